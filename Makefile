@@ -1,0 +1,52 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV := $(BIN)/python -m uv
+
+.PHONY: help demo test test-all lint format setup wheel constraints gallery clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## make .venv with everything pinned in constraints.txt
+
+# uv installs in seconds; where it cannot be had, pip does the same slowly.
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"annharness needs Python 3.11 or newer, this is {v.major}.{v.minor}; try: rm -rf .venv && make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@echo "installing into $(VENV) (pinned by constraints.txt) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv 2>/dev/null || true
+	@if $(UV) --version >/dev/null 2>&1; then \
+	    $(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'; \
+	else \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'; \
+	fi
+	@touch $@
+
+demo: $(STAMP) ## run the demo suite on the bundled GloVe sample and plot it
+	@$(BIN)/annharness run demo
+	@$(BIN)/annharness plot demo
+
+test: $(STAMP) ## the tests, under five minutes on two cores
+	$(BIN)/python -m pytest -m "not slow and not faults and not network and not browser and not adapters"
+
+test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters
+	$(BIN)/python -m pytest -m "slow or faults or network or browser or adapters"
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## let ruff rewrite the tree
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(STAMP) ## build the wheel into dist/
+	@$(UV) build --quiet --wheel --out-dir dist . || $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## remove what was built here (results/ is kept)
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""The contract checks of plug-ins."""

@@ -1,0 +1,137 @@
+"""The contract of an algorithm adapter: who calls what, and what of it is timed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts.metric import Metric
+
+Table = Mapping[str, NDArray[Any]]
+
+
+class Algorithm(ABC):
+    """An index that the harness builds once and then searches under several settings.
+
+    The harness makes one instance in a fresh process and calls, in this order::
+
+        algorithm = Adapter(metric, **build)      # not timed
+        algorithm.fit(base)                       # timed: build_seconds
+        for setting in search_settings:
+            algorithm.set_search(**setting)       # not timed
+            algorithm.warm_up(queries, k)         # not timed; one more untimed pass follows
+            for query in queries:
+                algorithm.query(query, k)         # each call is timed
+
+    In batch mode `query_batch` is timed instead of `query`. Rows are unit-norm when the metric is
+    `angular` (a zero row stays zero): adapters never normalise.
+
+    Parameters
+    ----------
+    metric
+        One of `angular`, `euclidean`, `inner_product`.
+    build
+        The build parameters of the registry entry. A parameter called `seed`, if the constructor
+        has one, is given by the harness: the suite's seed plus the number of the build.
+
+    Notes
+    -----
+    The constructor keeps its parameters and does no work.
+    """
+
+    def __init__(self, metric: Metric, **build: Any) -> None:
+        self.metric = metric
+        self.build = build
+
+    @abstractmethod
+    def fit(self, base: NDArray[np.float32]) -> None:
+        """Build the index. Timed.
+
+        Parameters
+        ----------
+        base
+            `(n, d)` float32, C-contiguous, read-only, mapped from a file. Copy it only if the
+            deployed index would hold a copy.
+        """
+
+    def set_search(self, **search: Any) -> None:
+        """Take the parameters of the next searches. Not timed.
+
+        The default accepts no parameters at all, so that a parameter of the registry entry which
+        the adapter has forgotten is an error and not a silent loss.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is not known.
+        """
+        if search:
+            raise TypeError(f"{type(self).__name__} takes no search parameters, got {search}")
+
+    def warm_up(self, queries: NDArray[np.float32], k: int) -> None:  # noqa: B027 - optional
+        """Compile, allocate and touch what the first real query would pay for. Not timed.
+
+        Parameters
+        ----------
+        queries
+            `(nq, d)` float32, read-only, rows like those that `query` will get.
+        k
+            How many neighbours will be asked for.
+        """
+
+    @abstractmethod
+    def query(self, query: NDArray[np.float32], k: int) -> NDArray[np.integer[Any]]:
+        """Return the ids of the k nearest base rows, best first. Timed.
+
+        Parameters
+        ----------
+        query
+            `(d,)` float32, C-contiguous, read-only.
+        k
+            How many neighbours, at least 1.
+
+        Returns
+        -------
+        ids
+            `(k,)` integers, row numbers of `base`, distinct, padded with -1 at the end where
+            fewer were found. Ids only: the harness computes every distance itself.
+        """
+
+    def query_batch(self, queries: NDArray[np.float32], k: int) -> NDArray[np.integer[Any]]:
+        """Return the ids for many queries at once. Timed in batch mode.
+
+        Parameters
+        ----------
+        queries
+            `(nq, d)` float32, C-contiguous, read-only.
+        k
+            How many neighbours, at least 1.
+
+        Returns
+        -------
+        ids
+            `(nq, k)` integers, each row as from `query`. The default asks `query` row by row.
+        """
+        return np.stack([self.query(query, k) for query in queries])
+
+    @abstractmethod
+    def index_bytes(self) -> int:
+        """Return the bytes that a deployed index needs to answer queries. Not timed.
+
+        Counts codes, codebooks, graphs and any copy of the vectors that searching uses.
+        """
+
+    def diagnostics(self) -> Mapping[str, Table]:
+        """Return named tables that explain the index, stored beside the result. Not timed.
+
+        Returns
+        -------
+        tables
+            Name of the table to its columns, each a one-dimensional array; the columns of a table
+            have equal length. `{"training": {"iteration": ..., "loss": ...}}` is plotted.
+        """
+        return {}

@@ -1,0 +1,88 @@
+"""The contract of a dataset: what is searched, with what, and what the right answers are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts.metric import Metric
+
+
+class Labels(NamedTuple):
+    """Names of the rows (words, titles), in row order."""
+
+    base: Sequence[str]
+    queries: Sequence[str]
+
+
+class Truth(NamedTuple):
+    """The exact nearest neighbours.
+
+    `ids` is `(nq, k)` int64; `distances` is `(nq, k)` float64, ascending, as defined by
+    `harness.measures.distances`.
+    """
+
+    ids: NDArray[np.int64]
+    distances: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What a dataset plug-in's loader returns: rows as in the source, not yet split into parts.
+
+    `rows` is `(n, d)` of any real dtype; `labels` names them, or is None. `queries`, where the
+    source brings its own, is `(nq, d)`.
+    """
+
+    rows: NDArray[np.generic]
+    labels: Sequence[str] | None = None
+    queries: NDArray[np.generic] | None = None
+    query_labels: Sequence[str] | None = None
+
+
+class Dataset(ABC):
+    """A checked, cached dataset, opened read-only."""
+
+    name: str
+    metric: Metric
+    labels: Labels | None
+
+    @property
+    @abstractmethod
+    def base(self) -> NDArray[np.float32]:
+        """`(n, d)` float32, rows as in the source, memory-mapped and read-only."""
+
+    @property
+    @abstractmethod
+    def queries(self) -> NDArray[np.float32]:
+        """`(nq, d)` float32, rows as in the source, memory-mapped and read-only."""
+
+    @property
+    @abstractmethod
+    def search_base(self) -> NDArray[np.float32]:
+        """The base as algorithms get it: unit-norm rows for `angular`, else `base` itself."""
+
+    @property
+    @abstractmethod
+    def search_queries(self) -> NDArray[np.float32]:
+        """The queries as algorithms get them: unit-norm rows for `angular`."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Sha256 (hex) of base, queries and metric."""
+
+    @abstractmethod
+    def truth(self, k: int) -> Truth:
+        """Return the k true nearest neighbours of every query, computed once and cached.
+
+        Raises
+        ------
+        UserError
+            If k is not between 1 and the number of base rows.
+        """

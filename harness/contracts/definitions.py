@@ -1,0 +1,67 @@
+"""Checked definitions of datasets and algorithms: plain data that travels between the rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.contracts.metric import Metric
+
+SourceKind = Literal["bundled", "package", "file", "url"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that a dataset's rows can be had from; an entry lists them in order of preference.
+
+    `kind` is `bundled` (`path` inside the plug-in's folder), `package` (`package` as
+    `ecosystem:name==version`), `file` (`path` on this machine) or `url`. `member` is the file
+    inside an archive or package. `sha256` and `bytes` are of the file as read (the member, for a
+    package or an archive); None where nobody could verify them yet.
+    """
+
+    kind: SourceKind
+    format: str
+    path: str | None = None
+    package: str | None = None
+    url: str | None = None
+    member: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class QuerySplit:
+    """How the queries are told from the base.
+
+    - `file`: the source brings them.
+    - `random`: `count` rows drawn without replacement by `default_rng(seed)`; the rest is base.
+    - `first`: the base is the first `first` rows; `count` queries are drawn by `seed` from the
+      rest, in the order drawn (all of the rest, in order, if `count` is None).
+    """
+
+    kind: Literal["file", "random", "first"]
+    count: int | None = None
+    first: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class DatasetDefinition:
+    """One entry of a dataset registry file. `folder` is the plug-in's folder."""
+
+    name: str
+    about: str
+    licence: str
+    metric: Metric
+    dimension: int
+    base: int
+    split: QuerySplit
+    sources: tuple[Source, ...]
+    folder: Path
+    origin: str  # "path/config.yml:12", for messages
+    loader: str | None = None  # "file:function" in the folder, if a format is not enough
+    untested: bool = False

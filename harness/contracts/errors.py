@@ -1,0 +1,47 @@
+"""The one exception for mistakes that the user can mend."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Bad input, told so that the reader can mend it: no traceback is shown, the exit status is 2.
+
+    Parameters
+    ----------
+    what
+        What is wrong, in one sentence without a full stop.
+    where
+        The file and line, the option or the array in which it stands.
+    expected, got
+        What was asked for and what came instead.
+    hint
+        What to do next.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        expected: str | None = None,
+        got: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.what = what
+        self.where = where
+        self.expected = expected
+        self.got = got
+        self.hint = hint
+        super().__init__(self.describe())
+
+    def describe(self) -> str:
+        """Return the whole message, one fact a line."""
+        facts = {
+            "where": self.where,
+            "expected": self.expected,
+            "got": self.got,
+            "try": self.hint,
+        }
+        lines = [self.what]
+        lines += [f"  {name + ':':<10}{fact}" for name, fact in facts.items() if fact]
+        return "\n".join(lines)

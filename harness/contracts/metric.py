@@ -1,0 +1,8 @@
+"""The metrics of space that datasets and algorithms declare."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Metric = Literal["angular", "euclidean", "inner_product"]
+METRICS: tuple[Metric, ...] = get_args(Metric)

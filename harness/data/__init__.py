@@ -1,0 +1,1 @@
+"""Formats, sources, cache and ground truth of datasets."""

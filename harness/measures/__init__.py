@@ -1,0 +1,1 @@
+"""Distances, recall, latency and statistics: pure functions over arrays."""

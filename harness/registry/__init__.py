@@ -1,0 +1,1 @@
+"""YAML to checked definitions, and the finding and loading of plug-ins."""

@@ -1,0 +1,1 @@
+"""Figures, export and comparison: they read the table only."""

@@ -1,0 +1,1 @@
+"""Static figures, made by matplotlib from the table."""

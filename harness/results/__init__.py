@@ -1,0 +1,1 @@
+"""Keys, result files and the one table with metrics."""

@@ -1,0 +1,1 @@
+"""Jobs, the worker inside the child process, the executor and the runner."""

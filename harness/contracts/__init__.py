@@ -3,6 +3,6 @@
 from harness.contracts.algorithm import Algorithm
 from harness.contracts.dataset import Dataset, Labels, Vectors
 from harness.contracts.errors import UserError
-from harness.contracts.metric import METRICS, Metric
+from harness.metric import METRICS, Metric
 
 __all__ = ["METRICS", "Algorithm", "Dataset", "Labels", "Metric", "UserError", "Vectors"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts.metric import Metric
+from harness.metric import Metric
 
 Table = Mapping[str, NDArray[Any]]
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts.metric import Metric
+from harness.metric import Metric
 
 
 class Labels(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.contracts.metric import Metric
+from harness.metric import Metric
 
 SourceKind = Literal["bundled", "package", "file", "url"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import Metric
+from harness.metric import Metric
 
 Float64 = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ def answer_distances(
     metric: Metric,
     base: NDArray[np.float32],
     queries: NDArray[np.float32],
-    ids: NDArray[np.integer],  # type: ignore[type-arg]
+    ids: NDArray[np.integer],
 ) -> Float64:
     """Return the distance of every answered row to its query.
 
@@ -49,7 +49,7 @@ def tie_scales(
     metric: Metric,
     base: NDArray[np.float32],
     queries: NDArray[np.float32],
-    ids: NDArray[np.integer],  # type: ignore[type-arg]
+    ids: NDArray[np.integer],
 ) -> Float64:
     """Return the scale s of the tie rule for every answer: `d <= d_k + 1e-6 s` is a hit.
 
@@ -64,7 +64,7 @@ def distances_and_scales(
     metric: Metric,
     base: NDArray[np.float32],
     queries: NDArray[np.float32],
-    ids: NDArray[np.integer],  # type: ignore[type-arg]
+    ids: NDArray[np.integer],
 ) -> tuple[Float64, Float64]:
     """Return `answer_distances` and `tie_scales` in one pass over the rows."""
     return _by_blocks(metric, base, queries, ids)
@@ -74,7 +74,7 @@ def _by_blocks(
     metric: Metric,
     base: NDArray[np.float32],
     queries: NDArray[np.float32],
-    ids: NDArray[np.integer],  # type: ignore[type-arg]
+    ids: NDArray[np.integer],
 ) -> tuple[Float64, Float64]:
     distances = np.full(ids.shape, np.inf)
     scales = np.zeros(ids.shape)

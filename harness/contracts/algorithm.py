@@ -20,6 +20,7 @@ class Algorithm(ABC):
     The harness makes one instance in a fresh process and calls, in this order::
 
         algorithm = Adapter(metric, **build)      # not timed
+        algorithm.prepare((n, d))                 # not timed; reported as prepare_seconds
         algorithm.fit(base)                       # timed: build_seconds
         for setting in search_settings:
             algorithm.set_search(**setting)       # not timed
@@ -46,6 +47,17 @@ class Algorithm(ABC):
     def __init__(self, metric: Metric, **build: Any) -> None:
         self.metric = metric
         self.build = build
+
+    def prepare(self, shape: tuple[int, int]) -> None:  # noqa: B027 - optional
+        """Compile what `fit` will need. Not part of build_seconds, reported apart.
+
+        For code that is compiled when first called (numba); it must not learn from data.
+
+        Parameters
+        ----------
+        shape
+            `(n, d)` of the base that `fit` will get.
+        """
 
     @abstractmethod
     def fit(self, base: NDArray[np.float32]) -> None:

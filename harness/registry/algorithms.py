@@ -1,0 +1,245 @@
+"""Algorithm entries: from a checked file to definitions, and from grids to settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.contracts import UserError
+from harness.metric import Metric
+from harness.registry.expressions import Expression, parse_expression
+from harness.registry.grid import Parameters, combinations, merged, short_name
+from harness.registry.names import ENTRY_NAME, did_you_mean
+from harness.registry.plugins import PluginFolder, missing_requirements
+from harness.registry.schema import AlgorithmSchema, check
+from harness.registry.yaml_source import Document, read_yaml
+
+FACTS = ("k", "n", "d", "metric")
+"""What `where` and `require` know beside the parameters."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A named variant of an entry's grids."""
+
+    build: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AlgorithmDefinition:
+    """One entry of an algorithm registry file. `origin` is its `file:line`."""
+
+    name: str
+    about: str
+    metrics: tuple[Metric, ...]
+    requires: tuple[str, ...]
+    folder: PluginFolder
+    module_file: str
+    class_name: str
+    build: Mapping[str, Any]
+    search: Mapping[str, Any]
+    where: Expression | None
+    require: tuple[tuple[Expression, str], ...]
+    groups: Mapping[str, Group]
+    exact_order: bool
+    in_answers: bool
+    origin: str
+
+    @property
+    def module(self) -> str:
+        """The module that holds the adapter class."""
+        return f"{self.folder.package}.{self.module_file}"
+
+    def missing(self) -> list[str]:
+        """Return the pip requirements that are not installed."""
+        return missing_requirements(self.requires)
+
+    def parameter_names(self, part: str) -> set[str]:
+        """Return the parameters of `build` or `search` that can be set."""
+        grids = [getattr(self, part), *(getattr(group, part) for group in self.groups.values())]
+        return {name for grid in grids for name in grid}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One build and one search setting of an algorithm. `refusal` says why it cannot run."""
+
+    build: Parameters
+    search: Parameters
+    build_name: str
+    search_name: str
+    refusal: str | None = None
+    refusal_by_hand: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a grid is expanded for."""
+
+    k: int
+    n: int
+    d: int
+    metric: Metric
+
+
+def read_algorithms(folder: PluginFolder) -> list[AlgorithmDefinition]:
+    """Return the entries of one plug-in folder.
+
+    Raises
+    ------
+    UserError
+        Names the file, the line and the key of each mistake.
+    """
+    document = read_yaml(folder.config)
+    if not isinstance(document.data, dict) or not document.data:
+        raise UserError(
+            "no algorithm entries", where=str(folder.config), expected="name: {adapter: ..., ...}"
+        )
+    return [_definition(name, folder, document) for name in document.data]
+
+
+def settings(
+    definition: AlgorithmDefinition,
+    facts: Facts,
+    group: str | None = None,
+    build: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
+) -> Iterator[Setting]:
+    """Yield the settings of a definition, those that cannot run with the reason.
+
+    Parameters
+    ----------
+    group
+        A named group of the entry, laid over its grids.
+    build, search
+        Grids given by hand, laid over that.
+    """
+    base = definition.groups[group] if group else Group()
+    build_grid = merged(definition.build, base.build, build or {})
+    search_grid = merged(definition.search, base.search, search or {})
+    by_hand = {*(build or {}), *(search or {})}
+    known = {"k": facts.k, "n": facts.n, "d": facts.d, "metric": facts.metric}
+    for build_values in combinations(build_grid):
+        for search_values in combinations(search_grid):
+            values = {**search_values, **build_values, **known}
+            if definition.where is not None and not definition.where.holds(values):
+                continue
+            refusal, blame = _refusal(definition, facts, values)
+            yield Setting(
+                build=build_values,
+                search=search_values,
+                build_name=short_name(build_values, definition.build),
+                search_name=short_name(search_values, definition.search),
+                refusal=refusal,
+                refusal_by_hand=bool(blame & by_hand),
+            )
+
+
+def _refusal(
+    definition: AlgorithmDefinition, facts: Facts, values: Mapping[str, Any]
+) -> tuple[str | None, frozenset[str]]:
+    """Why a setting cannot run, and the names that the refusing expression uses."""
+    if facts.metric not in definition.metrics:
+        return f"metric {facts.metric} is not among {', '.join(definition.metrics)}", frozenset()
+    for expression, reason in definition.require:
+        if not expression.holds(values):
+            used = " ".join(f"{name}={values[name]}" for name in sorted(expression.names))
+            return f"{reason} ({used})", expression.names
+    return None, frozenset()
+
+
+def _definition(name: str, folder: PluginFolder, document: Document) -> AlgorithmDefinition:
+    place = document.place((name,))
+    check_entry_name(name, place)
+    schema = check(AlgorithmSchema, document.data[name], document, (name,))
+    module_file, class_name = schema.adapter.split(":")
+    _check_adapter_file(folder, module_file, document.place((name, "adapter")))
+    _check_requirements(schema.requires, document.place((name, "requires")))
+    where, require = _expressions(name, schema, document)
+    definition = AlgorithmDefinition(
+        name=name,
+        about=schema.about,
+        metrics=tuple(schema.metrics),
+        requires=tuple(schema.requires),
+        folder=folder,
+        module_file=module_file,
+        class_name=class_name,
+        build=schema.build,
+        search=schema.search,
+        where=where,
+        require=require,
+        groups={key: Group(g.build, g.search) for key, g in schema.groups.items()},
+        exact_order=schema.exact_order,
+        in_answers=schema.in_answers,
+        origin=place,
+    )
+    _check_parameters(definition, document)
+    return definition
+
+
+def check_entry_name(name: str, place: str) -> None:
+    """Raise a `UserError` unless the name is one that users can type."""
+    if not ENTRY_NAME.fullmatch(name):
+        raise UserError(
+            f"an entry cannot be called {name!r}",
+            where=place,
+            expected="lower-case letters, digits, dots and hyphens, a letter or digit first",
+        )
+
+
+def _check_adapter_file(folder: PluginFolder, module_file: str, place: str) -> None:
+    if not (folder.path / f"{module_file}.py").is_file():
+        files = [path.stem for path in folder.path.glob("*.py")]
+        raise UserError(
+            f"the adapter's file {module_file}.py is not in the folder {folder.path}",
+            where=place,
+            expected="FILE:CLASS, FILE without .py",
+            hint=did_you_mean(module_file, files),
+        )
+
+
+def _check_requirements(requires: list[str], place: str) -> None:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for text in requires:
+        try:
+            Requirement(text)
+        except InvalidRequirement as error:
+            raise UserError(
+                f"not a pip requirement: {text!r}", where=place, got=str(error).splitlines()[0]
+            ) from error
+
+
+def _expressions(
+    name: str, schema: AlgorithmSchema, document: Document
+) -> tuple[Expression | None, tuple[tuple[Expression, str], ...]]:
+    where = None
+    if schema.where is not None:
+        where = parse_expression(schema.where, document.place((name, "where")))
+    require = tuple(
+        (parse_expression(text, document.place((name, "require", text))), reason)
+        for text, reason in schema.require.items()
+    )
+    return where, require
+
+
+def _check_parameters(definition: AlgorithmDefinition, document: Document) -> None:
+    build, search = definition.parameter_names("build"), definition.parameter_names("search")
+    for name in sorted((build & search) | ((build | search) & set(FACTS))):
+        raise UserError(
+            f"the parameter name {name!r} is taken",
+            where=document.place((definition.name, "search", name)),
+            expected=f"names that differ in build and search and are none of {', '.join(FACTS)}",
+        )
+    known = {*build, *search, *FACTS}
+    expressions = [expression for expression, _ in definition.require]
+    for expression in [definition.where, *expressions]:
+        if expression is not None:
+            expression.require_names(known)
+    for part in ("build", "search"):
+        for name, values in getattr(definition, part).items():
+            if values == []:
+                place = document.place((definition.name, part, name))
+                raise UserError(f"no values for {name!r}", where=place, expected="at least one")

@@ -1,0 +1,44 @@
+"""From lists of parameters to single settings."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Parameters = dict[str, Any]
+
+
+def combinations(grid: Mapping[str, Any]) -> Iterator[Parameters]:
+    """Yield every combination of a grid; a scalar counts as a list of one, `{}` yields `{}`."""
+    names = list(grid)
+    axes = [value if isinstance(value, list) else [value] for value in grid.values()]
+    for values in itertools.product(*axes):
+        yield dict(zip(names, values, strict=True))
+
+
+def merged(*grids: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the grids laid over each other, key by key, the last one on top."""
+    result: dict[str, Any] = {}
+    for grid in grids:
+        result.update(grid)
+    return result
+
+
+def short_name(parameters: Mapping[str, Any], grid: Mapping[str, Any]) -> str:
+    """Return `M=25 nbits=4`: the parameters that the registry varies or that differ from it."""
+    shown = {
+        name: value
+        for name, value in parameters.items()
+        if isinstance(grid.get(name), list) or name not in grid or grid[name] != value
+    }
+    return " ".join(f"{name}={format_value(value)}" for name, value in shown.items())
+
+
+def format_value(value: Any) -> str:
+    """Return a parameter's value as people write it."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)

@@ -1,0 +1,22 @@
+"""Names: which are allowed, and the nearest right one to a wrong one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+ENTRY_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
+"""What users type: algorithms, datasets, suites."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the nearest known names, or all of them where none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return "did you mean " + " or ".join(repr(candidate) for candidate in near) + "?"
+    if not names:
+        return "none is known here"
+    shown = ", ".join(names[:20])
+    return f"known: {shown}" + (f", ... ({len(names)} in all)" if len(names) > 20 else "")

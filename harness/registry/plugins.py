@@ -1,0 +1,142 @@
+"""Where plug-ins stand: the folders of the house, the user's own, and those named by options."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import keyword
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+import harness
+from harness.contracts import UserError
+
+Kind = Literal["algorithms", "datasets"]
+
+PLUGINS_VARIABLE = "ANNHARNESS_PLUGINS"
+_CONFIG = "config.yml"
+
+
+@dataclass(frozen=True)
+class PluginFolder:
+    """A folder `ROOT/algorithms/NAME` or `ROOT/datasets/NAME` that holds a `config.yml`."""
+
+    kind: Kind
+    path: Path
+
+    @property
+    def root(self) -> Path:
+        return self.path.parent.parent
+
+    @property
+    def config(self) -> Path:
+        return self.path / _CONFIG
+
+    @property
+    def package(self) -> str:
+        """The package by which the folder's files are imported."""
+        return f"harness.{self.kind}.{self.path.name}"
+
+
+def user_plugin_folder() -> Path:
+    """Return the folder of the user's own entries (`annharness data add` writes there)."""
+    return Path(platformdirs.user_data_dir("annharness", appauthor=False)) / "plugins"
+
+
+def plugin_roots(named: Sequence[Path] = ()) -> list[Path]:
+    """Return every root that is searched, the house itself first.
+
+    Raises
+    ------
+    UserError
+        If a root named by `--plugins` or `ANNHARNESS_PLUGINS` holds neither `algorithms/` nor
+        `datasets/`.
+    """
+    asked = [*named, *_roots_of_environment()]
+    for root in asked:
+        if not any((root / kind).is_dir() for kind in ("algorithms", "datasets")):
+            raise UserError(
+                "no plug-ins here",
+                where=str(root),
+                expected="a folder with algorithms/NAME/config.yml or datasets/NAME/config.yml",
+                got="an empty folder" if root.is_dir() else "no such folder",
+                hint=f"check --plugins and {PLUGINS_VARIABLE}",
+            )
+    roots = [*_own_roots(), *asked, user_plugin_folder()]
+    return list(dict.fromkeys(root.resolve() for root in roots if root.is_dir()))
+
+
+def open_roots(roots: Iterable[Path]) -> None:
+    """Make the plug-ins below these roots importable as `harness.algorithms.NAME`."""
+    for root in roots:
+        if str(root) not in harness.__path__:
+            harness.__path__.append(str(root))
+
+
+def find_folders(kind: Kind, roots: Iterable[Path]) -> list[PluginFolder]:
+    """Return the plug-in folders of one kind, by name.
+
+    Raises
+    ------
+    UserError
+        If two folders have the same name, or one has a name that Python cannot import.
+    """
+    found: dict[str, PluginFolder] = {}
+    for path in _candidates(kind, roots):
+        _check_folder_name(path)
+        if path.name in found:
+            raise UserError(
+                f"two plug-in folders are called {path.name!r}",
+                where=f"{found[path.name].path} and {path}",
+                hint="rename one of them",
+            )
+        found[path.name] = PluginFolder(kind, path)
+    return [found[name] for name in sorted(found)]
+
+
+def missing_requirements(requires: Sequence[str]) -> list[str]:
+    """Return those pip requirements that are not installed, by their metadata (no import)."""
+    from packaging.requirements import Requirement
+
+    missing = []
+    for text in requires:
+        requirement = Requirement(text)
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(text)
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            missing.append(f"{text} (found {version})")
+    return missing
+
+
+def _own_roots() -> list[Path]:
+    package = Path(harness.__file__).resolve().parent
+    return [root for root in (package, package.parent) if (root / "algorithms").is_dir()]
+
+
+def _roots_of_environment() -> list[Path]:
+    parts = os.environ.get(PLUGINS_VARIABLE, "").split(os.pathsep)
+    return [Path(part).expanduser() for part in parts if part]
+
+
+def _candidates(kind: Kind, roots: Iterable[Path]) -> Iterator[Path]:
+    for root in roots:
+        parent = root / kind
+        if parent.is_dir():
+            yield from sorted(path.parent for path in parent.glob(f"*/{_CONFIG}"))
+
+
+def _check_folder_name(path: Path) -> None:
+    if not path.name.isidentifier() or keyword.iskeyword(path.name):
+        raise UserError(
+            f"a plug-in folder cannot be called {path.name!r}",
+            where=str(path),
+            expected="a Python identifier (letters, digits, underscores, no digit first)",
+            hint=f"rename it, for example to {path.name.replace('-', '_')!r}",
+        )

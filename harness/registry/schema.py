@@ -1,0 +1,217 @@
+"""The shape of registry and suite files; errors name file, line, key and the right name."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from harness.contracts import UserError
+from harness.metric import Metric
+from harness.registry.names import did_you_mean
+from harness.registry.yaml_source import Document, KeyPath
+
+_MAX_FAULTS_SHOWN = 5
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Locator = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$")]
+Grid = dict[ParameterName, Any]
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def parse_size(value: Any) -> Any:
+    """Return bytes from a number or a text such as `8GiB`, `500 MB`."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"([0-9.]+)\s*([kMGT]?)(i?)B", value.strip())
+    if match is None:
+        raise ValueError("a size such as 8GiB or 500MB")
+    number, prefix, binary = match.groups()
+    power = " kMGT".index(prefix or " ")
+    return int(float(number) * (1024 if binary else 1000) ** power)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class GroupSchema(_Strict):
+    build: Grid = {}
+    search: Grid = {}
+
+
+class AlgorithmSchema(_Strict):
+    adapter: Locator
+    about: Text
+    metrics: Annotated[list[Metric], Field(min_length=1)]
+    requires: list[Text] = []
+    build: Grid = {}
+    search: Grid = {}
+    where: Text | None = None
+    require: dict[Text, Text] = {}
+    groups: dict[str, GroupSchema] = {}
+    exact_order: bool = False
+    in_answers: bool = True
+
+
+class QueriesSchema(_Strict):
+    draw: Literal["random"] | None = None
+    file: Literal[True] | Text | None = None
+    first: Annotated[int, Field(ge=1)] | None = None
+    count: Annotated[int, Field(ge=2)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _one_way(self) -> QueriesSchema:
+        ways = [self.draw is not None, self.file is not None, self.first is not None]
+        if sum(ways) != 1:
+            raise ValueError("exactly one of draw: random, file: ..., first: N")
+        if self.draw and self.count is None:
+            raise ValueError("draw: random needs a count")
+        return self
+
+
+class SourceSchema(_Strict):
+    kind: Literal["bundled", "package", "file", "url"]
+    format: Text
+    path: Text | None = None
+    package: Annotated[str, StringConstraints(pattern=r"^(pypi|npm|debian):\S+$")] | None = None
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    member: Text | None = None
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    bytes: Annotated[int, Field(ge=1)] | None = None
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _has_its_place(self) -> SourceSchema:
+        key = {"bundled": "path", "file": "path"}.get(self.kind, self.kind)
+        if getattr(self, key) is None:
+            raise ValueError(f"kind: {self.kind} needs {key}: ...")
+        return self
+
+
+class DatasetSchema(_Strict):
+    about: Text
+    licence: Text
+    metric: Metric
+    dimension: Annotated[int, Field(ge=1)]
+    base: Annotated[int, Field(ge=1)]
+    queries: QueriesSchema
+    sources: Annotated[list[SourceSchema], Field(min_length=1)]
+    loader: Locator | None = None
+    untested: bool = False
+
+
+class VariantSchema(_Strict):
+    group: Text | None = None
+    label: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .=_+-]{0,60}$")] | None
+    build: Grid = {}
+    search: Grid = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label_is_optional(cls, data: Any) -> Any:
+        return {"label": None, **data} if isinstance(data, dict) else data
+
+
+def _as_variants(value: Any) -> Any:
+    return _as_list({} if value is None else value)
+
+
+def _seconds(value: Any) -> Any:
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+Variants = Annotated[list[VariantSchema], BeforeValidator(_as_variants), Field(min_length=1)]
+
+
+class SuiteSchema(_Strict):
+    about: Text = "a suite"
+    k: Annotated[list[Count], BeforeValidator(_as_list), Field(min_length=1)]
+    datasets: Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1)]
+    algorithms: Annotated[dict[Text, Variants], Field(min_length=1)]
+    mode: Literal["single", "batch"] = "single"
+    threads: Count = 1
+    build_threads: Count | None = None
+    builds: Count = 3
+    repeats: Count = 5
+    search_seconds: Seconds = 60.0
+    timeout: Seconds = 3600.0
+    memory: Annotated[int, BeforeValidator(parse_size), Field(ge=1 << 20)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def check(model: type[Model], data: Any, document: Document, at: KeyPath = ()) -> Model:
+    """Return `data` as the model.
+
+    Raises
+    ------
+    UserError
+        All mistakes at once (up to five), each with file, line, key, what was expected and, for an
+        unknown key, the nearest right one.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        faults = [_fault(model, fault, document, at) for fault in error.errors()]
+    raise _together(faults, document)
+
+
+def _together(faults: list[UserError], document: Document) -> UserError:
+    if len(faults) == 1:
+        return faults[0]
+    shown = "\n".join(fault.describe() for fault in faults[:_MAX_FAULTS_SHOWN])
+    return UserError(f"{len(faults)} mistakes in {document.path}\n{shown}")
+
+
+def _fault(model: type[BaseModel], fault: Any, document: Document, at: KeyPath) -> UserError:
+    key_path: KeyPath = (*at, *fault["loc"])
+    key = ".".join(str(part) for part in fault["loc"]) or "the whole entry"
+    where = document.place(key_path)
+    if fault["type"] == "extra_forbidden":
+        name = str(fault["loc"][-1])
+        known = sorted(_fields_at(model, fault["loc"][:-1]))
+        expected = "one of " + ", ".join(known)
+        hint = did_you_mean(name, known)
+        return UserError(f"unknown key {name!r}", where=where, expected=expected, hint=hint)
+    if fault["type"] == "missing":
+        return UserError(f"the key {key!r} is missing", where=where, hint=f"add `{key}: ...`")
+    message = fault["msg"].removeprefix("Value error, ")
+    return UserError(
+        f"wrong value for {key!r}", where=where, expected=message, got=_short(fault["input"])
+    )
+
+
+def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
+    """The keys allowed where a schema error points to, found by walking the field types."""
+    models: list[type[BaseModel]] = [GroupSchema, QueriesSchema, SourceSchema, VariantSchema]
+    fields: dict[str, Any] = dict(model.model_fields)
+    for part in path:
+        annotation = repr(fields[part].annotation) if part in fields else ""
+        for inner in models:
+            if inner.__name__ in annotation:
+                fields = dict(inner.model_fields)
+    return set(fields)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,0 +1,185 @@
+"""Suites: which algorithms run on which datasets, and how they are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import harness
+from harness.contracts import UserError
+from harness.registry.algorithms import AlgorithmDefinition
+from harness.registry.names import ENTRY_NAME, did_you_mean
+from harness.registry.schema import SuiteSchema, VariantSchema, check
+from harness.registry.yaml_source import Document, read_yaml
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way in which a suite uses an algorithm; `label` is its name in plots."""
+
+    algorithm: str
+    label: str
+    group: str | None
+    build: Mapping[str, Any]
+    search: Mapping[str, Any]
+    origin: str
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A checked suite; the field names and units are those of the file."""
+
+    name: str
+    about: str
+    ks: tuple[int, ...]
+    datasets: tuple[str, ...]
+    variants: tuple[Variant, ...]
+    mode: Literal["single", "batch"]
+    threads: int
+    build_threads: int | None
+    builds: int
+    repeats: int
+    search_seconds: float
+    timeout: float
+    memory_bytes: int | None
+    seed: int
+    path: Path
+
+
+def suite_folder() -> Path:
+    """Return the folder of the suites that come with the harness."""
+    return Path(harness.__file__).resolve().parent / "suites"
+
+
+def suite_names() -> list[str]:
+    """Return the names of the suites that come with the harness."""
+    return sorted(path.stem for path in suite_folder().glob("*.yml"))
+
+
+def read_suite(name_or_path: str, algorithms: Mapping[str, AlgorithmDefinition]) -> Suite:
+    """Return a suite by name or from a file.
+
+    Raises
+    ------
+    UserError
+        For an unknown suite, and for every mistake in it, with file and line.
+    """
+    document = read_yaml(_suite_path(name_or_path))
+    schema = check(SuiteSchema, document.data, document)
+    variants = [
+        _variant(name, variant, i, algorithms, document)
+        for name, listed in schema.algorithms.items()
+        for i, variant in enumerate(listed)
+    ]
+    _check_labels(variants)
+    return Suite(
+        name=document.path.stem,
+        about=schema.about,
+        ks=tuple(dict.fromkeys(schema.k)),
+        datasets=tuple(dict.fromkeys(_dataset_paths(schema.datasets, document.path))),
+        variants=tuple(variants),
+        mode=schema.mode,
+        threads=schema.threads,
+        build_threads=schema.build_threads,
+        builds=schema.builds,
+        repeats=schema.repeats,
+        search_seconds=schema.search_seconds,
+        timeout=schema.timeout,
+        memory_bytes=schema.memory,
+        seed=schema.seed,
+        path=document.path,
+    )
+
+
+def _suite_path(name_or_path: str) -> Path:
+    path = Path(name_or_path).expanduser()
+    if path.suffix in (".yml", ".yaml") or path.is_file():
+        if path.is_file():
+            return path
+        raise UserError("no such suite file", where=str(path), hint="check the path")
+    names = suite_names()
+    if name_or_path in names:
+        return suite_folder() / f"{name_or_path}.yml"
+    raise UserError(
+        f"no suite is called {name_or_path!r}",
+        expected="one of " + ", ".join(names) + ", or the path of a .yml file",
+        hint=did_you_mean(name_or_path, names),
+    )
+
+
+def _dataset_paths(names: Sequence[str], suite_path: Path) -> list[str]:
+    """Resolve dataset paths against the suite's folder, then the working folder."""
+    resolved = []
+    for name in names:
+        beside = suite_path.parent / Path(name).expanduser()
+        is_path = not ENTRY_NAME.fullmatch(name) or (Path(name).suffix and beside.is_file())
+        resolved.append(str(beside) if is_path and beside.is_file() else name)
+    return resolved
+
+
+def _variant(
+    name: str,
+    schema: VariantSchema,
+    position: int,
+    algorithms: Mapping[str, AlgorithmDefinition],
+    document: Document,
+) -> Variant:
+    at = ("algorithms", name, position)
+    if name not in algorithms:
+        raise UserError(
+            f"no algorithm is called {name!r}",
+            where=document.place(at),
+            hint=did_you_mean(name, algorithms),
+        )
+    definition = algorithms[name]
+    if schema.group is not None and schema.group not in definition.groups:
+        raise UserError(
+            f"{name} has no group {schema.group!r}",
+            where=document.place((*at, "group")),
+            hint=did_you_mean(schema.group, definition.groups),
+        )
+    _check_grid(definition, "build", schema.build, at, document)
+    _check_grid(definition, "search", schema.search, at, document)
+    return Variant(
+        algorithm=name,
+        label=schema.label or name,
+        group=schema.group,
+        build=schema.build,
+        search=schema.search,
+        origin=document.place(at),
+    )
+
+
+def _check_grid(
+    definition: AlgorithmDefinition,
+    part: str,
+    grid: Mapping[str, Any],
+    at: tuple[str | int, ...],
+    document: Document,
+) -> None:
+    known = definition.parameter_names(part)
+    for name, values in grid.items():
+        place = document.place((*at, part, name))
+        if name not in known:
+            raise UserError(
+                f"{definition.name} has no {part} parameter {name!r}",
+                where=place,
+                expected="one of " + ", ".join(sorted(known)) if known else "no parameters",
+                hint=did_you_mean(name, known),
+            )
+        if values == []:
+            raise UserError(f"no values for {name!r}", where=place, expected="at least one")
+
+
+def _check_labels(variants: Sequence[Variant]) -> None:
+    owners: dict[str, str] = {}
+    for variant in variants:
+        owner = owners.setdefault(variant.label, variant.algorithm)
+        if owner != variant.algorithm:
+            raise UserError(
+                f"the label {variant.label!r} stands for both {owner} and {variant.algorithm}",
+                where=variant.origin,
+                hint="give one of them another label",
+            )

@@ -1,0 +1,157 @@
+"""YAML as written by people: safe, with the line of every key, numbers as in YAML 1.2."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.contracts import UserError
+
+KeyPath = tuple[str | int, ...]
+
+_MAX_FILE_BYTES = 4 << 20
+_MAX_NODES = 100_000
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_PREFIXED_INTEGER = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)")
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file as plain Python data, with the line on which each key or item stands."""
+
+    path: Path
+    data: Any
+    lines: dict[KeyPath, int]
+
+    def place(self, key_path: KeyPath) -> str:
+        """Return `file:line` of a key, or of the nearest thing around it that has a line."""
+        while key_path:
+            # A scalar may stand for a list of one: then the path has an index that the file lacks.
+            named = tuple(part for part in key_path if isinstance(part, str))
+            for candidate in (key_path, named):
+                if candidate in self.lines:
+                    return f"{self.path}:{self.lines[candidate]}"
+            key_path = key_path[:-1]
+        return f"{self.path}:{self.lines.get((), 1)}"
+
+
+def read_yaml(path: Path) -> Document:
+    """Read one YAML file.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, is no YAML, holds a tag, a duplicate key or a key that is not text.
+    """
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise UserError("YAML file too large", where=str(path), expected="at most 4 MiB")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the file: {error}", where=str(path)) from error
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> Document:
+    """As `read_yaml`, for text that was read already; `path` is used in messages."""
+    try:
+        # Only nodes are composed here: nothing is constructed by a loader, whatever the tags say.
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise _syntax_error(error, path) from error
+    except RecursionError as error:
+        raise UserError("YAML nested too deeply", where=str(path)) from error
+    builder = _Builder(path)
+    data = None if node is None else builder.build(node, ())
+    return Document(path, data, builder.lines)
+
+
+def _syntax_error(error: yaml.YAMLError, path: Path) -> UserError:
+    mark = getattr(error, "problem_mark", None)
+    line = f":{mark.line + 1}" if mark is not None else ""
+    problem = getattr(error, "problem", None) or str(error)
+    return UserError(f"not valid YAML: {problem}", where=f"{path}{line}")
+
+
+@dataclass
+class _Builder:
+    path: Path
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    open_nodes: set[int] = field(default_factory=set)
+
+    def build(self, node: yaml.Node, at: KeyPath) -> Any:
+        self.lines.setdefault(at, node.start_mark.line + 1)
+        if id(node) in self.open_nodes:
+            raise self._error("an alias that contains itself", node)
+        if len(self.lines) > _MAX_NODES:
+            raise self._error("too many values (aliases multiply)", node)
+        self.open_nodes.add(id(node))
+        try:
+            return self._value(node, at)
+        finally:
+            self.open_nodes.discard(id(node))
+
+    def _value(self, node: yaml.Node, at: KeyPath) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if isinstance(node, yaml.SequenceNode):
+            self._refuse_tag(node, "tag:yaml.org,2002:seq")
+            return [self.build(item, (*at, i)) for i, item in enumerate(node.value)]
+        self._refuse_tag(node, "tag:yaml.org,2002:map")
+        return self._mapping(node, at)
+
+    def _mapping(self, node: yaml.Node, at: KeyPath) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
+            if not isinstance(key, str):
+                got = getattr(key_node, "value", "a list or mapping")
+                raise self._error("a key must be text", key_node, got=repr(got))
+            if key in result:
+                first = self.lines[(*at, key)]
+                raise self._error(f"duplicate key {key!r}, first on line {first}", key_node)
+            self.lines[(*at, key)] = key_node.start_mark.line + 1
+            result[key] = self.build(value_node, (*at, key))
+        return result
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        if node.style in ("'", '"', "|", ">"):
+            self._refuse_tag(node, "tag:yaml.org,2002:str")
+            return node.value
+        if node.tag.startswith("!") or "python" in node.tag:
+            raise self._error(f"tags are not allowed: {node.tag}", node)
+        return plain_scalar(node.value)
+
+    def _refuse_tag(self, node: yaml.Node, expected: str) -> None:
+        if node.tag != expected:
+            raise self._error(f"tags are not allowed: {node.tag}", node)
+
+    def _error(self, what: str, node: yaml.Node, got: str | None = None) -> UserError:
+        return UserError(what, where=f"{self.path}:{node.start_mark.line + 1}", got=got)
+
+
+def plain_scalar(text: str) -> Any:
+    """Return the value of an unquoted scalar by YAML 1.2's core schema."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _PREFIXED_INTEGER.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _INFINITY.fullmatch(text):
+        return float("-inf" if text.startswith("-") else "inf")
+    return text

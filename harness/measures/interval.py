@@ -1,0 +1,19 @@
+"""An estimate with the 95 % interval around it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+LEVEL = 0.95
+"""The confidence level of every interval of the harness."""
+
+
+class Interval(NamedTuple):
+    """An estimate and the bounds of its interval; NaN where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+
+NO_INTERVAL = Interval(float("nan"), float("nan"), float("nan"))

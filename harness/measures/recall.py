@@ -1,0 +1,88 @@
+"""Recall of stored answers, for every k' up to k at once.
+
+An answer among the first k' is a hit if `d <= d_k' + 1e-6 s`: d its distance, s its scale and
+d_k' the distance of the k'-th true neighbour, all from `harness.measures.distances`. For the
+euclidean metric the rule is applied to squared distances.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.measures.distances import RELATIVE_TOLERANCE
+from harness.metric import Metric
+
+Float64 = NDArray[np.float64]
+
+
+def recall_matrix(
+    metric: Metric, distances: Float64, scales: Float64, true_distances: Float64
+) -> Float64:
+    """Return recall@k' of every query for k' = 1..k, in O(k log k) per query.
+
+    Parameters
+    ----------
+    metric
+        The metric of space that the distances are of.
+    distances, scales
+        `(nq, k)` distances of the answers, best first and inf for padding, and the scales of the
+        tie rule.
+    true_distances
+        `(nq, k)` or wider, ascending: the distances of the true neighbours.
+
+    Returns
+    -------
+    recall
+        `(nq, k)` float64; column k'-1 holds the hits among the first k' answers over k'.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    """
+    reach, truth = _comparable(metric, distances, scales, true_distances)
+    nq, k = reach.shape
+    # An answer at position i is a hit for every k' from max(its rank among the truth, i + 1) on.
+    columns = np.maximum(_ranks(reach, truth), np.arange(k))
+    rows = np.repeat(np.arange(nq), k) * (k + 1)
+    new_hits = np.bincount(rows + columns.ravel(), minlength=nq * (k + 1)).reshape(nq, k + 1)
+    recall: Float64 = np.cumsum(new_hits[:, :k], axis=1) / np.arange(1, k + 1)
+    return recall
+
+
+def first_recall_matrix(
+    metric: Metric, distances: Float64, scales: Float64, true_distances: Float64
+) -> Float64:
+    """Return recall 1@k' of every query: is the nearest, or a tie of it, among the first k'?
+
+    Parameters, shapes and errors as for `recall_matrix`; the values are 0 or 1.
+    """
+    reach, truth = _comparable(metric, distances, scales, true_distances)
+    return np.logical_or.accumulate(reach <= truth[:, :1], axis=1).astype(np.float64)
+
+
+def _comparable(
+    metric: Metric, distances: Float64, scales: Float64, true_distances: Float64
+) -> tuple[Float64, Float64]:
+    """Answers less their tolerance, and true distances, on the scale on which ties are judged."""
+    if distances.ndim != 2 or distances.shape != scales.shape:
+        raise ValueError(f"distances {distances.shape} and scales {scales.shape} must be (nq, k)")
+    nq, k = distances.shape
+    if true_distances.ndim != 2 or len(true_distances) != nq or true_distances.shape[1] < k:
+        raise ValueError(f"true distances must be ({nq}, >= {k}), got {true_distances.shape}")
+    truth = true_distances[:, :k]
+    if metric == "euclidean":
+        distances, truth = np.square(distances), np.square(truth)
+    reach = distances - RELATIVE_TOLERANCE * scales
+    reach[~np.isfinite(distances)] = np.inf
+    return reach, truth
+
+
+def _ranks(reach: Float64, truth: Float64) -> NDArray[np.intp]:
+    """`(nq, k)`: how many true distances lie below each answer; k for padding."""
+    ranks = np.empty(reach.shape, dtype=np.intp)
+    for row, (wanted, known) in enumerate(zip(reach, truth, strict=True)):
+        ranks[row] = np.searchsorted(known, wanted, side="left")
+    ranks[np.isinf(reach)] = reach.shape[1]
+    return ranks

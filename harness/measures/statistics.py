@@ -1,0 +1,50 @@
+"""The statistics of the harness in one place to import from."""
+
+from harness.measures.at_recall import Curve, qps_at_recall
+from harness.measures.bootstrap import Bounds, bootstrap_bounds, bootstrap_interval
+from harness.measures.build_intervals import (
+    Scope,
+    ScopedInterval,
+    log_t_interval,
+    qps_interval,
+    qps_interval_of_passes,
+)
+from harness.measures.comparing import (
+    Difference,
+    Verdict,
+    holm,
+    neighbouring_builds,
+    paired_difference,
+    paired_ratio,
+    unpaired_ratio,
+    verdict,
+)
+from harness.measures.interval import LEVEL, Interval
+from harness.measures.splitting import Choice, Split, fastest_at_recall, split_queries
+
+__all__ = [
+    "LEVEL",
+    "Bounds",
+    "Choice",
+    "Curve",
+    "Difference",
+    "Interval",
+    "Scope",
+    "ScopedInterval",
+    "Split",
+    "Verdict",
+    "bootstrap_bounds",
+    "bootstrap_interval",
+    "fastest_at_recall",
+    "holm",
+    "log_t_interval",
+    "neighbouring_builds",
+    "paired_difference",
+    "paired_ratio",
+    "qps_at_recall",
+    "qps_interval",
+    "qps_interval_of_passes",
+    "split_queries",
+    "unpaired_ratio",
+    "verdict",
+]

@@ -1,0 +1,141 @@
+"""ann-benchmarks' HDF5 files: dense float vectors in `train` and `test`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import UserError, Vectors
+from harness.data import layout
+from harness.metric import METRICS, Metric
+
+_MAX_RATIO = 1100
+"""No filter of HDF5 in common use packs tighter than deflate, whose limit is 1032 to 1."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; what HDF5 itself cannot read becomes a `UserError`."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise UserError(
+            "cannot read the HDF5 file",
+            where=str(path),
+            expected="an HDF5 file in ann-benchmarks' schema",
+            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+        ) from error
+
+
+def read_hdf5(path: Path) -> Vectors:
+    """Read base and queries; mapped where they lie in one piece, else into memory.
+
+    Raises
+    ------
+    UserError
+        If `train` or `test` is missing or unusable, or the vectors are not dense floats.
+    """
+    with opened(path) as file:
+        _require_dense(file, path)
+        base = _table(file, layout.BASE, path)
+        queries = _table(file, layout.QUERIES, path)
+        return Vectors(rows=_rows(base, path), queries=_rows(queries, path))
+
+
+def metric_of(path: Path) -> Metric | None:
+    """Return the metric that the file's `distance` names, None if it names none.
+
+    Raises
+    ------
+    UserError
+        If it names one that is not supported (`hamming`, `jaccard`).
+    """
+    with opened(path) as file:
+        word = file.attrs.get("distance")
+    if word is None:
+        return None
+    text = word.decode() if isinstance(word, bytes) else str(word)
+    metric = layout.METRIC_OF_DISTANCE.get(text.lower())
+    if metric is None:
+        raise UserError(
+            "the metric of the file is not supported",
+            where=f"{path}, attribute distance",
+            expected="one of " + ", ".join(METRICS),
+            got=text,
+        )
+    return metric
+
+
+def can_be_used_in_place(path: Path) -> bool:
+    """Whether `train` and `test` can be mapped just as they lie in the file."""
+    with opened(path) as file:
+        return all(layout.can_be_mapped(file[name]) for name in (layout.BASE, layout.QUERIES))
+
+
+def _require_dense(file: h5py.File, path: Path) -> None:
+    kind = file.attrs.get("point_type", "float")
+    text = kind.decode() if isinstance(kind, bytes) else str(kind)
+    if text != "float":
+        raise UserError(
+            "vectors of this point_type are not supported yet",
+            where=f"{path}, attribute point_type",
+            expected="float (dense)",
+            got=text,
+        )
+    if str(file.attrs.get("type", "dense")) not in ("dense", "b'dense'"):
+        raise UserError(
+            "only dense vectors are supported",
+            where=f"{path}, attribute type",
+            expected="dense",
+            got=str(file.attrs["type"]),
+        )
+
+
+def _table(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+    link = file.get(name, getlink=True)
+    if link is None:
+        raise UserError(
+            f"the HDF5 file has no dataset {name!r}",
+            where=str(path),
+            expected="'train' (base) and 'test' (queries)",
+            got=", ".join(sorted(file)) or "an empty file",
+            hint="to hold out rows as queries: annharness data add NAME FILE --holdout 1000",
+        )
+    if not isinstance(link, h5py.HardLink):
+        raise _refused(name, path, "a link that leads elsewhere")
+    table = file[name]
+    if not isinstance(table, h5py.Dataset):
+        raise _refused(name, path, "a group")
+    if table.is_virtual or table.external is not None:
+        raise _refused(name, path, "rows kept in another file")
+    _require_stored(table, name, path)
+    return table
+
+
+def _require_stored(table: h5py.Dataset, name: str, path: Path) -> None:
+    stored = table.id.get_storage_size()
+    if table.size and table.nbytes > _MAX_RATIO * stored:
+        claimed = f"{table.shape} of {table.dtype}: {table.nbytes:,} bytes out of {stored:,}"
+        raise _refused(name, path, claimed)
+
+
+def _refused(name: str, path: Path, got: str) -> UserError:
+    return UserError(
+        f"the dataset {name!r} cannot be used",
+        where=str(path),
+        expected="a plain table of numbers inside this file",
+        got=got,
+    )
+
+
+def _rows(table: h5py.Dataset, path: Path) -> NDArray[np.generic]:
+    if layout.can_be_mapped(table):
+        return layout.mapped(table, path)
+    rows: NDArray[np.generic] = table[...]
+    return rows

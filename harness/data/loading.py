@@ -1,0 +1,184 @@
+"""From a definition or a path to an opened dataset, by way of the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from harness.contracts import UserError, Vectors
+from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
+from harness.data.cache import cache_subfolder, written_whole
+from harness.data.cached import CachedDataset, file_state, open_cached
+from harness.data.formats import format_of, read_vectors
+from harness.data.formats.hdf5 import can_be_used_in_place, metric_of
+from harness.data.locks import locked
+from harness.data.parts import Parts, split
+from harness.data.progress import Progress, silent
+from harness.data.sources import obtain, source_state
+from harness.data.writing import Identity, inspect, write_cached
+from harness.metric import METRICS, Metric
+
+
+def open_definition(
+    definition: DatasetDefinition, *, progress: Progress | None = None
+) -> CachedDataset:
+    """Open the dataset of a registry entry, fetching and caching it first if need be.
+
+    Raises
+    ------
+    UserError
+        If no source can be had, or what it holds does not fit the entry.
+    """
+    path = cache_subfolder("datasets") / f"{definition.name}.hdf5"
+    made_from = _recipe(definition)
+    if not _is_made_from(path, made_from):
+        with locked(f"dataset-{definition.name}"):
+            if not _is_made_from(path, made_from):
+                _make(definition, path, made_from, progress or silent)
+    return open_cached(path)
+
+
+def open_file(path: Path, metric: Metric | None = None) -> CachedDataset:
+    """Open a file of the user's that holds both base and queries.
+
+    It is mapped as it is where its rows lie in one piece as float32, else copied into the cache;
+    it is never written to.
+
+    Parameters
+    ----------
+    path
+        An ann-benchmarks HDF5 file.
+    metric
+        Taken from the file if None.
+
+    Raises
+    ------
+    UserError
+        If the file does not hold a usable dataset.
+    """
+    path = path.expanduser().absolute()
+    known = _already_known(path, metric)
+    if known is not None:
+        return known
+    _require_both_parts(path)
+    parts = split(read_vectors(path, "hdf5"), QuerySplit("file"), str(path))
+    chosen = metric or metric_of(path) or _no_metric(path)
+    found = inspect(parts, chosen)
+    name = f"{_slug(path.stem)}-{found.fingerprint[:8]}"
+    target = cache_subfolder("files") / f"{name}.hdf5"
+    with locked(f"file-{name}"):
+        rows_file = path if can_be_used_in_place(path) else None
+        identity = Identity(name, chosen, found.fingerprint)
+        write_cached(target, parts, identity, unit_rows=found.unit_rows, rows_file=rows_file)
+        _remember(path, metric, target)
+    return open_cached(target)
+
+
+def cached_path(definition: DatasetDefinition) -> Path | None:
+    """Return the file of an entry that is cached already and up to date, else None."""
+    path = cache_subfolder("datasets") / f"{definition.name}.hdf5"
+    return path if _is_made_from(path, _recipe(definition)) else None
+
+
+def _recipe(definition: DatasetDefinition) -> str:
+    """A hash of everything that decides about the rows."""
+    facts: dict[str, Any] = {
+        "metric": definition.metric,
+        "shape": [definition.base, definition.dimension],
+        "split": dataclasses.asdict(definition.split),
+        "sources": [source_state(source, definition.folder) for source in definition.sources],
+        "loader": definition.loader,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _is_made_from(path: Path, made_from: str) -> bool:
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return bool(file["annharness"].attrs["made_from"] == made_from)
+    except (OSError, KeyError, RuntimeError, ValueError):
+        return False
+
+
+def _make(definition: DatasetDefinition, path: Path, made_from: str, progress: Progress) -> None:
+    vectors, source = obtain(definition, progress)
+    parts = split(vectors, definition.split, _where(definition, source))
+    _require_shape(parts, definition)
+    found = inspect(parts, definition.metric, progress)
+    identity = Identity(definition.name, definition.metric, found.fingerprint, made_from)
+    write_cached(path, parts, identity, unit_rows=found.unit_rows, progress=progress)
+
+
+def _where(definition: DatasetDefinition, source: Source) -> str:
+    place = source.path or source.package or source.url
+    return f"{definition.name} ({place})"
+
+
+def _require_shape(parts: Parts, definition: DatasetDefinition) -> None:
+    got = (len(parts.base), parts.base.dimension)
+    if got != (definition.base, definition.dimension):
+        raise UserError(
+            "the source does not hold what the entry says",
+            where=definition.origin,
+            expected=f"{definition.base:,} base rows of dimension {definition.dimension}",
+            got=f"{got[0]:,} of dimension {got[1]}",
+            hint="correct base: and dimension: in the entry",
+        )
+
+
+def _require_both_parts(path: Path) -> None:
+    if not path.is_file():
+        raise UserError("there is no such file", where=str(path))
+    if format_of(path) != "hdf5":
+        raise UserError(
+            "a file named by its path must hold base and queries",
+            where=str(path),
+            expected="an HDF5 file with 'train' and 'test'",
+            got=path.suffix or "a name without an ending",
+            hint=f"annharness data add NAME {path.name} --holdout 1000 --metric angular",
+        )
+
+
+def _no_metric(path: Path) -> Metric:
+    raise UserError(
+        "the file does not say its metric",
+        where=f"{path}, attribute distance",
+        expected="one of " + ", ".join(METRICS),
+        hint=f"annharness data add NAME {path.name} --metric angular",
+    )
+
+
+def _slug(stem: str) -> str:
+    slug = re.sub(r"[^a-z0-9.]+", "-", stem.lower()).strip("-.")
+    return slug[:60].rstrip("-.") or "file"
+
+
+def _index_path(path: Path, metric: Metric | None) -> Path:
+    key = hashlib.sha256(f"{path.resolve()}\n{metric}".encode()).hexdigest()[:32]
+    return cache_subfolder("files") / f"{key}.json"
+
+
+def _already_known(path: Path, metric: Metric | None) -> CachedDataset | None:
+    """The cached form of a file that was checked before and has not changed since."""
+    try:
+        record = json.loads(_index_path(path, metric).read_text(encoding="utf-8"))
+        if record["state"] == file_state(path):
+            return open_cached(cache_subfolder("files") / record["cached"])
+    except (OSError, ValueError, KeyError, TypeError, UserError):
+        return None
+    return None
+
+
+def _remember(path: Path, metric: Metric | None, target: Path) -> None:
+    record = {"path": str(path), "state": file_state(path), "cached": target.name}
+    with written_whole(_index_path(path, metric)) as temporary:
+        temporary.write_text(json.dumps(record), encoding="utf-8")
+
+
+__all__ = ["Vectors", "cached_path", "open_definition", "open_file"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py
 
-from harness.contracts import UserError, Vectors
+from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.data.cache import cache_subfolder, written_whole
 from harness.data.cached import CachedDataset, file_state, open_cached
@@ -179,6 +179,3 @@ def _remember(path: Path, metric: Metric | None, target: Path) -> None:
     record = {"path": str(path), "state": file_state(path), "cached": target.name}
     with written_whole(_index_path(path, metric)) as temporary:
         temporary.write_text(json.dumps(record), encoding="utf-8")
-
-
-__all__ = ["Vectors", "cached_path", "open_definition", "open_file"]

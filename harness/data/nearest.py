@@ -99,7 +99,7 @@ def _nearest_of_block(space: _Space, block: slice, k: int) -> Truth:
     distances = answer_distances(space.metric, space.base, space.queries[block], candidates)
     truth = _best(candidates, distances, k)
     if count < n:
-        limits = _as_score(space, block, truth.distances[:, -1]) + _error(space, block)
+        limits = _as_score(space, truth.distances[:, -1]) + _error(space, block)
         unproven = np.flatnonzero(scores[:, -1] <= limits)
         for row in unproven:
             _settle(space, block.start + int(row), float(limits[row]), truth, int(row))
@@ -119,11 +119,10 @@ def _candidates(space: _Space, block: slice, count: int) -> tuple[Float64, Ids]:
     return (scores if space.is_euclidean else -scores), ids
 
 
-def _as_score(space: _Space, block: slice, distances: Float64) -> Float64:
+def _as_score(space: _Space, distances: Float64) -> Float64:
     """The score that a float64 distance would have."""
     if space.metric == "angular":
-        zero = ~space.search_queries[block].any(axis=1)
-        return np.where(zero, 0.0, distances - 1.0)
+        return distances - 1.0
     return distances**2 if space.is_euclidean else distances
 
 
@@ -137,7 +136,8 @@ def _error(space: _Space, block: slice) -> Float64:
     norms = np.sqrt(np.einsum("ij,ij->i", queries, queries))
     d = queries.shape[1]
     scale = (norms + space.largest_norm) ** 2 if space.is_euclidean else norms * space.largest_norm
-    return (d + 8) * _EPSILON * scale
+    bound: Float64 = (d + 8) * _EPSILON * scale
+    return bound
 
 
 def _best(ids: Ids, distances: Float64, k: int) -> Truth:
@@ -148,7 +148,7 @@ def _best(ids: Ids, distances: Float64, k: int) -> Truth:
 
 
 def _settle(space: _Space, query: int, limit: float, truth: Truth, row: int) -> None:
-    """Compare in float64 all rows that the bound cannot tell from the answer; k best into `truth`."""
+    """Put the k best of all rows within the limit, compared in float64, into `truth`."""
     k = truth.ids.shape[1]
     slack = limit + float(_error(space, slice(query, query + 1))[0])
     best_ids, best = truth.ids[row : row + 1], truth.distances[row : row + 1]
@@ -163,7 +163,7 @@ def _settle(space: _Space, query: int, limit: float, truth: Truth, row: int) -> 
 
 
 def _within(space: _Space, query: int, limit: float) -> Iterator[Ids]:
-    """Yield the ids of rows whose float32 score does not exceed the limit, by blocks of the base."""
+    """Yield the ids of rows whose float32 score is within the limit, by blocks of the base."""
     vector = space.search_queries[query]
     step = max(1, _SCORE_BLOCK_VALUES // len(vector))
     for start in range(0, len(space.base), step):

@@ -92,7 +92,8 @@ def _block_is_unit(rows: Rows) -> bool:
 
 def _norms(rows: Rows) -> NDArray[np.float64]:
     wide = rows.astype(np.float64)
-    return np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    norms: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    return norms
 
 
 class Fingerprint:
@@ -104,7 +105,7 @@ class Fingerprint:
 
     def add(self, block: Rows) -> None:
         """Take the next block of rows in."""
-        self._hash.update(np.ascontiguousarray(block, dtype="<f4"))
+        self._hash.update(np.ascontiguousarray(block, dtype="<f4").data)
 
     def hexdigest(self) -> str:
         """Return the fingerprint, 64 hex digits."""

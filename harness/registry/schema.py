@@ -153,7 +153,6 @@ class SuiteSchema(_Strict):
     search_seconds: Seconds = 60.0
     timeout: Seconds = 3600.0
     memory: Annotated[int, BeforeValidator(parse_size), Field(ge=1 << 20)] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -44,7 +44,6 @@ class Suite:
     search_seconds: float
     timeout: float
     memory_bytes: int | None
-    seed: int
     path: Path
 
 
@@ -88,7 +87,6 @@ def read_suite(name_or_path: str, algorithms: Mapping[str, AlgorithmDefinition])
         search_seconds=schema.search_seconds,
         timeout=schema.timeout,
         memory_bytes=schema.memory,
-        seed=schema.seed,
         path=document.path,
     )
 

@@ -1,0 +1,169 @@
+"""The result file: ann-benchmarks' schema at the top, everything we know in a group of our own."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.results.point import Build, PointHeader, StoredPoint
+
+GROUP = "annharness"
+FORMAT = 1
+_COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+
+
+@contextmanager
+def replacing(path: Path, suffix: str = ".part") -> Iterator[Path]:
+    """Give a temporary path beside `path`; when all went well it takes the place of `path`.
+
+    The name of the temporary file does not end in `.hdf5`, so that no reader takes it for a result.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_point(path: Path, point: StoredPoint) -> None:
+    """Write a point atomically.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the file that stood there before is whole.
+    """
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        _write_foreign_part(file, point)
+        _write_own_part(file.create_group(GROUP), point)
+
+
+def read_point(path: Path) -> StoredPoint:
+    """Read a point.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError, TypeError
+        If it is not a whole result file of ours.
+    """
+    with h5py.File(path, "r") as file:
+        group = file[GROUP]
+        if group.attrs["format"] != FORMAT:
+            raise ValueError(f"result format {group.attrs['format']}, this is {FORMAT}")
+        header = PointHeader.from_json(json.loads(group.attrs["header"]))
+        return StoredPoint(header, [_read_build(group, row) for row in range(len(group["walls"]))])
+
+
+def _write_foreign_part(file: h5py.File, point: StoredPoint) -> None:
+    """What ann-benchmarks' tools read: one run, the fastest repeat of the first build."""
+    header, build = point.header, point.builds[0]
+    seconds = build.times.mean(axis=1)
+    answer = min(int(seconds.argmin()), len(build.neighbors) - 1)
+    file.create_dataset("times", data=build.times[seconds.argmin()])
+    file.create_dataset("neighbors", data=_narrow(build.neighbors[answer]))
+    file.create_dataset("distances", data=build.distances[answer].astype(np.float32))
+    identity = header.identity
+    found = (build.neighbors[answer] >= 0).sum(axis=1)
+    index_bytes = build.facts.get("index_bytes") or 0
+    file.attrs.update(
+        {
+            "algo": header.label,
+            "dataset": identity.dataset,
+            "name": f"{header.label}({header.name})",
+            "build_time": float(build.facts["build_seconds"]),
+            "best_search_time": float(seconds.min()),
+            "candidates": float(found.mean()),
+            "index_size": index_bytes / 1024,
+            "run_count": len(build.times),
+            "batch_mode": identity.mode == "batch",
+            "count": identity.k,
+            "distance": {"inner_product": "ip"}.get(identity.metric, identity.metric),
+            "expect_extra": False,
+        }
+    )
+
+
+def _write_own_part(group: h5py.Group, point: StoredPoint) -> None:
+    group.attrs["format"] = FORMAT
+    group.attrs["header"] = json.dumps(point.header.to_json())
+    group.attrs["key"] = point.header.identity.key
+    group.create_dataset("times", data=_stacked([b.times for b in point.builds]), **_COMPRESSED)
+    group.create_dataset("walls", data=_stacked([b.walls for b in point.builds]))
+    for row, build in enumerate(point.builds):
+        _write_build(group.create_group(f"builds/{row}"), build)
+
+
+def _write_build(group: h5py.Group, build: Build) -> None:
+    group.attrs["number"] = build.number
+    group.attrs["facts"] = json.dumps(build.facts)
+    group.create_dataset("provenance", data=json.dumps(build.provenance))
+    group.create_dataset("neighbors", data=_narrow(build.neighbors), **_COMPRESSED)
+    group.create_dataset("distances", data=build.distances, **_COMPRESSED)
+    group.create_dataset("scales", data=build.scales.astype(np.float32), **_COMPRESSED)
+    for table, columns in build.diagnostics.items():
+        for column, values in columns.items():
+            group.create_dataset(f"diagnostics/{table}/{column}", data=_storable(values))
+
+
+def _read_build(group: h5py.Group, row: int) -> Build:
+    own = group[f"builds/{row}"]
+    walls = group["walls"][row]
+    done = ~np.isnan(walls)
+    return Build(
+        number=int(own.attrs["number"]),
+        times=group["times"][row][done],
+        walls=walls[done],
+        neighbors=own["neighbors"][()].astype(np.int64),
+        distances=own["distances"][()],
+        scales=own["scales"][()],
+        facts=json.loads(own.attrs["facts"]),
+        diagnostics=_read_tables(own.get("diagnostics", {})),
+        provenance=json.loads(own["provenance"].asstr()[()]),
+    )
+
+
+def _read_tables(group: Mapping[str, Any]) -> dict[str, dict[str, NDArray[Any]]]:
+    return {
+        table: {column: _readable(values) for column, values in columns.items()}
+        for table, columns in group.items()
+    }
+
+
+def _readable(values: Any) -> NDArray[Any]:
+    is_text = h5py.check_string_dtype(values.dtype) is not None
+    return np.asarray(values.asstr()[()] if is_text else values[()])
+
+
+def _storable(values: NDArray[Any]) -> Any:
+    array = np.asarray(values)
+    return array.astype(h5py.string_dtype()) if array.dtype.kind in "UO" else array
+
+
+def _stacked(rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Stack arrays of unequal length, NaN where a build had fewer repeats."""
+    longest = max(len(row) for row in rows)
+    stacked = np.full((len(rows), longest, *rows[0].shape[1:]), np.nan)
+    for target, row in zip(stacked, rows, strict=True):
+        target[: len(row)] = row
+    return stacked
+
+
+def _narrow(ids: NDArray[np.int64]) -> NDArray[np.signedinteger[Any]]:
+    fits = ids.size == 0 or ids.max() <= np.iinfo(np.int32).max
+    return ids.astype(np.int32) if fits else ids

@@ -1,0 +1,104 @@
+"""What a point is: everything that could change its answers or its speed, and the key of that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.metric import Metric
+
+PROTOCOL = 1
+"""Raised whenever the way of measuring changes, so that old and new figures never mix."""
+
+_KEY_DIGITS = 12
+_SLUG_CHARACTERS = 80
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What of a machine changes speed. No host name: two equal machines are one."""
+
+    cpu: str
+    cores: int
+    memory_bytes: int
+
+    def short(self) -> str:
+        """Return one line for titles."""
+        return f"{self.cpu}, {self.cores} cores, {self.memory_bytes / 2**30:.0f} GiB"
+
+
+@dataclass(frozen=True)
+class PointIdentity:
+    """One build and search setting of one algorithm on one dataset on one machine."""
+
+    dataset: str
+    fingerprint: str
+    metric: Metric
+    algorithm: str
+    adapter_sha256: str
+    build: Mapping[str, Any]
+    search: Mapping[str, Any]
+    k: int
+    mode: str
+    threads: int
+    build_threads: int
+    machine: Machine
+    versions: Mapping[str, str]
+    protocol: int = PROTOCOL
+
+    @property
+    def key(self) -> str:
+        """Hex digits that differ where anything differs that could change the figures."""
+        return hash_of(self.to_json())
+
+    @property
+    def build_key(self) -> str:
+        """As `key`, for all points that one built index can serve."""
+        return hash_of({**self.to_json(), "search": None})
+
+    @property
+    def question(self) -> str:
+        """Hex digits of what was asked, whatever code, data version or library answered it.
+
+        Two points with the same question and different keys are versions of one point: the older
+        one is stale.
+        """
+        asked = self.to_json()
+        for name in ("fingerprint", "adapter_sha256", "versions", "protocol", "metric"):
+            del asked[name]
+        return hash_of(asked)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PointIdentity:
+        """Return the identity that `to_json` wrote."""
+        return cls(**{**data, "machine": Machine(**data["machine"])})
+
+
+def hash_of(data: Mapping[str, Any]) -> str:
+    """Return the first hex digits of the sha256 of plain data, whatever the order of its keys."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_KEY_DIGITS]
+
+
+def slug(name: str) -> str:
+    """Return a file name of at most 80 plain characters."""
+    text = re.sub(r"[^A-Za-z0-9.=-]+", "_", name).strip("._")
+    return text[:_SLUG_CHARACTERS] or "default"
+
+
+def source_sha256(folder: Path) -> str:
+    """Return the sha256 of all Python files below a plug-in folder, names and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,98 @@
+"""A stored point: its builds with all their answers and times, or how it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.results.identity import PointIdentity
+
+FAILURES = ("error", "crashed", "timeout", "out_of_memory", "wrong_answer")
+"""Statuses that make a run fail; `unsupported` is none of them."""
+
+
+@dataclass(frozen=True)
+class PointHeader:
+    """What is known of a point before it runs.
+
+    `name` is the short text of its parameters; `label` the name of its curve in plots; `n`, `d`
+    and `nq` are base rows, dimensions and queries.
+    """
+
+    identity: PointIdentity
+    label: str
+    name: str
+    n: int
+    d: int
+    nq: int
+    in_answers: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PointHeader:
+        """Return the header that `to_json` wrote."""
+        return cls(**{**data, "identity": PointIdentity.from_json(data["identity"])})
+
+
+@dataclass(frozen=True)
+class Build:
+    """One independent build of a point, searched `repeats` times.
+
+    `times` is `(repeats, nq)` and `walls` `(repeats,)`, float64 seconds: of each query, and of a
+    whole pass. `neighbors`, `distances` and `scales` are `(a, nq, k)`: a = 1, or `repeats` where
+    the answers differed from repeat to repeat. `facts` are single figures (`build_seconds`,
+    `index_bytes`, `seed`, ...); `diagnostics` maps table to column to values.
+    """
+
+    number: int
+    times: NDArray[np.float64]
+    walls: NDArray[np.float64]
+    neighbors: NDArray[np.int64]
+    distances: NDArray[np.float64]
+    scales: NDArray[np.float32]
+    facts: Mapping[str, Any]
+    diagnostics: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoredPoint:
+    """A point with at least one finished build."""
+
+    header: PointHeader
+    builds: Sequence[Build]
+
+    @property
+    def repeats(self) -> int:
+        """The least number of timed passes over its builds."""
+        return min(len(build.times) for build in self.builds)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a point failed: a result like any other."""
+
+    header: PointHeader
+    status: str
+    reason: str
+    log_tail: str = ""
+    peak_bytes: int | None = None
+    seconds: float | None = None
+    build_number: int | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Failure:
+        """Return the failure that `to_json` wrote."""
+        return cls(**{**data, "header": PointHeader.from_json(data["header"])})

@@ -1,0 +1,205 @@
+"""The results folder: where each point stands, and what stands there already."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.contracts import UserError
+from harness.contracts.dataset import Truth
+from harness.results.files import read_point, replacing, write_point
+from harness.results.identity import PointIdentity, slug
+from harness.results.point import Build, Failure, PointHeader, StoredPoint
+
+_POINT = ".hdf5"
+_FAILURE = ".failure.json"
+_UNREADABLE = (OSError, KeyError, ValueError, TypeError, AttributeError)
+
+
+class BrokenResult(Exception):
+    """A result file that cannot be read; it is named and skipped, never deleted."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a results folder holds of one point: finished builds, a failure, both or neither."""
+
+    point: StoredPoint | None
+    failure: Failure | None
+    path: Path
+
+    @property
+    def builds(self) -> int:
+        return len(self.point.builds) if self.point else 0
+
+
+class ResultStore:
+    """A folder `ROOT/DATASET/K/ALGORITHM/NAME-KEY.hdf5`, one file per point.
+
+    Every write is atomic: after a kill at any moment each file is whole, the old or the new one.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def require_readable(self) -> None:
+        """Raise a `UserError` unless the folder is there and can be listed."""
+        if not self.root.is_dir() or not os.access(self.root, os.R_OK | os.X_OK):
+            raise UserError(
+                "no readable results folder",
+                where=str(self.root),
+                got="a file" if self.root.is_file() else _why_not(self.root),
+                hint="run a suite first (annharness run demo), or point --results to a folder",
+            )
+
+    def require_writable(self) -> None:
+        """Make the folder, or raise a `UserError` if nothing can be written to it."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with replacing(self.root / ".writable") as temporary:
+                temporary.write_text("")
+            (self.root / ".writable").unlink()
+            os.listdir(self.root)
+        except OSError as error:
+            raise UserError(
+                "cannot write to the results folder",
+                where=str(self.root),
+                got=error.strerror or str(error),
+                hint="point --results or ANNHARNESS_RESULTS to a folder of your own",
+            ) from error
+
+    def path_of(self, header: PointHeader) -> Path:
+        """Return the path of a point's file, without its ending."""
+        identity = header.identity
+        folder = self.root / identity.dataset / str(identity.k) / identity.algorithm
+        return folder / f"{slug(header.name)}-{identity.key}"
+
+    def find(self, header: PointHeader) -> Stored:
+        """Return what is stored of a point.
+
+        A broken file counts as nothing stored: the point is run again and replaces it.
+        """
+        stem = self.path_of(header)
+        point, failure = None, None
+        try:
+            point = self._read_point(stem.with_name(stem.name + _POINT))
+        except BrokenResult:
+            point = None
+        try:
+            failure = self._read_failure(stem.with_name(stem.name + _FAILURE))
+        except BrokenResult:
+            failure = None
+        return Stored(point, failure, stem.with_name(stem.name + _POINT))
+
+    def add_build(self, header: PointHeader, build: Build) -> Path:
+        """Add a finished build to its point, atomically; a build of that number is replaced.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written. What was stored before is kept.
+        """
+        stem = self.path_of(header)
+        path = stem.with_name(stem.name + _POINT)
+        stored = self.find(header).point
+        others = [b for b in (stored.builds if stored else []) if b.number != build.number]
+        builds = sorted([*others, build], key=lambda b: b.number)
+        write_point(path, StoredPoint(header, builds))
+        return path
+
+    def write_failure(self, failure: Failure) -> Path:
+        """Store a failure, atomically; builds that had finished before stay."""
+        stem = self.path_of(failure.header)
+        path = stem.with_name(stem.name + _FAILURE)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(failure.to_json(), indent=1))
+        return path
+
+    def forget_failure(self, header: PointHeader) -> None:
+        """Remove a stored failure, so that the point can be tried again."""
+        stem = self.path_of(header)
+        stem.with_name(stem.name + _FAILURE).unlink(missing_ok=True)
+
+    def forget(self, header: PointHeader) -> None:
+        """Remove all that is stored of a point."""
+        self.forget_failure(header)
+        stem = self.path_of(header)
+        stem.with_name(stem.name + _POINT).unlink(missing_ok=True)
+
+    def scan(self) -> Iterator[Stored | BrokenResult]:
+        """Yield everything stored, in the order of the paths."""
+        endings = (_POINT, _FAILURE)
+        stems = {
+            str(path).removesuffix(_FAILURE).removesuffix(_POINT)
+            for path in self.root.glob("*/*/*/*")
+            if path.name.endswith(endings) and not path.name.startswith(".")
+        }
+        for stem in sorted(stems):
+            try:
+                yield self._stored(Path(stem))
+            except BrokenResult as broken:
+                yield broken
+
+    def _stored(self, stem: Path) -> Stored:
+        path = stem.with_name(stem.name + _POINT)
+        point = self._read_point(path)
+        failure = self._read_failure(stem.with_name(stem.name + _FAILURE))
+        return Stored(point, failure, path)
+
+    def _read_point(self, path: Path) -> StoredPoint | None:
+        if not path.exists():
+            return None
+        try:
+            return read_point(path)
+        except _UNREADABLE as error:
+            raise BrokenResult(path, str(error) or type(error).__name__) from error
+
+    def _read_failure(self, path: Path) -> Failure | None:
+        if not path.exists():
+            return None
+        try:
+            return Failure.from_json(json.loads(path.read_text()))
+        except _UNREADABLE as error:
+            raise BrokenResult(path, str(error) or type(error).__name__) from error
+
+    def truth_path(self, identity: PointIdentity) -> Path:
+        """Return the file of the true neighbours that a point is judged by."""
+        folder = self.root / identity.dataset / str(identity.k)
+        return folder / f"truth-{identity.fingerprint[:16]}.npz"
+
+    def write_truth(self, identity: PointIdentity, truth: Truth) -> None:
+        """Keep the truth beside the answers, so that they plot where the dataset is not."""
+        path = self.truth_path(identity)
+        if path.exists():
+            return
+        with replacing(path, suffix=".npz") as temporary:
+            np.savez_compressed(temporary, ids=truth.ids, distances=truth.distances)
+
+    def read_truth(self, identity: PointIdentity) -> Truth:
+        """Return the truth that a point is judged by.
+
+        Raises
+        ------
+        BrokenResult
+            If it is missing or cannot be read.
+        """
+        path = self.truth_path(identity)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return Truth(arrays["ids"], arrays["distances"])
+        except _UNREADABLE as error:
+            raise BrokenResult(path, str(error) or type(error).__name__) from error
+
+
+def _why_not(path: Path) -> str:
+    return "no permission" if path.exists() else "no such folder"

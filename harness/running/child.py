@@ -1,0 +1,58 @@
+"""The entry of the child process: `python -m harness.running.child JOB.json`.
+
+The limits are set before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_RESERVE_BYTES = (
+    1 << 30
+)  # reservations that stay empty (thread stacks, arenas) count in RLIMIT_DATA
+
+
+def main(job_file: str) -> None:
+    """Run one job and leave without the finalizers of libraries, which are nobody's result."""
+    _die_with_parent(int(os.environ["ANNHARNESS_PARENT"]))
+    from harness.running.job import Job
+
+    job = Job.read(Path(job_file))
+    _limit(job)
+    from harness.running.worker import run_job
+
+    run_job(job)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _die_with_parent(parent: int) -> None:
+    """Ask the kernel to end this process when the one that watches it is gone (Linux)."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _limit(job: object) -> None:
+    """Set the hard stop of memory and the allotted processors."""
+    memory_bytes = getattr(job, "memory_bytes", 0)
+    cpus = getattr(job, "cpus", None)
+    if memory_bytes:
+        limit = memory_bytes + _RESERVE_BYTES
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if cpus and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cpus)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,137 @@
+"""The timed passes: nothing stands between two clock reads but the adapter's own call."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter_ns
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import Algorithm
+from harness.running.threads import pools_limited
+
+_SECONDS_PER_NS = 1e-9
+
+
+class Pass(NamedTuple):
+    """One pass over all queries.
+
+    `seconds` is `(nq,)` float64, of each query; `wall` the seconds of the whole pass; `answers`
+    what the adapter returned, untouched.
+    """
+
+    seconds: NDArray[np.float64]
+    wall: float
+    answers: Any
+
+
+PassFunction = Callable[[], Pass]
+
+
+def pass_function(
+    algorithm: Algorithm, queries: NDArray[np.float32], k: int, mode: str, threads: int
+) -> PassFunction:
+    """Return the function that makes one pass in the given mode.
+
+    Parameters
+    ----------
+    algorithm
+        A fitted adapter.
+    queries
+        `(nq, d)` float32, C-contiguous.
+    mode
+        `single`: `query` is called for one query at a time, by `threads` clients at once;
+        `batch`: `query_batch` is called once.
+    """
+    if mode == "batch":
+        return lambda: _batch_pass(algorithm.query_batch, queries, k)
+    rows = list(queries)  # the views are made here, not between two queries
+    if threads == 1:
+        return lambda: _single_pass(algorithm.query, rows, k)
+    return lambda: _clients_pass(algorithm.query, rows, k, threads)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _single_pass(query: Callable[..., Any], rows: Sequence[Any], k: int) -> Pass:
+    with _no_garbage_collection():
+        began = perf_counter_ns()
+        nanoseconds, answers = _timed_queries(query, rows, k)
+        wall = perf_counter_ns() - began
+    return Pass(np.array(nanoseconds) * _SECONDS_PER_NS, wall * _SECONDS_PER_NS, answers)
+
+
+def _timed_queries(
+    query: Callable[..., Any], rows: Sequence[Any], k: int
+) -> tuple[list[int], list[Any]]:
+    clock = perf_counter_ns
+    nanoseconds = [0] * len(rows)
+    answers: list[Any] = [None] * len(rows)
+    i = 0
+    for row in rows:
+        start = clock()
+        answer = query(row, k)
+        stop = clock()
+        nanoseconds[i] = stop - start
+        answers[i] = answer
+        i += 1  # noqa: SIM113 - enumerate would make a tuple between two queries
+    return nanoseconds, answers
+
+
+def _batch_pass(query_batch: Callable[..., Any], queries: NDArray[np.float32], k: int) -> Pass:
+    with _no_garbage_collection():
+        began = perf_counter_ns()
+        answers = query_batch(queries, k)
+        wall = (perf_counter_ns() - began) * _SECONDS_PER_NS
+    return Pass(np.full(len(queries), wall / len(queries)), wall, answers)
+
+
+def _clients_pass(query: Callable[..., Any], rows: Sequence[Any], k: int, clients: int) -> Pass:
+    """Clients take every clients-th query; the wall time runs from the start of all to the end."""
+    parts: list[tuple[list[int], list[Any]] | BaseException | None] = [None] * clients
+    barrier = threading.Barrier(clients + 1)
+
+    def serve(client: int) -> None:
+        try:
+            # A pool's size belongs to the thread that calls: limit it in each client.
+            with pools_limited(1):
+                barrier.wait()
+                parts[client] = _timed_queries(query, rows[client::clients], k)
+        except BaseException as error:
+            parts[client] = error
+
+    threads = [threading.Thread(target=serve, args=(c,), daemon=True) for c in range(clients)]
+    with _no_garbage_collection():
+        for thread in threads:
+            thread.start()
+        barrier.wait()
+        began = perf_counter_ns()
+        for thread in threads:
+            thread.join()
+        wall = (perf_counter_ns() - began) * _SECONDS_PER_NS
+    return _joined(parts, len(rows), clients, wall)
+
+
+def _joined(parts: Sequence[Any], nq: int, clients: int, wall: float) -> Pass:
+    seconds = np.empty(nq)
+    answers: list[Any] = [None] * nq
+    for client, part in enumerate(parts):
+        if isinstance(part, BaseException):
+            raise part
+        nanoseconds, own = part
+        seconds[client::clients] = np.array(nanoseconds) * _SECONDS_PER_NS
+        answers[client::clients] = own
+    return Pass(seconds, wall, answers)

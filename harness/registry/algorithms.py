@@ -56,6 +56,10 @@ class AlgorithmDefinition:
         """Return the pip requirements that are not installed."""
         return missing_requirements(self.requires)
 
+    def install_line(self) -> str:
+        """Return the command that installs what the entry requires."""
+        return "pip install " + " ".join(f"'{text}'" for text in self.requires)
+
     def parameter_names(self, part: str) -> set[str]:
         """Return the parameters of `build` or `search` that can be set."""
         grids = [getattr(self, part), *(getattr(group, part) for group in self.groups.values())]

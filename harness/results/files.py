@@ -103,8 +103,8 @@ def _write_own_part(group: h5py.Group, point: StoredPoint) -> None:
     group.attrs["format"] = FORMAT
     group.attrs["header"] = json.dumps(point.header.to_json())
     group.attrs["key"] = point.header.identity.key
-    group.create_dataset("times", data=_stacked([b.times for b in point.builds]), **_COMPRESSED)
-    group.create_dataset("walls", data=_stacked([b.walls for b in point.builds]))
+    group.create_dataset("times", data=stacked([b.times for b in point.builds]), **_COMPRESSED)
+    group.create_dataset("walls", data=stacked([b.walls for b in point.builds]))
     for row, build in enumerate(point.builds):
         _write_build(group.create_group(f"builds/{row}"), build)
 
@@ -155,7 +155,7 @@ def _storable(values: NDArray[Any]) -> Any:
     return array.astype(h5py.string_dtype()) if array.dtype.kind in "UO" else array
 
 
-def _stacked(rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def stacked(rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Stack arrays of unequal length, NaN where a build had fewer repeats."""
     longest = max(len(row) for row in rows)
     stacked = np.full((len(rows), longest, *rows[0].shape[1:]), np.nan)

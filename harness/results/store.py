@@ -69,7 +69,7 @@ class ResultStore:
             with replacing(self.root / ".writable") as temporary:
                 temporary.write_text("")
             (self.root / ".writable").unlink()
-            os.listdir(self.root)
+            next(self.root.iterdir(), None)
         except OSError as error:
             raise UserError(
                 "cannot write to the results folder",

@@ -125,7 +125,7 @@ class _Worker:
         with pools_limited(job.build_threads):
             self.events.write("phase", phase="prepare")
             began = time.perf_counter()
-            self.algorithm.prepare(self.base.shape)  # type: ignore[arg-type]
+            self.algorithm.prepare(self.base.shape)
             self.facts["prepare_seconds"] = time.perf_counter() - began
             before = anonymous_bytes()
             self.events.write("phase", phase="build")

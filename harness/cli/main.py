@@ -1,0 +1,89 @@
+"""The command `annharness`: verbs in the order of the work, and what every one of them shares."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+import harness
+from harness.cli import data
+from harness.cli.export import export
+from harness.cli.list import list_entries
+from harness.cli.plot import plot
+from harness.cli.run import run
+from harness.contracts import UserError
+
+_USER_ERROR = 2
+_SIGNALLED = 128
+
+app = typer.Typer(
+    help="A benchmark harness for approximate nearest neighbour search.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+class _Interrupted(BaseException):
+    """A signal that asks to stop; no library may take it for its own business."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough: let the ending go on in peace
+    raise _Interrupted(number)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"annharness {harness.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """A benchmark harness for approximate nearest neighbour search."""
+
+
+app.command("list")(list_entries)
+app.add_typer(data.app, name="data", help="Look at, fetch and check datasets.")
+app.command("run")(run)
+app.command("plot")(plot)
+app.command("export")(export)
+
+
+def main() -> None:
+    """Run the command line; exit statuses are 0, 1 (a failure), 2 (user error), 130 (Ctrl-C)."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error.describe()}", file=sys.stderr)
+        sys.exit(_USER_ERROR)
+    except _Interrupted as interrupted:
+        print("\nstopped; what was finished is kept, the same command goes on", file=sys.stderr)
+        sys.exit(_SIGNALLED + interrupted.number)
+    except BrokenPipeError:
+        # The reader went away (`| head`): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_SIGNALLED + signal.SIGPIPE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""`annharness run`: measure what a suite asks for and is not stored yet."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from harness.cli.data import open_named
+from harness.cli.live import PlainLines, live_table
+from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.summary import print_summary
+from harness.contracts import UserError
+from harness.data.cache import cache_folder
+from harness.data.cached import CachedDataset
+from harness.registry.names import did_you_mean
+from harness.registry.registry import Registry, load_registry
+from harness.registry.suites import Suite, read_suite
+from harness.results.point import FAILURES
+from harness.results.store import ResultStore
+from harness.running.executor import LocalExecutor
+from harness.running.machine import this_machine
+from harness.running.planning import Plan, plan_suite
+from harness.running.progress import RunSummary
+from harness.running.runner import Runner, StoreFull
+
+_FAILED = 1
+_RETRIABLE = ("failed", *FAILURES)
+
+
+def run(
+    suite: Annotated[str, typer.Argument(help="Name of a suite, or path of a suite file.")],
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option("-d", "--dataset", help="Run on this dataset instead (a name or a path)."),
+    ] = None,
+    algorithm: Annotated[
+        list[str] | None,
+        typer.Option("-a", "--algorithm", help="Run only this algorithm of the suite."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Measure stored points again.")] = False,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option("--retry", help=f"Try failed points again: {', '.join(_RETRIABLE)}."),
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+    plugins: Plugins = None,
+) -> None:
+    """Run a suite: every point that is not stored yet, each build in a process of its own.
+
+    A failed point never stops the others; it is stored with its reason, and the exit status is 1.
+
+    Examples:
+
+      annharness run demo
+
+      annharness run my-suite.yml -d vectors.hdf5 --results /tmp/mine
+    """
+    registry = load_registry(plugins or ())
+    statuses = _statuses(retry or ())
+    chosen = read_suite(suite, registry.algorithms)
+    if dataset:
+        chosen = dataclasses.replace(chosen, datasets=tuple(dict.fromkeys(dataset)))
+    _require_known_datasets(chosen, registry)
+    store = ResultStore(results)
+    datasets = _open_datasets(chosen, plugins)
+    plan = plan_suite(chosen, registry, datasets, this_machine(), algorithm or ())
+    store.require_writable()
+    summary = _measure(plan, store, force, statuses)
+    print_summary(Console(), plan, store, summary)
+    if summary.failures:
+        raise typer.Exit(_FAILED)
+
+
+def _measure(plan: Plan, store: ResultStore, force: bool, retry: frozenset[str]) -> RunSummary:
+    console = Console(stderr=True)
+    executor = LocalExecutor(cache_folder())
+    try:
+        with live_table(console) if console.is_terminal else PlainLines(sys.stderr) as listener:
+            return Runner(plan, store, executor, listener, force, retry).run()
+    except StoreFull as full:
+        print(
+            f"error: the results folder takes no more: {full.reason}\n"
+            f"  where:    {full.path}\n"
+            f"  kept:     everything stored before, {full.added} builds of this run among it\n"
+            f"  try:      make room, then give the same command again: it goes on from here",
+            file=sys.stderr,
+        )
+        raise typer.Exit(_FAILED) from full
+
+
+def _statuses(retry: Sequence[str]) -> frozenset[str]:
+    for status in retry:
+        if status not in _RETRIABLE:
+            raise UserError(
+                f"no status is called {status!r}",
+                where="--retry",
+                expected="one of " + ", ".join(_RETRIABLE),
+                hint=did_you_mean(status, _RETRIABLE),
+            )
+    return frozenset(FAILURES) if "failed" in retry else frozenset(retry)
+
+
+def _require_known_datasets(suite: Suite, registry: Registry) -> None:
+    """Name every wrong name before the first dataset is fetched."""
+    for name in suite.datasets:
+        if name not in registry.datasets and not Path(name).expanduser().is_file():
+            raise UserError(
+                f"no dataset is called {name!r}, and no file either",
+                where=str(suite.path),
+                hint=did_you_mean(name, registry.datasets),
+            )
+
+
+def _open_datasets(suite: Suite, plugins: list[Path] | None) -> dict[str, CachedDataset]:
+    opened = [open_named(name, plugins) for name in suite.datasets]
+    return {dataset.name: dataset for dataset in opened}

@@ -1,0 +1,31 @@
+"""Locks on pieces of work, so that two runs on one folder share it; they die with their owner."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def try_lock(folder: Path, name: str) -> Iterator[bool]:
+    """Hold the lock called `name` below `folder`, if nobody else does; give whether it is held.
+
+    The kernel drops the lock when the process ends, however it ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        yield _acquired(handle)
+    finally:
+        os.close(handle)
+
+
+def _acquired(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,243 @@
+"""The one table: every stored point as a row, with all metrics, computed from stored answers."""
+
+from __future__ import annotations
+
+import warnings as python_warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.measures.latency import batch_qps, latency, per_build, single_qps, typical_seconds
+from harness.measures.recall import first_recall_matrix, recall_matrix
+from harness.measures.statistics import (
+    bootstrap_bounds,
+    log_t_interval,
+    qps_interval,
+    qps_interval_of_passes,
+)
+from harness.results.files import stacked
+from harness.results.identity import PointIdentity
+from harness.results.point import Build, Failure, PointHeader, StoredPoint
+from harness.results.store import BrokenResult, ResultStore, Stored
+
+RECALL_KS = (1, 5, 10, 20, 50, 100)
+"""The k' of the columns `recall@K` and `recall1@K`."""
+
+Row = dict[str, Any]
+
+
+def load_results(path: Path | str, *, stale: bool = True) -> pd.DataFrame:
+    """Return all points below a results folder as a table, one row per point.
+
+    Parameters
+    ----------
+    path
+        A results folder.
+    stale
+        Whether to keep points of which a newer version is stored; they are marked in any case.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        Names each result file that is broken; it is skipped.
+    """
+    store = ResultStore(Path(path))
+    store.require_readable()
+    table = table_of(store, _readable(store.scan()))
+    return table if stale or table.empty else table[~table["stale"]].reset_index(drop=True)
+
+
+def table_of(store: ResultStore, points: Iterable[Stored]) -> pd.DataFrame:
+    """Return the table of some stored points."""
+    rows = [row for stored in points if (row := _row(store, stored)) is not None]
+    _mark_stale(rows)
+    return pd.DataFrame(rows)
+
+
+def _readable(found: Iterable[Stored | BrokenResult]) -> Iterable[Stored]:
+    for one in found:
+        if isinstance(one, BrokenResult):
+            python_warnings.warn(f"skipped a broken result: {one}", stacklevel=3)
+        else:
+            yield one
+
+
+def _row(store: ResultStore, stored: Stored) -> Row | None:
+    if stored.failure is not None:
+        return {**_identity_columns(stored.failure.header, stored), **_failure(stored.failure)}
+    if stored.point is None:
+        return None
+    try:
+        figures = _figures(store, stored.point)
+    except BrokenResult as broken:
+        python_warnings.warn(f"skipped a result without its truth: {broken}", stacklevel=4)
+        return None
+    return {**_identity_columns(stored.point.header, stored), **figures}
+
+
+def _identity_columns(header: PointHeader, stored: Stored) -> Row:
+    identity = header.identity
+    return {
+        "dataset": identity.dataset,
+        "algorithm": identity.algorithm,
+        "label": header.label,
+        "name": header.name,
+        "build": dict(identity.build),
+        "search": dict(identity.search),
+        "k": identity.k,
+        "mode": identity.mode,
+        "threads": identity.threads,
+        "build_threads": identity.build_threads,
+        "builds": stored.builds,
+        "repeats": stored.point.repeats if stored.point else 0,
+        "status": "ok",
+        "reason": "",
+        "stale": False,
+        "metric": identity.metric,
+        "n": header.n,
+        "d": header.d,
+        "nq": header.nq,
+        "machine": identity.machine.short(),
+        "in_answers": header.in_answers,
+        "key": identity.key,
+        "question": identity.question,
+        "path": str(stored.path),
+        "finished_at": _finished_at(stored),
+    }
+
+
+def _finished_at(stored: Stored) -> str:
+    if stored.point is not None:
+        times = [str(b.provenance.get("finished_at", "")) for b in stored.point.builds]
+        return max(times)
+    return str(stored.failure.provenance.get("finished_at", "")) if stored.failure else ""
+
+
+def _failure(failure: Failure) -> Row:
+    return {
+        "status": failure.status,
+        "reason": failure.reason,
+        "log_tail": failure.log_tail,
+        "peak_rss_bytes": np.nan if failure.peak_bytes is None else failure.peak_bytes,
+        **dict.fromkeys(_ARRAYS),
+        "diagnostics": {},
+        "warnings": (),
+        "nondeterministic": False,
+    }
+
+
+_ARRAYS = (
+    "recall_curve",
+    "recall_low_curve",
+    "recall_high_curve",
+    "first_recall_curve",
+    "first_recall_low_curve",
+    "first_recall_high_curve",
+    "query_seconds",
+    "query_recall",
+    "query_first_recall",
+    "build_qps",
+)
+
+
+def _figures(store: ResultStore, point: StoredPoint) -> Row:
+    identity = point.header.identity
+    truth = store.read_truth(identity)
+    return {
+        "log_tail": "",
+        **_recall_columns(identity, point.builds, truth.distances),
+        **_speed_columns(identity, point.builds),
+        **_size_columns(point),
+        "diagnostics": dict(point.builds[0].diagnostics),
+        "warnings": tuple(dict.fromkeys(w for b in point.builds for w in b.facts["warnings"])),
+        "nondeterministic": any(len(b.neighbors) > 1 for b in point.builds),
+    }
+
+
+def _recall_columns(
+    identity: PointIdentity, builds: Sequence[Build], true_distances: NDArray[np.float64]
+) -> Row:
+    """Recall per query is averaged over the answers of a build, then over builds."""
+    k = identity.k
+    columns: Row = {}
+    for prefix, matrix in (("recall", recall_matrix), ("first_recall", first_recall_matrix)):
+        per_query = np.mean([_over_answers(matrix, identity, b, true_distances) for b in builds], 0)
+        value, low, high = bootstrap_bounds(per_query)
+        columns[f"{prefix}_curve"] = value
+        columns[f"{prefix}_low_curve"] = low
+        columns[f"{prefix}_high_curve"] = high
+        columns[f"query_{prefix}"] = per_query[:, -1] if prefix == "recall" else per_query[:, 0]
+        short = prefix.replace("first_recall", "recall1")
+        for wanted in (w for w in RECALL_KS if w <= k):
+            columns[f"{short}@{wanted}"] = value[wanted - 1]
+            columns[f"{short}@{wanted}_low"] = low[wanted - 1]
+            columns[f"{short}@{wanted}_high"] = high[wanted - 1]
+    return columns
+
+
+def _over_answers(
+    matrix: Any, identity: PointIdentity, build: Build, true_distances: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    answers = zip(build.distances, build.scales.astype(np.float64), strict=True)
+    found = [matrix(identity.metric, d, s, true_distances) for d, s in answers]
+    mean: NDArray[np.float64] = np.mean(found, axis=0)
+    return mean
+
+
+def _speed_columns(identity: PointIdentity, builds: Sequence[Build]) -> Row:
+    seconds = stacked([build.times for build in builds])
+    walls = stacked([build.walls for build in builds])
+    one_by_one = identity.mode == "single" and identity.threads == 1
+    if one_by_one:
+        speed = qps_interval(seconds)
+        passes = single_qps(seconds)
+    else:
+        passes = batch_qps(walls, seconds.shape[-1])
+        speed = qps_interval_of_passes(passes)
+    return {
+        "qps": speed.value,
+        "qps_low": speed.low,
+        "qps_high": speed.high,
+        "qps_scope": speed.scope,
+        **latency(seconds)._asdict(),
+        "query_seconds": typical_seconds(seconds),
+        "build_qps": per_build(passes),
+    }
+
+
+def _size_columns(point: StoredPoint) -> Row:
+    facts = [build.facts for build in point.builds]
+    seconds = np.array([fact["build_seconds"] for fact in facts])
+    interval = log_t_interval(seconds)
+    index_bytes = float(np.median([fact["index_bytes"] for fact in facts]))
+    return {
+        "build_seconds": float(np.median(seconds)),
+        "build_seconds_low": interval.low,
+        "build_seconds_high": interval.high,
+        "prepare_seconds": float(np.median([fact["prepare_seconds"] for fact in facts])),
+        "index_bytes": index_bytes,
+        "bytes_per_vector": index_bytes / point.header.n,
+        "measured_index_bytes": float(np.median([fact["measured_index_bytes"] for fact in facts])),
+        "peak_rss_bytes": float(np.max([fact.get("peak_bytes", np.nan) for fact in facts])),
+        "seeds": tuple(fact.get("seed") for fact in facts),
+    }
+
+
+def _mark_stale(rows: list[Row]) -> None:
+    """Of the versions of one point, all but the newest are stale."""
+    newest: dict[str, Row] = {}
+    for row in rows:
+        other = newest.get(row["question"])
+        if other is None or other["finished_at"] < row["finished_at"]:
+            newest[row["question"]] = row
+    for row in rows:
+        row["stale"] = newest[row["question"]] is not row

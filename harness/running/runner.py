@@ -1,0 +1,343 @@
+"""Runs a plan: what is missing of it, build after build, and stores each answer as it comes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.results.identity import PointIdentity
+from harness.results.locks import try_lock
+from harness.results.point import FAILURES, Build, Failure, PointHeader
+from harness.results.store import ResultStore
+from harness.running.executor import Executor, Outcome, TaskFailure
+from harness.running.job import Job, SearchTask
+from harness.running.machine import (
+    allotted_cpus,
+    free_memory_bytes,
+    machine_provenance,
+    source_provenance,
+)
+from harness.running.planning import Plan, PlannedPoint
+from harness.running.progress import Listener, RunSummary, Silence
+
+_DEFAULT_MEMORY_SHARE = 0.8
+_LOCK_POLL_SECONDS = 0.5
+_CPUS_WITH_ONE_TO_SPARE = 4
+
+
+class StoreFull(Exception):
+    """The results folder took no more in the middle of a run; what it held is whole."""
+
+    def __init__(self, path: Path, reason: str, added: int) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+        self.added = added
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The points that one built index serves."""
+
+    points: tuple[PlannedPoint, ...]
+
+    @property
+    def first(self) -> PlannedPoint:
+        return self.points[0]
+
+    @property
+    def identity(self) -> PointIdentity:
+        return self.first.header.identity
+
+
+@dataclass
+class Runner:
+    """Runs the points of a plan that are not stored yet.
+
+    Parameters
+    ----------
+    force
+        Run everything again, whatever is stored.
+    retry
+        Statuses of stored failures that are tried again.
+    """
+
+    plan: Plan
+    store: ResultStore
+    executor: Executor
+    listener: Listener = field(default_factory=Silence)
+    force: bool = False
+    retry: frozenset[str] = frozenset()
+    _added: int = 0
+    _measured: set[str] = field(default_factory=set)
+
+    def run(self) -> RunSummary:
+        """Run what is missing and return what was done.
+
+        Raises
+        ------
+        StoreFull
+            If the results folder can no longer be written.
+        """
+        self._write_truths()
+        self._forget()
+        kept = {p.header.identity.key for p in self._supported() if not self._missing_builds(p)}
+        self._announce(kept)
+        self._record_unsupported()
+        for number in range(self.plan.suite.builds):
+            self._run_round(number)
+        return self._summary(kept)
+
+    def _supported(self) -> list[PlannedPoint]:
+        return [point for point in self.plan.points if point.refusal is None]
+
+    def _groups(self) -> list[_Group]:
+        groups: dict[str, list[PlannedPoint]] = {}
+        for point in self._supported():
+            groups.setdefault(point.header.identity.build_key, []).append(point)
+        return [_Group(tuple(points)) for points in groups.values()]
+
+    def _announce(self, kept: set[str]) -> None:
+        jobs = sum(
+            any(number in self._missing_builds(point) for point in group.points)
+            for group in self._groups()
+            for number in range(self.plan.suite.builds)
+        )
+        self.listener.planned([point.header for point in self.plan.points], len(kept), jobs)
+
+    def _forget(self) -> None:
+        """Drop what `force` or `retry` ask to measure again."""
+        for point in self.plan.points:
+            if self.force:
+                self.store.forget(point.header)
+                continue
+            failure = self.store.find(point.header).failure
+            if failure is not None and (
+                failure.status in self.retry or (failure.status == "unsupported")
+            ):
+                self.store.forget_failure(point.header)
+
+    def _write_truths(self) -> None:
+        for point in self.plan.points:
+            identity = point.header.identity
+            if not self.store.truth_path(identity).exists():
+                truth = self.plan.datasets[identity.dataset].truth(identity.k)
+                self._storing(partial(self.store.write_truth, identity, truth))
+
+    def _record_unsupported(self) -> None:
+        for point in self.plan.points:
+            if point.refusal is not None:
+                self._fail(point.header, TaskFailure("unsupported", point.refusal, "plan"))
+
+    def _missing_builds(self, point: PlannedPoint) -> dict[int, int]:
+        """The builds that a point lacks, each with the number of repeats that it lacks."""
+        stored = self.store.find(point.header)
+        if stored.failure is not None:
+            return {}
+        suite = self.plan.suite
+        have = {
+            b.number: _repeats_settled(b) for b in (stored.point.builds if stored.point else [])
+        }
+        missing = {n: suite.repeats - have.get(n, 0) for n in range(suite.builds)}
+        return {number: repeats for number, repeats in missing.items() if repeats > 0}
+
+    def _run_round(self, number: int) -> None:
+        """One build of everything; those that another run holds come last."""
+        waiting = _in_round_order(self._groups(), number)
+        while waiting:
+            busy = [group for group in waiting if not self._run_unless_locked(group, number)]
+            if len(busy) == len(waiting):
+                time.sleep(_LOCK_POLL_SECONDS)
+            waiting = busy
+
+    def _run_unless_locked(self, group: _Group, number: int) -> bool:
+        tasks = self._tasks(group, number)
+        if not tasks:
+            return True
+        name = f"{group.identity.build_key}-{number}"
+        try:
+            with try_lock(self.store.root / ".locks", name) as held:
+                if held:
+                    self._run_group(group, number)
+                return held
+        except OSError as error:
+            raise self._full(self.store.root, error) from error
+
+    def _tasks(self, group: _Group, number: int) -> tuple[SearchTask, ...]:
+        tasks = []
+        for point in group.points:
+            repeats = self._missing_builds(point).get(number)
+            if repeats:
+                identity = point.header.identity
+                tasks.append(SearchTask(identity.key, identity.search, repeats))
+        return tuple(tasks)
+
+    def _run_group(self, group: _Group, number: int) -> None:
+        """Run one build; where a setting took the process down, build again for the others."""
+        headers = {p.header.identity.key: p.header for p in group.points}
+        tasks = self._tasks(group, number)
+        while tasks:
+            title = f"{group.first.header.label} {group.first.header.name.partition(' | ')[0]}"
+            suite = self.plan.suite
+            self.listener.job_started(title.strip(), number + 1, suite.builds, len(tasks))
+            outcome = self.executor.run(
+                self._job(group, number, tasks, title.strip()),
+                lambda phase, key: self.listener.phase(phase, headers.get(key or "")),
+            )
+            self._take(outcome, headers, number)
+            self.listener.job_ended(outcome.seconds)
+            settled = {*outcome.finished, *outcome.failed}
+            tasks = tuple(task for task in tasks if task.key not in settled) if settled else ()
+
+    def _take(self, outcome: Outcome, headers: dict[str, PointHeader], number: int) -> None:
+        for key, build in outcome.finished.items():
+            header = headers[key]
+            full = replace(build, provenance=self._provenance())
+            self._storing(partial(self._add, header, full))
+            self._measured.add(key)
+            self.listener.point_added(header, self.store.find(header).builds)
+        for key, failure in outcome.failed.items():
+            self._fail(headers[key], failure, outcome, number)
+            self._measured.add(key)
+
+    def _add(self, header: PointHeader, build: Build) -> None:
+        stored = self.store.find(header).point
+        same = [b for b in (stored.builds if stored else []) if b.number == build.number]
+        self.store.add_build(header, extended(same[0], build) if same else build)
+        self._added += 1
+
+    def _fail(
+        self,
+        header: PointHeader,
+        task: TaskFailure,
+        outcome: Outcome | None = None,
+        number: int | None = None,
+    ) -> None:
+        failure = Failure(
+            header=header,
+            status=task.status,
+            reason=task.reason,
+            log_tail=outcome.log_tail if outcome else "",
+            peak_bytes=outcome.peak_bytes if outcome else None,
+            seconds=outcome.seconds if outcome else None,
+            build_number=number,
+            provenance=self._provenance(),
+        )
+        self._storing(partial(self.store.write_failure, failure))
+        self.listener.point_failed(failure)
+
+    def _storing(self, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except OSError as error:
+            raise self._full(self.store.root, error) from error
+
+    def _full(self, path: Path, error: OSError) -> StoreFull:
+        return StoreFull(path, error.strerror or str(error), self._added)
+
+    def _job(self, group: _Group, number: int, tasks: tuple[SearchTask, ...], title: str) -> Job:
+        suite, identity = self.plan.suite, group.identity
+        definition = group.first.definition
+        free = int(free_memory_bytes() * _DEFAULT_MEMORY_SHARE)
+        return Job(
+            title=title,
+            module=definition.module,
+            class_name=definition.class_name,
+            plugin_roots=(str(definition.folder.root),),
+            metric=identity.metric,
+            build=identity.build,
+            build_number=number,
+            dataset=str(self.plan.datasets[identity.dataset].path),
+            k=identity.k,
+            mode=identity.mode,
+            threads=identity.threads,
+            build_threads=identity.build_threads,
+            search_seconds=suite.search_seconds,
+            timeout=suite.timeout,
+            memory_bytes=suite.memory_bytes or free,
+            tasks=tasks,
+            folder="",
+            cpus=_worker_cpus(max(identity.threads, identity.build_threads)),
+        )
+
+    def _provenance(self) -> dict[str, object]:
+        return {
+            "machine": machine_provenance(),
+            "source": source_provenance(),
+            "suite": self.plan.suite.name,
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+
+    def _summary(self, kept: set[str]) -> RunSummary:
+        stored = [self.store.find(point.header) for point in self.plan.points]
+        failures = [one.failure for one in stored if one.failure is not None]
+        return RunSummary(
+            measured=len(self._measured),
+            kept=len(kept - self._measured),
+            failures=[failure for failure in failures if failure.status in FAILURES],
+            unsupported=[f for f in failures if f.status == "unsupported"],
+            paths=[one.path for one in stored if one.point is not None],
+        )
+
+
+def extended(build: Build, more: Build) -> Build:
+    """Return a build with the repeats of a second process of the same seed added to it."""
+    neighbors, distances, scales = build.neighbors, build.distances, build.scales
+    if len(build.neighbors) > 1 or len(more.neighbors) > 1 or (neighbors != more.neighbors).any():
+        # The answers differ: from here on there is one set of them per repeat.
+        neighbors, distances, scales = (
+            np.concatenate([_per_repeat(old, build), _per_repeat(new, more)])
+            for old, new in (
+                (build.neighbors, more.neighbors),
+                (build.distances, more.distances),
+                (build.scales, more.scales),
+            )
+        )
+    facts = {**build.facts, "repeats_asked": _repeats_settled(build) + _repeats_settled(more)}
+    return replace(
+        build,
+        times=np.concatenate([build.times, more.times]),
+        walls=np.concatenate([build.walls, more.walls]),
+        neighbors=neighbors,
+        distances=distances,
+        scales=scales,
+        facts=facts,
+    )
+
+
+def _per_repeat(values: NDArray[Any], build: Build) -> NDArray[Any]:
+    repeats = len(build.times)
+    return values if len(values) == repeats else np.repeat(values[:1], repeats, axis=0)
+
+
+def _repeats_settled(build: Build) -> int:
+    """Repeats that were made, or given up for want of time."""
+    return max(len(build.times), int(build.facts.get("repeats_asked", 0)))
+
+
+def _in_round_order(groups: Sequence[_Group], number: int) -> list[_Group]:
+    """The first round goes in the order of the suite, the others in orders of their own.
+
+    So nobody always follows the same neighbour.
+    """
+    if number == 0:
+        return list(groups)
+    order: Iterable[int] = np.random.default_rng(number).permutation(len(groups))
+    return [groups[i] for i in order]
+
+
+def _worker_cpus(threads: int) -> tuple[int, ...] | None:
+    """Keep one processor for the harness where the worker does not need them all."""
+    cpus = allotted_cpus()
+    if len(cpus) < _CPUS_WITH_ONE_TO_SPARE or threads >= len(cpus):
+        return None
+    return cpus[1:]

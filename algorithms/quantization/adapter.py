@@ -1,0 +1,196 @@
+"""The quantizers trained here: product quantization under the Euclidean and the score-aware loss.
+
+Both are one code base in which the Euclidean loss is the case eta = 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import Metric, UserError
+
+from .base import ScannedCodes, check_nbits
+from .encoding import Float32, Float64, encode
+from .scanner import add_codes, blocks, empty_index
+from .training import Sample, Trained, random_codebooks, train
+from .weights import Formula, PointWeights, point_weights
+
+_TINY_ROWS = 300
+
+
+class ProductQuantizer(ScannedCodes):
+    """Product quantization with k-means codebooks.
+
+    Parameters
+    ----------
+    metric
+        Any. Rows are scored by their inner product with the query, or by L2 for `euclidean`.
+    M, nbits
+        Subspaces (a divisor of d), and bits of each code, 1 to 8: M nbits bits per vector.
+    seed
+        Of the training sample and the random start.
+    iterations
+        Most iterations of k-means.
+    training_points
+        How many base rows to train on, at most; null is 20,000, or 100 for every codeword.
+    """
+
+    def __init__(
+        self,
+        metric: Metric,
+        *,
+        M: int,
+        nbits: int = 4,
+        seed: int = 0,
+        iterations: int = 25,
+        training_points: int | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(
+            metric,
+            M=M,
+            nbits=nbits,
+            seed=seed,
+            iterations=iterations,
+            training_points=training_points,
+            **more,
+        )
+
+    def prepare(self, shape: tuple[int, int]) -> None:
+        """Compile, or load from numba's cache, what `fit` needs. Not timed.
+
+        Builds a small index of random rows of the same type and layout as the base.
+        """
+        rows = np.random.default_rng(0).standard_normal((_TINY_ROWS, shape[1]), dtype=np.float32)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        rows.flags.writeable = False
+        twin = type(self)(self.metric, **self.build)
+        twin.fit(rows)
+
+    def _make_index(self, base: Float32) -> faiss.IndexPQ:
+        check_nbits(self.build["nbits"], 8)
+        self._losses = self._point_weights(base)
+        self._trained = self._train(self._sample(base))
+        return self._encode_all(base)
+
+    def _point_weights(self, base: Float32) -> PointWeights:
+        return PointWeights(np.ones(1), np.ones(1))
+
+    def _weights(self) -> PointWeights:
+        return self._losses
+
+    def _sample(self, base: Float32) -> Sample:
+        wanted = self.build["training_points"] or max(20_000, 100 << self.build["nbits"])
+        count = min(len(base), wanted)
+        rows = np.random.default_rng(self.build["seed"]).choice(len(base), count, replace=False)
+        rows.sort()
+        gains, weights = (_take(array, rows) for array in self._losses)
+        return Sample.of(base[rows], (gains - 1).astype(np.float32), weights)
+
+    def _train(self, sample: Sample) -> Trained:
+        return self._kmeans(sample, self.build["iterations"])
+
+    def _kmeans(self, sample: Sample, iterations: int) -> Trained:
+        rng = np.random.default_rng([self.build["seed"], 1])
+        start = random_codebooks(sample.points, self.build["M"], 1 << self.build["nbits"], rng)
+        return train(sample.euclidean(), start, iterations=iterations)
+
+    def _encode_all(self, base: Float32) -> faiss.IndexPQ:
+        codebooks = self._trained.codebooks.astype(np.float32).astype(np.float64)
+        index = empty_index(codebooks, self.metric)
+        gains = (self._losses.eta - 1).astype(np.float32)
+        for rows in blocks(len(base), 1 << 17):
+            own = gains[rows] if len(gains) > 1 else gains
+            add_codes(index, encode(base[rows], own, codebooks).codes)
+        return index
+
+    def diagnostics(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
+        """Return the tables `training` (loss over that of codewords 0) and `distortion`."""
+        return {"training": training_table(self._trained.losses), **super().diagnostics()}
+
+
+class AnisotropicPQ(ProductQuantizer):
+    """Product quantization trained and encoded with the score-aware loss.
+
+    Guo et al., ICML 2020: the error along a vector weighs eta times the error across it.
+
+    Parameters
+    ----------
+    metric
+        `angular` or `inner_product`.
+    threshold, eta_formula
+        T, and how eta follows from it: `exact`, or `limit` (d to infinity, what is often quoted).
+    eta
+        The ratio itself, instead of the two.
+    iterations
+        Most iterations of joint training, begun from `kmeans_iterations` of k-means.
+    **more
+        As for `ProductQuantizer`.
+    """
+
+    def __init__(
+        self,
+        metric: Metric,
+        *,
+        threshold: float = 0.2,
+        eta_formula: Formula = "exact",
+        eta: float | None = None,
+        iterations: int = 10,
+        kmeans_iterations: int = 10,
+        **more: Any,
+    ) -> None:
+        super().__init__(
+            metric,
+            threshold=threshold,
+            eta_formula=eta_formula,
+            eta=eta,
+            iterations=iterations,
+            kmeans_iterations=kmeans_iterations,
+            **more,
+        )
+
+    def _make_index(self, base: Float32) -> faiss.IndexPQ:
+        if self.metric == "euclidean":
+            raise UserError(
+                "the score-aware loss is about inner products",
+                where="metric",
+                expected="angular or inner_product",
+                got="euclidean",
+                hint="use pq",
+            )
+        return super()._make_index(base)
+
+    def _point_weights(self, base: Float32) -> PointWeights:
+        unit = self.metric == "angular"
+        norms = np.ones(1) if unit else _norms(base)
+        return point_weights(
+            norms,
+            base.shape[1],
+            threshold=self.build["threshold"],
+            formula=self.build["eta_formula"],
+            eta=self.build["eta"],
+            unit=unit,
+        )
+
+    def _train(self, sample: Sample) -> Trained:
+        start = self._kmeans(sample, self.build["kmeans_iterations"])
+        return train(sample, start.codebooks, iterations=self.build["iterations"])
+
+
+def training_table(losses: list[float]) -> dict[str, NDArray[Any]]:
+    """Return the columns `iteration` and `loss`."""
+    return {"iteration": np.arange(len(losses)), "loss": np.array(losses)}
+
+
+def _take(weights: Float64, rows: NDArray[np.int64]) -> Float64:
+    return weights[rows] if len(weights) > 1 else weights
+
+
+def _norms(base: Float32) -> Float64:
+    parts = [np.linalg.norm(base[rows].astype(np.float64), axis=1) for rows in blocks(len(base))]
+    return np.concatenate(parts)

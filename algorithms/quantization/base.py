@@ -1,0 +1,90 @@
+"""What all adapters of this folder share: the scanner, its settings and the diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import Algorithm, UserError
+
+from .distortion import distortion
+from .encoding import Float32
+from .reranking import Reranker
+from .scanner import Ids, Scanner
+from .weights import PointWeights
+
+
+class ScannedCodes(Algorithm):
+    """An adapter whose index is codes, scanned by FAISS. Subclasses make the `IndexPQ`."""
+
+    def _make_index(self, base: Float32) -> faiss.IndexPQ:
+        raise NotImplementedError
+
+    def _weights(self) -> PointWeights:
+        """Return the weights of the loss that diagnostics report; Euclidean by default."""
+        return PointWeights(np.ones(1), np.ones(1))
+
+    def fit(self, base: Float32) -> None:
+        """Train and encode. Timed."""
+        base = np.asarray(base)  # a plain array for numba, still mapped
+        check_subspaces(self.build["M"], base.shape[1])
+        self._base = base
+        self._scanner = Scanner(self._make_index(base), Reranker(base, self.metric))
+
+    def set_search(self, *, rerank: int = 0) -> None:
+        """Re-rank the best `rerank` candidates by their float32 vectors; 0 is none."""
+        self._scanner.set_search(rerank)
+
+    def warm_up(self, queries: Float32, k: int) -> None:
+        """Compile for read-only queries, one and many. Not timed."""
+        self.query(queries[0], k)
+        self.query_batch(queries[:2], k)
+
+    def query(self, query: Float32, k: int) -> NDArray[np.int64]:
+        """Return the ids of the k best, `(k,)`. Timed."""
+        return self._scanner.search(query[None, :], k)[0]
+
+    def query_batch(self, queries: Float32, k: int) -> Ids:
+        """Return the ids of the k best for every query, `(nq, k)`. Timed."""
+        return self._scanner.search(queries, k)
+
+    def index_bytes(self) -> int:
+        """Return the bytes of codes, codebooks and, with re-ranking, the vectors."""
+        return self._scanner.index_bytes()
+
+    def diagnostics(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
+        """Return the table `distortion`. Not timed."""
+        weights = self._weights()
+        bits = self.build["M"] * self._scanner.index.pq.nbits
+        return {
+            "distortion": distortion(
+                self._base, self._scanner.reconstruct, weights.eta, weights.perpendicular, bits
+            )
+        }
+
+
+def check_subspaces(subspaces: int, dimension: int) -> None:
+    """Refuse a number of subspaces that does not divide the dimension."""
+    if subspaces < 1 or dimension % subspaces:
+        divisors = [m for m in range(1, dimension + 1) if dimension % m == 0]
+        raise UserError(
+            "M must divide the dimension",
+            where="build parameter M",
+            expected=f"a divisor of {dimension}: {', '.join(map(str, divisors))}",
+            got=str(subspaces),
+        )
+
+
+def check_nbits(nbits: int, most: int) -> None:
+    """Refuse code sizes that cannot be stored."""
+    if not 1 <= nbits <= most:
+        raise UserError(
+            "nbits is out of range",
+            where="build parameter nbits",
+            expected=f"1 to {most}",
+            got=str(nbits),
+        )

@@ -1,0 +1,80 @@
+"""Encoding: which codewords stand for a point, and how far off they are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import kernels
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Codes = NDArray[np.uint8]
+
+ROUNDS = 10
+"""Most rounds of coordinate descent over the subspaces."""
+
+
+class Encoded(NamedTuple):
+    """`codes` `(n, M)` uint8; per point |r|^2 and the parallel part <r, x>/|x|, float32 `(n,)`."""
+
+    codes: Codes
+    squares: Float32
+    parallels: Float32
+
+    def losses(self, gains: Float32) -> Float64:
+        """Return |r|^2 + (eta - 1) parallel^2 of every point, `(n,)` float64."""
+        parallels = self.parallels.astype(np.float64)
+        return self.squares + gains.astype(np.float64) * parallels**2
+
+
+def encode(
+    points: Float32,
+    gains: Float32,
+    codebooks: Float64,
+    *,
+    start: Codes | None = None,
+    scann_compatible: bool = False,
+) -> Encoded:
+    """Choose codes by coordinate descent on |r|^2 + gain <r, x>^2/|x|^2.
+
+    Starts from the nearest codewords, or from `start`; the subspaces with the largest residuals
+    take their turn first, each the codeword that lowers the loss of the whole vector most, until a
+    round changes nothing or `ROUNDS` are done. With gain 0 that is the nearest codeword, at once.
+
+    Parameters
+    ----------
+    points
+        `(n, d)` float32, C-contiguous, read-only.
+    gains
+        eta - 1, float32, `(n,)` or `(1,)`.
+    codebooks
+        `(M, K, d/M)`, K at most 256.
+    start
+        `(n, M)` uint8 codes to go on from; the loss then never ends above theirs.
+    scann_compatible
+        Skip moves that raise the parallel part, as the scann package does.
+    """
+    n = len(points)
+    codes = np.empty((n, len(codebooks)), np.uint8) if start is None else start.copy()
+    encoded = Encoded(codes, np.empty(n, np.float32), np.empty(n, np.float32))
+    kernels.encode(
+        points,
+        gains,
+        np.ascontiguousarray(codebooks.transpose(0, 2, 1), dtype=np.float32),
+        codes,
+        start is not None,
+        scann_compatible,
+        ROUNDS,
+        encoded.squares,
+        encoded.parallels,
+    )
+    return encoded
+
+
+def decode(codes: Codes, codebooks: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the vectors that `codes` `(n, M)` stand for, `(n, d)`."""
+    parts = codebooks[np.arange(len(codebooks)), codes]
+    return parts.reshape(len(codes), -1)

@@ -1,0 +1,229 @@
+"""The compiled loops: encoding by coordinate descent and the update of one block of codebooks.
+
+All kernels stand in this one file, because numba's cache notices only changes of a kernel's own
+file. Letters: n points of d dimensions, M subspaces of width d/M, K codewords each; x a point, r
+its residual, u = x/|x|, s = <r, u> its parallel part, gain = eta - 1. `points` are float32,
+C-contiguous and read-only (another type would compile again).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+_CHUNK = 512  # points that a thread takes at a time
+
+_FAST = {
+    "reassoc",
+    "contract",
+    "nsz",
+    "arcp",
+}  # no NaN or inf ever enters: nothing else is given up
+
+
+@njit(cache=True, fastmath=_FAST)
+def _inverse_norm(point):
+    square = np.float32(0.0)
+    for j in range(point.shape[0]):
+        square += point[j] * point[j]
+    return np.float32(1.0 / np.sqrt(square)) if square > 0 else np.float32(0.0)
+
+
+@njit(cache=True, fastmath=_FAST)
+def _fill_tables(point, inverse_norm, codebooks, residual, along):
+    """For every codeword c of every subspace: |x_m - c|^2 and <x_m - c, u_m>."""
+    subspaces, width, codewords = codebooks.shape
+    for m in range(subspaces):
+        for c in range(codewords):
+            residual[m, c] = np.float32(0.0)
+            along[m, c] = np.float32(0.0)
+        for j in range(width):
+            value = point[m * width + j]
+            direction = value * inverse_norm
+            for c in range(codewords):
+                difference = value - codebooks[m, j, c]
+                residual[m, c] += difference * difference
+                along[m, c] += difference * direction
+
+
+@njit(cache=True, fastmath=_FAST)
+def _nearest(residual, code):
+    """Euclidean encoding: the codeword of least residual, the first one of several."""
+    subspaces, codewords = residual.shape
+    for m in range(subspaces):
+        best = 0
+        for c in range(1, codewords):
+            if residual[m, c] < residual[m, best]:
+                best = c
+        code[m] = best
+
+
+@njit(cache=True, fastmath=_FAST)
+def _largest_first(residual, code, order):
+    """Order the subspaces by the residual of their present codeword, descending."""
+    for m in range(order.shape[0]):
+        key = residual[m, code[m]]
+        place = m
+        while place > 0 and residual[order[place - 1], code[order[place - 1]]] < key:
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = m
+
+
+@njit(cache=True, fastmath=_FAST)
+def _parallel_part(along, code):
+    total = np.float32(0.0)
+    for m in range(code.shape[0]):
+        total += along[m, code[m]]
+    return total
+
+
+@njit(cache=True, fastmath=_FAST)
+def _descend(residual, along, gain, code, order, rounds, shrink_only):
+    """Let each subspace in turn take its best codeword, the others held, until none moves."""
+    codewords = residual.shape[1]
+    for _ in range(rounds):
+        parallel = _parallel_part(along, code)
+        moved = False
+        for place in range(order.shape[0]):
+            m = order[place]
+            present = code[m]
+            others = parallel - along[m, present]
+            best = present
+            best_cost = residual[m, present] + gain * parallel * parallel
+            for c in range(codewords):
+                part = others + along[m, c]
+                if shrink_only and part * part > parallel * parallel:
+                    continue
+                cost = residual[m, c] + gain * part * part
+                if cost < best_cost:
+                    best = c
+                    best_cost = cost
+            if best != present:
+                code[m] = best
+                parallel = others + along[m, best]
+                moved = True
+        if not moved:
+            break
+
+
+@njit(cache=True, fastmath=_FAST, parallel=True, nogil=True)
+def encode(points, gains, codebooks, codes, go_on, shrink_only, rounds, squares, parallels):
+    """Encode points; see `encoding.encode` for what the arguments mean.
+
+    `codebooks` is `(M, d/M, K)`; `gains` is `(n,)` or `(1,)`; `codes`, `squares` and `parallels`
+    are written. With `go_on`, the descent starts from the codes that are there.
+    """
+    n = points.shape[0]
+    subspaces, _, codewords = codebooks.shape
+    step = 1 if gains.shape[0] > 1 else 0
+    for chunk in prange((n + _CHUNK - 1) // _CHUNK):
+        residual = np.empty((subspaces, codewords), np.float32)
+        along = np.empty((subspaces, codewords), np.float32)
+        order = np.empty(subspaces, np.int64)
+        for i in range(chunk * _CHUNK, min(n, (chunk + 1) * _CHUNK)):
+            gain = gains[i * step]
+            _fill_tables(points[i], _inverse_norm(points[i]), codebooks, residual, along)
+            if gain == 0 or not go_on:
+                _nearest(residual, codes[i])
+            if gain != 0:
+                _largest_first(residual, codes[i], order)
+                _descend(residual, along, gain, codes[i], order, rounds, shrink_only)
+            square = np.float32(0.0)
+            for m in range(subspaces):
+                square += residual[m, codes[i, m]]
+            squares[i] = square
+            parallels[i] = _parallel_part(along, codes[i])
+
+
+@njit(cache=True)
+def _members(column, codewords):
+    """Counting sort: the points by codeword, and where each codeword's begin."""
+    starts = np.zeros(codewords + 1, np.int64)
+    for i in range(column.shape[0]):
+        starts[column[i] + 1] += 1
+    for c in range(codewords):
+        starts[c + 1] += starts[c]
+    places = starts[:-1].copy()
+    members = np.empty(column.shape[0], np.int64)
+    for i in range(column.shape[0]):
+        members[places[column[i]]] = i
+        places[column[i]] += 1
+    return members, starts
+
+
+@njit(cache=True, fastmath=_FAST)
+def _accumulate(vector, inverse_norm, weight, gain, parallel, codeword, matrix, right):
+    """Add one point to its cell's system A delta = b, with A = sum w (I + gain u u^T)
+    and b = sum w (r + gain s u); the identity part of A is added by the caller."""
+    width = vector.shape[0]
+    bent = weight * gain
+    for j in range(width):
+        direction = vector[j] * inverse_norm
+        right[j] += weight * (vector[j] - codeword[j]) + bent * parallel * direction
+        if bent != 0:
+            scaled = bent * direction
+            for i in range(j + 1):
+                matrix[j, i] += scaled * vector[i] * inverse_norm
+
+
+@njit(cache=True)
+def _solve_cell(matrix, right, total):
+    """Solve (A + ridge) delta = b by Cholesky, in place; the ridge keeps the old codeword."""
+    width = right.shape[0]
+    trace = 0.0
+    for j in range(width):
+        trace += matrix[j, j]
+    diagonal = total + 1e-9 * (total + trace)
+    for j in range(width):
+        matrix[j, j] += diagonal
+        for i in range(j):
+            value = matrix[j, i]
+            for p in range(i):
+                value -= matrix[j, p] * matrix[i, p]
+            matrix[j, i] = value / matrix[i, i]
+            matrix[j, j] -= matrix[j, i] * matrix[j, i]
+        matrix[j, j] = np.sqrt(matrix[j, j])
+    for j in range(width):
+        for p in range(j):
+            right[j] -= matrix[j, p] * right[p]
+        right[j] /= matrix[j, j]
+    for j in range(width - 1, -1, -1):
+        for p in range(j + 1, width):
+            right[j] -= matrix[p, j] * right[p]
+        right[j] /= matrix[j, j]
+
+
+@njit(cache=True, parallel=True, nogil=True)
+def update_block(points, inverse_norms, weights, gains, codes, m, codebook, parallels):
+    """Move the codewords of subspace m to where the loss is least, all other subspaces held.
+
+    `codebook` `(K, d/M)` and `parallels` `(n,)`, both float64, are brought up to date in place;
+    the sizes of the cells are returned. A cell of total weight 0 keeps its codeword.
+    """
+    codewords, width = codebook.shape
+    members, starts = _members(codes[:, m], codewords)
+    gain_step = 1 if gains.shape[0] > 1 else 0
+    weight_step = 1 if weights.shape[0] > 1 else 0
+    for c in prange(codewords):
+        cell = members[starts[c] : starts[c + 1]]
+        matrix = np.zeros((width, width))
+        right = np.zeros(width)
+        total = 0.0
+        for i in cell:
+            vector = points[i, m * width : (m + 1) * width]
+            weight = weights[i * weight_step]
+            gain = gains[i * gain_step]
+            total += weight
+            _accumulate(
+                vector, inverse_norms[i], weight, gain, parallels[i], codebook[c], matrix, right
+            )
+        if total > 0:
+            _solve_cell(matrix, right, total)
+            for j in range(width):
+                codebook[c, j] += right[j]
+            for i in cell:
+                for j in range(width):
+                    direction = points[i, m * width + j] * inverse_norms[i]
+                    parallels[i] -= direction * right[j]
+    return starts[1:] - starts[:-1]

@@ -1,0 +1,97 @@
+"""Searching codes with FAISS's kernels: one scanner for every quantizer of this folder.
+
+Only codebooks and codes differ between the quantizers, so that curves differ by them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import Metric
+
+from .encoding import Codes, Float32
+from .reranking import Reranker
+
+Ids = NDArray[np.int64]
+
+_BLOCK_ROWS = 1 << 14
+
+
+def faiss_metric(metric: Metric) -> int:
+    """Angular rows are unit-norm, so their order is that of the inner product."""
+    return int(faiss.METRIC_L2 if metric == "euclidean" else faiss.METRIC_INNER_PRODUCT)
+
+
+def blocks(n: int, rows: int = _BLOCK_ROWS) -> Iterator[slice]:
+    """Cut `range(n)` into slices of at most so many rows."""
+    return (slice(start, min(n, start + rows)) for start in range(0, n, rows))
+
+
+def pack(codes: Codes, nbits: int) -> Codes:
+    """Pack codes `(n, M)` into FAISS's stream of bits, low bits first: `(n, ceil(M nbits / 8))`."""
+    if nbits == 8:
+        return np.ascontiguousarray(codes)
+    bits = np.unpackbits(codes[:, :, None], axis=2, count=nbits, bitorder="little")
+    return np.packbits(bits.reshape(len(codes), -1), axis=1, bitorder="little")
+
+
+def empty_index(codebooks: NDArray[np.floating], metric: Metric) -> faiss.IndexPQ:
+    """Return an `IndexPQ` with these codebooks `(M, K, d/M)` and no codes."""
+    subspaces, codewords, width = codebooks.shape
+    nbits = int(codewords).bit_length() - 1
+    index = faiss.IndexPQ(subspaces * width, subspaces, nbits, faiss_metric(metric))
+    faiss.copy_array_to_vector(codebooks.astype(np.float32).ravel(), index.pq.centroids)
+    index.is_trained = True
+    return index
+
+
+def add_codes(index: faiss.IndexPQ, codes: Codes) -> None:
+    """Append codes `(n, M)`; nothing is encoded again."""
+    for block in blocks(len(codes)):
+        index.add_sa_codes(pack(codes[block], index.pq.nbits))
+
+
+class Scanner:
+    """Scans all codes of a filled `IndexPQ`, then re-ranks the best by their vectors if asked.
+
+    4-bit codes are laid out anew for the SIMD scan ("fast scan", 8-bit look-up tables), and the
+    flat codes are let go; other sizes are scanned with float tables as they are.
+    """
+
+    def __init__(self, index: faiss.IndexPQ, reranker: Reranker) -> None:
+        self.index = faiss.IndexPQFastScan(index) if index.pq.nbits == 4 else index
+        self._reranker = reranker
+        self._candidates = 0
+
+    def set_search(self, rerank: int) -> None:
+        """Re-rank the best `rerank` candidates from now on; 0 is none."""
+        self._candidates = rerank
+
+    def search(self, queries: Float32, k: int) -> Ids:
+        """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
+        if not self._candidates:
+            return self._scan(queries, k)
+        candidates = min(max(self._candidates, k), self.index.ntotal)
+        return self._reranker.best(queries, self._scan(queries, candidates), k)
+
+    def _scan(self, queries: Float32, k: int) -> Ids:
+        ids = np.asarray(self.index.search(queries, k)[1])
+        if ids[0, 0] < 0 or (len(ids) > 1 and ids[:, 0].min() < 0):
+            # The 8-bit tables of fast scan have no scale where all scores are equal, as for a zero
+            # query, and nothing comes back: there, any rows are as good as others.
+            found = min(k, self.index.ntotal)
+            ids[ids[:, 0] < 0, :found] = np.arange(found)
+        return ids
+
+    def reconstruct(self, rows: slice) -> Float32:
+        """Return the vectors that the codes of these rows stand for."""
+        return np.asarray(self.index.reconstruct_n(rows.start, rows.stop - rows.start))
+
+    def index_bytes(self) -> int:
+        """Count codes (as laid out), codebooks, and the copy for re-ranking where it is used."""
+        size = self.index.codes.size() + 4 * self.index.pq.centroids.size()
+        return int(size + (self._reranker.copy_bytes() if self._candidates else 0))

@@ -1,0 +1,143 @@
+"""Training the codebooks: encoding and joint least squares by turns, one subspace at a time.
+
+The Euclidean loss is the case gain = 0, where encoding is the nearest codeword and the least
+squares are means: k-means in every subspace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import kernels
+from .encoding import Codes, Float32, Float64, encode
+
+
+class Sample(NamedTuple):
+    """Points to train on, with the weights of their losses.
+
+    `points` `(n, d)` float32, read-only; `gains` (eta - 1) float32 and `weights` float64, both
+    `(n,)` or `(1,)`; `inverse_norms` `(n,)` float64, 0 for a zero row.
+    """
+
+    points: Float32
+    gains: Float32
+    weights: Float64
+    inverse_norms: Float64
+
+    @classmethod
+    def of(cls, points: Float32, gains: Float32, weights: Float64) -> Sample:
+        """Compute the norms; the points are made read-only."""
+        points.flags.writeable = False
+        norms = np.sqrt(np.einsum("nd,nd->n", points, points, dtype=np.float64))
+        inverse_norms = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+        return cls(points, gains, weights, inverse_norms)
+
+    def euclidean(self) -> Sample:
+        """Return the same points with eta = 1 and equal weights."""
+        return self._replace(gains=np.zeros(1, np.float32), weights=np.ones(1))
+
+    def scale(self) -> float:
+        """Return the loss of leaving every point out (codewords all 0, eta = 1)."""
+        squares = np.einsum("nd,nd->n", self.points, self.points, dtype=np.float64)
+        return float(np.mean(self.weights * squares)) or 1.0
+
+
+@dataclass
+class Trained:
+    """Codebooks `(M, K, d/M)` float64, and the loss after each encoding of the sample.
+
+    `losses` are means over the sample, divided by `Sample.scale`; the first is that of the
+    codebooks which training began with.
+    """
+
+    codebooks: Float64
+    losses: list[float] = field(default_factory=list)
+
+
+def random_codebooks(
+    points: Float32, subspaces: int, codewords: int, rng: np.random.Generator
+) -> Float64:
+    """Return codebooks `(M, K, d/M)` of points drawn at random, for every subspace anew."""
+    n, d = points.shape
+    width = d // subspaces
+    parts = [
+        points[rng.choice(n, codewords, replace=n < codewords), m * width : (m + 1) * width]
+        for m in range(subspaces)
+    ]
+    return np.stack(parts).astype(np.float64)
+
+
+def train(
+    sample: Sample, codebooks: Float64, *, iterations: int, tolerance: float = 1e-4
+) -> Trained:
+    """Lower the mean loss of the sample from the given codebooks on.
+
+    Parameters
+    ----------
+    sample
+        What to train on.
+    codebooks
+        `(M, K, d/M)` to start from.
+    iterations
+        At most so many updates of all codebooks.
+    tolerance
+        Stop when an iteration lowers the loss by less than this share.
+
+    Notes
+    -----
+    Guo et al. 2020, section 4.2. Each encoding goes on from the codes of the last, and each
+    update is the exact minimum for its subspace, so the loss never rises.
+    """
+    trained = Trained(codebooks.copy())
+    scale = sample.scale()
+    codes: Codes | None = None
+    for iteration in range(iterations + 1):
+        encoded = encode(sample.points, sample.gains, trained.codebooks, start=codes)
+        codes = encoded.codes
+        loss = np.mean(sample.weights * encoded.losses(sample.gains))
+        trained.losses.append(float(loss) / scale)
+        if iteration == iterations or _converged(trained.losses, tolerance):
+            break
+        _update(sample, codes, encoded.parallels.astype(np.float64), trained.codebooks)
+    return trained
+
+
+def _converged(losses: list[float], tolerance: float) -> bool:
+    return len(losses) > 1 and losses[-2] - losses[-1] <= tolerance * losses[-2]
+
+
+def _update(sample: Sample, codes: Codes, parallels: Float64, codebooks: Float64) -> None:
+    for m in range(len(codebooks)):
+        sizes = kernels.update_block(
+            sample.points,
+            sample.inverse_norms,
+            sample.weights,
+            sample.gains,
+            codes,
+            m,
+            codebooks[m],
+            parallels,
+        )
+        _redraw_empty(sample.points, codes[:, m], m, codebooks[m], sizes)
+
+
+def _redraw_empty(
+    points: Float32, column: Codes, m: int, codebook: Float64, sizes: NDArray[np.int64]
+) -> None:
+    """Put codewords that stand for no point where the residuals are largest.
+
+    No code points to them, so the loss stays as it is until the next encoding takes them up.
+    """
+    empty = np.flatnonzero(sizes == 0)
+    if not len(empty):
+        return
+    width = codebook.shape[1]
+    vectors = points[:, m * width : (m + 1) * width]
+    residuals = ((vectors - codebook[column]) ** 2).sum(axis=1)
+    worst = np.argsort(-residuals, kind="stable")[: len(empty)]
+    worst = worst[residuals[worst] > 0]
+    codebook[empty[: len(worst)]] = vectors[worst]

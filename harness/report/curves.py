@@ -1,0 +1,77 @@
+"""Curves of a scene: the points of one label, its frontier, and which curves matter most."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from harness.measures.at_recall import Curve, qps_at_recall
+from harness.measures.frontier import pareto_frontier
+from harness.report.looks import Look, variant
+from harness.report.points import known
+from harness.report.quantities import Quantity
+
+_LEVELS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class CurvePoints:
+    """All points of one label at which both quantities are known, and the frontier's rows."""
+
+    name: str
+    algorithm: str
+    look: Look
+    points: pd.DataFrame
+    frontier: pd.DataFrame
+
+
+def curves_of(
+    points: pd.DataFrame, x: Quantity, y: Quantity, looks: Mapping[str, Look]
+) -> list[CurvePoints]:
+    """Return the curves of finished points, in the order of their names.
+
+    Labels of one algorithm share its colour and marker and differ by dash.
+    """
+    curves, seen = [], Counter[str]()
+    usable = known(points, x.column, y.column)
+    for key, rows in usable.groupby(["algorithm", "curve"], sort=True):
+        algorithm, name = map(str, cast(tuple[str, str], key))
+        chosen = pareto_frontier(
+            rows[x.column],
+            rows[y.column],
+            more_x_is_better=x.more_is_better,
+            more_y_is_better=y.more_is_better,
+        )
+        look = variant(looks[algorithm], seen[algorithm])
+        seen[algorithm] += 1
+        curves.append(CurvePoints(name, algorithm, look, rows, rows.iloc[chosen]))
+    return curves
+
+
+def by_relevance(points: pd.DataFrame) -> list[str]:
+    """Return the names of the curves, most worth showing first.
+
+    A curve's worth is its best rank in QPS at any of several levels of recall, then the mean rank:
+    who wins anywhere comes before who is second everywhere.
+    """
+    usable = known(points, "recall", "qps")
+    names = sorted(map(str, points["curve"].unique()))
+    speeds = np.full((len(names), len(_LEVELS)), np.nan)
+    for row, name in enumerate(names):
+        curve = measured_curve(usable[usable["curve"] == name])
+        speeds[row] = [qps_at_recall(curve, level).value for level in _LEVELS]
+    order = np.argsort(np.argsort(-np.nan_to_num(speeds, nan=0.0), axis=0, kind="stable"), axis=0)
+    ranks = np.where(np.isnan(speeds), len(names), order)
+    worth = [(ranks[row].min(), ranks[row].mean(), name) for row, name in enumerate(names)]
+    return [name for _, _, name in sorted(worth)]
+
+
+def measured_curve(points: pd.DataFrame) -> Curve:
+    """Return recall and QPS of points, with their bounds, as arrays."""
+    columns = ("recall", "recall_low", "recall_high", "qps", "qps_low", "qps_high")
+    return Curve(*(points[column].to_numpy(dtype=np.float64) for column in columns))

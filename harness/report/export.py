@@ -1,0 +1,218 @@
+"""The table as a file: CSV, Parquet, JSON, Markdown or LaTeX, by the file's ending."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.contracts import UserError
+from harness.report.files import write_text, write_whole
+from harness.report.points import parameters_text, prepare, rows_of
+from harness.report.quantities import human
+
+RECALL_KS = (1, 5, 10, 20, 50, 100)
+
+_BEFORE = [
+    *("dataset", "algorithm", "label", "build", "search", "k", "mode", "threads"),
+    *("build_threads", "builds", "repeats", "status", "reason", "stale"),
+]
+_AFTER = [
+    *("recall@10_low", "recall@10_high", "qps", "qps_low", "qps_high"),
+    *("mean_ms", "p50_ms", "p95_ms", "p99_ms", "p999_ms"),
+    *("build_seconds", "index_bytes", "bytes_per_vector", "peak_rss_bytes"),
+]
+_MORE = ("metric", "n", "d", "nq", "machine", "key", "qps_scope", "nondeterministic")
+_CURVES = ("recall_curve", "first_recall_curve")
+
+# A spreadsheet takes a cell that begins so for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def export(table: pd.DataFrame, path: Path, *, per_query: bool = False) -> None:
+    """Write the table in the format of the file's ending.
+
+    Parameters
+    ----------
+    table
+        As from `harness.load_results`.
+    path
+        Ends in `.csv`, `.parquet`, `.json`, `.md` or `.tex`.
+    per_query
+        Parquet only: a row per point and query, with its recall and seconds.
+
+    Raises
+    ------
+    UserError
+        If the ending is unknown, the file cannot be written, or `per_query` is asked of another
+        format.
+    """
+    ending = path.suffix.lower()
+    if ending not in _WRITERS:
+        raise UserError(
+            f"no export format ends in {path.suffix or 'nothing'!r}",
+            where=str(path),
+            expected=", ".join(_WRITERS),
+        )
+    if per_query and ending != ".parquet":
+        raise UserError(
+            "one row per query goes to Parquet only", where=str(path), hint="a name in .parquet"
+        )
+    (_write_queries if per_query else _WRITERS[ending])(table, path)
+
+
+def columns_for(table: pd.DataFrame) -> list[str]:
+    """Return the columns of the CSV: the recalls reach as far as the largest k."""
+    most = int(table["k"].max()) if len(table) else RECALL_KS[-1]
+    levels = [k for k in RECALL_KS if k <= most]
+    recalls = [f"{kind}@{k}" for kind in ("recall", "recall1") for k in levels]
+    return [*_BEFORE, *recalls, *_AFTER]
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Return the CSV of the design, one row per point, safe to open in a spreadsheet."""
+    columns = columns_for(table)
+    rows = [[_cell(row.get(column)) for column in columns] for row in rows_of(table)]
+    text: str = pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def json_text(table: pd.DataFrame) -> str:
+    """Return the points as a JSON list, unknown figures as null."""
+    columns = [*columns_for(table), *_MORE, *_CURVES]
+    rows = [{column: _plain(row.get(column)) for column in columns} for row in rows_of(table)]
+    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def markdown_text(table: pd.DataFrame) -> str:
+    """Return the points as a Markdown table for people, figures with their intervals."""
+    headings, rows = _for_people(table)
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join(f"| {' | '.join(map(_markdown, line))} |\n" for line in lines)
+
+
+def latex_text(table: pd.DataFrame) -> str:
+    r"""Return the points as a LaTeX table; needs `\usepackage{booktabs}`."""
+    headings, rows = _for_people(table)
+    lines = [" & ".join(map(latex, row)) + r" \\" for row in (headings, *rows)]
+    body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
+    start = rf"\begin{{tabular}}{{lll{'r' * (len(headings) - 4)}l}}"
+    return "\n".join([start, *body, r"\end{tabular}"]) + "\n"
+
+
+def latex(text: str) -> str:
+    """Return text in which nothing is a command to LaTeX."""
+    special = {
+        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+        "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+        "\n": " ", "\r": " ",
+    }  # fmt: skip
+    special |= {char: f"\\{char}" for char in "&%$#_{}"}
+    return "".join(special.get(char, char) for char in text)
+
+
+def _write_parquet(table: pd.DataFrame, path: Path) -> None:
+    columns = [*columns_for(table), *_MORE]
+    rows = [{name: _parquet_cell(row.get(name)) for name in columns} for row in rows_of(table)]
+    frame = pd.DataFrame(rows, columns=columns)
+    for name in _CURVES:
+        frame[name] = [_plain(row.get(name)) for row in rows_of(table)]
+    write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
+
+
+def _write_queries(table: pd.DataFrame, path: Path) -> None:
+    names = ("key", "dataset", "algorithm", "label", "build", "search", "k", "threads")
+    parts = []
+    for row in rows_of(table):
+        recall, seconds = row.get("query_recall"), row.get("query_seconds")
+        if isinstance(recall, np.ndarray) and isinstance(seconds, np.ndarray):
+            queries = np.arange(len(recall))
+            part = pd.DataFrame({"query": queries, "recall": recall, "seconds": seconds})
+            for name in names:
+                part[name] = [_parquet_cell(row.get(name))] * len(part)
+            parts.append(part)
+    columns = [*names, "query", "recall", "seconds"]
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    frame = frame[columns]
+    write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
+
+
+def _for_people(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    headings = ["dataset", "k", "algorithm", "parameters", "recall@k", "QPS", "p99", "build"]
+    headings += ["bytes/vector", "status"]
+    return headings, [_row_for_people(row) for row in rows_of(prepare(table, stale=True))]
+
+
+def _row_for_people(row: Mapping[str, Any]) -> list[str]:
+    words = [parameters_text(row["build"]), parameters_text(row["search"])]
+    recall = _with_interval(row, "recall", lambda value: f"{value:.4f}")
+    speed = _with_interval(row, "qps", human)
+    return [
+        str(row["dataset"]), str(row["k"]), str(row["curve"]), " | ".join(filter(None, words)),
+        recall, speed, human(row["p99_ms"], "ms"), human(row["build_seconds"], "s"),
+        human(row["bytes_per_vector"]), str(row["status"]),
+    ]  # fmt: skip
+
+
+def _with_interval(row: Mapping[str, Any], name: str, words: Callable[[float], str]) -> str:
+    if pd.isna(row[name]):
+        return "n/a"
+    low, high = row.get(f"{name}_low", np.nan), row.get(f"{name}_high", np.nan)
+    bounds = "" if pd.isna(low) or pd.isna(high) else f" [{words(low)}, {words(high)}]"
+    return f"{words(row[name])}{bounds}"
+
+
+def _markdown(text: str) -> str:
+    """Text that stays in its cell and is not taken for HTML, a link or emphasis."""
+    one_line = " ".join(text.split())
+    escaped = "".join(f"\\{char}" if char in "\\`*_[]|#~" else char for char in one_line)
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _cell(value: object) -> object:
+    """A value of the CSV: parameters as JSON, text that no spreadsheet runs."""
+    if isinstance(value, Mapping):
+        return json.dumps(_plain(value), ensure_ascii=False)
+    if isinstance(value, str):
+        clean = value.replace("\x00", "")
+        return f"'{clean}" if clean.startswith(_FORMULA_STARTS) else clean
+    return value
+
+
+def _parquet_cell(value: object) -> object:
+    if isinstance(value, Mapping):
+        return json.dumps(_plain(value), ensure_ascii=False)
+    return value
+
+
+def _plain(value: object) -> Any:
+    """A value as JSON knows it; NaN and infinities become None."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return [_plain(item) for item in value.tolist()]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return None if value is pd.NA else value
+
+
+def _write_as(text: Callable[[pd.DataFrame], str], table: pd.DataFrame, path: Path) -> None:
+    write_text(path, text(table))
+
+
+_WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+    ".csv": partial(_write_as, csv_text),
+    ".parquet": _write_parquet,
+    ".json": partial(_write_as, json_text),
+    ".md": partial(_write_as, markdown_text),
+    ".tex": partial(_write_as, latex_text),
+}

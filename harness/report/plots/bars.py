@@ -1,0 +1,82 @@
+"""What building costs: seconds, bytes and peak memory of each build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from harness.report.looks import Look
+from harness.report.plots.figure import conclude, new_figure
+from harness.report.plots.style import INK
+from harness.report.points import Scene, parameters_text
+from harness.report.quantities import human, quantity
+
+_MOST = 14
+
+
+def build_costs(
+    scene: Scene,
+    looks: Mapping[str, Look],
+    names: Sequence[str] = ("build_seconds", "bytes_per_vector"),
+) -> Figure:
+    """Return one row per build (label and build parameters) with a panel of bars per quantity."""
+    builds = _builds(scene.points)
+    shown = builds.head(_MOST).sort_values(["curve", "_words"], kind="stable")
+    figure = new_figure(height=max(0.55, min(1.3, 0.3 + 0.08 * len(shown))))
+    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for axes, name in zip(panels, names, strict=True):
+        _panel(axes, shown, name, looks)
+    words = [_row_name(row) for _, row in shown.iterrows()]
+    panels[0].set_yticks(range(len(shown)), words)
+    panels[0].set_ylim(len(shown) - 0.5, -0.5)
+    left_out = len(builds) - len(shown)
+    notes = [f"{left_out} more builds are not shown: slower or less accurate."] if left_out else []
+    title = f"{scene.dataset}: what an index costs"
+    conclude(figure, scene, title, notes, empty=shown.empty)
+    return figure
+
+
+def _builds(points: pd.DataFrame) -> pd.DataFrame:
+    """One row per build: the medians of its search settings' figures, best recall first."""
+    if points.empty:
+        return points
+    worded = points.assign(_words=[parameters_text(build) for build in points["build"]])
+    ordered = worded.sort_values(["recall", "qps"], ascending=False, kind="stable")
+    return ordered.drop_duplicates(["algorithm", "curve", "_words"])
+
+
+def _row_name(row: pd.Series[Any]) -> str:
+    name = f"{row['curve']}  {row['_words']}".strip()
+    return name if len(name) <= 40 else f"{name[:39]}…"
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look]) -> None:
+    item = quantity(name)
+    values = pd.to_numeric(rows[item.column]).to_numpy(dtype=np.float64)
+    places = np.arange(len(rows))
+    colours = [looks[algorithm].colour for algorithm in rows["algorithm"]]
+    axes.barh(places, np.nan_to_num(values), color=colours, alpha=0.75, height=0.62, zorder=2)
+    ends = values
+    if f"{name}_low" in rows:
+        low, high = (rows[f"{name}_{end}"].to_numpy(dtype=np.float64) for end in ("low", "high"))
+        bars = np.nan_to_num(np.maximum([values - low, high - values], 0))
+        axes.errorbar(np.nan_to_num(values), places, xerr=bars, fmt="none", ecolor=INK,
+                      elinewidth=1.0, zorder=3)  # fmt: skip
+        ends = np.fmax(values, np.fmin(high, 2 * values))
+    for place, value, end in zip(places, values, ends, strict=True):
+        axes.annotate(human(value, item.unit), (0 if np.isnan(end) else end, place), xytext=(4, 0),
+                      textcoords="offset points", va="center", size="small", color=INK)  # fmt: skip
+    finite = ends[np.isfinite(ends)]
+    # Lengths of bars are compared, so they start at 0 and the axis is linear.
+    axes.set_xlim(0, 1.3 * finite.max() if len(finite) and finite.max() > 0 else 1)
+    axes.set_title(item.title.format(k=""), loc="left")
+    axes.xaxis.set_major_formatter(lambda value, _: human(value, item.unit) if value else "0")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))

@@ -1,0 +1,57 @@
+"""What all figures share: making one, and its title, conditions, failures and notes."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from harness.report.looks import Look
+from harness.report.plots.style import FAINT, head
+from harness.report.points import Scene, parameters_text
+
+_MOST_FAILURES = 2
+
+
+def new_figure(height: float = 1.0) -> Figure:
+    """Return an empty figure of the style in force, `height` times as high."""
+    figure = Figure(layout="constrained")
+    width, usual = figure.get_size_inches()
+    figure.set_size_inches(width, usual * height)
+    return figure
+
+
+def marker_size(look: Look) -> float:
+    """Return the size in points at which a marker looks as large as the others."""
+    return look.size * float(mpl.rcParams["lines.markersize"])
+
+
+def conclude(
+    figure: Figure, scene: Scene, title: str, notes: list[str], *, empty: bool = False
+) -> None:
+    """Write what stands round the axes; an empty figure says why it is empty."""
+    if empty:
+        for axes in figure.axes[1:]:
+            axes.remove()
+        axes = figure.axes[0]
+        axes.set_axis_off()
+        reason = "no point finished" if len(scene.failures) else "no point to show"
+        axes.text(0.5, 0.5, reason, ha="center", va="center", color=FAINT, size="large",
+                  transform=axes.transAxes)  # fmt: skip
+    head(figure, title, scene.conditions, [*notes, *failure_notes(scene)])
+
+
+def failure_notes(scene: Scene) -> list[str]:
+    """Return lines that name the failed points and count the unsupported."""
+    unsupported = scene.failures["status"] == "unsupported"
+    failed, notes = scene.failures[~unsupported], []
+    if len(failed):
+        named = [
+            f"{row['curve']} {parameters_text(row['build'])}".strip() + f" ({row['status']})"
+            for _, row in failed.head(_MOST_FAILURES).iterrows()
+        ]
+        more = len(failed) - len(named)
+        rest = f" and {more} more" if more else ""
+        notes.append(f"{len(failed)} failed: {', '.join(named)}{rest}.")
+    if unsupported.any():
+        notes.append(f"{int(unsupported.sum())} unsupported, not shown.")
+    return notes

@@ -1,0 +1,88 @@
+"""Recall 1@N against N: how soon the true nearest neighbour is among the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from harness.report.looks import GREY, Look, variant
+from harness.report.plots.figure import conclude, marker_size, new_figure
+from harness.report.plots.labels import NamedCurve, label_curves
+from harness.report.points import Scene, parameters_text, rows_of
+
+_MOST = 6
+
+
+def recall_curves(scene: Scene, looks: Mapping[str, Look]) -> Figure:
+    """Return recall 1@N against N = 1..k, one curve for each label, bands where known.
+
+    Of each label the fastest setting at the commonest index size is in colour, so that equals are
+    compared; all other settings are grey.
+    """
+    figure = new_figure()
+    axes = figure.subplots()
+    points = scene.points
+    points = points[[isinstance(curve, np.ndarray) for curve in points["first_recall_curve"]]]
+    chosen = _chosen(points)
+    others = points.drop(index=chosen.index)
+    ranks = np.arange(1, scene.k + 1)
+    for row in rows_of(others):
+        axes.plot(ranks, row["first_recall_curve"], color=GREY, alpha=0.3, linewidth=0.8, zorder=1)
+    named = [_draw(axes, row, ranks, look) for row, look in _with_looks(chosen, looks)]
+    _set_axes(axes, scene)
+    title = f"{scene.dataset}: is the nearest among the first N? recall 1@N"
+    notes = [f"In grey: {len(others)} further settings."] if len(others) else []
+    conclude(figure, scene, title, notes, empty=points.empty)
+    label_curves(axes, named)
+    return figure
+
+
+def _chosen(points: pd.DataFrame) -> pd.DataFrame:
+    """The fastest point of each label, among those of the index size that most labels share."""
+    if points.empty:
+        return points
+    size = points["bytes_per_vector"].round(0)
+    shared = points.groupby(size, dropna=False)["curve"].nunique()
+    commonest = shared.index[shared == shared.max()].max()
+    near = (size - commonest).abs() <= 0.1 * abs(commonest)
+    ordered = points.assign(_far=~near).sort_values(
+        ["_far", "qps"], ascending=[True, False], kind="stable"
+    )
+    return ordered.groupby("curve", sort=True).head(1).drop(columns="_far").head(_MOST)
+
+
+def _with_looks(chosen: pd.DataFrame, looks: Mapping[str, Look]):  # type: ignore[no-untyped-def]
+    seen: dict[str, int] = {}
+    for row in rows_of(chosen.sort_values(["algorithm", "curve"])):
+        number = seen[row["algorithm"]] = seen.get(row["algorithm"], -1) + 1
+        yield row, variant(looks[row["algorithm"]], number)
+
+
+def _draw(axes, row, ranks, look) -> NamedCurve:  # type: ignore[no-untyped-def]
+    curve = row["first_recall_curve"]
+    marks = sorted({int(i) for i in np.unique(np.geomspace(1, len(ranks), 8).round()) - 1})
+    axes.plot(ranks, curve, look.line, color=look.colour, marker=look.marker, markevery=marks,
+              markersize=marker_size(look), markeredgecolor="white", markeredgewidth=0.6,
+              zorder=3)  # fmt: skip
+    low, high = row.get("first_recall_low_curve"), row.get("first_recall_high_curve")
+    if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):
+        axes.fill_between(ranks, low, high, color=look.colour, alpha=0.13, linewidth=0, zorder=2)
+    words = " ".join(parameters_text(row[part]) for part in ("build", "search")).strip()
+    name = f"{row['curve']} {words}".strip()
+    return NamedCurve(name if len(name) <= 44 else f"{name[:43]}…", look.colour, ranks, curve)
+
+
+def _set_axes(axes, scene: Scene) -> None:  # type: ignore[no-untyped-def]
+    axes.set_xscale("log")
+    ticks = [n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if n <= scene.k]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlim(0.93, max(scene.k, 2) * 1.07)
+    axes.set_ylim(top=1.03)
+    axes.set_xlabel("N, answers looked at")
+    axes.set_ylabel("recall 1@N")

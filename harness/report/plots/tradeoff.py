@@ -1,0 +1,200 @@
+"""Any two quantities against each other, with the Pareto frontier of every algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from harness.report.curves import CurvePoints, by_relevance, curves_of
+from harness.report.looks import GREY, Look
+from harness.report.plots.figure import conclude, marker_size, new_figure
+from harness.report.plots.labels import NamedCurve, label_curves
+from harness.report.plots.scales import apply_scale, choose_scale
+from harness.report.plots.style import FAINT
+from harness.report.points import Scene
+from harness.report.quantities import Quantity, Scale, human, quantity
+
+Float64 = NDArray[np.float64]
+
+MOST_CURVES = 8
+_BOUND_REACH = 2.0  # bounds stretch an axis by at most this factor beyond the values
+_CEILING_REACH = 4.0  # a harness limit further above the points than this is off the scale
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the reader chose; None leaves it to the figure."""
+
+    x_scale: Scale | None = None
+    y_scale: Scale | None = None
+    most_curves: int = MOST_CURVES
+
+
+def tradeoff(
+    scene: Scene,
+    looks: Mapping[str, Look],
+    x: str = "recall",
+    y: str = "qps",
+    choices: Choices | None = None,
+) -> Figure:
+    """Return a figure of two quantities of a scene.
+
+    Parameters
+    ----------
+    scene
+        The points.
+    looks
+        Colour and marker of every algorithm of the table.
+    x, y
+        Names of quantities (`harness.report.quantities`).
+    choices
+        Scales and the number of coloured curves, where the defaults do not suit.
+
+    Raises
+    ------
+    UserError
+        If a quantity is unknown.
+    """
+    choices = choices or Choices()
+    across, up = quantity(x), quantity(y)
+    figure = new_figure()
+    axes = figure.subplots()
+    curves = curves_of(scene.points, across, up, looks)
+    shown = _shown(scene, curves, choices.most_curves)
+    notes = _notes(scene, curves, shown)
+    ceiling = _ceiling(scene) if up.column == "qps" else None
+    _set_axes(axes, scene, curves, (across, up), choices, ceiling)
+    for curve in curves:
+        _draw(axes, curve, across, up, greyed=curve.name not in shown)
+    if ceiling is not None and curves:
+        notes += _draw_ceiling(axes, scene, across, ceiling)
+    title = f"{scene.dataset}: {up.title} against {across.title}".format(k=scene.k)
+    conclude(figure, scene, title, notes, empty=not curves)
+    named = [
+        NamedCurve(c.name, c.look.colour, _values(c.frontier, across), _values(c.frontier, up))
+        for c in curves
+        if c.name in shown
+    ]
+    label_curves(axes, named, _cloud(curves, across, up))
+    return figure
+
+
+def _shown(scene: Scene, curves: Sequence[CurvePoints], most: int) -> set[str]:
+    drawn = {curve.name for curve in curves}
+    return set([name for name in by_relevance(scene.points) if name in drawn][:most])
+
+
+def _notes(scene: Scene, curves: Sequence[CurvePoints], shown: set[str]) -> list[str]:
+    notes = []
+    greyed = len({curve.name for curve in curves} - shown)
+    if greyed:
+        notes.append(f"{greyed} more in grey: nowhere among the fastest.")
+    if "qps_scope" in scene.points and (scene.points["qps_scope"] == "within one process").any():
+        notes.append("Bars of single builds show the spread within one process only.")
+    return notes
+
+
+def _set_axes(
+    axes: Axes,
+    scene: Scene,
+    curves: Sequence[CurvePoints],
+    quantities: tuple[Quantity, Quantity],
+    choices: Choices,
+    ceiling: float | None,
+) -> None:
+    points = pd.concat([c.points for c in curves]) if curves else scene.points.iloc[:0]
+    frontier = pd.concat([c.frontier for c in curves]) if curves else points
+    asked = (choices.x_scale, choices.y_scale)
+    for which, item, wanted in zip("xy", quantities, asked, strict=True):
+        values = _values(points, item)
+        scale = wanted or choose_scale(item, list(_values(frontier, item)))
+        room = [*values, *_bounds(frontier, item)]
+        if which == "y" and ceiling is not None:
+            room += [ceiling] if ceiling < _CEILING_REACH * np.max(room, initial=0) else []
+        apply_scale(axes, which, scale, item, room)
+        words = item.title.format(k=scene.k)
+        better = "more" if item.more_is_better else "less"
+        (axes.set_xlabel if which == "x" else axes.set_ylabel)(f"{words} ({better} is better)")
+
+
+def _bounds(points: pd.DataFrame, item: Quantity) -> list[float]:
+    """The ends of the intervals, cut where a wide one would dwarf the figure."""
+    if f"{item.column}_low" not in points or points.empty:
+        return []
+    values = _values(points, item)
+    low = points[f"{item.column}_low"].to_numpy(dtype=np.float64)
+    high = points[f"{item.column}_high"].to_numpy(dtype=np.float64)
+    low = np.fmax(low, values.min() / _BOUND_REACH)
+    high = np.fmin(high, values.max() * _BOUND_REACH)
+    return [*low[np.isfinite(low)], *high[np.isfinite(high)]]
+
+
+def _draw(axes: Axes, curve: CurvePoints, x: Quantity, y: Quantity, *, greyed: bool) -> None:
+    colour = GREY if greyed else curve.look.colour
+    front_x, front_y = _values(curve.frontier, x), _values(curve.frontier, y)
+    behind = curve.points.drop(index=curve.frontier.index)
+    axes.plot(_values(behind, x), _values(behind, y), curve.look.marker, color=colour, alpha=0.25,
+              markersize=3.2, markeredgewidth=0, zorder=2)  # fmt: skip
+    axes.plot(front_x, front_y, color=colour, marker=curve.look.marker,
+              linestyle=curve.look.line, markersize=marker_size(curve.look),
+              alpha=0.5 if greyed else 1.0,
+              linewidth=0.9 if greyed else None, markeredgecolor="white", markeredgewidth=0.6,
+              zorder=3 if greyed else 4)  # fmt: skip
+    if greyed:
+        return
+    x_bars, y_bars = _bars(curve.frontier, x), _bars(curve.frontier, y)
+    axes.errorbar(front_x, front_y, xerr=x_bars, yerr=y_bars, fmt="none", ecolor=colour,
+                  elinewidth=1.0, alpha=0.6, zorder=3)  # fmt: skip
+    if y_bars is not None and len(front_x) > 1:
+        axes.fill_between(front_x, front_y - y_bars[0], front_y + y_bars[1], color=colour,
+                          alpha=0.12, linewidth=0, zorder=1)  # fmt: skip
+
+
+def _draw_ceiling(axes: Axes, scene: Scene, x: Quantity, ceiling: float) -> list[str]:
+    """The speed of `no-op`, and rings round the points that come near it."""
+    top = axes.get_ylim()[1]
+    far = ", far above" if ceiling > top else ""
+    axes.axhline(min(ceiling, top), color=GREY, linestyle=(0, (1, 2)), linewidth=1.5, zorder=1)
+    axes.annotate(f"the harness's own limit (no-op): {human(ceiling)} per second{far}",
+                  (0.99, min(ceiling, top)), xycoords=("axes fraction", "data"), xytext=(0, -3),
+                  textcoords="offset points", color=FAINT, size="x-small", va="top",
+                  ha="right")  # fmt: skip
+    near = scene.points[scene.points["qps"] >= ceiling / 2]
+    if near.empty:
+        return []
+    axes.plot(_values(near, x), near["qps"], "o", markersize=11, markerfacecolor="none",
+              markeredgecolor=GREY, zorder=5)  # fmt: skip
+    return ["Ringed points are within a factor of 2 of the harness's own limit."]
+
+
+def _ceiling(scene: Scene) -> float | None:
+    speeds = scene.ceiling["qps"].dropna().tolist() if len(scene.ceiling) else []
+    return float(max(speeds)) if speeds else None
+
+
+def _cloud(curves: Sequence[CurvePoints], x: Quantity, y: Quantity) -> Float64:
+    if not curves:
+        return np.empty((0, 2))
+    points = pd.concat([curve.points for curve in curves])
+    return np.column_stack([_values(points, x), _values(points, y)])
+
+
+def _bars(points: pd.DataFrame, item: Quantity) -> Float64 | None:
+    """`(2, points)` lengths of the error bars, or None if no interval is known."""
+    if f"{item.column}_low" not in points:
+        return None
+    values = _values(points, item)
+    low = values - points[f"{item.column}_low"].to_numpy(dtype=np.float64)
+    high = points[f"{item.column}_high"].to_numpy(dtype=np.float64) - values
+    bars = np.nan_to_num(np.maximum([low, high], 0.0))
+    return bars if bars.any() else None
+
+
+def _values(points: pd.DataFrame, item: Quantity) -> Float64:
+    return points[item.column].to_numpy(dtype=np.float64)

@@ -1,0 +1,93 @@
+"""Training loss per iteration, from the diagnostics that adapters leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from harness.report.looks import Look
+from harness.report.plots.figure import conclude, marker_size, new_figure
+from harness.report.plots.labels import NamedCurve, label_curves
+from harness.report.points import Scene, parameters_text, rows_of
+from harness.report.quantities import human
+
+Float64 = NDArray[np.float64]
+
+_MOST_PANELS = 6
+
+
+class _Trace(NamedTuple):
+    words: str
+    iteration: Float64
+    loss: Float64
+
+
+def training_loss(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
+    """Return a panel per algorithm with a line per build, or None if nobody recorded a loss.
+
+    Losses of different algorithms are different quantities, hence the panels of their own.
+    """
+    traces = _traces(scene)
+    if not traces:
+        return None
+    shown = list(traces)[:_MOST_PANELS]
+    columns = min(len(shown), 3)
+    rows = -(-len(shown) // columns)
+    figure = new_figure(height=0.75 if rows == 1 else 1.2)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(shown) :]:
+        axes.remove()
+    for axes, name in zip(panels, shown, strict=False):
+        _panel(axes, name, traces[name], looks[_algorithm(scene, name)])
+    notes = ["The units of the loss are each algorithm's own."]
+    conclude(figure, scene, f"{scene.dataset}: training loss per iteration", notes)
+    for axes, name in zip(panels, shown, strict=False):
+        colour = looks[_algorithm(scene, name)].colour
+        named = [NamedCurve(t.words, colour, t.iteration, t.loss) for t in traces[name]]
+        label_curves(axes, named if len(named) <= 4 else [])
+    return figure
+
+
+def _traces(scene: Scene) -> dict[str, list[_Trace]]:
+    """The distinct builds with a recorded loss, by label."""
+    traces: dict[str, dict[str, _Trace]] = {}
+    for row in rows_of(scene.points):
+        training = (row.get("diagnostics") or {}).get("training", {})
+        loss = np.asarray(training.get("loss", []), dtype=np.float64)
+        if loss.size:
+            iteration = np.asarray(training.get("iteration", np.arange(len(loss))), np.float64)
+            words = parameters_text(row["build"]) or row["curve"]
+            traces.setdefault(row["curve"], {})[words] = _per_iteration(words, iteration, loss)
+    return {name: list(builds.values()) for name, builds in sorted(traces.items())}
+
+
+def _per_iteration(words: str, iteration: Float64, loss: Float64) -> _Trace:
+    """Losses of one iteration (of several subspaces, say) are summed."""
+    steps, where = np.unique(iteration, return_inverse=True)
+    return _Trace(
+        words, steps.astype(np.float64), np.bincount(where.ravel(), loss).astype(np.float64)
+    )
+
+
+def _panel(axes: Axes, name: str, traces: list[_Trace], look: Look) -> None:
+    for trace in traces:
+        axes.plot(trace.iteration, trace.loss, color=look.colour, marker=look.marker,
+                  markersize=0.6 * marker_size(look), linewidth=1.3, alpha=0.9)  # fmt: skip
+    axes.set_title(name, loc="left", color=look.colour, weight="bold")
+    axes.set_xlabel("iteration")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.yaxis.set_major_formatter(lambda value, _: human(value))
+    axes.set_ylim(bottom=0)
+    if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+        axes.set_ylabel("loss")
+
+
+def _algorithm(scene: Scene, curve: str) -> str:
+    return str(scene.points.loc[scene.points["curve"] == curve, "algorithm"].iloc[0])

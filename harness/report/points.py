@@ -1,0 +1,157 @@
+"""The table as figures and pages see it: scenes of comparable points, and their quantities."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from harness.report.quantities import quantity
+
+_SCENE = ["dataset", "k", "mode", "threads", "machine"]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Points that may be compared: one dataset, k, mode, number of threads and machine.
+
+    `points` are finished and take part in answers; `ceiling` are those of `no-op`; `failures`
+    neither. `crowd` is True if the table holds the same scene of another machine as well.
+    """
+
+    dataset: str
+    k: int
+    mode: str
+    threads: int
+    machine: str
+    points: pd.DataFrame
+    ceiling: pd.DataFrame
+    failures: pd.DataFrame
+    crowd: bool = False
+
+    @property
+    def conditions(self) -> str:
+        """What holds for every point: k, threads, mode, size, machine."""
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        facts = [f"k = {self.k}", threads, self.mode, self._size(), self.machine]
+        return " · ".join(fact for fact in facts if fact)
+
+    @property
+    def slug(self) -> str:
+        """A file name's stem, the same for the same scene."""
+        parts = [self.dataset, f"k{self.k}"]
+        parts += [self.mode] if self.mode != "single" else []
+        parts += [f"{self.threads}threads"] if self.threads != 1 else []
+        parts += [self.machine] if self.crowd else []
+        return "-".join(slug(part) for part in parts)
+
+    def _size(self) -> str:
+        rows = pd.concat([self.points, self.ceiling, self.failures])
+        n, d, nq = (_only(rows, column) for column in ("n", "d", "nq"))
+        if n is None or d is None:
+            return ""
+        size = f"{n:,} rows of {d}"
+        return f"{size}, {nq:,} queries" if nq else size
+
+
+def slug(text: object, longest: int = 60) -> str:
+    """Return a part of a file name that is harmless everywhere: letters, digits, dot, minus."""
+    clean = re.sub(r"[^A-Za-z0-9.]+", "-", str(text)).strip("-.")[:longest].strip("-.")
+    return clean or "unnamed"
+
+
+def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
+    """Return the table with the columns that reports add.
+
+    `curve` (the name that a line carries: the label, else the algorithm), `recall`, `recall_low`,
+    `recall_high` (at the k of the point), `bits_per_vector` and `distortion`. Stale points are left
+    out unless asked for.
+    """
+    prepared = table.copy()
+    if not stale and "stale" in prepared:
+        prepared = prepared[~prepared["stale"].fillna(False).astype(bool)]
+    prepared = prepared.reset_index(drop=True)
+    prepared["curve"] = [_curve_name(row) for row in rows_of(prepared)]
+    for name in ("recall", "recall_low", "recall_high"):
+        column = f"{name}_curve"
+        prepared[name] = [_last(row.get(column)) for row in rows_of(prepared)]
+    prepared["bits_per_vector"] = 8 * pd.to_numeric(_column(prepared, "bytes_per_vector"))
+    prepared["distortion"] = [_distortion(row.get("diagnostics")) for row in rows_of(prepared)]
+    return prepared
+
+
+def scenes(prepared: pd.DataFrame) -> Iterator[Scene]:
+    """Yield the scenes of a prepared table, in the order of their names."""
+    if prepared.empty:
+        return
+    machines = prepared.fillna({"machine": ""}).groupby(_SCENE[:-1])["machine"]
+    machine_counts = machines.transform("nunique")
+    for key, rows in prepared.groupby(_SCENE, sort=True, dropna=False):
+        dataset, k, mode, threads, machine = cast(tuple[str, int, str, int, Any], key)
+        finished = rows["status"] == "ok"
+        answers = rows["in_answers"].fillna(True).astype(bool)
+        yield Scene(
+            dataset=str(dataset),
+            k=int(k),
+            mode=str(mode),
+            threads=int(threads),
+            machine="" if pd.isna(machine) else str(machine),
+            points=rows[finished & answers],
+            ceiling=rows[finished & ~answers],
+            failures=rows[~finished],
+            crowd=bool(machine_counts[rows.index[0]] > 1),
+        )
+
+
+def rows_of(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield the rows as dicts."""
+    for row in table.to_dict("records"):
+        yield {str(name): value for name, value in row.items()}
+
+
+def parameters_text(parameters: object) -> str:
+    """Return `M=25 nbits=4` for a dict of parameters, "" for none."""
+    if not isinstance(parameters, Mapping):
+        return ""
+    return " ".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def known(points: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Return the points at which all these quantities are finite numbers."""
+    if points.empty:
+        return points
+    figures = [pd.to_numeric(_column(points, quantity(name).column)) for name in names]
+    return points[np.logical_and.reduce([np.isfinite(figure) for figure in figures])]
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series[Any]:
+    return table[name] if name in table else pd.Series(np.nan, index=table.index)
+
+
+def _curve_name(row: Mapping[str, Any]) -> str:
+    label = row.get("label")
+    return str(label) if isinstance(label, str) and label else str(row["algorithm"])
+
+
+def _last(curve: object) -> float:
+    return float(curve[-1]) if isinstance(curve, np.ndarray) and len(curve) else float("nan")
+
+
+def _distortion(diagnostics: object) -> float:
+    """The mean of the first diagnostic table that has a column called distortion."""
+    tables = diagnostics.values() if isinstance(diagnostics, Mapping) else ()
+    for table in tables:
+        values = np.asarray(table.get("distortion", []), dtype=np.float64)
+        if values.size:
+            return float(values.mean())
+    return float("nan")
+
+
+def _only(rows: pd.DataFrame, column: str) -> int | None:
+    """The one known value of a column, or None."""
+    values = _column(rows, column).dropna().unique()
+    return int(values[0]) if len(values) == 1 else None

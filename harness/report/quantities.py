@@ -1,0 +1,100 @@
+"""The quantities that can stand on an axis: their column, words, direction and scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.contracts import UserError
+
+Scale = Literal["linear", "log", "error"]
+SCALES: tuple[Scale, ...] = ("linear", "log", "error")
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One figure of a point.
+
+    `column` is its column in a prepared table; the interval, where there is one, stands in
+    `column_low` and `column_high`. `title` may hold `{k}`. The scale `error` is for shares close
+    to 1: equal steps are equal factors of 1 - share.
+    """
+
+    column: str
+    title: str
+    more_is_better: bool
+    scale: Scale
+    unit: Literal["", "s", "ms", "B", "bit", "/s"] = ""
+
+
+_QUANTITIES = {
+    item.column: item
+    for item in (
+        Quantity("recall", "recall@{k}", True, "linear"),
+        Quantity("qps", "queries per second", True, "log", "/s"),
+        Quantity("mean_ms", "mean latency", False, "log", "ms"),
+        Quantity("p50_ms", "median latency", False, "log", "ms"),
+        Quantity("p95_ms", "95th percentile of latency", False, "log", "ms"),
+        Quantity("p99_ms", "99th percentile of latency", False, "log", "ms"),
+        Quantity("p999_ms", "99.9th percentile of latency", False, "log", "ms"),
+        Quantity("build_seconds", "build time", False, "log", "s"),
+        Quantity("index_bytes", "index size", False, "log", "B"),
+        Quantity("bytes_per_vector", "index bytes per vector", False, "log", "B"),
+        Quantity("bits_per_vector", "index bits per vector", False, "log", "bit"),
+        Quantity("peak_rss_bytes", "peak memory while building", False, "log", "B"),
+        Quantity("distortion", "distortion", False, "log"),
+    )
+}
+
+QUANTITIES: tuple[str, ...] = tuple(_QUANTITIES)
+
+
+def quantity(name: str) -> Quantity:
+    """Return a quantity by the name of its column.
+
+    Raises
+    ------
+    UserError
+        If there is none of this name.
+    """
+    from difflib import get_close_matches
+
+    if name not in _QUANTITIES:
+        near = get_close_matches(name, QUANTITIES, n=1)
+        raise UserError(
+            f"no quantity is called {name!r}",
+            expected=", ".join(QUANTITIES),
+            hint=f"did you mean {near[0]!r}?" if near else None,
+        )
+    return _QUANTITIES[name]
+
+
+def human(value: float, unit: str = "", digits: int = 3) -> str:
+    """Return a number in few characters: 12.3k, 950 µs, 4.2 MB."""
+    if value != value:
+        return "n/a"
+    if unit in ("s", "ms"):
+        return _time(value * (1 if unit == "s" else 1e-3), digits)
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        # 999.9 would be rounded up to a thousand
+        if abs(value) >= 0.9995 * factor:
+            return _joined(value / factor, prefix, unit, digits)
+    return _joined(value, "", unit, digits)
+
+
+def _time(seconds: float, digits: int) -> str:
+    for factor, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if abs(seconds) >= 0.9995 * factor:
+            return f"{_short(seconds / factor, digits)} {name}"
+    return f"{_short(seconds * 1e9, digits)} ns" if seconds else "0 s"
+
+
+def _joined(value: float, prefix: str, unit: str, digits: int) -> str:
+    number = _short(value, digits)
+    return f"{number} {prefix}{unit}" if unit in ("B", "bit") else f"{number}{prefix}"
+
+
+def _short(value: float, digits: int) -> str:
+    """At most `digits` significant digits, never scientific, no trailing zeros."""
+    text = f"{value:.{digits}g}"
+    return f"{float(text):.0f}" if "e" in text else text

@@ -1,0 +1,112 @@
+"""A table with realistic figures, made without running anything."""
+
+# ruff: noqa: C408 - rows of keywords read best as calls of dict
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+FAMILIES = {
+    "exact": dict(qps=3_000.0, recall=None, build=0.01, bytes_per_vector=200.0),
+    "pq": dict(qps=22_000.0, recall=0.55, build=2.1, bytes_per_vector=13.0),
+    "anisotropic-pq": dict(qps=21_500.0, recall=0.62, build=5.5, bytes_per_vector=13.0),
+    "faiss-pq": dict(qps=24_000.0, recall=0.56, build=1.2, bytes_per_vector=13.1),
+}
+
+
+def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds, nq, seed):
+    generator = np.random.default_rng(seed)
+    query_recall = np.clip(recall + 0.2 * generator.standard_normal(nq), 0, 1)
+    if recall == 1.0:
+        query_recall = np.ones(nq)
+    curve = np.clip(recall + 0.02 * np.linspace(1, 0, k), 0, 1)
+    first = 1 - (1 - recall) ** np.linspace(1, 6, k)
+    half = 0.02 * np.ones(k) if recall < 1 else np.zeros(k)
+    build_qps = qps * np.exp(0.05 * generator.standard_normal(builds))
+    spread = 1.12
+    iterations = np.arange(8)
+    diagnostics = {}
+    if algorithm != "exact":
+        loss = (1 + np.exp(-iterations)) * (4 if algorithm == "anisotropic-pq" else 1)
+        diagnostics["training"] = {"iteration": iterations, "loss": loss}
+        diagnostics["distortion"] = {"distortion": np.array([0.3 * (1 - recall)])}
+    words = {"build": build, "search": search}
+    text = " | ".join(" ".join(f"{n}={v}" for n, v in part.items()) for part in words.values())
+    nq_seconds = np.exp(0.1 * generator.standard_normal(nq)) / qps
+    row = dict(
+        dataset=dataset, algorithm=algorithm, label=algorithm, build=build, search=search, k=k,
+        mode="single", threads=1, build_threads=2, builds=builds, repeats=3, status="ok",
+        reason=None, stale=False, qps=float(np.median(build_qps)),
+        qps_low=float(np.median(build_qps)) / spread, qps_high=float(np.median(build_qps)) * spread,
+        mean_ms=1e3 / qps, p50_ms=0.95e3 / qps, p95_ms=1.3e3 / qps, p99_ms=1.6e3 / qps,
+        p999_ms=3e3 / qps, build_seconds=family["build"] * build.get("M", 25) / 25,
+        build_seconds_low=family["build"] * 0.9 * build.get("M", 25) / 25,
+        build_seconds_high=family["build"] * 1.1 * build.get("M", 25) / 25,
+        index_bytes=family["bytes_per_vector"] * 10_000 * build.get("M", 25) / 25,
+        bytes_per_vector=family["bytes_per_vector"] * build.get("M", 25) / 25,
+        peak_rss_bytes=3e8, metric="angular", n=10_000, d=50, nq=nq,
+        machine="AMD EPYC, 2 cores", name=text, key=f"{seed:08x}", path=f"results/{seed}.hdf5",
+        qps_scope="between builds" if builds > 1 else "within one process",
+        recall_curve=curve, recall_low_curve=np.clip(curve - half, 0, 1),
+        recall_high_curve=np.clip(curve + half, 0, 1), first_recall_curve=first,
+        first_recall_low_curve=np.clip(first - half, 0, 1),
+        first_recall_high_curve=np.clip(first + half, 0, 1), query_seconds=nq_seconds,
+        query_recall=query_recall, build_qps=build_qps, diagnostics=diagnostics,
+        nondeterministic=False, warnings=(), in_answers=algorithm != "no-op",
+    )  # fmt: skip
+    row["recall@10_low"], row["recall@10_high"] = curve[-1] - 0.02, curve[-1] + 0.02
+    for at in (1, 5, 10, 20, 50, 100):
+        row[f"recall@{at}"] = curve[at - 1] if at <= k else np.nan
+        row[f"recall1@{at}"] = first[at - 1] if at <= k else np.nan
+    return row
+
+
+def _failed(row, status, reason):
+    figures = {name: np.nan for name, value in row.items() if isinstance(value, float)}
+    arrays = {name: None for name, value in row.items() if isinstance(value, np.ndarray)}
+    return {**row, **figures, **arrays, "diagnostics": {}, "status": status, "reason": reason}
+
+
+def make_table(*, k=10, dataset="glove-50-10k", builds=3, nq=200, failures=True, extra=()):
+    """Return a table like `load_results`'s; `extra` names further algorithms."""
+    rows, seed = [], 0
+    families = dict(FAMILIES)
+    for number, name in enumerate(extra):
+        families[name] = dict(
+            qps=8_000.0 * 1.3**number, recall=0.5 + 0.02 * (number % 10), build=3.0,
+            bytes_per_vector=20.0,
+        )  # fmt: skip
+    common = dict(dataset=dataset, k=k, builds=builds, nq=nq)
+    for name, family in families.items():
+        for m in (25,) if name == "exact" else (10, 25):
+            for rerank in (0,) if name == "exact" else (0, 50, 100, 400):
+                seed += 1
+                recall = 1.0
+                if family["recall"] is not None:
+                    recall = 1 - (1 - family["recall"] * (m / 25) ** 0.5) / (1 + rerank / 20)
+                qps = family["qps"] / (1 + rerank / 60) * (25 / m) ** 0.3
+                build = {} if name == "exact" else {"M": m, "nbits": 4}
+                search = {} if name == "exact" else {"rerank": rerank}
+                rows.append(
+                    _point(name, family, build=build, search=search, recall=recall, qps=qps,
+                           seed=seed, **common)
+                )  # fmt: skip
+    noop = _point("no-op", FAMILIES["exact"], build={}, search={}, recall=0.0, qps=1.2e6, seed=999,
+                  **common)  # fmt: skip
+    rows.append(noop)
+    if failures:
+        rows.append(_failed(rows[3], "timeout", "no answer within 3600 s"))
+        rows.append(_failed(rows[9], "out_of_memory", "peak of 8.1 GiB, the limit is 8 GiB"))
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def table():
+    return make_table()
+
+
+@pytest.fixture
+def table_maker():
+    return make_table

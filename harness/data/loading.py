@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py
 
-from harness.contracts import UserError
+from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.data.cache import cache_subfolder, written_whole
 from harness.data.cached import CachedDataset, file_state, open_cached
@@ -20,7 +20,7 @@ from harness.data.formats.hdf5 import can_be_used_in_place, metric_of
 from harness.data.locks import locked
 from harness.data.parts import Parts, split
 from harness.data.progress import Progress, silent
-from harness.data.sources import obtain, source_state
+from harness.data.sources import from_first_source, source_state
 from harness.data.writing import Identity, inspect, write_cached
 from harness.metric import METRICS, Metric
 
@@ -107,12 +107,14 @@ def _is_made_from(path: Path, made_from: str) -> bool:
 
 
 def _make(definition: DatasetDefinition, path: Path, made_from: str, progress: Progress) -> None:
-    vectors, source = obtain(definition, progress)
-    parts = split(vectors, definition.split, _where(definition, source))
-    _require_shape(parts, definition)
-    found = inspect(parts, definition.metric, progress)
-    identity = Identity(definition.name, definition.metric, found.fingerprint, made_from)
-    write_cached(path, parts, identity, unit_rows=found.unit_rows, progress=progress)
+    def write(vectors: Vectors, source: Source) -> None:
+        parts = split(vectors, definition.split, _where(definition, source))
+        _require_shape(parts, definition)
+        found = inspect(parts, definition.metric, progress)
+        identity = Identity(definition.name, definition.metric, found.fingerprint, made_from)
+        write_cached(path, parts, identity, unit_rows=found.unit_rows, progress=progress)
+
+    from_first_source(definition, progress, write)
 
 
 def _where(definition: DatasetDefinition, source: Source) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Literal, Protocol
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done and how much there is (0 if unknown)."""
+Unit = Literal["rows", "bytes", "queries"]
 
 
-def silent(what: str, done: int, total: int) -> None:
+class Progress(Protocol):
+    """Called with what is being done, how much is done and how much there is (0 if unknown)."""
+
+    def __call__(self, what: str, done: int, total: int, unit: Unit = "rows") -> None: ...
+
+
+def silent(what: str, done: int, total: int, unit: Unit = "rows") -> None:
     """Tell nobody."""

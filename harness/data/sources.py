@@ -1,107 +1,172 @@
-"""Where rows come from: the sources of an entry, tried in order."""
+"""Where rows come from: the sources of an entry, tried in order until one reads well."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Sequence
+import importlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, Source
+from harness.data.archives import extract_member
+from harness.data.cache import cache_subfolder
 from harness.data.cached import file_state
+from harness.data.download import downloaded
 from harness.data.formats import read_vectors
+from harness.data.formats.labels import read_labels
+from harness.data.hashes import record, verify, with_recorded
+from harness.data.packages import Package, archive_of, installed_file
 from harness.data.progress import Progress
-from harness.data.words import Words
+
+LOADER_FORMAT = "loader"
+"""The format of sources that the entry's own `loader` reads."""
 
 
-def obtain(definition: DatasetDefinition, progress: Progress) -> tuple[Vectors, Source]:
-    """Return the rows from the first source that can be had, and which it was.
+@dataclass(frozen=True)
+class _Place:
+    """Files of one source by name; archives give theirs out into `scratch`."""
+
+    source: Source
+    definition: DatasetDefinition
+    scratch: Path
+    progress: Progress
+
+    def main(self) -> Path:
+        """The file with the base rows."""
+        if self.source.kind in ("bundled", "file"):
+            return self._beside(self.source.path or "")
+        if self.source.member is None:
+            return self._archive()
+        return self.file(self.source.member)
+
+    def file(self, name: str) -> Path:
+        """Another file of the same source."""
+        if self.source.kind == "package":
+            here = installed_file(Package.parse(self.source.package or ""), name)
+            if here is not None:
+                return here
+        if self.source.kind in ("package", "url"):
+            return self._member(self._archive(), name)
+        return self._beside(name)
+
+    def _beside(self, name: str) -> Path:
+        path = self.definition.folder / Path(name).expanduser()
+        if not path.is_file():
+            raise UserError("there is no such file", where=str(path))
+        return path
+
+    def _archive(self) -> Path:
+        if self.source.kind == "package":
+            return archive_of(Package.parse(self.source.package or ""), self.progress)
+        return downloaded(self.source, self.progress)
+
+    def _member(self, archive: Path, name: str) -> Path:
+        target = self.scratch / Path(name).name
+        if not target.exists():
+            extract_member(archive, name, target, self.progress)
+        return target
+
+
+def from_first_source(
+    definition: DatasetDefinition, progress: Progress, use: Callable[[Vectors, Source], None]
+) -> None:
+    """Read the rows from the first source that can be had and is right, and hand them to `use`.
+
+    What `use` refuses counts against the source as well: the next one is tried.
 
     Raises
     ------
     UserError
-        If none can, with the reason for each.
+        If no source will do, with the reason for each and what to place where.
     """
     reasons = []
-    for source in definition.sources:
+    for source in map(with_recorded, definition.sources):
         try:
-            return _read(source, definition, progress), source
+            _use_one(source, definition, progress, use)
+            return
         except UserError as error:
             reasons.append(error)
+    raise _no_source(definition, reasons)
+
+
+def _no_source(definition: DatasetDefinition, reasons: list[UserError]) -> UserError:
     if len(reasons) == 1:
-        raise reasons[0]
-    tried = "\n".join(reason.describe() for reason in reasons)
-    raise UserError(f"no source of {definition.name} can be had\n{tried}", where=definition.origin)
+        return reasons[0]
+    tried = "\n".join(f"{i}. {reason.describe()}" for i, reason in enumerate(reasons, 1))
+    return UserError(
+        f"no source of {definition.name} can be had; tried in this order:\n{tried}",
+        where=definition.origin,
+        hint=f"annharness data info {definition.name} lists what to place where by hand",
+    )
+
+
+def _use_one(
+    source: Source,
+    definition: DatasetDefinition,
+    progress: Progress,
+    use: Callable[[Vectors, Source], None],
+) -> None:
+    parent = cache_subfolder("downloads")
+    with tempfile.TemporaryDirectory(dir=parent, prefix=".unpacked-") as scratch:
+        place = _Place(source, definition, Path(scratch), progress)
+        path = place.main()
+        verify(path, source, progress)
+        use(_read(path, place), source)
+        record(source, path, progress)
+
+
+def _read(path: Path, place: _Place) -> Vectors:
+    source = place.source
+    if source.format == LOADER_FORMAT:
+        return _loader(place.definition)(path, source.options)
+    vectors = read_vectors(path, source.format, source.options)
+    queries = _companion("queries", place)
+    if queries is not None:
+        rows = read_vectors(queries, source.format, source.options).rows
+        vectors = dataclasses.replace(vectors, queries=rows)
+    labels = _companion("labels", place)
+    if labels is not None:
+        vectors = dataclasses.replace(vectors, labels=read_labels(labels))
+    return vectors
+
+
+def _companion(what: str, place: _Place) -> Path | None:
+    """A second file of the source, `options: {queries: NAME, queries_sha256: ...}`, checked."""
+    options = place.source.options
+    if what not in options:
+        return None
+    path = place.file(str(options[what]))
+    known = options.get(f"{what}_sha256")
+    verify(path, dataclasses.replace(place.source, sha256=known, bytes=None), place.progress)
+    return path
+
+
+def _loader(definition: DatasetDefinition) -> Callable[[Path, Any], Vectors]:
+    """The function that the entry names: `load(path, options) -> Vectors`."""
+    file, _, function = (definition.loader or "").partition(":")
+    module_name = f"harness.datasets.{definition.folder.name}.{file}"
+    try:
+        loader: Callable[[Path, Any], Vectors] = getattr(
+            importlib.import_module(module_name), function
+        )
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"the entry's loader cannot be imported: {error}",
+            where=definition.origin,
+            expected="loader: FILE:FUNCTION, of a file in the entry's folder",
+            got=str(definition.loader),
+        ) from error
+    return loader
 
 
 def source_state(source: Source, folder: Path) -> dict[str, Any]:
     """Return what tells whether rows cached from this source are still the same."""
     facts = dataclasses.asdict(source)
     if source.kind in ("bundled", "file") and source.sha256 is None:
-        path = folder / (source.path or "")
+        path = folder / Path(source.path or "").expanduser()
         facts["state"] = file_state(path) if path.exists() else None
     return facts
-
-
-def _read(source: Source, definition: DatasetDefinition, progress: Progress) -> Vectors:
-    path = definition.folder / Path(source.path or "").expanduser()
-    if not path.is_file():
-        raise UserError("there is no such file", where=str(path))
-    verify(path, source, progress)
-    vectors = read_vectors(path, source.format)
-    labels = source.options.get("labels")
-    if labels is None:
-        return vectors
-    return dataclasses.replace(vectors, labels=read_words(path.parent / str(labels)))
-
-
-def verify(path: Path, source: Source, progress: Progress) -> None:
-    """Check the size and hash of a file against its source's, as far as they are known.
-
-    Raises
-    ------
-    UserError
-        If they differ.
-    """
-    size = path.stat().st_size
-    if source.bytes is not None and size != source.bytes:
-        raise UserError(
-            "the file has another size than recorded",
-            where=str(path),
-            expected=f"{source.bytes:,} bytes",
-            got=f"{size:,} bytes",
-        )
-    if source.sha256 is not None:
-        got = sha256_of(path, progress)
-        if got != source.sha256:
-            raise UserError(
-                "the file has another sha256 than recorded",
-                where=str(path),
-                expected=source.sha256,
-                got=got,
-            )
-
-
-def sha256_of(path: Path, progress: Progress) -> str:
-    """Return the sha256 (hex) of a file."""
-    digest = hashlib.sha256()
-    size, done = path.stat().st_size, 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-            done += len(chunk)
-            progress(f"hashing {path.name}", done, size)
-    return digest.hexdigest()
-
-
-def read_words(path: Path) -> Sequence[str]:
-    """Read one name per line; only a line feed ends a line, whatever else Unicode calls one."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise UserError(f"cannot read the labels: {error.strerror}", where=str(path)) from error
-    if lines and not lines[-1]:
-        lines.pop()
-    return Words.pack(line.decode("utf-8", "surrogateescape") for line in lines)

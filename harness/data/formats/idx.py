@@ -1,0 +1,110 @@
+"""MNIST's IDX files, plain or gzipped; each item is one row, whatever its shape was."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import UserError, Vectors
+from harness.data.space import require_memory
+
+DEFLATE_RATIO = 1033
+"""Deflate packs no tighter than 1032 to 1, so a header that claims more is wrong."""
+
+_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_CODES = {np.dtype(code): number for number, code in _TYPES.items()}
+_MAX_DIMENSIONS = 8
+
+
+def read_idx(path: Path) -> Vectors:
+    """Read an IDX file as a table, item by row.
+
+    Raises
+    ------
+    UserError
+        If it is no IDX file or its length is not what its header says.
+    """
+    try:
+        with _opened(path) as stream:
+            dtype, shape, header_bytes = _header(stream, path)
+            rows = _values(stream, path, dtype, shape, header_bytes)
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        raise _broken(path, str(error) or "a file that ends early") from error
+    return Vectors(rows=rows.reshape(shape[0], -1) if shape[0] else rows.reshape(0, 1))
+
+
+def write_idx(path: Path, vectors: Vectors) -> None:
+    """Write the rows; gzipped if the name ends in `.gz`."""
+    rows = np.asarray(vectors.rows)
+    dtype = rows.dtype.newbyteorder(">") if rows.dtype.itemsize > 1 else rows.dtype
+    if dtype not in _CODES:
+        dtype = np.dtype(">f4")
+    header = struct.pack(">HBB", 0, _CODES[dtype], 2) + struct.pack(">2I", *rows.shape)
+    with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as out:
+        out.write(header)
+        out.write(np.ascontiguousarray(rows, dtype=dtype).data)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        if not packed:
+            yield raw
+            return
+        with gzip.GzipFile(fileobj=raw) as unpacked:
+            yield unpacked  # type: ignore[misc]
+
+
+def _header(stream: IO[bytes], path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
+    zero, code, count = struct.unpack(">HBB", stream.read(4))
+    if zero != 0 or code not in _TYPES or not 1 <= count <= _MAX_DIMENSIONS:
+        raise _broken(path, "another kind of file")
+    shape = struct.unpack(f">{count}I", stream.read(4 * count))
+    return np.dtype(_TYPES[code]), shape, 4 + 4 * count
+
+
+def _values(
+    stream: IO[bytes], path: Path, dtype: np.dtype, shape: tuple[int, ...], header_bytes: int
+) -> NDArray[np.generic]:
+    claimed = math.prod(shape) * dtype.itemsize
+    packed = isinstance(stream, gzip.GzipFile)
+    stored = path.stat().st_size
+    most = stored * DEFLATE_RATIO if packed else stored
+    if claimed + header_bytes > most or (not packed and claimed + header_bytes != stored):
+        raise _broken(path, f"a header that claims {claimed:,} bytes, a file of {stored:,}")
+    require_memory(claimed, "the rows of the file", str(path))
+    values = np.empty(math.prod(shape), dtype)
+    _fill(stream, values.data.cast("B"), path)
+    return values
+
+
+def _fill(stream: IO[bytes], target: memoryview, path: Path) -> None:
+    done = 0
+    while done < len(target):
+        chunk = stream.read(min(1 << 22, len(target) - done))
+        if not chunk:
+            raise _broken(path, f"{done:,} bytes of values instead of {len(target):,}")
+        target[done : done + len(chunk)] = chunk
+        done += len(chunk)
+    if stream.read(1):
+        raise _broken(path, "more values than its header says")
+
+
+def _broken(path: Path, got: str) -> UserError:
+    return UserError(
+        "cannot read the IDX file",
+        where=str(path),
+        expected="an IDX file (.gz or not) whose length fits its header",
+        got=got,
+    )

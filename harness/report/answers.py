@@ -1,95 +1,101 @@
-"""What readers came for: the Pareto points, and what is fastest at the recall they need."""
+"""Answers for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from harness.measures.frontier import pareto_frontier
-from harness.measures.statistics import fastest_at_recall, holm, paired_ratio, unpaired_ratio
-from harness.report.points import Scene, known
+from harness.report.fastest import answers, optimism, pareto_points
+from harness.report.points import Scene, parameters_text, prepare, rows_of, scenes
+from harness.report.quantities import human
 
-LEVELS = (0.8, 0.9, 0.95, 0.99)
+_MOST_ROWS = 24
+_WIDE = 100
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The fastest point of a scene whose recall reaches a level.
+def print_frontiers(console: Console, table: pd.DataFrame) -> None:
+    """Print the Pareto points of each scene of the table, and the fastest at usual recalls.
 
-    `tied` names the curves whose own fastest point is not significantly slower (paired over
-    builds, Holm's correction over the curves); `row` is the point's row of the prepared table.
+    Parameters
+    ----------
+    console
+        Where to print.
+    table
+        As from `harness.load_results`, or a part of it.
     """
+    for scene in scenes(prepare(table)):
+        if scene.points.empty:
+            continue
+        console.print(pareto_table(scene, console.width))
+        for line in _fastest(scene):
+            console.print(line, highlight=False)
+        console.print()
 
-    level: float
-    row: dict[str, Any]
-    tied: tuple[str, ...]
 
+def pareto_table(scene: Scene, width: int = 120) -> Table:
+    """Return the Pareto points of a scene, those of the overall frontier in bold.
 
-def pareto_points(scene: Scene) -> pd.DataFrame:
-    """Return every point that is on the frontier of its own curve, by recall.
-
-    The column `overall` tells which are on the frontier of all points of the scene.
+    Below 100 columns, p99 and build time are left out so that names stay whole.
     """
-    points = known(scene.points, "recall", "qps")
-    if points.empty:
-        return points.assign(overall=[])
-    chosen = [
-        rows.iloc[pareto_frontier(rows["recall"], rows["qps"])]
-        for _, rows in points.groupby("curve", sort=True)
+    points = pareto_points(scene)
+    table = Table(
+        title=f"[bold]{escape(scene.dataset)}[/]: Pareto points",
+        caption=f"{escape(scene.conditions)}. Bold: nothing is better in both.",
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    wide = width >= _WIDE
+    table.add_column("algorithm", no_wrap=True, max_width=32)
+    table.add_column("parameters")
+    for name in (f"recall@{scene.k}", "QPS", "bytes/vec.", *(("p99", "build") if wide else ())):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows_of(points.tail(_MOST_ROWS)):
+        table.add_row(*_cells(row, wide=wide), style="bold" if row["overall"] else "")
+    return table
+
+
+def _cells(row: Mapping[str, Any], *, wide: bool) -> list[str]:
+    more = [human(row["p99_ms"], "ms"), human(row["build_seconds"], "s")] if wide else []
+    return [
+        escape(str(row["curve"])),
+        escape(_parameters(row)),
+        f"{row['recall']:.3f}{_half_width(row, 'recall', '.3f')}",
+        f"{human(row['qps'])}{_half_width(row, 'qps', '.0%')}",
+        human(row["bytes_per_vector"]),
+        *more,
     ]
-    kept = pd.concat(chosen)
-    best = points.index[pareto_frontier(points["recall"], points["qps"])]
-    kept = kept.assign(overall=kept.index.isin(best))
-    return kept.sort_values(["recall", "qps", "curve"], kind="stable")
 
 
-def answers(scene: Scene, levels: Sequence[float] = LEVELS) -> list[Answer]:
-    """Return the fastest point at each level of recall that any point reaches."""
-    points = known(scene.points, "recall", "qps")
-    found = []
-    for level in levels:
-        enough = points[points["recall"] >= level].sort_values(
-            "qps", ascending=False, kind="stable"
-        )
-        rivals = enough.drop_duplicates("curve").to_dict("records")
-        if rivals:
-            winner, *others = [{str(n): v for n, v in rival.items()} for rival in rivals]
-            found.append(Answer(level, winner, _tied(winner, others)))
-    return found
+def _half_width(row: Mapping[str, Any], name: str, style: str) -> str:
+    """Half the interval, of QPS as a share; nothing if unknown."""
+    half = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
+    half = half / row[name] if name == "qps" else half
+    return "" if pd.isna(half) else f" ±{half:{style}}"
 
 
-def optimism(scene: Scene, levels: Sequence[float] = LEVELS) -> float:
-    """Return by how much recall is flattered when points are chosen and reported on one sample.
-
-    The mean over the levels of the recall on the half of the queries that a point was chosen on,
-    less that on the other half; NaN if nothing can be chosen.
-    """
-    points = scene.points
-    points = points[[isinstance(recall, np.ndarray) for recall in points["query_recall"]]]
-    lengths = {len(recall) for recall in points["query_recall"]} if len(points) else set()
-    if len(lengths) != 1 or min(lengths) < 2:
-        return float("nan")
-    recall = np.stack(points["query_recall"].tolist())
-    seconds = np.stack(points["query_seconds"].tolist())
-    choices = [fastest_at_recall(recall, seconds, level) for level in levels]
-    gaps = [choice.optimism for choice in choices if choice is not None]
-    return float(np.mean(gaps)) if gaps else float("nan")
+def _parameters(row: Mapping[str, Any]) -> str:
+    parts = [parameters_text(row["build"]), parameters_text(row["search"])]
+    return " | ".join(filter(None, parts))
 
 
-def _tied(winner: dict[str, Any], others: list[dict[str, Any]]) -> tuple[str, ...]:
-    p_values = holm([_p_value(winner, other) for other in others])
-    pairs = zip(others, p_values, strict=True)
-    return tuple(str(other["curve"]) for other, p in pairs if not p < 0.05)
-
-
-def _p_value(winner: dict[str, Any], other: dict[str, Any]) -> float:
-    """Whether two points differ in QPS; builds of equal number ran next to each other."""
-    ours, theirs = winner.get("build_qps"), other.get("build_qps")
-    if not isinstance(ours, np.ndarray) or not isinstance(theirs, np.ndarray):
-        return float("nan")
-    test = paired_ratio if len(ours) == len(theirs) else unpaired_ratio
-    return test(ours, theirs).p_value
+def _fastest(scene: Scene) -> list[str]:
+    lines = []
+    for answer in answers(scene):
+        row = answer.row
+        name = escape(f"{row['curve']} {_parameters(row)}".strip())
+        tied = f", tied with {escape(', '.join(answer.tied))}" if answer.tied else ""
+        lines.append(f"fastest at recall {answer.level:g}: [bold]{name}[/], "
+                     f"{human(row['qps'])} queries/s{tied}")  # fmt: skip
+    gap = optimism(scene)
+    if lines and not pd.isna(gap):
+        side = "lower" if gap >= 0 else "higher"
+        lines.append("[dim]Chosen on one half of the queries, recall on the other half is "
+                     f"{abs(gap):.4f} {side} on average.[/]")  # fmt: skip
+    return lines

@@ -133,9 +133,8 @@ def _write_queries(table: pd.DataFrame, path: Path) -> None:
         if isinstance(recall, np.ndarray) and isinstance(seconds, np.ndarray):
             queries = np.arange(len(recall))
             part = pd.DataFrame({"query": queries, "recall": recall, "seconds": seconds})
-            for name in names:
-                part[name] = [_parquet_cell(row.get(name))] * len(part)
-            parts.append(part)
+            fixed = {name: [_parquet_cell(row.get(name))] * len(part) for name in names}
+            parts.append(pd.concat([part, pd.DataFrame(fixed)], axis=1))
     columns = [*names, "query", "recall", "seconds"]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     frame = frame[columns]

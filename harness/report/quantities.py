@@ -25,23 +25,32 @@ class Quantity:
     more_is_better: bool
     scale: Scale
     unit: Literal["", "s", "ms", "B", "bit", "/s"] = ""
+    short: str = ""
+
+    @property
+    def brief(self) -> str:
+        """The title in fewer words, for headlines and narrow places."""
+        return self.short or self.title
 
 
+_LATENCIES = (
+    ("mean_ms", "mean latency", ""),
+    ("p50_ms", "median latency", ""),
+    ("p95_ms", "95th percentile of latency", "p95"),
+    ("p99_ms", "99th percentile of latency", "p99"),
+    ("p999_ms", "99.9th percentile of latency", "p99.9"),
+)
 _QUANTITIES = {
     item.column: item
     for item in (
         Quantity("recall", "recall@{k}", True, "linear"),
-        Quantity("qps", "queries per second", True, "log", "/s"),
-        Quantity("mean_ms", "mean latency", False, "log", "ms"),
-        Quantity("p50_ms", "median latency", False, "log", "ms"),
-        Quantity("p95_ms", "95th percentile of latency", False, "log", "ms"),
-        Quantity("p99_ms", "99th percentile of latency", False, "log", "ms"),
-        Quantity("p999_ms", "99.9th percentile of latency", False, "log", "ms"),
+        Quantity("qps", "queries per second", True, "log", "/s", "QPS"),
+        *(Quantity(name, title, False, "log", "ms", short) for name, title, short in _LATENCIES),
         Quantity("build_seconds", "build time", False, "log", "s"),
         Quantity("index_bytes", "index size", False, "log", "B"),
-        Quantity("bytes_per_vector", "index bytes per vector", False, "log", "B"),
-        Quantity("bits_per_vector", "index bits per vector", False, "log", "bit"),
-        Quantity("peak_rss_bytes", "peak memory while building", False, "log", "B"),
+        Quantity("bytes_per_vector", "bytes per vector", False, "log", "B"),
+        Quantity("bits_per_vector", "bits per vector", False, "log", "bit"),
+        Quantity("peak_rss_bytes", "peak memory of the build", False, "log", "B", "peak memory"),
         Quantity("distortion", "distortion", False, "log"),
     )
 }

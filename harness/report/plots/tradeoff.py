@@ -24,6 +24,7 @@ Float64 = NDArray[np.float64]
 
 MOST_CURVES = 8
 _BOUND_REACH = 2.0  # bounds stretch an axis by at most this factor beyond the values
+_WIDE_PIXELS = 400  # narrower axes have no room for hints
 _CEILING_REACH = 4.0  # a harness limit further above the points than this is off the scale
 
 
@@ -74,7 +75,7 @@ def tradeoff(
         _draw(axes, curve, across, up, greyed=curve.name not in shown)
     if ceiling is not None and curves:
         notes += _draw_ceiling(axes, scene, across, ceiling)
-    title = f"{scene.dataset}: {up.title} against {across.title}".format(k=scene.k)
+    title = f"{scene.dataset}: {up.brief} against {across.brief}".format(k=scene.k)
     conclude(figure, scene, title, notes, empty=not curves)
     named = [
         NamedCurve(c.name, c.look.colour, _values(c.frontier, across), _values(c.frontier, up))
@@ -120,7 +121,8 @@ def _set_axes(
         apply_scale(axes, which, scale, item, room)
         words = item.title.format(k=scene.k)
         better = "more" if item.more_is_better else "less"
-        (axes.set_xlabel if which == "x" else axes.set_ylabel)(f"{words} ({better} is better)")
+        hint = f"  ({better} is better)" if axes.bbox.width > _WIDE_PIXELS else ""
+        (axes.set_xlabel if which == "x" else axes.set_ylabel)(f"{words}{hint}")
 
 
 def _bounds(points: pd.DataFrame, item: Quantity) -> list[float]:
@@ -161,7 +163,7 @@ def _draw_ceiling(axes: Axes, scene: Scene, x: Quantity, ceiling: float) -> list
     top = axes.get_ylim()[1]
     far = ", far above" if ceiling > top else ""
     axes.axhline(min(ceiling, top), color=GREY, linestyle=(0, (1, 2)), linewidth=1.5, zorder=1)
-    axes.annotate(f"the harness's own limit (no-op): {human(ceiling)} per second{far}",
+    axes.annotate(f"limit of the harness (no-op): {human(ceiling)}{far}",
                   (0.99, min(ceiling, top)), xycoords=("axes fraction", "data"), xytext=(0, -3),
                   textcoords="offset points", color=FAINT, size="x-small", va="top",
                   ha="right")  # fmt: skip

@@ -1,0 +1,49 @@
+"""`annharness plot`: figures of stored results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.selecting import Stale, Suite, load_selected
+from harness.report.plots.style import StyleName
+
+Formats = Annotated[
+    list[str] | None,
+    typer.Option("--format", "-f", help="png, svg or pdf; may be repeated. Default: png and svg."),
+]
+
+
+def plot(
+    suite: Suite = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for the figures. Default: RESULTS/plots."),
+    ] = None,
+    formats: Formats = None,
+    style: Annotated[
+        StyleName, typer.Option("--style", help="For a screen, a paper's column or a slide.")
+    ] = "screen",
+    stale: Stale = False,
+    results: Results = DEFAULT_RESULTS,
+    plugins: Plugins = None,
+) -> None:
+    """Draw recall against QPS with the Pareto frontier, recall 1@N, build costs, training loss.
+
+    Examples:
+
+      annharness plot demo
+
+      annharness plot --style paper --format pdf --out figures
+    """
+    from harness.report.plots.writing import write_plots  # matplotlib takes a second to load
+
+    table = load_selected(results, suite, plugins)
+    paths = write_plots(
+        table, out or results / "plots", formats=formats or ("png", "svg"), style=style, stale=stale
+    )
+    for path in paths:
+        print(path)

@@ -10,19 +10,21 @@ class NoOp(Algorithm):
 
     def fit(self, base):
         """Remember nothing of `base`."""
+        self._ids = {}
+        self._ids_of_batch = {}
 
     def warm_up(self, queries, k):
-        """Make the two answers that every later call returns."""
-        self._ids = np.arange(k)
-        self._ids_of_batch = np.tile(self._ids, (len(queries), 1))
+        """Make the answers that every later call for k neighbours returns."""
+        self._ids[k] = np.arange(k)
+        self._ids_of_batch[k] = np.tile(self._ids[k], (len(queries), 1))
 
     def query(self, query, k):
         """Return `(k,)` constant ids."""
-        return self._ids
+        return self._ids[k]
 
     def query_batch(self, queries, k):
         """Return `(nq, k)` constant ids."""
-        return self._ids_of_batch
+        return self._ids_of_batch[k]
 
     def index_bytes(self):
         """Return 0: there is no index."""

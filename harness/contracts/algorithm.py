@@ -132,9 +132,10 @@ class Algorithm(ABC):
 
     @abstractmethod
     def index_bytes(self) -> int:
-        """Return the bytes that a deployed index needs to answer queries. Not timed.
+        """Return the bytes that a deployed index needs under the current search setting. Not timed.
 
-        Counts codes, codebooks, graphs and any copy of the vectors that searching uses.
+        Counts codes, codebooks, graphs and any copy of the vectors that searching uses; what only
+        another search setting needs (vectors to re-rank by) does not count.
         """
 
     def diagnostics(self) -> Mapping[str, Table]:

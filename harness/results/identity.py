@@ -59,7 +59,7 @@ class PointIdentity:
     @property
     def build_key(self) -> str:
         """As `key`, for all points that one built index can serve."""
-        return hash_of({**self.to_json(), "search": None})
+        return hash_of({**self.to_json(), "search": None, "k": None})
 
     @property
     def question(self) -> str:

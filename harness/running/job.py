@@ -16,10 +16,11 @@ JOB_FILE = "job.json"
 
 @dataclass(frozen=True)
 class SearchTask:
-    """One search setting of a job; `key` is that of its point."""
+    """One search setting of a job, for k neighbours; `key` is that of its point."""
 
     key: str
     search: Mapping[str, Any]
+    k: int
     repeats: int
 
 
@@ -39,7 +40,6 @@ class Job:
     build: Mapping[str, Any]
     build_number: int
     dataset: str
-    k: int
     mode: str
     threads: int
     build_threads: int

@@ -177,7 +177,7 @@ class Runner:
             repeats = self._missing_builds(point).get(number)
             if repeats:
                 identity = point.header.identity
-                tasks.append(SearchTask(identity.key, identity.search, repeats))
+                tasks.append(SearchTask(identity.key, identity.search, identity.k, repeats))
         return tuple(tasks)
 
     def _run_group(self, group: _Group, number: int) -> None:
@@ -256,7 +256,6 @@ class Runner:
             build=identity.build,
             build_number=number,
             dataset=str(self.plan.datasets[identity.dataset].path),
-            k=identity.k,
             mode=identity.mode,
             threads=identity.threads,
             build_threads=identity.build_threads,

@@ -30,7 +30,7 @@ from harness.measures.distances import distances_and_scales
 from harness.running.answers import WrongAnswer, checked_ids
 from harness.running.job import EVENTS_FILE, Job, SearchTask
 from harness.running.libraries import library_provenance
-from harness.running.memory import anonymous_bytes
+from harness.running.memory import trimmed_anonymous_bytes
 from harness.running.threads import pools_limited
 from harness.running.timing import Pass, PassFunction, pass_function
 
@@ -127,12 +127,12 @@ class _Worker:
             began = time.perf_counter()
             self.algorithm.prepare(self.base.shape)
             self.facts["prepare_seconds"] = time.perf_counter() - began
-            before = anonymous_bytes()
+            before = trimmed_anonymous_bytes()
             self.events.write("phase", phase="build")
             began = time.perf_counter()
             self.algorithm.fit(self.base)
             self.facts["build_seconds"] = time.perf_counter() - began
-        self.facts["measured_index_bytes"] = max(0, anonymous_bytes() - before)
+        self.facts["measured_index_bytes"] = max(0, trimmed_anonymous_bytes() - before)
         self.events.write("phase", phase="search")
 
     def search(self) -> None:
@@ -151,7 +151,6 @@ class _Worker:
     def finish(self) -> None:
         """Hand over what was measured, setting by setting."""
         with self.events.failing_all("finish"):
-            self.facts["index_bytes"] = int(self.algorithm.index_bytes())
             diagnostics = _checked_tables(self.algorithm.diagnostics())
             self.facts["libraries"] = library_provenance()
         if self.events.broken:
@@ -173,15 +172,15 @@ class _Worker:
 
     def _warm_up(self, search: _Search) -> None:
         self.algorithm.set_search(**search.task.search)
-        self.algorithm.warm_up(self.queries, self.job.k)
-        self._check(self._pass_function(self.queries)().answers, search)
+        self.algorithm.warm_up(self.queries, search.task.k)
+        self._check(self._pass_function(search)().answers, search)
         search.ids.clear()
 
     def _repeat(self, search: _Search) -> None:
         self.algorithm.set_search(**search.task.search)
         self._rewarm(search)
         with pools_limited(self.job.threads if self.job.mode == "batch" else 1):
-            one = self._pass_function(self.queries)()
+            one = self._pass_function(search)()
         self._check(one.answers, search)
         search.passes.append(one._replace(answers=None))
 
@@ -191,17 +190,17 @@ class _Worker:
             return
         deadline = time.perf_counter() + _REWARM_SECONDS
         for query in self.queries:
-            self.algorithm.query(query, self.job.k)
+            self.algorithm.query(query, search.task.k)
             if time.perf_counter() > deadline:
                 return
 
     def _check(self, answers: Any, search: _Search) -> None:
-        ids = checked_ids(answers, len(self.queries), self.job.k, len(self.base))
+        ids = checked_ids(answers, len(self.queries), search.task.k, len(self.base))
         search.ids.append(ids)
 
-    def _pass_function(self, queries: NDArray[np.float32]) -> PassFunction:
+    def _pass_function(self, search: _Search) -> PassFunction:
         job = self.job
-        return pass_function(self.algorithm, queries, job.k, job.mode, job.threads)
+        return pass_function(self.algorithm, self.queries, search.task.k, job.mode, job.threads)
 
     def _wants_more(self, search: _Search) -> bool:
         if search.failed or len(search.passes) >= search.task.repeats:
@@ -209,6 +208,8 @@ class _Worker:
         return not search.passes or search.searched_seconds < self.job.search_seconds
 
     def _hand_over(self, search: _Search, diagnostics: dict[str, NDArray[Any]]) -> None:
+        self.algorithm.set_search(**search.task.search)
+        index_bytes = int(self.algorithm.index_bytes())
         ids = np.stack(search.ids)
         if (ids == ids[0]).all():
             ids = ids[:1]
@@ -217,6 +218,7 @@ class _Worker:
         ]
         facts = {
             **self.facts,
+            "index_bytes": index_bytes,
             "repeats_asked": search.task.repeats,
             "warnings": _mischief(self.job),
         }

@@ -16,7 +16,7 @@ from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.data.cache import cache_subfolder, written_whole
 from harness.data.cached import CachedDataset, file_state, open_cached
 from harness.data.formats import format_of, read_vectors
-from harness.data.formats.hdf5 import can_be_used_in_place, metric_of
+from harness.data.formats.hdf5 import can_be_used_in_place, metric_of, require_queries
 from harness.data.locks import locked
 from harness.data.parts import Parts, split
 from harness.data.progress import Progress, silent
@@ -67,6 +67,7 @@ def open_file(path: Path, metric: Metric | None = None) -> CachedDataset:
     if known is not None:
         return known
     _require_both_parts(path)
+    require_queries(path)
     parts = split(read_vectors(path, "hdf5"), QuerySplit("file"), str(path))
     chosen = metric or metric_of(path) or _no_metric(path)
     found = inspect(parts, chosen)

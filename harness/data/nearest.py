@@ -8,7 +8,9 @@ for each query it can be told whether a row left out could belong to the answer;
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +18,6 @@ from numpy.typing import NDArray
 
 from harness.contracts import Dataset
 from harness.contracts.dataset import Truth
-from harness.data.progress import Progress, silent
 from harness.data.rows import blocks
 from harness.measures.distances import answer_distances
 from harness.metric import Metric
@@ -26,13 +27,16 @@ Ids = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
 _EPSILON = float(np.finfo(np.float32).eps)
-_QUERY_BLOCK = 1024
-_SCORE_BLOCK_VALUES = 1 << 24
+_SCORE_BLOCK_VALUES = 1 << 22
+_RANKED_VALUES = 1 << 19
 
 
 @dataclass(frozen=True)
-class _Space:
-    """Rows to compare in float64 (`base`, `queries`) and in float32 (the `search_` ones)."""
+class Space:
+    """Rows to compare in float64 (`base`, `queries`) and in float32 (the `search_` ones).
+
+    `largest_norm` is that of the rows of `search_base`.
+    """
 
     metric: Metric
     base: Rows
@@ -41,76 +45,67 @@ class _Space:
     search_queries: Rows
     largest_norm: float
 
+    @classmethod
+    def of(cls, dataset: Dataset) -> Space:
+        """Return the space of a dataset."""
+        return cls(
+            dataset.metric,
+            dataset.base,
+            dataset.queries,
+            dataset.search_base,
+            dataset.search_queries,
+            _largest_norm(dataset.search_base),
+        )
+
     @property
     def is_euclidean(self) -> bool:
+        """Whether scores are squared distances; else they are minus inner products."""
         return self.metric == "euclidean"
 
 
-def nearest(dataset: Dataset, k: int, progress: Progress = silent) -> Truth:
-    """Return the k nearest base rows of every query, ties in order of their ids.
+def nearest_of_block(space: Space, block: slice, k: int) -> Truth:
+    """Return the k nearest base rows of some queries, ties in order of their ids.
 
     Parameters
     ----------
-    dataset
+    space
         Base, queries and metric.
+    block
+        Which queries.
     k
         1 to the number of base rows.
-    progress
-        Told how many queries are done.
 
     Returns
     -------
     truth
         Ids and float64 distances, ordered by distance, then id.
     """
-    space = _Space(
-        dataset.metric,
-        dataset.base,
-        dataset.queries,
-        dataset.search_base,
-        dataset.search_queries,
-        _largest_norm(dataset.search_base),
-    )
-    found = [_nearest_of_block(space, block, k) for block in _told(len(dataset.queries), progress)]
-    return Truth(
-        np.concatenate([t.ids for t in found]), np.concatenate([t.distances for t in found])
-    )
+    n = len(space.base)
+    count = candidate_count(n, k)
+    scores, candidates = _candidates(space, block, count)
+    truth = _best(candidates, _exact(space, block, candidates), k)
+    if count < n:
+        limits = _as_score(space, truth.distances[:, -1]) + _error(space, block)
+        for row in np.flatnonzero(scores[:, -1] <= limits).tolist():
+            _settle(space, block.start + row, float(limits[row]), truth, row)
+    return truth
 
 
-def _told(total: int, progress: Progress) -> Iterator[slice]:
-    for start in range(0, total, _QUERY_BLOCK):
-        block = slice(start, min(start + _QUERY_BLOCK, total))
-        yield block
-        progress("ground truth", block.stop, total)
+def candidate_count(n: int, k: int) -> int:
+    """How many candidates are taken for k neighbours."""
+    return min(n, k + max(16, k // 8))
 
 
 def _largest_norm(rows: Rows) -> float:
     largest = 0.0
     for block in blocks(rows):
-        wide = rows[block].astype(np.float64)
-        largest = max(largest, float(np.einsum("ij,ij->i", wide, wide).max()))
+        part = rows[block]
+        largest = max(largest, float(np.einsum("ij,ij->i", part, part, dtype=np.float64).max()))
     return float(np.sqrt(largest))
 
 
-def _nearest_of_block(space: _Space, block: slice, k: int) -> Truth:
-    n = len(space.base)
-    count = min(n, k + max(16, k // 8))
-    scores, candidates = _candidates(space, block, count)
-    distances = answer_distances(space.metric, space.base, space.queries[block], candidates)
-    truth = _best(candidates, distances, k)
-    if count < n:
-        limits = _as_score(space, truth.distances[:, -1]) + _error(space, block)
-        unproven = np.flatnonzero(scores[:, -1] <= limits)
-        for row in unproven:
-            _settle(space, block.start + int(row), float(limits[row]), truth, int(row))
-    return truth
-
-
-def _candidates(space: _Space, block: slice, count: int) -> tuple[Float64, Ids]:
-    """The `count` lowest scores of each query, ascending, and their ids; by float32 arithmetic.
-
-    The score is the squared distance for euclidean, minus the inner product otherwise.
-    """
+def _candidates(space: Space, block: slice, count: int) -> tuple[Float64, Ids]:
+    """The `count` lowest scores of each query, ascending, and their ids; by float32 arithmetic."""
     import faiss
 
     metric = faiss.METRIC_L2 if space.is_euclidean else faiss.METRIC_INNER_PRODUCT
@@ -119,14 +114,29 @@ def _candidates(space: _Space, block: slice, count: int) -> tuple[Float64, Ids]:
     return (scores if space.is_euclidean else -scores), ids
 
 
-def _as_score(space: _Space, distances: Float64) -> Float64:
+def _exact(space: Space, block: slice, ids: Ids) -> Float64:
+    """The float64 distances of candidates, a few queries at a time on every core."""
+    queries = space.queries[block]
+    distances = np.empty(ids.shape)
+    step = max(1, _RANKED_VALUES // (ids.shape[1] * queries.shape[1]))
+
+    def rank(start: int) -> None:
+        part = slice(start, start + step)
+        distances[part] = answer_distances(space.metric, space.base, queries[part], ids[part])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(rank, range(0, len(ids), step)))
+    return distances
+
+
+def _as_score(space: Space, distances: Float64) -> Float64:
     """The score that a float64 distance would have."""
     if space.metric == "angular":
         return distances - 1.0
     return distances**2 if space.is_euclidean else distances
 
 
-def _error(space: _Space, block: slice) -> Float64:
+def _error(space: Space, block: slice) -> Float64:
     """A bound of what float32 arithmetic can get wrong in a score, for each query.
 
     A sum of d products errs by at most about d eps |q||x|; euclidean scores also by the rounding
@@ -147,22 +157,21 @@ def _best(ids: Ids, distances: Float64, k: int) -> Truth:
     )
 
 
-def _settle(space: _Space, query: int, limit: float, truth: Truth, row: int) -> None:
+def _settle(space: Space, query: int, limit: float, truth: Truth, row: int) -> None:
     """Put the k best of all rows within the limit, compared in float64, into `truth`."""
     k = truth.ids.shape[1]
     slack = limit + float(_error(space, slice(query, query + 1))[0])
     best_ids, best = truth.ids[row : row + 1], truth.distances[row : row + 1]
+    vector = space.queries[query : query + 1]
     for ids in _within(space, query, slack):
-        found = answer_distances(
-            space.metric, space.base, space.queries[query : query + 1], ids[None]
-        )
+        found = answer_distances(space.metric, space.base, vector, ids[None])
         fresh = ~np.isin(ids, best_ids[0])
         merged = np.concatenate([best_ids, ids[None, fresh]], axis=1)
         best_ids, best = _best(merged, np.concatenate([best, found[:, fresh]], axis=1), k)
     truth.ids[row], truth.distances[row] = best_ids[0], best[0]
 
 
-def _within(space: _Space, query: int, limit: float) -> Iterator[Ids]:
+def _within(space: Space, query: int, limit: float) -> Iterator[Ids]:
     """Yield the ids of rows whose float32 score is within the limit, by blocks of the base."""
     vector = space.search_queries[query]
     step = max(1, _SCORE_BLOCK_VALUES // len(vector))

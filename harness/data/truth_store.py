@@ -1,7 +1,12 @@
-"""Ground truth on disk, by the fingerprint of base, queries and metric."""
+"""Ground truth on disk, by the fingerprint of base, queries and metric.
+
+It is computed by blocks of queries. Each finished block is kept until all are, so that an
+interrupted computation goes on where it stopped.
+"""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -13,18 +18,64 @@ from harness.data.cache import cache_subfolder, written_whole
 from harness.data.cached import CachedDataset
 from harness.data.locks import locked
 from harness.data.progress import Progress, silent
+from harness.data.space import require_disk
+
+DEFAULT_MEMORY_BYTES = 1 << 30
+LEAST_MEMORY_BYTES = 128 << 20
+
+_FIXED_BYTES = 96 << 20  # matrix tiles and the blocks in which distances are computed
+_BYTES_PER_CANDIDATE = 72
+_MOST_QUERIES = 4096
 
 
-def truth_of(dataset: CachedDataset, k: int, progress: Progress = silent) -> Truth:
+def truth_of(
+    dataset: CachedDataset,
+    k: int,
+    progress: Progress = silent,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> Truth:
     """Return the k true nearest neighbours, from the cache or computed now.
 
     A stored truth for a larger k serves a smaller one.
 
+    Parameters
+    ----------
+    dataset
+        Base, queries and metric.
+    k
+        1 to the number of base rows.
+    progress
+        Told how many queries are done.
+    memory_bytes
+        What the computation may use beside the mapped rows. It decides how many queries are
+        compared at once.
+
     Raises
     ------
     UserError
-        If k is not between 1 and the number of base rows.
+        If k does not fit the base, or the memory is too little to work in.
     """
+    _require_possible(dataset, k, memory_bytes)
+    stored = _stored(dataset.fingerprint, k)
+    if stored is not None:
+        return stored
+    with locked(f"truth-{dataset.fingerprint[:16]}"):
+        stored = _stored(dataset.fingerprint, k)
+        if stored is not None:
+            return stored
+        return _compute(dataset, k, progress, queries_at_once(dataset, k, memory_bytes))
+
+
+def queries_at_once(dataset: CachedDataset, k: int, memory_bytes: int) -> int:
+    """Return how many queries fit the memory."""
+    from harness.data.nearest import candidate_count
+
+    n, d = dataset.base.shape
+    per_query = _BYTES_PER_CANDIDATE * candidate_count(n, k) + 16 * d
+    return max(1, min(_MOST_QUERIES, (memory_bytes - _FIXED_BYTES) // per_query))
+
+
+def _require_possible(dataset: CachedDataset, k: int, memory_bytes: int) -> None:
     n = len(dataset.base)
     if not 1 <= k <= n:
         raise UserError(
@@ -33,24 +84,58 @@ def truth_of(dataset: CachedDataset, k: int, progress: Progress = silent) -> Tru
             expected=f"1 to {n:,}, the number of base rows",
             got=str(k),
         )
-    stored = _stored(dataset.fingerprint, k)
-    if stored is not None:
-        return stored
-    with locked(f"truth-{dataset.fingerprint[:16]}"):
-        stored = _stored(dataset.fingerprint, k)
-        return stored if stored is not None else _compute(dataset, k, progress)
+    if memory_bytes < LEAST_MEMORY_BYTES:
+        raise UserError(
+            "too little memory for ground truth",
+            expected=f"at least {LEAST_MEMORY_BYTES >> 20} MiB",
+            got=f"{memory_bytes >> 20} MiB",
+        )
 
 
-def _compute(dataset: CachedDataset, k: int, progress: Progress) -> Truth:
-    from harness.data.nearest import nearest  # brings FAISS in
-
-    truth = nearest(dataset, k, progress=progress)
-    path = cache_subfolder("truth") / f"{dataset.fingerprint[:32]}-{k}.hdf5"
-    with written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+def _compute(dataset: CachedDataset, k: int, progress: Progress, step: int) -> Truth:
+    nq = len(dataset.queries)
+    folder = cache_subfolder("truth")
+    require_disk(folder, 2 * 16 * nq * k, "the ground truth")
+    blocks = folder / f".blocks-{dataset.fingerprint[:32]}-{k}-{step}"
+    blocks.mkdir(exist_ok=True)
+    _compute_blocks(dataset, k, progress, step, blocks)
+    truth = _joined(blocks, nq, step)
+    with (
+        written_whole(folder / f"{dataset.fingerprint[:32]}-{k}.hdf5") as temporary,
+        h5py.File(temporary, "w") as file,
+    ):
         file.attrs["fingerprint"] = dataset.fingerprint
         file.create_dataset("neighbors", data=truth.ids)
         file.create_dataset("distances", data=truth.distances)
+    shutil.rmtree(blocks, ignore_errors=True)
     return truth
+
+
+def _compute_blocks(
+    dataset: CachedDataset, k: int, progress: Progress, step: int, folder: Path
+) -> None:
+    from harness.data.nearest import Space, nearest_of_block  # brings FAISS in
+
+    nq = len(dataset.queries)
+    space: Space | None = None
+    for start in range(0, nq, step):
+        stop = min(start + step, nq)
+        path = folder / f"{start}.npz"
+        if not path.exists():
+            space = space or Space.of(dataset)
+            truth = nearest_of_block(space, slice(start, stop), k)
+            with written_whole(path) as temporary, temporary.open("wb") as out:
+                np.savez(out, ids=truth.ids, distances=truth.distances)
+        progress("ground truth", stop, nq, "queries")
+
+
+def _joined(folder: Path, nq: int, step: int) -> Truth:
+    ids, distances = [], []
+    for start in range(0, nq, step):
+        with np.load(folder / f"{start}.npz", allow_pickle=False) as block:
+            ids.append(block["ids"])
+            distances.append(block["distances"])
+    return Truth(np.concatenate(ids), np.concatenate(distances))
 
 
 def _stored(fingerprint: str, k: int) -> Truth | None:

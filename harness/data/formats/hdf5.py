@@ -36,16 +36,36 @@ def opened(path: Path) -> Iterator[h5py.File]:
 def read_hdf5(path: Path) -> Vectors:
     """Read base and queries; mapped where they lie in one piece, else into memory.
 
+    Without `test` in the file there are no queries.
+
     Raises
     ------
     UserError
-        If `train` or `test` is missing or unusable, or the vectors are not dense floats.
+        If `train` is missing, or the vectors are not dense floats inside this file.
     """
     with opened(path) as file:
         _require_dense(file, path)
-        base = _table(file, layout.BASE, path)
-        queries = _table(file, layout.QUERIES, path)
-        return Vectors(rows=_rows(base, path), queries=_rows(queries, path))
+        base = _rows(_table(file, layout.BASE, path), path)
+        if file.get(layout.QUERIES, getlink=True) is None:
+            return Vectors(rows=base)
+        return Vectors(rows=base, queries=_rows(_table(file, layout.QUERIES, path), path))
+
+
+def require_queries(path: Path) -> None:
+    """Raise a `UserError` if the file has no `test`."""
+    with opened(path) as file:
+        if file.get(layout.QUERIES, getlink=True) is None:
+            raise _missing(layout.QUERIES, file, path)
+
+
+def read_truth(path: Path) -> tuple[NDArray[np.generic] | None, NDArray[np.generic] | None]:
+    """Return the file's own `neighbors` and `distances`, None where it has none."""
+    with opened(path) as file:
+        found = [
+            file[name][...] if isinstance(file.get(name), h5py.Dataset) else None
+            for name in ("neighbors", "distances")
+        ]
+    return found[0], found[1]
 
 
 def metric_of(path: Path) -> Metric | None:
@@ -100,13 +120,7 @@ def _require_dense(file: h5py.File, path: Path) -> None:
 def _table(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     link = file.get(name, getlink=True)
     if link is None:
-        raise UserError(
-            f"the HDF5 file has no dataset {name!r}",
-            where=str(path),
-            expected="'train' (base) and 'test' (queries)",
-            got=", ".join(sorted(file)) or "an empty file",
-            hint="to hold out rows as queries: annharness data add NAME FILE --holdout 1000",
-        )
+        raise _missing(name, file, path)
     if not isinstance(link, h5py.HardLink):
         raise _refused(name, path, "a link that leads elsewhere")
     table = file[name]
@@ -116,6 +130,16 @@ def _table(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
         raise _refused(name, path, "rows kept in another file")
     _require_stored(table, name, path)
     return table
+
+
+def _missing(name: str, file: h5py.File, path: Path) -> UserError:
+    return UserError(
+        f"the HDF5 file has no dataset {name!r}",
+        where=str(path),
+        expected="'train' (base) and 'test' (queries)",
+        got=", ".join(sorted(file)) or "an empty file",
+        hint=f"to hold out rows as queries: annharness data add NAME {path.name} --holdout 1000",
+    )
 
 
 def _require_stored(table: h5py.Dataset, name: str, path: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
+from harness.data.rows import blocks
 from harness.data.space import require_memory
 
 DEFLATE_RATIO = 1033
@@ -43,15 +44,16 @@ def read_idx(path: Path) -> Vectors:
 
 
 def write_idx(path: Path, vectors: Vectors) -> None:
-    """Write the rows; gzipped if the name ends in `.gz`."""
+    """Write the rows, in float32 where IDX has no such type as theirs."""
     rows = np.asarray(vectors.rows)
     dtype = rows.dtype.newbyteorder(">") if rows.dtype.itemsize > 1 else rows.dtype
     if dtype not in _CODES:
         dtype = np.dtype(">f4")
     header = struct.pack(">HBB", 0, _CODES[dtype], 2) + struct.pack(">2I", *rows.shape)
-    with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as out:
+    with path.open("wb") as out:
         out.write(header)
-        out.write(np.ascontiguousarray(rows, dtype=dtype).data)
+        for block in blocks(rows):
+            out.write(np.ascontiguousarray(rows[block], dtype=dtype).data)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def is_blank(byte: int) -> bool:
 
 
 @_compiled
-def read_digits(data: Any, at: int, end: int) -> tuple[int, int, int, int]:
+def read_digits(data: Any, at: int, end: int) -> tuple[Any, int, int, int]:
     """Digits with a point somewhere: their value, how many, how many after the point, the end."""
     digits = np.uint64(0)
     count = 0

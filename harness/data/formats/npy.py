@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from harness.contracts import UserError, Vectors
+from harness.data.rows import blocks
 
 
 def read_npy(path: Path) -> Vectors:
@@ -19,7 +21,7 @@ def read_npy(path: Path) -> Vectors:
     """
     try:
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, OverflowError, MemoryError) as error:
         raise UserError(
             "cannot read the .npy file",
             where=str(path),
@@ -30,3 +32,17 @@ def read_npy(path: Path) -> Vectors:
         rows.close()
         raise UserError("this is an .npz archive, not an .npy file", where=str(path))
     return Vectors(rows=rows)
+
+
+def write_npy(path: Path, vectors: Vectors) -> None:
+    """Write the rows in their own type."""
+    rows = vectors.rows
+    header = {
+        "descr": npy_format.dtype_to_descr(rows.dtype),
+        "fortran_order": False,
+        "shape": rows.shape,
+    }
+    with path.open("wb") as out:
+        npy_format.write_array_header_1_0(out, header)
+        for block in blocks(rows):
+            out.write(np.ascontiguousarray(rows[block]).data)

@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import UserError, Vectors
+from harness.data.formats.bin_rows import bin_reader, bin_writer
 from harness.data.formats.hdf5 import read_hdf5
 from harness.data.formats.idx import read_idx, write_idx
-from harness.data.formats.npy import read_npy
+from harness.data.formats.npy import read_npy, write_npy
+from harness.data.formats.parquet import read_parquet, write_parquet
+from harness.data.formats.synthetic import make_synthetic
+from harness.data.formats.text import read_text, write_glove_text, write_word2vec_text
+from harness.data.formats.vecs import vecs_reader, vecs_writer
+from harness.data.formats.word2vec import read_word2vec, write_word2vec
 
 Options = Mapping[str, Any]
 Reader = Callable[[Path, Options], Vectors]
@@ -19,7 +25,11 @@ Writer = Callable[[Path, Vectors], None]
 
 @dataclass(frozen=True)
 class Format:
-    """A way to keep vectors in a file. `write` is None where only reading makes sense."""
+    """A way to keep vectors in a file.
+
+    `write` is None where only reading makes sense, and for `hdf5`, which holds a whole dataset and
+    is written by `harness.data.converting`.
+    """
 
     name: str
     endings: tuple[str, ...]
@@ -31,12 +41,30 @@ def _plain(read: Callable[[Path], Vectors]) -> Reader:
     return lambda path, options: read(path)
 
 
+def _binary(kind: str, ending: str, code: str) -> Format:
+    read, write = {"vecs": (vecs_reader, vecs_writer), "bin": (bin_reader, bin_writer)}[kind]
+    return Format(ending, (f".{ending}",), _plain(read(code)), write(code))
+
+
+_TEXT_ENDINGS = (".txt", ".txt.gz", ".txt.zip", ".zip")
 FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
         Format("hdf5", (".hdf5", ".h5"), _plain(read_hdf5)),
+        Format("glove-text", _TEXT_ENDINGS, read_text, write_glove_text),
+        Format("word2vec-text", (".vec", ".vec.gz"), read_text, write_word2vec_text),
+        Format("word2vec-binary", (".w2v", ".word2vec"), _plain(read_word2vec), write_word2vec),
+        _binary("vecs", "fvecs", "<f4"),
+        _binary("vecs", "bvecs", "u1"),
+        _binary("vecs", "ivecs", "<i4"),
+        _binary("bin", "fbin", "<f4"),
+        _binary("bin", "u8bin", "u1"),
+        _binary("bin", "i8bin", "i1"),
+        _binary("bin", "ibin", "<i4"),
+        Format("npy", (".npy",), _plain(read_npy), write_npy),
+        Format("parquet", (".parquet", ".pq"), read_parquet, write_parquet),
         Format("idx", ("-ubyte", "-ubyte.gz", ".idx", ".idx.gz"), _plain(read_idx), write_idx),
-        Format("npy", (".npy",), _plain(read_npy)),
+        Format("synthetic", (), make_synthetic),
     )
 }
 

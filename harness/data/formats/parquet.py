@@ -1,0 +1,132 @@
+"""Parquet files with a column of lists: each list is a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import UserError, Vectors
+from harness.data.formats.growing import GrowingRows
+from harness.data.rows import blocks
+from harness.data.words import Words
+
+_BATCH_ROWS = 4096
+
+
+def read_parquet(path: Path, options: Mapping[str, Any]) -> Vectors:
+    """Read the column of lists, and the first column of texts as labels.
+
+    Parameters
+    ----------
+    path
+        The file.
+    options
+        `column` names the column of lists where there are several.
+
+    Raises
+    ------
+    UserError
+        If there is no such column, or its lists differ in length or hold nulls.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            column = _column(file.schema_arrow, options.get("column"), path)
+            names = [f.name for f in file.schema_arrow if pyarrow.types.is_string(f.type)][:1]
+            return _read(file, column, names, path)
+    except (pyarrow.ArrowException, OSError) as error:
+        got = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise _broken(path, got) from error
+
+
+def _column(schema: Any, wanted: str | None, path: Path) -> str:
+    from pyarrow import types
+
+    names = [
+        field.name
+        for field in schema
+        if types.is_list(field.type)
+        or types.is_large_list(field.type)
+        or types.is_fixed_size_list(field.type)
+    ]
+    if wanted is not None and wanted in names:
+        return wanted
+    if wanted is not None or len(names) != 1:
+        raise UserError(
+            "which column holds the vectors?",
+            where=str(path),
+            expected=f"a column of lists called {wanted!r}" if wanted else "one column of lists",
+            got=", ".join(names) or "none",
+            hint="name it in a dataset's entry: options: {column: NAME}",
+        )
+    return str(names[0])
+
+
+def _read(file: Any, column: str, names: list[str], path: Path) -> Vectors:
+    rows: GrowingRows | None = None
+    words: list[str] = []
+    for batch in file.iter_batches(_BATCH_ROWS, columns=[column, *names]):
+        block = _table(batch.column(column), path)
+        if rows is None:
+            rows = GrowingRows(block.shape[1], str(path))
+            dimension = block.shape[1]
+        if block.shape[1] != dimension:
+            raise _broken(path, f"lists of {dimension} and of {block.shape[1]} values")
+        rows.append(block)
+        if names:
+            words += [word or "" for word in batch.column(names[0]).to_pylist()]
+    if rows is None:
+        raise _broken(path, "no rows")
+    return Vectors(rows=rows.finished(), labels=Words.pack(words) if names else None)
+
+
+def _table(lists: Any, path: Path) -> NDArray[np.float32]:
+    import pyarrow.compute
+
+    lengths = pyarrow.compute.list_value_length(lists)
+    values = lists.flatten()
+    if lists.null_count or values.null_count:
+        raise _broken(path, "nulls among the vectors")
+    found = np.unique(lengths.to_numpy(zero_copy_only=False))
+    if len(found) != 1 or found[0] < 1:
+        raise _broken(path, f"lists of {found[:4].tolist()} values")
+    flat = values.to_numpy(zero_copy_only=False)
+    if flat.dtype.kind not in "fiu":
+        raise _broken(path, f"lists of {values.type}")
+    with np.errstate(over="ignore"):
+        table: NDArray[np.float32] = flat.astype(np.float32, copy=False)
+    return table.reshape(-1, int(found[0]))
+
+
+def write_parquet(path: Path, vectors: Vectors) -> None:
+    """Write a column `vector` of float32 lists, and `label` if the rows have names."""
+    import pyarrow
+    import pyarrow.parquet
+
+    fields = [pyarrow.field("vector", pyarrow.list_(pyarrow.float32()))]
+    if vectors.labels is not None:
+        fields.insert(0, pyarrow.field("label", pyarrow.string()))
+    schema = pyarrow.schema(fields)
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        for block in blocks(vectors.rows):
+            rows = np.ascontiguousarray(vectors.rows[block], dtype=np.float32)
+            offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+            columns = [pyarrow.ListArray.from_arrays(offsets, rows.reshape(-1))]
+            if vectors.labels is not None:
+                columns.insert(0, pyarrow.array(list(vectors.labels[block]), pyarrow.string()))
+            writer.write_batch(pyarrow.record_batch(columns, schema=schema))
+
+
+def _broken(path: Path, got: str) -> UserError:
+    return UserError(
+        "cannot read the Parquet file",
+        where=str(path),
+        expected="a column of lists of numbers, all of one length",
+        got=got,
+    )

@@ -1,0 +1,72 @@
+"""Ground truth against FAISS's flat index: the ratio of speeds, paired in one process.
+
+    python tests/performance/data_truth.py [DATASET] [QUERIES] [ROUNDS]
+
+Both compute k=100 for the same queries over the same rows; the order alternates.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import faiss
+import numpy as np
+
+from harness.data.loading import open_definition
+from harness.data.nearest import Space, nearest_of_block
+from harness.data.truth_store import DEFAULT_MEMORY_BYTES, queries_at_once
+from harness.registry.registry import load_registry
+
+K = 100
+
+
+def seconds(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
+    """Time one call."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def main(name: str = "glove-100", queries: str = "10000", rounds: str = "3") -> None:
+    """Print the ratio of every round and the median."""
+    dataset = open_definition(load_registry().dataset(name))
+    nq = min(int(queries), len(dataset.queries))
+    step = queries_at_once(dataset, K, DEFAULT_MEMORY_BYTES)
+    rows = np.ascontiguousarray(dataset.search_base)
+    index = faiss.IndexFlat(rows.shape[1], *_metric(dataset.metric))
+    index.add(rows)
+
+    def ours() -> np.ndarray:
+        space = Space.of(dataset)
+        parts = [slice(start, min(start + step, nq)) for start in range(0, nq, step)]
+        return np.concatenate([nearest_of_block(space, part, K).ids for part in parts])
+
+    def flat() -> np.ndarray:
+        return index.search(dataset.search_queries[:nq], K)[1]
+
+    ratios = []
+    for number in range(int(rounds)):
+        if number % 2:
+            (flat_seconds, theirs), (own_seconds, mine) = seconds(flat), seconds(ours)
+        else:
+            (own_seconds, mine), (flat_seconds, theirs) = seconds(ours), seconds(flat)
+        ratios.append(flat_seconds / own_seconds)
+        same = (mine == theirs).mean()
+        sets = np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(mine, theirs, strict=True)])
+        print(
+            f"{dataset.name}, {nq:,} queries, k={K}: ours {own_seconds:.2f} s, FAISS flat "
+            f"{flat_seconds:.2f} s, speed ratio {ratios[-1]:.3f}; "
+            f"equal positions {same:.6f}, equal sets {sets:.7f}"
+        )
+    print(f"median ratio {statistics.median(ratios):.3f}")
+
+
+def _metric(metric: str) -> tuple[int, ...]:
+    return (faiss.METRIC_L2 if metric == "euclidean" else faiss.METRIC_INNER_PRODUCT,)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

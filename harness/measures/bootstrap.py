@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from harness.measures.interval import LEVEL, NO_INTERVAL, Interval
 
@@ -54,8 +55,15 @@ def resampled_means(values: Float64, resamples: int = RESAMPLES) -> Float64:
     nq = len(values)
     weights = resampling_weights(nq, resamples)
     starts = range(0, resamples, _CHUNK)
-    sums = [weights[start : start + _CHUNK].astype(np.float64) @ values for start in starts]
+    # Small products: threads would cost more than they save, and on a busy machine stall.
+    with _thread_pools().limit(limits=1, user_api="blas"):
+        sums = [weights[start : start + _CHUNK].astype(np.float64) @ values for start in starts]
     return np.concatenate(sums) / nq
+
+
+@lru_cache(maxsize=1)
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def bootstrap_bounds(values: Float64) -> Bounds:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.report.fastest import answers, optimism, pareto_points
-from harness.report.points import Scene, parameters_text, prepare, rows_of, scenes
+from harness.report.points import Scene, prepare, rows_of, scenes
 from harness.report.quantities import human
 
 _MOST_ROWS = 24
@@ -65,7 +65,7 @@ def _cells(row: Mapping[str, Any], *, wide: bool) -> list[str]:
     more = [human(row["p99_ms"], "ms"), human(row["build_seconds"], "s")] if wide else []
     return [
         escape(str(row["curve"])),
-        escape(_parameters(row)),
+        escape(str(row["words"])),
         f"{row['recall']:.3f}{_half_width(row, 'recall', '.3f')}",
         f"{human(row['qps'])}{_half_width(row, 'qps', '.0%')}",
         human(row["bytes_per_vector"]),
@@ -80,16 +80,11 @@ def _half_width(row: Mapping[str, Any], name: str, style: str) -> str:
     return "" if pd.isna(half) else f" ±{half:{style}}"
 
 
-def _parameters(row: Mapping[str, Any]) -> str:
-    parts = [parameters_text(row["build"]), parameters_text(row["search"])]
-    return " | ".join(filter(None, parts))
-
-
 def _fastest(scene: Scene) -> list[str]:
     lines = []
     for answer in answers(scene):
         row = answer.row
-        name = escape(f"{row['curve']} {_parameters(row)}".strip())
+        name = escape(f"{row['curve']} {row['words']}".strip())
         tied = f", tied with {escape(', '.join(answer.tied))}" if answer.tied else ""
         lines.append(f"fastest at recall {answer.level:g}: [bold]{name}[/], "
                      f"{human(row['qps'])} queries/s{tied}")  # fmt: skip

@@ -13,7 +13,7 @@ import pandas as pd
 
 from harness.contracts import UserError
 from harness.report.files import write_text, write_whole
-from harness.report.points import parameters_text, prepare, rows_of
+from harness.report.points import prepare, rows_of
 from harness.report.quantities import human
 
 RECALL_KS = (1, 5, 10, 20, 50, 100)
@@ -148,11 +148,10 @@ def _for_people(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 
 def _row_for_people(row: Mapping[str, Any]) -> list[str]:
-    words = [parameters_text(row["build"]), parameters_text(row["search"])]
     recall = _with_interval(row, "recall", lambda value: f"{value:.4f}")
     speed = _with_interval(row, "qps", human)
     return [
-        str(row["dataset"]), str(row["k"]), str(row["curve"]), " | ".join(filter(None, words)),
+        str(row["dataset"]), str(row["k"]), str(row["curve"]), str(row["words"]),
         recall, speed, human(row["p99_ms"], "ms"), human(row["build_seconds"], "s"),
         human(row["bytes_per_vector"]), str(row["status"]),
     ]  # fmt: skip

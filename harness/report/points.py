@@ -67,8 +67,9 @@ def slug(text: object, longest: int = 60) -> str:
 def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
     """Return the table with the columns that reports add.
 
-    `curve` (the name that a line carries: the label, else the algorithm), `recall`, `recall_low`,
-    `recall_high` (at the k of the point), `bits_per_vector` and `distortion`. Stale points are left
+    `curve` (the name that a line carries: the label, else the algorithm), `words` and `build_words`
+    (the parameters that tell points apart), `recall`, `recall_low`, `recall_high` (at the k of the
+    point), `bits_per_vector` and `distortion`. Stale points are left
     out unless asked for.
     """
     prepared = table.copy()
@@ -79,6 +80,8 @@ def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
     for name in ("recall", "recall_low", "recall_high"):
         column = f"{name}_curve"
         prepared[name] = [_last(row.get(column)) for row in rows_of(prepared)]
+    prepared["words"] = [_words(row, "build", "search") for row in rows_of(prepared)]
+    prepared["build_words"] = [_words(row, "build") for row in rows_of(prepared)]
     prepared["bits_per_vector"] = 8 * pd.to_numeric(_column(prepared, "bytes_per_vector"))
     prepared["distortion"] = [_distortion(row.get("diagnostics")) for row in rows_of(prepared)]
     return prepared
@@ -113,13 +116,6 @@ def rows_of(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield {str(name): value for name, value in row.items()}
 
 
-def parameters_text(parameters: object) -> str:
-    """Return `M=25 nbits=4` for a dict of parameters, "" for none."""
-    if not isinstance(parameters, Mapping):
-        return ""
-    return " ".join(f"{name}={value}" for name, value in parameters.items())
-
-
 def known(points: pd.DataFrame, *names: str) -> pd.DataFrame:
     """Return the points at which all these quantities are finite numbers."""
     if points.empty:
@@ -141,14 +137,30 @@ def _last(curve: object) -> float:
     return float(curve[-1]) if isinstance(curve, np.ndarray) and len(curve) else float("nan")
 
 
+def _words(row: Mapping[str, Any], *parts: str) -> str:
+    """The parameters named in the point's name: those that the registry or the suite varies."""
+    named = set(str(row.get("name") or "").replace("|", " ").split())
+    chosen = []
+    for part in parts:
+        parameters = row[part] if isinstance(row[part], Mapping) else {}
+        words = [f"{name}={_short_value(value)}" for name, value in parameters.items()]
+        chosen.append(" ".join(word for word in words if not named or word in named))
+    return " | ".join(filter(None, chosen))
+
+
+def _short_value(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower().replace("none", "null")
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _distortion(diagnostics: object) -> float:
-    """The mean of the first diagnostic table that has a column called distortion."""
-    tables = diagnostics.values() if isinstance(diagnostics, Mapping) else ()
-    for table in tables:
-        values = np.asarray(table.get("distortion", []), dtype=np.float64)
-        if values.size:
-            return float(values.mean())
-    return float("nan")
+    """Mean squared error of the quantizer as a share of the vectors' mean square."""
+    table = diagnostics.get("distortion") if isinstance(diagnostics, Mapping) else None
+    if not isinstance(table, Mapping) or "mean_squared_error" not in table:
+        return float("nan")
+    error = float(np.mean(table["mean_squared_error"]))
+    return error / float(np.mean(table.get("mean_square", 1.0)))
 
 
 def _only(rows: pd.DataFrame, column: str) -> int | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from harness.contracts import UserError
-from harness.registry.algorithms import Facts, settings
+from harness.registry.algorithms import Facts, Setting, settings
 from harness.registry.registry import Registry
-from harness.registry.suites import Suite
+from harness.registry.suites import Suite, Variant
 from harness.report.points import rows_of
 
 _FINGERPRINT_DIGITS = 8
@@ -48,40 +47,42 @@ class _Wanted:
     def __init__(self, suite: Suite, registry: Registry) -> None:
         self._suite = suite
         self._registry = registry
-        self._labels: dict[tuple[Any, ...], dict[str, str]] = {}
+        self._settings: dict[Facts, list[tuple[Variant, Setting]]] = {}
 
     def label(self, row: Mapping[str, Any]) -> str | None:
         """The label of a row in the suite, or None if it is not part of it."""
         suite = self._suite
-        fits = (
-            row["k"] in suite.ks and row["mode"] == suite.mode and row["threads"] == suite.threads
-        )
-        if not fits or not any(_same_dataset(str(row["dataset"]), name) for name in suite.datasets):
+        if (row["mode"], row["threads"]) != (suite.mode, suite.threads) or row["k"] not in suite.ks:
+            return None
+        if not any(_same_dataset(str(row["dataset"]), name) for name in suite.datasets):
             return None
         if not row.get("in_answers", True):
             return str(row["algorithm"])
-        return self._labels_for(row).get(_point(row["algorithm"], row["build"], row["search"]))
+        return next((v.label for v, setting in self._asked(row) if _fits(row, v, setting)), None)
 
-    def _labels_for(self, row: Mapping[str, Any]) -> dict[str, str]:
+    def _asked(self, row: Mapping[str, Any]) -> list[tuple[Variant, Setting]]:
         facts = Facts(k=int(row["k"]), n=int(row["n"]), d=int(row["d"]), metric=row["metric"])
-        key = (facts.k, facts.n, facts.d, facts.metric)
-        if key not in self._labels:
-            self._labels[key] = self._expanded(facts)
-        return self._labels[key]
+        if facts not in self._settings:
+            self._settings[facts] = [
+                (variant, setting)
+                for variant in self._suite.variants
+                for setting in self._expanded(variant, facts)
+            ]
+        return self._settings[facts]
 
-    def _expanded(self, facts: Facts) -> dict[str, str]:
-        labels: dict[str, str] = {}
-        for variant in self._suite.variants:
-            definition = self._registry.algorithm(variant.algorithm)
-            grid = settings(definition, facts, variant.group, variant.build, variant.search)
-            for setting in grid:
-                point = _point(variant.algorithm, setting.build, setting.search)
-                labels.setdefault(point, variant.label)
-        return labels
+    def _expanded(self, variant: Variant, facts: Facts) -> Iterator[Setting]:
+        definition = self._registry.algorithm(variant.algorithm)
+        return settings(definition, facts, variant.group, variant.build, variant.search)
 
 
-def _point(algorithm: str, build: Mapping[str, Any], search: Mapping[str, Any]) -> str:
-    return json.dumps([algorithm, dict(build), dict(search)], sort_keys=True, default=str)
+def _fits(row: Mapping[str, Any], variant: Variant, setting: Setting) -> bool:
+    """Whether a stored point is the setting; parameters that came or went since do not count."""
+    pairs = ((row["build"], setting.build), (row["search"], setting.search))
+    return row["algorithm"] == variant.algorithm and all(
+        stored[name] == asked[name]
+        for stored, asked in pairs
+        for name in stored.keys() & asked.keys()
+    )
 
 
 def _same_dataset(stored: str, named: str) -> bool:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from harness.report.looks import Look
 from harness.report.plots.figure import conclude, new_figure
 from harness.report.plots.style import INK
-from harness.report.points import Scene, parameters_text
+from harness.report.points import Scene
 from harness.report.quantities import human, quantity
 
 _MOST = 14
+_LONGEST = 44
+_NARROW_PIXELS = 250
+_ORDER = ["curve", "build_words", "bytes_per_vector"]
+_REACH = 1.8  # an interval stretches the axis to at most this factor of the longest bar
 
 
 def build_costs(
@@ -27,13 +31,12 @@ def build_costs(
 ) -> Figure:
     """Return one row per build (label and build parameters) with a panel of bars per quantity."""
     builds = _builds(scene.points)
-    shown = builds.head(_MOST).sort_values(["curve", "_words"], kind="stable")
+    shown = builds.head(_MOST).sort_values(_ORDER, kind="stable") if len(builds) else builds
     figure = new_figure(height=max(0.55, min(1.3, 0.3 + 0.08 * len(shown))))
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
         _panel(axes, shown, name, looks)
-    words = [_row_name(row) for _, row in shown.iterrows()]
-    panels[0].set_yticks(range(len(shown)), words)
+    panels[0].set_yticks(range(len(shown)), list(shown["_name"]) if len(shown) else [])
     panels[0].set_ylim(len(shown) - 0.5, -0.5)
     left_out = len(builds) - len(shown)
     notes = [f"{left_out} more builds are not shown: slower or less accurate."] if left_out else []
@@ -43,17 +46,24 @@ def build_costs(
 
 
 def _builds(points: pd.DataFrame) -> pd.DataFrame:
-    """One row per build: the medians of its search settings' figures, best recall first."""
+    """One row per build and size of its index, best recall first; `_name` is what it is called.
+
+    A build has several sizes where a search setting needs more kept: the vectors to re-rank by.
+    """
     if points.empty:
         return points
-    worded = points.assign(_words=[parameters_text(build) for build in points["build"]])
-    ordered = worded.sort_values(["recall", "qps"], ascending=False, kind="stable")
-    return ordered.drop_duplicates(["algorithm", "curve", "_words"])
+    ordered = points.sort_values(["recall", "qps"], ascending=False, kind="stable")
+    ordered = ordered.assign(_size=ordered["bytes_per_vector"].round(1))
+    build = ["algorithm", "curve", "build_words"]
+    rows = ordered.drop_duplicates([*build, "_size"])
+    several = rows.groupby(build, dropna=False)["_size"].transform("size") > 1
+    words = rows["words"].where(several, rows["build_words"])
+    return rows.assign(_name=[_name(pair) for pair in zip(rows["curve"], words, strict=True)])
 
 
-def _row_name(row: pd.Series[Any]) -> str:
-    name = f"{row['curve']}  {row['_words']}".strip()
-    return name if len(name) <= 40 else f"{name[:39]}…"
+def _name(parts: tuple[str, str]) -> str:
+    name = "  ".join(part for part in parts if part)
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look]) -> None:
@@ -68,15 +78,17 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look])
         bars = np.nan_to_num(np.maximum([values - low, high - values], 0))
         axes.errorbar(np.nan_to_num(values), places, xerr=bars, fmt="none", ecolor=INK,
                       elinewidth=1.0, zorder=3)  # fmt: skip
-        ends = np.fmax(values, np.fmin(high, 2 * values))
+        ends = np.fmax(values, high)
+    most = _REACH * float(np.nanmax(values, initial=0.0))
+    ends = np.nan_to_num(ends).clip(max=most)
     for place, value, end in zip(places, values, ends, strict=True):
-        axes.annotate(human(value, item.unit), (0 if np.isnan(end) else end, place), xytext=(4, 0),
-                      textcoords="offset points", va="center", size="small", color=INK)  # fmt: skip
-    finite = ends[np.isfinite(ends)]
+        axes.annotate(human(value, item.unit), (end, place), xytext=(4, 0),
+                      textcoords="offset points", va="center", size="small", color=INK, zorder=4,
+                      path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
     # Lengths of bars are compared, so they start at 0 and the axis is linear.
-    axes.set_xlim(0, 1.3 * finite.max() if len(finite) and finite.max() > 0 else 1)
+    axes.set_xlim(0, 1.3 * max(ends) if most > 0 else 1)
     axes.set_title(item.title.format(k=""), loc="left")
     axes.xaxis.set_major_formatter(lambda value, _: human(value, item.unit) if value else "0")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=3 if axes.bbox.width < _NARROW_PIXELS else 4))

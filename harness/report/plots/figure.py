@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from harness.report.looks import Look
 from harness.report.plots.style import FAINT, head
-from harness.report.points import Scene, parameters_text
+from harness.report.points import Scene
 
 _MOST_FAILURES = 2
 
@@ -46,7 +46,7 @@ def failure_notes(scene: Scene) -> list[str]:
     failed, notes = scene.failures[~unsupported], []
     if len(failed):
         named = [
-            f"{row['curve']} {parameters_text(row['build'])}".strip() + f" ({row['status']})"
+            f"{row['curve']} {row['words']}".strip() + f" ({row['status']})"
             for _, row in failed.head(_MOST_FAILURES).iterrows()
         ]
         more = len(failed) - len(named)

@@ -41,6 +41,7 @@ def label_curves(axes: Axes, curves: Sequence[NamedCurve], avoid: Float64 | None
     assert figure is not None
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
+    figure.set_layout_engine("none")  # the places stand; a new layout would move the axes
     renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
     paths = [_sampled(axes, curve) for curve in curves]
     if avoid is not None and len(avoid):
@@ -50,6 +51,7 @@ def label_curves(axes: Axes, curves: Sequence[NamedCurve], avoid: Float64 | None
     for curve in sorted(curves, key=lambda curve: -len(curve.name)):
         text = axes.text(0, 0, curve.name, color=curve.colour, weight="bold", size="small",
                          ha="left", va="bottom", zorder=6)  # fmt: skip
+        text.set_in_layout(False)
         box = text.get_window_extent(renderer)
         corners = _candidates(_anchors(axes, curve), box.width, box.height)
         corner = min(corners, key=lambda c: _cost(c, box, obstacles, taken, axes.bbox))

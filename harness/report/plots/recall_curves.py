@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from harness.report.looks import GREY, Look, variant
 from harness.report.plots.figure import conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
-from harness.report.points import Scene, parameters_text, rows_of
+from harness.report.points import Scene, rows_of
 
 _MOST = 6
 
@@ -20,7 +20,7 @@ _MOST = 6
 def recall_curves(scene: Scene, looks: Mapping[str, Look]) -> Figure:
     """Return recall 1@N against N = 1..k, one curve for each label, bands where known.
 
-    Of each label the fastest setting at the commonest index size is in colour, so that equals are
+    Of each label the fastest setting at the commonest code size is in colour, so that equals are
     compared; all other settings are grey.
     """
     figure = new_figure()
@@ -42,13 +42,17 @@ def recall_curves(scene: Scene, looks: Mapping[str, Look]) -> Figure:
 
 
 def _chosen(points: pd.DataFrame) -> pd.DataFrame:
-    """The fastest point of each label, among those of the index size that most labels share."""
+    """The fastest point of each label, of the index size that the most labels share.
+
+    Of equally common sizes the largest below that of the raw vectors: there the codes decide, not
+    a copy of the vectors.
+    """
     if points.empty:
         return points
     size = points["bytes_per_vector"].round(0)
-    shared = points.groupby(size, dropna=False)["curve"].nunique()
-    commonest = shared.index[shared == shared.max()].max()
-    near = (size - commonest).abs() <= 0.1 * abs(commonest)
+    labels = points.groupby(size, dropna=False)["curve"].nunique()
+    order = sorted(labels.index, key=lambda b: (labels[b], b < 4 * points["d"].max(), b))
+    near = (size - order[-1]).abs() <= 0.1 * abs(order[-1])
     ordered = points.assign(_far=~near).sort_values(
         ["_far", "qps"], ascending=[True, False], kind="stable"
     )
@@ -71,8 +75,7 @@ def _draw(axes, row, ranks, look) -> NamedCurve:  # type: ignore[no-untyped-def]
     low, high = row.get("first_recall_low_curve"), row.get("first_recall_high_curve")
     if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):
         axes.fill_between(ranks, low, high, color=look.colour, alpha=0.13, linewidth=0, zorder=2)
-    words = " ".join(parameters_text(row[part]) for part in ("build", "search")).strip()
-    name = f"{row['curve']} {words}".strip()
+    name = f"{row['curve']}  {row['words']}".strip()
     return NamedCurve(name if len(name) <= 44 else f"{name[:43]}…", look.colour, ranks, curve)
 
 
@@ -83,6 +86,6 @@ def _set_axes(axes, scene: Scene) -> None:  # type: ignore[no-untyped-def]
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlim(0.93, max(scene.k, 2) * 1.07)
-    axes.set_ylim(top=1.03)
+    axes.set_ylim(min(axes.get_ylim()[0], 0.9), 1.03)
     axes.set_xlabel("N, answers looked at")
     axes.set_ylabel("recall 1@N")

@@ -74,7 +74,7 @@ def _transform(scale: Scale):  # type: ignore[no-untyped-def]
         return np.log10, lambda v: 10.0 ** np.asarray(v)
     if scale == "error":
         return (
-            lambda share: -np.log10(np.maximum(1 - np.asarray(share), 0) + _ERROR_FLOOR),
+            lambda share: -np.log10(np.maximum(1 - np.asarray(share) + _ERROR_FLOOR, 1e-9)),
             lambda v: 1 - (10.0 ** -np.asarray(v) - _ERROR_FLOOR),
         )
     return np.asarray, np.asarray

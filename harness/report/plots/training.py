@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from harness.report.looks import Look
 from harness.report.plots.figure import conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
-from harness.report.points import Scene, parameters_text, rows_of
+from harness.report.points import Scene, rows_of
 from harness.report.quantities import human
 
 Float64 = NDArray[np.float64]
 
 _MOST_PANELS = 6
+_LONGEST = 26  # characters of a name beside a curve
 
 
 class _Trace(NamedTuple):
@@ -49,7 +50,7 @@ def training_loss(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
     conclude(figure, scene, f"{scene.dataset}: training loss per iteration", notes)
     for axes, name in zip(panels, shown, strict=False):
         colour = looks[_algorithm(scene, name)].colour
-        named = [NamedCurve(t.words, colour, t.iteration, t.loss) for t in traces[name]]
+        named = [NamedCurve(t.words[:_LONGEST], colour, t.iteration, t.loss) for t in traces[name]]
         label_curves(axes, named if len(named) <= 4 else [])
     return figure
 
@@ -62,7 +63,7 @@ def _traces(scene: Scene) -> dict[str, list[_Trace]]:
         loss = np.asarray(training.get("loss", []), dtype=np.float64)
         if loss.size:
             iteration = np.asarray(training.get("iteration", np.arange(len(loss))), np.float64)
-            words = parameters_text(row["build"]) or row["curve"]
+            words = row["build_words"]
             traces.setdefault(row["curve"], {})[words] = _per_iteration(words, iteration, loss)
     return {name: list(builds.values()) for name, builds in sorted(traces.items())}
 
@@ -84,7 +85,7 @@ def _panel(axes: Axes, name: str, traces: list[_Trace], look: Look) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.yaxis.set_major_formatter(lambda value, _: human(value))
-    axes.set_ylim(bottom=0)
+    axes.margins(y=0.12)
     if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
         axes.set_ylabel("loss")
 

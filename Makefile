@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (pinned by constraints.txt) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv 2>/dev/null || true
 	@if $(UV) --version >/dev/null 2>&1; then \
-	    $(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'; \
+	    $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'; \
 	else \
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'; \
 	fi

@@ -70,6 +70,19 @@ def read_point(path: Path) -> StoredPoint:
         return StoredPoint(header, [_read_build(group, row) for row in range(len(group["walls"]))])
 
 
+def read_settled(path: Path) -> dict[int, int]:
+    """Return the finished builds of a point, each with the repeats made or given up; no arrays.
+
+    Raises
+    ------
+    OSError, KeyError, ValueError, TypeError
+        If it is not a whole result file of ours.
+    """
+    with h5py.File(path, "r") as file:
+        builds = [build.attrs for build in file[GROUP]["builds"].values()]
+        return {int(b["number"]): int(json.loads(b["facts"])["repeats_asked"]) for b in builds}
+
+
 def _write_foreign_part(file: h5py.File, point: StoredPoint) -> None:
     """What ann-benchmarks' tools read: one run, the fastest repeat of the first build."""
     header, build = point.header, point.builds[0]

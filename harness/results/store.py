@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
-from harness.results.files import read_point, replacing, write_point
+from harness.results.files import read_point, read_settled, replacing, write_point
 from harness.results.identity import PointIdentity, slug
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
 
@@ -90,16 +90,32 @@ class ResultStore:
         A broken file counts as nothing stored: the point is run again and replaces it.
         """
         stem = self.path_of(header)
-        point, failure = None, None
+        path = stem.with_name(stem.name + _POINT)
         try:
-            point = self._read_point(stem.with_name(stem.name + _POINT))
+            point = self._read_point(path)
         except BrokenResult:
             point = None
+        return Stored(point, self.failure(header), path)
+
+    def settled(self, header: PointHeader) -> dict[int, int]:
+        """Return the finished builds of a point, each with its number of repeats; reads no arrays.
+
+        A broken file counts as nothing stored.
+        """
+        stem = self.path_of(header)
+        path = stem.with_name(stem.name + _POINT)
         try:
-            failure = self._read_failure(stem.with_name(stem.name + _FAILURE))
+            return read_settled(path) if path.exists() else {}
+        except _UNREADABLE:
+            return {}
+
+    def failure(self, header: PointHeader) -> Failure | None:
+        """Return the stored failure of a point, if there is one that can be read."""
+        stem = self.path_of(header)
+        try:
+            return self._read_failure(stem.with_name(stem.name + _FAILURE))
         except BrokenResult:
-            failure = None
-        return Stored(point, failure, stem.with_name(stem.name + _POINT))
+            return None
 
     def add_build(self, header: PointHeader, build: Build) -> Path:
         """Add a finished build to its point, atomically; a build of that number is replaced.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from harness.results.point import Failure, PointHeader
@@ -18,7 +17,6 @@ class RunSummary:
     kept: int
     failures: Sequence[Failure]
     unsupported: Sequence[Failure]
-    paths: Sequence[Path]
 
 
 class Listener(Protocol):

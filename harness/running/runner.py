@@ -119,7 +119,7 @@ class Runner:
             if self.force:
                 self.store.forget(point.header)
                 continue
-            failure = self.store.find(point.header).failure
+            failure = self.store.failure(point.header)
             if failure is not None and (
                 failure.status in self.retry or (failure.status == "unsupported")
             ):
@@ -139,13 +139,10 @@ class Runner:
 
     def _missing_builds(self, point: PlannedPoint) -> dict[int, int]:
         """The builds that a point lacks, each with the number of repeats that it lacks."""
-        stored = self.store.find(point.header)
-        if stored.failure is not None:
+        if self.store.failure(point.header) is not None:
             return {}
         suite = self.plan.suite
-        have = {
-            b.number: _repeats_settled(b) for b in (stored.point.builds if stored.point else [])
-        }
+        have = self.store.settled(point.header)
         missing = {n: suite.repeats - have.get(n, 0) for n in range(suite.builds)}
         return {number: repeats for number, repeats in missing.items() if repeats > 0}
 
@@ -203,7 +200,7 @@ class Runner:
             full = replace(build, provenance=self._provenance())
             self._storing(partial(self._add, header, full))
             self._measured.add(key)
-            self.listener.point_added(header, self.store.find(header).builds)
+            self.listener.point_added(header, len(self.store.settled(header)))
         for key, failure in outcome.failed.items():
             self._fail(headers[key], failure, outcome, number)
             self._measured.add(key)
@@ -277,14 +274,13 @@ class Runner:
         }
 
     def _summary(self, kept: set[str]) -> RunSummary:
-        stored = [self.store.find(point.header) for point in self.plan.points]
-        failures = [one.failure for one in stored if one.failure is not None]
+        found = [self.store.failure(point.header) for point in self.plan.points]
+        failures = [failure for failure in found if failure is not None]
         return RunSummary(
             measured=len(self._measured),
             kept=len(kept - self._measured),
             failures=[failure for failure in failures if failure.status in FAILURES],
             unsupported=[f for f in failures if f.status == "unsupported"],
-            paths=[one.path for one in stored if one.point is not None],
         )
 
 

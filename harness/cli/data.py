@@ -2,39 +2,89 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.data_progress import shown_progress
 from harness.cli.options import Plugins
+from harness.contracts import METRICS, UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit
+from harness.data.adding import OwnData, add_entry
 from harness.data.cached import CachedDataset
+from harness.data.cleaning import Kind, cached_items, remove
+from harness.data.converting import convert
+from harness.data.difficulty import difficulty_of
+from harness.data.formats import read_vectors
+from harness.data.formats.hdf5 import read_truth
 from harness.data.loading import cached_path, open_definition, open_file
+from harness.data.progress import Progress
+from harness.data.rows import fingerprint
 from harness.data.showing import Neighbours, neighbours_of
+from harness.data.sources import places_of
+from harness.data.space import megabytes
+from harness.data.truth_store import truth_of
+from harness.data.verifying import RowFacts, compare_own_truth, near_ties, row_facts, rows_in
 from harness.metric import Metric
+from harness.registry.algorithms import check_entry_name
+from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
+from harness.registry.schema import parse_size
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, check and look at datasets.")
 
 DatasetName = Annotated[
     str, typer.Argument(metavar="DATASET", help="A registry name, or the path of an HDF5 file.")
 ]
+MetricName = Annotated[
+    str | None, typer.Option("--metric", help="angular, euclidean or inner_product.")
+]
 
 
-def open_named(name: str, plugins: list[Path] | None) -> CachedDataset:
+def open_named(
+    name: str, plugins: list[Path] | None, progress: Progress | None = None
+) -> CachedDataset:
     """Open a dataset by registry name or by path."""
     if looks_like_path(name):
         return open_file(Path(name))
-    return open_definition(load_registry(plugins or ()).dataset(name))
+    return open_definition(load_registry(plugins or ()).dataset(name), progress=progress)
 
 
 def looks_like_path(name: str) -> bool:
     """Whether the user means a file: names of entries hold no slash and end in no format."""
     return "/" in name or name.endswith((".hdf5", ".h5")) or Path(name).is_file()
+
+
+@contextmanager
+def _work() -> Iterator[Progress]:
+    """Show progress bars, and warnings as one line each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            with shown_progress() as progress:
+                yield progress
+        finally:
+            for warning in caught:
+                typer.echo(f"warning: {warning.message}", err=True)
+
+
+def _console() -> Console:
+    return Console(markup=False, highlight=False)
+
+
+def _print_facts(facts: dict[str, str]) -> None:
+    """Print a name and a fact a line, never wrapped, so that paths can be copied."""
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        typer.echo(f"{name:<{width}}  " + fact.replace("\n", "\n" + " " * (width + 2)))
 
 
 @app.command("list")
@@ -43,7 +93,10 @@ def list_datasets(plugins: Plugins = None) -> None:
 
     Example: annharness data list
     """
-    table = Table("dataset", "base", "d", "queries", "metric", "licence", "state", box=None)
+    table = Table(box=None)
+    table.add_column("dataset", no_wrap=True)
+    for heading in ("base", "d", "queries", "metric", "licence", "state"):
+        table.add_column(heading, justify="right" if heading in ("base", "d") else "left")
     for definition in load_registry(plugins or ()).datasets.values():
         table.add_row(
             definition.name,
@@ -54,17 +107,16 @@ def list_datasets(plugins: Plugins = None) -> None:
             definition.licence,
             _state(definition),
         )
-    Console().print(table)
+    _console().print(table)
 
 
 def describe_split(split: QuerySplit) -> str:
     """Say in a few words where the queries come from."""
     if split.kind == "file":
-        return "the source's own"
+        return "its own"
     if split.kind == "random":
         return f"{split.count:,} drawn, seed {split.seed}"
-    count = "the rest" if split.count is None else f"{split.count:,} of the rest, seed {split.seed}"
-    return f"after the first {split.first:,}: {count}"
+    return "the rest" if split.count is None else f"{split.count:,} of the rest, seed {split.seed}"
 
 
 def _state(definition: DatasetDefinition) -> str:
@@ -78,6 +130,105 @@ def _state(definition: DatasetDefinition) -> str:
     return ", ".join(words)
 
 
+@app.command("info")
+def info(
+    dataset: DatasetName,
+    difficulty: Annotated[
+        bool, typer.Option(help="Say how hard the queries are (needs the ground truth).")
+    ] = True,
+    plugins: Plugins = None,
+) -> None:
+    """Say what a dataset is: source, licence, size, metric, queries, difficulty.
+
+    An entry that is not in the cache is described, with what to place where by hand.
+
+    Example: annharness data info glove-50-10k
+    """
+    if not looks_like_path(dataset):
+        definition = load_registry(plugins or ()).dataset(dataset)
+        _print_facts(_entry_facts(definition))
+        if cached_path(definition) is None and definition.sources[0].kind != "bundled":
+            typer.echo(f"not here yet: annharness data fetch {dataset}")
+            return
+    with _work() as progress:
+        opened = open_named(dataset, plugins, progress)
+        facts = _dataset_facts(opened)
+        if difficulty and opened.metric != "inner_product":
+            facts |= _difficulty_facts(opened)
+    _print_facts(facts)
+
+
+def _entry_facts(definition: DatasetDefinition) -> dict[str, str]:
+    facts = {
+        "name": definition.name,
+        "about": definition.about,
+        "licence": definition.licence,
+        "metric": definition.metric,
+        "base": f"{definition.base:,} x {definition.dimension}",
+        "queries": describe_split(definition.split),
+        "entry": definition.origin,
+    }
+    if definition.untested:
+        facts["untested"] = "this entry was never loaded end to end"
+    for number, place in enumerate(places_of(definition), 1):
+        facts[f"source {number}"] = place
+    return facts
+
+
+def _dataset_facts(opened: CachedDataset) -> dict[str, str]:
+    n, d = opened.base.shape
+    return {
+        "name": opened.name,
+        "metric": opened.metric,
+        "base": f"{n:,} x {d} float32, {megabytes(opened.base.nbytes)}",
+        "queries": f"{len(opened.queries):,}",
+        "names of rows": "yes" if opened.labels else "no",
+        "fingerprint": opened.fingerprint,
+        "file": str(opened.path),
+    }
+
+
+def _difficulty_facts(opened: CachedDataset) -> dict[str, str]:
+    found = difficulty_of(opened)
+    return {
+        "intrinsic dimension (LID)": _quantiles(found.lid) + ", higher is harder",
+        "relative contrast": _quantiles(found.relative_contrast) + ", lower is harder",
+    }
+
+
+def _quantiles(values: np.ndarray) -> str:
+    good = values[np.isfinite(values)]
+    if not len(good):
+        return "not defined"
+    low, middle, high = np.quantile(good, [0.05, 0.5, 0.95])
+    return f"median {middle:.2f}, 5 % to 95 %: {low:.2f} to {high:.2f}"
+
+
+@app.command("fetch")
+def fetch(
+    dataset: DatasetName,
+    k: Annotated[int, typer.Option("--k", help="Compute the ground truth for k, too.")] = 0,
+    memory: Annotated[str, typer.Option("--memory", help="For the ground truth.")] = "1GiB",
+    plugins: Plugins = None,
+) -> None:
+    """Bring a dataset into the cache: fetched, checked, ready to run.
+
+    Example: annharness data fetch glove-50 --k 100 --memory 2GiB
+    """
+    with _work() as progress:
+        opened = open_named(dataset, plugins, progress)
+        if k:
+            truth_of(opened, k, progress, _bytes(memory))
+    _console().print(f"{opened!r} is here: {opened.path}")
+
+
+def _bytes(text: str) -> int:
+    try:
+        return int(parse_size(text))
+    except ValueError as error:
+        raise UserError("not a size", where="--memory", expected=str(error), got=text) from error
+
+
 @app.command("show")
 def show(
     dataset: DatasetName,
@@ -89,12 +240,12 @@ def show(
 
     Example: annharness data show glove-50-10k --query pawk
     """
-    opened = open_named(dataset, plugins)
-    found = neighbours_of(opened, query, k)
+    with _work() as progress:
+        opened = open_named(dataset, plugins, progress)
+        found = neighbours_of(opened, query, k)
     kind = "query" if found.is_query else "base word, not a query"
-    console = Console(markup=False, highlight=False)
-    console.print(f"{opened!r}\nnearest of {found.word} ({kind}), exact:")
-    console.print(_neighbour_table(found, opened.metric))
+    _console().print(f"{opened!r}\nnearest of {found.word} ({kind}), exact:")
+    _console().print(_neighbour_table(found, opened.metric))
 
 
 def _neighbour_table(found: Neighbours, metric: Metric) -> Table:
@@ -106,37 +257,201 @@ def _neighbour_table(found: Neighbours, metric: Metric) -> Table:
     return table
 
 
-@app.command("info")
-def info(dataset: DatasetName, plugins: Plugins = None) -> None:
-    """Say what a dataset is: source, licence, size, metric, how its queries are drawn.
+@app.command("verify")
+def verify(
+    dataset: DatasetName,
+    k: Annotated[int, typer.Option("--k", help="Count near-ties at this k.", min=1)] = 10,
+    plugins: Plugins = None,
+) -> None:
+    """Check a dataset: its values, and a file's own neighbours against ours.
 
-    Example: annharness data info glove-50-10k
+    Example: annharness data verify sift-128-euclidean.hdf5
     """
-    facts = {} if looks_like_path(dataset) else _registry_facts(dataset, plugins)
-    opened = open_named(dataset, plugins)
-    n, d = opened.base.shape
-    facts |= {
-        "name": opened.name,
-        "metric": opened.metric,
-        "base": f"{n:,} x {d} float32",
-        "queries": f"{len(opened.queries):,}",
-        "names of rows": "yes" if opened.labels else "no",
-        "fingerprint": opened.fingerprint,
-        "file": str(opened.path),
-    }
-    table = Table(show_header=False, box=None)
-    table.add_column()
-    table.add_column(overflow="fold")
-    for name, fact in facts.items():
-        table.add_row(name, Text(fact))
-    Console().print(table)
+    with _work() as progress:
+        facts = (
+            _verified_file(Path(dataset), k)
+            if looks_like_path(dataset)
+            else _verified_entry(dataset, k, plugins, progress)
+        )
+    _print_facts(facts)
+    if "fault" in facts:
+        raise typer.Exit(1)
 
 
-def _registry_facts(name: str, plugins: list[Path] | None) -> dict[str, str]:
-    definition = load_registry(plugins or ()).dataset(name)
-    return {
-        "about": definition.about,
-        "licence": definition.licence,
-        "drawn": describe_split(definition.split),
-        "entry": definition.origin,
-    }
+def _verified_entry(
+    name: str, k: int, plugins: list[Path] | None, progress: Progress
+) -> dict[str, str]:
+    opened = open_named(name, plugins, progress)
+    facts = {"dataset": repr(opened)}
+    if fingerprint(opened.metric, opened.base, opened.queries) != opened.fingerprint:
+        facts["fault"] = f"the cached rows have changed; remove {opened.path}"
+        return facts
+    facts["fingerprint"] = f"{opened.fingerprint} (computed again, the same)"
+    return facts | _row_lines(opened.base, opened.queries) | _tie_line(opened, k)
+
+
+def _verified_file(path: Path, k: int) -> dict[str, str]:
+    vectors = read_vectors(path, "hdf5")
+    if vectors.queries is None:
+        open_file(path)  # says what is missing
+    assert vectors.queries is not None
+    facts = _row_lines(vectors.rows, vectors.queries)
+    if "fault" in facts:
+        return facts
+    neighbours, distances = read_truth(path)
+    if neighbours is None:
+        facts["its own neighbours"] = "none"
+    else:
+        own = compare_own_truth(vectors.rows, vectors.queries, neighbours, distances, path)
+        recall = ", ".join(f"{metric} {share:.4f}" for metric, share in own.recall.items())
+        facts["its own neighbours"] = f"of {own.sampled} queries, k={own.k}, right: {recall}"
+        facts["they agree with"] = own.metric or "no metric"
+        facts["its own distances"] = own.form or ("none" if distances is None else "unknown")
+        if own.metric is None:
+            facts["fault"] = "the file's neighbours are not the true ones under any metric"
+    opened = open_file(path)
+    return {"dataset": repr(opened)} | facts | _tie_line(opened, k)
+
+
+def _row_lines(base: np.ndarray, queries: np.ndarray) -> dict[str, str]:
+    facts = {}
+    for name, rows in (("base", base), ("queries", queries)):
+        found = row_facts(rows)
+        facts[name] = _describe_rows(found)
+        if found.not_finite:
+            facts["fault"] = f"{found.not_finite:,} rows of the {name} hold NaN or infinity"
+    facts["queries in the base"] = f"{rows_in(queries, base):,}"
+    return facts
+
+
+def _describe_rows(found: RowFacts) -> str:
+    low, middle, high = found.norms
+    return (
+        f"{found.rows:,} rows: {found.duplicates:,} duplicates, {found.zero:,} zero, "
+        f"{found.not_finite:,} not finite; norms {low:.4g} to {high:.4g}, median {middle:.4g}"
+    )
+
+
+def _tie_line(opened: CachedDataset, k: int) -> dict[str, str]:
+    ties = near_ties(opened, min(k, len(opened.base)))
+    return {} if ties is None else {f"near-ties at k={k}": f"{ties:,} queries"}
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="What the dataset is to be called.")],
+    file: Annotated[Path, typer.Argument(help="The file with the vectors.")],
+    queries: Annotated[Path | None, typer.Option(help="A file with the queries.")] = None,
+    holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
+    seed: Annotated[int, typer.Option(help="Of the drawing.", min=0)] = 0,
+    metric: MetricName = None,
+    format_name: Annotated[str | None, typer.Option("--format", help="Told by the ending.")] = None,
+    licence: Annotated[str, typer.Option(help="Of the data, for others to see.")] = "unknown",
+    plugins: Plugins = None,
+) -> None:
+    """Make a registry entry for a file of your own.
+
+    Without --queries or --holdout an HDF5 file's own `test` rows are the queries; of any other
+    file 1,000 rows are drawn.
+
+    Example: annharness data add mine vectors.npy --holdout 1000 --seed 0 --metric angular
+    """
+    check_entry_name(name, "NAME")
+    known = load_registry(plugins or ()).datasets
+    if name in known:
+        raise UserError(f"{name!r} is a dataset already", where=known[name].origin)
+    own = OwnData(
+        name,
+        file,
+        _metric(metric, required=True) or "angular",
+        _split(file, queries, holdout, seed),
+        queries,
+        format_name,
+        licence,
+    )
+    with _work() as progress:
+        config = add_entry(own, user_plugin_folder() / "datasets", progress)
+    _console().print(f"{name} is a dataset now: {config}\nlook at it: annharness data info {name}")
+
+
+def _metric(text: str | None, *, required: bool = False) -> Metric | None:
+    if text is None and not required:
+        return None
+    for metric in METRICS:
+        if text == metric:
+            return metric
+    raise UserError(
+        "the metric is needed" if text is None else "unknown metric",
+        where="--metric",
+        expected="one of " + ", ".join(METRICS),
+        got=text,
+    )
+
+
+def _split(file: Path, queries: Path | None, holdout: int | None, seed: int) -> QuerySplit:
+    if queries is not None and holdout is not None:
+        raise UserError("--queries and --holdout exclude each other", hint="give one of them")
+    own_queries = file.suffix.lower() in (".hdf5", ".h5") and holdout is None
+    if queries is not None or own_queries:
+        return QuerySplit("file")
+    return QuerySplit("random", count=holdout or 1000, seed=seed)
+
+
+@app.command("convert")
+def convert_file(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The file to read.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    from_format: Annotated[str | None, typer.Option("--from", help="Format of IN.")] = None,
+    to_format: Annotated[str | None, typer.Option("--to", help="Format of OUT.")] = None,
+    part: Annotated[str, typer.Option(help="base or queries, if OUT holds one table.")] = "base",
+    queries: Annotated[Path | None, typer.Option(help="A file with the queries.")] = None,
+    holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
+    seed: Annotated[int, typer.Option(help="Of the drawing.", min=0)] = 0,
+    metric: MetricName = None,
+) -> None:
+    """Convert a file of vectors; formats are told by the endings.
+
+    An HDF5 file gets base, queries and the true 100 nearest neighbours, for other tools to use.
+
+    Example: annharness data convert base.fvecs base.npy
+
+    Example: annharness data convert glove.6B.50d.txt.gz glove.hdf5 --holdout 1000 --metric angular
+    """
+    if part not in ("base", "queries"):
+        raise UserError("unknown part", where="--part", expected="base or queries", got=part)
+    how = None if holdout is None else QuerySplit("random", count=holdout, seed=seed)
+    with _work():
+        convert(
+            source,
+            target,
+            from_format=from_format,
+            to_format=to_format,
+            part=part,
+            how=how,
+            queries=queries,
+            metric=_metric(metric),
+        )
+    _console().print(f"wrote {target} ({megabytes(target.stat().st_size)})")
+
+
+@app.command("clean")
+def clean(
+    downloads: Annotated[bool, typer.Option("--downloads", help="Archives as fetched.")] = False,
+    truth: Annotated[bool, typer.Option("--truth", help="Ground truth and difficulty.")] = False,
+    datasets: Annotated[bool, typer.Option("--datasets", help="Datasets ready to run.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All of these.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Remove what the cache holds; without an option, only what broken-off work left behind.
+
+    Example: annharness data clean --downloads --dry-run
+    """
+    chosen: set[Kind] = {"leftovers"}
+    chosen |= {"downloads"} if downloads or everything else set()
+    chosen |= {"truth"} if truth or everything else set()
+    chosen |= {"datasets", "files"} if datasets or everything else set()
+    items = [item for item in cached_items() if item.kind in chosen]
+    for item in items:
+        typer.echo(f"{item.kind:<10} {megabytes(item.bytes):>12}  {item.path}")
+    freed = sum(item.bytes for item in items) if dry_run else remove(items)
+    typer.echo(f"{'would free' if dry_run else 'freed'} {megabytes(freed)}")

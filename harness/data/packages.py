@@ -74,6 +74,11 @@ def installed_file(package: Package, member: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def folder_of(package: Package) -> Path:
+    """Return the folder that the package's archive belongs in; one may place it there by hand."""
+    return cache_subfolder("downloads") / package.slug
+
+
 def archive_of(package: Package, progress: Progress = silent) -> Path:
     """Return the package's archive in the cache, downloaded by its client if it is not there.
 
@@ -82,7 +87,7 @@ def archive_of(package: Package, progress: Progress = silent) -> Path:
     UserError
         If the client is absent or fails, with what it said last.
     """
-    folder = cache_subfolder("downloads") / package.slug
+    folder = folder_of(package)
     with locked(f"package-{package.slug}"):
         found = _archive_in(folder)
         if found is None:
@@ -146,7 +151,7 @@ def _call(package: Package, command: Sequence[str], folder: Path, *, has_client:
         raise UserError(
             f"the client {client!r} is not installed here",
             where=str(package),
-            hint=f"install {client}, or place the package's archive in {_final(package)}",
+            hint=f"install {client}, or place the package's archive in {folder_of(package)}",
         )
     try:
         done = subprocess.run(
@@ -160,9 +165,5 @@ def _call(package: Package, command: Sequence[str], folder: Path, *, has_client:
             f"{client} could not fetch the package",
             where=str(package),
             got=" / ".join(last) or f"exit status {done.returncode}",
-            hint=f"fetch it where there is a network and place its archive in {_final(package)}",
+            hint=f"fetch it where there is a network and place its archive in {folder_of(package)}",
         )
-
-
-def _final(package: Package) -> Path:
-    return cache_subfolder("downloads") / package.slug

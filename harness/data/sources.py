@@ -15,11 +15,11 @@ from harness.contracts.definitions import DatasetDefinition, Source
 from harness.data.archives import extract_member
 from harness.data.cache import cache_subfolder
 from harness.data.cached import file_state
-from harness.data.download import downloaded
-from harness.data.formats import read_vectors
+from harness.data.download import downloaded, place_of
+from harness.data.formats import format_of, read_vectors
 from harness.data.formats.labels import read_labels
 from harness.data.hashes import record, verify, with_recorded
-from harness.data.packages import Package, archive_of, installed_file
+from harness.data.packages import Package, archive_of, folder_of, installed_file
 from harness.data.progress import Progress
 
 LOADER_FORMAT = "loader"
@@ -126,7 +126,8 @@ def _read(path: Path, place: _Place) -> Vectors:
     vectors = read_vectors(path, source.format, source.options)
     queries = _companion("queries", place)
     if queries is not None:
-        rows = read_vectors(queries, source.format, source.options).rows
+        format_name = format_of(queries) or source.format
+        rows = read_vectors(queries, format_name, source.options).rows
         vectors = dataclasses.replace(vectors, queries=rows)
     labels = _companion("labels", place)
     if labels is not None:
@@ -161,6 +162,20 @@ def _loader(definition: DatasetDefinition) -> Callable[[Path, Any], Vectors]:
             got=str(definition.loader),
         ) from error
     return loader
+
+
+def places_of(definition: DatasetDefinition) -> list[str]:
+    """Say of each source what it is and where its file may be placed by hand."""
+    return [_place_by_hand(source, definition.folder) for source in definition.sources]
+
+
+def _place_by_hand(source: Source, folder: Path) -> str:
+    if source.kind == "url":
+        return f"{source.url}\nor placed by hand as {place_of(source)}"
+    if source.kind == "package":
+        package = Package.parse(source.package or "")
+        return f"{package}\nor its archive placed by hand in {folder_of(package)}"
+    return str(folder / Path(source.path or "").expanduser())
 
 
 def source_state(source: Source, folder: Path) -> dict[str, Any]:

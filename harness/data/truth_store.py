@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
+from harness.data.brute import require_right_sample
 from harness.data.cache import cache_subfolder, written_whole
 from harness.data.cached import CachedDataset
 from harness.data.locks import locked
@@ -72,7 +73,7 @@ def queries_at_once(dataset: CachedDataset, k: int, memory_bytes: int) -> int:
 
     n, d = dataset.base.shape
     per_query = _BYTES_PER_CANDIDATE * candidate_count(n, k) + 16 * d
-    return max(1, min(_MOST_QUERIES, (memory_bytes - _FIXED_BYTES) // per_query))
+    return int(max(1, min(_MOST_QUERIES, (memory_bytes - _FIXED_BYTES) // per_query)))
 
 
 def _require_possible(dataset: CachedDataset, k: int, memory_bytes: int) -> None:
@@ -100,6 +101,7 @@ def _compute(dataset: CachedDataset, k: int, progress: Progress, step: int) -> T
     blocks.mkdir(exist_ok=True)
     _compute_blocks(dataset, k, progress, step, blocks)
     truth = _joined(blocks, nq, step)
+    require_right_sample(dataset, truth)
     with (
         written_whole(folder / f"{dataset.fingerprint[:32]}-{k}.hdf5") as temporary,
         h5py.File(temporary, "w") as file,

@@ -1,0 +1,133 @@
+"""A registry entry for a file of one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.contracts import UserError, Vectors
+from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
+from harness.data.cache import written_whole
+from harness.data.formats import format_of
+from harness.data.parts import split
+from harness.data.progress import Progress, silent
+from harness.data.sources import from_first_source
+from harness.data.writing import inspect
+from harness.metric import Metric
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnData:
+    """What the user says of the file. `queries` is a second file; else `split` draws them."""
+
+    name: str
+    file: Path
+    metric: Metric
+    split: QuerySplit
+    queries: Path | None = None
+    format: str | None = None
+    licence: str = "unknown"
+
+
+def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) -> Path:
+    """Check the file and write its entry; nothing is written if the file will not do.
+
+    Parameters
+    ----------
+    own
+        The file and how to read it.
+    datasets_folder
+        The folder `datasets` that the entry's own folder goes to.
+
+    Returns
+    -------
+    config
+        The path of the entry.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read, holds unusable rows, or the name is taken there.
+    """
+    config = datasets_folder / _identifier(own.name) / "config.yml"
+    if config.exists():
+        raise UserError(
+            f"there is an entry for {own.name!r} already",
+            where=str(config),
+            hint="choose another name or remove that folder",
+        )
+    definition = _measured(_draft(own, config), progress)
+    try:
+        config.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder: {error}", where=str(config.parent)) from error
+    with written_whole(config) as temporary:
+        text = yaml.safe_dump({own.name: _entry(definition)}, sort_keys=False, allow_unicode=True)
+        temporary.write_text(text, encoding="utf-8")
+    return config
+
+
+def _identifier(name: str) -> str:
+    folder = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return folder if folder[:1].isalpha() else f"own_{folder}"
+
+
+def _draft(own: OwnData, config: Path) -> DatasetDefinition:
+    path = own.file.expanduser().absolute()
+    name = own.format or format_of(path)
+    if name is None:
+        hint = "name it by --format"
+        raise UserError("the file's ending tells no format", where=str(path), hint=hint)
+    options: dict[str, Any] = {}
+    if own.queries is not None:
+        options["queries"] = str(own.queries.expanduser().absolute())
+    return DatasetDefinition(
+        name=own.name,
+        about=f"Own data from {path.name}.",
+        licence=own.licence,
+        metric=own.metric,
+        dimension=0,
+        base=0,
+        split=own.split,
+        sources=(Source("file", name, path=str(path), options=options),),
+        folder=config.parent,
+        origin=str(path),
+    )
+
+
+def _measured(draft: DatasetDefinition, progress: Progress) -> DatasetDefinition:
+    """The same with the numbers of the file, every value of which was checked."""
+    shapes: list[tuple[int, int]] = []
+
+    def measure(vectors: Vectors, source: Source) -> None:
+        parts = split(vectors, draft.split, str(source.path))
+        inspect(parts, draft.metric, progress)
+        shapes.append((len(parts.base), parts.base.dimension))
+
+    from_first_source(draft, progress, measure)
+    (base, dimension) = shapes[0]
+    return dataclasses.replace(draft, base=base, dimension=dimension)
+
+
+def _entry(definition: DatasetDefinition) -> dict[str, Any]:
+    source = definition.sources[0]
+    place: dict[str, Any] = {"kind": "file", "path": source.path, "format": source.format}
+    if source.options:
+        place["options"] = dict(source.options)
+    how = definition.split
+    queries: dict[str, Any] = {"file": True}
+    if how.kind == "random":
+        queries = {"draw": "random", "count": how.count, "seed": how.seed}
+    return {
+        "about": definition.about,
+        "licence": definition.licence,
+        "metric": definition.metric,
+        "dimension": definition.dimension,
+        "base": definition.base,
+        "queries": queries,
+        "sources": [place],
+    }

@@ -1,0 +1,71 @@
+"""Every distance of a few queries in float64: slow and simple, to check what is fast."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import Dataset
+from harness.contracts.dataset import Truth
+from harness.data.rows import blocks
+from harness.metric import Metric
+
+Rows = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+_SAMPLED_QUERIES = 8
+_TOLERANCE = 1e-7
+"""Relative to the scale of the distances; float64 products of expanded squares err by less."""
+
+
+def smallest_distances(metric: Metric, base: Rows, queries: Rows, k: int) -> Float64:
+    """Return the k smallest distances of every query, `(nq, k)` float64, ascending.
+
+    As `harness.measures.distances` defines them, by matrix products over blocks of the base.
+    """
+    wide_queries = queries.astype(np.float64)
+    query_squares = np.einsum("ij,ij->i", wide_queries, wide_queries)
+    best = np.full((len(queries), k), np.inf)
+    for block in blocks(base):
+        rows = base[block].astype(np.float64)
+        squares = np.einsum("ij,ij->i", rows, rows)
+        found = _from_products(metric, wide_queries @ rows.T, query_squares[:, None], squares)
+        merged = np.concatenate([best, found], axis=1)
+        best = np.partition(merged, k - 1, axis=1)[:, :k]
+    return np.sort(best, axis=1)
+
+
+def _from_products(metric: Metric, products: Float64, q2: Float64, x2: Float64) -> Float64:
+    if metric == "inner_product":
+        return -products
+    if metric == "euclidean":
+        return np.sqrt(np.maximum(q2 + x2 - 2 * products, 0.0))
+    norms = np.sqrt(q2 * x2)
+    return 1.0 - np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
+
+
+def require_right_sample(dataset: Dataset, truth: Truth, seed: int = 0) -> None:
+    """Compute some queries again by brute force in float64.
+
+    Raises
+    ------
+    RuntimeError
+        If a sampled query has other distances than `truth` says: a bug, never bad input.
+    """
+    nq, k = truth.ids.shape
+    sample = np.random.default_rng(seed).choice(nq, min(nq, _SAMPLED_QUERIES), replace=False)
+    queries = dataset.queries[sample]
+    expected = smallest_distances(dataset.metric, dataset.base, queries, k)
+    scale = _scale(dataset.metric, dataset.base, queries)[:, None]
+    if (np.abs(expected - truth.distances[sample]) > _TOLERANCE * scale).any():
+        raise RuntimeError(f"ground truth of {dataset.name} fails its float64 check")
+
+
+def _scale(metric: Metric, base: Rows, queries: Rows) -> Float64:
+    """What the rounding of each query's distances is relative to."""
+    if metric == "angular":
+        return np.ones(len(queries))
+    largest = max(float(np.linalg.norm(base[block], axis=1).max()) for block in blocks(base))
+    norms = np.linalg.norm(queries.astype(np.float64), axis=1)
+    scale: Float64 = norms + largest if metric == "euclidean" else norms * largest
+    return scale

@@ -1,0 +1,163 @@
+"""From one format to another, whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import h5py
+import numpy as np
+
+from harness.contracts import UserError, Vectors
+from harness.contracts.dataset import Truth
+from harness.contracts.definitions import QuerySplit
+from harness.data import layout
+from harness.data.cache import written_whole
+from harness.data.cached import open_cached
+from harness.data.formats import format_named, format_of, read_vectors
+from harness.data.formats.hdf5 import metric_of
+from harness.data.formats.table import FORMATS
+from harness.data.parts import Parts, split
+from harness.data.rows import require_rows
+from harness.data.space import require_disk
+from harness.data.writing import Identity, inspect, write_cached
+from harness.metric import METRICS, Metric
+
+_NEIGHBOURS = 100
+
+
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    from_format: str | None = None,
+    to_format: str | None = None,
+    part: str = "base",
+    how: QuerySplit | None = None,
+    queries: Path | None = None,
+    metric: Metric | None = None,
+) -> None:
+    """Read one file and write another, the formats told by their endings unless named.
+
+    Parameters
+    ----------
+    source, target
+        `target` may end in `.gz` for any format but HDF5.
+    from_format, to_format
+        Names of formats.
+    part
+        `base` or `queries`: which to write to a format that holds one table.
+    how, queries
+        Where the queries of an HDF5 file come from, if the source has none: some rows held out, or
+        another file.
+    metric
+        Of an HDF5 file; from the source if that says it.
+
+    Raises
+    ------
+    UserError
+        If the source cannot be read or the target cannot hold what it holds.
+    """
+    vectors = read_vectors(source, _format(source, from_format))
+    if queries is not None:
+        rows = read_vectors(queries, _format(queries, None)).rows
+        vectors = replace(vectors, queries=rows)
+    if source.resolve() == target.resolve():
+        raise UserError("input and output are the same file", where=str(target))
+    name = to_format or _format(target.with_suffix("") if _packed(target) else target, None)
+    if not target.parent.is_dir():
+        raise UserError("there is no such folder", where=str(target.parent))
+    if name == "hdf5":
+        chosen = metric or _metric_of_source(source, from_format)
+        _write_hdf5(target, split(vectors, how or QuerySplit("file"), str(source)), chosen)
+    else:
+        _write_table(target, name, _chosen_part(vectors, part, source))
+
+
+def _format(path: Path, named: str | None) -> str:
+    found = named or format_of(path)
+    if found is None:
+        raise UserError(
+            "the file's ending tells no format",
+            where=str(path),
+            expected=", ".join(sorted(ending for f in FORMATS.values() for ending in f.endings)),
+            hint="name it by --from or --to",
+        )
+    return found
+
+
+def _packed(path: Path) -> bool:
+    return path.suffix == ".gz"
+
+
+def _metric_of_source(source: Path, from_format: str | None) -> Metric:
+    metric = metric_of(source) if _format(source, from_format) == "hdf5" else None
+    if metric is None:
+        raise UserError(
+            "the metric is needed",
+            where=str(source),
+            expected="one of " + ", ".join(METRICS),
+            hint="name it by --metric",
+        )
+    return metric
+
+
+def _chosen_part(vectors: Vectors, part: str, source: Path) -> Vectors:
+    if part == "base":
+        chosen = Vectors(rows=vectors.rows, labels=vectors.labels)
+    elif vectors.queries is None:
+        raise UserError("the source has no queries", where=str(source))
+    else:
+        chosen = Vectors(rows=vectors.queries, labels=vectors.query_labels)
+    require_rows(chosen.rows, f"{part} vectors", str(source), minimum=1)
+    return chosen
+
+
+def _write_table(target: Path, name: str, vectors: Vectors) -> None:
+    write = format_named(name).write
+    if write is None:
+        raise UserError(f"{name} cannot be written", where=str(target))
+    require_disk(target.parent, vectors.rows.nbytes, target.name)
+    with written_whole(target) as temporary:
+        write(temporary, vectors)
+        if _packed(target):
+            _pack(temporary)
+
+
+def _pack(path: Path) -> None:
+    packed = path.with_name(path.name + ".packed")
+    try:
+        with path.open("rb") as plain, gzip.open(packed, "wb") as out:
+            shutil.copyfileobj(plain, out)
+        packed.replace(path)
+    finally:
+        packed.unlink(missing_ok=True)
+
+
+def _write_hdf5(target: Path, parts: Parts, metric: Metric) -> None:
+    """Write ann-benchmarks' schema, the true neighbours included."""
+    found = inspect(parts, metric)
+    identity = Identity(target.stem, metric, found.fingerprint)
+    values = (len(parts.base) + len(parts.queries)) * parts.base.dimension
+    require_disk(target.parent, 4 * values, target.name)
+    with TemporaryDirectory(dir=target.parent, prefix=".converting-") as folder:
+        # With its unit rows the file is a dataset, of which the neighbours can be asked.
+        whole = Path(folder) / "whole.hdf5"
+        write_cached(whole, parts, identity, unit_rows=found.unit_rows)
+        truth = open_cached(whole).truth(min(_NEIGHBOURS, len(parts.base)))
+        with written_whole(target) as temporary, h5py.File(whole, "r") as made:
+            _copy_public(made, temporary, truth)
+
+
+def _copy_public(made: h5py.File, path: Path, truth: Truth) -> None:
+    """Copy what other tools know, without the unit rows and names that only we use."""
+    with h5py.File(path, "w") as file:
+        for name, value in made.attrs.items():
+            file.attrs[name] = value
+        for name in (layout.BASE, layout.QUERIES):
+            made.copy(name, file)
+        file.create_dataset("neighbors", data=truth.ids.astype(np.int32))
+        file.create_dataset("distances", data=truth.distances.astype(np.float32))

@@ -1,0 +1,110 @@
+"""How hard a query is: local intrinsic dimensionality and relative contrast.
+
+Both are of distances that are metrics: L2 for `euclidean`; for `angular` the length of the chord
+between unit vectors, sqrt(2 (1 - cos)), whose order is the same. For `inner_product`, which is no
+distance, neither is defined.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import UserError
+from harness.data.cache import cache_subfolder, written_whole
+from harness.data.cached import CachedDataset
+from harness.measures.distances import answer_distances
+from harness.metric import Metric
+
+Float64 = NDArray[np.float64]
+
+NEIGHBOURS = 100
+_SAMPLED_ROWS = 2000
+_QUERY_BLOCK = 64
+
+
+class Difficulty(NamedTuple):
+    """One number per query, each `(nq,)` float64; NaN where it is not defined.
+
+    `lid` is local intrinsic dimensionality, higher is harder; `relative_contrast` is the mean
+    distance over the nearest one, lower is harder.
+    """
+
+    lid: Float64
+    relative_contrast: Float64
+
+
+def difficulty_of(dataset: CachedDataset) -> Difficulty:
+    """Return the difficulty of every query, from the cache or computed now.
+
+    LID is the maximum likelihood estimate from the 100 nearest neighbours (L. Amsaleg et al.,
+    "Estimating local intrinsic dimensionality", KDD 2015). Relative contrast (J. He, S. Kumar,
+    S.-F. Chang, "On the difficulty of nearest neighbor search", ICML 2012) takes the mean distance
+    over 2,000 base rows drawn once.
+
+    Raises
+    ------
+    UserError
+        For `inner_product`.
+    """
+    if dataset.metric == "inner_product":
+        raise UserError("difficulty is not defined for inner products", where=dataset.name)
+    path = cache_subfolder("difficulty") / f"{dataset.fingerprint[:32]}.hdf5"
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return Difficulty(file["lid"][...], file["relative_contrast"][...])
+    except (OSError, KeyError, RuntimeError, ValueError):
+        pass
+    found = _compute(dataset)
+    with written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+        file.create_dataset("lid", data=found.lid)
+        file.create_dataset("relative_contrast", data=found.relative_contrast)
+    return found
+
+
+def _compute(dataset: CachedDataset) -> Difficulty:
+    k = min(NEIGHBOURS, len(dataset.base))
+    nearest = _as_length(dataset.metric, dataset.truth(k).distances)
+    return Difficulty(lid_from(nearest), _mean_distances(dataset) / _positive(nearest[:, 0]))
+
+
+def lid_from(nearest: Float64) -> Float64:
+    """Return the estimate for each query from its `(nq, k)` ascending distances.
+
+    Zero distances are left out: a query that stands in the base says nothing of its surroundings.
+    """
+    radius = _positive(nearest[:, -1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(nearest / radius[:, None])
+        logs[nearest <= 0] = np.nan
+        counts = np.isfinite(logs).sum(axis=1)
+        means = np.nansum(logs, axis=1) / counts
+        lid: Float64 = -1.0 / means
+    return np.where(means < 0, lid, np.nan)
+
+
+def _as_length(metric: Metric, distances: Float64) -> Float64:
+    if metric == "angular":
+        return np.sqrt(2.0 * np.maximum(distances, 0.0))
+    return distances
+
+
+def _positive(values: Float64) -> Float64:
+    return np.where(values > 0, values, np.nan)
+
+
+def _mean_distances(dataset: CachedDataset) -> Float64:
+    n, nq = len(dataset.base), len(dataset.queries)
+    drawn = np.random.default_rng(0).choice(n, min(n, _SAMPLED_ROWS), replace=False)
+    rows = dataset.base[np.sort(drawn)]
+    means = np.empty(nq)
+    for start in range(0, nq, _QUERY_BLOCK):
+        block = slice(start, min(start + _QUERY_BLOCK, nq))
+        queries = dataset.queries[block]
+        ids = np.broadcast_to(np.arange(len(rows)), (len(queries), len(rows)))
+        lengths = _as_length(dataset.metric, answer_distances(dataset.metric, rows, queries, ids))
+        means[block] = lengths.mean(axis=1)
+    return means

@@ -1,0 +1,185 @@
+"""What is in a file of vectors, and whether its own neighbours are what they claim to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import Dataset, UserError
+from harness.data.brute import smallest_distances
+from harness.data.rows import blocks
+from harness.measures.distances import RELATIVE_TOLERANCE, answer_distances, tie_scales
+from harness.metric import METRICS, Metric
+
+Table = NDArray[np.generic]
+Float64 = NDArray[np.float64]
+
+_SAMPLED_QUERIES = 50
+_CLOSE = 1e-4
+
+
+@dataclass(frozen=True)
+class RowFacts:
+    """Counts over a table of rows. `norms` are the least, the median and the largest."""
+
+    rows: int
+    not_finite: int
+    zero: int
+    duplicates: int
+    norms: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class OwnTruth:
+    """How a sample of a file's own neighbours compares with ours, by metric.
+
+    `recall` is the share of its neighbours that are true ones (ties count); `form` names what its
+    distances are, or is None if they are none of those that we know.
+    """
+
+    sampled: int
+    k: int
+    recall: dict[Metric, float]
+    form: str | None
+
+    @property
+    def metric(self) -> Metric | None:
+        """The metric that the neighbours agree with, None if they agree with none."""
+        best = max(METRICS, key=lambda metric: self.recall[metric])
+        return best if self.recall[best] >= 1 - _CLOSE else None
+
+
+def row_facts(rows: Table) -> RowFacts:
+    """Count what may be wrong with rows; a row equal to an earlier one is a duplicate."""
+    not_finite = zero = 0
+    norms = []
+    for block in blocks(rows):
+        wide = np.asarray(rows[block], dtype=np.float64)
+        good = np.isfinite(wide).all(axis=1)
+        not_finite += int((~good).sum())
+        lengths = np.sqrt(np.einsum("ij,ij->i", wide[good], wide[good]))
+        zero += int((lengths == 0).sum())
+        norms.append(lengths)
+    lengths = np.concatenate(norms)
+    spread = (lengths.min(), np.median(lengths), lengths.max()) if len(lengths) else (np.nan,) * 3
+    keys = row_keys(rows)
+    duplicates = len(keys) - len(np.unique(keys))
+    return RowFacts(len(rows), not_finite, zero, duplicates, tuple(float(x) for x in spread))  # type: ignore[arg-type]
+
+
+def rows_in(queries: Table, base: Table) -> int:
+    """Return how many queries stand in the base, value for value."""
+    return int(np.isin(row_keys(queries), row_keys(base)).sum())
+
+
+def row_keys(rows: Table) -> NDArray[np.void]:
+    """Return 128 bits per row that are equal for equal rows and else, in practice, differ."""
+    weights = np.random.default_rng(0).integers(1, 1 << 63, (2, rows.shape[1]), dtype=np.uint64)
+    keys = np.empty((len(rows), 2), dtype=np.uint64)
+    for block in blocks(rows):
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = np.ascontiguousarray(rows[block], dtype=np.float32) + np.float32(0)
+        bits = values.view(np.uint32).astype(np.uint64)
+        bits ^= bits << np.uint64(29)
+        for column in range(2):
+            keys[block, column] = (bits * weights[column]).sum(axis=1, dtype=np.uint64)
+    return keys.view(np.dtype((np.void, 16)))[:, 0]
+
+
+def near_ties(dataset: Dataset, k: int) -> int | None:
+    """Return for how many queries neighbours k and k + 1 are as far as makes no difference.
+
+    None if the base has no more than k rows.
+    """
+    if k >= len(dataset.base):
+        return None
+    truth = dataset.truth(k + 1)
+    last = truth.ids[:, k - 1 : k + 1]
+    scales = tie_scales(dataset.metric, dataset.base, dataset.queries, last)[:, 1]
+    distances = truth.distances[:, k - 1 : k + 1]
+    if dataset.metric == "euclidean":
+        distances = distances**2
+    return int((distances[:, 1] - distances[:, 0] <= RELATIVE_TOLERANCE * scales).sum())
+
+
+def compare_own_truth(
+    base: Table, queries: Table, neighbours: Table, distances: Table | None, where: Path
+) -> OwnTruth:
+    """Compute a sample of a file's neighbours again, under every metric.
+
+    Raises
+    ------
+    UserError
+        If `neighbors` does not fit the rows.
+    """
+    _require_fitting(base, queries, neighbours, where)
+    nq, k = neighbours.shape
+    sample = np.sort(np.random.default_rng(0).choice(nq, min(nq, _SAMPLED_QUERIES), replace=False))
+    ids = np.asarray(neighbours[sample], dtype=np.int64)
+    rows = np.ascontiguousarray(base, dtype=np.float32)
+    asked = np.ascontiguousarray(queries[sample], dtype=np.float32)
+    recall = {metric: _recall(metric, rows, asked, ids) for metric in METRICS}
+    form = None if distances is None else _form(rows, asked, ids, np.asarray(distances[sample]))
+    return OwnTruth(len(sample), k, recall, form)
+
+
+def _require_fitting(base: Table, queries: Table, neighbours: Table, where: Path) -> None:
+    good = (
+        neighbours.ndim == 2
+        and neighbours.dtype.kind in "iu"
+        and len(neighbours) == len(queries)
+        and 1 <= neighbours.shape[1] <= len(base)
+        and int(neighbours.min()) >= 0
+        and int(neighbours.max()) < len(base)
+    )
+    if not good:
+        raise UserError(
+            "the file's neighbors do not fit its rows",
+            where=f"{where}, dataset neighbors",
+            expected=f"row numbers of {len(base):,} base rows for each of {len(queries):,} queries",
+            got=f"{neighbours.dtype} of shape {neighbours.shape}",
+        )
+
+
+def _recall(
+    metric: Metric, base: NDArray[np.float32], queries: NDArray[np.float32], ids: NDArray[np.int64]
+) -> float:
+    k = ids.shape[1]
+    limit = smallest_distances(metric, base, queries, k)[:, -1]
+    found = answer_distances(metric, base, queries, ids)
+    scales = tie_scales(metric, base, queries, ids)
+    if metric == "euclidean":
+        found, limit = found**2, limit**2
+    hits = found <= limit[:, None] + RELATIVE_TOLERANCE * scales
+    distinct = np.array([len(np.unique(row)) for row in ids]) / k
+    return float((hits.mean(axis=1) * distinct).mean())
+
+
+def _form(
+    base: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    ids: NDArray[np.int64],
+    stored: Float64,
+) -> str | None:
+    """The first of the known forms of distances that the stored ones agree with."""
+    if stored.shape != ids.shape:
+        return None
+    cosine = answer_distances("angular", base, queries, ids)
+    length = answer_distances("euclidean", base, queries, ids)
+    product = answer_distances("inner_product", base, queries, ids)
+    forms = {
+        "1 - cos": cosine,
+        "sqrt(2 (1 - cos))": np.sqrt(2 * np.maximum(cosine, 0)),
+        "L2": length,
+        "squared L2": length**2,
+        "-<q, x>": product,
+        "<q, x>": -product,
+    }
+    for name, values in forms.items():
+        scale = np.abs(values).max() or 1.0
+        if (np.abs(values - stored) <= _CLOSE * scale).all():
+            return name
+    return None

@@ -1,6 +1,6 @@
 """The quantizers trained here: product quantization under the Euclidean and the score-aware loss.
 
-Both are one code base in which the Euclidean loss is the case eta = 1.
+All are one code base in which the Euclidean loss is the case eta = 1.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from harness.contracts import Metric, UserError
 
 from .base import ScannedCodes, check_nbits
 from .encoding import Float32, Float64, encode
+from .reranking import CopyKind
+from .rotation import RotationKind, rotation
 from .scanner import add_codes, blocks, empty_index
 from .training import Sample, Trained, random_codebooks, train
 from .weights import Formula, PointWeights, point_weights
 
 _TINY_ROWS = 300
+_ENCODED_ROWS = 1 << 16  # at a time
 
 
 class ProductQuantizer(ScannedCodes):
@@ -33,11 +36,15 @@ class ProductQuantizer(ScannedCodes):
     M, nbits
         Subspaces (a divisor of d), and bits of each code, 1 to 8: M nbits bits per vector.
     seed
-        Of the training sample and the random start.
+        Of the training sample, the random start and the rotation.
     iterations
         Most iterations of k-means.
     training_points
         How many base rows to train on, at most; null is 20,000, or 100 for every codeword.
+    rotation
+        Turn the space first: `none`, `random` or `opq`.
+    rerank_copy
+        What re-ranking reads: `float32` or `uint8`.
     """
 
     def __init__(
@@ -49,6 +56,8 @@ class ProductQuantizer(ScannedCodes):
         seed: int = 0,
         iterations: int = 25,
         training_points: int | None = None,
+        rotation: RotationKind = "none",
+        rerank_copy: CopyKind = "float32",
         **more: Any,
     ) -> None:
         super().__init__(
@@ -58,6 +67,8 @@ class ProductQuantizer(ScannedCodes):
             seed=seed,
             iterations=iterations,
             training_points=training_points,
+            rotation=rotation,
+            rerank_copy=rerank_copy,
             **more,
         )
 
@@ -85,12 +96,20 @@ class ProductQuantizer(ScannedCodes):
         return self._losses
 
     def _sample(self, base: Float32) -> Sample:
-        wanted = self.build["training_points"] or max(20_000, 100 << self.build["nbits"])
-        count = min(len(base), wanted)
+        count = min(len(base), self._training_rows(len(base)))
         rows = np.random.default_rng(self.build["seed"]).choice(len(base), count, replace=False)
         rows.sort()
+        points = base[rows]
+        kind, subspaces = self.build["rotation"], self.build["M"]
+        self._rotation = rotation(kind, points, subspaces, self.build["nbits"], self.build["seed"])
         gains, weights = (_take(array, rows) for array in self._losses)
-        return Sample.of(base[rows], (gains - 1).astype(np.float32), weights)
+        return Sample.of(self._turned(points), (gains - 1).astype(np.float32), weights)
+
+    def _training_rows(self, n: int) -> int:
+        return int(self.build["training_points"] or max(20_000, 100 << self.build["nbits"]))
+
+    def _turned(self, rows: Float32) -> Float32:
+        return rows if self._rotation is None else self._rotation.apply(rows)
 
     def _train(self, sample: Sample) -> Trained:
         return self._kmeans(sample, self.build["iterations"])
@@ -103,11 +122,16 @@ class ProductQuantizer(ScannedCodes):
     def _encode_all(self, base: Float32) -> faiss.IndexPQ:
         codebooks = self._trained.codebooks.astype(np.float32).astype(np.float64)
         index = empty_index(codebooks, self.metric)
-        gains = (self._losses.eta - 1).astype(np.float32)
-        for rows in blocks(len(base), 1 << 17):
-            own = gains[rows] if len(gains) > 1 else gains
-            add_codes(index, encode(base[rows], own, codebooks).codes)
+        gains = (self._encoding_eta() - 1).astype(np.float32)
+        ruled = self.build.get("scann_compatible", False)
+        for rows in blocks(len(base), _ENCODED_ROWS):
+            points = self._turned(base[rows])
+            encoded = encode(points, _take(gains, rows), codebooks, scann_compatible=ruled)
+            add_codes(index, encoded.codes)
         return index
+
+    def _encoding_eta(self) -> Float64:
+        return self._losses.eta
 
     def diagnostics(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
         """Return the tables `training` (loss over that of codewords 0) and `distortion`."""
@@ -129,6 +153,8 @@ class AnisotropicPQ(ProductQuantizer):
         The ratio itself, instead of the two.
     iterations
         Most iterations of joint training, begun from `kmeans_iterations` of k-means.
+    scann_compatible
+        Encode by the rule of the scann package: no move may raise the parallel part.
     **more
         As for `ProductQuantizer`.
     """
@@ -142,6 +168,7 @@ class AnisotropicPQ(ProductQuantizer):
         eta: float | None = None,
         iterations: int = 10,
         kmeans_iterations: int = 10,
+        scann_compatible: bool = False,
         **more: Any,
     ) -> None:
         super().__init__(
@@ -151,6 +178,7 @@ class AnisotropicPQ(ProductQuantizer):
             eta=eta,
             iterations=iterations,
             kmeans_iterations=kmeans_iterations,
+            scann_compatible=scann_compatible,
             **more,
         )
 
@@ -182,12 +210,43 @@ class AnisotropicPQ(ProductQuantizer):
         return train(sample, start.codebooks, iterations=self.build["iterations"])
 
 
+class ScannStylePQ(AnisotropicPQ):
+    """What the scann package does: k-means codebooks, and the score-aware loss at encoding only.
+
+    Parameters
+    ----------
+    **build
+        As for `AnisotropicPQ`; `iterations` are those of k-means. The defaults are scann's: the
+        limit formula and its rule of encoding.
+    """
+
+    def __init__(
+        self,
+        metric: Metric,
+        *,
+        eta_formula: Formula = "limit",
+        iterations: int = 10,
+        scann_compatible: bool = True,
+        **build: Any,
+    ) -> None:
+        super().__init__(
+            metric,
+            eta_formula=eta_formula,
+            iterations=iterations,
+            scann_compatible=scann_compatible,
+            **build,
+        )
+
+    def _train(self, sample: Sample) -> Trained:
+        return self._kmeans(sample, self.build["iterations"])
+
+
 def training_table(losses: list[float]) -> dict[str, NDArray[Any]]:
     """Return the columns `iteration` and `loss`."""
     return {"iteration": np.arange(len(losses)), "loss": np.array(losses)}
 
 
-def _take(weights: Float64, rows: NDArray[np.int64]) -> Float64:
+def _take(weights: NDArray[Any], rows: NDArray[np.int64] | slice) -> NDArray[Any]:
     return weights[rows] if len(weights) > 1 else weights
 
 

@@ -11,15 +11,21 @@ from numpy.typing import NDArray
 
 from harness.contracts import Algorithm, UserError
 
-from .distortion import distortion
+from .distortion import distortion, neighbour_errors
 from .encoding import Float32
 from .reranking import Reranker
+from .rotation import Rotation
 from .scanner import Ids, Scanner
 from .weights import PointWeights
+
+_QUERIES_KEPT = 200  # for diagnostics
 
 
 class ScannedCodes(Algorithm):
     """An adapter whose index is codes, scanned by FAISS. Subclasses make the `IndexPQ`."""
+
+    _rotation: Rotation | None = None
+    _queries: Float32 | None = None
 
     def _make_index(self, base: Float32) -> faiss.IndexPQ:
         raise NotImplementedError
@@ -33,14 +39,16 @@ class ScannedCodes(Algorithm):
         base = np.asarray(base)  # a plain array for numba, still mapped
         check_subspaces(self.build["M"], base.shape[1])
         self._base = base
-        self._scanner = Scanner(self._make_index(base), Reranker(base, self.metric))
+        reranker = Reranker(base, self.metric, self.build["rerank_copy"])
+        self._scanner = Scanner(self._make_index(base), reranker, self._rotation)
 
     def set_search(self, *, rerank: int = 0) -> None:
-        """Re-rank the best `rerank` candidates by their float32 vectors; 0 is none."""
+        """Re-rank the best `rerank` candidates by the copy of their vectors; 0 is none."""
         self._scanner.set_search(rerank)
 
     def warm_up(self, queries: Float32, k: int) -> None:
         """Compile for read-only queries, one and many. Not timed."""
+        self._queries = queries[:_QUERIES_KEPT]
         self.query(queries[0], k)
         self.query_batch(queries[:2], k)
 
@@ -57,14 +65,23 @@ class ScannedCodes(Algorithm):
         return self._scanner.index_bytes()
 
     def diagnostics(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
-        """Return the table `distortion`. Not timed."""
+        """Return the table `distortion`, one row. Not timed.
+
+        After `warm_up`, it holds the errors at true neighbours of some queries, too.
+        """
         weights = self._weights()
         bits = self.build["M"] * self._scanner.index.pq.nbits
-        return {
-            "distortion": distortion(
-                self._base, self._scanner.reconstruct, weights.eta, weights.perpendicular, bits
+        table = distortion(
+            self._base, self._scanner.reconstruct, weights.eta, weights.perpendicular, bits
+        )
+        if self._queries is not None:
+            table |= neighbour_errors(
+                self._base,
+                np.asarray(self._queries),
+                self._scanner.reconstruct_ids,
+                euclidean=self.metric == "euclidean",
             )
-        }
+        return {"distortion": table}
 
 
 def check_subspaces(subspaces: int, dimension: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,3 +70,41 @@ def _sums(points: Float32, decoded: Float32, eta: Float64, perpendicular: Float6
     parallel = np.divide(products**2, norms, out=np.zeros_like(norms), where=norms > 0)
     loss = perpendicular * (squares + (eta - 1) * parallel)
     return np.array([squares.sum(), parallel.sum(), loss.sum(), norms.sum()])
+
+
+def neighbour_errors(
+    base: Float32,
+    queries: Float32,
+    reconstruct: Callable[[NDArray[np.int64]], Float32],
+    *,
+    euclidean: bool,
+    k: int = 10,
+) -> dict[str, NDArray[np.float64]]:
+    """Return how wrong <q, x~> is where it matters: at the true nearest neighbours.
+
+    Parameters
+    ----------
+    queries
+        `(nq, d)`; the neighbours are found exactly, by FAISS.
+    reconstruct
+        Gives the vectors of ids `(nq, k)`, `(nq, k, d)`.
+
+    Returns
+    -------
+    columns
+        `neighbour_relative_error`, the mean of |<q, x~> - <q, x>| / |<q, x>|, and
+        `neighbour_bias`, the mean of (<q, x~> - <q, x>) / |<q, x>|; products of 0 are left out.
+    """
+    metric = faiss.METRIC_L2 if euclidean else faiss.METRIC_INNER_PRODUCT
+    _, ids = faiss.knn(queries, base, min(k, len(base)), metric=metric)
+    asked = queries.astype(np.float64)
+    exact = np.einsum("qd,qkd->qk", asked, base[ids].astype(np.float64))
+    approximate = np.einsum("qd,qkd->qk", asked, reconstruct(ids).astype(np.float64))
+    usable = exact != 0
+    errors = (approximate[usable] - exact[usable]) / np.abs(exact[usable])
+    if not len(errors):
+        errors = np.zeros(1)
+    return {
+        "neighbour_relative_error": np.array([np.abs(errors).mean()]),
+        "neighbour_bias": np.array([errors.mean()]),
+    }

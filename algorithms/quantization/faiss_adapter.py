@@ -8,7 +8,11 @@ from harness.contracts import Metric, UserError
 
 from .base import ScannedCodes, check_nbits
 from .encoding import Float32
-from .scanner import faiss_metric
+from .reranking import CopyKind
+from .rotation import RotationKind, rotation
+from .scanner import blocks, faiss_metric
+
+_OPQ_ROWS = 20_000
 
 
 class FaissPQ(ScannedCodes):
@@ -24,27 +28,66 @@ class FaissPQ(ScannedCodes):
         Of FAISS's k-means.
     iterations
         Of FAISS's k-means.
+    rotation
+        `none`, `random` or `opq` (FAISS's `OPQMatrix`, from up to 20,000 rows).
+    rerank_copy
+        What re-ranking reads: `float32` or `uint8`.
     """
 
     def __init__(
-        self, metric: Metric, *, M: int, nbits: int = 4, seed: int = 0, iterations: int = 25
+        self,
+        metric: Metric,
+        *,
+        M: int,
+        nbits: int = 4,
+        seed: int = 0,
+        iterations: int = 25,
+        rotation: RotationKind = "none",
+        rerank_copy: CopyKind = "float32",
     ) -> None:
-        super().__init__(metric, M=M, nbits=nbits, seed=seed, iterations=iterations)
+        super().__init__(
+            metric,
+            M=M,
+            nbits=nbits,
+            seed=seed,
+            iterations=iterations,
+            rotation=rotation,
+            rerank_copy=rerank_copy,
+        )
 
     def _make_index(self, base: Float32) -> faiss.IndexPQ:
         check_nbits(self.build["nbits"], 12)
-        if len(base) < 1 << self.build["nbits"]:
-            raise UserError(
-                "FAISS trains on at least as many rows as there are codewords",
-                where="build parameter nbits",
-                expected=f"2^nbits <= {len(base)}, the rows of the base",
-                got=str(self.build["nbits"]),
-            )
+        self._check_rows(len(base))
         index = faiss.IndexPQ(
             base.shape[1], self.build["M"], self.build["nbits"], faiss_metric(self.metric)
         )
         index.pq.cp.seed = self.build["seed"]
         index.pq.cp.niter = self.build["iterations"]
-        index.train(base)
-        index.add(base)
+        self._rotation = rotation(
+            self.build["rotation"],
+            base[:: _stride(base)],
+            self.build["M"],
+            self.build["nbits"],
+            self.build["seed"],
+        )
+        if self._rotation is None:
+            index.train(base)
+            index.add(base)
+            return index
+        index.train(self._rotation.apply(base[:: _stride(base)]))
+        for rows in blocks(len(base)):
+            index.add(self._rotation.apply(base[rows]))
         return index
+
+    def _check_rows(self, rows: int) -> None:
+        if rows < 1 << self.build["nbits"]:
+            raise UserError(
+                "FAISS trains on at least as many rows as there are codewords",
+                where="build parameter nbits",
+                expected=f"2^nbits <= {rows}, the rows of the base",
+                got=str(self.build["nbits"]),
+            )
+
+
+def _stride(base: Float32) -> int:
+    return max(1, len(base) // _OPQ_ROWS)

@@ -1,20 +1,25 @@
-"""Re-ranking: the exact order of a few candidates, from the vectors themselves."""
+"""Re-ranking: a better order of a few candidates, from copies of the vectors themselves."""
 
 from __future__ import annotations
+
+from typing import Any, Literal
 
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from harness.contracts import Metric
+from harness.contracts import Metric, UserError
 
 from .encoding import Float32
 
 Ids = NDArray[np.int64]
+CopyKind = Literal["float32", "uint8"]
+
+_BLOCK_ROWS = 1 << 14
 
 
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, nogil=True)
-def _scores(base, query, ids, euclidean):
+def _scores(copy, query, weights, ids, euclidean):
     """Score the candidates, higher is better; missing ones (-1) come last."""
     scores = np.empty(ids.shape[0], np.float32)
     for place in range(ids.shape[0]):
@@ -24,49 +29,83 @@ def _scores(base, query, ids, euclidean):
         score = np.float32(0.0)
         if euclidean:
             for j in range(query.shape[0]):
-                difference = query[j] - base[ids[place], j]
-                score -= difference * difference
+                difference = query[j] - np.float32(copy[ids[place], j])
+                score -= weights[j] * difference * difference
         else:
             for j in range(query.shape[0]):
-                score += query[j] * base[ids[place], j]
+                score += query[j] * np.float32(copy[ids[place], j])
         scores[place] = score
     return scores
 
 
 @njit(cache=True, parallel=True, nogil=True)
-def _rerank_batch(base, queries, ids, euclidean, best):
+def _rerank_batch(copy, queries, weights, ids, euclidean, best):
     for i in prange(queries.shape[0]):
-        order = np.argsort(-_scores(base, queries[i], ids[i], euclidean))
+        order = np.argsort(-_scores(copy, queries[i], weights, ids[i], euclidean))
         for place in range(min(best.shape[1], order.shape[0])):
             best[i, place] = ids[i, order[place]]
 
 
 @njit(cache=True, nogil=True)
-def _rerank_one(base, query, ids, euclidean, best):
-    order = np.argsort(-_scores(base, query, ids, euclidean))
+def _rerank_one(copy, query, weights, ids, euclidean, best):
+    order = np.argsort(-_scores(copy, query, weights, ids, euclidean))
     for place in range(min(best.shape[0], order.shape[0])):
         best[place] = ids[order[place]]
 
 
 class Reranker:
-    """Holds the vectors: float32 rows, referred to where they are mapped, not copied.
+    """Holds a copy of the vectors.
 
-    A deployed index needs them all the same, so `copy_bytes` counts them.
+    - `float32`: the rows themselves, referred to where they are mapped. A deployed index needs
+      them all the same, so `copy_bytes` counts them.
+    - `uint8`: 256 even steps between the least and the greatest value of every dimension.
+
+    Scores are taken in the steps of the copy: the query is brought to them once, not every
+    candidate back.
     """
 
-    def __init__(self, base: Float32, metric: Metric) -> None:
-        self._base = base
+    def __init__(self, base: Float32, metric: Metric, kind: CopyKind = "float32") -> None:
         self._euclidean = metric == "euclidean"
+        d = base.shape[1]
+        self._low, self._step = np.zeros(d, np.float32), np.ones(d, np.float32)
+        self._copy: NDArray[Any] = base
+        if kind == "uint8":
+            self._copy = self._stepped(base)
+        elif kind != "float32":
+            raise UserError(
+                "unknown kind of copy for re-ranking",
+                where="build parameter rerank_copy",
+                expected="float32 or uint8",
+                got=repr(kind),
+            )
+        self._weights = self._step**2
+
+    def _stepped(self, base: Float32) -> NDArray[np.uint8]:
+        self._low = base.min(axis=0)
+        span = base.max(axis=0) - self._low
+        self._step = np.where(span > 0, span / 255, 1).astype(np.float32)
+        copy = np.empty(base.shape, np.uint8)
+        for start in range(0, len(base), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            copy[rows] = np.rint((base[rows] - self._low) / self._step)
+        return copy
 
     def best(self, queries: Float32, ids: Ids, k: int) -> Ids:
         """Return the best k of the candidates `(nq, candidates)`: `(nq, k)`, padded with -1."""
+        queries = self._in_steps(queries)
         best = np.full((len(queries), k), -1, np.int64)
         if len(queries) == 1:  # one query at a time starts no threads
-            _rerank_one(self._base, queries[0], ids[0], self._euclidean, best[0])
+            _rerank_one(self._copy, queries[0], self._weights, ids[0], self._euclidean, best[0])
         else:
-            _rerank_batch(self._base, queries, ids, self._euclidean, best)
+            _rerank_batch(self._copy, queries, self._weights, ids, self._euclidean, best)
         return best
 
+    def _in_steps(self, queries: Float32) -> Float32:
+        if self._euclidean:
+            return (queries - self._low) / self._step
+        return queries * self._step
+
     def copy_bytes(self) -> int:
-        """Bytes of the vectors."""
-        return int(self._base.nbytes)
+        """Bytes of the copy."""
+        scales = 8 * len(self._step) if self._copy.dtype == np.uint8 else 0
+        return int(self._copy.nbytes + scales)

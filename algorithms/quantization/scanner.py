@@ -15,6 +15,7 @@ from harness.contracts import Metric
 
 from .encoding import Codes, Float32
 from .reranking import Reranker
+from .rotation import Rotation
 
 Ids = NDArray[np.int64]
 
@@ -62,9 +63,12 @@ class Scanner:
     flat codes are let go; other sizes are scanned with float tables as they are.
     """
 
-    def __init__(self, index: faiss.IndexPQ, reranker: Reranker) -> None:
+    def __init__(
+        self, index: faiss.IndexPQ, reranker: Reranker, rotation: Rotation | None = None
+    ) -> None:
         self.index = faiss.IndexPQFastScan(index) if index.pq.nbits == 4 else index
         self._reranker = reranker
+        self._rotation = rotation
         self._candidates = 0
 
     def set_search(self, rerank: int) -> None:
@@ -73,10 +77,11 @@ class Scanner:
 
     def search(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
+        turned = queries if self._rotation is None else self._rotation.apply(queries)
         if not self._candidates:
-            return self._scan(queries, k)
+            return self._scan(turned, k)
         candidates = min(max(self._candidates, k), self.index.ntotal)
-        return self._reranker.best(queries, self._scan(queries, candidates), k)
+        return self._reranker.best(queries, self._scan(turned, candidates), k)
 
     def _scan(self, queries: Float32, k: int) -> Ids:
         ids = np.asarray(self.index.search(queries, k)[1])
@@ -88,10 +93,20 @@ class Scanner:
         return ids
 
     def reconstruct(self, rows: slice) -> Float32:
-        """Return the vectors that the codes of these rows stand for."""
-        return np.asarray(self.index.reconstruct_n(rows.start, rows.stop - rows.start))
+        """Return the vectors that the codes of these rows stand for, `(rows, d)`."""
+        return self._undo(self.index.reconstruct_n(rows.start, rows.stop - rows.start))
+
+    def reconstruct_ids(self, ids: Ids) -> Float32:
+        """Return the vectors that the codes of these rows stand for, `(*ids.shape, d)`."""
+        vectors = self._undo(self.index.reconstruct_batch(ids.ravel()))
+        return vectors.reshape(*ids.shape, -1)
+
+    def _undo(self, vectors: Float32) -> Float32:
+        return vectors if self._rotation is None else self._rotation.undo(vectors)
 
     def index_bytes(self) -> int:
-        """Count codes (as laid out), codebooks, and the copy for re-ranking where it is used."""
+        """Count codes (as laid out), codebooks, a rotation, and the copy that re-ranking uses."""
         size = self.index.codes.size() + 4 * self.index.pq.centroids.size()
+        if self._rotation is not None:
+            size += self._rotation.nbytes()
         return int(size + (self._reranker.copy_bytes() if self._candidates else 0))

@@ -72,7 +72,12 @@ def random_codebooks(
 
 
 def train(
-    sample: Sample, codebooks: Float64, *, iterations: int, tolerance: float = 1e-4
+    sample: Sample,
+    codebooks: Float64,
+    *,
+    iterations: int,
+    tolerance: float = 1e-4,
+    codebook_tolerance: float = 0.0,
 ) -> Trained:
     """Lower the mean loss of the sample from the given codebooks on.
 
@@ -86,6 +91,8 @@ def train(
         At most so many updates of all codebooks.
     tolerance
         Stop when an iteration lowers the loss by less than this share.
+    codebook_tolerance
+        Stop, too, when an update moves no codeword by more than this (and 1e-5 of itself).
 
     Notes
     -----
@@ -102,7 +109,12 @@ def train(
         trained.losses.append(float(loss) / scale)
         if iteration == iterations or _converged(trained.losses, tolerance):
             break
+        before = trained.codebooks.copy()
         _update(sample, codes, encoded.parallels.astype(np.float64), trained.codebooks)
+        if codebook_tolerance and np.allclose(
+            before, trained.codebooks, rtol=1e-5, atol=codebook_tolerance
+        ):
+            break
     return trained
 
 

@@ -2,14 +2,20 @@
 
 import numpy as np
 import pytest
-from harness.algorithms.quantization.adapter import AnisotropicPQ, ProductQuantizer
+from harness.algorithms.quantization.adapter import (
+    AnisotropicPQ,
+    ProductQuantizer,
+    ScannStylePQ,
+)
 from harness.algorithms.quantization.encoding import decode
 from harness.algorithms.quantization.faiss_adapter import FaissPQ
+from harness.algorithms.quantization.notebook import NotebookAnisotropicPQ
 from harness.algorithms.quantization.scanner import add_codes, empty_index, pack
 
 from harness.contracts import UserError
 
 ADAPTERS = [ProductQuantizer, AnisotropicPQ, FaissPQ]
+OWN = [ProductQuantizer, AnisotropicPQ, ScannStylePQ, NotebookAnisotropicPQ]
 
 
 def clustered(n, d, seed=0, queries=50):
@@ -120,7 +126,7 @@ def test_the_seed_alone_decides(adapter, data):
     assert (first != other).any()
 
 
-@pytest.mark.parametrize("adapter", [ProductQuantizer, AnisotropicPQ])
+@pytest.mark.parametrize("adapter", OWN)
 @pytest.mark.parametrize("metric", ["angular", "inner_product"])
 @pytest.mark.parametrize("M", [2, 8])
 def test_odd_data_build_and_answer(adapter, metric, M):
@@ -223,3 +229,97 @@ def test_faiss_says_how_many_rows_it_needs(data):
         built(FaissPQ, base, M=8, nbits=12)
     index = built(FaissPQ, base, M=8, nbits=10)
     assert index.index_bytes() == 3000 * 10 + 8 * 1024 * 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("adapter", "rotation"),
+    [(AnisotropicPQ, "random"), (FaissPQ, "random"), (AnisotropicPQ, "opq"), (FaissPQ, "opq")],
+)
+def test_a_rotation_turns_queries_and_reconstructions_too(adapter, rotation, data):
+    base, queries = data
+    base = base[:800]
+    index = built(adapter, base, M=24, nbits=5, rotation=rotation)
+    truth = np.argsort(-(queries.astype(np.float64) @ base.T), axis=1)[:, :10]
+    ids = index.query_batch(queries, 10)
+    assert np.mean([len(set(a) & set(b)) for a, b in zip(ids, truth, strict=True)]) > 8
+    table = index.diagnostics()["distortion"]
+    assert table["mean_squared_error"][0] < 0.05
+    plain = built(adapter, base, M=24, nbits=5)
+    assert index.index_bytes() == plain.index_bytes() + 4 * 24 * 24
+
+
+def test_opq_lowers_the_error_of_data_whose_dimensions_hang_together():
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((800, 24)) * (0.7 ** np.arange(24)) @ rng.standard_normal((24, 24))
+    base = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    base.flags.writeable = False
+    errors = [
+        built(ProductQuantizer, base, M=6, rotation=kind).diagnostics()["distortion"]
+        for kind in ("none", "opq")
+    ]
+    assert errors[1]["mean_squared_error"][0] < 0.9 * errors[0]["mean_squared_error"][0]
+
+
+@pytest.mark.parametrize("metric", ["angular", "euclidean"])
+def test_reranking_on_eight_bits_is_nearly_exact_at_a_quarter_of_the_bytes(metric, data):
+    base, queries = data
+    index = built(ProductQuantizer, base, metric, rerank=1000, M=12, rerank_copy="uint8")
+    without = built(ProductQuantizer, base, metric, M=12).index_bytes()
+    assert index.index_bytes() == without + base.nbytes // 4 + 8 * 24
+    truth = np.argsort(-(queries.astype(np.float64) @ base.T), axis=1)[:, :10]
+    ids = index.query_batch(queries, 10)
+    assert np.mean([len(set(a) & set(b)) for a, b in zip(ids, truth, strict=True)]) > 9.5
+    assert (np.stack([index.query(query, 10) for query in queries]) == ids).all()
+
+
+def test_scann_style_trains_as_kmeans_does_and_encodes_score_aware(data):
+    base, _ = data
+    style = built(ScannStylePQ, base, M=12, eta=6.0)
+    plain = built(ProductQuantizer, base, M=12, iterations=10)
+    assert (style._trained.codebooks == plain._trained.codebooks).all()
+    tables = [index.diagnostics()["distortion"] for index in (style, plain)]
+    assert tables[0]["parallel"] < tables[1]["parallel"]
+
+
+def test_the_notebooks_variant_gains_nothing_from_its_loss(data):
+    """Its codes are the nearest codewords, of codebooks that are not the best for that."""
+    base, _ = data
+    variant = built(NotebookAnisotropicPQ, base, M=12, nbits=3, eta=4.0)
+    tables = variant.diagnostics()
+    plain = built(ProductQuantizer, base, M=12, nbits=3).diagnostics()["distortion"]
+    assert tables["distortion"]["mean_squared_error"] > plain["mean_squared_error"]
+    traces = tables["training_by_subspace"]
+    for m in range(12):
+        own = traces["subspace"] == m
+        assert (np.diff(traces["loss"][own]) <= 1e-6).all()
+        assert traces["iteration"][own].tolist() == list(range(own.sum()))
+
+
+def test_diagnostics_measure_the_products_with_true_neighbours(data):
+    base, queries = data
+    tables = []
+    for adapter in (ProductQuantizer, AnisotropicPQ):
+        index = built(adapter, base, M=12)
+        assert "neighbour_bias" not in index.diagnostics()["distortion"]
+        index.warm_up(queries, 10)
+        tables.append(index.diagnostics()["distortion"])
+        truth = np.argsort(-(queries.astype(np.float64) @ base.T), axis=1)[:, :10]
+        exact = np.take_along_axis(queries.astype(np.float64) @ base.T, truth, axis=1)
+        decoded = index._scanner.reconstruct(slice(0, len(base))).astype(np.float64)
+        errors = np.take_along_axis(queries @ decoded.T, truth, axis=1) / exact - 1
+        assert tables[-1]["neighbour_bias"][0] == pytest.approx(errors.mean(), abs=1e-4)
+        expected = np.abs(errors).mean()
+        assert tables[-1]["neighbour_relative_error"][0] == pytest.approx(expected, abs=1e-4)
+    plain, aware = tables
+    assert aware["neighbour_relative_error"] < plain["neighbour_relative_error"]
+    assert abs(aware["neighbour_bias"]) < abs(plain["neighbour_bias"])
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [({"rotation": "spin"}, "none, random or opq"), ({"rerank_copy": "int4"}, "float32 or uint8")],
+)
+def test_unknown_kinds_are_told(build, told, data):
+    base, _ = data
+    with pytest.raises(UserError, match=told):
+        built(ProductQuantizer, base, M=8, **build)

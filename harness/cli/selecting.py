@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.registry.registry import Registry
+
 Suite = Annotated[
     str | None,
     typer.Argument(help="Name of a suite, or path of a suite file. Default: all results."),
@@ -31,13 +33,30 @@ def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) 
     from harness.registry.registry import load_registry
     from harness.registry.suites import read_suite
     from harness.report.selection import of_suite
-    from harness.results.table import load_results
+    from harness.results.table import load_results, mark_outdated
 
     registry = load_registry(plugins or ())
     chosen = read_suite(suite, registry.algorithms) if suite else None
-    table = load_results(results)
+    table = mark_outdated(load_results(results), *_at_hand(registry))
     if chosen is not None:
         return of_suite(table, chosen, registry)
     if table.empty:
         raise UserError("there are no results", where=str(results), hint="annharness run demo")
     return table
+
+
+def _at_hand(registry: Registry) -> tuple[dict[str, str], dict[str, str]]:
+    """Hashes of the adapters and fingerprints of the cached datasets that this machine has."""
+    from harness.data.cached import open_cached
+    from harness.data.loading import cached_path
+    from harness.results.identity import source_sha256
+
+    sources = {
+        name: source_sha256(definition.folder.path)
+        for name, definition in registry.algorithms.items()
+    }
+    paths = {name: cached_path(definition) for name, definition in registry.datasets.items()}
+    fingerprints = {
+        name: open_cached(path).fingerprint for name, path in paths.items() if path is not None
+    }
+    return sources, fingerprints

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,30 @@ def load_results(path: Path | str, *, stale: bool = True) -> pd.DataFrame:
     store.require_readable()
     table = table_of(store, _readable(store.scan()))
     return table if stale or table.empty else table[~table["stale"]].reset_index(drop=True)
+
+
+def mark_outdated(
+    table: pd.DataFrame, sources: Mapping[str, str], fingerprints: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return the table with points marked stale whose adapter or dataset at hand is another one.
+
+    Parameters
+    ----------
+    sources
+        Algorithm to the sha256 of its adapter's source at hand.
+    fingerprints
+        Dataset to the fingerprint of the dataset at hand; what is in neither is left as it is.
+    """
+    if table.empty:
+        return table
+    changed = np.zeros(len(table), dtype=bool)
+    for at_hand, name, recorded in (
+        (sources, "algorithm", "adapter_sha256"),
+        (fingerprints, "dataset", "fingerprint"),
+    ):
+        now = table[name].map(dict(at_hand))
+        changed |= (now.notna() & (now != table[recorded])).to_numpy()
+    return table.assign(stale=table["stale"].to_numpy(dtype=bool) | changed)
 
 
 def table_of(store: ResultStore, points: Iterable[Stored]) -> pd.DataFrame:
@@ -109,6 +133,8 @@ def _identity_columns(header: PointHeader, stored: Stored) -> Row:
         "machine": identity.machine.short(),
         "in_answers": header.in_answers,
         "key": identity.key,
+        "adapter_sha256": identity.adapter_sha256,
+        "fingerprint": identity.fingerprint,
         "question": identity.question,
         "path": str(stored.path),
         "finished_at": _finished_at(stored),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ from harness.registry.algorithms import check_entry_name
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
 from harness.registry.schema import parse_size
+
+_WIDTH_OF_FILES = 160  # where no terminal says how wide it is
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, check and look at datasets.")
 
@@ -77,7 +80,8 @@ def _work() -> Iterator[Progress]:
 
 
 def _console() -> Console:
-    return Console(markup=False, highlight=False)
+    width = None if sys.stdout.isatty() else _WIDTH_OF_FILES
+    return Console(markup=False, highlight=False, width=width)
 
 
 def _print_facts(facts: dict[str, str]) -> None:

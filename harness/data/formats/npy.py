@@ -20,7 +20,7 @@ def read_npy(path: Path) -> Vectors:
         If it is no `.npy` file, holds pickled objects, or is shorter than its header says.
     """
     try:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        rows = npy_format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError, SyntaxError, OverflowError, MemoryError) as error:
         raise UserError(
             "cannot read the .npy file",
@@ -28,9 +28,6 @@ def read_npy(path: Path) -> Vectors:
             expected="one table of numbers, as numpy.save writes it",
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
         ) from error
-    if not isinstance(rows, np.ndarray):
-        rows.close()
-        raise UserError("this is an .npz archive, not an .npy file", where=str(path))
     return Vectors(rows=rows)
 
 

@@ -56,6 +56,9 @@ def _read(stream: IO[bytes], path: Path) -> Vectors:
     for block in parse_blocks(watched, dimension):
         collected.add(block)
     collected.require_few_broken(path, dimension, cut_short=watched.cut_short)
+    if watched.cut_short:
+        message = f"{path.name}: the last line does not end; is the file whole? It was kept"
+        warnings.warn(message, stacklevel=2)
     if header and collected.good != header[0] - len(collected.broken):
         got = f"{collected.good:,}"
         raise _not_text(path, f"{header[0]:,} rows, as the first line says", got)

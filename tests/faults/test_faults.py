@@ -1,0 +1,141 @@
+"""Adapters that misbehave end with the status they deserve, and the others go on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+PLUGINS = Path(__file__).parent
+
+EXPECTED = {
+    "nothing": "ok",
+    "init-raise": "error",
+    "fit-raise": "error",
+    "set_search-raise": "error",
+    "query-raise": "error",
+    "query-segfault": "crashed",
+    "fit-segfault": "crashed",
+    "query-abort": "crashed",
+    "query-exit-0": "crashed",
+    "fit-sys-exit": "crashed",
+    "query-loop": "timeout",
+    "fit-loop-in-c": "timeout",
+    "fit-grow-slowly": "out_of_memory",
+    "fit-grow-fast": "out_of_memory",
+    "fit-fork-bomb": "ok",
+    "fit-daemon": "ok",
+    "fit-flood": "ok",
+    "fit-close-stdout": "ok",
+    "fit-write-base": "error",
+    "fit-write-base-in-c": "crashed",
+    "fit-change-world": "ok",
+    "wrong-shape": "wrong_answer",
+    "too-few": "wrong_answer",
+    "float": "wrong_answer",
+    "nan": "wrong_answer",
+    "negative": "wrong_answer",
+    "repeated": "wrong_answer",
+    "out-of-range": "wrong_answer",
+    "none": "wrong_answer",
+    "padding-first": "wrong_answer",
+    "depends-on-order": "ok",
+}
+
+
+def suite(path: Path, ways: list[str], **more: object) -> Path:
+    lines = [
+        "k: 5",
+        "datasets: small.hdf5",
+        "algorithms:",
+        "  exact:",
+        f"  misbehaving: {{build: {{how: {json.dumps(ways)}}}, search: {{setting: [0, 1]}}}}",
+        *(f"{name}: {value}" for name, value in {**DEFAULTS, **more}.items()),
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+DEFAULTS = {"builds": 1, "repeats": 2, "timeout": 4, "memory": "600MiB", "build_threads": 1}
+
+
+def statuses(results: Path) -> dict[str, list[str]]:
+    import harness
+
+    found: dict[str, list[str]] = {}
+    frame = harness.load_results(results)
+    for row in frame[frame["algorithm"] == "misbehaving"].to_dict("records"):
+        found.setdefault(row["build"]["how"], []).append(row["status"])
+    return found
+
+
+def sleepers() -> list[int]:
+    def is_one(process: psutil.Process) -> bool:
+        try:
+            return any("annharness-misbehaving-sleeper" in part for part in process.cmdline())
+        except psutil.Error:
+            return False
+
+    return [process.pid for process in psutil.process_iter() if is_one(process)]
+
+
+@pytest.mark.faults
+def test_every_misdeed_gets_its_status_and_the_rest_completes(tmp_path, small_hdf5, command):
+    path = suite(tmp_path / "faults.yml", list(EXPECTED))
+    done = command("run", path, "--plugins", PLUGINS, timeout=500)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    found = statuses(tmp_path / "results")
+    assert {how: set(both) for how, both in found.items()} == {
+        how: {status} for how, status in EXPECTED.items()
+    }
+    assert sleepers() == []
+
+
+@pytest.mark.faults
+def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
+    ways = ["fit-fork-bomb", "fit-flood", "fit-change-world", "depends-on-order"]
+    done = command("run", suite(tmp_path / "s.yml", ways), "--plugins", PLUGINS, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    import harness
+
+    frame = harness.load_results(tmp_path / "results")
+    told = {
+        row["build"]["how"]: (" ".join(row["warnings"]), row["nondeterministic"])
+        for row in frame[frame["algorithm"] == "misbehaving"].to_dict("records")
+    }
+    assert "50 processes were left running" in told["fit-fork-bomb"][0]
+    assert "MiB of output" in told["fit-flood"][0]
+    assert "changed the working folder" in told["fit-change-world"][0]
+    assert told["depends-on-order"][1]
+    assert not told["fit-flood"][1]
+
+
+def test_one_bad_setting_does_not_lose_the_others(tmp_path, small_hdf5, command):
+    ways = ["second-wrong", "second-segfault"]
+    done = command("run", suite(tmp_path / "s.yml", ways), "--plugins", PLUGINS, timeout=300)
+    assert done.returncode == 1
+    assert "an id more than once in the answer to query 0" in done.stdout
+    found = statuses(tmp_path / "results")
+    assert {how: sorted(both) for how, both in found.items()} == {
+        "second-wrong": ["ok", "wrong_answer"],
+        "second-segfault": ["crashed", "ok"],
+    }
+
+
+def test_failures_are_kept_and_retried_only_when_asked(tmp_path, small_hdf5, command):
+    path = suite(tmp_path / "s.yml", ["query-raise"])
+    first = command("run", path, "--plugins", PLUGINS)
+    assert (first.returncode, "RuntimeError: it went <wrong>" in first.stdout) == (1, True)
+    [failure, _] = sorted((tmp_path / "results").rglob("*.failure.json"))
+    written = failure.stat().st_mtime_ns
+    again = command("run", path, "--plugins", PLUGINS)
+    assert again.returncode == 1
+    assert "0 builds to run" in again.stderr
+    assert failure.stat().st_mtime_ns == written
+    retried = command("run", path, "--plugins", PLUGINS, "--retry", "error")
+    assert retried.returncode == 1
+    assert failure.stat().st_mtime_ns > written
+    assert "Traceback" in json.loads(failure.read_text())["log_tail"]

@@ -1,0 +1,187 @@
+"""Entries, groups, grids and suites; every mistake names file, line and the nearest right name."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.contracts import UserError
+from harness.registry import load_registry
+from harness.registry.algorithms import Facts, settings
+from harness.registry.grid import short_name
+from harness.registry.suites import read_suite, suite_names
+
+FACTS = Facts(k=10, n=1000, d=50, metric="angular")
+ENTRY = """\
+mine:
+  adapter: adapter:Mine
+  about: A test.
+  metrics: [angular]
+  build: {M: [5, 7], nbits: 4}
+  search: {rerank: [0, 5, 20]}
+  where: "rerank == 0 or rerank >= k"
+  require: {"d % M == 0": "M must divide the dimension"}
+  groups:
+    smoke: {build: {M: [5]}, search: {rerank: 0}}
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    """Write a plug-in folder below a root and return the root."""
+
+    def write(text=ENTRY, folder="mine", kind="algorithms"):
+        path = tmp_path / "plugins" / kind / folder
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "config.yml").write_text(text)
+        (path / "adapter.py").write_text("class Mine: ...\n")
+        return tmp_path / "plugins"
+
+    return write
+
+
+def mine(root):
+    return load_registry([root]).algorithm("mine")
+
+
+def test_lists_multiply_where_drops_and_require_refuses(plugin):
+    found = list(settings(mine(plugin()), FACTS))
+    assert [(s.build["M"], s.search["rerank"]) for s in found] == [(5, 0), (5, 20), (7, 0), (7, 20)]
+    assert [s.refusal for s in found[:2]] == [None, None]
+    assert found[2].refusal == "M must divide the dimension (M=7 d=50)"
+    assert not found[2].refusal_by_hand
+
+
+def test_groups_and_hand_written_grids_override_key_by_key(plugin):
+    definition = mine(plugin())
+    [only] = settings(definition, FACTS, group="smoke")
+    assert only.build == {"M": 5, "nbits": 4}
+    [by_hand] = settings(definition, FACTS, group="smoke", build={"M": 7})
+    assert by_hand.refusal_by_hand
+
+
+def test_an_unsupported_metric_is_a_refusal(plugin):
+    facts = Facts(k=10, n=1000, d=50, metric="euclidean")
+    assert {s.refusal for s in settings(mine(plugin()), facts)} == {
+        "metric euclidean is not among angular"
+    }
+
+
+def test_short_names_hold_what_varies():
+    grid = {"M": [5, 7], "nbits": 4, "eta": None}
+    assert short_name({"M": 5, "nbits": 4, "eta": None}, grid) == "M=5"
+    assert short_name({"M": 5, "nbits": 8, "eta": 2.5}, grid) == "M=5 nbits=8 eta=2.5"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("metrics:", "metric:", "did you mean 'metrics'"),
+        ("smoke: {build", "smoke: {biuld", "did you mean 'build'"),
+        ("adapter: adapter:Mine", "adapter: nothing:Mine", "nothing.py is not in the folder"),
+        ("adapter: adapter:Mine", "adapter: os.system", "wrong value for 'adapter'"),
+        ("[angular]", "[cosine]", "wrong value for 'metrics.0'"),
+        ("rerank >= k", "rerank >= kk", "unknown name 'kk'"),
+        ("rerank >= k", "rerank >= open('x')", "not allowed in an expression"),
+        ("{rerank: [0, 5, 20]}", "{rerank: []}", "no values for 'rerank'"),
+        ("{rerank: [0, 5, 20]}", "{M: [1], rerank: 0}", "the parameter name 'M' is taken"),
+        ("about: A test.", "about: 3", "wrong value for 'about'"),
+        ("  about: A test.\n", "", "the key 'about' is missing"),
+        (
+            "about: A test.",
+            "about: x\n  requires: ['not a requirement !!']",
+            "not a pip requirement",
+        ),
+        ("mine:", "Mine Thing:", "an entry cannot be called"),
+        ("[5, 7]", "[5, 7", "not valid YAML"),
+    ],
+)
+def test_a_mistake_names_file_line_and_mend(plugin, old, new, message):
+    assert old in ENTRY
+    root = plugin(ENTRY.replace(old, new))
+    with pytest.raises(UserError) as caught:
+        load_registry([root])
+    assert message in str(caught.value)
+    assert f"{root}/algorithms/mine" in str(caught.value)
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(plugin):
+    root = plugin(ENTRY.replace("metrics:", "metric:").replace("search:", "serach:"))
+    with pytest.raises(UserError) as caught:
+        load_registry([root])
+    assert "did you mean 'search'" in str(caught.value)
+    assert "did you mean 'metrics'" in str(caught.value)
+    assert "config.yml:6" in str(caught.value)
+
+
+def test_two_folders_and_two_entries_of_one_name_are_errors(plugin, tmp_path):
+    root = plugin()
+    plugin(ENTRY, folder="other")
+    with pytest.raises(UserError, match="two entries are called 'mine'"):
+        load_registry([root])
+    with pytest.raises(UserError, match="two plug-in folders are called 'exact'"):
+        load_registry([plugin(ENTRY, folder="exact")])
+
+
+def test_a_folder_must_be_importable(plugin):
+    with pytest.raises(UserError, match="rename it, for example to 'my_index'"):
+        load_registry([plugin(folder="my-index")])
+
+
+def test_a_missing_library_is_listed_with_its_pip_line_and_breaks_nothing(plugin, command):
+    root = plugin(ENTRY.replace("about:", "requires: ['no-such-package==1.2']\n  about:"))
+    assert mine(root).missing() == ["no-such-package==1.2"]
+    done = command("list", "algorithms", "--plugins", root)
+    assert done.returncode == 0
+    assert "pip install 'no-such-package==1.2'" in done.stdout
+
+
+def test_a_plugins_folder_without_plugins_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="no plug-ins here"):
+        load_registry([tmp_path])
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_suite_of_the_house_is_whole(name):
+    suite = read_suite(name, load_registry().algorithms)
+    assert suite.variants
+    assert suite.about
+
+
+SUITE = """\
+k: 10
+datasets: [glove-50-10k]
+algorithms:
+  exact:
+  pq: {build: {M: [25]}}
+builds: 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("k: 10", "k: 0", "greater than or equal to 1"),
+        ("builds: 2", "repeats: 0", "greater than or equal to 1"),
+        ("builds: 2", "buidls: 2", "did you mean 'builds'"),
+        ("exact:", "exakt:", "did you mean 'exact'"),
+        ("{M: [25]}", "{MM: [25]}", "pq has no build parameter 'MM'"),
+        ("{build: {M: [25]}}", "{group: smokey}", "did you mean 'smoke'"),
+        ("{build: {M: [25]}}", "{label: exact}", "stands for both"),
+        ("builds: 2", "memory: much", "a size such as 8GiB"),
+        ("builds: 2", "timeout: -1", "greater than 0"),
+        ("builds: 2", "mode: fast", "'single' or 'batch'"),
+        ("k: 10", "", "the key 'k' is missing"),
+    ],
+)
+def test_a_mistake_in_a_suite_names_file_and_line(tmp_path: Path, old, new, message):
+    path = tmp_path / "mine.yml"
+    path.write_text(SUITE.replace(old, new))
+    with pytest.raises(UserError) as caught:
+        read_suite(str(path), load_registry().algorithms)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_an_unknown_suite_gets_the_nearest_name():
+    with pytest.raises(UserError, match="did you mean 'demo'"):
+        read_suite("dmeo", load_registry().algorithms)

@@ -24,6 +24,15 @@ def plot(
         typer.Option("--out", "-o", help="Folder for the figures. Default: RESULTS/plots."),
     ] = None,
     formats: Formats = None,
+    figure: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--figure",
+            help="qps-recall, recall-1-at-n, build-costs, training-loss (these four by default), "
+            "at-recall, recall-bits, recall-distortion, latency, difficulty, all, "
+            "or Y:X for two quantities, such as p99_ms:recall.",
+        ),
+    ] = None,
     style: Annotated[
         StyleName, typer.Option("--style", help="For a screen, a paper's column or a slide.")
     ] = "screen",
@@ -38,12 +47,19 @@ def plot(
       annharness plot demo
 
       annharness plot --style paper --format pdf --out figures
+
+      annharness plot demo --figure latency --figure p99_ms:recall
     """
     from harness.report.plots.writing import write_plots  # matplotlib takes a second to load
 
     table = load_selected(results, suite, plugins)
     paths = write_plots(
-        table, out or results / "plots", formats=formats or ("png", "svg"), style=style, stale=stale
+        table,
+        out or results / "plots",
+        formats=formats or ("png", "svg"),
+        names=figure,
+        style=style,
+        stale=stale,
     )
     for path in paths:
         print(path)

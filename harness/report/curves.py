@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ import pandas as pd
 from harness.measures.at_recall import Curve, qps_at_recall
 from harness.measures.frontier import pareto_frontier
 from harness.report.looks import Look, variant
-from harness.report.points import known
+from harness.report.points import known, rows_of
 from harness.report.quantities import Quantity
 
 _LEVELS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -51,6 +51,31 @@ def curves_of(
         seen[algorithm] += 1
         curves.append(CurvePoints(name, algorithm, look, rows, rows.iloc[chosen]))
     return curves
+
+
+def smallest(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the points at which the index of their build is smallest."""
+    if points.empty:
+        return points
+    build = [points["curve"], points["build_words"]]
+    least = points.groupby(build)["bytes_per_vector"].transform("min")
+    return points[points["bytes_per_vector"] <= least]
+
+
+def whole(curve: CurvePoints, x: Quantity) -> CurvePoints:
+    """Return the curve with all of its points joined, in the order of x."""
+    ordered = curve.points.sort_values(x.column, kind="stable")
+    return replace(curve, points=ordered, frontier=ordered)
+
+
+def distinct_looks(
+    rows: pd.DataFrame, looks: Mapping[str, Look]
+) -> Iterator[tuple[dict[str, Any], Look]]:
+    """Yield rows by name with their looks; labels of one algorithm differ by dash."""
+    seen = Counter[str]()
+    for row in rows_of(rows.sort_values(["algorithm", "curve"], kind="stable")):
+        yield row, variant(looks[row["algorithm"]], seen[row["algorithm"]])
+        seen[row["algorithm"]] += 1
 
 
 def by_relevance(points: pd.DataFrame) -> list[str]:

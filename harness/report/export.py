@@ -31,7 +31,7 @@ _MORE = ("metric", "n", "d", "nq", "machine", "key", "qps_scope", "nondeterminis
 _CURVES = ("recall_curve", "first_recall_curve")
 
 # A spreadsheet takes a cell that begins so for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 def export(table: pd.DataFrame, path: Path, *, per_query: bool = False) -> None:
@@ -177,8 +177,8 @@ def _cell(value: object) -> object:
     if isinstance(value, Mapping):
         return json.dumps(_plain(value), ensure_ascii=False)
     if isinstance(value, str):
-        clean = value.replace("\x00", "")
-        return f"'{clean}" if clean.startswith(_FORMULA_STARTS) else clean
+        clean = value.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+        return f"'{clean}" if clean.lstrip().startswith(_FORMULA_STARTS) else clean
     return value
 
 

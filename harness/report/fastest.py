@@ -93,3 +93,24 @@ def _p_value(winner: dict[str, Any], other: dict[str, Any]) -> float:
         return float("nan")
     test = paired_ratio if len(ours) == len(theirs) else unpaired_ratio
     return test(ours, theirs).p_value
+
+
+def common_level(
+    scene: Scene, levels: Sequence[float] = (0.9, 0.95, 0.8, 0.5, 0.99)
+) -> float | None:
+    """Return the level of recall at which curves are best compared.
+
+    The first of the levels that the most curves reach; None if no curve reaches any.
+    """
+    points = known(scene.points, "recall", "qps")
+    reach = points.groupby("curve")["recall"].max() if len(points) else pd.Series(dtype=float)
+    counts = [int((reach >= level).sum()) for level in levels]
+    return levels[counts.index(max(counts))] if max(counts, default=0) else None
+
+
+def representatives(scene: Scene, level: float) -> pd.DataFrame:
+    """Return the fastest point of each curve whose recall reaches a level, fastest first."""
+    points = known(scene.points, "recall", "qps")
+    enough = points[points["recall"] >= level]
+    ordered = enough.sort_values(["qps", "curve"], ascending=[False, True], kind="stable")
+    return ordered.drop_duplicates("curve")

@@ -91,6 +91,11 @@ def human(value: float, unit: str = "", digits: int = 3) -> str:
     return _joined(value, "", unit, digits)
 
 
+def shortened(text: str, longest: int) -> str:
+    """Return text of at most `longest` characters, the cut marked."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def _time(seconds: float, digits: int) -> str:
     for factor, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
         if abs(seconds) >= 0.9995 * factor:

@@ -15,7 +15,7 @@ from harness.report.looks import Look
 from harness.report.plots.figure import conclude, new_figure
 from harness.report.plots.style import INK
 from harness.report.points import Scene
-from harness.report.quantities import human, quantity
+from harness.report.quantities import human, quantity, shortened
 
 _MOST = 14
 _LONGEST = 44
@@ -33,16 +33,23 @@ def build_costs(
     builds = _builds(scene.points)
     shown = builds.head(_MOST).sort_values(_ORDER, kind="stable") if len(builds) else builds
     figure = new_figure(height=max(0.55, min(1.3, 0.3 + 0.08 * len(shown))))
-    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
-    for axes, name in zip(panels, names, strict=True):
-        _panel(axes, shown, name, looks)
-    panels[0].set_yticks(range(len(shown)), list(shown["_name"]) if len(shown) else [])
-    panels[0].set_ylim(len(shown) - 0.5, -0.5)
+    draw_panels(figure, shown, names, looks)
     left_out = len(builds) - len(shown)
     notes = [f"{left_out} more builds are not shown: slower or less accurate."] if left_out else []
     title = f"{scene.dataset}: what an index costs"
     conclude(figure, scene, title, notes, empty=shown.empty)
     return figure
+
+
+def draw_panels(
+    figure: Figure, rows: pd.DataFrame, names: Sequence[str], looks: Mapping[str, Look]
+) -> None:
+    """Draw a panel of horizontal bars per quantity; the column `_name` names the rows."""
+    panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for axes, name in zip(panels, names, strict=True):
+        _panel(axes, rows, name, looks)
+    panels[0].set_yticks(range(len(rows)), list(rows["_name"]) if len(rows) else [])
+    panels[0].set_ylim(len(rows) - 0.5, -0.5)
 
 
 def _builds(points: pd.DataFrame) -> pd.DataFrame:
@@ -62,8 +69,7 @@ def _builds(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _name(parts: tuple[str, str]) -> str:
-    name = "  ".join(part for part in parts if part)
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+    return shortened("  ".join(part for part in parts if part), _LONGEST)
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look]) -> None:
@@ -87,7 +93,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look])
                       path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
     # Lengths of bars are compared, so they start at 0 and the axis is linear.
     axes.set_xlim(0, 1.3 * max(ends) if most > 0 else 1)
-    axes.set_title(item.title.format(k=""), loc="left")
+    axes.set_title(item.brief, loc="left")
     axes.xaxis.set_major_formatter(lambda value, _: human(value, item.unit) if value else "0")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)

@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 from harness.report.looks import Look
 from harness.report.plots.style import FAINT, head
 from harness.report.points import Scene
+from harness.report.quantities import shortened
 
 _MOST_FAILURES = 2
+_LONGEST = 60
 
 
 def new_figure(height: float = 1.0) -> Figure:
@@ -46,7 +48,7 @@ def failure_notes(scene: Scene) -> list[str]:
     failed, notes = scene.failures[~unsupported], []
     if len(failed):
         named = [
-            f"{row['curve']} {row['words']}".strip() + f" ({row['status']})"
+            shortened(f"{row['curve']} {row['words']}".strip(), _LONGEST) + f" ({row['status']})"
             for _, row in failed.head(_MOST_FAILURES).iterrows()
         ]
         more = len(failed) - len(named)

@@ -13,8 +13,12 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from harness.report.plots.saving import quiet_fonts
+from harness.report.quantities import shortened
+
 Float64 = NDArray[np.float64]
 
+_LONGEST = 44  # characters of a name
 _STEP = 4.0  # pixels between the samples of a curve
 _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 
@@ -40,7 +44,8 @@ def label_curves(axes: Axes, curves: Sequence[NamedCurve], avoid: Float64 | None
     figure = axes.figure.get_figure(root=True)
     assert figure is not None
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
+    with quiet_fonts():
+        canvas.draw()  # type: ignore[no-untyped-call]
     figure.set_layout_engine("none")  # the places stand; a new layout would move the axes
     renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
     paths = [_sampled(axes, curve) for curve in curves]
@@ -49,8 +54,8 @@ def label_curves(axes: Axes, curves: Sequence[NamedCurve], avoid: Float64 | None
     obstacles = np.concatenate(paths) if paths else np.empty((0, 2))
     taken: list[Bbox] = []
     for curve in sorted(curves, key=lambda curve: -len(curve.name)):
-        text = axes.text(0, 0, curve.name, color=curve.colour, weight="bold", size="small",
-                         ha="left", va="bottom", zorder=6)  # fmt: skip
+        text = axes.text(0, 0, shortened(curve.name, _LONGEST), color=curve.colour, weight="bold",
+                         size="small", ha="left", va="bottom", zorder=6)  # fmt: skip
         text.set_in_layout(False)
         box = text.get_window_extent(renderer)
         corners = _candidates(_anchors(axes, curve), box.width, box.height)

@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from harness.report.looks import GREY, Look, variant
+from harness.report.curves import distinct_looks
+from harness.report.looks import GREY, Look
 from harness.report.plots.figure import conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.points import Scene, rows_of
@@ -32,7 +33,7 @@ def recall_curves(scene: Scene, looks: Mapping[str, Look]) -> Figure:
     ranks = np.arange(1, scene.k + 1)
     for row in rows_of(others):
         axes.plot(ranks, row["first_recall_curve"], color=GREY, alpha=0.3, linewidth=0.8, zorder=1)
-    named = [_draw(axes, row, ranks, look) for row, look in _with_looks(chosen, looks)]
+    named = [_draw(axes, row, ranks, look) for row, look in distinct_looks(chosen, looks)]
     _set_axes(axes, scene)
     title = f"{scene.dataset}: is the nearest among the first N? recall 1@N"
     notes = [f"In grey: {len(others)} further settings."] if len(others) else []
@@ -59,13 +60,6 @@ def _chosen(points: pd.DataFrame) -> pd.DataFrame:
     return ordered.groupby("curve", sort=True).head(1).drop(columns="_far").head(_MOST)
 
 
-def _with_looks(chosen: pd.DataFrame, looks: Mapping[str, Look]):  # type: ignore[no-untyped-def]
-    seen: dict[str, int] = {}
-    for row in rows_of(chosen.sort_values(["algorithm", "curve"])):
-        number = seen[row["algorithm"]] = seen.get(row["algorithm"], -1) + 1
-        yield row, variant(looks[row["algorithm"]], number)
-
-
 def _draw(axes, row, ranks, look) -> NamedCurve:  # type: ignore[no-untyped-def]
     curve = row["first_recall_curve"]
     marks = sorted({int(i) for i in np.unique(np.geomspace(1, len(ranks), 8).round()) - 1})
@@ -76,7 +70,7 @@ def _draw(axes, row, ranks, look) -> NamedCurve:  # type: ignore[no-untyped-def]
     if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):
         axes.fill_between(ranks, low, high, color=look.colour, alpha=0.13, linewidth=0, zorder=2)
     name = f"{row['curve']}  {row['words']}".strip()
-    return NamedCurve(name if len(name) <= 44 else f"{name[:43]}…", look.colour, ranks, curve)
+    return NamedCurve(name, look.colour, ranks, curve)
 
 
 def _set_axes(axes, scene: Scene) -> None:  # type: ignore[no-untyped-def]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,16 @@ def save(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
     return paths
 
 
+@contextmanager
+def quiet_fonts() -> Iterator[None]:
+    """Draw without complaint characters that the font lacks: they show as boxes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
 def _draw(figure: Figure, kind: str, path: Path) -> None:
     # Matplotlib reads these settings when it draws.
     settings = mpl.rc_context({"svg.hashsalt": "annharness", "text.parse_math": False})
-    with settings, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+    with settings, quiet_fonts():
         figure.savefig(path, format=kind, metadata=_NAMELESS[kind])

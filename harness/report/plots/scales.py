@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from harness.report.quantities import Quantity, Scale, human
@@ -104,7 +104,9 @@ def _ticks(low: float, high: float, scale: Scale) -> list[float] | None:
     span = np.log10(high / low)
     steps = (1.0,) if span > 3.5 else (1.0, 3.0) if span > 2.2 else (1.0, 2.0, 5.0)
     if span < 0.7:
-        return None
+        return [
+            float(tick) for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high
+        ]
     return [s * 10.0**e for e in decades for s in steps if low <= s * 10.0**e <= high]
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report.curves import CurvePoints, by_relevance, curves_of
+from harness.report.curves import CurvePoints, by_relevance, curves_of, smallest, whole
 from harness.report.looks import GREY, Look
 from harness.report.plots.figure import conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
@@ -30,11 +30,16 @@ _CEILING_REACH = 4.0  # a harness limit further above the points than this is of
 
 @dataclass(frozen=True)
 class Choices:
-    """What the reader chose; None leaves it to the figure."""
+    """What the reader chose; None leaves it to the figure.
+
+    `codes_only` keeps the smallest index of each build, whose codes alone decide, and joins all of
+    these points instead of the frontier.
+    """
 
     x_scale: Scale | None = None
     y_scale: Scale | None = None
     most_curves: int = MOST_CURVES
+    codes_only: bool = False
 
 
 def tradeoff(
@@ -66,7 +71,12 @@ def tradeoff(
     across, up = quantity(x), quantity(y)
     figure = new_figure()
     axes = figure.subplots()
-    curves = curves_of(scene.points, across, up, looks)
+    if choices.codes_only:
+        curves = [
+            whole(curve, across) for curve in curves_of(smallest(scene.points), across, up, looks)
+        ]
+    else:
+        curves = curves_of(scene.points, across, up, looks)
     shown = _shown(scene, curves, choices.most_curves)
     notes = _notes(scene, curves, shown)
     ceiling = _ceiling(scene) if up.column == "qps" else None
@@ -75,7 +85,8 @@ def tradeoff(
         _draw(axes, curve, across, up, greyed=curve.name not in shown)
     if ceiling is not None and curves:
         notes += _draw_ceiling(axes, scene, across, ceiling)
-    title = f"{scene.dataset}: {up.brief} against {across.brief}".format(k=scene.k)
+    names = [item.brief.format(k=scene.k) for item in (up, across)]
+    title = f"{scene.dataset}: {' against '.join(names)}"
     conclude(figure, scene, title, notes, empty=not curves)
     named = [
         NamedCurve(c.name, c.look.colour, _values(c.frontier, across), _values(c.frontier, up))

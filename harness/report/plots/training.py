@@ -15,7 +15,7 @@ from harness.report.looks import Look
 from harness.report.plots.figure import conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.points import Scene, rows_of
-from harness.report.quantities import human
+from harness.report.quantities import human, shortened
 
 Float64 = NDArray[np.float64]
 
@@ -50,7 +50,10 @@ def training_loss(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
     conclude(figure, scene, f"{scene.dataset}: training loss per iteration", notes)
     for axes, name in zip(panels, shown, strict=False):
         colour = looks[_algorithm(scene, name)].colour
-        named = [NamedCurve(t.words[:_LONGEST], colour, t.iteration, t.loss) for t in traces[name]]
+        named = [
+            NamedCurve(shortened(t.words, _LONGEST), colour, t.iteration, t.loss)
+            for t in traces[name]
+        ]
         label_curves(axes, named if len(named) <= 4 else [])
     return figure
 
@@ -80,7 +83,7 @@ def _panel(axes: Axes, name: str, traces: list[_Trace], look: Look) -> None:
     for trace in traces:
         axes.plot(trace.iteration, trace.loss, color=look.colour, marker=look.marker,
                   markersize=0.6 * marker_size(look), linewidth=1.3, alpha=0.9)  # fmt: skip
-    axes.set_title(name, loc="left", color=look.colour, weight="bold")
+    axes.set_title(shortened(name, _LONGEST), loc="left", color=look.colour, weight="bold")
     axes.set_xlabel("iteration")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))

@@ -9,25 +9,67 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from harness.contracts import UserError
 from harness.report.looks import Look, looks
+from harness.report.plots.at_recall import at_recall
 from harness.report.plots.bars import build_costs
+from harness.report.plots.query_curves import latency_distribution, recall_by_difficulty
 from harness.report.plots.recall_curves import recall_curves
 from harness.report.plots.saving import check_formats, save
 from harness.report.plots.style import StyleName, settings
-from harness.report.plots.tradeoff import tradeoff
+from harness.report.plots.tradeoff import Choices, tradeoff
 from harness.report.plots.training import training_loss
-from harness.report.points import Scene, prepare, scenes
+from harness.report.points import Scene, known, prepare, scenes
+from harness.report.quantities import quantity
 
 Maker = Callable[[Scene, Mapping[str, Look]], Figure | None]
 
+
+def _pair(x: str, y: str, choices: Choices | None = None) -> Maker:
+    return lambda scene, looks: tradeoff(scene, looks, x, y, choices)
+
+
 # A scene without a single finished point gets the first figure only, which names the failures.
 MAKERS: dict[str, Maker] = {
-    "qps-recall": tradeoff,
+    "qps-recall": _pair("recall", "qps"),
     "recall-1-at-n": recall_curves,
     "build-costs": build_costs,
     "training-loss": training_loss,
+    "at-recall": at_recall,
+    "recall-bits": _pair("bits_per_vector", "recall"),
+    "recall-distortion": _pair("distortion", "recall", Choices(codes_only=True)),
+    "latency": latency_distribution,
+    "difficulty": recall_by_difficulty,
 }
+USUAL = ("qps-recall", "recall-1-at-n", "build-costs", "training-loss")
 _LEAST_K_FOR_CURVES = 20
+
+
+def makers(names: Sequence[str] | None) -> dict[str, Maker]:
+    """Return the makers of these figures; `all` is every figure, None the usual ones.
+
+    A name `Y:X` of two quantities is a figure of Y against X.
+
+    Raises
+    ------
+    UserError
+        If there is no such figure or quantity.
+    """
+    chosen: dict[str, Maker] = {}
+    for name in names or USUAL:
+        if name == "all":
+            chosen |= MAKERS
+        elif ":" in name:
+            y, x = name.split(":", 1)
+            chosen[f"{quantity(y).column}-{quantity(x).column}"] = _pair(x, y)
+        elif name in MAKERS:
+            chosen[name] = MAKERS[name]
+        else:
+            raise UserError(
+                f"no figure is called {name!r}",
+                expected=", ".join((*MAKERS, "all", "or Y:X for two quantities")),
+            )
+    return chosen
 
 
 def write_plots(
@@ -35,6 +77,7 @@ def write_plots(
     out: Path,
     *,
     formats: Sequence[str] = ("png", "svg"),
+    names: Sequence[str] | None = None,
     style: StyleName = "screen",
     stale: bool = False,
 ) -> list[Path]:
@@ -48,6 +91,8 @@ def write_plots(
         The folder; made if missing.
     formats
         Any of `png`, `svg`, `pdf`.
+    names
+        Which figures: keys of `MAKERS`, `all`, or `Y:X` for two quantities; the usual by default.
     style
         `screen`, `paper` (one column) or `slide`.
     stale
@@ -64,28 +109,35 @@ def write_plots(
         If a format is unknown or the folder cannot be written.
     """
     check_formats(formats)
+    chosen = makers(names)
     paths: list[Path] = []
     with mpl.rc_context():
         mpl.rcdefaults()  # a user's own matplotlibrc must not change published figures
         mpl.rcParams.update(settings(style))
-        for name, figure in figures(table, stale=stale):
+        for name, figure in figures(table, chosen, stale=stale):
             paths += save(figure, out / name, formats)
     return paths
 
 
-def figures(table: pd.DataFrame, *, stale: bool = False) -> Iterator[tuple[str, Figure]]:
+def figures(
+    table: pd.DataFrame, makers: Mapping[str, Maker], *, stale: bool = False
+) -> Iterator[tuple[str, Figure]]:
     """Yield the name and the figure of each picture of a table, in the style in force."""
     prepared = prepare(table, stale=stale)
     if prepared.empty:
         return
-    chosen = looks(prepared["algorithm"])
+    styles = looks(prepared["algorithm"])
     for scene in scenes(prepared):
-        for name, maker in MAKERS.items():
-            if _fits(scene, name) and (figure := maker(scene, chosen)) is not None:
+        for name, maker in makers.items():
+            if _fits(scene, name) and (figure := maker(scene, styles)) is not None:
                 yield f"{scene.slug}-{name}", figure
 
 
 def _fits(scene: Scene, name: str) -> bool:
+    """Whether a scene has what a figure shows; a scene of failures gets the first figure only."""
     if scene.points.empty:
         return name == "qps-recall" and len(scene.failures) > 0
+    if name in ("recall-bits", "recall-distortion"):
+        column = {"recall-bits": "bits_per_vector", "recall-distortion": "distortion"}[name]
+        return len(known(scene.points, "recall", column)) > 0
     return name != "recall-1-at-n" or scene.k >= _LEAST_K_FOR_CURVES

@@ -1,0 +1,108 @@
+"""Exports: the design's columns, faithful figures, and text that nothing runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.contracts import UserError
+from harness.report.export import csv_text, export, latex
+
+FORMULAS = ['=cmd|"/c calc"!A1', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
+
+
+def read_csv(table):
+    return list(csv.DictReader(io.StringIO(csv_text(table))))
+
+
+def test_csv_has_the_columns_of_the_design(table_maker):
+    header = csv_text(table_maker(k=10)).splitlines()[0]
+    assert header == (
+        "dataset,algorithm,label,build,search,k,mode,threads,build_threads,builds,repeats,status,"
+        "reason,stale,recall@1,recall@5,recall@10,recall1@1,recall1@5,recall1@10,recall@10_low,"
+        "recall@10_high,qps,qps_low,qps_high,mean_ms,p50_ms,p95_ms,p99_ms,p999_ms,build_seconds,"
+        "index_bytes,bytes_per_vector,peak_rss_bytes"
+    )
+    assert "recall@100,recall1@1," in csv_text(table_maker(k=100)).splitlines()[0]
+
+
+def test_csv_holds_every_point_and_its_figures(table):
+    rows = read_csv(table)
+    assert len(rows) == len(table)
+    for row, (_, point) in zip(rows, table.iterrows(), strict=True):
+        assert json.loads(row["build"]) == point["build"]
+        if point["status"] == "ok":
+            assert float(row["qps"]) == point["qps"]
+            assert float(row["recall@10"]) == point["recall@10"]
+        else:
+            assert row["qps"] == ""
+            assert row["reason"] == point["reason"]
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_cell_is_a_formula(table, formula):
+    nasty = table.assign(algorithm=formula, label=formula, reason=formula, dataset=formula)
+    for row in read_csv(nasty):
+        for name in ("algorithm", "label", "reason", "dataset"):
+            assert row[name] == "'" + formula.replace("\r", "\n")
+
+
+def test_empty_table_gives_a_header(table):
+    assert len(csv_text(table.iloc[:0]).splitlines()) == 1
+
+
+def test_json_is_strict_and_keeps_parameters(table, tmp_path):
+    export(table, tmp_path / "t.json")
+    rows = json.loads((tmp_path / "t.json").read_text(), parse_constant=pytest.fail)
+    assert rows[1]["build"] == {"M": 10, "nbits": 4}
+    assert rows[-1]["qps"] is None
+    np.testing.assert_allclose(rows[0]["recall_curve"], table.iloc[0]["recall_curve"])
+
+
+def test_parquet_per_point_and_per_query(table, tmp_path):
+    export(table, tmp_path / "t.parquet")
+    points = pd.read_parquet(tmp_path / "t.parquet")
+    np.testing.assert_allclose(points["qps"], table["qps"].astype(float))
+    export(table, tmp_path / "q.parquet", per_query=True)
+    queries = pd.read_parquet(tmp_path / "q.parquet")
+    finished = table[table["status"] == "ok"]
+    assert len(queries) == len(finished) * 200
+    means = queries.groupby("key")["recall"].mean()
+    for _, point in finished.iterrows():
+        assert means[point["key"]] == pytest.approx(point["query_recall"].mean())
+
+
+def test_markdown_and_latex_hold_every_row_and_no_commands(table, tmp_path):
+    nasty = table.assign(label="a|b <script> \\input{x} $ _ # & {0}\nnew line")
+    for ending in (".md", ".tex"):
+        export(nasty, tmp_path / f"t{ending}")
+    markdown = (tmp_path / "t.md").read_text().splitlines()
+    assert len(markdown) == len(table) + 2
+    assert "<script>" not in "".join(markdown)
+    assert len({line.replace("\\|", "").count("|") for line in markdown}) == 1
+    tex = (tmp_path / "t.tex").read_text()
+    assert "\\input" not in tex
+    assert tex.count("\\\\\n") == len(table) + 1
+
+
+def test_latex_escapes_every_special_character():
+    assert latex("a_b&50%") == r"a\_b\&50\%"
+    assert latex("\\") == r"\textbackslash{}"
+
+
+@pytest.mark.parametrize(("name", "per_query"), [("t.xls", False), ("t", False), ("t.csv", True)])
+def test_impossible_exports_write_nothing(table, tmp_path, name, per_query):
+    with pytest.raises(UserError):
+        export(table, tmp_path / name, per_query=per_query)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_named(table, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"t\.csv"):
+        export(table, tmp_path / "file" / "t.csv")

@@ -1,0 +1,269 @@
+"""Figures: what is drawn, what is said, and that nothing breaks them."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from harness.contracts import UserError
+from harness.report.looks import looks
+from harness.report.plots.style import settings
+from harness.report.plots.tradeoff import Choices, tradeoff
+from harness.report.plots.writing import MAKERS, figures, makers, write_plots
+from harness.report.points import prepare, scenes
+from harness.report.quantities import QUANTITIES, human, quantity
+
+NASTY = (
+    '<script>alert("x")</script> ../../etc $\\frac{1}$ {0} \u202eright-to-left \U0001f600 '
+    + "n" * 300
+)
+
+
+@pytest.fixture(autouse=True)
+def _screen_style():
+    with mpl.rc_context():
+        mpl.rcParams.update(settings("screen"))
+        yield
+
+
+def only_scene(table):
+    (scene,) = scenes(prepare(table))
+    return scene
+
+
+def texts(figure):
+    found = [text.get_text() for text in figure.texts]
+    for axes in figure.axes:
+        found += [text.get_text() for text in axes.texts]
+        found += [axes.get_title(loc="left"), axes.get_xlabel(), axes.get_ylabel()]
+    return "\n".join(found)
+
+
+def draw(table, x="recall", y="qps", choices=None):
+    return tradeoff(only_scene(table), looks(table["algorithm"]), x, y, choices)
+
+
+def test_writes_png_and_svg_that_are_the_same_every_time(table, tmp_path):
+    first = write_plots(table, tmp_path / "a")
+    second = write_plots(table, tmp_path / "b")
+    assert [path.name for path in first] == [path.name for path in second]
+    assert {path.suffix for path in first} == {".png", ".svg"}
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_usual_figures_and_their_conditions(table_maker):
+    found = dict(figures(table_maker(k=100), makers(None)))
+    assert set(found) == {f"glove-50-10k-k100-{name}" for name in makers(None)}
+    for figure in found.values():
+        for words in ("glove-50-10k", "k = 100", "1 thread", "AMD EPYC, 2 cores"):
+            assert words in texts(figure)
+
+
+def test_recall_1_at_n_needs_a_large_k(table_maker):
+    assert not any("recall-1" in name for name, _ in figures(table_maker(k=10), makers(None)))
+
+
+def test_every_curve_is_named_once_and_in_the_algorithms_colour(table):
+    (axes,) = draw(table).axes
+    names = [text for text in axes.texts if text.get_text() in set(table["algorithm"])]
+    assert sorted(t.get_text() for t in names) == ["anisotropic-pq", "exact", "faiss-pq", "pq"]
+    for text in names:
+        assert text.get_color() == looks(table["algorithm"])[text.get_text()].colour
+
+
+def test_names_cover_no_other_name_and_stay_inside(table_maker):
+    figure = draw(table_maker(extra=["hnswlib", "scann"]))
+    (axes,) = figure.axes
+    figure.canvas.draw()
+    names = set(table_maker(extra=["hnswlib", "scann"])["algorithm"])
+    boxes = [t.get_window_extent() for t in axes.texts if t.get_text() in names]
+    assert len(boxes) == 6
+    for i, box in enumerate(boxes):
+        assert axes.bbox.padded(1).containsx(box.x0)
+        assert axes.bbox.padded(1).containsx(box.x1)
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
+def test_frontier_is_drawn_and_dominated_points_stand_behind(table):
+    (axes,) = draw(table).axes
+    blue = looks(table["algorithm"])["pq"].colour
+    lines = [line for line in axes.lines if line.get_color() == blue]
+    joined = [line for line in lines if line.get_linestyle() == "-"]
+    x, y = joined[0].get_data()
+    assert (np.diff(x) > 0).all()
+    assert (np.diff(y) < 0).all()
+
+
+def test_axes_hold_every_point_and_their_direction(table):
+    (axes,) = draw(table, "p99_ms", "recall").axes
+    assert "less is better" in axes.get_xlabel()
+    assert "more is better" in axes.get_ylabel()
+    low, high = axes.get_xlim()
+    times = table.loc[table["in_answers"], "p99_ms"]
+    assert low < times.min() < times.max() < high
+
+
+def test_scales_are_chosen_and_can_be_overridden(table):
+    (axes,) = draw(table).axes
+    assert axes.get_yscale() == "log"
+    (axes,) = draw(table, choices=Choices(x_scale="linear", y_scale="linear")).axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "linear")
+
+
+def test_close_recalls_are_told_apart_by_their_error(table):
+    near = table[table["recall@10"] > 0.85]
+    (axes,) = draw(near).axes
+    assert axes.get_xscale() == "function"
+    pixels = axes.transData.transform([(0.9, 5e3), (0.99, 5e3), (1.0, 5e3)])[:, 0]
+    assert pixels[2] - pixels[1] > 0.5 * (pixels[1] - pixels[0])
+
+
+def test_the_limit_of_the_harness_is_a_line_and_near_points_are_ringed(table):
+    near = table.copy()
+    near.loc[near["algorithm"] == "no-op", "qps"] = 40_000.0
+    figure = draw(near)
+    assert "limit of the harness" in texts(figure)
+    assert "within a factor of 2" in texts(figure)
+    assert "far above" in texts(draw(table))
+
+
+def test_no_op_is_no_curve(table):
+    assert "no-op" not in [text.get_text() for text in draw(table).axes[0].texts]
+
+
+def test_failures_are_told(table):
+    words = texts(draw(table))
+    assert "2 failed" in words
+    assert "timeout" in words
+
+
+def test_too_many_curves_are_greyed_and_said(table_maker):
+    crowded = table_maker(extra=[f"other-{i}" for i in range(12)])
+    figure = draw(crowded)
+    assert "8 more in grey" in texts(figure)
+    named = [t for t in figure.axes[0].texts if t.get_text() in set(crowded["algorithm"])]
+    assert len(named) == 8
+
+
+def test_machines_are_not_drawn_together(table):
+    other = table.assign(machine="Other CPU, 8 cores")
+    import pandas as pd
+
+    both = dict(figures(pd.concat([table, other]), makers(["qps-recall"])))
+    assert len(both) == 2
+    assert len(set(both)) == 2
+
+
+def test_stale_points_are_left_out_unless_asked_for(table):
+    old = table.assign(stale=True)
+    assert list(figures(old, makers(None))) == []
+    assert len(list(figures(old, makers(["qps-recall"]), stale=True))) == 1
+
+
+def test_empty_table_draws_nothing(table, tmp_path):
+    assert write_plots(table.iloc[:0], tmp_path) == []
+
+
+def test_all_failed_says_so(table, tmp_path):
+    failed = table[table["status"] != "ok"]
+    (path,) = write_plots(failed, tmp_path, formats=["svg"])
+    assert path.exists()
+    assert "no point finished" in texts(draw(failed))
+
+
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(1, 2), slice(0, 2)])
+def test_one_point_is_enough_for_every_figure(table, rows, tmp_path):
+    assert write_plots(table.iloc[rows], tmp_path, formats=["png"], names=["all"])
+
+
+def test_one_query_and_one_build(table_maker, tmp_path):
+    assert write_plots(table_maker(nq=1, builds=1), tmp_path, formats=["png"], names=["all"])
+
+
+def test_unknown_figures_do_not_stop_the_known(table, tmp_path):
+    broken = table.copy()
+    broken.loc[:3, ["qps", "qps_low", "qps_high"]] = np.nan
+    broken.loc[4:5, ["build_seconds", "bytes_per_vector", "p99_ms"]] = np.nan
+    broken.loc[6, ["qps_low", "qps_high", "build_seconds_low", "build_seconds_high"]] = np.nan
+    assert write_plots(broken, tmp_path, formats=["png"], names=["all", "p99_ms:bytes_per_vector"])
+
+
+def test_nasty_names_are_text_everywhere(table, tmp_path):
+    nasty = table.copy()
+    nasty["dataset"] = NASTY
+    nasty["machine"] = NASTY
+    pq = nasty["algorithm"] == "pq"
+    nasty.loc[pq, ["algorithm", "label"]] = NASTY
+    nasty.loc[nasty["status"] != "ok", "reason"] = NASTY
+    nasty["build"] = [{NASTY: NASTY} for _ in range(len(nasty))]
+    paths = write_plots(nasty, tmp_path / "plots", names=["all"])
+    assert {path.parent for path in paths} == {tmp_path / "plots"}
+    for path in paths:
+        assert re.fullmatch(r"[A-Za-z0-9.\-]{1,150}\.(png|svg)", path.name)
+        if path.suffix == ".svg":
+            tags = {element.tag for element in ElementTree.parse(path).iter()}
+            assert not any("script" in tag for tag in tags)
+
+
+def test_looks_are_fixed_and_differ():
+    many = ["pq", "exact", *(f"algorithm-{i}" for i in range(50))]
+    chosen = looks(many)
+    assert len({(look.colour, look.marker) for look in chosen.values()}) == len(many)
+    assert looks(["pq"])["pq"] == chosen["pq"]
+    assert looks(reversed(many)) == chosen
+
+
+@pytest.mark.parametrize("name", ["qps-recal", "nothing:recall"])
+def test_unknown_figures_and_quantities_are_refused(name, table, tmp_path):
+    with pytest.raises(UserError):
+        write_plots(table, tmp_path / "new", names=[name])
+    assert not (tmp_path / "new").exists()
+
+
+def test_unknown_formats_are_refused(table, tmp_path):
+    with pytest.raises(UserError, match="gif"):
+        write_plots(table, tmp_path / "new", formats=["gif"])
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(table, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file"):
+        write_plots(table, tmp_path / "file" / "plots")
+
+
+@pytest.mark.parametrize("style", ["paper", "slide"])
+def test_other_styles(table, tmp_path, style):
+    assert write_plots(table, tmp_path, formats=["pdf"], names=["qps-recall"], style=style)
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_every_quantity_can_stand_on_an_axis(table, name):
+    assert quantity(name).brief.format(k=10) in texts(draw(table, name, "qps"))
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (0, "", "0"),
+        (12_345, "/s", "12.3k"),
+        (999_999, "/s", "1M"),
+        (13.25, "B", "13.2 B"),
+        (4.2e6, "B", "4.2 MB"),
+        (0.00095, "s", "950 µs"),
+        (0.25, "ms", "250 µs"),
+        (61, "s", "61 s"),
+        (float("nan"), "s", "n/a"),
+    ],
+)
+def test_numbers_in_few_characters(value, unit, words):
+    assert human(value, unit) == words
+
+
+def test_every_maker_is_tried_here():
+    assert len(MAKERS) == 9

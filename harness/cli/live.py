@@ -48,6 +48,7 @@ class PlainLines:
     def job_started(self, title: str, build: int, builds: int, tasks: int) -> None:
         """Remember what runs."""
         self._job += 1
+        self._jobs = max(self._jobs, self._job)  # a crash costs a build that was not planned
         self._title = f"{title}, build {build} of {builds}, {tasks} search settings"
 
     def phase(self, phase: str, header: PointHeader | None) -> None:
@@ -94,6 +95,7 @@ class LiveTable:
     def job_started(self, title: str, build: int, builds: int, tasks: int) -> None:
         """Show what runs."""
         self._job += 1
+        self._jobs = max(self._jobs, self._job)  # a crash costs a build that was not planned
         self._title = f"{title} (build {build} of {builds})"
         self._phase = "starting"
         self._refresh()

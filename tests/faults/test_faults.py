@@ -114,13 +114,13 @@ def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
 
 
 def test_one_bad_setting_does_not_lose_the_others(tmp_path, small_hdf5, command):
-    ways = ["second-wrong", "second-segfault"]
+    ways = ["setting-1-wrong", "second-segfault"]
     done = command("run", suite(tmp_path / "s.yml", ways), "--plugins", PLUGINS, timeout=300)
     assert done.returncode == 1
     assert "an id more than once in the answer to query 0" in done.stdout
     found = statuses(tmp_path / "results")
     assert {how: sorted(both) for how, both in found.items()} == {
-        "second-wrong": ["ok", "wrong_answer"],
+        "setting-1-wrong": ["ok", "wrong_answer"],
         "second-segfault": ["crashed", "ok"],
     }
 

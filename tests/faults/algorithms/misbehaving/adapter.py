@@ -41,7 +41,7 @@ class Misbehaving(Algorithm):
         ids = self.index.search(query[None], k)[1][0]
         self.act("query")
         change = ANSWERS.get(self.build["how"])
-        if self.build["how"] == "second-wrong":
+        if self.build["how"] == "setting-1-wrong":
             change = ANSWERS["repeated"] if self.setting == 1 else None
         return ids if change is None else change(self, ids)
 
@@ -157,5 +157,5 @@ ANSWERS = {
     "out-of-range": lambda self, ids: ids + 10_000,
     "none": lambda self, ids: None,
     "padding-first": lambda self, ids: np.concatenate([[-1], ids[1:]]),
-    "depends-on-order": lambda self, ids: np.roll(ids, self.calls),
+    "depends-on-order": lambda self, ids: np.random.default_rng(self.calls).permutation(ids),
 }

@@ -98,7 +98,7 @@ class _Fetch:
                 return
             except _PassingError as error:
                 last = str(error)
-            idle = 1 if self._have() > before else idle + 1
+            idle = 0 if self._have() > before else idle + 1
             if idle >= PATIENCE.attempts:
                 break
             time.sleep(wait)

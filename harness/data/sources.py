@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,19 @@ class _Place:
         if self.source.kind in ("package", "url"):
             return self._member(self._archive(), name)
         return self._beside(name)
+
+    def discard(self) -> None:
+        """Put the fetched file or archive aside; it is not taken for good again."""
+        if self.source.kind == "url":
+            path = place_of(self.source)
+        elif self.source.kind == "package":
+            path = folder_of(Package.parse(self.source.package or ""))
+        else:
+            return
+        aside = path.with_name(f".{path.name}.refused")
+        if path.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+            path.replace(aside)
 
     def _beside(self, name: str) -> Path:
         path = self.definition.folder / Path(name).expanduser()
@@ -113,10 +128,24 @@ def _use_one(
     parent = cache_subfolder("downloads")
     with tempfile.TemporaryDirectory(dir=parent, prefix=".unpacked-") as scratch:
         place = _Place(source, definition, Path(scratch), progress)
-        path = place.main()
-        verify(path, source, progress)
-        use(_read(path, place), source)
+        with _discarding(place):
+            path = place.main()
+            verify(path, source, progress)
+        vouched = source.sha256 is not None
+        with nullcontext() if vouched else _discarding(place):
+            vectors = _read(path, place)
+        use(vectors, source)
         record(source, path, progress)
+
+
+@contextmanager
+def _discarding(place: _Place) -> Iterator[None]:
+    """Put what was fetched aside if it turns out wrong; the next time it is fetched anew."""
+    try:
+        yield
+    except UserError:
+        place.discard()
+        raise
 
 
 def _read(path: Path, place: _Place) -> Vectors:

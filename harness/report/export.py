@@ -91,7 +91,11 @@ def json_text(table: pd.DataFrame) -> str:
 
 def markdown_text(table: pd.DataFrame) -> str:
     """Return the points as a Markdown table for people, figures with their intervals."""
-    headings, rows = _for_people(table)
+    return markdown_table(*_for_people(table))
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table of any text."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "".join(f"| {' | '.join(map(_markdown, line))} |\n" for line in lines)
 

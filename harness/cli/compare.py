@@ -1,0 +1,103 @@
+"""`annharness compare`: is B faster than A?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.cli.options import DEFAULT_RESULTS, Results
+from harness.contracts import UserError
+
+if TYPE_CHECKING:
+    from harness.report.compare import Comparison
+
+_COLOURS = {"faster": "green", "slower": "red", "tied": ""}
+_SLOWER = 1
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="The old side: a results folder, algorithm or label.")],
+    b: Annotated[str, typer.Argument(help="The new side, of the same kind.")],
+    recall: Annotated[
+        list[float] | None, typer.Option("--recall", help="Recall to compare at; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write it to a file: .json or .md.")
+    ] = None,
+    fail_if_slower: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-if-slower",
+            metavar="SHARE",
+            help="Exit 1 if B is significantly slower anywhere, by this share or more (10%).",
+        ),
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Compare the QPS of B with that of A at fixed recalls: ratio, 95 % interval, verdict.
+
+    Two results folders are compared curve by curve. Two algorithms or labels of one results folder
+    are compared build by build, as they ran next to each other. Verdicts are corrected for the
+    number of comparisons (Holm).
+
+    Examples:
+
+      annharness compare pq anisotropic-pq
+
+      annharness compare results-main results-branch --fail-if-slower 10%
+    """
+    from harness.report.compare import slower_than, to_json, to_markdown
+    from harness.report.files import write_text
+
+    share = _share(fail_if_slower) if fail_if_slower is not None else None
+    writers = {".json": to_json, ".md": to_markdown}
+    if out is not None and out.suffix not in writers:
+        raise UserError(f"no comparison ends in {out.suffix!r}", expected=", ".join(writers))
+    found = _found(a, b, recall, results)
+    if out is not None:
+        write_text(out, writers[out.suffix](found))
+    Console().print(_table(found))
+    if share is not None and slower_than(found, share):
+        raise typer.Exit(_SLOWER)
+
+
+def _found(a: str, b: str, recall: list[float] | None, results: Path) -> list[Comparison]:
+    from harness.report.compare import compare_curves, compare_tables
+    from harness.report.fastest import LEVELS
+    from harness.results.table import load_results
+
+    levels = sorted(recall) if recall else LEVELS
+    if any(not 0 < level <= 1 for level in levels):
+        raise UserError("a recall lies above 0 and at most at 1", where="--recall")
+    if Path(a).is_dir() and Path(b).is_dir():
+        return compare_tables(load_results(Path(a)), load_results(Path(b)), levels)
+    return compare_curves(load_results(results), a, b, levels)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise UserError(
+            "not a share of QPS", where="--fail-if-slower", expected="10% or 0.1", got=repr(text)
+        )
+    return share
+
+
+def _table(found: list[Comparison]) -> Table:
+    from harness.report.compare import HEADINGS, cells
+
+    table = Table(box=None, pad_edge=False, caption="ratio: new QPS over old, 95 % interval")
+    for heading in HEADINGS:
+        right = heading in ("k", "recall", "old QPS", "new QPS")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "ratio")
+    for one in found:
+        table.add_row(*(escape(cell) for cell in cells(one)), style=_COLOURS[one.verdict])
+    return table

@@ -1,0 +1,214 @@
+"""Is one side faster than the other at the same recall? Ratios with intervals and verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.contracts import UserError
+from harness.measures.frontier import pareto_frontier
+from harness.measures.statistics import (
+    Difference,
+    Verdict,
+    holm,
+    paired_ratio,
+    unpaired_ratio,
+    verdict,
+)
+from harness.report.fastest import LEVELS
+from harness.report.points import Scene, known, prepare, scenes
+from harness.report.quantities import human
+
+Float64 = NDArray[np.float64]
+Pairing = Literal["neighbouring builds", "separate builds"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """QPS of the new side over that of the old at one recall of one scene.
+
+    `ratio` above 1 means that the new side is faster. `p_value` is Holm's, over all comparisons
+    made together; None where one build on a side leaves no interval.
+    """
+
+    dataset: str
+    k: int
+    threads: int
+    machine: str
+    old: str
+    new: str
+    recall: float
+    old_qps: float
+    new_qps: float
+    ratio: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    pairing: Pairing
+    verdict: Verdict
+
+
+def compare_curves(
+    table: pd.DataFrame, old: str, new: str, levels: Sequence[float] = LEVELS
+) -> list[Comparison]:
+    """Compare two algorithms or labels of one table, in pairs of builds that ran side by side.
+
+    Raises
+    ------
+    UserError
+        If the table has no such algorithm or label, or no scene in which both reach a level.
+    """
+    prepared = prepare(table)
+    sides = [_named(prepared, name) for name in (old, new)]
+    return _judged(_pairs(*sides, same_curves=False), levels, paired=True)
+
+
+def compare_tables(
+    old: pd.DataFrame, new: pd.DataFrame, levels: Sequence[float] = LEVELS
+) -> list[Comparison]:
+    """Compare each curve of one table with the curve of the same name in another.
+
+    Raises
+    ------
+    UserError
+        If the tables have no curve in common that reaches a level, on the same kind of machine.
+    """
+    return _judged(_pairs(prepare(old), prepare(new), same_curves=True), levels, paired=False)
+
+
+def qps_of_builds_at(points: pd.DataFrame, recall: float) -> Float64:
+    """Return the QPS of every build at a recall, read off the frontier of the medians.
+
+    `(builds,)`; empty if the points do not reach the recall. Below the lowest recall of the
+    frontier its fastest point answers; between two points log QPS is linear in recall.
+    """
+    rows = points.iloc[pareto_frontier(points["recall"], points["qps"])]
+    recalls = rows["recall"].to_numpy(dtype=np.float64)
+    if len(rows) == 0 or recall > recalls[-1]:
+        return np.empty(0)
+    upper = int(np.searchsorted(recalls, recall, side="left"))
+    above = np.log(rows["build_qps"].iloc[upper])
+    if upper == 0 or recalls[upper] == recall:
+        return np.asarray(np.exp(above), dtype=np.float64)
+    below = np.log(rows["build_qps"].iloc[upper - 1])
+    builds = min(len(above), len(below))
+    share = (recall - recalls[upper - 1]) / (recalls[upper] - recalls[upper - 1])
+    return np.asarray(np.exp((1 - share) * below[:builds] + share * above[:builds]))
+
+
+def slower_than(found: Sequence[Comparison], share: float) -> list[Comparison]:
+    """Return the comparisons in which the new side is slower, by at least a share of QPS."""
+    return [one for one in found if one.verdict == "slower" and one.ratio <= 1 - share]
+
+
+def to_json(found: Sequence[Comparison]) -> str:
+    """Return the comparisons as a JSON list."""
+    return json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False) + "\n"
+
+
+def to_markdown(found: Sequence[Comparison]) -> str:
+    """Return the comparisons as a Markdown table."""
+    from harness.report.export import markdown_table
+
+    return markdown_table(HEADINGS, [cells(one) for one in found])
+
+
+HEADINGS = ["dataset", "k", "old", "new", "recall", "old QPS", "new QPS", "ratio", "verdict"]
+
+
+def cells(one: Comparison) -> list[str]:
+    """Return a comparison in words, one for each of `HEADINGS`."""
+    bounds = "" if one.low is None else f" [{one.low:.2f}, {one.high:.2f}]"
+    return [
+        one.dataset, str(one.k), one.old, one.new, f"{one.recall:g}", human(one.old_qps),
+        human(one.new_qps), f"{one.ratio:.2f}{bounds}", one.verdict,
+    ]  # fmt: skip
+
+
+def _named(prepared: pd.DataFrame, name: str) -> pd.DataFrame:
+    rows = prepared[(prepared["curve"] == name) | (prepared["algorithm"] == name)]
+    if rows.empty:
+        names = sorted({*prepared["curve"], *prepared["algorithm"]})
+        raise UserError(
+            f"no results of {name!r}, neither a folder nor an algorithm or label",
+            expected="one of " + ", ".join(names) if names else "any results at all",
+        )
+    return rows
+
+
+def _pairs(
+    old: pd.DataFrame, new: pd.DataFrame, *, same_curves: bool
+) -> Iterator[tuple[Scene, str, pd.DataFrame, str, pd.DataFrame]]:
+    """Curves that may be compared: of one dataset, k, mode, number of threads and machine."""
+    others = {_conditions(scene): scene for scene in scenes(new)}
+    for scene in scenes(old):
+        other = others.get(_conditions(scene))
+        if other is None:
+            continue
+        ours, theirs = _curves(scene), _curves(other)
+        for name, points in ours.items():
+            for rival, rival_points in theirs.items():
+                if not same_curves or name == rival:
+                    yield scene, name, points, rival, rival_points
+
+
+def _conditions(scene: Scene) -> tuple[object, ...]:
+    return scene.dataset, scene.k, scene.mode, scene.threads, scene.machine
+
+
+def _curves(scene: Scene) -> dict[str, pd.DataFrame]:
+    points = known(scene.points, "recall", "qps")
+    points = points[[isinstance(qps, np.ndarray) and len(qps) > 0 for qps in points["build_qps"]]]
+    return {str(name): rows for name, rows in points.groupby("curve", sort=True)}
+
+
+def _judged(
+    pairs: Iterator[tuple[Scene, str, pd.DataFrame, str, pd.DataFrame]],
+    levels: Sequence[float],
+    *,
+    paired: bool,
+) -> list[Comparison]:
+    """All comparisons, with p-values corrected for their number."""
+    found = []
+    for scene, old, old_points, new, new_points in pairs:
+        for level in levels:
+            before, after = qps_of_builds_at(old_points, level), qps_of_builds_at(new_points, level)
+            if len(before) and len(after):
+                found.append(_compared(scene, (old, new), level, (before, after), paired))
+    if not found:
+        raise UserError(
+            "nothing to compare",
+            expected="the same dataset, k, mode, threads and machine on both sides, "
+            f"and a recall of at least {min(levels):g}",
+            hint="run the same suite for both sides on one machine, or lower --recall",
+        )
+    corrected = holm([np.nan if one.p_value is None else one.p_value for one in found])
+    return [
+        replace(one, p_value=_number(p), verdict=verdict(one.ratio, float(p)))
+        for one, p in zip(found, corrected, strict=True)
+    ]
+
+
+def _compared(
+    scene: Scene, names: tuple[str, str], level: float, qps: tuple[Float64, Float64], paired: bool
+) -> Comparison:
+    before, after = qps
+    in_pairs = paired and len(before) == len(after)
+    ratio: Difference = (paired_ratio if in_pairs else unpaired_ratio)(after, before)
+    return Comparison(
+        dataset=scene.dataset, k=scene.k, threads=scene.threads, machine=scene.machine,
+        old=names[0], new=names[1], recall=level,
+        old_qps=float(np.median(before)), new_qps=float(np.median(after)), ratio=ratio.value,
+        low=_number(ratio.low), high=_number(ratio.high), p_value=_number(ratio.p_value),
+        pairing="neighbouring builds" if in_pairs else "separate builds", verdict="tied",
+    )  # fmt: skip
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import kernels
+from .lanes import WIDTH
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -15,6 +16,8 @@ Codes = NDArray[np.uint8]
 
 ROUNDS = 10
 """Most rounds of coordinate descent over the subspaces."""
+
+_FAR = 1e15  # its square is still far below float32's largest
 
 
 class Encoded(NamedTuple):
@@ -40,9 +43,9 @@ def encode(
 ) -> Encoded:
     """Choose codes by coordinate descent on |r|^2 + gain <r, x>^2/|x|^2.
 
-    Starts from the nearest codewords, or from `start`; the subspaces with the largest residuals
-    take their turn first, each the codeword that lowers the loss of the whole vector most, until a
-    round changes nothing or `ROUNDS` are done. With gain 0 that is the nearest codeword, at once.
+    Starts from the nearest codewords, or from `start`; the subspaces by turns take the codeword
+    that lowers the loss of the whole vector most, until none changes any more or `ROUNDS` rounds
+    are done. With gain 0 that is the nearest codeword, at once.
 
     Parameters
     ----------
@@ -55,7 +58,8 @@ def encode(
     start
         `(n, M)` uint8 codes to go on from; the loss then never ends above theirs.
     scann_compatible
-        Skip moves that raise the parallel part, as the scann package does.
+        Skip moves that raise the parallel part, and let the largest residuals take their turn
+        first, as the scann package does.
     """
     n = len(points)
     codes = np.empty((n, len(codebooks)), np.uint8) if start is None else start.copy()
@@ -63,7 +67,7 @@ def encode(
     kernels.encode(
         points,
         gains,
-        np.ascontiguousarray(codebooks.transpose(0, 2, 1), dtype=np.float32),
+        _in_lanes(codebooks),
         codes,
         start is not None,
         scann_compatible,
@@ -72,6 +76,14 @@ def encode(
         encoded.parallels,
     )
     return encoded
+
+
+def _in_lanes(codebooks: Float64) -> Float32:
+    """Return `(M, d/M, K)` float32 with K filled up to 16 by codewords too far off to be taken."""
+    turned = codebooks.transpose(0, 2, 1).astype(np.float32)
+    missing = max(0, WIDTH - turned.shape[2])
+    filled = np.pad(turned, ((0, 0), (0, 0), (0, missing)), constant_values=_FAR)
+    return np.ascontiguousarray(filled)
 
 
 def decode(codes: Codes, codebooks: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -11,6 +11,21 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from .lanes import (
+    WIDTH,
+    first_equal,
+    lane,
+    least,
+    load,
+    minus,
+    plus,
+    smaller,
+    spread,
+    store,
+    times_plus,
+    where_within,
+)
+
 _CHUNK = 512  # points that a thread takes at a time
 
 _FAST = {
@@ -19,6 +34,8 @@ _FAST = {
     "nsz",
     "arcp",
 }  # no NaN or inf ever enters: nothing else is given up
+
+_HUGE = np.float32(3e38)
 
 
 @njit(cache=True, fastmath=_FAST)
@@ -34,16 +51,17 @@ def _fill_tables(point, inverse_norm, codebooks, residual, along):
     """For every codeword c of every subspace: |x_m - c|^2 and <x_m - c, u_m>."""
     subspaces, width, codewords = codebooks.shape
     for m in range(subspaces):
-        for c in range(codewords):
-            residual[m, c] = np.float32(0.0)
-            along[m, c] = np.float32(0.0)
-        for j in range(width):
-            value = point[m * width + j]
-            direction = value * inverse_norm
-            for c in range(codewords):
-                difference = value - codebooks[m, j, c]
-                residual[m, c] += difference * difference
-                along[m, c] += difference * direction
+        for c in range(0, codewords, WIDTH):
+            squares = spread(np.float32(0.0))
+            products = spread(np.float32(0.0))
+            for j in range(width):
+                value = point[m * width + j]
+                codeword = load(codebooks, (m * width + j) * codewords + c)
+                difference = minus(spread(value), codeword)
+                squares = times_plus(difference, difference, squares)
+                products = times_plus(difference, spread(value * inverse_norm), products)
+            store(residual, m * codewords + c, squares)
+            store(along, m * codewords + c, products)
 
 
 @njit(cache=True, fastmath=_FAST)
@@ -51,11 +69,15 @@ def _nearest(residual, code):
     """Euclidean encoding: the codeword of least residual, the first one of several."""
     subspaces, codewords = residual.shape
     for m in range(subspaces):
-        best = 0
-        for c in range(1, codewords):
-            if residual[m, c] < residual[m, best]:
-                best = c
-        code[m] = best
+        lowest = load(residual, m * codewords)
+        for c in range(WIDTH, codewords, WIDTH):
+            lowest = smaller(lowest, load(residual, m * codewords + c))
+        value = least(lowest)
+        for c in range(0, codewords, WIDTH):
+            place = first_equal(load(residual, m * codewords + c), value)
+            if place < WIDTH:
+                code[m] = c + place
+                break
 
 
 @njit(cache=True, fastmath=_FAST)
@@ -78,41 +100,66 @@ def _parallel_part(along, code):
     return total
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(cache=True)
+def _better_codeword(residual, along, m, present, gain, others, limit):
+    """The codeword of subspace m with the least |r_m|^2 + gain s^2, or `present` if none is below.
+
+    `others` is the parallel part of all other subspaces; codewords with s^2 > limit do not count.
+    """
+    codewords = residual.shape[1]
+    start = m * codewords
+    lowest = spread(_HUGE)
+    current = _HUGE
+    for c in range(0, codewords, WIDTH):
+        part = plus(load(along, start + c), spread(others))
+        scaled = times_plus(part, spread(gain), spread(np.float32(0.0)))
+        cost = times_plus(scaled, part, load(residual, start + c))
+        if c <= present < c + WIDTH:
+            current = lane(cost, present - c)
+        lowest = smaller(lowest, where_within(part, limit, cost, _HUGE))
+    value = least(lowest)
+    if not value < current:
+        return present
+    for c in range(0, codewords, WIDTH):
+        part = plus(load(along, start + c), spread(others))
+        scaled = times_plus(part, spread(gain), spread(np.float32(0.0)))
+        cost = times_plus(scaled, part, load(residual, start + c))
+        place = first_equal(where_within(part, limit, cost, _HUGE), value)
+        if place < WIDTH:
+            return c + place
+    return present
+
+
+@njit(cache=True)
 def _descend(residual, along, gain, code, order, rounds, shrink_only):
     """Let each subspace in turn take its best codeword, the others held, until none moves."""
-    codewords = residual.shape[1]
+    subspaces = order.shape[0]
+    unmoved = 0
     for _ in range(rounds):
         parallel = _parallel_part(along, code)
-        moved = False
-        for place in range(order.shape[0]):
+        for place in range(subspaces):
             m = order[place]
-            present = code[m]
+            present = np.int64(code[m])
             others = parallel - along[m, present]
-            best = present
-            best_cost = residual[m, present] + gain * parallel * parallel
-            for c in range(codewords):
-                part = others + along[m, c]
-                if shrink_only and part * part > parallel * parallel:
-                    continue
-                cost = residual[m, c] + gain * part * part
-                if cost < best_cost:
-                    best = c
-                    best_cost = cost
+            limit = parallel * parallel if shrink_only else _HUGE
+            best = _better_codeword(residual, along, m, present, gain, others, limit)
             if best != present:
                 code[m] = best
                 parallel = others + along[m, best]
-                moved = True
-        if not moved:
-            break
+                unmoved = 0
+            else:
+                unmoved += 1
+                if unmoved >= subspaces:
+                    return
 
 
-@njit(cache=True, fastmath=_FAST, parallel=True, nogil=True)
+@njit(cache=True, parallel=True, nogil=True)
 def encode(points, gains, codebooks, codes, go_on, shrink_only, rounds, squares, parallels):
     """Encode points; see `encoding.encode` for what the arguments mean.
 
-    `codebooks` is `(M, d/M, K)`; `gains` is `(n,)` or `(1,)`; `codes`, `squares` and `parallels`
-    are written. With `go_on`, the descent starts from the codes that are there.
+    `codebooks` is `(M, d/M, K)` with K a multiple of 16; `gains` is `(n,)` or `(1,)`; `codes`,
+    `squares` and `parallels` are written. With `go_on`, the descent starts from the codes that
+    are there. Subspaces take turns in their order, with `shrink_only` the largest residual first.
     """
     n = points.shape[0]
     subspaces, _, codewords = codebooks.shape
@@ -120,14 +167,15 @@ def encode(points, gains, codebooks, codes, go_on, shrink_only, rounds, squares,
     for chunk in prange((n + _CHUNK - 1) // _CHUNK):
         residual = np.empty((subspaces, codewords), np.float32)
         along = np.empty((subspaces, codewords), np.float32)
-        order = np.empty(subspaces, np.int64)
+        order = np.arange(subspaces)
         for i in range(chunk * _CHUNK, min(n, (chunk + 1) * _CHUNK)):
             gain = gains[i * step]
             _fill_tables(points[i], _inverse_norm(points[i]), codebooks, residual, along)
             if gain == 0 or not go_on:
                 _nearest(residual, codes[i])
             if gain != 0:
-                _largest_first(residual, codes[i], order)
+                if shrink_only:
+                    _largest_first(residual, codes[i], order)
                 _descend(residual, along, gain, codes[i], order, rounds, shrink_only)
             square = np.float32(0.0)
             for m in range(subspaces):

@@ -158,8 +158,12 @@ def test_permuting_subspaces_and_points_permutes_the_answer():
     order = np.array([2, 0, 3, 1])
     moved = np.ascontiguousarray(points.reshape(300, 4, 3)[:, order].reshape(300, 12))
     moved.flags.writeable = False
-    permuted = encode(moved, gains_of(5), codebooks[order]).codes
-    assert (permuted == codes[:, order]).mean() > 0.99
+    # the largest residual first, whichever subspace it is in: here order leaves no trace at all
+    ruled = encode(points, gains_of(5), codebooks, scann_compatible=True).codes
+    permuted = encode(moved, gains_of(5), codebooks[order], scann_compatible=True).codes
+    assert (permuted == ruled[:, order]).mean() > 0.999
+    free = encode(moved, gains_of(5), codebooks[order]).codes
+    assert (free == codes[:, order]).mean() > 0.95
 
 
 def test_scaling_points_and_codebooks_together_changes_no_code():

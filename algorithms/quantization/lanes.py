@@ -1,0 +1,172 @@
+"""Sixteen float32 numbers at once, for numba kernels: the shape of a table of 4-bit codes.
+
+numba leaves vectorising to LLVM, which does not do it for loops as short as 16 codewords. `Lanes`
+is LLVM's own vector type, which it maps to whatever registers the processor has. The operations
+are for use inside kernels only; a `Lanes` value never leaves one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic, models, register_model
+
+WIDTH = 16
+
+_VECTOR = ir.VectorType(ir.FloatType(), WIDTH)
+_INDEX = ir.IntType(32)
+_FUSE = ("contract",)  # a * b + c may be one instruction
+
+
+class LanesType(types.Type):
+    """The numba type of a value of 16 float32 lanes."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Lanes")
+
+
+LANES = LanesType()
+
+
+@register_model(LanesType)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, _VECTOR)
+
+
+def _address(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
+    start = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(start, [offset]), _VECTOR.as_pointer())
+
+
+@intrinsic
+def load(typing_context, array, offset):
+    """Lanes from 16 neighbours of a C-contiguous float32 array, `offset` elements on."""
+
+    def generate(context, builder, signature, arguments):
+        place = _address(context, builder, signature.args[0], *arguments)
+        return builder.load(place, align=4)
+
+    return LANES(array, types.intp), generate
+
+
+@intrinsic
+def store(typing_context, array, offset, lanes):
+    """Write lanes to 16 neighbours of a C-contiguous float32 array."""
+
+    def generate(context, builder, signature, arguments):
+        place = _address(context, builder, signature.args[0], *arguments[:2])
+        builder.store(arguments[2], place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, LANES), generate
+
+
+def _spread(builder: Any, value: Any) -> Any:
+    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, _INDEX(0))
+    zeros = ir.Constant(ir.VectorType(_INDEX, WIDTH), [0] * WIDTH)
+    return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), zeros)
+
+
+@intrinsic
+def spread(typing_context, value):
+    """The same number in every lane."""
+
+    def generate(context, builder, signature, arguments):
+        return _spread(builder, arguments[0])
+
+    return LANES(types.float32), generate
+
+
+@intrinsic
+def minus(typing_context, a, b):
+    """a - b."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fsub(*arguments)
+
+    return LANES(LANES, LANES), generate
+
+
+@intrinsic
+def plus(typing_context, a, b):
+    """a + b."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fadd(*arguments)
+
+    return LANES(LANES, LANES), generate
+
+
+@intrinsic
+def times_plus(typing_context, a, b, c):
+    """a * b + c."""
+
+    def generate(context, builder, signature, arguments):
+        a, b, c = arguments
+        return builder.fadd(builder.fmul(a, b, flags=_FUSE), c, flags=_FUSE)
+
+    return LANES(LANES, LANES, LANES), generate
+
+
+@intrinsic
+def smaller(typing_context, a, b):
+    """The smaller one, lane by lane."""
+
+    def generate(context, builder, signature, arguments):
+        a, b = arguments
+        return builder.select(builder.fcmp_ordered("<", a, b), a, b)
+
+    return LANES(LANES, LANES), generate
+
+
+@intrinsic
+def where_within(typing_context, a, limit, value, otherwise):
+    """`value` in the lanes where a^2 <= limit, else `otherwise`; the last three are the same for
+    all lanes but `value`."""
+
+    def generate(context, builder, signature, arguments):
+        a, limit, value, otherwise = arguments
+        within = builder.fcmp_ordered("<=", builder.fmul(a, a), _spread(builder, limit))
+        return builder.select(within, value, _spread(builder, otherwise))
+
+    return LANES(LANES, types.float32, LANES, types.float32), generate
+
+
+@intrinsic
+def least(typing_context, a):
+    """The smallest lane."""
+
+    def generate(context, builder, signature, arguments):
+        name = f"llvm.vector.reduce.fmin.v{WIDTH}f32"
+        kind = ir.FunctionType(ir.FloatType(), [_VECTOR])
+        reduce = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        return builder.call(reduce, arguments, fastmath=("nnan", "nsz"))
+
+    return types.float32(LANES), generate
+
+
+@intrinsic
+def lane(typing_context, a, number):
+    """One lane."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.extract_element(*arguments)
+
+    return types.float32(LANES, types.intp), generate
+
+
+@intrinsic
+def first_equal(typing_context, a, value):
+    """The number of the first lane that equals the value; 16 if none does."""
+
+    def generate(context, builder, signature, arguments):
+        a, value = arguments
+        equal = builder.fcmp_ordered("==", a, _spread(builder, value))
+        mask = builder.zext(builder.bitcast(equal, ir.IntType(WIDTH)), ir.IntType(64))
+        mask = builder.or_(mask, ir.Constant(ir.IntType(64), 1 << WIDTH))
+        return builder.cttz(mask, ir.Constant(ir.IntType(1), 1))
+
+    return types.intp(LANES, types.float32), generate

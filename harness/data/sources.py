@@ -39,11 +39,9 @@ class _Place:
 
     def main(self) -> Path:
         """The file with the base rows."""
-        if self.source.kind in ("bundled", "file"):
-            return self._beside(self.source.path or "")
-        if self.source.member is None:
-            return self._archive()
-        return self.file(self.source.member)
+        if self.source.member is not None:
+            return self.file(self.source.member)
+        return self._archive()
 
     def file(self, name: str) -> Path:
         """Another file of the same source."""
@@ -51,9 +49,9 @@ class _Place:
             here = installed_file(Package.parse(self.source.package or ""), name)
             if here is not None:
                 return here
-        if self.source.kind in ("package", "url"):
-            return self._member(self._archive(), name)
-        return self._beside(name)
+        if self.source.kind == "bundled" or (self.source.kind == "file" and not self.source.member):
+            return _placed(self.definition.folder, name)
+        return self._member(self._archive(), name)
 
     def discard(self) -> None:
         """Put the fetched file or archive aside; it is not taken for good again."""
@@ -68,13 +66,9 @@ class _Place:
             shutil.rmtree(aside, ignore_errors=True)
             path.replace(aside)
 
-    def _beside(self, name: str) -> Path:
-        path = self.definition.folder / Path(name).expanduser()
-        if not path.is_file():
-            raise UserError("there is no such file", where=str(path))
-        return path
-
     def _archive(self) -> Path:
+        if self.source.kind in ("bundled", "file"):
+            return _placed(self.definition.folder, self.source.path or "")
         if self.source.kind == "package":
             return archive_of(Package.parse(self.source.package or ""), self.progress)
         return downloaded(self.source, self.progress)
@@ -84,6 +78,19 @@ class _Place:
         if not target.exists():
             extract_member(archive, name, target, self.progress)
         return target
+
+
+def _placed(folder: Path, name: str) -> Path:
+    """A file of the entry's folder, or placed in the cache's downloads by hand."""
+    beside = folder / Path(name).expanduser()
+    for path in (beside, cache_subfolder("downloads") / Path(name).name):
+        if path.is_file():
+            return path
+    raise UserError(
+        "there is no such file",
+        where=str(beside),
+        hint=f"place it there, or in {cache_subfolder('downloads')}",
+    )
 
 
 def from_first_source(
@@ -204,7 +211,10 @@ def _place_by_hand(source: Source, folder: Path) -> str:
     if source.kind == "package":
         package = Package.parse(source.package or "")
         return f"{package}\nor its archive placed by hand in {folder_of(package)}"
-    return str(folder / Path(source.path or "").expanduser())
+    beside = folder / Path(source.path or "").expanduser()
+    if source.kind == "bundled" or beside.is_file():
+        return str(beside)
+    return f"{beside}\nor placed by hand in {cache_subfolder('downloads')}"
 
 
 def source_state(source: Source, folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from harness.contracts import UserError, Vectors
 from harness.data.space import require_memory
 
 _BLOCK_ROWS = 8192
-_DEFAULTS: dict[str, Any] = {"kind": "gaussian", "queries": 0, "seed": 0, "clusters": 100}
+_DEFAULTS: dict[str, Any] = {"kind": "gaussian", "query_rows": 0, "seed": 0, "clusters": 100}
 _SPREAD = 0.35
 
 
@@ -26,7 +26,7 @@ def make_synthetic(path: Path, options: Mapping[str, Any]) -> Vectors:
         For messages: the entry's file.
     options
         `n`, `d`; `kind`: `gaussian` (every value normal, so angles are uniform) or `clustered`
-        (around `clusters` centres, of sizes that fall off as 1/rank); `queries`: how many more
+        (around `clusters` centres, of sizes that fall off as 1/rank); `query_rows`: how many more
         rows come as queries; `seed`.
 
     Raises
@@ -35,7 +35,7 @@ def make_synthetic(path: Path, options: Mapping[str, Any]) -> Vectors:
         If an option is missing, unknown or out of range.
     """
     chosen = {**_DEFAULTS, **options}
-    n, d, queries = (_count(chosen, name, path) for name in ("n", "d", "queries"))
+    n, d, queries = (_count(chosen, name, path) for name in ("n", "d", "query_rows"))
     _require_known(chosen, path)
     require_memory(4 * (n + queries) * d, "the made-up rows", str(path))
     generator = np.random.default_rng(int(chosen["seed"]))
@@ -62,7 +62,7 @@ def _draw(
 
 def _count(chosen: Mapping[str, Any], name: str, path: Path) -> int:
     value = chosen.get(name)
-    least = 0 if name == "queries" else 1
+    least = 0 if name == "query_rows" else 1
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         expected = f"a whole number, at least {least}"
         raise UserError(

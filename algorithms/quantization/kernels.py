@@ -37,6 +37,8 @@ _FAST = {
 
 _HUGE = np.float32(3e38)
 
+_FLUSH_EVERY = 256
+
 
 @njit(cache=True, fastmath=_FAST)
 def _inverse_norm(point):
@@ -200,19 +202,32 @@ def _members(column, codewords):
     return members, starts
 
 
-@njit(cache=True, fastmath=_FAST)
-def _accumulate(vector, inverse_norm, weight, gain, parallel, codeword, matrix, right):
-    """Add one point to its cell's system A delta = b, with A = sum w (I + gain u u^T)
-    and b = sum w (r + gain s u); the identity part of A is added by the caller."""
-    width = vector.shape[0]
-    bent = weight * gain
-    for j in range(width):
-        direction = vector[j] * inverse_norm
-        right[j] += weight * (vector[j] - codeword[j]) + bent * parallel * direction
+@njit(cache=True)
+def _add_point(vectors, i, pull, bent, sums):
+    """Add pull x_m to row 0 of a cell's sums, and bent x_m x_m^T to the rows after it.
+
+    Rows are padded to whole lanes; what stands in the padding is never read.
+    """
+    width, lanes = vectors.shape[1], sums.shape[1]
+    for p in range(0, lanes, WIDTH):
+        vector = load(vectors, i * width + p)
+        store(sums, p, times_plus(vector, spread(pull), load(sums, p)))
         if bent != 0:
-            scaled = bent * direction
-            for i in range(j + 1):
-                matrix[j, i] += scaled * vector[i] * inverse_norm
+            for j in range(width):
+                row = (j + 1) * lanes + p
+                scaled = spread(bent * vectors[i, j])
+                store(sums, row, times_plus(vector, scaled, load(sums, row)))
+
+
+@njit(cache=True)
+def _flush(sums, matrix, right):
+    """Move float32 sums of a few hundred points into the float64 system."""
+    width = right.shape[0]
+    for j in range(width):
+        right[j] += sums[0, j]
+        for i in range(j + 1):
+            matrix[j, i] += sums[j + 1, i]
+    sums[:] = 0
 
 
 @njit(cache=True)
@@ -222,7 +237,7 @@ def _solve_cell(matrix, right, total):
     trace = 0.0
     for j in range(width):
         trace += matrix[j, j]
-    diagonal = total + 1e-9 * (total + trace)
+    diagonal = total + 1e-9 * (total + max(trace, 0.0))
     for j in range(width):
         matrix[j, j] += diagonal
         for i in range(j):
@@ -242,36 +257,67 @@ def _solve_cell(matrix, right, total):
         right[j] /= matrix[j, j]
 
 
-@njit(cache=True, parallel=True, nogil=True)
-def update_block(points, inverse_norms, weights, gains, codes, m, codebook, parallels):
-    """Move the codewords of subspace m to where the loss is least, all other subspaces held.
+@njit(cache=True)
+def _move_codeword(vectors, inverse_norms, weights, gains, cell, codeword, parallels, sums):
+    """Move one codeword to its cell's minimum, and the parallel parts of its points along.
 
-    `codebook` `(K, d/M)` and `parallels` `(n,)`, both float64, are brought up to date in place;
-    the sizes of the cells are returned. A cell of total weight 0 keeps its codeword.
+    With r the residuals to the old codeword, the step solves A step = b,
+    A = sum w (I + gain u u^T), b = sum w (r + gain s u).
     """
-    codewords, width = codebook.shape
-    members, starts = _members(codes[:, m], codewords)
+    width = codeword.shape[0]
+    matrix, right = np.zeros((width, width)), np.zeros(width)
     gain_step = 1 if gains.shape[0] > 1 else 0
     weight_step = 1 if weights.shape[0] > 1 else 0
-    for c in prange(codewords):
-        cell = members[starts[c] : starts[c + 1]]
-        matrix = np.zeros((width, width))
-        right = np.zeros(width)
-        total = 0.0
-        for i in cell:
-            vector = points[i, m * width : (m + 1) * width]
-            weight = weights[i * weight_step]
-            gain = gains[i * gain_step]
-            total += weight
-            _accumulate(
-                vector, inverse_norms[i], weight, gain, parallels[i], codebook[c], matrix, right
+    total = 0.0
+    for place in range(cell.shape[0]):
+        i = cell[place]
+        weight = weights[i * weight_step]
+        bent = weight * gains[i * gain_step] * inverse_norms[i]
+        total += weight
+        pull = np.float32(weight + bent * parallels[i])
+        _add_point(vectors, i, pull, np.float32(bent * inverse_norms[i]), sums)
+        if place % _FLUSH_EVERY == _FLUSH_EVERY - 1:
+            _flush(sums, matrix, right)
+    _flush(sums, matrix, right)
+    if total == 0:
+        return
+    for j in range(width):
+        right[j] -= total * codeword[j]
+    _solve_cell(matrix, right, total)
+    for j in range(width):
+        codeword[j] += right[j]
+    for place in range(cell.shape[0]):
+        i = cell[place]
+        change = 0.0
+        for j in range(width):
+            change += vectors[i, j] * right[j]
+        parallels[i] -= change * inverse_norms[i]
+
+
+@njit(cache=True, parallel=True, nogil=True)
+def update(parts, inverse_norms, weights, gains, columns, codebooks, parallels):
+    """Move the codewords to where the loss is least, subspace by subspace, the others held.
+
+    `parts` `(M, n, d/M)` are the points cut into subspaces, with 16 readable numbers after its end
+    (`training.parts_of`). `columns` `(M, n)` are the codes. `codebooks` `(M, K, d/M)` and
+    `parallels` `(n,)`, both float64, are brought up to date in place; the sizes of the cells
+    `(M, K)` are returned. A cell of total weight 0 keeps its codeword.
+    """
+    subspaces, codewords, width = codebooks.shape
+    lanes = (width + WIDTH - 1) // WIDTH * WIDTH
+    sizes = np.empty((subspaces, codewords), np.int64)
+    for m in range(subspaces):
+        members, starts = _members(columns[m], codewords)
+        sizes[m] = starts[1:] - starts[:-1]
+        for c in prange(codewords):
+            _move_codeword(
+                parts[m],
+                inverse_norms,
+                weights,
+                gains,
+                members[starts[c] : starts[c + 1]],
+                codebooks[m, c],
+                parallels,
+                np.zeros((width + 1, lanes), np.float32),
             )
-        if total > 0:
-            _solve_cell(matrix, right, total)
-            for j in range(width):
-                codebook[c, j] += right[j]
-            for i in cell:
-                for j in range(width):
-                    direction = points[i, m * width + j] * inverse_norms[i]
-                    parallels[i] -= direction * right[j]
-    return starts[1:] - starts[:-1]
+    return sizes

@@ -36,6 +36,10 @@ def pack(codes: Codes, nbits: int) -> Codes:
     """Pack codes `(n, M)` into FAISS's stream of bits, low bits first: `(n, ceil(M nbits / 8))`."""
     if nbits == 8:
         return np.ascontiguousarray(codes)
+    if nbits == 4:
+        packed = codes[:, ::2].copy()
+        packed[:, : codes.shape[1] // 2] |= codes[:, 1::2] << 4
+        return packed
     bits = np.unpackbits(codes[:, :, None], axis=2, count=nbits, bitorder="little")
     return np.packbits(bits.reshape(len(codes), -1), axis=1, bitorder="little")
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from . import kernels
 from .encoding import Codes, Float32, Float64, encode
+from .lanes import WIDTH
 
 
 class Sample(NamedTuple):
@@ -44,6 +45,18 @@ class Sample(NamedTuple):
         """Return the loss of leaving every point out (codewords all 0, eta = 1)."""
         squares = np.einsum("nd,nd->n", self.points, self.points, dtype=np.float64)
         return float(np.mean(self.weights * squares)) or 1.0
+
+
+def parts_of(points: Float32, subspaces: int) -> Float32:
+    """Return the points cut into subspaces, `(M, n, d/M)`: what the update walks through.
+
+    A copy with 16 more numbers behind it, which the kernel may read.
+    """
+    n, d = points.shape
+    buffer = np.zeros(points.size + WIDTH, np.float32)
+    parts = buffer[: points.size].reshape(subspaces, n, d // subspaces)
+    parts[:] = points.reshape(n, subspaces, -1).transpose(1, 0, 2)
+    return parts
 
 
 @dataclass
@@ -100,6 +113,7 @@ def train(
     update is the exact minimum for its subspace, so the loss never rises.
     """
     trained = Trained(codebooks.copy())
+    parts = parts_of(sample.points, len(codebooks))
     scale = sample.scale()
     codes: Codes | None = None
     for iteration in range(iterations + 1):
@@ -110,7 +124,7 @@ def train(
         if iteration == iterations or _converged(trained.losses, tolerance):
             break
         before = trained.codebooks.copy()
-        _update(sample, codes, encoded.parallels.astype(np.float64), trained.codebooks)
+        _update(sample, parts, codes, encoded.parallels.astype(np.float64), trained.codebooks)
         if codebook_tolerance and np.allclose(
             before, trained.codebooks, rtol=1e-5, atol=codebook_tolerance
         ):
@@ -119,36 +133,36 @@ def train(
 
 
 def _converged(losses: list[float], tolerance: float) -> bool:
+    if losses[-1] == 0:
+        return True
     return len(losses) > 1 and losses[-2] - losses[-1] <= tolerance * losses[-2]
 
 
-def _update(sample: Sample, codes: Codes, parallels: Float64, codebooks: Float64) -> None:
-    for m in range(len(codebooks)):
-        sizes = kernels.update_block(
-            sample.points,
-            sample.inverse_norms,
-            sample.weights,
-            sample.gains,
-            codes,
-            m,
-            codebooks[m],
-            parallels,
-        )
-        _redraw_empty(sample.points, codes[:, m], m, codebooks[m], sizes)
+def _update(
+    sample: Sample, parts: Float32, codes: Codes, parallels: Float64, codebooks: Float64
+) -> None:
+    columns = np.ascontiguousarray(codes.T)
+    sizes = kernels.update(
+        parts,
+        sample.inverse_norms,
+        sample.weights,
+        sample.gains,
+        columns,
+        codebooks,
+        parallels,
+    )
+    for m in np.flatnonzero((sizes == 0).any(axis=1)):
+        _redraw_empty(parts[m], columns[m], codebooks[m], sizes[m])
 
 
 def _redraw_empty(
-    points: Float32, column: Codes, m: int, codebook: Float64, sizes: NDArray[np.int64]
+    vectors: Float32, column: Codes, codebook: Float64, sizes: NDArray[np.int64]
 ) -> None:
     """Put codewords that stand for no point where the residuals are largest.
 
     No code points to them, so the loss stays as it is until the next encoding takes them up.
     """
     empty = np.flatnonzero(sizes == 0)
-    if not len(empty):
-        return
-    width = codebook.shape[1]
-    vectors = points[:, m * width : (m + 1) * width]
     residuals = ((vectors - codebook[column]) ** 2).sum(axis=1)
     worst = np.argsort(-residuals, kind="stable")[: len(empty)]
     worst = worst[residuals[worst] > 0]

@@ -199,9 +199,9 @@ def test_prepare_leaves_the_instance_and_compiles_what_fit_needs(data):
     base, _ = data
     index = AnisotropicPQ("angular", M=12)
     index.prepare(base.shape)
-    compiled = [len(kernel.signatures) for kernel in (kernels.encode, kernels.update_block)]
+    compiled = [len(kernel.signatures) for kernel in (kernels.encode, kernels.update)]
     index.fit(base)
-    assert compiled == [len(k.signatures) for k in (kernels.encode, kernels.update_block)]
+    assert compiled == [len(k.signatures) for k in (kernels.encode, kernels.update)]
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)

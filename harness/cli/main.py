@@ -12,9 +12,11 @@ import typer
 
 import harness
 from harness.cli import data
+from harness.cli.compare import compare
 from harness.cli.export import export
 from harness.cli.list import list_entries
 from harness.cli.plot import plot
+from harness.cli.publish import publish
 from harness.cli.run import run
 from harness.contracts import UserError
 
@@ -64,7 +66,9 @@ app.command("list")(list_entries)
 app.add_typer(data.app, name="data", help="Look at, fetch and check datasets.")
 app.command("run")(run)
 app.command("plot")(plot)
+app.command("publish")(publish)
 app.command("export")(export)
+app.command("compare")(compare)
 
 
 def main() -> None:

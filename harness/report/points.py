@@ -41,6 +41,13 @@ class Scene:
         return " · ".join(fact for fact in facts if fact)
 
     @property
+    def brief(self) -> str:
+        """The conditions that differ between the scenes of a dataset."""
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        facts = [f"k = {self.k}", threads, "batch" if self.mode == "batch" else ""]
+        return ", ".join(fact for fact in [*facts, self.machine if self.crowd else ""] if fact)
+
+    @property
     def slug(self) -> str:
         """A file name's stem, the same for the same scene."""
         parts = [self.dataset, f"k{self.k}"]

@@ -1,0 +1,1 @@
+"""The static site: pages for people, with interactive charts that need no network."""

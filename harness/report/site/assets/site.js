@@ -1,0 +1,325 @@
+// Charts and tables of the pages: reads window.annharness.data, keeps its state in the URL.
+"use strict";
+(() => {
+  const site = window.annharness;
+  const MOST_ROWS = 300;
+  const ERROR_FLOOR = 1e-3;
+  const SHARES = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1];
+  const DEFAULTS = { scene: "0", floor: "", memory: "", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", hidden: "", only: "" };
+
+  // ---- words -------------------------------------------------------------------------------
+  const short = (value) => {
+    const text = String(Number(value.toPrecision(3)));
+    return text.includes("e") ? value.toFixed(0) : text;
+  };
+  const human = (value, unit) => {
+    if (value === null || value === undefined) return "n/a";
+    if (unit === "s" || unit === "ms") {
+      const seconds = unit === "s" ? value : value / 1e3;
+      for (const [factor, name] of [[1, "s"], [1e-3, "ms"], [1e-6, "µs"]])
+        if (Math.abs(seconds) >= 0.9995 * factor) return short(seconds / factor) + " " + name;
+      return seconds ? short(seconds * 1e9) + " ns" : "0 s";
+    }
+    const spaced = unit === "B" || unit === "bit";
+    for (const [factor, prefix] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]])
+      if (Math.abs(value) >= 0.9995 * factor) return short(value / factor) + (spaced ? ` ${prefix}${unit}` : prefix);
+    return short(value) + (spaced ? ` ${unit}` : "");
+  };
+  const share = (value) => (value === null || value === undefined ? "n/a" : value.toFixed(4));
+  const bounds = (low, high, words) => (low === null || low === undefined || high === null || high === undefined ? "" : `${words(low)} to ${words(high)}`);
+  // Plotly reads a little HTML in its texts; isolated, right-to-left names turn nothing else round.
+  const label = (text) => "\u2068" + String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;") + "\u2069";
+  const cut = (text, longest) => (text.length > longest ? text.slice(0, longest - 1) + "…" : text);
+  const wrapped = (text) => (cut(text, 300).match(/.{1,60}/gsu) || [""]).map(label).join("<br>");
+  const element = (name, properties = {}, ...children) => {
+    const made = Object.assign(document.createElement(name), properties);
+    made.append(...children);
+    return made;
+  };
+
+  // ---- state in the URL --------------------------------------------------------------------
+  const hashParts = () => {
+    const text = decodeURI(location.hash.slice(1));
+    const cutAt = text.indexOf("?");
+    return cutAt < 0 ? [text, ""] : [text.slice(0, cutAt), text.slice(cutAt + 1)];
+  };
+  const readState = () => {
+    try {
+      return { ...DEFAULTS, ...Object.fromEntries(new URLSearchParams(location.hash.split("?")[1] || "")) };
+    } catch { return { ...DEFAULTS }; }
+  };
+  const writeState = (state) => {
+    const kept = Object.entries(state).filter(([name, value]) => name in DEFAULTS && value !== DEFAULTS[name]);
+    const query = new URLSearchParams(kept).toString();
+    const page = site.single ? location.hash.slice(1).split("?")[0] : "";
+    const hash = query || page ? `#${page}${query ? "?" + query : ""}` : location.pathname.split("/").pop() || ".";
+    try { history.replaceState(null, "", hash); } catch { /* some viewers forbid it; the page works without */ }
+  };
+
+  // ---- the command that measures a point again ---------------------------------------------
+  const quoted = (text) => "'" + text.replace(/'/g, "'\\''") + "'";
+  const command = (dataset, scene, i) => {
+    const points = scene.points, curve = scene.curves[points.curve[i]];
+    const lists = (values) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value]]));
+    const variant = { build: lists(points.build_settings[points.build[i]]), search: lists(points.search_settings[points.search[i]]) };
+    const suite = { k: scene.k, datasets: [dataset], algorithms: { [curve.algorithm]: variant }, mode: scene.mode,
+      threads: scene.threads, builds: points.builds[i], repeats: points.repeats[i] };
+    // Characters outside ASCII and control characters as escapes: no terminal turns them round.
+    const json = JSON.stringify(suite).replace(/[\u007f-\uffff]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+    return `printf '%s' ${quoted(json)} > point.yml && annharness run point.yml`;
+  };
+  const copy = async (text, button) => {
+    let done = false;
+    try { await navigator.clipboard.writeText(text); done = true; } catch {
+      const area = element("textarea", { value: text });
+      document.body.append(area); area.select();
+      try { done = document.execCommand("copy"); } catch { done = false; }
+      area.remove();
+    }
+    const before = button.textContent;
+    button.textContent = done ? "copied" : "copy failed";
+    setTimeout(() => { button.textContent = before; }, 1500);
+  };
+
+  // ---- choosing points ---------------------------------------------------------------------
+  const frontier = (rows, x, y, moreX, moreY) => {
+    const sx = moreX ? -1 : 1, sy = moreY ? -1 : 1;
+    const sorted = rows.filter((i) => x[i] !== null && y[i] !== null).sort((a, b) => sx * (x[a] - x[b]) || sy * (y[a] - y[b]) || a - b);
+    const kept = []; let best = Infinity;
+    for (const i of sorted) if (sy * y[i] < best) { kept.push(i); best = sy * y[i]; }
+    return moreX ? kept.reverse() : kept;
+  };
+  const fitting = (scene, state, hidden) => {
+    const floor = state.floor === "" ? -1 : Number(state.floor);
+    const memory = state.memory === "" ? Infinity : Number(state.memory);
+    const p = scene.points, rows = [];
+    for (let i = 0; i < p.curve.length; i++) {
+      const size = p.bytes_per_vector ? p.bytes_per_vector[i] : null;
+      if (!hidden.has(p.curve[i]) && p.recall[i] >= floor && (memory === Infinity || (size !== null && size <= memory))) rows.push(i);
+    }
+    return rows;
+  };
+
+  // ---- axes --------------------------------------------------------------------------------
+  const project = (value, scale) => (scale === "error" && value !== null ? -Math.log10(Math.max(1 - value + ERROR_FLOOR, 1e-9)) : value);
+  const chooseScale = (quantity, values, asked) => {
+    if (asked !== "auto") return asked;
+    const known = values.filter((v) => v !== null).sort((a, b) => a - b);
+    if (quantity.scale === "log") return known.length && known[0] > 0 && known[known.length - 1] >= 2 * known[0] ? "log" : "linear";
+    return quantity.column === "recall" && known.length && known[known.length >> 1] >= 0.9 ? "error" : "linear";
+  };
+  const logTicks = (quantity, values) => {
+    const known = values.filter((v) => v !== null && v > 0), low = Math.min(...known) / 4, high = Math.max(...known) * 4, ticks = [];
+    for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e++)
+      for (const step of high / low > 1e5 ? [1] : [1, 2, 5]) ticks.push(step * 10 ** e);
+    return { tickmode: "array", tickvals: ticks, ticktext: ticks.map((v) => human(v, quantity.unit)) };
+  };
+  const axis = (quantity, scale, k, values) => {
+    const style = getComputedStyle(document.documentElement);
+    const made = { title: { text: `${quantity.title.replace("{k}", k)} (${quantity.more ? "more" : "less"} is better)` },
+      type: scale === "log" ? "log" : "linear", gridcolor: style.getPropertyValue("--grid"), zeroline: false, automargin: true,
+      linecolor: style.getPropertyValue("--line") };
+    if (scale === "error") Object.assign(made, { tickmode: "array", tickvals: SHARES.map((v) => project(v, "error")), ticktext: SHARES.map(String) });
+    else if (scale === "log") Object.assign(made, logTicks(quantity, values));
+    else made.exponentformat = "SI";
+    return made;
+  };
+  const errorBars = (p, rows, column, scale) => {
+    const low = p[column + "_low"], high = p[column + "_high"];
+    if (!low || !high) return undefined;
+    const value = (i) => project(p[column][i], scale);
+    const safe = (v) => (Number.isFinite(v) && v > 0 ? v : 0);
+    return { type: "data", symmetric: false, thickness: 1, width: 0,
+      array: rows.map((i) => (high[i] === null ? 0 : safe(project(high[i], scale) - value(i)))),
+      arrayminus: rows.map((i) => (low[i] === null ? 0 : safe(value(i) - project(low[i], scale)))) };
+  };
+
+  // ---- one dataset's explorer --------------------------------------------------------------
+  function explorer(root) {
+    const data = site.data[root.dataset.dataset];
+    const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e]));
+    const chart = root.querySelector(".chart");
+    let state = readState();
+
+    const current = () => data.scenes[Number(state.scene)] || data.scenes[0];
+    const chosenNames = () => { try { return [].concat(JSON.parse(state.only)); } catch { return []; } };
+    const hiddenOf = (scene) => {
+      if (state.only !== "") { const shown = new Set(chosenNames().map((name) => scene.curves.findIndex((c) => c.name === name)));
+        return new Set(scene.curves.map((_, n) => n).filter((n) => !shown.has(n))); }
+      return new Set(scene.curves.map((_, n) => n).filter((n) => !scene.curves[n].shown));
+    };
+    const quantityOf = (name) => data.quantities.find((q) => q.column === name) || data.quantities[0];
+    const hover = (scene, i) => {
+      const p = scene.points;
+      return [`<b>${wrapped(scene.curves[p.curve[i]].name)}</b>`, wrapped(p.words[i]),
+        `recall ${share(p.recall[i])}  [${bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share)}]`,
+        `${human(p.qps[i], "/s")} queries/s  [${bounds((p.qps_low || [])[i], (p.qps_high || [])[i], (v) => human(v, "/s"))}]`,
+        `p99 ${human((p.p99_ms || [])[i], "ms")}, build ${human((p.build_seconds || [])[i], "s")}, ${human((p.bytes_per_vector || [])[i])} bytes per vector`,
+        "<i>click for the command</i>"].join("<br>");
+    };
+
+    function fill() {
+      controls.scene.replaceChildren(...data.scenes.map((s, n) => element("option", { value: String(n), textContent: s.conditions })));
+      const options = () => data.quantities.filter((q) => data.scenes.some((s) => s.points[q.column])).map((q) => element("option", { value: q.column, textContent: q.brief.replace("@{k}", "") }));
+      controls.x.replaceChildren(...options()); controls.y.replaceChildren(...options());
+      for (const name of ["xs", "ys"]) controls[name].replaceChildren(...["auto", "linear", "log", "error"].map((s) => element("option", { value: s, textContent: s })));
+    }
+    function show() {
+      for (const name of ["scene", "floor", "memory", "x", "xs", "y", "ys"]) controls[name].value = state[name];
+      for (const name of ["scene", "x", "xs", "y", "ys"]) if (controls[name].selectedIndex < 0) { state[name] = DEFAULTS[name]; controls[name].value = DEFAULTS[name]; }
+      controls.all.checked = state.all === "1";
+      const scene = current(), hidden = hiddenOf(scene), rows = fitting(scene, state, hidden);
+      showNames(scene, hidden); showAnswer(scene, rows); showRows(scene, rows); draw(scene, rows, hidden);
+    }
+    function showNames(scene, hidden) {
+      const legend = element("legend", { textContent: `algorithms, ${scene.curves.length - hidden.size} of ${scene.curves.length}` });
+      const boxes = scene.curves.map((curve, n) => {
+        const box = element("input", { type: "checkbox", checked: !hidden.has(n), value: curve.name });
+        box.addEventListener("change", () => { state.only = JSON.stringify([...root.querySelectorAll(".names input:checked")].map((e) => e.value)); changed(); });
+        const dot = element("i"); dot.style.background = curve.colour;
+        return element("label", {}, box, dot, element("span", { className: "name", textContent: cut(curve.name, 120) }));
+      });
+      const names = root.querySelector(".names"), focused = names.contains(document.activeElement) ? document.activeElement.value : null;
+      names.replaceChildren(legend, ...boxes);
+      if (focused !== null) [...names.querySelectorAll("input")].find((e) => e.value === focused)?.focus();
+    }
+    function showAnswer(scene, rows) {
+      const p = scene.points, best = rows.reduce((a, b) => (a < 0 || p.qps[b] > p.qps[a] ? b : a), -1);
+      const limits = [state.floor === "" ? "" : `recall of at least ${state.floor}`, state.memory === "" ? "" : `at most ${state.memory} bytes per vector`].filter(Boolean).join(" and ");
+      const line = root.querySelector(".answer");
+      if (best < 0) { line.textContent = scene.points.curve.length ? `No point has ${limits || "these algorithms"}.` : "No point was measured: see the failures."; return; }
+      line.replaceChildren(limits ? `Fastest with ${limits}: ` : "Fastest of all: ",
+        element("strong", { className: "name", textContent: `${scene.curves[p.curve[best]].name} ${p.words[best]}`.trim() }),
+        `, ${human(p.qps[best], "/s")} queries per second at recall ${share(p.recall[best])}.`);
+    }
+    function showRows(scene, rows) {
+      const p = scene.points, moreX = true, kept = new Set();
+      for (const n of new Set(rows.map((i) => p.curve[i]))) for (const i of frontier(rows.filter((j) => p.curve[j] === n), p.recall, p.qps, moreX, true)) kept.add(i);
+      const shown = (state.all === "1" ? rows.slice() : rows.filter((i) => kept.has(i))).sort((a, b) => p.qps[b] - p.qps[a]);
+      root.querySelector(".count").textContent = `${state.all === "1" ? "All" : "Pareto"} points of the chosen algorithms and limits, fastest first: ${Math.min(shown.length, MOST_ROWS)} of ${shown.length}. `
+        + `${scene.points.curve.length} were measured, ${scene.failures} failed or are unsupported.`;
+      root.querySelector("table.points tbody").replaceChildren(...shown.slice(0, MOST_ROWS).map((i) => {
+        const button = element("button", { type: "button", textContent: "copy command" });
+        button.addEventListener("click", () => copy(command(data.dataset, scene, i), button));
+        const cell = (text, className) => element("td", { textContent: text, className });
+        return element("tr", {}, element("th", { scope: "row", className: "name", textContent: scene.curves[p.curve[i]].name }), cell(p.words[i], "words"),
+          cell(share(p.recall[i]), "number"), cell(bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share), "number"),
+          cell(human(p.qps[i], "/s"), "number strong"), cell(bounds((p.qps_low || [])[i], (p.qps_high || [])[i], (v) => human(v, "/s")), "number"),
+          cell(human((p.p99_ms || [])[i], "ms"), "number"), cell(human((p.build_seconds || [])[i], "s"), "number"),
+          cell(human((p.bytes_per_vector || [])[i]), "number"), element("td", {}, button));
+      }));
+    }
+    function pick(scene, i) {
+      const p = scene.points, text = command(data.dataset, scene, i), panel = root.querySelector(".picked");
+      const button = element("button", { type: "button", textContent: "copy command" });
+      button.addEventListener("click", () => copy(text, button));
+      panel.replaceChildren(element("strong", { className: "name", textContent: scene.curves[p.curve[i]].name }), " ",
+        element("span", { className: "words", textContent: p.words[i] }),
+        element("div", { textContent: `recall ${share(p.recall[i])}, ${human(p.qps[i], "/s")} queries per second, ${p.builds[i]} builds, ${p.repeats[i]} repeats` }),
+        element("pre", { textContent: text }), button);
+      panel.hidden = false;
+    }
+    function draw(scene, rows, hidden) {
+      if (!window.Plotly) return;
+      const p = scene.points, x = quantityOf(state.x), y = quantityOf(state.y);
+      const valuesOf = (quantity) => rows.map((i) => (p[quantity.column] || [])[i] ?? null);
+      const xs = chooseScale(x, valuesOf(x), state.xs), ys = chooseScale(y, valuesOf(y), state.ys);
+      const traces = [], style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink");
+      const dark = style.colorScheme === "dark" || style.getPropertyValue("color-scheme").trim() === "dark";
+      const xOf = (i) => project((p[x.column] || [])[i] ?? null, xs), yOf = (i) => project((p[y.column] || [])[i] ?? null, ys);
+      const byCurve = scene.curves.map(() => []);
+      for (const i of rows) byCurve[p.curve[i]].push(i);
+      scene.curves.forEach((curve, n) => {
+        if (hidden.has(n) || !byCurve[n].length || !p[x.column] || !p[y.column]) return;
+        const front = frontier(byCurve[n], p[x.column], p[y.column], x.more, y.more), inFront = new Set(front);
+        const colour = dark && curve.colour === "#000000" ? "#ffffff" : curve.colour;
+        if (state.all === "1") {
+          const behind = byCurve[n].filter((i) => !inFront.has(i));
+          traces.push({ type: behind.length > 1500 ? "scattergl" : "scatter", mode: "markers", x: behind.map(xOf), y: behind.map(yOf), customdata: behind, text: behind.map((i) => hover(scene, i)),
+            hoverinfo: "text", marker: { color: colour, symbol: curve.symbol, size: 5, opacity: 0.3 }, showlegend: false });
+        }
+        traces.push({ type: "scatter", mode: "lines+markers", name: label(cut(curve.name, 40)), x: front.map(xOf), y: front.map(yOf), customdata: front,
+          text: front.map((i) => hover(scene, i)), hoverinfo: "text", error_x: errorBars(p, front, x.column, xs), error_y: errorBars(p, front, y.column, ys),
+          line: { color: colour, dash: curve.dash, width: 2 }, marker: { color: colour, symbol: curve.symbol, size: 8 } });
+      });
+      const shapes = [];
+      if (y.column === "qps" && scene.ceiling && ys === "log" && rows.some((i) => p.qps[i] > scene.ceiling / 4))
+        shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: scene.ceiling, y1: scene.ceiling, line: { color: ink, dash: "dot", width: 1 }, label: { text: "limit of the harness", textposition: "start", font: { size: 11, color: ink } } });
+      const layout = { margin: { l: 10, r: 10, t: 10, b: 10 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 12 },
+        xaxis: axis(x, xs, scene.k, valuesOf(x)), yaxis: axis(y, ys, scene.k, valuesOf(y)), hovermode: "closest", showlegend: false, shapes,
+        hoverlabel: { align: "left", bgcolor: style.getPropertyValue("--paper"), font: { color: ink } } };
+      window.Plotly.react(chart, traces, layout, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
+      chart.removeAllListeners?.("plotly_click");
+      chart.on("plotly_click", (event) => pick(scene, event.points[0].customdata));
+    }
+    function changed() { writeState(state); show(); }
+
+    function download(kind) {
+      const scenes = data.scenes, made = document.createElement("a");
+      let parts, type;
+      if (kind === "parquet") { parts = [Uint8Array.from(atob(site.parquet[root.dataset.dataset]), (c) => c.charCodeAt(0))]; type = "application/octet-stream"; }
+      else {
+        const columns = data.quantities.map((q) => q.column).concat(["recall_low", "recall_high", "qps_low", "qps_high"]);
+        const rows = scenes.flatMap((s) => s.points.curve.map((n, i) => ({ dataset: data.dataset, algorithm: s.curves[n].algorithm, label: s.curves[n].name, k: s.k, mode: s.mode, threads: s.threads,
+          build: JSON.stringify(s.points.build_settings[s.points.build[i]]), search: JSON.stringify(s.points.search_settings[s.points.search[i]]), ...Object.fromEntries(columns.map((c) => [c, (s.points[c] || [])[i] ?? null])) })));
+        const cell = (v) => { if (v === null) return ""; let t = String(v); if (typeof v === "string" && /^\s*[=+\-@]/.test(t)) t = "'" + t; return /[",\n\r]/.test(t) ? `"${t.replace(/"/g, '""')}"` : t; };
+        parts = [kind === "json" ? JSON.stringify(rows, null, 1) : [Object.keys(rows[0] || {}).join(","), ...rows.map((r) => Object.values(r).map(cell).join(","))].join("\n") + "\n"];
+        type = kind === "json" ? "application/json" : "text/csv";
+      }
+      made.href = URL.createObjectURL(new Blob(parts, { type })); made.download = `${root.dataset.dataset}.${kind}`; made.click();
+      setTimeout(() => URL.revokeObjectURL(made.href), 1000);
+    }
+
+    fill(); show();
+    for (const name of ["scene", "x", "xs", "y", "ys"]) controls[name].addEventListener("change", () => { state[name] = controls[name].value; changed(); });
+    for (const name of ["floor", "memory"]) controls[name].addEventListener("input", () => { state[name] = controls[name].validity.valid ? controls[name].value : ""; changed(); });
+    controls.all.addEventListener("change", () => { state.all = controls.all.checked ? "1" : ""; changed(); });
+    for (const button of root.querySelectorAll("[data-download]")) button.addEventListener("click", () => download(button.dataset.download));
+    return { redraw: show, reread: () => { state = readState(); show(); } };
+  }
+
+  // ---- comparing ---------------------------------------------------------------------------
+  function comparing(form) {
+    const rows = [...document.querySelectorAll("table.comparisons tbody tr")];
+    for (const name of ["old", "new", "dataset"]) {
+      const values = [...new Set(rows.map((row) => row.dataset[name]))].sort();
+      form[name].append(...values.map((value) => element("option", { value, textContent: cut(value, 80) })));
+      form[name].addEventListener("change", filter);
+    }
+    function filter() {
+      for (const row of rows) row.hidden = ["old", "new", "dataset"].some((name) => form[name].value !== "" && form[name].value !== row.dataset[name]);
+    }
+  }
+
+  // ---- theme, navigation, pages ------------------------------------------------------------
+  const explorers = new Map();
+  const remember = (theme) => { try { localStorage.setItem("annharness-theme", theme); } catch { /* not allowed here */ } };
+  const remembered = () => { try { return localStorage.getItem("annharness-theme"); } catch { return null; } };
+  const isDark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const redraw = () => { for (const one of explorers.values()) if (!one.root.closest("[hidden]")) one.handle.redraw(); };
+  const start = (root) => { if (!explorers.has(root)) explorers.set(root, { root, handle: explorer(root) }); else explorers.get(root).handle.reread(); };
+
+  function route() {
+    const [hash] = hashParts(), wanted = hash.replace(/^\//, "") || "index", pages = [...document.querySelectorAll(".page")];
+    const page = pages.find((p) => p.dataset.page === wanted) || pages[0];
+    const moved = page.hidden;
+    for (const p of pages) p.hidden = p !== page;
+    document.title = `${page.dataset.title} · annharness`;
+    for (const root of page.querySelectorAll(".explorer")) start(root);
+    if (moved) window.scrollTo(0, 0);
+  }
+
+  const saved = remembered();
+  if (saved === "dark" || saved === "light") document.documentElement.dataset.theme = saved;
+  document.getElementById("theme").addEventListener("click", () => {
+    const theme = isDark() ? "light" : "dark";
+    document.documentElement.dataset.theme = theme; remember(theme); redraw();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  document.getElementById("jump").addEventListener("change", (event) => { if (event.target.value) location.href = event.target.value; });
+  document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); const main = document.getElementById("main"); main.tabIndex = -1; main.focus(); });
+  const form = document.getElementById("comparing");
+  if (form) comparing(form);
+  if (site.single) { window.addEventListener("hashchange", route); route(); }
+  else { for (const root of document.querySelectorAll(".explorer")) start(root); window.addEventListener("hashchange", () => { for (const one of explorers.values()) one.handle.reread(); }); }
+})();

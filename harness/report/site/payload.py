@@ -1,0 +1,115 @@
+"""The figures of a dataset as the pages' scripts read them: columns of numbers and words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.report.curves import CurvePoints, by_relevance, curves_of
+from harness.report.looks import Look
+from harness.report.points import Scene, known
+from harness.report.quantities import QUANTITIES, quantity
+
+_DIGITS = 6
+_BOUNDS = (
+    *("recall_low", "recall_high", "qps_low", "qps_high"),
+    *("build_seconds_low", "build_seconds_high"),
+)
+_SHOWN_AT_FIRST = 8
+
+
+def dataset_payload(
+    dataset: str, scenes: Sequence[Scene], looks: Mapping[str, Look]
+) -> dict[str, Any]:
+    """Return everything that the charts and tables of one dataset show."""
+    return {
+        "dataset": dataset,
+        "quantities": quantities_payload(),
+        "scenes": [_scene_payload(scene, looks) for scene in scenes],
+    }
+
+
+def quantities_payload() -> list[dict[str, Any]]:
+    """Return the quantities that can stand on an axis."""
+    chosen = [quantity(name) for name in QUANTITIES]
+    return [
+        {
+            "column": item.column,
+            "title": item.title,
+            "brief": item.brief,
+            "more": item.more_is_better,
+            "scale": item.scale,
+            "unit": item.unit,
+        }
+        for item in chosen
+    ]
+
+
+def script_safe(value: object) -> str:
+    """Return JSON that can stand inside a script element, whatever its text holds."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
+    points = known(scene.points, "recall", "qps")
+    curves = curves_of(points, quantity("recall"), quantity("qps"), looks)
+    numbers = {curve.name: number for number, curve in enumerate(curves)}
+    shown = set(by_relevance(points)[:_SHOWN_AT_FIRST]) if len(points) else set()
+    ceiling = scene.ceiling["qps"].max() if len(scene.ceiling) else float("nan")
+    return {
+        "k": scene.k,
+        "mode": scene.mode,
+        "threads": scene.threads,
+        "conditions": scene.conditions,
+        "ceiling": _rounded(ceiling),
+        "failures": len(scene.failures),
+        "curves": [_curve_payload(curve, curve.name in shown) for curve in curves],
+        "points": _points_payload(points, numbers),
+    }
+
+
+def _curve_payload(curve: CurvePoints, shown: bool) -> dict[str, Any]:
+    return {
+        "name": curve.name,
+        "algorithm": curve.algorithm,
+        "colour": curve.look.colour,
+        "symbol": curve.look.symbol,
+        "dash": curve.look.dash,
+        "shown": shown,
+    }
+
+
+def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> dict[str, Any]:
+    """Columns of equal length; build and search parameters are written once for many points."""
+    columns: dict[str, Any] = {
+        name: [_rounded(value) for value in points[name]]
+        for name in (*QUANTITIES, *_BOUNDS)
+        if name in points and points[name].notna().any()
+    }
+    columns["curve"] = [numbers[name] for name in points["curve"]]
+    for name in ("build", "search"):
+        columns[f"{name}_settings"], columns[name] = _once([dict(value) for value in points[name]])
+    columns["words"] = [str(words) for words in points["words"]]
+    for name in ("builds", "repeats"):
+        columns[name] = [int(value) for value in points[name]]
+    return columns
+
+
+def _once(values: Sequence[object]) -> tuple[list[Any], list[int]]:
+    """The distinct values, and for each value the number of its equal among them."""
+    texts = [json.dumps(value, sort_keys=False, default=str) for value in values]
+    distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    return [json.loads(text) for text in distinct], [distinct[text] for text in texts]
+
+
+def _rounded(value: object) -> float | None:
+    """A number with enough digits to be told from its neighbours; None where unknown."""
+    number = float(value) if isinstance(value, (int, float, np.number)) else float("nan")
+    return float(f"{number:.{_DIGITS}g}") if np.isfinite(number) else None

@@ -1,0 +1,144 @@
+"""The site's files: what they hold, that they are equal, and that no name does harm."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from harness.contracts import UserError
+from harness.report.fastest import answers
+from harness.report.points import prepare, scenes
+from harness.report.quantities import human
+from harness.report.site.content import page_name
+from harness.report.site.payload import script_safe
+from harness.report.site.writing import write_site
+
+NASTY = '<script>alert("x")</script>\' ../../etc &amp; {{ 7*7 }} \u202ertl \U0001f600 ' + "n" * 300
+
+
+class Page(HTMLParser):
+    """Counts elements and collects links and text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.text = {}, [], []
+        self.handlers = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags[tag] = self.tags.get(tag, 0) + 1
+        found = dict(attributes)
+        self.links += [found[name] for name in ("href", "src") if found.get(name)]
+        self.handlers += [name for name in found if name.startswith("on")]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def read(path):
+    return Page(path.read_text())
+
+
+def test_every_page_is_there_and_every_link_leads_somewhere(table, tmp_path):
+    write_site(table, tmp_path)
+    names = {path.name for path in tmp_path.glob("*.html")}
+    assert {"index.html", "compare.html", "failures.html", "methods.html"} < names
+    assert "dataset-glove-50-10k.html" in names
+    assert "algorithm-anisotropic-pq.html" in names
+    for path in tmp_path.glob("*.html"):
+        for link in read(path).links:
+            if not link.startswith(("#", "data:")):
+                assert (tmp_path / link).is_file(), (path.name, link)
+
+
+def test_nothing_is_fetched_from_anywhere(table, tmp_path):
+    write_site(table, tmp_path / "site")
+    write_site(table, tmp_path / "one.html", single_file=True)
+    for path in [*tmp_path.glob("site/*.html"), tmp_path / "one.html"]:
+        links = read(path).links
+        assert not [link for link in links if re.match(r"(https?:)?//", link)]
+
+
+def test_equal_tables_give_equal_files(table, tmp_path):
+    first = write_site(table, tmp_path / "a")
+    second = write_site(table, tmp_path / "b")
+    assert [p.relative_to(tmp_path / "a") for p in first] == [
+        p.relative_to(tmp_path / "b") for p in second
+    ]
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one
+
+
+def test_answers_are_those_of_the_table(table, tmp_path):
+    write_site(table, tmp_path)
+    text = " ".join(read(tmp_path / "index.html").text)
+    (scene,) = scenes(prepare(table))
+    for answer in answers(scene):
+        assert human(answer.row["qps"]) in text
+        assert f"{answer.row['recall']:.4f}" in text
+
+
+def test_failures_are_told_with_their_reasons(table, tmp_path):
+    write_site(table, tmp_path)
+    text = " ".join(read(tmp_path / "failures.html").text)
+    assert "no answer within 3600 s" in text
+    assert "out_of_memory" in text
+
+
+def test_downloads_hold_every_point(table, tmp_path):
+    write_site(table, tmp_path)
+    data = tmp_path / "data" / "dataset-glove-50-10k"
+    assert len(pd.read_parquet(data.with_suffix(".parquet"))) == len(table)
+    assert len(json.loads(data.with_suffix(".json").read_text())) == len(table)
+
+
+def test_names_do_no_harm(table, tmp_path):
+    nasty = table.assign(dataset=NASTY, machine=NASTY, label=NASTY)
+    nasty.loc[nasty["algorithm"] == "pq", "algorithm"] = NASTY
+    nasty["build"] = [{NASTY: NASTY} for _ in range(len(nasty))]
+    nasty["name"] = NASTY
+    nasty.loc[nasty["status"] != "ok", "reason"] = NASTY
+    plain = write_site(table, tmp_path / "plain")
+    paths = write_site(nasty, tmp_path / "site")
+    assert len(paths) == len(plain)
+    for path in paths:
+        assert tmp_path / "site" in path.parents
+        assert re.fullmatch(r"[A-Za-z0-9.\-]{1,100}", path.name)
+    for page in ("index.html", "failures.html", "methods.html"):
+        ours, theirs = read(tmp_path / "site" / page), read(tmp_path / "plain" / page)
+        assert ours.tags["script"] == theirs.tags["script"]
+        assert ours.handlers == theirs.handlers
+    write_site(nasty, tmp_path / "one.html", single_file=True)
+    write_site(table, tmp_path / "plain.html", single_file=True)
+    ours, theirs = read(tmp_path / "one.html"), read(tmp_path / "plain.html")
+    assert ours.tags["script"] == theirs.tags["script"]
+    assert "{{ 7*7 }}" in " ".join(ours.text)
+
+
+def test_json_in_scripts_cannot_end_them():
+    text = script_safe({"</script>": "<!--\u2028&"})
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == {"</script>": "<!--\u2028&"}
+
+
+def test_pages_of_different_names_differ():
+    names = ["a/b", "a b", "a-b", "A", "..", "", "n" * 300, "n" * 301]
+    assert len({page_name("dataset", name) for name in names}) == len(names)
+
+
+def test_all_failed_and_one_point_make_a_site(table, tmp_path):
+    write_site(table[table["status"] != "ok"], tmp_path / "failed")
+    assert "No point reaches" in " ".join(read(tmp_path / "failed" / "index.html").text)
+    write_site(table.iloc[:1], tmp_path / "one")
+
+
+def test_nothing_to_publish_and_nowhere_to_write(table, tmp_path):
+    with pytest.raises(UserError, match="no results"):
+        write_site(table.iloc[:0], tmp_path / "site")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="folder"):
+        write_site(table, tmp_path / "file")

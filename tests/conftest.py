@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-
-CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session")
@@ -22,13 +19,18 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def write_small_hdf5():
+    """Write 300 rows of 8 dimensions with 20 queries, in ann-benchmarks' schema."""
+    return _write_small_hdf5
+
+
+@pytest.fixture
 def small_hdf5(tmp_path: Path) -> Path:
-    """300 rows of 8 dimensions with 20 queries, in ann-benchmarks' schema, angular."""
-    return write_small_hdf5(tmp_path / "small.hdf5", "angular")
+    """Give such a file, `small.hdf5`, with the angular metric."""
+    return _write_small_hdf5(tmp_path / "small.hdf5", "angular")
 
 
-def write_small_hdf5(path: Path, distance: str) -> Path:
-    """Write a small dataset file."""
+def _write_small_hdf5(path: Path, distance: str) -> Path:
     rng = np.random.default_rng(3)
     with h5py.File(path, "w") as file:
         file["train"] = rng.standard_normal((300, 8)).astype(np.float32)
@@ -38,26 +40,51 @@ def write_small_hdf5(path: Path, distance: str) -> Path:
     return path
 
 
-@pytest.fixture
-def command(tmp_path: Path, session_cache: Path) -> CommandLine:
-    """Run `annharness` as a user would, in an empty folder; output without colours."""
+class Command:
+    """`annharness` as a user gives it, in an empty folder; the output has no colours."""
 
-    def run(*arguments: object, env: dict[str, str] | None = None, timeout: float = 120):
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self._folder = folder
+        self._env = {
+            **os.environ,
+            "ANNHARNESS_DATA": str(cache),
+            "XDG_DATA_HOME": str(folder / "user-data"),
+            "ANNHARNESS_PLUGINS": str(Path(__file__).parent / "faults"),
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",
+        }
+
+    def __call__(
+        self, *arguments: object, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a verb to its end."""
+        return self.raw([sys.executable, "-m", "harness", *map(str, arguments)], timeout)
+
+    def raw(self, program: list[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run any program in the same folder and environment."""
         return subprocess.run(
-            [sys.executable, "-m", "harness", *map(str, arguments)],
-            cwd=tmp_path,
-            env={
-                **os.environ,
-                "ANNHARNESS_DATA": str(session_cache),
-                "XDG_DATA_HOME": str(tmp_path / "user-data"),
-                "COLUMNS": "200",
-                "NO_COLOR": "1",
-                "OMP_WAIT_POLICY": "PASSIVE",
-                **(env or {}),
-            },
+            program,
+            cwd=self._folder,
+            env=self._env,
             capture_output=True,
             text=True,
             timeout=timeout,
         )
 
-    return run
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        """Start a verb and return at once."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness", *map(str, arguments)],
+            cwd=self._folder,
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def command(tmp_path: Path, session_cache: Path) -> Command:
+    """Give the command line."""
+    return Command(tmp_path, session_cache)

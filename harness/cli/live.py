@@ -18,6 +18,7 @@ from rich.text import Text
 from harness.results.point import Failure, PointHeader
 
 _FAILURES_SHOWN = 5
+_REASON_CHARACTERS = 200
 
 
 class PlainLines:
@@ -59,8 +60,7 @@ class PlainLines:
 
     def point_failed(self, failure: Failure) -> None:
         """Name the point and its reason."""
-        header = failure.header
-        self._say(f"{failure.status}: {header.label} {header.name}: {failure.reason}")
+        self._say(failure_line(failure))
 
     def job_ended(self, seconds: float) -> None:
         """Say what has run."""
@@ -148,9 +148,19 @@ class LiveTable:
 
     def _failure_lines(self) -> Iterator[RenderableType]:
         for failure in self._failures[-_FAILURES_SHOWN:]:
-            header = failure.header
-            text = f"{failure.status}: {header.label} {header.name}: {failure.reason}"
-            yield Text(text, style="red" if failure.status != "unsupported" else "yellow")
+            yield Text(
+                failure_line(failure), style="red" if failure.status != "unsupported" else "yellow"
+            )
+
+
+def failure_line(failure: Failure) -> str:
+    """Return one line that names the point, what became of it and why."""
+    header = failure.header
+    point = f"{header.identity.dataset} k={header.identity.k} {header.label} {header.name}"
+    reason = " ".join(failure.reason.split())
+    if len(reason) > _REASON_CHARACTERS:
+        reason = reason[: _REASON_CHARACTERS - 3] + "..."
+    return f"{failure.status}: {point.strip()}: {reason}"
 
 
 @contextmanager

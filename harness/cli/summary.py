@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from harness.cli.live import failure_line
 from harness.report.answers import print_frontiers
 from harness.results.point import Failure
 from harness.results.store import ResultStore
@@ -14,7 +15,6 @@ from harness.results.table import table_of
 from harness.running.planning import Plan
 from harness.running.progress import RunSummary
 
-_REASON_CHARACTERS = 200
 _SHOWN = 20
 
 
@@ -37,10 +37,7 @@ def _print_failures(console: Console, title: str, failures: Sequence[Failure], s
         return
     console.print(Text(f"{len(failures)} {title}", style=f"bold {style}"))
     for failure in failures[:_SHOWN]:
-        header = failure.header
-        point = f"{header.identity.dataset} k={header.identity.k} {header.label} {header.name}"
-        reason = failure.reason[:_REASON_CHARACTERS]
-        console.print(Text(f"  {failure.status}: {point.strip()}: {reason}"), soft_wrap=True)
+        console.print(Text(f"  {failure_line(failure)}"), soft_wrap=True)
     if len(failures) > _SHOWN:
         console.print(f"  ... and {len(failures) - _SHOWN} more")
     console.print()

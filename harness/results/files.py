@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -49,9 +50,13 @@ def write_point(path: Path, point: StoredPoint) -> None:
     OSError
         If it cannot be written; the file that stood there before is whole.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    # HDF5 may crash when a disk is full, so the file is made in memory and written by us.
+    image = io.BytesIO()
+    with h5py.File(image, "w") as file:
         _write_foreign_part(file, point)
         _write_own_part(file.create_group(GROUP), point)
+    with replacing(path) as temporary:
+        temporary.write_bytes(image.getbuffer())
 
 
 def read_point(path: Path) -> StoredPoint:

@@ -8,8 +8,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-PLUGINS = Path(__file__).parent
-
 EXPECTED = {
     "nothing": "ok",
     "init-raise": "error",
@@ -84,7 +82,7 @@ def sleepers() -> list[int]:
 @pytest.mark.faults
 def test_every_misdeed_gets_its_status_and_the_rest_completes(tmp_path, small_hdf5, command):
     path = suite(tmp_path / "faults.yml", list(EXPECTED))
-    done = command("run", path, "--plugins", PLUGINS, timeout=500)
+    done = command("run", path, timeout=500)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     found = statuses(tmp_path / "results")
@@ -97,7 +95,7 @@ def test_every_misdeed_gets_its_status_and_the_rest_completes(tmp_path, small_hd
 @pytest.mark.faults
 def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
     ways = ["fit-fork-bomb", "fit-flood", "fit-change-world", "depends-on-order"]
-    done = command("run", suite(tmp_path / "s.yml", ways), "--plugins", PLUGINS, timeout=300)
+    done = command("run", suite(tmp_path / "s.yml", ways), timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     import harness
 
@@ -115,7 +113,7 @@ def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
 
 def test_one_bad_setting_does_not_lose_the_others(tmp_path, small_hdf5, command):
     ways = ["setting-1-wrong", "second-segfault"]
-    done = command("run", suite(tmp_path / "s.yml", ways), "--plugins", PLUGINS, timeout=300)
+    done = command("run", suite(tmp_path / "s.yml", ways), timeout=300)
     assert done.returncode == 1
     assert "an id more than once in the answer to query 0" in done.stdout
     found = statuses(tmp_path / "results")
@@ -127,15 +125,15 @@ def test_one_bad_setting_does_not_lose_the_others(tmp_path, small_hdf5, command)
 
 def test_failures_are_kept_and_retried_only_when_asked(tmp_path, small_hdf5, command):
     path = suite(tmp_path / "s.yml", ["query-raise"])
-    first = command("run", path, "--plugins", PLUGINS)
+    first = command("run", path)
     assert (first.returncode, "RuntimeError: it went <wrong>" in first.stdout) == (1, True)
     [failure, _] = sorted((tmp_path / "results").rglob("*.failure.json"))
     written = failure.stat().st_mtime_ns
-    again = command("run", path, "--plugins", PLUGINS)
+    again = command("run", path)
     assert again.returncode == 1
     assert "0 builds to run" in again.stderr
     assert failure.stat().st_mtime_ns == written
-    retried = command("run", path, "--plugins", PLUGINS, "--retry", "error")
+    retried = command("run", path, "--retry", "error")
     assert retried.returncode == 1
     assert failure.stat().st_mtime_ns > written
     assert "Traceback" in json.loads(failure.read_text())["log_tail"]

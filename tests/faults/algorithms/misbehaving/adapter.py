@@ -129,6 +129,7 @@ def change_world(self):
 
 
 ACTS = {
+    "nothing": lambda self: None,
     "raise": raise_error,
     "segfault": segfault,
     "abort": lambda self: os.abort(),

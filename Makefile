@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV := $(BIN)/python -m uv
 
-.PHONY: help demo test test-all lint format setup wheel constraints gallery clean
+.PHONY: help demo test test-all lint format setup docs peers wheel gallery clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,6 +36,10 @@ test: $(STAMP) ## the tests, under five minutes on two cores
 test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters
 	$(BIN)/python -m pytest -m "slow or faults or network or browser or adapters"
 
+peers: $(STAMP) ## add the optional competitors that the tests compare with
+	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,scann]' || \
+	    $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,scann]'
+
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,6 +48,9 @@ lint: $(STAMP) ## ruff and mypy
 format: $(STAMP) ## let ruff rewrite the tree
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(STAMP) ## write docs/commands.md from the commands' own help
+	$(BIN)/python docs/make_reference.py
 
 wheel: $(STAMP) ## build the wheel into dist/
 	@$(UV) build --quiet --wheel --out-dir dist . || $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -14,7 +14,6 @@ from rich.console import Console
 from harness.cli.data import open_named
 from harness.cli.live import PlainLines, live_table
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
-from harness.cli.summary import print_summary
 from harness.contracts import UserError
 from harness.data.cache import cache_folder
 from harness.data.cached import CachedDataset
@@ -72,6 +71,8 @@ def run(
     plan = plan_suite(chosen, registry, datasets, this_machine(), algorithm or ())
     store.require_writable()
     summary = _measure(plan, store, force, statuses)
+    from harness.cli.summary import print_summary  # pandas takes a while to load
+
     print_summary(Console(), plan, store, summary)
     if summary.failures:
         raise typer.Exit(_FAILED)

@@ -1,0 +1,69 @@
+"""Documentation that cannot go stale: every verb has help with an example and stands in the docs."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from harness.cli.main import app
+from harness.registry import load_registry
+from harness.registry.suites import read_suite, suite_names
+
+HOUSE = Path(__file__).parents[2]
+DOCUMENTS = [HOUSE / "README.md", HOUSE / "CONTRIBUTING.md", *sorted((HOUSE / "docs").glob("*.md"))]
+
+
+def verbs() -> dict[str, object]:
+    found = {}
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        below = getattr(command, "commands", None)
+        if below is None:
+            found[name] = command
+        else:
+            found.update({f"{name} {inner}": one for inner, one in below.items()})
+    return found
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_every_verb_has_help_with_an_example(verb):
+    text = verbs()[verb].help
+    assert f"annharness {verb}" in text, f"the help of {verb!r} shows no example"
+    for parameter in verbs()[verb].params:
+        assert getattr(parameter, "help", None), f"{verb}: {parameter.name} has no help"
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_every_verb_stands_in_the_reference(verb):
+    reference = (HOUSE / "docs" / "commands.md").read_text()
+    assert f"## annharness {verb}\n" in reference, "run: make docs"
+
+
+def test_the_reference_is_up_to_date():
+    written = runpy.run_path(str(HOUSE / "docs" / "make_reference.py"))["reference"]()
+    assert (HOUSE / "docs" / "commands.md").read_text() == written, "run: make docs"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_and_pictures_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
+        if not target.startswith(("http://", "https://")):
+            assert (path.parent / target).exists(), f"{path.name} points to {target}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_in_documents_name_real_verbs(path):
+    for verb in re.findall(r"^\$? ?annharness ([a-z]+)", path.read_text(), flags=re.MULTILINE):
+        assert any(known.split()[0] == verb for known in verbs()), f"{path.name}: {verb}"
+
+
+def test_registry_entries_tell_what_they_are():
+    registry = load_registry()
+    for entry in [*registry.algorithms.values(), *registry.datasets.values()]:
+        assert entry.about.endswith("."), entry.name
+    for name in suite_names():
+        assert len(read_suite(name, registry.algorithms).about) > 20

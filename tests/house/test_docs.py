@@ -1,4 +1,4 @@
-"""Documentation that cannot go stale: every verb has help with an example and stands in the docs."""
+"""Documentation that cannot go stale: every verb has help and an example, and is in the docs."""
 
 from __future__ import annotations
 

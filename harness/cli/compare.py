@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"faster": "green", "slower": "red", "tied": ""}
 _SLOWER = 1
+_WIDE = 100
 
 
 def compare(
@@ -61,7 +62,8 @@ def compare(
     found = _found(a, b, recall, results)
     if out is not None:
         write_text(out, writers[out.suffix](found))
-    Console().print(_table(found))
+    console = Console()
+    console.print(_table(found, console.width))
     if share is not None and slower_than(found, share):
         raise typer.Exit(_SLOWER)
 
@@ -91,13 +93,16 @@ def _share(text: str) -> float:
     return share
 
 
-def _table(found: list[Comparison]) -> Table:
+def _table(found: list[Comparison], width: int) -> Table:
+    """The comparisons; below 100 columns without the QPS of both sides."""
     from harness.report.compare import HEADINGS, cells
 
     table = Table(box=None, pad_edge=False, caption="ratio: new QPS over old, 95 % interval")
-    for heading in HEADINGS:
+    kept = [i for i, name in enumerate(HEADINGS) if width >= _WIDE or "QPS" not in name]
+    for heading in (HEADINGS[i] for i in kept):
         right = heading in ("k", "recall", "old QPS", "new QPS")
         table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "ratio")
     for one in found:
-        table.add_row(*(escape(cell) for cell in cells(one)), style=_COLOURS[one.verdict])
+        words = cells(one)
+        table.add_row(*(escape(words[i]) for i in kept), style=_COLOURS[one.verdict])
     return table

@@ -69,6 +69,18 @@ def compare_curves(
     return _judged(_pairs(*sides, same_curves=False), levels, paired=True)
 
 
+def compare_in_scene(
+    scene: Scene, old: str, new: str, levels: Sequence[float] = LEVELS
+) -> list[Comparison]:
+    """Compare two curves of a scene; empty if they share no level of recall."""
+    curves = _curves(scene, (old, new))
+    if old not in curves or new not in curves:
+        return []
+    return _corrected(
+        _at_levels(scene, (old, curves[old]), (new, curves[new]), levels, paired=True)
+    )
+
+
 def compare_tables(
     old: pd.DataFrame, new: pd.DataFrame, levels: Sequence[float] = LEVELS
 ) -> list[Comparison]:
@@ -162,8 +174,11 @@ def _conditions(scene: Scene) -> tuple[object, ...]:
     return scene.dataset, scene.k, scene.mode, scene.threads, scene.machine
 
 
-def _curves(scene: Scene) -> dict[str, pd.DataFrame]:
-    points = known(scene.points, "recall", "qps")
+def _curves(scene: Scene, names: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
+    points = scene.points
+    points = known(
+        points if names is None else points[points["curve"].isin(names)], "recall", "qps"
+    )
     points = points[[isinstance(qps, np.ndarray) and len(qps) > 0 for qps in points["build_qps"]]]
     return {str(name): rows for name, rows in points.groupby("curve", sort=True)}
 
@@ -175,12 +190,11 @@ def _judged(
     paired: bool,
 ) -> list[Comparison]:
     """All comparisons, with p-values corrected for their number."""
-    found = []
-    for scene, old, old_points, new, new_points in pairs:
-        for level in levels:
-            before, after = qps_of_builds_at(old_points, level), qps_of_builds_at(new_points, level)
-            if len(before) and len(after):
-                found.append(_compared(scene, (old, new), level, (before, after), paired))
+    found = [
+        one
+        for scene, old, old_points, new, new_points in pairs
+        for one in _at_levels(scene, (old, old_points), (new, new_points), levels, paired=paired)
+    ]
     if not found:
         raise UserError(
             "nothing to compare",
@@ -188,6 +202,27 @@ def _judged(
             f"and a recall of at least {min(levels):g}",
             hint="run the same suite for both sides on one machine, or lower --recall",
         )
+    return _corrected(found)
+
+
+def _at_levels(
+    scene: Scene,
+    old: tuple[str, pd.DataFrame],
+    new: tuple[str, pd.DataFrame],
+    levels: Sequence[float],
+    *,
+    paired: bool,
+) -> list[Comparison]:
+    """The comparisons of two curves at the levels that both reach, not yet judged."""
+    found = []
+    for level in levels:
+        before, after = qps_of_builds_at(old[1], level), qps_of_builds_at(new[1], level)
+        if len(before) and len(after):
+            found.append(_compared(scene, (old[0], new[0]), level, (before, after), paired))
+    return found
+
+
+def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
     corrected = holm([np.nan if one.p_value is None else one.p_value for one in found])
     return [
         replace(one, p_value=_number(p), verdict=verdict(one.ratio, float(p)))

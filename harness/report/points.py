@@ -83,14 +83,14 @@ def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
     if not stale and "stale" in prepared:
         prepared = prepared[~prepared["stale"].fillna(False).astype(bool)]
     prepared = prepared.reset_index(drop=True)
-    prepared["curve"] = [_curve_name(row) for row in rows_of(prepared)]
+    rows = list(rows_of(prepared))
+    prepared["curve"] = [_curve_name(row) for row in rows]
     for name in ("recall", "recall_low", "recall_high"):
-        column = f"{name}_curve"
-        prepared[name] = [_last(row.get(column)) for row in rows_of(prepared)]
-    prepared["words"] = [_words(row, "build", "search") for row in rows_of(prepared)]
-    prepared["build_words"] = [_words(row, "build") for row in rows_of(prepared)]
+        prepared[name] = [_last(row.get(f"{name}_curve")) for row in rows]
+    prepared["words"] = [_words(row, "build", "search") for row in rows]
+    prepared["build_words"] = [_words(row, "build") for row in rows]
     prepared["bits_per_vector"] = 8 * pd.to_numeric(_column(prepared, "bytes_per_vector"))
-    prepared["distortion"] = [_distortion(row.get("diagnostics")) for row in rows_of(prepared)]
+    prepared["distortion"] = [_distortion(row.get("diagnostics")) for row in rows]
     return prepared
 
 
@@ -119,8 +119,10 @@ def scenes(prepared: pd.DataFrame) -> Iterator[Scene]:
 
 def rows_of(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield the rows as dicts."""
-    for row in table.to_dict("records"):
-        yield {str(name): value for name, value in row.items()}
+    names = [str(name) for name in table.columns]
+    columns = [table[name].tolist() for name in table.columns]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))
 
 
 def known(points: pd.DataFrame, *names: str) -> pd.DataFrame:

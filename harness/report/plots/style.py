@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from matplotlib.figure import Figure
+if TYPE_CHECKING:  # matplotlib takes a second to load
+    from matplotlib.figure import Figure
 
 StyleName = Literal["screen", "paper", "slide"]
 STYLES: tuple[StyleName, ...] = ("screen", "paper", "slide")

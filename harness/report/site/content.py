@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.contracts import UserError
-from harness.report.compare import Comparison, compare_curves
+from harness.report.compare import Comparison, compare_in_scene
 from harness.report.curves import by_relevance
 from harness.report.fastest import LEVELS, Answer, answers, optimism
 from harness.report.looks import Look, looks
@@ -148,14 +147,9 @@ def _comparisons(content: Content) -> list[dict[str, Any]]:
 
 def _scene_comparisons(scene: Scene) -> Iterator[Comparison]:
     names = by_relevance(scene.points)[:_MOST_COMPARED] if len(scene.points) else []
-    rows = scene.points
     for number, new in enumerate(names):
         for old in names[number + 1 :]:
-            pair = rows[(rows["curve"] == old) | (rows["curve"] == new)]
-            try:
-                yield from compare_curves(pair, old, new)
-            except UserError:
-                continue  # they share no level of recall
+            yield from compare_in_scene(scene, old, new)
 
 
 def _comparison_row(scene: Scene, one: Comparison) -> dict[str, Any]:

@@ -22,8 +22,9 @@ from harness.data.space import require_disk
 
 _CHUNK_BYTES = 1 << 20
 _DEB_MAGIC = b"!<arch>\n"
-_BROKEN = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
-_BROKEN_ARCHIVE = (*_BROKEN, zipfile.BadZipFile, tarfile.TarError, NotImplementedError)
+_BROKEN = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, NotImplementedError)
+_BROKEN_ARCHIVE = (*_BROKEN, zipfile.BadZipFile, tarfile.TarError, TypeError)
+"""TypeError is what tarfile raises for a gzip header that is cut short."""
 
 
 def extract_member(archive: Path, member: str, target: Path, progress: Progress = silent) -> None:

@@ -20,6 +20,7 @@ from harness.data.cached import open_cached
 from harness.data.formats import format_named, format_of, read_vectors
 from harness.data.formats.hdf5 import metric_of
 from harness.data.formats.table import FORMATS
+from harness.data.hdf5_writing import written_hdf5
 from harness.data.parts import Parts, split
 from harness.data.rows import require_rows
 from harness.data.space import require_disk
@@ -148,16 +149,15 @@ def _write_hdf5(target: Path, parts: Parts, metric: Metric) -> None:
         whole = Path(folder) / "whole.hdf5"
         write_cached(whole, parts, identity, unit_rows=found.unit_rows)
         truth = open_cached(whole).truth(min(_NEIGHBOURS, len(parts.base)))
-        with written_whole(target) as temporary, h5py.File(whole, "r") as made:
-            _copy_public(made, temporary, truth)
+        with h5py.File(whole, "r") as made, written_hdf5(target) as file:
+            _copy_public(made, file, truth)
 
 
-def _copy_public(made: h5py.File, path: Path, truth: Truth) -> None:
+def _copy_public(made: h5py.File, file: h5py.File, truth: Truth) -> None:
     """Copy what other tools know, without the unit rows and names that only we use."""
-    with h5py.File(path, "w") as file:
-        for name, value in made.attrs.items():
-            file.attrs[name] = value
-        for name in (layout.BASE, layout.QUERIES):
-            made.copy(name, file)
-        file.create_dataset("neighbors", data=truth.ids.astype(np.int32))
-        file.create_dataset("distances", data=truth.distances.astype(np.float32))
+    for name, value in made.attrs.items():
+        file.attrs[name] = value
+    for name in (layout.BASE, layout.QUERIES):
+        made.copy(name, file)
+    file.create_dataset("neighbors", data=truth.ids.astype(np.int32))
+    file.create_dataset("distances", data=truth.distances.astype(np.float32))

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError
-from harness.data.cache import cache_subfolder, written_whole
+from harness.data.cache import cache_subfolder
 from harness.data.cached import CachedDataset
+from harness.data.hdf5_writing import written_hdf5
 from harness.measures.distances import answer_distances
 from harness.metric import Metric
 
@@ -59,7 +60,7 @@ def difficulty_of(dataset: CachedDataset) -> Difficulty:
     except (OSError, KeyError, RuntimeError, ValueError):
         pass
     found = _compute(dataset)
-    with written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with written_hdf5(path) as file:
         file.create_dataset("lid", data=found.lid)
         file.create_dataset("relative_contrast", data=found.relative_contrast)
     return found

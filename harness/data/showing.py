@@ -13,6 +13,8 @@ from harness.contracts import Dataset, Labels, UserError
 from harness.data.rows import blocks
 from harness.measures.distances import answer_distances
 
+_COMPARED_WORDS = 20_000
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -59,8 +61,8 @@ def _position(words: Sequence[str], word: str) -> int | None:
 
 def _unknown(dataset: Dataset, labels: Labels, word: str) -> UserError:
     lowered = word.lower()
-    near = difflib.get_close_matches(lowered, labels.queries, n=3, cutoff=0.5)
-    near += difflib.get_close_matches(lowered, labels.base, n=3, cutoff=0.7)
+    near = _nearest_by_spelling(lowered, labels.queries, 0.5)
+    near += _nearest_by_spelling(lowered, labels.base, 0.7)
     near = near or list(labels.queries[:5])
     return UserError(
         f"no row is called {word!r}",
@@ -68,6 +70,13 @@ def _unknown(dataset: Dataset, labels: Labels, word: str) -> UserError:
         expected=f"one of its {len(labels.queries):,} queries or {len(labels.base):,} base words",
         hint="the nearest by spelling: " + ", ".join(near),
     )
+
+
+def _nearest_by_spelling(word: str, known: Sequence[str], cutoff: float) -> list[str]:
+    candidates: Sequence[str] = known
+    if len(known) > _COMPARED_WORDS:  # comparing takes long: only words that begin alike
+        candidates = [one for one in known if one[:1] == word[:1] and abs(len(one) - len(word)) < 3]
+    return difflib.get_close_matches(word, candidates[:_COMPARED_WORDS], n=3, cutoff=cutoff)
 
 
 def _around_base_row(dataset: Dataset, labels: Labels, row: int, k: int) -> Neighbours:

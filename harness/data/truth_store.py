@@ -17,6 +17,7 @@ from harness.contracts.dataset import Truth
 from harness.data.brute import require_right_sample
 from harness.data.cache import cache_subfolder, written_whole
 from harness.data.cached import CachedDataset
+from harness.data.hdf5_writing import written_hdf5
 from harness.data.locks import locked
 from harness.data.progress import Progress, silent
 from harness.data.space import require_disk
@@ -102,10 +103,7 @@ def _compute(dataset: CachedDataset, k: int, progress: Progress, step: int) -> T
     _compute_blocks(dataset, k, progress, step, blocks)
     truth = _joined(blocks, nq, step)
     require_right_sample(dataset, truth)
-    with (
-        written_whole(folder / f"{dataset.fingerprint[:32]}-{k}.hdf5") as temporary,
-        h5py.File(temporary, "w") as file,
-    ):
+    with written_hdf5(folder / f"{dataset.fingerprint[:32]}-{k}.hdf5") as file:
         file.attrs["fingerprint"] = dataset.fingerprint
         file.create_dataset("neighbors", data=truth.ids)
         file.create_dataset("distances", data=truth.distances)

@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 
 from harness.data import layout
-from harness.data.cache import written_whole
 from harness.data.cached import file_state
+from harness.data.hdf5_writing import written_hdf5
 from harness.data.parts import Part, Parts
 from harness.data.progress import Progress, silent
 from harness.data.rows import Fingerprint, all_unit, unit
@@ -78,7 +78,7 @@ def write_cached(
         A file of the user's whose `train` and `test` can be mapped as they are: it is pointed to
         and the rows are not copied.
     """
-    with written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    with written_hdf5(path) as file:
         _describe(file, parts, identity)
         if rows_file is None:
             _write_rows(file, parts, progress)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.data import layout
+from harness.data.space import require_memory
 from harness.metric import METRICS, Metric
 
 _MAX_RATIO = 1100
@@ -161,5 +162,6 @@ def _refused(name: str, path: Path, got: str) -> UserError:
 def _rows(table: h5py.Dataset, path: Path) -> NDArray[np.generic]:
     if layout.can_be_mapped(table):
         return layout.mapped(table, path)
+    require_memory(table.nbytes, "the rows, which lie in the file packed or in pieces", str(path))
     rows: NDArray[np.generic] = table[...]
     return rows

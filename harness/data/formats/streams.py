@@ -7,14 +7,17 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from harness.contracts import UserError
 from harness.data.archives import member_names, opened_member
 
 _PIECE_BYTES = 4 << 20
 _LONGEST_LINE_BYTES = 16 << 20
+_ALWAYS_SANE_BYTES = 16 << 20
+_MOST_RATIO = 100
 _BROKEN = (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, NotImplementedError)
 
 
@@ -40,9 +43,10 @@ def opened_text(path: Path, member: str | None = None) -> Iterator[IO[bytes]]:
             raw.seek(0)
             if magic[:2] == b"\x1f\x8b":
                 with gzip.GzipFile(fileobj=raw) as unpacked:
-                    yield unpacked  # type: ignore[misc]
+                    yield cast(IO[bytes], _Sane(unpacked, raw, path))
             elif magic == b"PK\x03\x04":
-                with opened_member(path, member or _only_member(path)) as (stream, _):
+                with opened_member(path, member or _only_member(path)) as (stream, size):
+                    _require_sane(size, path.stat().st_size, path)
                     yield stream
             else:
                 yield raw
@@ -53,6 +57,32 @@ def opened_text(path: Path, member: str | None = None) -> Iterator[IO[bytes]]:
             expected="text, plain, gzipped or in a zip, not cut short",
             got=str(error) or type(error).__name__,
         ) from error
+
+
+@dataclass
+class _Sane:
+    """Reads on only as long as the packed bytes account for what comes out of them."""
+
+    unpacked: IO[bytes] | gzip.GzipFile
+    packed: IO[bytes]
+    path: Path
+    done: int = 0
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self.unpacked.read(size)
+        self.done += len(piece)
+        _require_sane(self.done, self.packed.tell(), self.path)
+        return piece
+
+
+def _require_sane(unpacked_bytes: int, packed_bytes: int, path: Path) -> None:
+    if unpacked_bytes > _ALWAYS_SANE_BYTES and unpacked_bytes > _MOST_RATIO * packed_bytes:
+        raise UserError(
+            "the file is packed tighter than any real vectors",
+            where=str(path),
+            expected=f"at most {_MOST_RATIO} times its size when unpacked",
+            got=f"{unpacked_bytes:,} bytes out of {packed_bytes:,}",
+        )
 
 
 def _only_member(path: Path) -> str:

@@ -1,0 +1,30 @@
+"""HDF5 files of ours: whole or not at all, and a full disk is told as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from harness.data.cache import written_whole
+
+
+@contextmanager
+def written_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Give a new HDF5 file to fill, which stands at `path` once the block has ended well.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be written to or the disk is full.
+    """
+    with written_whole(path) as temporary:
+        try:
+            with h5py.File(temporary, "w") as file:
+                yield file
+        except RuntimeError as error:  # what closing a file raises when the disk is full
+            if "errno" not in str(error):
+                raise
+            raise OSError(str(error)) from error

@@ -36,7 +36,7 @@ def conclude(
             axes.remove()
         axes = figure.axes[0]
         axes.set_axis_off()
-        reason = "no point finished" if len(scene.failures) else "no point to show"
+        reason = "no point has these figures" if len(scene.points) else "no point finished"
         axes.text(0.5, 0.5, reason, ha="center", va="center", color=FAINT, size="large",
                   transform=axes.transAxes)  # fmt: skip
     head(figure, title, scene.conditions, [*notes, *failure_notes(scene)])

@@ -31,10 +31,8 @@ def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds,
     if algorithm != "exact":
         loss = (1 + np.exp(-iterations)) * (4 if algorithm == "anisotropic-pq" else 1)
         diagnostics["training"] = {"iteration": iterations, "loss": loss}
-        diagnostics["distortion"] = {
-            "mean_squared_error": np.array([0.3 * (1 - family["recall"])]),
-            "mean_square": np.array([1.0]),
-        }
+        error = 0.3 * (1 - family["recall"]) * 25 / build["M"]
+        diagnostics["distortion"] = {"mean_squared_error": np.array([error])}
     words = {"build": build, "search": search}
     text = " | ".join(" ".join(f"{n}={v}" for n, v in part.items()) for part in words.values())
     nq_seconds = np.exp(0.1 * generator.standard_normal(nq)) / qps

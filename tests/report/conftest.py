@@ -28,7 +28,7 @@ def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds,
     spread = 1.12
     iterations = np.arange(8)
     diagnostics = {}
-    if algorithm != "exact":
+    if family["recall"] is not None:
         loss = (1 + np.exp(-iterations)) * (4 if algorithm == "anisotropic-pq" else 1)
         diagnostics["training"] = {"iteration": iterations, "loss": loss}
         error = 0.3 * (1 - family["recall"]) * 25 / build["M"]

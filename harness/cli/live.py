@@ -74,7 +74,6 @@ class LiveTable:
     """What is done, what runs and what is left, per algorithm, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
-        self.live = Live(console=console, auto_refresh=False, get_renderable=self._render)
         self._began = time.monotonic()
         self._points: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
@@ -83,13 +82,12 @@ class LiveTable:
         self._failures: list[Failure] = []
         self._jobs = self._job = 0
         self._title = self._phase = ""
-        self._label = ""
+        self.live = Live(console=console, auto_refresh=False, get_renderable=self._render)
 
     def planned(self, points: Sequence[PointHeader], kept: int, jobs: int) -> None:
         """Lay the table out."""
         self._points.update(header.label for header in points)
         self._jobs = jobs
-        self._kept = kept
         self._refresh()
 
     def job_started(self, title: str, build: int, builds: int, tasks: int) -> None:

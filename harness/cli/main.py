@@ -13,6 +13,7 @@ import typer
 import harness
 from harness.cli import data
 from harness.cli.compare import compare
+from harness.cli.doctor import doctor
 from harness.cli.export import export
 from harness.cli.list import list_entries
 from harness.cli.plot import plot
@@ -69,6 +70,7 @@ app.command("plot")(plot)
 app.command("publish")(publish)
 app.command("export")(export)
 app.command("compare")(compare)
+app.command("doctor")(doctor)
 
 
 def main() -> None:

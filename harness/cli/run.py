@@ -13,7 +13,7 @@ from rich.console import Console
 
 from harness.cli.data import open_named
 from harness.cli.live import PlainLines, live_table
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.options import DEFAULT_RESULTS, Plugins, Results, share_of
 from harness.contracts import UserError
 from harness.data.cache import cache_folder
 from harness.data.cached import CachedDataset
@@ -22,9 +22,10 @@ from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import Suite, read_suite
 from harness.results.point import FAILURES
 from harness.results.store import ResultStore
+from harness.running.doctor import diagnose
 from harness.running.executor import LocalExecutor
 from harness.running.machine import this_machine
-from harness.running.planning import Plan, plan_suite
+from harness.running.planning import plan_suite
 from harness.running.progress import RunSummary
 from harness.running.runner import Runner, StoreFull
 
@@ -47,6 +48,16 @@ def run(
         list[str] | None,
         typer.Option("--retry", help=f"Try failed points again: {', '.join(_RETRIABLE)}."),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            help="Go on building (up to 20 builds) until every QPS is within this share, as 5%.",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse to run on a machine that is unfit (doctor).")
+    ] = False,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
@@ -62,6 +73,7 @@ def run(
     """
     registry = load_registry(plugins or ())
     statuses = _statuses(retry or ())
+    share = None if precision is None else share_of(precision, "--precision")
     chosen = read_suite(suite, registry.algorithms)
     if dataset:
         chosen = dataclasses.replace(chosen, datasets=tuple(dict.fromkeys(dataset)))
@@ -69,8 +81,19 @@ def run(
     store = ResultStore(results)
     datasets = _open_datasets(chosen, plugins)
     plan = plan_suite(chosen, registry, datasets, this_machine(), algorithm or ())
+    if strict:
+        _require_fit()
     store.require_writable()
-    summary = _measure(plan, store, force, statuses)
+    runner = Runner(
+        plan,
+        store,
+        LocalExecutor(cache_folder()),
+        force=force,
+        retry=statuses,
+        precision=share,
+        examine=lambda: diagnose().to_json(),
+    )
+    summary = _measure(runner)
     from harness.cli.summary import print_summary  # pandas takes a while to load
 
     print_summary(Console(), plan, store, summary)
@@ -78,12 +101,12 @@ def run(
         raise typer.Exit(_FAILED)
 
 
-def _measure(plan: Plan, store: ResultStore, force: bool, retry: frozenset[str]) -> RunSummary:
+def _measure(runner: Runner) -> RunSummary:
     console = Console(stderr=True)
-    executor = LocalExecutor(cache_folder())
     try:
         with live_table(console) if console.is_terminal else PlainLines(sys.stderr) as listener:
-            return Runner(plan, store, executor, listener, force, retry).run()
+            runner.listener = listener
+            return runner.run()
     except StoreFull as full:
         print(
             f"error: the results folder takes no more: {full.reason}\n"
@@ -93,6 +116,18 @@ def _measure(plan: Plan, store: ResultStore, force: bool, retry: frozenset[str])
             file=sys.stderr,
         )
         raise typer.Exit(_FAILED) from full
+
+
+def _require_fit() -> None:
+    found = diagnose()
+    if not found.fit:
+        unfit = [f"{f.topic}: {f.found}" for f in found.findings if f.level == "unfit"]
+        raise UserError(
+            f"this machine is unfit to measure on, grade {found.grade}",
+            where="--strict",
+            got="; ".join(unfit),
+            hint="annharness doctor says what to do; without --strict the run goes on",
+        )
 
 
 def _statuses(retry: Sequence[str]) -> frozenset[str]:

@@ -11,23 +11,34 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.measures.latency import batch_qps, latency, per_build, single_qps, typical_seconds
+from harness.measures.latency import latency, per_build, typical_seconds
 from harness.measures.recall import first_recall_matrix, recall_matrix
 from harness.measures.statistics import (
     bootstrap_bounds,
     log_t_interval,
-    qps_interval,
-    qps_interval_of_passes,
 )
 from harness.results.files import stacked
 from harness.results.identity import PointIdentity
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
+from harness.results.speed import qps_of_passes, speed_of
 from harness.results.store import BrokenResult, ResultStore, Stored
 
 RECALL_KS = (1, 5, 10, 20, 50, 100)
 """The k' of the columns `recall@K` and `recall1@K`."""
 
 Row = dict[str, Any]
+
+_EMPTY_COLUMNS = (
+    "dataset",
+    "algorithm",
+    "label",
+    "name",
+    "k",
+    "mode",
+    "threads",
+    "status",
+    "stale",
+)
 
 
 def load_results(path: Path | str, *, stale: bool = True) -> pd.DataFrame:
@@ -84,7 +95,7 @@ def table_of(store: ResultStore, points: Iterable[Stored]) -> pd.DataFrame:
     """Return the table of some stored points."""
     rows = [row for stored in points if (row := _row(store, stored)) is not None]
     _mark_stale(rows)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=_EMPTY_COLUMNS)
 
 
 def _readable(found: Iterable[Stored | BrokenResult]) -> Iterable[Stored]:
@@ -181,7 +192,7 @@ def _figures(store: ResultStore, point: StoredPoint) -> Row:
     return {
         "log_tail": "",
         **_recall_columns(identity, point.builds, truth.distances),
-        **_speed_columns(identity, point.builds),
+        **_speed_columns(point),
         **_size_columns(point),
         "diagnostics": dict(point.builds[0].diagnostics),
         "warnings": tuple(dict.fromkeys(w for b in point.builds for w in b.facts["warnings"])),
@@ -219,16 +230,9 @@ def _over_answers(
     return mean
 
 
-def _speed_columns(identity: PointIdentity, builds: Sequence[Build]) -> Row:
-    seconds = stacked([build.times for build in builds])
-    walls = stacked([build.walls for build in builds])
-    one_by_one = identity.mode == "single" and identity.threads == 1
-    if one_by_one:
-        speed = qps_interval(seconds)
-        passes = single_qps(seconds)
-    else:
-        passes = batch_qps(walls, seconds.shape[-1])
-        speed = qps_interval_of_passes(passes)
+def _speed_columns(point: StoredPoint) -> Row:
+    seconds = stacked([build.times for build in point.builds])
+    speed = speed_of(point)
     return {
         "qps": speed.value,
         "qps_low": speed.low,
@@ -236,7 +240,7 @@ def _speed_columns(identity: PointIdentity, builds: Sequence[Build]) -> Row:
         "qps_scope": speed.scope,
         **latency(seconds)._asdict(),
         "query_seconds": typical_seconds(seconds),
-        "build_qps": per_build(passes),
+        "build_qps": per_build(qps_of_passes(point)),
     }
 
 

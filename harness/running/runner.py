@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from harness.results.identity import PointIdentity
 from harness.results.locks import try_lock
 from harness.results.point import FAILURES, Build, Failure, PointHeader
+from harness.results.speed import speed_of
 from harness.results.store import ResultStore
 from harness.running.executor import Executor, Outcome, TaskFailure
 from harness.running.job import Job, SearchTask
@@ -31,6 +32,7 @@ from harness.running.progress import Listener, RunSummary, Silence
 _DEFAULT_MEMORY_SHARE = 0.8
 _LOCK_POLL_SECONDS = 0.5
 _CPUS_WITH_ONE_TO_SPARE = 4
+_MOST_BUILDS = 20
 
 
 class StoreFull(Exception):
@@ -68,6 +70,11 @@ class Runner:
         Run everything again, whatever is stored.
     retry
         Statuses of stored failures that are tried again.
+    precision
+        Build on beyond the suite's number, up to 20 builds, until the half width of every QPS
+        interval is within this share of the QPS.
+    examine
+        Called once before the first build; what it returns is stored with every result.
     """
 
     plan: Plan
@@ -76,8 +83,12 @@ class Runner:
     listener: Listener = field(default_factory=Silence)
     force: bool = False
     retry: frozenset[str] = frozenset()
+    precision: float | None = None
+    examine: Callable[[], Mapping[str, Any]] = dict
     _added: int = 0
     _measured: set[str] = field(default_factory=set)
+    _builds_wanted: dict[str, int] = field(default_factory=dict)
+    _conditions: Mapping[str, Any] | None = None
 
     def run(self) -> RunSummary:
         """Run what is missing and return what was done.
@@ -94,7 +105,27 @@ class Runner:
         self._record_unsupported()
         for number in range(self.plan.suite.builds):
             self._run_round(number)
+        if self.precision is not None:
+            self._refine(self.precision)
         return self._summary(kept)
+
+    def _refine(self, precision: float) -> None:
+        """Add builds to the points whose interval is still too wide."""
+        for number in range(self.plan.suite.builds, _MOST_BUILDS):
+            answers = [p for p in self._supported() if p.header.in_answers]
+            wide = [p for p in answers if self._half_width(p) > precision]
+            if not wide:
+                return
+            self._builds_wanted.update({p.header.identity.key: number + 1 for p in wide})
+            self._run_round(number)
+
+    def _half_width(self, point: PlannedPoint) -> float:
+        """Half the QPS interval of a stored point, as a share of the QPS; 0 for a failure."""
+        stored = self.store.find(point.header)
+        if stored.failure is not None or stored.point is None:
+            return 0.0
+        value, low, high, _ = speed_of(stored.point)
+        return (high - low) / (2 * value)
 
     def _supported(self) -> list[PlannedPoint]:
         return [point for point in self.plan.points if point.refusal is None]
@@ -143,7 +174,8 @@ class Runner:
             return {}
         suite = self.plan.suite
         have = self.store.settled(point.header)
-        missing = {n: suite.repeats - have.get(n, 0) for n in range(suite.builds)}
+        wanted = self._builds_wanted.get(point.header.identity.key, suite.builds)
+        missing = {n: suite.repeats - have.get(n, 0) for n in range(wanted)}
         return {number: repeats for number, repeats in missing.items() if repeats > 0}
 
     def _run_round(self, number: int) -> None:
@@ -184,7 +216,9 @@ class Runner:
         while tasks:
             title = f"{group.first.header.label} {group.first.header.name.partition(' | ')[0]}"
             suite = self.plan.suite
-            self.listener.job_started(title.strip(), number + 1, suite.builds, len(tasks))
+            self._examine_once()
+            builds = max(number + 1, suite.builds)
+            self.listener.job_started(title.strip(), number + 1, builds, len(tasks))
             outcome = self.executor.run(
                 self._job(group, number, tasks, title.strip()),
                 lambda phase, key: self.listener.phase(phase, headers.get(key or "")),
@@ -193,6 +227,10 @@ class Runner:
             self.listener.job_ended(outcome.seconds)
             settled = {*outcome.finished, *outcome.failed}
             tasks = tuple(task for task in tasks if task.key not in settled) if settled else ()
+
+    def _examine_once(self) -> None:
+        if self._conditions is None:
+            self._conditions = self.examine()
 
     def _take(self, outcome: Outcome, headers: dict[str, PointHeader], number: int) -> None:
         for key, build in outcome.finished.items():
@@ -267,6 +305,7 @@ class Runner:
     def _provenance(self) -> dict[str, object]:
         return {
             "machine": machine_provenance(),
+            "conditions": dict(self._conditions or {}),
             "source": source_provenance(),
             "suite": self.plan.suite.name,
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],

@@ -305,3 +305,23 @@ def test_provenance_names_the_machine_and_nobody(suite, tmp_path, command):
     assert facts["libraries"]["versions"]["numpy"] == np.__version__
     assert f'"{socket.gethostname()}"' not in text + header
     assert f'"{getpass.getuser()}"' not in text + header
+
+
+def test_precision_goes_on_building_until_the_interval_is_narrow(suite, tmp_path, command):
+    suite.write_text(SUITE.replace("builds: 2", "builds: 1"))
+    done = command("run", suite, "-a", "exact", "--precision", "90%")
+    assert done.returncode == 0, done.stderr
+    frame = harness.load_results(tmp_path / "results")
+    exact = frame[frame["algorithm"] == "exact"]
+    half_width = (exact["qps_high"] - exact["qps_low"]) / (2 * exact["qps"])
+    assert ((half_width <= 0.9) | (exact["builds"] == 20)).all()
+    assert set(frame[frame["algorithm"] == "no-op"]["builds"]) == {1}
+    assert command("run", suite, "--precision", "wide").returncode == 2
+
+
+def test_the_doctor_gives_a_grade_with_reasons(command):
+    done = command("doctor")
+    assert done.returncode in (0, 1)
+    assert "grade " in done.stdout
+    assert "a fixed kernel" in done.stdout
+    assert (done.returncode == 1) == ("grade D" in done.stdout)

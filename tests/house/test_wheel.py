@@ -47,8 +47,8 @@ def test_the_wheel_runs_the_demo(installed):
     assert "Pareto points" in done
     sh(command, "plot", "demo", "--out", "plots", cwd=installed, **env)
     assert list((installed / "plots").glob("*.png"))
-    shown = sh(command, "data", "show", "glove-50-10k", "--query", "oboe", cwd=installed, **env)
-    assert "oboe" in shown
+    shown = sh(command, "data", "show", "glove-50-10k", "--query", "driveway", cwd=installed, **env)
+    assert "driveway" in shown
 
 
 def test_the_wheel_holds_every_plugin_and_suite(installed):

@@ -1,0 +1,48 @@
+"""The live table: what runs, what is done, what is left."""
+
+import io
+
+from rich.console import Console
+
+from harness.cli.live import live_table
+from harness.results.identity import Machine, PointIdentity
+from harness.results.point import Failure, PointHeader
+
+
+def header(name: str) -> PointHeader:
+    identity = PointIdentity(
+        dataset="words",
+        fingerprint="f" * 64,
+        metric="angular",
+        algorithm="pq",
+        adapter_sha256="a" * 64,
+        build={"M": name},
+        search={},
+        k=10,
+        mode="single",
+        threads=1,
+        build_threads=1,
+        machine=Machine("a cpu", 2, 1 << 30),
+        versions={},
+    )
+    return PointHeader(identity, "pq", f"M={name}", n=100, d=8, nq=10)
+
+
+def test_it_shows_points_jobs_time_left_and_failures():
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=120)
+    points = [header("5"), header("25")]
+    with live_table(console) as table:
+        table.planned(points, kept=0, jobs=2)
+        table.job_started("pq M=5", 1, 1, 1)
+        table.phase("build", None)
+        table.point_added(points[0], 1)
+        table.job_ended(0.5)
+        table.job_started("pq M=25", 1, 1, 1)
+        reason = "it [bold]went[/bold] wrong\nbadly " + "x" * 300
+        table.point_failed(Failure(points[1], "error", reason))
+    shown = out.getvalue()
+    assert "build 2 of 2" in shown
+    assert "s left" in shown
+    assert "error: words k=10 pq M=25: it [bold]went[/bold] wrong badly" in shown
+    assert "x" * 250 not in shown

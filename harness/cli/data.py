@@ -158,7 +158,7 @@ def info(
         opened = open_named(dataset, plugins, progress)
         facts = _dataset_facts(opened)
         if difficulty and opened.metric != "inner_product":
-            facts |= _difficulty_facts(opened)
+            facts |= _difficulty_facts(opened, progress)
     _print_facts(facts)
 
 
@@ -192,8 +192,8 @@ def _dataset_facts(opened: CachedDataset) -> dict[str, str]:
     }
 
 
-def _difficulty_facts(opened: CachedDataset) -> dict[str, str]:
-    found = difficulty_of(opened)
+def _difficulty_facts(opened: CachedDataset, progress: Progress) -> dict[str, str]:
+    found = difficulty_of(opened, progress)
     return {
         "intrinsic dimension (LID)": _quantiles(found.lid) + ", higher is harder",
         "relative contrast": _quantiles(found.relative_contrast) + ", lower is harder",

@@ -23,6 +23,7 @@ from harness.data.progress import Progress as Teller
 from harness.data.progress import Unit
 
 _SECONDS_BETWEEN_LINES = 5.0
+_SILENT_SECONDS = 2.0  # what takes no longer is not worth a line
 
 
 @contextmanager
@@ -35,9 +36,16 @@ def shown_progress() -> Iterator[Teller]:
     what = TextColumn("{task.description}")
     left = TimeRemainingColumn()
     of_bytes = Progress(
-        what, BarColumn(), DownloadColumn(), TransferSpeedColumn(), left, console=console
+        what,
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        left,
+        console=console,
+        transient=True,
     )
-    of_rows = Progress(what, BarColumn(), MofNCompleteColumn(), left, console=console)
+    count = MofNCompleteColumn()
+    of_rows = Progress(what, BarColumn(), count, left, console=console, transient=True)
     bars = _Bars(of_bytes, of_rows)
     try:
         yield bars
@@ -62,29 +70,32 @@ class _Bars:
             kind.start()
             self._running = kind
         if what != self._what or self._task is None:
+            if self._task is not None:
+                kind.remove_task(self._task)
             self._what = what
             self._task = kind.add_task(what, total=total or None)
         kind.update(self._task, completed=done, total=total or None)
 
     def stop(self) -> None:
         if self._running is not None:
+            if self._task is not None:
+                self._running.remove_task(self._task)
             self._running.stop()
         self._running = None
         self._task = None
 
 
 class _Lines:
-    """A line for each new thing, and one now and then while it lasts."""
+    """A line now and then, the first when the work has lasted a while."""
 
     def __init__(self) -> None:
         self._what = ""
-        self._told = 0.0
+        self._told = time.monotonic() - _SECONDS_BETWEEN_LINES + _SILENT_SECONDS
 
     def __call__(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
         now = time.monotonic()
-        if what == self._what and now - self._told < _SECONDS_BETWEEN_LINES:
-            return
-        if what == self._what or total == 0 or now - self._told >= _SECONDS_BETWEEN_LINES:
+        starts_unknown = total == 0 and what != self._what
+        if starts_unknown or now - self._told >= _SECONDS_BETWEEN_LINES:
             share = f" {100 * done // total} %" if total else ""
             print(f"{what}{share}", file=sys.stderr, flush=True)
             self._told = now

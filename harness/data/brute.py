@@ -23,16 +23,20 @@ def smallest_distances(metric: Metric, base: Rows, queries: Rows, k: int) -> Flo
 
     As `harness.measures.distances` defines them, by matrix products over blocks of the base.
     """
-    wide_queries = queries.astype(np.float64)
-    query_squares = np.einsum("ij,ij->i", wide_queries, wide_queries)
     best = np.full((len(queries), k), np.inf)
     for block in blocks(base):
-        rows = base[block].astype(np.float64)
-        squares = np.einsum("ij,ij->i", rows, rows)
-        found = _from_products(metric, wide_queries @ rows.T, query_squares[:, None], squares)
-        merged = np.concatenate([best, found], axis=1)
+        merged = np.concatenate([best, pair_distances(metric, base[block], queries)], axis=1)
         best = np.partition(merged, k - 1, axis=1)[:, :k]
     return np.sort(best, axis=1)
+
+
+def pair_distances(metric: Metric, rows: Rows, queries: Rows) -> Float64:
+    """Return the distance of every row to every query, `(nq, rows)` float64."""
+    wide_rows, wide_queries = rows.astype(np.float64), queries.astype(np.float64)
+    row_squares = np.einsum("ij,ij->i", wide_rows, wide_rows)
+    query_squares = np.einsum("ij,ij->i", wide_queries, wide_queries)
+    products = wide_queries @ wide_rows.T
+    return _from_products(metric, products, query_squares[:, None], row_squares)
 
 
 def _from_products(metric: Metric, products: Float64, q2: Float64, x2: Float64) -> Float64:

@@ -14,17 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError
+from harness.data.brute import pair_distances
 from harness.data.cache import cache_subfolder
 from harness.data.cached import CachedDataset
 from harness.data.hdf5_writing import written_hdf5
-from harness.measures.distances import answer_distances
+from harness.data.progress import Progress, silent
+from harness.data.truth_store import truth_of
 from harness.metric import Metric
 
 Float64 = NDArray[np.float64]
 
 NEIGHBOURS = 100
 _SAMPLED_ROWS = 2000
-_QUERY_BLOCK = 64
+_QUERY_BLOCK = 512
 
 
 class Difficulty(NamedTuple):
@@ -38,7 +40,7 @@ class Difficulty(NamedTuple):
     relative_contrast: Float64
 
 
-def difficulty_of(dataset: CachedDataset) -> Difficulty:
+def difficulty_of(dataset: CachedDataset, progress: Progress = silent) -> Difficulty:
     """Return the difficulty of every query, from the cache or computed now.
 
     LID is the maximum likelihood estimate from the 100 nearest neighbours (L. Amsaleg et al.,
@@ -59,16 +61,16 @@ def difficulty_of(dataset: CachedDataset) -> Difficulty:
             return Difficulty(file["lid"][...], file["relative_contrast"][...])
     except (OSError, KeyError, RuntimeError, ValueError):
         pass
-    found = _compute(dataset)
+    found = _compute(dataset, progress)
     with written_hdf5(path) as file:
         file.create_dataset("lid", data=found.lid)
         file.create_dataset("relative_contrast", data=found.relative_contrast)
     return found
 
 
-def _compute(dataset: CachedDataset) -> Difficulty:
+def _compute(dataset: CachedDataset, progress: Progress) -> Difficulty:
     k = min(NEIGHBOURS, len(dataset.base))
-    nearest = _as_length(dataset.metric, dataset.truth(k).distances)
+    nearest = _as_length(dataset.metric, truth_of(dataset, k, progress).distances)
     return Difficulty(lid_from(nearest), _mean_distances(dataset) / _positive(nearest[:, 0]))
 
 
@@ -105,7 +107,6 @@ def _mean_distances(dataset: CachedDataset) -> Float64:
     for start in range(0, nq, _QUERY_BLOCK):
         block = slice(start, min(start + _QUERY_BLOCK, nq))
         queries = dataset.queries[block]
-        ids = np.broadcast_to(np.arange(len(rows)), (len(queries), len(rows)))
-        lengths = _as_length(dataset.metric, answer_distances(dataset.metric, rows, queries, ids))
-        means[block] = lengths.mean(axis=1)
+        distances = pair_distances(dataset.metric, rows, queries)
+        means[block] = _as_length(dataset.metric, distances).mean(axis=1)
     return means

@@ -54,12 +54,11 @@ def curves_of(
 
 
 def smallest(points: pd.DataFrame) -> pd.DataFrame:
-    """Return the points at which the index of their build is smallest."""
-    if points.empty:
-        return points
-    build = [points["curve"], points["build_words"]]
-    least = points.groupby(build)["bytes_per_vector"].transform("min")
-    return points[points["bytes_per_vector"] <= least]
+    """Return for each build the point whose index is smallest, the fastest of equals."""
+    ordered = points.sort_values(
+        ["bytes_per_vector", "qps"], ascending=[True, False], kind="stable"
+    )
+    return ordered.drop_duplicates(["curve", "build_words"]).sort_index()
 
 
 def whole(curve: CurvePoints, x: Quantity) -> CurvePoints:

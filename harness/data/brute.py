@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Dataset
-from harness.contracts.dataset import Truth
 from harness.data.rows import blocks
 from harness.metric import Metric
 
 Rows = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+
+
+class Table(Protocol):
+    """What is indexed by rows and knows its shape."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __getitem__(self, rows: Any, /) -> Any: ...
+
 
 _SAMPLED_QUERIES = 8
 _TOLERANCE = 1e-7
@@ -48,20 +58,30 @@ def _from_products(metric: Metric, products: Float64, q2: Float64, x2: Float64) 
     return 1.0 - np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
 
 
-def require_right_sample(dataset: Dataset, truth: Truth, seed: int = 0) -> None:
+def require_right_sample(dataset: Dataset, distances: Table, seed: int = 0) -> None:
     """Compute some queries again by brute force in float64.
+
+    Parameters
+    ----------
+    dataset
+        Base, queries and metric.
+    distances
+        `(nq, k)`, an array or an HDF5 dataset: of the k nearest rows, ascending.
+    seed
+        Of the drawing of queries.
 
     Raises
     ------
     RuntimeError
-        If a sampled query has other distances than `truth` says: a bug, never bad input.
+        If a sampled query has other distances: a bug, never bad input.
     """
-    nq, k = truth.ids.shape
-    sample = np.random.default_rng(seed).choice(nq, min(nq, _SAMPLED_QUERIES), replace=False)
+    nq, k = distances.shape
+    drawn = np.random.default_rng(seed).choice(nq, min(nq, _SAMPLED_QUERIES), replace=False)
+    sample = np.sort(drawn)
     queries = dataset.queries[sample]
     expected = smallest_distances(dataset.metric, dataset.base, queries, k)
     scale = _scale(dataset.metric, dataset.base, queries)[:, None]
-    if (np.abs(expected - truth.distances[sample]) > _TOLERANCE * scale).any():
+    if (np.abs(expected - distances[sample]) > _TOLERANCE * scale).any():
         raise RuntimeError(f"ground truth of {dataset.name} fails its float64 check")
 
 

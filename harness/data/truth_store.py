@@ -101,13 +101,15 @@ def _compute(dataset: CachedDataset, k: int, progress: Progress, step: int) -> T
     blocks = folder / f".blocks-{dataset.fingerprint[:32]}-{k}-{step}"
     blocks.mkdir(exist_ok=True)
     _compute_blocks(dataset, k, progress, step, blocks)
-    truth = _joined(blocks, nq, step)
-    require_right_sample(dataset, truth)
-    with written_hdf5(folder / f"{dataset.fingerprint[:32]}-{k}.hdf5") as file:
+    path = folder / f"{dataset.fingerprint[:32]}-{k}.hdf5"
+    with written_hdf5(path) as file:
         file.attrs["fingerprint"] = dataset.fingerprint
-        file.create_dataset("neighbors", data=truth.ids)
-        file.create_dataset("distances", data=truth.distances)
+        _join(blocks, file, (nq, k), step)
+        require_right_sample(dataset, file["distances"])
     shutil.rmtree(blocks, ignore_errors=True)
+    truth = _read(path, dataset.fingerprint, k)
+    if truth is None:
+        raise UserError("the ground truth just written cannot be read back", where=str(path))
     return truth
 
 
@@ -129,13 +131,13 @@ def _compute_blocks(
         progress("ground truth", stop, nq, "queries")
 
 
-def _joined(folder: Path, nq: int, step: int) -> Truth:
-    ids, distances = [], []
-    for start in range(0, nq, step):
+def _join(folder: Path, file: h5py.File, shape: tuple[int, int], step: int) -> None:
+    ids = file.create_dataset("neighbors", shape, dtype="<i8")
+    distances = file.create_dataset("distances", shape, dtype="<f8")
+    for start in range(0, shape[0], step):
         with np.load(folder / f"{start}.npz", allow_pickle=False) as block:
-            ids.append(block["ids"])
-            distances.append(block["distances"])
-    return Truth(np.concatenate(ids), np.concatenate(distances))
+            ids[start : start + step] = block["ids"]
+            distances[start : start + step] = block["distances"]
 
 
 def _stored(fingerprint: str, k: int) -> Truth | None:
@@ -160,7 +162,7 @@ def _read(path: Path, fingerprint: str, k: int) -> Truth | None:
         with h5py.File(path, "r", locking=False) as file:
             if file.attrs["fingerprint"] != fingerprint:
                 return None
-            ids = file["neighbors"][:, :k].astype(np.int64)
-            return Truth(ids, file["distances"][:, :k].astype(np.float64))
+            ids = file["neighbors"][:, :k].astype(np.int64, copy=False)
+            return Truth(ids, file["distances"][:, :k].astype(np.float64, copy=False))
     except (OSError, KeyError, RuntimeError, ValueError):
         return None  # a damaged file is computed again

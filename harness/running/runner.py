@@ -21,17 +21,16 @@ from harness.results.store import ResultStore
 from harness.running.executor import Executor, Outcome, TaskFailure
 from harness.running.job import Job, SearchTask
 from harness.running.machine import (
-    allotted_cpus,
     free_memory_bytes,
     machine_provenance,
     source_provenance,
+    worker_cpus,
 )
 from harness.running.planning import Plan, PlannedPoint
 from harness.running.progress import Listener, RunSummary, Silence
 
 _DEFAULT_MEMORY_SHARE = 0.8
 _LOCK_POLL_SECONDS = 0.5
-_CPUS_WITH_ONE_TO_SPARE = 4
 _MOST_BUILDS = 20
 
 
@@ -299,7 +298,7 @@ class Runner:
             memory_bytes=suite.memory_bytes or free,
             tasks=tasks,
             folder="",
-            cpus=_worker_cpus(max(identity.threads, identity.build_threads)),
+            cpus=worker_cpus(max(identity.threads, identity.build_threads)),
         )
 
     def _provenance(self) -> dict[str, object]:
@@ -367,11 +366,3 @@ def _in_round_order(groups: Sequence[_Group], number: int) -> list[_Group]:
         return list(groups)
     order: Iterable[int] = np.random.default_rng(number).permutation(len(groups))
     return [groups[i] for i in order]
-
-
-def _worker_cpus(threads: int) -> tuple[int, ...] | None:
-    """Keep one processor for the harness where the worker does not need them all."""
-    cpus = allotted_cpus()
-    if len(cpus) < _CPUS_WITH_ONE_TO_SPARE or threads >= len(cpus):
-        return None
-    return cpus[1:]

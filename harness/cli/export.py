@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import Stale, Suite, load_selected
+from harness.cli.selecting import Stale, Suite, load_selected, without_stale
+from harness.contracts import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def export(
@@ -19,6 +23,10 @@ def export(
             "--out", "-o", help="The file; its ending says the format: csv, parquet, json, md, tex."
         ),
     ] = Path("results.csv"),
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="ann-benchmarks: lay results/ and data/ out below --out for it."),
+    ] = None,
     per_query: Annotated[
         bool, typer.Option("--per-query", help="Parquet only: a row for each point and query.")
     ] = False,
@@ -33,11 +41,25 @@ def export(
       annharness export demo -o demo.csv
 
       annharness export -o queries.parquet --per-query
+
+      annharness export demo --to ann-benchmarks -o their-folder
     """
     from harness.report.export import export as write
 
-    table = load_selected(results, suite, plugins)
-    if not stale:
-        table = table[~table["stale"].astype(bool)]
-    write(table, out, per_query=per_query)
+    if to not in (None, "ann-benchmarks"):
+        raise UserError("no other harness by this name", where="--to", expected="ann-benchmarks")
+    table = without_stale(load_selected(results, suite, plugins), stale)
+    if to is None:
+        write(table, out, per_query=per_query)
+    else:
+        _lay_out(table, results, out)
     print(out)
+
+
+def _lay_out(table: pd.DataFrame, results: Path, out: Path) -> None:
+    """Vectors are linked where the dataset lies in the cache; nothing is fetched for them."""
+    from harness.data.cache import cache_subfolder
+    from harness.report.ann_benchmarks import lay_out
+
+    cached = {name: cache_subfolder("datasets") / f"{name}.hdf5" for name in set(table["dataset"])}
+    lay_out(table, results, out, {name: path for name, path in cached.items() if path.is_file()})

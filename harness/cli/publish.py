@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import Suite, load_selected
+from harness.cli.selecting import Stale, Suite, load_selected, without_stale
 
 
 def publish(
@@ -17,6 +17,7 @@ def publish(
     single_file: Annotated[
         bool, typer.Option("--single-file", help="One HTML file that can be mailed.")
     ] = False,
+    stale: Stale = False,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
@@ -32,5 +33,8 @@ def publish(
     """
     from harness.report.site.writing import write_site
 
-    paths = write_site(load_selected(results, suite, plugins), out, single_file=single_file)
+    table = without_stale(load_selected(results, suite, plugins), stale)
+    if stale:
+        table = table.assign(stale=False)  # shown like the others
+    paths = write_site(table, out, single_file=single_file)
     print(paths[0] if single_file else out / "index.html")

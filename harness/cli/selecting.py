@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,29 @@ Suite = Annotated[
 Stale = Annotated[
     bool, typer.Option("--stale", help="Keep points of which a newer version is stored.")
 ]
+
+
+def without_stale(table: pd.DataFrame, stale: bool) -> pd.DataFrame:
+    """Return the table less its stale points, unless asked for; say how many are left out.
+
+    Raises
+    ------
+    UserError
+        If no other point is left.
+    """
+    from harness.contracts import UserError
+
+    fresh = table[~table["stale"].astype(bool)]
+    left_out = len(table) - len(fresh)
+    if stale or not left_out:
+        return table
+    if fresh.empty:
+        raise UserError(
+            f"all {left_out} points are stale: their adapter or dataset has changed since",
+            hint="run the suite again, or add --stale",
+        )
+    print(f"{left_out} stale points left out (--stale keeps them)", file=sys.stderr)
+    return fresh
 
 
 def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """What the harness itself costs per query, with the `no-op` adapter, paired with another loop.
 
 The other loop does what ann-benchmarks' runner does around each query: it reads `time.time()`
-before and after, and between two timed queries turns the answer into a list of (id, distance) pairs, the
-distances computed one by one. Both run in turn over the same queries in one process.
+before and after, and between two timed queries turns the answer into a list of (id, distance)
+pairs, the distances computed one by one. Both run in turn over the same queries in one process.
 
     python tests/performance/overhead.py
 """

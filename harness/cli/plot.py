@@ -10,6 +10,7 @@ import typer
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
 from harness.cli.selecting import Stale, Suite, load_selected, without_stale
 from harness.report.plots.style import StyleName
+from harness.report.quantities import Scale
 
 Formats = Annotated[
     list[str] | None,
@@ -36,6 +37,10 @@ def plot(
     style: Annotated[
         StyleName, typer.Option("--style", help="For a screen, a paper's column or a slide.")
     ] = "screen",
+    x_scale: Annotated[
+        Scale | None, typer.Option("--x-scale", help="Of qps-recall and Y:X; else by the values.")
+    ] = None,
+    y_scale: Annotated[Scale | None, typer.Option("--y-scale", help="Likewise.")] = None,
     stale: Stale = False,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
@@ -48,7 +53,7 @@ def plot(
 
       annharness plot --style paper --format pdf --out figures
 
-      annharness plot demo --figure latency --figure p99_ms:recall
+      annharness plot demo --figure latency --figure p99_ms:recall --y-scale linear
     """
     from harness.report.plots.writing import write_plots  # matplotlib takes a second to load
 
@@ -60,6 +65,8 @@ def plot(
         names=figure,
         style=style,
         stale=stale,
+        x_scale=x_scale,
+        y_scale=y_scale,
     )
     for path in paths:
         print(path)

@@ -114,6 +114,10 @@ def test_scales_are_chosen_and_can_be_overridden(table):
     assert axes.get_yscale() == "log"
     (axes,) = draw(table, choices=Choices(x_scale="linear", y_scale="linear")).axes
     assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "linear")
+    for name in ("qps-recall", "qps:p99_ms"):
+        for figure in dict(figures(table, makers([name], "log", "linear"))).values():
+            assert figure.axes[0].get_yscale() == "linear"
+            assert figure.axes[0].get_xscale() == "log"
 
 
 def test_close_recalls_are_told_apart_by_their_error(table):

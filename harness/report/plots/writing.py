@@ -20,7 +20,7 @@ from harness.report.plots.style import StyleName, settings
 from harness.report.plots.tradeoff import Choices, tradeoff
 from harness.report.plots.training import training_loss
 from harness.report.points import Scene, known, prepare, scenes
-from harness.report.quantities import quantity
+from harness.report.quantities import Scale, quantity
 
 Maker = Callable[[Scene, Mapping[str, Look]], Figure | None]
 
@@ -45,23 +45,29 @@ USUAL = ("qps-recall", "recall-1-at-n", "build-costs", "training-loss")
 _LEAST_K_FOR_CURVES = 20
 
 
-def makers(names: Sequence[str] | None) -> dict[str, Maker]:
+def makers(
+    names: Sequence[str] | None, x_scale: Scale | None = None, y_scale: Scale | None = None
+) -> dict[str, Maker]:
     """Return the makers of these figures; `all` is every figure, None the usual ones.
 
-    A name `Y:X` of two quantities is a figure of Y against X.
+    A name `Y:X` of two quantities is a figure of Y against X; the scales are for such figures and
+    for `qps-recall`, None lets the values decide.
 
     Raises
     ------
     UserError
         If there is no such figure or quantity.
     """
+    scales = Choices(x_scale, y_scale)
     chosen: dict[str, Maker] = {}
     for name in names or USUAL:
         if name == "all":
             chosen |= MAKERS
         elif ":" in name:
             y, x = name.split(":", 1)
-            chosen[f"{quantity(y).column}-{quantity(x).column}"] = _pair(x, y)
+            chosen[f"{quantity(y).column}-{quantity(x).column}"] = _pair(x, y, scales)
+        elif name == "qps-recall":
+            chosen[name] = _pair("recall", "qps", scales)
         elif name in MAKERS:
             chosen[name] = MAKERS[name]
         else:
@@ -80,6 +86,8 @@ def write_plots(
     names: Sequence[str] | None = None,
     style: StyleName = "screen",
     stale: bool = False,
+    x_scale: Scale | None = None,
+    y_scale: Scale | None = None,
 ) -> list[Path]:
     """Write every figure that the table has points for, and return the paths.
 
@@ -97,6 +105,9 @@ def write_plots(
         `screen`, `paper` (one column) or `slide`.
     stale
         Draw stale points as well.
+    x_scale, y_scale
+        `linear`, `log` or `error` for the axes of `qps-recall` and `Y:X`; chosen by the values if
+        None.
 
     Returns
     -------
@@ -109,7 +120,7 @@ def write_plots(
         If a format is unknown or the folder cannot be written.
     """
     check_formats(formats)
-    chosen = makers(names)
+    chosen = makers(names, x_scale, y_scale)
     paths: list[Path] = []
     with mpl.rc_context():
         mpl.rcdefaults()  # a user's own matplotlibrc must not change published figures

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +108,22 @@ def test_fashion_mnist_from_its_package() -> None:
     angular = open_definition(load_registry().dataset("fashion-mnist-784-angular"))
     assert np.array_equal(angular.base, dataset.base)
     assert np.allclose(np.linalg.norm(angular.search_base[:100], axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.network
+def test_the_bundled_sample_is_rebuilt_bit_for_bit(tmp_path: Path) -> None:
+    source = load_registry().dataset("glove-50-10k").folder
+    folder = tmp_path / "sample"
+    shutil.copytree(source, folder)
+    script = [sys.executable, str(folder / "rebuild.py")]
+    assert subprocess.run(script, check=False).returncode == 0  # 0: all bytes were the same
+    (folder / "words.txt").write_bytes(b"changed")
+    assert subprocess.run(script, check=False).returncode == 1
+    assert (folder / "words.txt").read_bytes() == (source / "words.txt").read_bytes()
+
+
+def test_the_bundled_sample_is_small() -> None:
+    folder = load_registry().dataset("glove-50-10k").folder
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert sum(path.stat().st_size for path in files) <= 2_600_000
+    assert {"LICENCE.md", "config.yml", "rebuild.py"} <= {path.name for path in files}

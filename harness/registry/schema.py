@@ -145,6 +145,7 @@ class SuiteSchema(_Strict):
     k: Annotated[list[Count], BeforeValidator(_as_list), Field(min_length=1)]
     datasets: Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1)]
     algorithms: Annotated[dict[Text, Variants], Field(min_length=1)]
+    baseline: Text | None = None
     mode: Literal["single", "batch"] = "single"
     threads: Count = 1
     build_threads: Count | None = None

@@ -29,13 +29,17 @@ class Variant:
 
 @dataclass(frozen=True)
 class Suite:
-    """A checked suite; the field names and units are those of the file."""
+    """A checked suite; the field names and units are those of the file.
+
+    `baseline` is the label that the recall of the others is compared with, query by query.
+    """
 
     name: str
     about: str
     ks: tuple[int, ...]
     datasets: tuple[str, ...]
     variants: tuple[Variant, ...]
+    baseline: str | None
     mode: Literal["single", "batch"]
     threads: int
     build_threads: int | None
@@ -79,6 +83,7 @@ def read_suite(name_or_path: str, algorithms: Mapping[str, AlgorithmDefinition])
         ks=tuple(dict.fromkeys(schema.k)),
         datasets=tuple(dict.fromkeys(_dataset_paths(schema.datasets, document.path))),
         variants=tuple(variants),
+        baseline=_baseline(schema.baseline, variants, document),
         mode=schema.mode,
         threads=schema.threads,
         build_threads=schema.build_threads,
@@ -169,6 +174,17 @@ def _check_grid(
             )
         if values == []:
             raise UserError(f"no values for {name!r}", where=place, expected="at least one")
+
+
+def _baseline(name: str | None, variants: Sequence[Variant], document: Document) -> str | None:
+    labels = {variant.label for variant in variants}
+    if name is not None and name not in labels:
+        raise UserError(
+            f"the baseline {name!r} is no label of the suite",
+            where=document.place(("baseline",)),
+            hint=did_you_mean(name, labels),
+        )
+    return name
 
 
 def _check_labels(variants: Sequence[Variant]) -> None:

@@ -41,7 +41,7 @@ _EMPTY_COLUMNS = (
 )
 
 
-def load_results(path: Path | str, *, stale: bool = True) -> pd.DataFrame:
+def load_results(path: Path | str, *, stale: bool = True, per_query: bool = False) -> pd.DataFrame:
     """Return all points below a results folder as a table, one row per point.
 
     Parameters
@@ -50,6 +50,9 @@ def load_results(path: Path | str, *, stale: bool = True) -> pd.DataFrame:
         A results folder.
     stale
         Whether to keep points of which a newer version is stored; they are marked in any case.
+    per_query
+        Whether to add the columns `recall_of_queries` and `first_recall_of_queries`, each a
+        `(nq, k)` array per point, mean over builds; they take 16 nq k bytes per point.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def load_results(path: Path | str, *, stale: bool = True) -> pd.DataFrame:
     """
     store = ResultStore(Path(path))
     store.require_readable()
-    table = table_of(store, _readable(store.scan()))
+    table = table_of(store, _readable(store.scan()), per_query=per_query)
     return table if stale or table.empty else table[~table["stale"]].reset_index(drop=True)
 
 
@@ -91,9 +94,11 @@ def mark_outdated(
     return table.assign(stale=table["stale"].to_numpy(dtype=bool) | changed)
 
 
-def table_of(store: ResultStore, points: Iterable[Stored]) -> pd.DataFrame:
-    """Return the table of some stored points."""
-    rows = [row for stored in points if (row := _row(store, stored)) is not None]
+def table_of(
+    store: ResultStore, points: Iterable[Stored], *, per_query: bool = False
+) -> pd.DataFrame:
+    """Return the table of some stored points; the rest as for `load_results`."""
+    rows = [row for one in points if (row := _row(store, one, per_query)) is not None]
     _mark_stale(rows)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=_EMPTY_COLUMNS)
 
@@ -106,13 +111,13 @@ def _readable(found: Iterable[Stored | BrokenResult]) -> Iterable[Stored]:
             yield one
 
 
-def _row(store: ResultStore, stored: Stored) -> Row | None:
+def _row(store: ResultStore, stored: Stored, per_query: bool) -> Row | None:
     if stored.failure is not None:
         return {**_identity_columns(stored.failure.header, stored), **_failure(stored.failure)}
     if stored.point is None:
         return None
     try:
-        figures = _figures(store, stored.point)
+        figures = _figures(store, stored.point, per_query)
     except BrokenResult as broken:
         python_warnings.warn(f"skipped a result without its truth: {broken}", stacklevel=4)
         return None
@@ -186,12 +191,12 @@ _ARRAYS = (
 )
 
 
-def _figures(store: ResultStore, point: StoredPoint) -> Row:
+def _figures(store: ResultStore, point: StoredPoint, per_query: bool) -> Row:
     identity = point.header.identity
     truth = store.read_truth(identity)
     return {
         "log_tail": "",
-        **_recall_columns(identity, point.builds, truth.distances),
+        **_recall_columns(identity, point.builds, truth.distances, per_query),
         **_speed_columns(point),
         **_size_columns(point),
         "diagnostics": dict(point.builds[0].diagnostics),
@@ -201,7 +206,10 @@ def _figures(store: ResultStore, point: StoredPoint) -> Row:
 
 
 def _recall_columns(
-    identity: PointIdentity, builds: Sequence[Build], true_distances: NDArray[np.float64]
+    identity: PointIdentity,
+    builds: Sequence[Build],
+    true_distances: NDArray[np.float64],
+    keep_queries: bool,
 ) -> Row:
     """Recall per query is averaged over the answers of a build, then over builds."""
     k = identity.k
@@ -213,6 +221,8 @@ def _recall_columns(
         columns[f"{prefix}_low_curve"] = low
         columns[f"{prefix}_high_curve"] = high
         columns[f"query_{prefix}"] = per_query[:, -1] if prefix == "recall" else per_query[:, 0]
+        if keep_queries:
+            columns[f"{prefix}_of_queries"] = per_query
         short = prefix.replace("first_recall", "recall1")
         for wanted in (w for w in RECALL_KS if w <= k):
             columns[f"{short}@{wanted}"] = value[wanted - 1]

@@ -1,0 +1,62 @@
+"""Verdicts on recall: real where it is, not where it is chance, over the same queries only."""
+
+import numpy as np
+import pandas as pd
+
+from harness.report.recall_differences import recall_differences, sentence
+
+
+def table(gain: float, queries: int = 1000, bytes_per_vector: float = 13.0) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    luck = rng.random((queries, 10))
+    rows = []
+    for label, recall in (("pq", 0.4), ("other", 0.4 + gain)):
+        noise = rng.random((queries, 10)) * 0.02
+        rows.append(
+            {
+                "dataset": "words",
+                "fingerprint": "f",
+                "k": 10,
+                "mode": "single",
+                "threads": 1,
+                "machine": "m",
+                "status": "ok",
+                "stale": False,
+                "in_answers": True,
+                "label": label,
+                "name": "M=10",
+                "search": {"rerank": 0},
+                "bytes_per_vector": 13.0 if label == "pq" else bytes_per_vector,
+                "recall_of_queries": (luck + noise < recall).astype(float),
+                "first_recall_of_queries": (luck + noise < recall).astype(float),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def test_a_clear_gain_is_real():
+    found = recall_differences(table(0.2), "pq")
+    assert [one.measure for one in found] == [
+        "recall 1@1", "recall@5", "recall@10", "recall 1@5", "recall 1@10",
+    ]  # fmt: skip
+    assert all(one.real and one.difference.low > 0 for one in found)
+    assert all(one.queries_needed < 1000 for one in found)
+    assert "real with 1,000 queries: other recall 1@1 +0.2" in sentence(found)
+
+
+def test_chance_is_not_real_and_says_how_many_queries_it_would_take():
+    found = recall_differences(table(0.0), "pq")
+    assert not any(one.real for one in found)
+    assert all(one.difference.low <= 0 <= one.difference.high for one in found[:1])
+    assert "no difference is real with 1,000 queries" in sentence(found)
+
+
+def test_the_number_of_queries_needed_is_about_right():
+    [needed] = [o.queries_needed for o in recall_differences(table(0.03), "pq")[:1]]
+    enough = recall_differences(table(0.03, queries=int(4 * needed)), "pq")[0]
+    assert enough.real
+
+
+def test_points_of_other_sizes_are_not_compared():
+    assert recall_differences(table(0.2, bytes_per_vector=26.0), "pq") == []
+    assert sentence([]) == "nothing to compare with the baseline"

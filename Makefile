@@ -52,6 +52,10 @@ format: $(STAMP) ## let ruff rewrite the tree
 docs: $(STAMP) ## write docs/commands.md from the commands' own help
 	$(BIN)/python docs/make_reference.py
 
+gallery: $(STAMP) ## draw docs/gallery from the demo's results
+	@$(BIN)/annharness run demo
+	$(BIN)/python docs/make_gallery.py
+
 wheel: $(STAMP) ## build the wheel into dist/
 	@$(UV) build --quiet --wheel --out-dir dist . || $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 

@@ -86,11 +86,14 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look])
                       elinewidth=1.0, zorder=3)  # fmt: skip
         ends = np.fmax(values, high)
     most = _REACH * float(np.nanmax(values, initial=0.0))
-    ends = np.nan_to_num(ends).clip(max=most)
+    ends = np.nan_to_num(ends)
     for place, value, end in zip(places, values, ends, strict=True):
-        axes.annotate(human(value, item.unit), (end, place), xytext=(4, 0),
-                      textcoords="offset points", va="center", size="small", color=INK, zorder=4,
+        # An interval that leaves the axis would strike its figure through: that one stands above.
+        at, align = (end, "center") if end <= most else (np.nan_to_num(value), "bottom")
+        axes.annotate(human(value, item.unit), (at, place), xytext=(4, 1),
+                      textcoords="offset points", va=align, size="small", color=INK, zorder=4,
                       path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
+    ends = ends.clip(max=most)
     # Lengths of bars are compared, so they start at 0 and the axis is linear.
     axes.set_xlim(0, 1.3 * max(ends) if most > 0 else 1)
     axes.set_title(item.brief, loc="left")

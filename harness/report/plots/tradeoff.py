@@ -24,6 +24,7 @@ Float64 = NDArray[np.float64]
 
 MOST_CURVES = 8
 _BOUND_REACH = 2.0  # bounds stretch an axis by at most this factor beyond the values
+_WIDEST_BAND = 0.35  # wider intervals would only veil each other: their bars are enough
 _WIDE_PIXELS = 400  # narrower axes have no room for hints
 _CEILING_REACH = 4.0  # a harness limit further above the points than this is off the scale
 
@@ -164,7 +165,7 @@ def _draw(axes: Axes, curve: CurvePoints, x: Quantity, y: Quantity, *, greyed: b
     x_bars, y_bars = _bars(curve.frontier, x), _bars(curve.frontier, y)
     axes.errorbar(front_x, front_y, xerr=x_bars, yerr=y_bars, fmt="none", ecolor=colour,
                   elinewidth=1.0, alpha=0.6, zorder=3)  # fmt: skip
-    if y_bars is not None and len(front_x) > 1:
+    if y_bars is not None and len(front_x) > 1 and np.median(y_bars / front_y) < _WIDEST_BAND:
         axes.fill_between(front_x, front_y - y_bars[0], front_y + y_bars[1], color=colour,
                           alpha=0.12, linewidth=0, zorder=1)  # fmt: skip
 

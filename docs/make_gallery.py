@@ -1,0 +1,62 @@
+"""Draw every figure type from the demo's results: `python docs/make_gallery.py [RESULTS]`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import harness
+from harness.report.plots.writing import MAKERS, write_plots
+
+HERE = Path(__file__).parent
+PICTURES = HERE / "gallery"
+HEAD = """# Gallery
+
+Every figure type, drawn from the results of `annharness run demo` on the bundled GloVe sample;
+`make gallery` draws them anew. Each can be had as PNG, SVG or PDF and in three sizes
+(`--style screen|paper|slide`). An algorithm has one colour and one marker in all of them.
+"""
+CAPTIONS = {
+    "qps-recall": "Queries per second against recall, log scale, with the Pareto frontier of each "
+    "algorithm and 95 % intervals. Settings off the frontier stand behind it. Recall is drawn by "
+    "its error where most of it is above 0.9. The dotted line is the harness's own limit.",
+    "recall-1-at-n": "Is the true nearest neighbour among the first N answers? One curve for each "
+    "algorithm at one size of codes, with its interval over queries; other settings are grey.",
+    "build-costs": "Seconds to build and bytes per vector, for each build. An index that re-ranks "
+    "keeps the vectors and is larger.",
+    "training-loss": "Training loss per iteration, in each algorithm's own units.",
+    "at-recall": "What one recall costs: QPS read off the frontier; build time, size and memory "
+    "of the fastest point that reaches it.",
+    "recall-bits": "Recall against the bits per vector of the whole index.",
+    "recall-distortion": "Recall against the quantizer's mean squared error, as a share of the "
+    "vectors' mean square. Less distortion is not always more recall.",
+    "latency": "The share of queries answered within a time, at one recall.",
+    "difficulty": "Recall from the easiest to the hardest tenth of the queries.",
+}
+
+
+def gallery(results: Path) -> str:
+    """Draw the pictures and return the page."""
+    table = harness.load_results(results)
+    table = table[table["dataset"] == "glove-50-10k"]
+    sections = [_section(name, table[table["k"] == _k(name)]) for name in MAKERS]
+    return HEAD + "".join(sections)
+
+
+def _k(name: str) -> int:
+    return 100 if name == "recall-1-at-n" else 10
+
+
+def _section(name: str, table: object) -> str:
+    (path,) = write_plots(table, PICTURES, names=[name], formats=["png"])  # type: ignore[arg-type]
+    picture = path.replace(PICTURES / f"{name}.png")
+    return (
+        f"\n## {name}\n\n{CAPTIONS[name]}\n\n![{name}]({picture.relative_to(HERE)})\n\n"
+        f"    annharness plot demo --figure {name}\n"
+    )
+
+
+if __name__ == "__main__":
+    found = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("results")
+    (HERE / "gallery.md").write_text(gallery(found))
+    print(HERE / "gallery.md")

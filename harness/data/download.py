@@ -184,7 +184,7 @@ class _Fetch:
 
     def _copy(self, response: Any, out: IO[bytes], done: int, total: int) -> int:
         limit = self.exact_bytes
-        while chunk := response.read(_CHUNK_BYTES):
+        while chunk := response.read1(_CHUNK_BYTES):
             done += len(chunk)
             if limit and done > limit:
                 raise self._failure(f"more than the {limit:,} bytes it should have")

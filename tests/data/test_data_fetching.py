@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
+import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +44,8 @@ class Server:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str | None]] = []
+        self.stalled = threading.Event()
+        self.released = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -174,6 +179,21 @@ class Server:
         body = GOOD[start : start + step]
         status = 206 if start else 200
         self.send(request, body, status=status, length=len(GOOD) - start, headers=headers)
+
+    def do_stalls(self, request: BaseHTTPRequestHandler) -> None:
+        """Gives half at first and then nothing for long; the rest when asked again."""
+        if request.headers.get("Range"):
+            self.resumable(request, step=len(GOOD), tag='"s"')
+            return
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(GOOD)))
+        request.send_header("ETag", '"s"')
+        request.end_headers()
+        request.wfile.write(GOOD[: len(GOOD) // 2])
+        request.wfile.flush()
+        self.stalled.set()
+        self.released.wait(30)
+        request.close_connection = True
 
     def do_archive(self, request: BaseHTTPRequestHandler) -> None:
         out = io.BytesIO()
@@ -384,3 +404,24 @@ def test_progress_tells_bytes(define: Define) -> None:
     open_definition(define("good.npy"), progress=lambda *facts: told.append((*facts, "rows")[:4]))
     fetched = [facts for facts in told if facts[0].startswith("fetching")]
     assert fetched[-1][1:] == (len(GOOD), len(GOOD), "bytes")
+
+
+def test_a_killed_fetch_leaves_no_lock_and_goes_on(server: Server, cache: Path) -> None:
+    source = Source("url", "npy", url=server.url("stalls.npy"), sha256=HASH)
+    code = (
+        "from harness.contracts.definitions import Source;"
+        "from harness.data.download import downloaded;"
+        f"downloaded(Source('url', 'npy', url={source.url!r}))"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code])
+    assert server.stalled.wait(30)
+    part = place_of(source).with_name(place_of(source).name + ".part")
+    deadline = time.monotonic() + 20
+    while (not part.exists() or not part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child.kill()
+    child.wait()
+    server.released.set()
+    assert not place_of(source).exists()
+    assert downloaded(source).read_bytes() == GOOD
+    assert server.requests[1][1] is not None  # it went on where the killed one stopped

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from typing import Any
 
 import pandas as pd
@@ -147,9 +148,8 @@ def _comparisons(content: Content) -> list[dict[str, Any]]:
 
 def _scene_comparisons(scene: Scene) -> Iterator[Comparison]:
     names = by_relevance(scene.points)[:_MOST_COMPARED] if len(scene.points) else []
-    for number, new in enumerate(names):
-        for old in names[number + 1 :]:
-            yield from compare_in_scene(scene, old, new)
+    for old, new in permutations(names, 2):
+        yield from compare_in_scene(scene, old, new)
 
 
 def _comparison_row(scene: Scene, one: Comparison) -> dict[str, Any]:
@@ -158,6 +158,7 @@ def _comparison_row(scene: Scene, one: Comparison) -> dict[str, Any]:
         "conditions": scene.brief, "dataset": one.dataset, "old": one.old, "new": one.new,
         "level": f"{one.recall:g}", "old_qps": human(one.old_qps), "new_qps": human(one.new_qps),
         "ratio": f"{one.ratio:.2f}", "bounds": bounds, "verdict": one.verdict,
+        "first": one.old < one.new,
     }  # fmt: skip
 
 
@@ -174,11 +175,18 @@ def _failures(content: Content) -> dict[str, Any]:
     return {"rows": rows, "left_out": max(len(failed) - _MOST_FAILURES, 0)}
 
 
+def _optimism(gaps: Sequence[float]) -> str | None:
+    if not gaps:
+        return None
+    mean = sum(gaps) / len(gaps)
+    return f"{abs(mean):.4f} {'lower' if mean >= 0 else 'higher'}"
+
+
 def _methods(content: Content) -> dict[str, Any]:
     every = [scene for found in content.by_dataset.values() for scene in found]
     gaps = [gap for scene in every if len(scene.points) and not pd.isna(gap := optimism(scene))]
     return {
         "machines": sorted({scene.machine for scene in every if scene.machine}),
-        "optimism": f"{sum(gaps) / len(gaps):.4f}" if gaps else None,
+        "optimism": _optimism(gaps),
         "points": len(content.table),
     }

@@ -287,7 +287,9 @@
       form[name].addEventListener("change", filter);
     }
     function filter() {
-      for (const row of rows) row.hidden = ["old", "new", "dataset"].some((name) => form[name].value !== "" && form[name].value !== row.dataset[name]);
+      // Each pair stands there both ways round; without a choice of side one is enough.
+      const anySide = form.old.value === "" && form.new.value === "";
+      for (const row of rows) row.hidden = (anySide && !row.dataset.first) || ["old", "new", "dataset"].some((name) => form[name].value !== "" && form[name].value !== row.dataset[name]);
     }
   }
 

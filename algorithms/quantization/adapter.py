@@ -24,6 +24,7 @@ from .weights import Formula, PointWeights, point_weights
 
 _TINY_ROWS = 300
 _ENCODED_ROWS = 1 << 16  # at a time
+_SAMPLE_BYTES = 1 << 25  # training holds the sample twice
 
 
 class ProductQuantizer(ScannedCodes):
@@ -40,7 +41,8 @@ class ProductQuantizer(ScannedCodes):
     iterations
         Most iterations of k-means.
     training_points
-        How many base rows to train on, at most; null is 20,000, or 100 for every codeword.
+        How many base rows to train on, at most; null is 20,000 or 32 MiB of them, whichever is
+        less, but no fewer than 100 for every codeword.
     rotation
         Turn the space first: `none`, `random` or `opq`.
     rerank_copy
@@ -96,7 +98,7 @@ class ProductQuantizer(ScannedCodes):
         return self._losses
 
     def _sample(self, base: Float32) -> Sample:
-        count = min(len(base), self._training_rows(len(base)))
+        count = min(len(base), self._training_rows(base))
         rows = np.random.default_rng(self.build["seed"]).choice(len(base), count, replace=False)
         rows.sort()
         points = base[rows]
@@ -105,8 +107,9 @@ class ProductQuantizer(ScannedCodes):
         gains, weights = (_take(array, rows) for array in self._losses)
         return Sample.of(self._turned(points), (gains - 1).astype(np.float32), weights)
 
-    def _training_rows(self, n: int) -> int:
-        return int(self.build["training_points"] or max(20_000, 100 << self.build["nbits"]))
+    def _training_rows(self, base: Float32) -> int:
+        bounded = min(20_000, _SAMPLE_BYTES // base[:1].nbytes)
+        return int(self.build["training_points"] or max(bounded, 100 << self.build["nbits"]))
 
     def _turned(self, rows: Float32) -> Float32:
         return rows if self._rotation is None else self._rotation.apply(rows)

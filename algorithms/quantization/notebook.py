@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from harness.contracts import Metric
 
 from .adapter import AnisotropicPQ, training_table
-from .encoding import Float64
+from .encoding import Float32, Float64
 from .training import Sample, Trained, random_codebooks, train
 from .weights import Formula
 
@@ -51,8 +51,8 @@ class NotebookAnisotropicPQ(AnisotropicPQ):
             **build,
         )
 
-    def _training_rows(self, n: int) -> int:
-        return int(self.build["training_points"] or n)
+    def _training_rows(self, base: Float32) -> int:
+        return int(self.build["training_points"] or len(base))
 
     def _train(self, sample: Sample) -> Trained:
         rng = np.random.default_rng([self.build["seed"], 1])

@@ -31,10 +31,10 @@ demo: $(STAMP) ## run the demo suite on the bundled GloVe sample and plot it
 	@$(BIN)/annharness plot demo
 
 test: $(STAMP) ## the tests, under five minutes on two cores
-	$(BIN)/python -m pytest -m "not slow and not faults and not network and not browser and not adapters"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow and not faults and not network and not browser and not adapters"
 
 test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters
-	$(BIN)/python -m pytest -m "slow or faults or network or browser or adapters"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "slow or faults or network or browser or adapters"
 
 peers: $(STAMP) ## add the optional competitors that the tests compare with
 	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,scann]' || \

@@ -74,6 +74,7 @@ def test_run_again_force_export_and_plot(suite, tmp_path, command):
     assert figures == {".png", ".svg"}
 
 
+@pytest.mark.slow
 def test_more_builds_and_repeats_run_only_what_is_missing(suite, tmp_path, command):
     assert command("run", suite, "-a", "exact").returncode == 0
     suite.write_text(SUITE.replace("builds: 2", "builds: 3").replace("repeats: 2", "repeats: 4"))
@@ -85,6 +86,7 @@ def test_more_builds_and_repeats_run_only_what_is_missing(suite, tmp_path, comma
     assert "0 builds to run" in command("run", suite, "-a", "exact").stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["batch", "clients"])
 def test_batches_and_parallel_clients(suite, tmp_path, command, mode):
     more = "mode: batch\n" if mode == "batch" else "threads: 2\n"
@@ -195,6 +197,7 @@ def test_a_refusal_from_a_registry_grid_is_recorded_and_the_rest_runs(suite, tmp
     assert set(frame[frame["algorithm"] == "exact"]["status"]) == {"ok"}
 
 
+@pytest.mark.slow
 def test_broken_result_files_are_named_and_skipped(suite, tmp_path, command):
     assert command("run", suite, "-a", "exact").returncode == 0
     good, other = sorted(p for p in (tmp_path / "results").rglob("*.hdf5"))[:2]
@@ -251,6 +254,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_run_keeps_what_is_done_and_goes_on(suite, tmp_path, command, number):
     process = command.start("run", "mine.yml")
@@ -278,6 +282,7 @@ def descendants(pid: int) -> list[int]:
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
+@pytest.mark.slow
 def test_two_runs_share_the_work(suite, tmp_path, command):
     both = [command.start("run", "mine.yml") for _ in range(2)]
     for process in both:
@@ -307,6 +312,7 @@ def test_provenance_names_the_machine_and_nobody(suite, tmp_path, command):
     assert f'"{getpass.getuser()}"' not in text + header
 
 
+@pytest.mark.slow
 def test_precision_goes_on_building_until_the_interval_is_narrow(suite, tmp_path, command):
     suite.write_text(SUITE.replace("builds: 2", "builds: 1"))
     done = command("run", suite, "-a", "exact", "--precision", "90%")

@@ -123,6 +123,7 @@ def test_one_bad_setting_does_not_lose_the_others(tmp_path, small_hdf5, command)
     }
 
 
+@pytest.mark.faults
 def test_failures_are_kept_and_retried_only_when_asked(tmp_path, small_hdf5, command):
     path = suite(tmp_path / "s.yml", ["query-raise"])
     first = command("run", path)

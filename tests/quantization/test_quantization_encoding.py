@@ -175,3 +175,33 @@ def test_scaling_points_and_codebooks_together_changes_no_code():
     other = encode(doubled, gains_of(5), 2 * codebooks)
     assert (own.codes == other.codes).all()
     np.testing.assert_allclose(other.squares, 4 * own.squares, rtol=1e-5)
+
+
+def test_encoding_loss_never_rises_from_round_to_round(monkeypatch):
+    from harness.algorithms.quantization import encoding
+
+    points = points_of(14, 400, 40)
+    codebooks = random_codebooks(points, 20, 16, np.random.default_rng(1))
+    losses = []
+    for rounds in range(6):
+        monkeypatch.setattr(encoding, "ROUNDS", rounds)
+        losses.append(encode(points, gains_of(8), codebooks).losses(gains_of(8)))
+    assert (np.diff(losses, axis=0) <= 1e-5).all()
+    assert losses[1].mean() < losses[0].mean()
+
+
+def test_turning_points_and_whole_vector_codewords_changes_no_code():
+    from harness.algorithms.quantization.rotation import random_orthogonal
+
+    points = points_of(15, 300, 6)
+    codebooks = random_codebooks(points, 1, 32, np.random.default_rng(1))
+    turn = random_orthogonal(6, 3)
+    np.testing.assert_allclose(turn @ turn.T, np.eye(6), atol=1e-6)
+    turned = points @ turn.T
+    turned.flags.writeable = False
+    own = encode(points, gains_of(5), codebooks)
+    other = encode(turned, gains_of(5), codebooks @ turn.T)
+    assert (own.codes == other.codes).mean() > 0.99
+    np.testing.assert_allclose(
+        own.losses(gains_of(5)), other.losses(gains_of(5)), rtol=1e-4, atol=1e-6
+    )

@@ -61,5 +61,10 @@ def _lay_out(table: pd.DataFrame, results: Path, out: Path) -> None:
     from harness.data.cache import cache_subfolder
     from harness.report.ann_benchmarks import lay_out
 
-    cached = {name: cache_subfolder("datasets") / f"{name}.hdf5" for name in set(table["dataset"])}
-    lay_out(table, results, out, {name: path for name, path in cached.items() if path.is_file()})
+    cached = {
+        name: path
+        for name in sorted(set(table["dataset"]))
+        for folder in ("datasets", "files")
+        if (path := cache_subfolder(folder) / f"{name}.hdf5").is_file()
+    }
+    lay_out(table, results, out, cached)

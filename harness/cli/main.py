@@ -15,6 +15,7 @@ from harness.cli import data
 from harness.cli.compare import compare
 from harness.cli.doctor import doctor
 from harness.cli.export import export
+from harness.cli.importing import import_
 from harness.cli.list import list_entries
 from harness.cli.plot import plot
 from harness.cli.publish import publish
@@ -69,6 +70,7 @@ app.command("run")(run)
 app.command("plot")(plot)
 app.command("publish")(publish)
 app.command("export")(export)
+app.command("import")(import_)
 app.command("compare")(compare)
 app.command("doctor")(doctor)
 

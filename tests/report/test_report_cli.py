@@ -57,6 +57,11 @@ def test_reading_verbs(results, tmp_path, command):
 
     checked(command("export", "--to", "ann-benchmarks", "-o", "theirs"))
     judge_as_ann_benchmarks_does(harness.load_results(results), tmp_path / "theirs")
+    checked(command("import", "theirs", "--results", "imported", "--machine", "theirs"))
+    imported = harness.load_results(tmp_path / "imported").set_index(["k", "label", "name"])
+    assert (imported["status"] == "ok").all()
+    assert len(imported) == harness.load_results(results)["in_answers"].sum()
+    assert imported.loc[(5, "exact", "exact()"), "recall@5"] == 1.0
     after = harness.load_results(results)
     assert (after["status"] == "ok").all()
 

@@ -1,0 +1,82 @@
+"""`annharness import`: results of ann-benchmarks."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.data import open_named
+from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.contracts import UserError
+
+if TYPE_CHECKING:
+    from harness.data.cached import CachedDataset
+
+_LEFT_OUT = 1
+
+
+def import_(
+    folder: Annotated[Path, typer.Argument(help="Their folder, which holds results/ and data/.")],
+    machine: Annotated[
+        str, typer.Option("--machine", help="What to call the machine they were measured on.")
+    ] = "unknown machine (ann-benchmarks)",
+    results: Results = DEFAULT_RESULTS,
+    plugins: Plugins = None,
+) -> None:
+    """Take results of ann-benchmarks into the results folder, recall recomputed from their answers.
+
+    A dataset is taken from their data/NAME.hdf5, else from the registry by its name.
+
+    Example: annharness import their-folder --machine "AWS r6i.16xlarge"
+    """
+    from harness.report.importing import import_results
+    from harness.results.store import ResultStore
+
+    if not folder.is_dir():
+        raise UserError("no such folder", where=str(folder), expected="ann-benchmarks' folder")
+
+    @lru_cache(maxsize=4)
+    def open_dataset(name: str) -> CachedDataset:
+        try:
+            return _open(name, folder / "data" / f"{name}.hdf5", plugins)
+        except UserError as error:
+            raise ValueError(f"dataset {name!r}: {error.what}") from error
+
+    store = ResultStore(results)
+    store.require_writable()
+    done = list(import_results(folder, store, open_dataset, machine))
+    if not done:
+        raise UserError("no result files", where=str(folder), expected="results/**/*.hdf5")
+    for one in done:
+        if one.path is None:
+            print(f"left out {one.source}: {one.reason}", file=sys.stderr)
+    taken = sum(one.path is not None for one in done)
+    print(f"{taken} of {len(done)} results imported into {results}")
+    if taken < len(done):
+        raise typer.Exit(_LEFT_OUT)
+
+
+def _open(name: str, theirs: Path, plugins: list[Path] | None) -> CachedDataset:
+    """Their own file if it holds vectors, else what is cached by that name, else the registry's."""
+    from harness.data.cache import cache_subfolder
+    from harness.data.cached import open_cached
+
+    if _holds_vectors(theirs):
+        return open_named(str(theirs), plugins)
+    by_path = cache_subfolder("files") / f"{name}.hdf5"
+    return open_cached(by_path) if by_path.is_file() else open_named(name, plugins)
+
+
+def _holds_vectors(path: Path) -> bool:
+    """Whether the file itself holds base and queries; what we lay out only links to them."""
+    import h5py
+
+    if not path.is_file():
+        return False
+    with h5py.File(path, "r") as file:
+        links = [file.get(name, getlink=True) for name in ("train", "test")]
+    return all(isinstance(link, h5py.HardLink) for link in links)

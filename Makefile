@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Pools that spin while they wait would burn the cores of the test beside them.
+export OMP_WAIT_POLICY ?= PASSIVE
 UV := $(BIN)/python -m uv
 
 .PHONY: help demo test test-all lint format setup docs peers wheel gallery clean

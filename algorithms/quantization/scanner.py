@@ -20,6 +20,7 @@ from .rotation import Rotation
 Ids = NDArray[np.int64]
 
 _BLOCK_ROWS = 1 << 14
+_FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
 
 
 def faiss_metric(metric: Metric) -> int:
@@ -60,6 +61,25 @@ def add_codes(index: faiss.IndexPQ, codes: Codes) -> None:
         index.add_sa_codes(pack(codes[block], index.pq.nbits))
 
 
+def widened(index: faiss.IndexPQ) -> faiss.IndexPQ:
+    """Return the same codes over subspaces one dimension wider, where all that is added is 0.
+
+    FAISS 1.15.1 refuses look-up tables of fewer than 8 codewords in subspaces of 2 dimensions (a
+    kernel of its own asserts `ksub % 8 == 0`); with 3 dimensions it goes another way.
+    """
+    pq = index.pq
+    codebooks = faiss.vector_to_array(pq.centroids).reshape(pq.M, pq.ksub, pq.dsub)
+    wider = empty_index(np.pad(codebooks, ((0, 0), (0, 0), (0, 1))), "angular")
+    wider.metric_type = index.metric_type
+    faiss.copy_array_to_vector(faiss.vector_to_array(index.codes), wider.codes)
+    wider.ntotal = index.ntotal
+    return wider
+
+
+def _needs_widening(index: faiss.IndexPQ) -> bool:
+    return bool(index.pq.dsub == _FRAGILE_WIDTH and index.pq.ksub < _LEAST_CODEWORDS)
+
+
 class Scanner:
     """Scans all codes of a filled `IndexPQ`, then re-ranks the best by their vectors if asked.
 
@@ -70,6 +90,10 @@ class Scanner:
     def __init__(
         self, index: faiss.IndexPQ, reranker: Reranker, rotation: Rotation | None = None
     ) -> None:
+        self._width = index.pq.dsub
+        self._is_widened = _needs_widening(index)
+        if self._is_widened:
+            index = widened(index)
         self.index = faiss.IndexPQFastScan(index) if index.pq.nbits == 4 else index
         self._reranker = reranker
         self._rotation = rotation
@@ -82,6 +106,9 @@ class Scanner:
     def search(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
         turned = queries if self._rotation is None else self._rotation.apply(queries)
+        if self._is_widened:
+            parts = turned.reshape(len(turned), -1, self._width)
+            turned = np.pad(parts, ((0, 0), (0, 0), (0, 1))).reshape(len(turned), -1)
         if not self._candidates:
             return self._scan(turned, k)
         candidates = min(max(self._candidates, k), self.index.ntotal)
@@ -106,11 +133,15 @@ class Scanner:
         return vectors.reshape(*ids.shape, -1)
 
     def _undo(self, vectors: Float32) -> Float32:
+        if self._is_widened:
+            parts = vectors.reshape(len(vectors), -1, self._width + 1)
+            vectors = np.ascontiguousarray(parts[:, :, : self._width]).reshape(len(vectors), -1)
         return vectors if self._rotation is None else self._rotation.undo(vectors)
 
     def index_bytes(self) -> int:
         """Count codes (as laid out), codebooks, a rotation, and the copy that re-ranking uses."""
-        size = self.index.codes.size() + 4 * self.index.pq.centroids.size()
+        pq = self.index.pq
+        size = self.index.codes.size() + 4 * pq.M * pq.ksub * self._width
         if self._rotation is not None:
             size += self._rotation.nbytes()
         return int(size + (self._reranker.copy_bytes() if self._candidates else 0))

@@ -1,7 +1,7 @@
 """Intervals of QPS, over independent builds where there are several.
 
 QPS varies by a factor rather than by an amount, so the interval is Student's on the logarithms of
-the builds' QPS. `tests/performance/coverage.py` simulates the coverage for 2 to 10 builds.
+the builds' QPS. `tests/performance/interval_coverage.py` simulates the coverage for 2 to 10 builds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Simulated coverage of the intervals of QPS, for 2 to 10 builds and several kinds of noise.
 
-Run by hand: `python tests/performance/coverage.py`. Each cell is the share of 20,000 trials (2,000
-for the bootstrap over builds) whose 95 % interval holds the expected logarithm of QPS. The noise
-of `bimodal` is a process that lands in a slow memory layout one time in four; that of `skewed` is
-one-sided, as when other work of the machine interferes.
+Run by hand: `python tests/performance/interval_coverage.py`. Each cell is the share of 20,000
+trials (2,000 for the bootstrap over builds) whose 95 % interval holds the expected logarithm of
+QPS. The noise of `bimodal` is a process that lands in a slow memory layout one time in four; that
+of `skewed` is one-sided, as when other work of the machine interferes.
 """
 
 from __future__ import annotations

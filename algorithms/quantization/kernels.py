@@ -308,8 +308,8 @@ def update(parts, inverse_norms, weights, gains, columns, codebooks, parallels):
     sizes = np.empty((subspaces, codewords), np.int64)
     for m in range(subspaces):
         members, starts = _members(columns[m], codewords)
-        sizes[m] = starts[1:] - starts[:-1]
         for c in prange(codewords):
+            sizes[m, c] = starts[c + 1] - starts[c]
             _move_codeword(
                 parts[m],
                 inverse_norms,

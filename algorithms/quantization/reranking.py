@@ -38,19 +38,17 @@ def _scores(copy, query, weights, ids, euclidean):
     return scores
 
 
-@njit(cache=True, parallel=True, nogil=True)
-def _rerank_batch(copy, queries, weights, ids, euclidean, best):
-    for i in prange(queries.shape[0]):
-        order = np.argsort(-_scores(copy, queries[i], weights, ids[i], euclidean))
-        for place in range(min(best.shape[1], order.shape[0])):
-            best[i, place] = ids[i, order[place]]
-
-
 @njit(cache=True, nogil=True)
 def _rerank_one(copy, query, weights, ids, euclidean, best):
     order = np.argsort(-_scores(copy, query, weights, ids, euclidean))
     for place in range(min(best.shape[0], order.shape[0])):
         best[place] = ids[order[place]]
+
+
+@njit(cache=True, parallel=True, nogil=True)
+def _rerank_batch(copy, queries, weights, ids, euclidean, best):
+    for i in prange(queries.shape[0]):
+        _rerank_one(copy, queries[i], weights, ids[i], euclidean, best[i])
 
 
 class Reranker:

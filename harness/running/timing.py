@@ -56,6 +56,12 @@ def pass_function(
     return lambda: _clients_pass(algorithm.query, rows, k, threads)
 
 
+def keep_out_of_collections() -> None:
+    """Let the collections before each pass skip all that exists now: modules and the index."""
+    gc.collect()
+    gc.freeze()
+
+
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
     gc.collect()

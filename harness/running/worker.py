@@ -32,9 +32,9 @@ from harness.running.job import EVENTS_FILE, Job, SearchTask
 from harness.running.libraries import library_provenance
 from harness.running.memory import trimmed_anonymous_bytes
 from harness.running.threads import pools_limited
-from harness.running.timing import Pass, PassFunction, pass_function
+from harness.running.timing import Pass, PassFunction, keep_out_of_collections, pass_function
 
-_REWARM_SECONDS = 0.05
+_REWARM_SECONDS = 0.02
 
 
 @dataclass
@@ -142,6 +142,7 @@ class _Worker:
         with pools_limited(pool):
             for search in searches:
                 self._attempt(search, "warm-up", self._warm_up)
+            keep_out_of_collections()
             for _ in range(max(task.repeats for task in self.job.tasks)):
                 for search in searches:
                     if self._wants_more(search):

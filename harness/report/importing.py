@@ -95,7 +95,7 @@ def _header(facts: dict[str, Any], dataset: Dataset, machine: str) -> PointHeade
         mode="batch" if facts["batch_mode"] else "single",
         threads=1,
         build_threads=1,
-        machine=Machine(cpu=machine, cores=1, memory_bytes=0),
+        machine=Machine(cpu=machine, cores=0, memory_bytes=0),
         versions={},
     )
     n, d = dataset.base.shape

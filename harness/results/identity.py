@@ -28,7 +28,9 @@ class Machine:
     memory_bytes: int
 
     def short(self) -> str:
-        """Return one line for titles."""
+        """Return one line for titles; imported results know no more than a name."""
+        if not self.cores:
+            return self.cpu
         return f"{self.cpu}, {self.cores} cores, {self.memory_bytes / 2**30:.0f} GiB"
 
 

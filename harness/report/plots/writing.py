@@ -42,6 +42,7 @@ MAKERS: dict[str, Maker] = {
     "difficulty": recall_by_difficulty,
 }
 USUAL = ("qps-recall", "recall-1-at-n", "build-costs", "training-loss")
+_OF_THE_BUILD = ("build-costs", "training-loss")
 _LEAST_K_FOR_CURVES = 20
 
 
@@ -138,10 +139,20 @@ def figures(
     if prepared.empty:
         return
     styles = looks(prepared["algorithm"])
+    drawn: set[tuple[object, ...]] = set()
     for scene in scenes(prepared):
         for name, maker in makers.items():
-            if _fits(scene, name) and (figure := maker(scene, styles)) is not None:
+            if _subject(scene, name) in drawn or not _fits(scene, name):
+                continue
+            if (figure := maker(scene, styles)) is not None:
+                drawn.add(_subject(scene, name))
                 yield f"{scene.slug}-{name}", figure
+
+
+def _subject(scene: Scene, name: str) -> tuple[object, ...]:
+    """What a figure shows: those of the build are the same for every k and are drawn once."""
+    asked = () if name in _OF_THE_BUILD else (scene.k, scene.mode, scene.threads)
+    return (name, scene.dataset, scene.machine, *asked)
 
 
 def _fits(scene: Scene, name: str) -> bool:

@@ -10,6 +10,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# A shared machine stalls now and then: no example may fail for that. CI repeats what it tried.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(scope="session")

@@ -378,3 +378,11 @@ def test_failed_conversions_leave_nothing(tmp_path: Path) -> None:
         with pytest.raises(UserError):
             convert(tmp_path / "a.npy", tmp_path / target)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_npy_header_that_ends_in_mid_statement_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cut.npy"
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), \0\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(UserError, match=r"cannot read the \.npy file"):
+        read_vectors(path, "npy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,20 @@ from numpy.lib import format as npy_format
 
 from harness.contracts import UserError, Vectors
 from harness.data.rows import blocks
+
+# NumPy reads the header as a Python literal, so a damaged one fails in many ways.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    SyntaxError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    tokenize.TokenError,
+)
 
 
 def read_npy(path: Path) -> Vectors:
@@ -21,7 +36,7 @@ def read_npy(path: Path) -> Vectors:
     """
     try:
         rows = npy_format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError, SyntaxError, OverflowError, MemoryError) as error:
+    except _UNREADABLE as error:
         raise UserError(
             "cannot read the .npy file",
             where=str(path),

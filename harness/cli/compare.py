@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.cli.options import DEFAULT_RESULTS, Results
+from harness.cli.options import DEFAULT_RESULTS, Results, share_of
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def compare(
     from harness.report.compare import slower_than, to_json, to_markdown
     from harness.report.files import write_text
 
-    share = _share(fail_if_slower) if fail_if_slower is not None else None
+    share = share_of(fail_if_slower, "--fail-if-slower") if fail_if_slower is not None else None
     writers = {".json": to_json, ".md": to_markdown}
     if out is not None and out.suffix not in writers:
         raise UserError(f"no comparison ends in {out.suffix!r}", expected=", ".join(writers))
@@ -79,18 +79,6 @@ def _found(a: str, b: str, recall: list[float] | None, results: Path) -> list[Co
     if Path(a).is_dir() and Path(b).is_dir():
         return compare_tables(load_results(Path(a)), load_results(Path(b)), levels)
     return compare_curves(load_results(results), a, b, levels)
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        raise UserError(
-            "not a share of QPS", where="--fail-if-slower", expected="10% or 0.1", got=repr(text)
-        )
-    return share
 
 
 def _table(found: list[Comparison], width: int) -> Table:

@@ -35,7 +35,7 @@ from harness.data.space import megabytes
 from harness.data.truth_store import truth_of
 from harness.data.verifying import RowFacts, compare_own_truth, near_ties, row_facts, rows_in
 from harness.metric import Metric
-from harness.registry.algorithms import check_entry_name
+from harness.registry.names import check_entry_name
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
 from harness.registry.schema import parse_size

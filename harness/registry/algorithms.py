@@ -10,10 +10,10 @@ from harness.contracts import UserError
 from harness.metric import Metric
 from harness.registry.expressions import Expression, parse_expression
 from harness.registry.grid import Parameters, combinations, merged, short_name
-from harness.registry.names import ENTRY_NAME, did_you_mean
+from harness.registry.names import did_you_mean
 from harness.registry.plugins import PluginFolder, missing_requirements
-from harness.registry.schema import AlgorithmSchema, check
-from harness.registry.yaml_source import Document, read_yaml
+from harness.registry.schema import AlgorithmSchema, check, read_entries
+from harness.registry.yaml_source import Document
 
 FACTS = ("k", "n", "d", "metric")
 """What `where` and `require` know beside the parameters."""
@@ -96,11 +96,7 @@ def read_algorithms(folder: PluginFolder) -> list[AlgorithmDefinition]:
     UserError
         Names the file, the line and the key of each mistake.
     """
-    document = read_yaml(folder.config)
-    if not isinstance(document.data, dict) or not document.data:
-        raise UserError(
-            "no algorithm entries", where=str(folder.config), expected="name: {adapter: ..., ...}"
-        )
+    document = read_entries(folder.config, "algorithm", "name: {adapter: ..., ...}")
     return [_definition(name, folder, document) for name in document.data]
 
 
@@ -156,7 +152,6 @@ def _refusal(
 
 def _definition(name: str, folder: PluginFolder, document: Document) -> AlgorithmDefinition:
     place = document.place((name,))
-    check_entry_name(name, place)
     schema = check(AlgorithmSchema, document.data[name], document, (name,))
     module_file, class_name = schema.adapter.split(":")
     _check_adapter_file(folder, module_file, document.place((name, "adapter")))
@@ -181,16 +176,6 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
     )
     _check_parameters(definition, document)
     return definition
-
-
-def check_entry_name(name: str, place: str) -> None:
-    """Raise a `UserError` unless the name is one that users can type."""
-    if not ENTRY_NAME.fullmatch(name):
-        raise UserError(
-            f"an entry cannot be called {name!r}",
-            where=place,
-            expected="lower-case letters, digits, dots and hyphens, a letter or digit first",
-        )
 
 
 def _check_adapter_file(folder: PluginFolder, module_file: str, place: str) -> None:

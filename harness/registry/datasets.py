@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
-from harness.registry.algorithms import check_entry_name
 from harness.registry.plugins import PluginFolder
-from harness.registry.schema import DatasetSchema, QueriesSchema, SourceSchema, check
-from harness.registry.yaml_source import Document, read_yaml
+from harness.registry.schema import DatasetSchema, QueriesSchema, SourceSchema, check, read_entries
+from harness.registry.yaml_source import Document
 
 
 def read_datasets(folder: PluginFolder) -> list[DatasetDefinition]:
@@ -18,17 +16,12 @@ def read_datasets(folder: PluginFolder) -> list[DatasetDefinition]:
     UserError
         Names the file, the line and the key of each mistake.
     """
-    document = read_yaml(folder.config)
-    if not isinstance(document.data, dict) or not document.data:
-        raise UserError(
-            "no dataset entries", where=str(folder.config), expected="name: {about: ..., ...}"
-        )
+    document = read_entries(folder.config, "dataset", "name: {about: ..., ...}")
     return [_definition(name, folder, document) for name in document.data]
 
 
 def _definition(name: str, folder: PluginFolder, document: Document) -> DatasetDefinition:
     place = document.place((name,))
-    check_entry_name(name, place)
     schema = check(DatasetSchema, document.data[name], document, (name,))
     return DatasetDefinition(
         name=name,

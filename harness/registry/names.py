@@ -6,6 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from harness.contracts import UserError
+
 ENTRY_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 """What users type: algorithms, datasets, suites."""
 
@@ -20,3 +22,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return "none is known here"
     shown = ", ".join(names[:20])
     return f"known: {shown}" + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
+
+
+def check_entry_name(name: str, place: str) -> None:
+    """Raise a `UserError` unless the name is one that users can type."""
+    if not ENTRY_NAME.fullmatch(name):
+        raise UserError(
+            f"an entry cannot be called {name!r}",
+            where=place,
+            expected="lower-case letters, digits, dots and hyphens, a letter or digit first",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -17,8 +18,8 @@ from pydantic import (
 
 from harness.contracts import UserError
 from harness.metric import Metric
-from harness.registry.names import did_you_mean
-from harness.registry.yaml_source import Document, KeyPath
+from harness.registry.names import check_entry_name, did_you_mean
+from harness.registry.yaml_source import Document, KeyPath, read_yaml
 
 _MAX_FAULTS_SHOWN = 5
 
@@ -154,6 +155,22 @@ class SuiteSchema(_Strict):
     search_seconds: Seconds = 60.0
     timeout: Seconds = 3600.0
     memory: Annotated[int, BeforeValidator(parse_size), Field(ge=1 << 20)] | None = None
+
+
+def read_entries(path: Path, kind: str, example: str) -> Document:
+    """Read a registry file, whose top level maps the names of entries to what they say.
+
+    Raises
+    ------
+    UserError
+        If it holds no entries of that kind, or one with a name that nobody can type.
+    """
+    document = read_yaml(path)
+    if not isinstance(document.data, dict) or not document.data:
+        raise UserError(f"no {kind} entries", where=str(path), expected=example)
+    for name in document.data:
+        check_entry_name(name, document.place((name,)))
+    return document
 
 
 Model = TypeVar("Model", bound=BaseModel)

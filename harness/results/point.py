@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -96,3 +96,38 @@ class Failure:
     def from_json(cls, data: Mapping[str, Any]) -> Failure:
         """Return the failure that `to_json` wrote."""
         return cls(**{**data, "header": PointHeader.from_json(data["header"])})
+
+
+def extended(build: Build, more: Build) -> Build:
+    """Return a build with the repeats of a second process of the same seed added to it."""
+    neighbors, distances, scales = build.neighbors, build.distances, build.scales
+    if len(build.neighbors) > 1 or len(more.neighbors) > 1 or (neighbors != more.neighbors).any():
+        # The answers differ: from here on there is one set of them per repeat.
+        neighbors, distances, scales = (
+            np.concatenate([_per_repeat(old, build), _per_repeat(new, more)])
+            for old, new in (
+                (build.neighbors, more.neighbors),
+                (build.distances, more.distances),
+                (build.scales, more.scales),
+            )
+        )
+    facts = {**build.facts, "repeats_asked": repeats_settled(build) + repeats_settled(more)}
+    return replace(
+        build,
+        times=np.concatenate([build.times, more.times]),
+        walls=np.concatenate([build.walls, more.walls]),
+        neighbors=neighbors,
+        distances=distances,
+        scales=scales,
+        facts=facts,
+    )
+
+
+def _per_repeat(values: NDArray[Any], build: Build) -> NDArray[Any]:
+    repeats = len(build.times)
+    return values if len(values) == repeats else np.repeat(values[:1], repeats, axis=0)
+
+
+def repeats_settled(build: Build) -> int:
+    """Repeats that were made, or given up for want of time."""
+    return max(len(build.times), int(build.facts.get("repeats_asked", 0)))

@@ -14,7 +14,7 @@ from harness.contracts import UserError
 from harness.contracts.dataset import Truth
 from harness.results.files import read_point, read_settled, replacing, write_point
 from harness.results.identity import PointIdentity, slug
-from harness.results.point import Build, Failure, PointHeader, StoredPoint
+from harness.results.point import Build, Failure, PointHeader, StoredPoint, extended
 
 _POINT = ".hdf5"
 _FAILURE = ".failure.json"
@@ -118,7 +118,7 @@ class ResultStore:
             return None
 
     def add_build(self, header: PointHeader, build: Build) -> Path:
-        """Add a finished build to its point, atomically; a build of that number is replaced.
+        """Add a finished build to its point, atomically; one of that number gets its repeats.
 
         Raises
         ------
@@ -128,9 +128,10 @@ class ResultStore:
         stem = self.path_of(header)
         path = stem.with_name(stem.name + _POINT)
         stored = self.find(header).point
-        others = [b for b in (stored.builds if stored else []) if b.number != build.number]
-        builds = sorted([*others, build], key=lambda b: b.number)
-        write_point(path, StoredPoint(header, builds))
+        builds = {b.number: b for b in (stored.builds if stored else [])}
+        same = builds.get(build.number)
+        builds[build.number] = build if same is None else extended(same, build)
+        write_point(path, StoredPoint(header, [builds[number] for number in sorted(builds)]))
         return path
 
     def write_failure(self, failure: Failure) -> Path:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.results.identity import PointIdentity
 from harness.results.locks import try_lock
-from harness.results.point import FAILURES, Build, Failure, PointHeader
+from harness.results.point import FAILURES, Failure, PointHeader
 from harness.results.speed import speed_of
 from harness.results.store import ResultStore
 from harness.running.executor import Executor, Outcome, TaskFailure
@@ -99,8 +98,9 @@ class Runner:
         """
         self._write_truths()
         self._forget()
-        kept = {p.header.identity.key for p in self._supported() if not self._missing_builds(p)}
-        self._announce(kept)
+        missing = {p.header.identity.key: self._missing_builds(p) for p in self._supported()}
+        kept = {key for key, builds in missing.items() if not builds}
+        self._announce(missing, kept)
         self._record_unsupported()
         for number in range(self.plan.suite.builds):
             self._run_round(number)
@@ -135,11 +135,11 @@ class Runner:
             groups.setdefault(point.header.identity.build_key, []).append(point)
         return [_Group(tuple(points)) for points in groups.values()]
 
-    def _announce(self, kept: set[str]) -> None:
+    def _announce(self, missing: Mapping[str, Mapping[int, int]], kept: set[str]) -> None:
+        """Say how many points there are and how many processes they will take."""
         jobs = sum(
-            any(number in self._missing_builds(point) for point in group.points)
+            len({number for p in group.points for number in missing[p.header.identity.key]})
             for group in self._groups()
-            for number in range(self.plan.suite.builds)
         )
         self.listener.planned([point.header for point in self.plan.points], len(kept), jobs)
 
@@ -150,9 +150,7 @@ class Runner:
                 self.store.forget(point.header)
                 continue
             failure = self.store.failure(point.header)
-            if failure is not None and (
-                failure.status in self.retry or (failure.status == "unsupported")
-            ):
+            if failure is not None and failure.status in {*self.retry, "unsupported"}:
                 self.store.forget_failure(point.header)
 
     def _write_truths(self) -> None:
@@ -235,18 +233,13 @@ class Runner:
         for key, build in outcome.finished.items():
             header = headers[key]
             full = replace(build, provenance=self._provenance())
-            self._storing(partial(self._add, header, full))
+            self._storing(partial(self.store.add_build, header, full))
+            self._added += 1
             self._measured.add(key)
             self.listener.point_added(header, len(self.store.settled(header)))
         for key, failure in outcome.failed.items():
             self._fail(headers[key], failure, outcome, number)
             self._measured.add(key)
-
-    def _add(self, header: PointHeader, build: Build) -> None:
-        stored = self.store.find(header).point
-        same = [b for b in (stored.builds if stored else []) if b.number == build.number]
-        self.store.add_build(header, extended(same[0], build) if same else build)
-        self._added += 1
 
     def _fail(
         self,
@@ -320,41 +313,6 @@ class Runner:
             failures=[failure for failure in failures if failure.status in FAILURES],
             unsupported=[f for f in failures if f.status == "unsupported"],
         )
-
-
-def extended(build: Build, more: Build) -> Build:
-    """Return a build with the repeats of a second process of the same seed added to it."""
-    neighbors, distances, scales = build.neighbors, build.distances, build.scales
-    if len(build.neighbors) > 1 or len(more.neighbors) > 1 or (neighbors != more.neighbors).any():
-        # The answers differ: from here on there is one set of them per repeat.
-        neighbors, distances, scales = (
-            np.concatenate([_per_repeat(old, build), _per_repeat(new, more)])
-            for old, new in (
-                (build.neighbors, more.neighbors),
-                (build.distances, more.distances),
-                (build.scales, more.scales),
-            )
-        )
-    facts = {**build.facts, "repeats_asked": _repeats_settled(build) + _repeats_settled(more)}
-    return replace(
-        build,
-        times=np.concatenate([build.times, more.times]),
-        walls=np.concatenate([build.walls, more.walls]),
-        neighbors=neighbors,
-        distances=distances,
-        scales=scales,
-        facts=facts,
-    )
-
-
-def _per_repeat(values: NDArray[Any], build: Build) -> NDArray[Any]:
-    repeats = len(build.times)
-    return values if len(values) == repeats else np.repeat(values[:1], repeats, axis=0)
-
-
-def _repeats_settled(build: Build) -> int:
-    """Repeats that were made, or given up for want of time."""
-    return max(len(build.times), int(build.facts.get("repeats_asked", 0)))
 
 
 def _in_round_order(groups: Sequence[_Group], number: int) -> list[_Group]:

@@ -17,6 +17,7 @@ from harness.measures.statistics import (
     bootstrap_bounds,
     log_t_interval,
 )
+from harness.results.ceiling import mark_near_ceiling
 from harness.results.files import stacked
 from harness.results.identity import PointIdentity
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
@@ -100,6 +101,7 @@ def table_of(
     """Return the table of some stored points; the rest as for `load_results`."""
     rows = [row for one in points if (row := _row(store, one, per_query)) is not None]
     _mark_stale(rows)
+    mark_near_ceiling(rows)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=_EMPTY_COLUMNS)
 
 

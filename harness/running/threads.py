@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.contracts import threads_allotted
+
 POOL_VARIABLES = (
     "OMP_NUM_THREADS",
     "OMP_THREAD_LIMIT",
@@ -33,7 +35,7 @@ def pools_limited(threads: int) -> Iterator[None]:
     """Limit the pools of the libraries that are loaded by now, for this thread and its calls."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=threads):
+    with threadpool_limits(limits=threads), threads_allotted(threads):
         _limit_numba(threads)
         yield
 

@@ -29,12 +29,16 @@ class Group:
 
 @dataclass(frozen=True)
 class AlgorithmDefinition:
-    """One entry of an algorithm registry file. `origin` is its `file:line`."""
+    """One entry of an algorithm registry file. `origin` is its `file:line`.
+
+    An `isolated` one runs in an environment of its own, made from `requires`.
+    """
 
     name: str
     about: str
     metrics: tuple[Metric, ...]
     requires: tuple[str, ...]
+    isolated: bool
     folder: PluginFolder
     module_file: str
     class_name: str
@@ -44,6 +48,8 @@ class AlgorithmDefinition:
     require: tuple[tuple[Expression, str], ...]
     groups: Mapping[str, Group]
     exact_order: bool
+    floor: float | None
+    expected_failures: Mapping[str, str]
     in_answers: bool
     origin: str
 
@@ -53,8 +59,8 @@ class AlgorithmDefinition:
         return f"{self.folder.package}.{self.module_file}"
 
     def missing(self) -> list[str]:
-        """Return the pip requirements that are not installed."""
-        return missing_requirements(self.requires)
+        """Return the pip requirements that are not installed here, where they are wanted here."""
+        return [] if self.isolated else missing_requirements(self.requires)
 
     def install_line(self) -> str:
         """Return the command that installs what the entry requires."""
@@ -162,6 +168,7 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
         about=schema.about,
         metrics=tuple(schema.metrics),
         requires=tuple(schema.requires),
+        isolated=schema.environment == "isolated",
         folder=folder,
         module_file=module_file,
         class_name=class_name,
@@ -171,6 +178,8 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
         require=require,
         groups={key: Group(g.build, g.search) for key, g in schema.groups.items()},
         exact_order=schema.exact_order,
+        floor=schema.floor,
+        expected_failures=schema.expected_failures,
         in_answers=schema.in_answers,
         origin=place,
     )

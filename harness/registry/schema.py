@@ -59,12 +59,15 @@ class AlgorithmSchema(_Strict):
     about: Text
     metrics: Annotated[list[Metric], Field(min_length=1)]
     requires: list[Text] = []
+    environment: Literal["shared", "isolated"] = "shared"
     build: Grid = {}
     search: Grid = {}
     where: Text | None = None
     require: dict[Text, Text] = {}
     groups: dict[str, GroupSchema] = {}
     exact_order: bool = False
+    floor: Annotated[float, Field(ge=0, le=1)] | None = None
+    expected_failures: dict[Text, Text] = {}
     in_answers: bool = True
 
 

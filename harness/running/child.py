@@ -6,6 +6,7 @@ The limits are set before anything heavy is loaded.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import resource
 import signal
@@ -25,9 +26,8 @@ def main(job_file: str) -> None:
 
     job = Job.read(Path(job_file))
     _limit(job)
-    from harness.running.worker import run_job
-
-    run_job(job)
+    module, _, name = job.program.partition(":")
+    getattr(importlib.import_module(module), name)(job)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -44,10 +44,12 @@ class Outcome:
     """What became of a job.
 
     `finished` and `failed` are by the key of the task; a task in neither was not its own fault:
-    the process died while another was searched, and it can be tried again.
+    the process died while another was searched, and it can be tried again. Programs that do not
+    measure put what they found, as plain data, into `reports` instead of `finished`.
     """
 
     finished: dict[str, Build] = field(default_factory=dict)
+    reports: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, TaskFailure] = field(default_factory=dict)
     log_tail: str = ""
     peak_bytes: int = 0
@@ -187,6 +189,9 @@ class _Watch:
         key = event["task"]
         self.outcome.finished[key] = read_build(self.folder / event["file"], self.job)
 
+    def _on_report(self, event: Mapping[str, Any]) -> None:
+        self.outcome.reports[event["task"]] = event["found"]
+
     def _on_done(self, event: Mapping[str, Any]) -> None:
         self.done = True
 
@@ -220,7 +225,7 @@ class _Watch:
         """The setting that was at work failed; before any was, all did."""
         guilty = [self.task] if self.task else [task.key for task in self.job.tasks]
         for key in guilty:
-            if key not in self.outcome.finished:
+            if key not in self.outcome.finished and key not in self.outcome.reports:
                 self.outcome.failed.setdefault(key, failure)
 
     def _warn(self, leftover: int) -> None:

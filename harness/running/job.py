@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from harness.metric import Metric
 
 EVENTS_FILE = "events.jsonl"
 JOB_FILE = "job.json"
+MEASURE = "harness.running.worker:run_job"
+"""The program of a job that builds, searches and times."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Job:
     """What a worker needs to know; it travels as JSON, to this machine or to another.
 
     `folder` is the worker's own empty folder: its working directory and where its events and
-    answers go. `timeout` and `search_seconds` are seconds, `memory_bytes` bytes.
+    answers go. `timeout` and `search_seconds` are seconds, `memory_bytes` bytes. `program` is the
+    function, `module:name`, that the child calls with the job; `details` is what only it needs.
     """
 
     title: str
@@ -49,6 +52,8 @@ class Job:
     tasks: tuple[SearchTask, ...]
     folder: str
     cpus: tuple[int, ...] | None = None
+    program: str = MEASURE
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self) -> Path:
         """Write the job into its folder and return the file."""

@@ -109,13 +109,12 @@ class _Worker:
         """Load the dataset and the adapter; none of it is timed."""
         job = self.job
         self.events.write("phase", phase="load")
-        harness.__path__.extend(r for r in job.plugin_roots if r not in harness.__path__)
         self.dataset = open_cached(Path(job.dataset))
         self.base = self.dataset.search_base
         self.queries = np.ascontiguousarray(self.dataset.search_queries)
         self.queries.flags.writeable = False
-        adapter = getattr(importlib.import_module(job.module), job.class_name)
-        build, seed = _with_seed(adapter, job)
+        adapter = load_adapter(job)
+        build, seed = with_seed(adapter, job)
         self.facts["seed"] = seed
         self.algorithm = adapter(job.metric, **build)
 
@@ -237,8 +236,15 @@ class _Worker:
         self.events.write("finished", task=search.task.key, file=path.name)
 
 
-def _with_seed(adapter: type[Algorithm], job: Job) -> tuple[dict[str, Any], int | None]:
-    """Give each build its own seed, where the adapter has one."""
+def load_adapter(job: Job) -> type[Algorithm]:
+    """Import the adapter's class; its plug-in folder becomes importable first."""
+    harness.__path__.extend(r for r in job.plugin_roots if r not in harness.__path__)
+    adapter: type[Algorithm] = getattr(importlib.import_module(job.module), job.class_name)
+    return adapter
+
+
+def with_seed(adapter: type[Algorithm], job: Job) -> tuple[dict[str, Any], int | None]:
+    """Return the build parameters and the seed: each build gets its own, if the adapter has one."""
     build = dict(job.build)
     parameters = inspect.signature(adapter.__init__).parameters
     if "seed" not in parameters and "seed" not in build:

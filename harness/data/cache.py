@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.contracts import UserError
+from harness.whole_files import replacing
 
 ENVIRONMENT = "ANNHARNESS_DATA"
 
@@ -45,10 +45,7 @@ def cache_subfolder(name: str) -> Path:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` if the block ends well.
-
-    The temporary file is removed if it does not. Its name does not end as `path` does, so that
-    nobody who lists the folder takes it for the whole file.
+    """Give a temporary path beside `path`; it takes the place of `path` if the block ends well.
 
     Raises
     ------
@@ -56,24 +53,11 @@ def written_whole(path: Path) -> Iterator[Path]:
         If the folder cannot be written to or the disk is full.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        with replacing(path) as temporary:
+            yield temporary
     except OSError as error:
-        raise _cannot_write(path, error) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _cannot_write(path: Path, error: OSError) -> UserError:
-    return UserError(
-        f"cannot write the file: {error.strerror or error}",
-        where=str(path),
-        hint=f"free some space or choose another folder ({ENVIRONMENT} for the cache)",
-    )
+        raise UserError(
+            f"cannot write the file: {error.strerror or error}",
+            where=str(path),
+            hint=f"free some space or choose another folder ({ENVIRONMENT} for the cache)",
+        ) from error

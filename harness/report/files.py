@@ -1,13 +1,12 @@
-"""Files written whole or not at all."""
+"""What reports write: whole or not at all, into folders that are made for it."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from harness.contracts import UserError
+from harness.whole_files import replacing
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -18,22 +17,13 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     UserError
         If the folder cannot be made or written, or the disk is full.
     """
-    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            write(temporary)
     except OSError as error:
         raise UserError(
             "cannot write a file", where=str(path), got=str(error), hint="another folder or disk"
         ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.results.point import Build, PointHeader, StoredPoint
+from harness.whole_files import replacing
 
 GROUP = "annharness"
 FORMAT = 1
 _COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-
-
-@contextmanager
-def replacing(path: Path, suffix: str = ".part") -> Iterator[Path]:
-    """Give a temporary path beside `path`; when all went well it takes the place of `path`.
-
-    The name of the temporary file does not end in `.hdf5`, so that no reader takes it for a result.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_point(path: Path, point: StoredPoint) -> None:
@@ -55,7 +33,7 @@ def write_point(path: Path, point: StoredPoint) -> None:
     with h5py.File(image, "w") as file:
         _write_foreign_part(file, point)
         _write_own_part(file.create_group(GROUP), point)
-    with replacing(path) as temporary:
+    with replacing(path, durable=True) as temporary:
         temporary.write_bytes(image.getbuffer())
 
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
-from harness.results.files import read_point, read_settled, replacing, write_point
+from harness.results.files import read_point, read_settled, write_point
 from harness.results.identity import PointIdentity, slug
 from harness.results.point import Build, Failure, PointHeader, StoredPoint, extended
+from harness.whole_files import replacing
 
 _POINT = ".hdf5"
 _FAILURE = ".failure.json"
@@ -138,7 +139,7 @@ class ResultStore:
         """Store a failure, atomically; builds that had finished before stay."""
         stem = self.path_of(failure.header)
         path = stem.with_name(stem.name + _FAILURE)
-        with replacing(path) as temporary:
+        with replacing(path, durable=True) as temporary:
             temporary.write_text(json.dumps(failure.to_json(), indent=1))
         return path
 
@@ -199,7 +200,7 @@ class ResultStore:
         path = self.truth_path(identity)
         if path.exists():
             return
-        with replacing(path, suffix=".npz") as temporary:
+        with replacing(path, suffix=".npz", durable=True) as temporary:
             np.savez_compressed(temporary, ids=truth.ids, distances=truth.distances)
 
     def read_truth(self, identity: PointIdentity) -> Truth:

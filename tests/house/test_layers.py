@@ -13,6 +13,7 @@ import pytest
 HOUSE = Path(__file__).parents[2]
 FLOORS = {
     "metric": -1,
+    "whole_files": -1,
     "contracts": 0,
     "measures": 0,
     "registry": 1,

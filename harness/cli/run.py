@@ -23,9 +23,10 @@ from harness.registry.suites import Suite, read_suite
 from harness.results.point import FAILURES
 from harness.results.store import ResultStore
 from harness.running.doctor import diagnose
+from harness.running.environments import Environments
 from harness.running.executor import LocalExecutor
 from harness.running.machine import this_machine
-from harness.running.planning import plan_suite
+from harness.running.planning import chosen_variants, plan_suite
 from harness.running.progress import RunSummary
 from harness.running.runner import Runner, StoreFull
 
@@ -80,7 +81,9 @@ def run(
     _require_known_datasets(chosen, registry)
     store = ResultStore(results)
     datasets = _open_datasets(chosen, plugins)
-    plan = plan_suite(chosen, registry, datasets, this_machine(), algorithm or ())
+    environments = _environments(chosen, registry, algorithm or ())
+    machine = this_machine()
+    plan = plan_suite(chosen, registry, datasets, machine, algorithm or (), environments)
     if strict:
         _require_fit()
     store.require_writable()
@@ -151,6 +154,18 @@ def _require_known_datasets(suite: Suite, registry: Registry) -> None:
                 where=str(suite.path),
                 hint=did_you_mean(name, registry.datasets),
             )
+
+
+def _environments(suite: Suite, registry: Registry, only: Sequence[str]) -> Environments:
+    """Make what the isolated algorithms of the run need; one that fails does not stop the rest."""
+    environments = Environments()
+    for variant in chosen_variants(suite, registry, only):
+        environments.make(registry.algorithm(variant.algorithm), _tell)
+    return environments
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _open_datasets(suite: Suite, plugins: list[Path] | None) -> dict[str, CachedDataset]:

@@ -28,6 +28,7 @@ _POLL_SECONDS = 0.05
 _SEARCH_MEMORY_SECONDS = 0.5  # memory is polled less often while queries are timed
 _LOG_BYTES = 16_000
 _FLOOD_BYTES = 10 << 20
+_HOUSE = ".house"
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ class _Watch:
 
     def run(self) -> Outcome:
         began = time.monotonic()
-        command = [sys.executable, "-m", "harness.running.child", str(self.job.write())]
+        python = self.job.python or sys.executable
+        command = [python, "-m", "harness.running.child", str(self.job.write())]
         tree = ProcessTree(command, self.folder, self._environment)
         verdict: TaskFailure | None = None
         try:
@@ -264,18 +266,31 @@ class _EventReader:
 
 def child_environment(job: Job, cache: Path) -> dict[str, str]:
     """Return the environment of a worker: pools sized, hashing fixed, the harness importable."""
-    package_root = str(Path(harness.__file__).resolve().parent.parent)
-    inherited = os.environ.get("PYTHONPATH", "")
     return {
         **os.environ,
         **pool_environment(max(job.build_threads, job.threads)),
-        "PYTHONPATH": os.pathsep.join(filter(None, [inherited, package_root])),
+        "PYTHONPATH": os.pathsep.join(_import_paths(job)),
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
         "NUMBA_CACHE_DIR": str(cache / "numba"),
         "ANNHARNESS_PARENT": str(os.getpid()),
         "ANNHARNESS_JOB": job.folder,
     }
+
+
+def _import_paths(job: Job) -> list[str]:
+    """Where a worker finds the harness: beside all else, or, in an isolated environment, alone.
+
+    An installed harness lies in the folder of all that is installed beside it, which an isolated
+    worker must not see: it gets a folder with nothing but a link to the harness.
+    """
+    package = Path(harness.__file__).resolve().parent
+    if job.python is None:
+        return [*filter(None, [os.environ.get("PYTHONPATH", "")]), str(package.parent)]
+    house = Path(job.folder) / _HOUSE
+    house.mkdir()
+    (house / package.name).symlink_to(package, target_is_directory=True)
+    return [str(house)]
 
 
 def read_build(path: Path, job: Job) -> Build:

@@ -33,6 +33,7 @@ class Job:
     `folder` is the worker's own empty folder: its working directory and where its events and
     answers go. `timeout` and `search_seconds` are seconds, `memory_bytes` bytes. `program` is the
     function, `module:name`, that the child calls with the job; `details` is what only it needs.
+    `python` is the interpreter of an isolated environment; None stands for the harness's own.
     """
 
     title: str
@@ -54,6 +55,7 @@ class Job:
     cpus: tuple[int, ...] | None = None
     program: str = MEASURE
     details: Mapping[str, Any] = field(default_factory=dict)
+    python: str | None = None
 
     def write(self) -> Path:
         """Write the job into its folder and return the file."""

@@ -14,6 +14,7 @@ from harness.registry.registry import Registry
 from harness.registry.suites import Suite, Variant
 from harness.results.identity import Machine, PointIdentity, source_sha256
 from harness.results.point import PointHeader
+from harness.running.environments import Environment, EnvironmentFailed, Environments
 
 CEILING = "no-op"
 """The algorithm that runs with every suite: its speed is the harness's own limit."""
@@ -23,11 +24,20 @@ _ALWAYS_IN_KEYS = ("numpy", "faiss-cpu", "numba")
 
 @dataclass(frozen=True)
 class PlannedPoint:
-    """A point that a suite asks for; `refusal` says why it cannot run."""
+    """A point that a suite asks for; `refusal` says why it cannot run.
+
+    `environment` is where an isolated algorithm runs, or why there is none.
+    """
 
     header: PointHeader
     definition: AlgorithmDefinition
     refusal: str | None
+    environment: Environment | EnvironmentFailed | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is something to measure."""
+        return self.refusal is None and not isinstance(self.environment, EnvironmentFailed)
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ def plan_suite(
     datasets: Mapping[str, CachedDataset],
     machine: Machine,
     only: Sequence[str] = (),
+    environments: Environments | None = None,
 ) -> Plan:
     """Return the points of a suite.
 
@@ -54,22 +65,31 @@ def plan_suite(
         The opened datasets, by their own names.
     only
         Algorithms or labels to keep; all if empty.
+    environments
+        The environments of the isolated algorithms; by default those that are already made.
 
     Raises
     ------
     UserError
         If k is larger than a base, or if a setting written by hand cannot run on the only dataset.
     """
-    variants = [*_chosen(suite, only), *_ceiling(suite, registry)]
+    variants = chosen_variants(suite, registry, only)
+    environments = environments or Environments()
     points: dict[str, PlannedPoint] = {}
     for dataset in datasets.values():
         for k in suite.ks:
             facts = _facts(dataset, k)
             for variant in variants:
                 definition = registry.algorithm(variant.algorithm)
-                for point in _points(suite, variant, definition, dataset, facts, machine):
+                held = environments.of(definition)
+                for point in _points(suite, variant, definition, dataset, facts, machine, held):
                     points.setdefault(point.header.identity.key, point)
     return Plan(suite, datasets, list(points.values()))
+
+
+def chosen_variants(suite: Suite, registry: Registry, only: Sequence[str] = ()) -> list[Variant]:
+    """Return the variants that a run is about: those of the suite, and the harness's own limit."""
+    return [*_chosen(suite, only), *_ceiling(suite, registry)]
 
 
 def _chosen(suite: Suite, only: Sequence[str]) -> list[Variant]:
@@ -111,6 +131,7 @@ def _points(
     dataset: CachedDataset,
     facts: Facts,
     machine: Machine,
+    environment: Environment | EnvironmentFailed | None,
 ) -> Iterator[PlannedPoint]:
     missing = _missing(definition)
     alone = len(suite.datasets) == 1
@@ -122,7 +143,8 @@ def _points(
                 expected=setting.refusal,
                 got=setting.build_name or setting.search_name,
             )
-        identity = _identity(suite, definition, setting, dataset, facts, machine)
+        versions = library_versions(definition.requires, environment)
+        identity = _identity(suite, definition, setting, dataset, facts, machine, versions)
         parts = [setting.build_name, setting.search_name]
         header = PointHeader(
             identity=identity,
@@ -133,7 +155,7 @@ def _points(
             nq=len(dataset.queries),
             in_answers=definition.in_answers,
         )
-        yield PlannedPoint(header, definition, setting.refusal or missing)
+        yield PlannedPoint(header, definition, setting.refusal or missing, environment)
 
 
 def _missing(definition: AlgorithmDefinition) -> str | None:
@@ -150,6 +172,7 @@ def _identity(
     dataset: CachedDataset,
     facts: Facts,
     machine: Machine,
+    versions: Mapping[str, str],
 ) -> PointIdentity:
     return PointIdentity(
         dataset=dataset.name,
@@ -164,19 +187,33 @@ def _identity(
         threads=suite.threads,
         build_threads=suite.build_threads or machine.cores,
         machine=machine,
-        versions=_versions(definition.requires),
+        versions=versions,
     )
 
 
-@lru_cache(maxsize=256)
-def _versions(requires: tuple[str, ...]) -> dict[str, str]:
-    """Versions of the distributions that can change a figure, by their metadata."""
-    from packaging.requirements import Requirement
+def library_versions(
+    requires: Sequence[str], environment: Environment | EnvironmentFailed | None = None
+) -> dict[str, str]:
+    """Return the versions of the distributions that can change a figure, by their metadata.
 
-    found = {}
-    for name in (*_ALWAYS_IN_KEYS, *(Requirement(text).name for text in requires)):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "none"
-    return found
+    Parameters
+    ----------
+    environment
+        Where to look; the harness's own environment if None.
+    """
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    names = (*_ALWAYS_IN_KEYS, *(Requirement(text).name for text in requires))
+    if environment is None:
+        return {name: _version_here(name) for name in names}
+    inside = {} if isinstance(environment, EnvironmentFailed) else environment.versions
+    return {name: inside.get(canonicalize_name(name), "none") for name in names}
+
+
+@lru_cache(maxsize=256)
+def _version_here(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "none"

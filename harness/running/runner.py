@@ -17,6 +17,7 @@ from harness.results.locks import try_lock
 from harness.results.point import FAILURES, Failure, PointHeader
 from harness.results.speed import speed_of
 from harness.results.store import ResultStore
+from harness.running.environments import Environment, EnvironmentFailed
 from harness.running.executor import Executor, Outcome, TaskFailure
 from harness.running.job import Job, SearchTask
 from harness.running.machine import (
@@ -56,6 +57,12 @@ class _Group:
     @property
     def identity(self) -> PointIdentity:
         return self.first.header.identity
+
+    @property
+    def environment(self) -> Environment | None:
+        """The isolated environment to run in, or None."""
+        held = self.first.environment
+        return held if isinstance(held, Environment) else None
 
 
 @dataclass
@@ -101,7 +108,7 @@ class Runner:
         missing = {p.header.identity.key: self._missing_builds(p) for p in self._supported()}
         kept = {key for key, builds in missing.items() if not builds}
         self._announce(missing, kept)
-        self._record_unsupported()
+        self._record_refused()
         for number in range(self.plan.suite.builds):
             self._run_round(number)
         if self.precision is not None:
@@ -127,7 +134,7 @@ class Runner:
         return (high - low) / (2 * value)
 
     def _supported(self) -> list[PlannedPoint]:
-        return [point for point in self.plan.points if point.refusal is None]
+        return [point for point in self.plan.points if point.runs]
 
     def _groups(self) -> list[_Group]:
         groups: dict[str, list[PlannedPoint]] = {}
@@ -160,10 +167,14 @@ class Runner:
                 truth = self.plan.datasets[identity.dataset].truth(identity.k)
                 self._storing(partial(self.store.write_truth, identity, truth))
 
-    def _record_unsupported(self) -> None:
+    def _record_refused(self) -> None:
         for point in self.plan.points:
             if point.refusal is not None:
                 self._fail(point.header, TaskFailure("unsupported", point.refusal, "plan"))
+            elif isinstance(point.environment, EnvironmentFailed):
+                why = point.environment
+                outcome = Outcome(log_tail=why.log_tail)
+                self._fail(point.header, TaskFailure("error", why.reason, "environment"), outcome)
 
     def _missing_builds(self, point: PlannedPoint) -> dict[int, int]:
         """The builds that a point lacks, each with the number of repeats that it lacks."""
@@ -220,7 +231,7 @@ class Runner:
                 self._job(group, number, tasks, title.strip()),
                 lambda phase, key: self.listener.phase(phase, headers.get(key or "")),
             )
-            self._take(outcome, headers, number)
+            self._take(outcome, headers, number, group.environment)
             self.listener.job_ended(outcome.seconds)
             settled = {*outcome.finished, *outcome.failed}
             tasks = tuple(task for task in tasks if task.key not in settled) if settled else ()
@@ -229,10 +240,16 @@ class Runner:
         if self._conditions is None:
             self._conditions = self.examine()
 
-    def _take(self, outcome: Outcome, headers: dict[str, PointHeader], number: int) -> None:
+    def _take(
+        self,
+        outcome: Outcome,
+        headers: dict[str, PointHeader],
+        number: int,
+        environment: Environment | None,
+    ) -> None:
         for key, build in outcome.finished.items():
             header = headers[key]
-            full = replace(build, provenance=self._provenance())
+            full = replace(build, provenance=self._provenance(environment))
             self._storing(partial(self.store.add_build, header, full))
             self._added += 1
             self._measured.add(key)
@@ -292,10 +309,12 @@ class Runner:
             tasks=tasks,
             folder="",
             cpus=worker_cpus(max(identity.threads, identity.build_threads)),
+            python=str(group.environment.python) if group.environment else None,
         )
 
-    def _provenance(self) -> dict[str, object]:
+    def _provenance(self, environment: Environment | None = None) -> dict[str, object]:
         return {
+            "environment": environment.provenance() if environment else None,
             "machine": machine_provenance(),
             "conditions": dict(self._conditions or {}),
             "source": source_provenance(),

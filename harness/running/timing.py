@@ -105,39 +105,53 @@ def _batch_pass(query_batch: Callable[..., Any], queries: NDArray[np.float32], k
     return Pass(np.full(len(queries), wall / len(queries)), wall, answers)
 
 
+class _Served(NamedTuple):
+    """What one client saw: nanoseconds and answers of its queries, and when it began and ended."""
+
+    nanoseconds: list[int]
+    answers: list[Any]
+    began: int
+    ended: int
+
+
 def _clients_pass(query: Callable[..., Any], rows: Sequence[Any], k: int, clients: int) -> Pass:
-    """Clients take every clients-th query; the wall time runs from the start of all to the end."""
-    parts: list[tuple[list[int], list[Any]] | BaseException | None] = [None] * clients
-    barrier = threading.Barrier(clients + 1)
+    """Clients take every clients-th query; the wall time runs from the first start to the last end.
+
+    The clients read the clock themselves: the thread that starts them may get its turn late.
+    """
+    parts: dict[int, _Served | BaseException] = {}
+    barrier = threading.Barrier(clients)
 
     def serve(client: int) -> None:
         try:
             # A pool's size belongs to the thread that calls: limit it in each client.
             with pools_limited(1):
                 barrier.wait()
-                parts[client] = _timed_queries(query, rows[client::clients], k)
+                began = perf_counter_ns()
+                nanoseconds, answers = _timed_queries(query, rows[client::clients], k)
+                parts[client] = _Served(nanoseconds, answers, began, perf_counter_ns())
         except BaseException as error:
+            barrier.abort()
             parts[client] = error
 
     threads = [threading.Thread(target=serve, args=(c,), daemon=True) for c in range(clients)]
     with _no_garbage_collection():
         for thread in threads:
             thread.start()
-        barrier.wait()
-        began = perf_counter_ns()
         for thread in threads:
             thread.join()
-        wall = (perf_counter_ns() - began) * _SECONDS_PER_NS
-    return _joined(parts, len(rows), clients, wall)
+    return _joined([parts[client] for client in range(clients)], len(rows))
 
 
-def _joined(parts: Sequence[Any], nq: int, clients: int, wall: float) -> Pass:
+def _joined(parts: Sequence[_Served | BaseException], nq: int) -> Pass:
+    errors = [part for part in parts if isinstance(part, BaseException)]
+    if errors:  # the others only broke off because of the guilty one
+        raise min(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError))
+    served = [part for part in parts if isinstance(part, _Served)]
     seconds = np.empty(nq)
     answers: list[Any] = [None] * nq
-    for client, part in enumerate(parts):
-        if isinstance(part, BaseException):
-            raise part
-        nanoseconds, own = part
-        seconds[client::clients] = np.array(nanoseconds) * _SECONDS_PER_NS
-        answers[client::clients] = own
-    return Pass(seconds, wall, answers)
+    for client, part in enumerate(served):
+        seconds[client :: len(served)] = np.array(part.nanoseconds) * _SECONDS_PER_NS
+        answers[client :: len(served)] = part.answers
+    wall = max(part.ended for part in served) - min(part.began for part in served)
+    return Pass(seconds, wall * _SECONDS_PER_NS, answers)

@@ -12,6 +12,7 @@ import typer
 
 import harness
 from harness.cli import data
+from harness.cli.check import check
 from harness.cli.compare import compare
 from harness.cli.doctor import doctor
 from harness.cli.export import export
@@ -72,6 +73,7 @@ app.command("publish")(publish)
 app.command("export")(export)
 app.command("import")(import_)
 app.command("compare")(compare)
+app.command("check")(check)
 app.command("doctor")(doctor)
 
 

@@ -151,7 +151,7 @@ class _Worker:
     def finish(self) -> None:
         """Hand over what was measured, setting by setting."""
         with self.events.failing_all("finish"):
-            diagnostics = _checked_tables(self.algorithm.diagnostics())
+            diagnostics = checked_tables(self.algorithm.diagnostics())
             self.facts["libraries"] = library_provenance()
         if self.events.broken:
             return
@@ -253,7 +253,7 @@ def with_seed(adapter: type[Algorithm], job: Job) -> tuple[dict[str, Any], int |
     return build, build["seed"]
 
 
-def _checked_tables(tables: Any) -> dict[str, NDArray[Any]]:
+def checked_tables(tables: Any) -> dict[str, NDArray[Any]]:
     """Flatten `{table: {column: values}}` to `diagnostics/table/column`."""
     flat: dict[str, NDArray[Any]] = {}
     for table, columns in tables.items():

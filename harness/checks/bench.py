@@ -1,0 +1,134 @@
+"""Where an adapter is tried, inside the child process: its class, rows, and built indexes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.checks.sample import Rows, Sample, read
+from harness.checks.trials import Case, Entry
+from harness.contracts import Algorithm
+from harness.measures.distances import answer_distances
+from harness.metric import Metric
+from harness.running.answers import checked_ids
+from harness.running.job import Job
+from harness.running.worker import load_adapter, with_seed
+
+Ids = NDArray[np.int64]
+Note = Callable[[str], None]
+
+
+class Built(NamedTuple):
+    """A fitted adapter and the array, its own, that it was given as base."""
+
+    algorithm: Algorithm
+    base: Rows
+
+
+class Bench:
+    """Builds indexes of cases, each from a copy of the rows, and asks them.
+
+    The copies are writable, unlike what the harness hands over, so that an adapter that cannot
+    take read-only arrays fails the check of that and no other.
+
+    Parameters
+    ----------
+    job
+        The job of the child process; `job.dataset` is the folder of the sample.
+
+    Attributes
+    ----------
+    note
+        To be called with what is being tried, so that it is known when the process dies of it.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._raw = read(Path(job.dataset))
+        self._samples: dict[Metric, Sample] = {}
+        self._built: dict[str, Built] = {}
+        self._adapter: type[Algorithm] | None = None
+        self.entry = Entry(**job.details["entry"])
+        self.note: Note = lambda text: None
+
+    @property
+    def adapter(self) -> type[Algorithm]:
+        """The class, imported when first asked for, so that a check sees it fail."""
+        if self._adapter is None:
+            self._adapter = load_adapter(self._job)
+        return self._adapter
+
+    def base(self, case: Case) -> Rows:
+        """The `(n, d)` rows of a case, read-only."""
+        return self._sample(case.metric).base[: case.rows]
+
+    def queries(self, case: Case, count: int | None = None) -> Rows:
+        """The `(nq, d)` queries of a case, read-only."""
+        return self._sample(case.metric).queries[:count]
+
+    def parameters(self, case: Case) -> dict[str, Any]:
+        """Return the build parameters as the harness gives them, the seed among them."""
+        build = json.loads(json.dumps(dict(case.build)))  # lists of its own, to see them changed
+        return with_seed(self.adapter, replace(self._job, build=build))[0]
+
+    def construct(self, case: Case) -> Algorithm:
+        """Make the adapter of a case."""
+        return self.adapter(case.metric, **self.parameters(case))
+
+    def fit(self, case: Case, base: NDArray[Any] | None = None) -> Algorithm:
+        """Build the index of a case anew, from `base` or from a copy of the case's rows."""
+        algorithm = self.construct(case)
+        rows = self.base(case).copy() if base is None else base
+        algorithm.prepare(rows.shape)
+        algorithm.fit(rows)
+        return self.ready(algorithm, case)
+
+    def built(self, case: Case) -> Built:
+        """Return the index of a case, built once for all checks, ready for its search."""
+        key = json.dumps([case.metric, case.rows, dict(case.build)], sort_keys=True)
+        if key not in self._built:
+            base = self.base(case).copy()
+            self._built[key] = Built(self.fit(case, base), base)
+        self.ready(self._built[key].algorithm, case)
+        return self._built[key]
+
+    def ready(self, algorithm: Algorithm, case: Case) -> Algorithm:
+        """Take the search setting of a case and warm up, as before every timed pass."""
+        algorithm.set_search(**case.search)
+        algorithm.warm_up(self.queries(case).copy(), case.k)
+        return algorithm
+
+    def ask(self, algorithm: Algorithm, case: Case, queries: Rows | None = None) -> Ids:
+        """Return the `(nq, k)` answers to single queries, checked against the contract."""
+        asked = self.queries(case).copy() if queries is None else queries
+        answers = [np.array(algorithm.query(query, case.k)) for query in asked]
+        return checked_ids(answers, len(asked), case.k, case.rows)
+
+    def ask_batch(self, algorithm: Algorithm, case: Case, queries: Rows | None = None) -> Ids:
+        """Return the `(nq, k)` answers to all queries at once, checked."""
+        asked = self.queries(case).copy() if queries is None else queries
+        return checked_ids(
+            np.array(algorithm.query_batch(asked, case.k)), len(asked), case.k, case.rows
+        )
+
+    def distances(self, case: Case, ids: Ids) -> NDArray[np.float64]:
+        """Return the true `(nq, k)` distances of answers under the metric of the case."""
+        queries = self.queries(case, len(ids))
+        return answer_distances(case.metric, self.base(case), queries, ids)
+
+    def has_seed(self) -> bool:
+        """Whether the harness gives the adapter a seed."""
+        named = inspect.signature(self.adapter.__init__).parameters
+        return "seed" in named or "seed" in self._job.build
+
+    def _sample(self, metric: Metric) -> Sample:
+        if metric not in self._samples:
+            self._samples[metric] = self._raw.under(metric)
+        return self._samples[metric]

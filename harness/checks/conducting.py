@@ -1,0 +1,159 @@
+"""Runs the trials of an entry in child processes and collects the verdicts.
+
+This process never imports an adapter. A trial that takes its process down has failed; the others
+go on in a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from harness.checks.catalog import CHECKS
+from harness.checks.child import check_function, promise_of
+from harness.checks.planning import Shape, entry_of, trials_of
+from harness.checks.sample import Sample, written
+from harness.checks.trials import Trial
+from harness.checks.verdicts import Verdict
+from harness.registry.algorithms import AlgorithmDefinition
+from harness.running.executor import Executor, Outcome, TaskFailure
+from harness.running.job import Job, SearchTask
+from harness.running.machine import free_memory_bytes
+
+PROGRAM = "harness.checks.child:run_checks"
+_MEMORY_SHARE = 0.8
+_FIRST = CHECKS[0]
+_ELSEWHERE = "fresh-process"
+
+Say = Callable[[str], None]
+
+
+class Conductor:
+    """Checks one entry.
+
+    Parameters
+    ----------
+    sample
+        The rows to check on.
+    timeout
+        Seconds for each check.
+    say
+        Called with what is being checked.
+    """
+
+    def __init__(
+        self, definition: AlgorithmDefinition, sample: Sample, executor: Executor, timeout: float
+    ) -> None:
+        self._definition = definition
+        self._sample = sample
+        self._executor = executor
+        self._timeout = timeout
+        self._verdicts: dict[str, Verdict] = {}
+        self._answers: list[list[int]] = []
+
+    def run(self, say: Say = lambda text: None) -> list[Verdict]:
+        """Return the verdicts of all checks, in their order."""
+        missing = self._definition.missing()
+        if missing:
+            why = f"not installed: {', '.join(missing)} ({self._definition.install_line()})"
+            return [Verdict("everything", "skip", why=why)]
+        trials = trials_of(self._definition, Shape(*self._sample.base.shape))
+        with written(self._sample) as folder:
+            self._run_all(self._settled(trials), folder, say)
+        return [self._declared(self._verdicts[trial.title]) for trial in trials]
+
+    def _settled(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Settle those that the entry has no case for and return the others."""
+        for trial in trials:
+            if trial.refusal:
+                self._take(Verdict(trial.title, "skip", why=trial.refusal))
+        return [trial for trial in trials if not trial.refusal]
+
+    def _run_all(self, trials: list[Trial], folder: Path, say: Say) -> None:
+        self._run([trial for trial in trials if trial.check != _ELSEWHERE], folder, say)
+        again = [trial for trial in trials if trial.check == _ELSEWHERE]
+        self._run([replace(trial, answers=self._answers) for trial in again], folder, say)
+
+    def _run(self, trials: list[Trial], folder: Path, say: Say) -> None:
+        """Run trials in one process, and in another one those that a death left over."""
+        while trials:
+            if self._is_broken():
+                return self._skip(trials)
+            outcome = self._executor.run(
+                self._job(trials, folder), lambda phase, task: say(phase if task else "")
+            )
+            before = len(self._verdicts)
+            self._collect(trials, outcome)
+            if len(self._verdicts) == before:
+                return self._give_up(trials, outcome)
+            trials = [trial for trial in trials if trial.title not in self._verdicts]
+        return None
+
+    def _collect(self, trials: list[Trial], outcome: Outcome) -> None:
+        for trial in trials:
+            found = outcome.reports.get(trial.title)
+            failure = outcome.failed.get(trial.title)
+            if found is not None:
+                self._answers = found.get("answers", self._answers)
+                self._take(Verdict.from_report(trial.title, found))
+            elif failure is not None:
+                self._take(_dead(trial, failure))
+
+    def _is_broken(self) -> bool:
+        first = self._verdicts.get(_FIRST)
+        return first is not None and first.status != "pass"
+
+    def _skip(self, trials: list[Trial]) -> None:
+        for trial in trials:
+            self._take(Verdict(trial.title, "skip", why=f"the check {_FIRST!r} did not pass"))
+
+    def _give_up(self, trials: list[Trial], outcome: Outcome) -> None:
+        tail = " ".join(outcome.log_tail.split())[-300:] or "nothing was said"
+        for trial in trials:
+            self._take(Verdict(trial.title, "fail", "a process that starts", tail))
+
+    def _take(self, verdict: Verdict) -> None:
+        self._verdicts[verdict.title] = verdict
+
+    def _declared(self, verdict: Verdict) -> Verdict:
+        """Mark a failure that the entry declares as expected, with the reason that it gives."""
+        declared = self._definition.expected_failures
+        reason = declared.get(verdict.title, declared.get(verdict.title.partition("[")[0]))
+        if verdict.status != "fail" or reason is None:
+            return verdict
+        return replace(verdict, status="expected", why=reason)
+
+    def _job(self, trials: list[Trial], folder: Path) -> Job:
+        definition = self._definition
+        case = trials[0].case
+        details: dict[str, Any] = {
+            "entry": asdict(entry_of(definition)),
+            "trials": [trial.to_json() for trial in trials],
+        }
+        return Job(
+            title=f"check {definition.name}",
+            module=definition.module,
+            class_name=definition.class_name,
+            plugin_roots=(str(definition.folder.root),),
+            metric=case.metric,
+            build=case.build,
+            build_number=0,
+            dataset=str(folder),
+            mode="single",
+            threads=1,
+            build_threads=1,
+            search_seconds=self._timeout,
+            timeout=self._timeout,
+            memory_bytes=int(free_memory_bytes() * _MEMORY_SHARE),
+            tasks=tuple(SearchTask(trial.title, {}, trial.case.k, 1) for trial in trials),
+            folder="",
+            program=PROGRAM,
+            details=details,
+        )
+
+
+def _dead(trial: Trial, failure: TaskFailure) -> Verdict:
+    expected = promise_of(check_function(trial.check))
+    return Verdict(trial.title, "fail", expected, f"{failure.status}: {failure.reason}")

@@ -1,0 +1,13 @@
+"""The nearest alone."""
+
+from __future__ import annotations
+
+from harness.checks.bench import Bench
+from harness.checks.trials import Trial
+
+
+def check(bench: Bench, trial: Trial) -> None:
+    """One neighbour can be asked for, singly and in a batch."""
+    algorithm = bench.built(trial.case).algorithm
+    bench.ask(algorithm, trial.case)
+    bench.ask_batch(algorithm, trial.case)

@@ -1,0 +1,75 @@
+"""The checks as tests: one line in a test file, one test for each check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from harness.checks.entries import check_entry
+from harness.checks.planning import Shape, trials_of
+from harness.checks.sample import BASE_ROWS
+from harness.checks.verdicts import Verdict
+from harness.registry.registry import load_registry
+
+_D = 50  # of the sample; only the names of trials depend on it, and they do not
+
+
+def checks_of(name: str, plugins: Path | Sequence[Path] = ()) -> Callable[[str], None]:
+    """Return a test function for pytest, parametrised by the checks of an entry.
+
+    Write it into a test file under a name that begins with `test`::
+
+        test_my_index = checks_of("my-index", plugins=Path(__file__).parents[3])
+
+    All checks run when the first of the tests does. Skips are skips with their reason, failures
+    that the entry declares are `xfail`.
+
+    Parameters
+    ----------
+    name
+        The algorithm's name in the registry.
+    plugins
+        A folder with `algorithms/NAME`, or several, beside those that are always searched.
+    """
+    import pytest
+
+    roots = (plugins,) if isinstance(plugins, Path) else tuple(plugins)
+
+    @pytest.mark.parametrize("check", titles_of(name, roots))
+    def test(check: str) -> None:
+        require_pass(_verdicts(name, roots)[check])
+
+    return test
+
+
+def titles_of(name: str, plugins: Sequence[Path] = ()) -> list[str]:
+    """Return the titles of the checks of an entry."""
+    definition = load_registry(plugins).algorithm(name)
+    return [trial.title for trial in trials_of(definition, Shape(BASE_ROWS, _D))]
+
+
+def algorithms_ready(plugins: Sequence[Path] = ()) -> dict[str, str]:
+    """Return all registered algorithms by name, each with what it lacks; empty text if nothing."""
+    found = load_registry(plugins).algorithms
+    return {name: ", ".join(definition.missing()) for name, definition in found.items()}
+
+
+def require_pass(verdict: Verdict) -> None:
+    """Turn a verdict into what pytest knows."""
+    import pytest
+
+    if verdict.status == "skip":
+        pytest.skip(verdict.why)
+    if verdict.status == "expected":
+        pytest.xfail(f"{verdict.why} (expected {verdict.expected}, got {verdict.got})")
+    if verdict.status == "fail":
+        pytest.fail(f"expected {verdict.expected}\ngot      {verdict.got}", pytrace=False)
+
+
+@lru_cache(maxsize=64)
+def _verdicts(name: str, plugins: tuple[Path, ...]) -> dict[str, Verdict]:
+    found = {verdict.title: verdict for verdict in check_entry(name, plugins)}
+    if "everything" in found:
+        return dict.fromkeys(titles_of(name, plugins), found["everything"])
+    return found

@@ -1,0 +1,70 @@
+"""A trial: one check on one case, as plain data that travels to the child process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.metric import Metric
+
+
+@dataclass(frozen=True)
+class Case:
+    """One index on the first `rows` rows of the sample, and one search of it for k neighbours.
+
+    `note` says what is particular about it, for messages.
+    """
+
+    metric: Metric
+    build: Mapping[str, Any]
+    search: Mapping[str, Any]
+    rows: int
+    k: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the registry entry declares and checks need to know.
+
+    `floor` is the least recall@10 of the smoke group under its best search setting.
+    """
+
+    exact_order: bool
+    floor: float
+    in_answers: bool
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A check and its cases. `subject` tells several trials of one check apart.
+
+    `refusal` says why the entry has no case for it: then it is skipped. `answers` are those of
+    another process, for checks that compare with them.
+    """
+
+    check: str
+    cases: tuple[Case, ...] = ()
+    subject: str = ""
+    refusal: str = ""
+    answers: list[list[int]] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """The name by which it is shown and by which a failure of it is declared."""
+        return f"{self.check}[{self.subject}]" if self.subject else self.check
+
+    @property
+    def case(self) -> Case:
+        """The first case."""
+        return self.cases[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Trial:
+        """Return the trial that `to_json` wrote."""
+        return cls(**{**data, "cases": tuple(Case(**case) for case in data["cases"])})

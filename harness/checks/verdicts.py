@@ -1,0 +1,43 @@
+"""What becomes of a check: one verdict, with what was expected and what came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Status = Literal["pass", "fail", "skip", "expected"]
+
+
+class Failed(Exception):
+    """A promise that is broken: what was expected, and what came instead."""
+
+    def __init__(self, expected: str, got: str) -> None:
+        super().__init__(f"expected {expected}, got {got}")
+        self.expected = expected
+        self.got = got
+
+
+class Skipped(Exception):
+    """A check that has nothing to say of this entry; the message says why."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The end of one check.
+
+    `title` is its name, with the metric or group it is about in brackets; `why` is the reason of a
+    skip, or of a failure that the entry declares (`expected`).
+    """
+
+    title: str
+    status: Status
+    expected: str = ""
+    got: str = ""
+    why: str = ""
+    seconds: float = 0.0
+
+    @classmethod
+    def from_report(cls, title: str, found: dict[str, Any]) -> Verdict:
+        """Return the verdict that a child process reported."""
+        known = ("status", "expected", "got", "why", "seconds")
+        return cls(title, **{key: found[key] for key in known if key in found})

@@ -1,0 +1,193 @@
+"""FAISS's indexes, each made from a factory string; the entries differ in how they write it."""
+
+import faiss
+import numpy as np
+
+from harness.contracts import Algorithm
+
+from . import factory
+from .layers import layers, saved_bytes
+from .seeding import seed_all
+
+
+class FaissIndex(Algorithm):
+    """An index by its factory string.
+
+    Angular rows are unit-norm and searched by their inner product, so that rows of zeros rank
+    where they belong.
+
+    Parameters
+    ----------
+    metric
+        Any that the index supports.
+    factory
+        FAISS's factory string, such as `OPQ25,IVF256,PQ25x4fs,RFlat`.
+    training_points
+        How many rows, drawn at random, to train on at most; null is all, of which FAISS's
+        k-means takes 256 for every centroid.
+    seed
+        Of that draw, of FAISS's k-means, of random rotations and of the levels of HNSW.
+    """
+
+    def fit(self, base):
+        """Train on and add `base`, `(n, d)` float32."""
+        euclidean = self.metric == "euclidean"
+        metric = faiss.METRIC_L2 if euclidean else faiss.METRIC_INNER_PRODUCT
+        self._index = faiss.index_factory(base.shape[1], self._factory(*base.shape), metric)
+        seed_all(self._index, self.build.get("seed", 0))
+        self._configure()
+        self._index.train(self._sample(base))
+        self._index.add(base)
+        self._searched = self._index
+        self._bytes = {}
+
+    def _factory(self, n, d):
+        """Return the factory string for `n` rows of `d` dimensions."""
+        return self.build["factory"]
+
+    def _configure(self):
+        """Set what a factory string cannot say, before training."""
+
+    def _sample(self, base):
+        count = self.build.get("training_points")
+        if count is None or count >= len(base):
+            return base
+        rng = np.random.default_rng(self.build.get("seed", 0))
+        return base[np.sort(rng.choice(len(base), count, replace=False))]
+
+    def set_search(self, *, nprobe=None, efSearch=None, search_L=None, k_factor=None):
+        """Take FAISS's own search parameters; null leaves its default.
+
+        Parameters
+        ----------
+        nprobe
+            Lists that are visited.
+        efSearch, search_L
+            Length of the queue of HNSW, or of NSG (k, where that is more).
+        k_factor
+            Re-rank k_factor times k candidates by the refining copy; 0 searches without it.
+        """
+        refining = isinstance(self._index, faiss.IndexRefine)
+        if k_factor and not refining:
+            raise ValueError("k_factor re-ranks by a refining copy, which this index has not got")
+        if refining and k_factor:
+            self._index.k_factor = k_factor
+        skip = refining and k_factor == 0
+        self._searched = faiss.downcast_index(self._index.base_index) if skip else self._index
+        for layer in layers(self._index):
+            if nprobe and hasattr(layer, "nprobe"):
+                layer.nprobe = nprobe
+            if efSearch and hasattr(layer, "hnsw"):
+                layer.hnsw.efSearch = efSearch
+            if search_L and hasattr(layer, "nsg"):
+                layer.nsg.search_L = search_L
+
+    def query(self, query, k):
+        """Return the `(k,)` best ids of one query."""
+        return self._searched.search(query[np.newaxis], k)[1][0]
+
+    def query_batch(self, queries, k):
+        """Return the `(nq, k)` best ids."""
+        return self._searched.search(queries, k)[1]
+
+    def index_bytes(self):
+        """Return the bytes of the index as FAISS would save it, with the copy if it is used."""
+        refined = self._searched is self._index
+        if refined not in self._bytes:
+            self._bytes[refined] = saved_bytes(self._searched)
+        return self._bytes[refined]
+
+
+class IVF(FaissIndex):
+    """Inverted lists of whole rows: nlist (null: see `factory.lists`), storage."""
+
+    def _factory(self, n, d):
+        return factory.ivf(n, self.build["nlist"], self.build["storage"])
+
+
+class IVFPQ(FaissIndex):
+    """Inverted lists of product-quantized residuals: nlist, width, nbits, rotation, refine."""
+
+    def _factory(self, n, d):
+        codes = f"x{self.build['nbits']}np"  # no polysemous training, which only its filter uses
+        return factory.ivf_pq(n, d, codes, **_chosen(self.build, "nlist width rotation refine"))
+
+
+class IVFPQFastScan(FaissIndex):
+    """The same with 4-bit codes, scanned in registers."""
+
+    def _factory(self, n, d):
+        return factory.ivf_pq(n, d, "x4fsr", **_chosen(self.build, "nlist width rotation refine"))
+
+
+class PQFastScan(FaissIndex):
+    """4-bit product quantization of whole rows, all of them scanned: width, rotation, refine."""
+
+    def _factory(self, n, d):
+        return factory.pq(d, "x4fs", **_chosen(self.build, "width rotation refine"))
+
+
+class Additive(FaissIndex):
+    """Residual (RQ) or local-search (LSQ) quantization: method, M, nbits, refine."""
+
+    def _factory(self, n, d):
+        chosen = _chosen(self.build, "method M nbits refine")
+        return factory.additive(self.metric, **chosen)
+
+
+class Scalar(FaissIndex):
+    """Scalar quantization, every dimension by itself: codec, refine."""
+
+    def _factory(self, n, d):
+        return factory.refined(self.build["codec"], self.build["refine"])
+
+
+class RaBitQ(FaissIndex):
+    """RaBitQ codes after a random rotation: nbits, nlist (0 is none), refine."""
+
+    def _factory(self, n, d):
+        return factory.rabitq(n, d, **_chosen(self.build, "nbits nlist refine"))
+
+
+class HNSW(FaissIndex):
+    """A navigable graph in levels: M, efConstruction, storage."""
+
+    def _factory(self, n, d):
+        return f"HNSW{self.build['M']},{self.build['storage']}"
+
+    def _configure(self):
+        self._index.hnsw.efConstruction = self.build["efConstruction"]
+
+
+class NSG(FaissIndex):
+    """A navigating spreading-out graph over approximate nearest neighbours: R, neighbours.
+
+    FAISS 1.15.1 fills its queue with rows drawn at random until it is full, for ever where the
+    queue is longer than there are rows: neither search_L nor k may go beyond n.
+    """
+
+    def _factory(self, n, d):
+        return f"NSG{self.build['R']},Flat"
+
+    def _configure(self):
+        by_nn_descent = 1
+        self._index.build_type = by_nn_descent
+        self._index.GK = self.build["neighbours"]
+
+    def set_search(self, *, search_L):
+        """Take the length of the queue (k, where that is more)."""
+        super().set_search(search_L=min(search_L, self._index.ntotal))
+
+    def query(self, query, k):
+        """Return the `(k,)` best ids of one query."""
+        return self.query_batch(query[np.newaxis], k)[0]
+
+    def query_batch(self, queries, k):
+        """Return the `(nq, k)` best ids."""
+        found = min(k, self._index.ntotal)
+        ids = self._index.search(queries, found)[1]
+        return ids if found == k else np.pad(ids, ((0, 0), (0, k - found)), constant_values=-1)
+
+
+def _chosen(build, names):
+    return {name: build[name] for name in names.split()}

@@ -1,0 +1,65 @@
+"""Factory strings from named parameters.
+
+`width` is dimensions per code. Where it does not divide d, rows are padded by zeros up to a
+multiple; OPQ leaves the last directions out instead.
+"""
+
+import math
+
+_ADDITIVE_NORMS = {"RQ": "rq2x4", "LSQ": "lsq2x4"}
+
+
+def lists(n, nlist):
+    """Return nlist, or where it is None the power of two from 2 sqrt(n) to 4 sqrt(n)."""
+    return nlist or 1 << max(1, int(math.log2(4 * math.sqrt(n))))
+
+
+def refined(codes, refine):
+    """Append the copy that candidates are re-ranked by: `none`, `flat`, `fp16` or `sq8`."""
+    copies = {"none": "", "flat": ",RFlat", "fp16": ",Refine(SQfp16)", "sq8": ",Refine(SQ8)"}
+    return codes + copies[refine]
+
+
+def ivf(n, nlist, storage):
+    """Return inverted lists of rows stored as `Flat`, `SQfp16`, `SQ8`, ..."""
+    return f"IVF{lists(n, nlist)},{storage}"
+
+
+def pq(d, codes, *, width, rotation, refine, before=""):
+    """Return product quantization with codes such as `x4fs`; `before` stands ahead of it."""
+    turned, subspaces = _turned(d, width, rotation)
+    return refined(f"{turned}{before}PQ{subspaces}{codes}", refine)
+
+
+def ivf_pq(n, d, codes, *, nlist, width, rotation, refine):
+    """Return inverted lists of product quantization."""
+    before = f"IVF{lists(n, nlist)},"
+    return pq(d, codes, width=width, rotation=rotation, refine=refine, before=before)
+
+
+def additive(metric, *, method, M, nbits, refine):
+    """Return `RQ` or `LSQ`; 4-bit codes are scanned in registers, other sizes by float tables.
+
+    By L2 the norm of each row is stored, too: in two more 4-bit codes, or in a byte.
+    """
+    fast = nbits == 4
+    norm = ""
+    if metric == "euclidean":
+        norm = "_N" + (_ADDITIVE_NORMS[method] if fast else "qint8")
+    return refined(f"{method}{M}x{nbits}{'fs' if fast else ''}{norm}", refine)
+
+
+def rabitq(n, d, *, nbits, nlist, refine):
+    """Return RaBitQ, over all rows if nlist is 0."""
+    before = "" if nlist == 0 else f"IVF{lists(n, nlist)},"
+    return refined(f"RR{d},{before}RaBitQfs{nbits if nbits > 1 else ''}", refine)
+
+
+def _turned(d, width, rotation):
+    if rotation == "opq":
+        subspaces = max(1, d // width)
+        return f"OPQ{subspaces}_{min(d, subspaces * width)},", subspaces
+    subspaces = math.ceil(d / width)
+    padded = subspaces * width
+    turned = {"none": "", "random": f"RR{padded},"}[rotation]
+    return ("" if padded == d else f"Pad{padded},") + turned, subspaces

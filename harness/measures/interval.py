@@ -7,6 +7,9 @@ from typing import NamedTuple
 LEVEL = 0.95
 """The confidence level of every interval of the harness."""
 
+VERDICT_LEVEL = 0.99
+"""The confidence that calling one point faster than another takes."""
+
 
 class Interval(NamedTuple):
     """An estimate and the bounds of its interval; NaN where there is none."""

@@ -16,16 +16,17 @@ from harness.measures.comparing import (
     neighbouring_builds,
     paired_difference,
     paired_ratio,
+    steadiest,
     unpaired_ratio,
     verdict,
 )
-from harness.measures.interval import LEVEL, Interval
-from harness.measures.splitting import Choice, Split, fastest_at_recall, split_queries
+from harness.measures.interval import LEVEL, VERDICT_LEVEL, Interval
+from harness.measures.splitting import Split, split_queries
 
 __all__ = [
     "LEVEL",
+    "VERDICT_LEVEL",
     "Bounds",
-    "Choice",
     "Curve",
     "Difference",
     "Interval",
@@ -35,7 +36,6 @@ __all__ = [
     "Verdict",
     "bootstrap_bounds",
     "bootstrap_interval",
-    "fastest_at_recall",
     "holm",
     "log_t_interval",
     "neighbouring_builds",
@@ -45,6 +45,7 @@ __all__ = [
     "qps_interval",
     "qps_interval_of_passes",
     "split_queries",
+    "steadiest",
     "unpaired_ratio",
     "verdict",
 ]

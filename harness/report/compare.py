@@ -5,36 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from harness.contracts import UserError
-from harness.measures.frontier import pareto_frontier
-from harness.measures.statistics import (
-    Difference,
-    Verdict,
-    holm,
-    paired_ratio,
-    unpaired_ratio,
-    verdict,
-)
+from harness.measures.statistics import Verdict, holm, verdict
+from harness.report.build_speeds import BuildSpeeds, Pairing, ratio_of, speeds_at
 from harness.report.fastest import LEVELS
 from harness.report.points import Scene, known, prepare, scenes
 from harness.report.quantities import human
-
-Float64 = NDArray[np.float64]
-Pairing = Literal["neighbouring builds", "separate builds"]
 
 
 @dataclass(frozen=True)
 class Comparison:
     """QPS of the new side over that of the old at one recall of one scene.
 
-    `ratio` above 1 means that the new side is faster. `p_value` is Holm's, over all comparisons
-    made together; None where one build on a side leaves no interval.
+    `ratio` above 1 means that the new side is faster. It is that of the QPS or of the pace of the
+    builds (`harness.measures.pace`), whichever varies less, and need not be new_qps / old_qps.
+    `p_value` is Holm's, over all comparisons made together; None where one build on a side leaves
+    no interval.
     """
 
     dataset: str
@@ -92,26 +82,6 @@ def compare_tables(
         If the tables have no curve in common that reaches a level, on the same kind of machine.
     """
     return _judged(_pairs(prepare(old), prepare(new), same_curves=True), levels, paired=False)
-
-
-def qps_of_builds_at(points: pd.DataFrame, recall: float) -> Float64:
-    """Return the QPS of every build at a recall, read off the frontier of the medians.
-
-    `(builds,)`; empty if the points do not reach the recall. Below the lowest recall of the
-    frontier its fastest point answers; between two points log QPS is linear in recall.
-    """
-    rows = points.iloc[pareto_frontier(points["recall"], points["qps"])]
-    recalls = rows["recall"].to_numpy(dtype=np.float64)
-    if len(rows) == 0 or recall > recalls[-1]:
-        return np.empty(0)
-    upper = int(np.searchsorted(recalls, recall, side="left"))
-    above = np.log(rows["build_qps"].iloc[upper])
-    if upper == 0 or recalls[upper] == recall:
-        return np.asarray(np.exp(above), dtype=np.float64)
-    below = np.log(rows["build_qps"].iloc[upper - 1])
-    builds = min(len(above), len(below))
-    share = (recall - recalls[upper - 1]) / (recalls[upper] - recalls[upper - 1])
-    return np.asarray(np.exp((1 - share) * below[:builds] + share * above[:builds]))
 
 
 def slower_than(found: Sequence[Comparison], share: float) -> list[Comparison]:
@@ -216,8 +186,8 @@ def _at_levels(
     """The comparisons of two curves at the levels that both reach, not yet judged."""
     found = []
     for level in levels:
-        before, after = qps_of_builds_at(old[1], level), qps_of_builds_at(new[1], level)
-        if len(before) and len(after):
+        before, after = speeds_at(old[1], level), speeds_at(new[1], level)
+        if len(before.qps) and len(after.qps):
             found.append(_compared(scene, (old[0], new[0]), level, (before, after), paired))
     return found
 
@@ -231,17 +201,20 @@ def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
 
 
 def _compared(
-    scene: Scene, names: tuple[str, str], level: float, qps: tuple[Float64, Float64], paired: bool
+    scene: Scene,
+    names: tuple[str, str],
+    level: float,
+    speeds: tuple[BuildSpeeds, BuildSpeeds],
+    paired: bool,
 ) -> Comparison:
-    before, after = qps
-    in_pairs = paired and len(before) == len(after)
-    ratio: Difference = (paired_ratio if in_pairs else unpaired_ratio)(after, before)
+    before, after = speeds
+    ratio, pairing = ratio_of(after, before, paired=paired)
     return Comparison(
         dataset=scene.dataset, k=scene.k, threads=scene.threads, machine=scene.machine,
         old=names[0], new=names[1], recall=level,
-        old_qps=float(np.median(before)), new_qps=float(np.median(after)), ratio=ratio.value,
-        low=_number(ratio.low), high=_number(ratio.high), p_value=_number(ratio.p_value),
-        pairing="neighbouring builds" if in_pairs else "separate builds", verdict="tied",
+        old_qps=float(np.median(before.qps)), new_qps=float(np.median(after.qps)),
+        ratio=ratio.value, low=_number(ratio.low), high=_number(ratio.high),
+        p_value=_number(ratio.p_value), pairing=pairing, verdict="tied",
     )  # fmt: skip
 
 

@@ -112,6 +112,8 @@ def _write_build(group: h5py.Group, build: Build) -> None:
     group.create_dataset("neighbors", data=_narrow(build.neighbors), **_COMPRESSED)
     group.create_dataset("distances", data=build.distances, **_COMPRESSED)
     group.create_dataset("scales", data=build.scales.astype(np.float32), **_COMPRESSED)
+    if build.yardsticks is not None:
+        group.create_dataset("yardsticks", data=build.yardsticks)
     for table, columns in build.diagnostics.items():
         for column, values in columns.items():
             group.create_dataset(f"diagnostics/{table}/{column}", data=_storable(values))
@@ -131,6 +133,7 @@ def _read_build(group: h5py.Group, row: int) -> Build:
         facts=json.loads(own.attrs["facts"]),
         diagnostics=_read_tables(own.get("diagnostics", {})),
         provenance=json.loads(own["provenance"].asstr()[()]),
+        yardsticks=own["yardsticks"][()] if "yardsticks" in own else None,
     )
 
 

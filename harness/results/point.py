@@ -45,10 +45,11 @@ class PointHeader:
 class Build:
     """One independent build of a point, searched `repeats` times.
 
-    `times` is `(repeats, nq)` and `walls` `(repeats,)`, float64 seconds: of each query, and of a
-    whole pass. `neighbors`, `distances` and `scales` are `(a, nq, k)`: a = 1, or `repeats` where
-    the answers differed from repeat to repeat. `facts` are single figures (`build_seconds`,
-    `index_bytes`, `seed`, ...); `diagnostics` maps table to column to values.
+    `times` is `(repeats, nq)`, `walls` and `yardsticks` `(repeats,)`, float64 seconds: of each
+    query, of a whole pass, and of a fixed piece of work beside it (None: not measured).
+    `neighbors`, `distances` and `scales` are `(a, nq, k)`: a = 1, or `repeats` where the answers
+    differed from repeat to repeat. `facts` are single figures (`build_seconds`, `index_bytes`,
+    `seed`, ...); `diagnostics` maps table to column to values.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Build:
     facts: Mapping[str, Any]
     diagnostics: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    yardsticks: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,14 @@ def extended(build: Build, more: Build) -> Build:
         distances=distances,
         scales=scales,
         facts=facts,
+        yardsticks=_both(build.yardsticks, more.yardsticks),
     )
+
+
+def _both(
+    old: NDArray[np.float64] | None, new: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    return None if old is None or new is None else np.concatenate([old, new])
 
 
 def _per_repeat(values: NDArray[Any], build: Build) -> NDArray[Any]:

@@ -305,6 +305,7 @@ def read_build(path: Path, job: Job) -> Build:
             number=job.build_number,
             times=arrays["times"],
             walls=arrays["walls"],
+            yardsticks=arrays["yardsticks"],
             neighbors=arrays["neighbors"],
             distances=arrays["distances"],
             scales=arrays["scales"],

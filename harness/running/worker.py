@@ -33,6 +33,7 @@ from harness.running.libraries import library_provenance
 from harness.running.memory import trimmed_anonymous_bytes
 from harness.running.threads import pools_limited
 from harness.running.timing import Pass, PassFunction, keep_out_of_collections, pass_function
+from harness.running.yardstick import Yardstick
 
 _REWARM_SECONDS = 0.02
 
@@ -44,6 +45,7 @@ class _Search:
     task: SearchTask
     ids: list[NDArray[np.int64]] = field(default_factory=list)
     passes: list[Pass] = field(default_factory=list)
+    yardsticks: list[float] = field(default_factory=list)
     failed: bool = False
 
     @property
@@ -137,6 +139,8 @@ class _Worker:
     def search(self) -> None:
         """Warm every setting up, then time them in turn, so that drift hits all alike."""
         searches = [_Search(task) for task in self.job.tasks]
+        self.yardstick = Yardstick()
+        self.facts["began_at"] = time.time()
         pool = self.job.threads if self.job.mode == "batch" else 1
         with pools_limited(pool):
             for search in searches:
@@ -178,11 +182,14 @@ class _Worker:
 
     def _repeat(self, search: _Search) -> None:
         self.algorithm.set_search(**search.task.search)
+        before = self.yardstick.seconds()
         self._rewarm(search)
         with pools_limited(self.job.threads if self.job.mode == "batch" else 1):
             one = self._pass_function(search)()
+        after = self.yardstick.seconds()
         self._check(one.answers, search)
         search.passes.append(one._replace(answers=None))
+        search.yardsticks.append((before * after) ** 0.5)
 
     def _rewarm(self, search: _Search) -> None:
         """Bring a setting's data back into the caches after the others had their turn."""
@@ -227,6 +234,7 @@ class _Worker:
             path,
             times=np.stack([one.seconds for one in search.passes]),
             walls=np.array([one.wall for one in search.passes]),
+            yardsticks=np.array(search.yardsticks),
             neighbors=ids,
             distances=np.stack([distances for distances, _ in pairs]),
             scales=np.stack([scales for _, scales in pairs]),

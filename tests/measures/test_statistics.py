@@ -12,7 +12,6 @@ from harness.measures.statistics import (
     Curve,
     bootstrap_bounds,
     bootstrap_interval,
-    fastest_at_recall,
     holm,
     log_t_interval,
     neighbouring_builds,
@@ -115,11 +114,11 @@ def test_unpaired_ratio_agrees_with_itself_turned_round():
 
 def test_equal_algorithms_are_tied_and_slower_ones_are_found():
     generator = np.random.default_rng(4)
-    drift = np.exp(0.1 * generator.standard_normal((400, 5)))
-    ours, theirs = (drift * np.exp(0.05 * generator.standard_normal((400, 5))) for _ in range(2))
+    drift = np.exp(0.3 * generator.standard_normal((400, 8)))
+    ours, theirs = (drift * np.exp(0.06 * generator.standard_normal((400, 8))) for _ in range(2))
     same = [paired_ratio(*pair) for pair in zip(ours, theirs, strict=True)]
     slow = [paired_ratio(*pair) for pair in zip(0.8 * ours, theirs, strict=True)]
-    assert np.mean([verdict(r.value, r.p_value) == "tied" for r in same]) >= 0.93
+    assert np.mean([verdict(r.value, r.p_value) == "tied" for r in same]) >= 0.97
     assert np.mean([verdict(r.value, r.p_value) == "slower" for r in slow]) >= 0.95
 
 
@@ -136,8 +135,9 @@ def test_holm_by_hand():
 
 
 def test_verdicts():
-    assert verdict(1.2, 0.01) == "faster"
-    assert verdict(0.8, 0.01) == "slower"
+    assert verdict(1.2, 0.009) == "faster"
+    assert verdict(0.8, 0.009) == "slower"
+    assert verdict(0.8, 0.02) == "tied"
     assert verdict(1.2, 0.2) == verdict(1.2, float("nan")) == verdict(1.0, 0.0) == "tied"
 
 
@@ -171,30 +171,12 @@ def test_qps_at_recall_survives_unknown_bounds():
     assert qps_at_recall(unknown, 0.9) == (100, 100, 100)
 
 
-@given(st.integers(0, 300))
+@given(st.integers(0, 300).filter(lambda nq: nq != 1))
 def test_halves_are_disjoint_and_whole(nq):
     tuning, reporting = split_queries(nq)
     assert sorted([*tuning, *reporting]) == list(range(nq))
     assert 0 <= len(reporting) - len(tuning) <= 1
 
 
-def test_choice_on_one_half_is_optimistic_and_says_so():
-    generator = np.random.default_rng(5)
-    optimism = []
-    for _ in range(50):
-        recall = generator.binomial(1, 0.8, size=(30, 100)).astype(float)
-        seconds = generator.random((30, 1)) * np.ones((1, 100))
-        choice = fastest_at_recall(recall, seconds, 0.85)
-        if choice:
-            optimism.append(choice.optimism)
-    assert np.mean(optimism) > 0.04
-
-
-def test_choice_is_the_fastest_that_reaches_the_floor():
-    recall = np.repeat([[0.5], [0.9], [0.95]], 20, axis=1)
-    seconds = np.repeat([[1e-4], [1e-3], [1e-2]], 20, axis=1)
-    choice = fastest_at_recall(recall, seconds, 0.9)
-    assert choice is not None
-    assert choice.point == 1
-    assert choice.reporting_qps == pytest.approx(1000)
-    assert fastest_at_recall(recall, seconds, 0.99) is None
+def test_one_query_is_both_halves():
+    assert [list(half) for half in split_queries(1)] == [[0], [0]]

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from harness.cli import compare as command
 from harness.contracts import UserError
+from harness.report.build_speeds import speeds_at
 from harness.report.compare import (
     compare_curves,
     compare_tables,
-    qps_of_builds_at,
     slower_than,
     to_json,
     to_markdown,
@@ -72,8 +72,8 @@ def test_builds_are_read_off_the_frontier_between_points(table):
     frontier = points.sort_values("recall").iloc[-2:]
     middle = frontier["recall"].mean()
     expected = np.exp(np.log(frontier["qps"]).mean())
-    np.testing.assert_allclose(qps_of_builds_at(points, middle), expected)
-    assert len(qps_of_builds_at(points, 0.9999)) == 0
+    np.testing.assert_allclose(speeds_at(points, middle).qps, expected)
+    assert len(speeds_at(points, 0.9999).qps) == 0
 
 
 def test_other_machines_are_not_compared(table):

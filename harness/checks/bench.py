@@ -17,7 +17,7 @@ from harness.checks.trials import Case, Entry
 from harness.contracts import Algorithm
 from harness.measures.distances import answer_distances
 from harness.metric import Metric
-from harness.running.answers import checked_ids
+from harness.running.answers import WrongAnswer, checked_ids
 from harness.running.job import Job
 from harness.running.worker import load_adapter, with_seed
 
@@ -106,17 +106,26 @@ class Bench:
         return algorithm
 
     def ask(self, algorithm: Algorithm, case: Case, queries: Rows | None = None) -> Ids:
-        """Return the `(nq, k)` answers to single queries, checked against the contract."""
+        """Return the `(nq, k)` answers to single queries: row numbers or -1.
+
+        No more is required here, so that one fault does not fail every check.
+        """
         asked = self.queries(case).copy() if queries is None else queries
         answers = [np.array(algorithm.query(query, case.k)) for query in asked]
-        return checked_ids(answers, len(asked), case.k, case.rows)
+        return _ids_of_rows(answers, (len(asked), case.k), case.rows)
 
     def ask_batch(self, algorithm: Algorithm, case: Case, queries: Rows | None = None) -> Ids:
-        """Return the `(nq, k)` answers to all queries at once, checked."""
+        """Return the `(nq, k)` answers to all queries at once, as `ask` does."""
         asked = self.queries(case).copy() if queries is None else queries
-        return checked_ids(
-            np.array(algorithm.query_batch(asked, case.k)), len(asked), case.k, case.rows
-        )
+        answers = algorithm.query_batch(asked, case.k)
+        return _ids_of_rows(answers, (len(asked), case.k), case.rows)
+
+    def require_valid(self, algorithm: Algorithm, case: Case) -> list[Ids]:
+        """Return the answers, singly and in a batch, held to the whole contract of an answer."""
+        queries = self.queries(case).copy()
+        answers = [np.array(algorithm.query(query, case.k)) for query in queries]
+        batch = np.array(algorithm.query_batch(queries, case.k))
+        return [checked_ids(one, len(queries), case.k, case.rows) for one in (answers, batch)]
 
     def distances(self, case: Case, ids: Ids) -> NDArray[np.float64]:
         """Return the true `(nq, k)` distances of answers under the metric of the case."""
@@ -132,3 +141,15 @@ class Bench:
         if metric not in self._samples:
             self._samples[metric] = self._raw.under(metric)
         return self._samples[metric]
+
+
+def _ids_of_rows(answers: Any, shape: tuple[int, int], rows: int) -> Ids:
+    """Return answers as an int64 array that can be used to look rows up."""
+    parts = {np.shape(answer) for answer in answers}
+    if len(answers) != shape[0] or parts != {shape[1:]}:
+        got = ", ".join(map(str, sorted(parts, key=str)))
+        raise WrongAnswer(f"{len(answers)} answers of shape {got}, {shape[0]} of {shape[1:]} asked")
+    ids = np.array(answers)
+    if ids.dtype.kind not in "iu" or ids.min() < -1 or ids.max() >= rows:
+        raise WrongAnswer(f"answers are {ids.dtype}, {ids.min()} to {ids.max()}, for {rows} rows")
+    return ids.astype(np.int64)

@@ -6,7 +6,7 @@ go on in a new one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from harness.checks.planning import Shape, entry_of, trials_of
 from harness.checks.sample import Sample, written
 from harness.checks.trials import Trial
 from harness.checks.verdicts import Verdict
+from harness.contracts import UserError
 from harness.registry.algorithms import AlgorithmDefinition
+from harness.registry.names import did_you_mean
 from harness.running.executor import Executor, Outcome, TaskFailure
 from harness.running.job import Job, SearchTask
 from harness.running.machine import free_memory_bytes
@@ -39,14 +41,20 @@ class Conductor:
         The rows to check on.
     timeout
         Seconds for each check.
-    say
-        Called with what is being checked.
+    only
+        Titles or names of the checks to run; all if empty.
     """
 
     def __init__(
-        self, definition: AlgorithmDefinition, sample: Sample, executor: Executor, timeout: float
+        self,
+        definition: AlgorithmDefinition,
+        sample: Sample,
+        executor: Executor,
+        timeout: float,
+        only: Collection[str] = (),
     ) -> None:
         self._definition = definition
+        self._only = only
         self._sample = sample
         self._executor = executor
         self._timeout = timeout
@@ -59,10 +67,19 @@ class Conductor:
         if missing:
             why = f"not installed: {', '.join(missing)} ({self._definition.install_line()})"
             return [Verdict("everything", "skip", why=why)]
-        trials = trials_of(self._definition, Shape(*self._sample.base.shape))
+        trials = self._chosen(trials_of(self._definition, Shape(*self._sample.base.shape)))
         with written(self._sample) as folder:
             self._run_all(self._settled(trials), folder, say)
         return [self._declared(self._verdicts[trial.title]) for trial in trials]
+
+    def _chosen(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Those that are asked for, and the first, without which nothing can be said."""
+        names = {name for trial in trials for name in (trial.title, trial.check)}
+        for name in self._only:
+            if name not in names:
+                raise UserError(f"no check is called {name!r}", hint=did_you_mean(name, names))
+        wanted = {_FIRST, *self._only} if self._only else names
+        return [trial for trial in trials if {trial.title, trial.check} & wanted]
 
     def _settled(self, trials: Sequence[Trial]) -> list[Trial]:
         """Settle those that the entry has no case for and return the others."""

@@ -23,6 +23,7 @@ def check_entry(
     plugins: Sequence[Path] = (),
     dataset: str = DATASET,
     timeout: float = TIMEOUT_SECONDS,
+    only: Sequence[str] = (),
     say: Say = lambda text: None,
 ) -> list[Verdict]:
     """Check an algorithm of the registry and return one verdict for each check.
@@ -38,6 +39,8 @@ def check_entry(
         taken, as they are, for every metric that the entry declares.
     timeout
         Seconds for each check.
+    only
+        Names of the checks to run, such as `k-one` or `recall[angular]`; all if empty.
 
     Raises
     ------
@@ -47,7 +50,7 @@ def check_entry(
     registry = load_registry(plugins)
     definition = registry.algorithm(name)
     sample = _sample(registry, dataset)
-    return Conductor(definition, sample, LocalExecutor(cache_folder()), timeout).run(say)
+    return Conductor(definition, sample, LocalExecutor(cache_folder()), timeout, only).run(say)
 
 
 def _sample(registry: Registry, dataset: str) -> Sample:

@@ -65,10 +65,8 @@ class _Plan:
         else:
             yield self._trial(check, self._main(self.definition.metrics[0]))
 
-    def _ids_valid(self, check: str) -> Iterator[Trial]:
+    def _settings_take_turns(self, check: str) -> Iterator[Trial]:
         yield self._trial(check, self._searches(self.definition.metrics[0]))
-
-    _settings_take_turns = _ids_valid
 
     def _k_one(self, check: str) -> Iterator[Trial]:
         yield self._trial(check, self._with_k(lambda rows: 1))

@@ -10,7 +10,7 @@ from harness.checks.entries import check_entry
 from harness.checks.planning import Shape, trials_of
 from harness.checks.sample import BASE_ROWS
 from harness.checks.verdicts import Verdict
-from harness.registry.registry import load_registry
+from harness.registry.registry import Registry, load_registry
 
 _D = 50  # of the sample; only the names of trials depend on it, and they do not
 
@@ -38,20 +38,20 @@ def checks_of(name: str, plugins: Path | Sequence[Path] = ()) -> Callable[[str],
 
     @pytest.mark.parametrize("check", titles_of(name, roots))
     def test(check: str) -> None:
-        require_pass(_verdicts(name, roots)[check])
+        require_pass(verdicts_of(name, roots)[check])
 
     return test
 
 
 def titles_of(name: str, plugins: Sequence[Path] = ()) -> list[str]:
     """Return the titles of the checks of an entry."""
-    definition = load_registry(plugins).algorithm(name)
+    definition = _registry(tuple(plugins)).algorithm(name)
     return [trial.title for trial in trials_of(definition, Shape(BASE_ROWS, _D))]
 
 
 def algorithms_ready(plugins: Sequence[Path] = ()) -> dict[str, str]:
     """Return all registered algorithms by name, each with what it lacks; empty text if nothing."""
-    found = load_registry(plugins).algorithms
+    found = _registry(tuple(plugins)).algorithms
     return {name: ", ".join(definition.missing()) for name, definition in found.items()}
 
 
@@ -68,8 +68,14 @@ def require_pass(verdict: Verdict) -> None:
 
 
 @lru_cache(maxsize=64)
-def _verdicts(name: str, plugins: tuple[Path, ...]) -> dict[str, Verdict]:
+def verdicts_of(name: str, plugins: tuple[Path, ...] = ()) -> dict[str, Verdict]:
+    """Return the verdicts of all checks of an entry by title; they are found out once."""
     found = {verdict.title: verdict for verdict in check_entry(name, plugins)}
     if "everything" in found:
         return dict.fromkeys(titles_of(name, plugins), found["everything"])
     return found
+
+
+@lru_cache(maxsize=8)
+def _registry(plugins: tuple[Path, ...]) -> Registry:
+    return load_registry(plugins)

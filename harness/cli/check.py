@@ -29,6 +29,10 @@ def check(
         str,
         typer.Option("--dataset", help="Check on 2,000 rows of this one (a name or a path)."),
     ] = DATASET,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Run this check alone, such as k-one; may be repeated."),
+    ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", help="Seconds for each check.", min=1)
     ] = TIMEOUT_SECONDS,
@@ -48,21 +52,26 @@ def check(
     verdicts = [
         verdict
         for name in names
-        for verdict in _checked(console, name, tuple(plugins or ()), dataset, timeout)
+        for verdict in _checked(console, name, tuple(plugins or ()), dataset, timeout, only)
     ]
     if any(verdict.status == "fail" for verdict in verdicts):
         raise typer.Exit(_FAILED)
 
 
 def _checked(
-    console: Console, name: str, plugins: Sequence[Path], dataset: str, timeout: float
+    console: Console,
+    name: str,
+    plugins: Sequence[Path],
+    dataset: str,
+    timeout: float,
+    only: Sequence[str] | None,
 ) -> list[Verdict]:
     with console.status(f"checking {name}") as status:
 
         def say(text: str) -> None:
             status.update(f"checking {name}: {text}" if text else f"checking {name}")
 
-        verdicts = check_entry(name, plugins, dataset, timeout, say)
+        verdicts = check_entry(name, plugins, dataset, timeout, only or (), say)
     console.print(Text(name, style="bold"))
     for verdict in verdicts:
         console.print(line_of(verdict), soft_wrap=True)

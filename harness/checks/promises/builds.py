@@ -12,8 +12,8 @@ def check(bench: Bench, trial: Trial) -> dict[str, object]:
     Its answers go with the report, for another process to compare with.
     """
     algorithm = bench.built(trial.case).algorithm
-    answers = [algorithm.query(query, trial.case.k) for query in bench.queries(trial.case).copy()]
-    return {"answers": [_plain(answer) for answer in answers]}
+    queries = bench.queries(trial.case).copy()
+    return {"answers": [_plain(algorithm.query(query, trial.case.k)) for query in queries]}
 
 
 def _plain(answer: object) -> object:

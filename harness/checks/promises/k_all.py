@@ -10,9 +10,7 @@ from harness.checks.verdicts import Failed
 def check(bench: Bench, trial: Trial) -> None:
     """As many neighbours as there are rows can be asked for."""
     case = trial.case
-    algorithm = bench.built(case).algorithm
-    queries = bench.queries(case).copy()
-    for ids in (bench.ask(algorithm, case, queries), bench.ask_batch(algorithm, case, queries)):
+    for ids in bench.require_valid(bench.built(case).algorithm, case):
         if bench.entry.exact_order:
             _require_all(ids, case.rows)
 

@@ -8,6 +8,4 @@ from harness.checks.trials import Trial
 
 def check(bench: Bench, trial: Trial) -> None:
     """One neighbour can be asked for, singly and in a batch."""
-    algorithm = bench.built(trial.case).algorithm
-    bench.ask(algorithm, trial.case)
-    bench.ask_batch(algorithm, trial.case)
+    bench.require_valid(bench.built(trial.case).algorithm, trial.case)

@@ -13,9 +13,10 @@ def check(bench: Bench, trial: Trial) -> None:
     if len(trial.cases) < 2:
         raise Skipped("the entry has one search setting only")
     first, *others = trial.cases
-    before = bench.ask(bench.built(first).algorithm, first)
+    algorithm = bench.fit(first)
+    before = bench.ask(algorithm, first)
     for case in others:
         bench.note(f"search {dict(case.search)}")
-        bench.ask(bench.built(case).algorithm, case)
-    after = bench.ask(bench.built(first).algorithm, first)
+        bench.ask(bench.ready(algorithm, case), case)
+    after = bench.ask(bench.ready(algorithm, first), first)
     require_same(before, after, f"the same answers from {dict(first.search)} again")

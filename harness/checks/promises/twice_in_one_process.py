@@ -17,4 +17,5 @@ def check(bench: Bench, trial: Trial) -> None:
     turned = bench.base(case)[::-1].copy()
     second = bench.fit(case, turned)
     bench.ask(second, replace(case, note="another index"))
-    require_same(before, bench.ask(first, case), "the first index to answer as before")
+    after = bench.ask(bench.ready(first, case), case)
+    require_same(before, after, "the first index to answer as before")

@@ -1,0 +1,75 @@
+"""Every check can fail: for each there is an adapter that breaks this one promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.checks.catalog import CHECKS, files_of_checks
+from harness.checks.entries import check_entry
+from harness.contracts import UserError
+
+PLUGINS = Path(__file__).parent / "plugins"
+
+TITLES = {"recall": "recall[inner_product]", "group-builds": "group-builds[large]"}
+DEADLY = {"segfault": "k-one", "hang": "k-all", "exit": "diagnostics"}
+FAULTS = {check: TITLES.get(check, check) for check in CHECKS} | DEADLY
+SECONDS = 4  # for `hang`; all others need a small part of one
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, session_cache):
+    monkeypatch.setenv("ANNHARNESS_DATA", str(session_cache))
+
+
+def failed(name: str, only: tuple[str, ...] = ()) -> dict[str, str]:
+    """The checks that an adapter fails, with what came instead."""
+    verdicts = check_entry(name, [PLUGINS], timeout=SECONDS, only=only)
+    return {verdict.title: verdict.got for verdict in verdicts if verdict.status == "fail"}
+
+
+def test_every_check_has_a_file_and_a_place():
+    assert files_of_checks() == set(CHECKS)
+    assert len(set(CHECKS)) == len(CHECKS)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_check_finds_its_fault(fault):
+    assert set(failed(f"planted-{fault}", (FAULTS[fault],))) == {FAULTS[fault]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_other_check_fails(fault):
+    assert set(failed(f"planted-{fault}")) == {FAULTS[fault]}
+
+
+def test_an_adapter_without_a_fault_passes_all():
+    verdicts = check_entry("planted-flat", [PLUGINS], timeout=60)
+    assert {verdict.title: verdict.status for verdict in verdicts if verdict.status != "pass"} == {}
+    assert {verdict.title.partition("[")[0] for verdict in verdicts} == set(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("segfault", "crashed: ended by SIGSEGV"),
+        ("exit", "left with exit status 0"),
+        ("bad-parameters", "IndexError"),
+        ("threads", "query kept"),
+    ],
+)
+def test_the_reason_names_what_happened(fault, reason):
+    assert reason in failed(f"planted-{fault}", (FAULTS[fault],))[FAULTS[fault]]
+
+
+def test_an_adapter_that_does_not_build_is_not_checked_further():
+    verdicts = check_entry("planted-builds", [PLUGINS])
+    assert [v.title for v in verdicts if v.status == "fail"] == ["builds"]
+    assert {v.status for v in verdicts if v.title != "builds"} == {"skip"}
+
+
+def test_a_check_that_does_not_exist_is_named():
+    with pytest.raises(UserError, match="did you mean 'k-one'"):
+        check_entry("planted-flat", [PLUGINS], only=["k-on"])

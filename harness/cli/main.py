@@ -18,6 +18,7 @@ from harness.cli.doctor import doctor
 from harness.cli.export import export
 from harness.cli.importing import import_
 from harness.cli.list import list_entries
+from harness.cli.new import new
 from harness.cli.plot import plot
 from harness.cli.publish import publish
 from harness.cli.run import run
@@ -73,6 +74,7 @@ app.command("publish")(publish)
 app.command("export")(export)
 app.command("import")(import_)
 app.command("compare")(compare)
+app.command("new")(new)
 app.command("check")(check)
 app.command("doctor")(doctor)
 

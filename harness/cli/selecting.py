@@ -76,7 +76,7 @@ def _at_hand(registry: Registry) -> tuple[dict[str, str], dict[str, str]]:
     from harness.results.identity import source_sha256
 
     sources = {
-        name: source_sha256(definition.folder.path)
+        name: source_sha256(*definition.source_folders)
         for name, definition in registry.algorithms.items()
     }
     paths = {name: cached_path(definition) for name, definition in registry.datasets.items()}

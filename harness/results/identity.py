@@ -97,10 +97,12 @@ def slug(name: str) -> str:
     return text[:_SLUG_CHARACTERS] or "default"
 
 
-def source_sha256(folder: Path) -> str:
-    """Return the sha256 of all Python files below a plug-in folder, names and contents."""
+def source_sha256(*folders: Path) -> str:
+    """Return the sha256 of all Python files but tests below an adapter's folders."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for folder in folders:
+        sources = [path for path in folder.rglob("*.py") if not path.name.startswith("test_")]
+        for path in sorted(sources):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -220,8 +220,7 @@ class BadParameters(Flat):
 
     def fit(self, base):
         super().fit(base)
-        _ = [None][self.size - 1 :][0]
-        _ = 1 / (self.size + 1)
+        _ = [None][self.size - 1]
 
 
 class Recall(Flat):

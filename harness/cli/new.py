@@ -1,0 +1,169 @@
+"""`annharness new`: a plug-in folder that works as it stands, to be edited."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from harness.cli.options import Plugins
+from harness.contracts import UserError
+from harness.registry.names import check_entry_name
+from harness.registry.plugins import Kind, find_folders, user_plugin_folder
+from harness.registry.registry import Registry, load_registry
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_ROWS, _DIMENSION, _SEED = 320, 8, 42
+_MADE_UP = "vectors.csv"
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="What it is to be called: [a-z0-9.-].")],
+    dataset: Annotated[
+        bool, typer.Option("--dataset", help="Make a dataset, not an algorithm.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Folder of plug-ins to write into. Default: that of --plugins, else your own.",
+        ),
+    ] = None,
+    plugins: Plugins = None,
+) -> None:
+    """Write a plug-in folder that passes at once, to be edited.
+
+    An algorithm's holds its adapter, its registry entry, a test and a suite; a dataset's its
+    entry, a loader, some rows and a test. Nothing is overwritten.
+
+    Example: annharness new my-index --plugins plugins
+    """
+    named = list(plugins or ())
+    root = (out or (named[0] if named else user_plugin_folder())).expanduser()
+    check_entry_name(name, "NAME")
+    kind: Kind = "datasets" if dataset else "algorithms"
+    known = [path for path in {*named, root} if _has_plugins(path)]
+    folder = root / kind / identifier_of(name)
+    _require_free(name, kind, folder, load_registry(known))
+    write_folder(folder, _files_of_dataset(name) if dataset else _files_of_algorithm(name))
+    option = "" if root == user_plugin_folder() else f" --plugins {root}"
+    typer.echo(f"wrote {folder}:")
+    for path in sorted(folder.iterdir()):
+        typer.echo(f"  {path.name}")
+    typer.echo("next:")
+    for line in _next_lines(name, folder, dataset, option):
+        typer.echo(f"  {line}")
+
+
+def identifier_of(name: str) -> str:
+    """Return the folder for a name: a Python identifier, for it is a package."""
+    folder = re.sub(r"[^a-z0-9]+", "_", name).strip("_")
+    is_good = folder.isidentifier() and not keyword.iskeyword(folder)
+    return folder if is_good else f"plugin_{folder}"
+
+
+def class_name_of(name: str) -> str:
+    """Return the name of a class, as `MyIndex` for `my-index`."""
+    words = identifier_of(name).split("_")
+    return "".join(word[:1].upper() + word[1:] for word in words)
+
+
+def write_folder(folder: Path, files: Mapping[str, str]) -> None:
+    """Write a folder whole or not at all.
+
+    Raises
+    ------
+    UserError
+        If the place cannot be written to.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+        try:
+            for file, text in files.items():
+                (draft / file).write_text(text, encoding="utf-8")
+            draft.chmod(0o755)  # as a folder made by hand, not private as temporary ones are
+            draft.rename(folder)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise UserError(f"cannot write: {error.strerror}", where=str(folder)) from error
+
+
+def _has_plugins(root: Path) -> bool:
+    return any((root / kind).is_dir() for kind in ("algorithms", "datasets"))
+
+
+def _require_free(name: str, kind: Kind, folder: Path, registry: Registry) -> None:
+    entries = registry.datasets if kind == "datasets" else registry.algorithms
+    if name in entries:
+        raise UserError(
+            f"{name!r} is taken", where=entries[name].origin, hint="choose another name"
+        )
+    taken = {found.path.name: found.path for found in find_folders(kind, registry.roots)}
+    place = folder if folder.exists() else taken.get(folder.name)
+    if place is not None:
+        raise UserError(
+            f"there is a folder {folder.name!r} already",
+            where=str(place),
+            hint="choose another name, or remove that folder",
+        )
+
+
+def _filled(template: str, **values: str) -> str:
+    return Template((_TEMPLATES / template).read_text(encoding="utf-8")).substitute(values)
+
+
+def _files_of_algorithm(name: str) -> dict[str, str]:
+    values = {
+        "name": name,
+        "identifier": identifier_of(name),
+        "class_name": class_name_of(name),
+    }
+    return {
+        "adapter.py": _filled("algorithm/adapter.py.txt", **values),
+        "config.yml": _filled("algorithm/config.yml.txt", **values),
+        "suite.yml": _filled("algorithm/suite.yml.txt", **values),
+        f"test_{values['identifier']}.py": _filled("algorithm/test.py.txt", **values),
+    }
+
+
+def _files_of_dataset(name: str) -> dict[str, str]:
+    rows = np.random.default_rng(_SEED).standard_normal((_ROWS, _DIMENSION)).round(4)
+    golden = f"[{rows[0, 0]:.4f}, {rows[0, 1]:.4f}]"
+    values = {"name": name, "identifier": identifier_of(name), "golden": golden}
+    lines = [f"row-{i}," + ",".join(f"{value:.4f}" for value in row) for i, row in enumerate(rows)]
+    return {
+        "config.yml": _filled("dataset/config.yml.txt", **values),
+        "loader.py": _filled("dataset/loader.py.txt", **values),
+        f"test_{values['identifier']}.py": _filled("dataset/test.py.txt", **values),
+        _MADE_UP: "\n".join(lines) + "\n",
+    }
+
+
+def _next_lines(name: str, folder: Path, dataset: bool, option: str) -> Sequence[str]:
+    test = f"python -m pytest {folder}"
+    if dataset:
+        rows = f"edit {folder / 'loader.py'} and config.yml; put your rows in place of {_MADE_UP}"
+        return [
+            rows,
+            f"annharness data verify {name}{option}",
+            test,
+            f"annharness data info {name}{option}",
+        ]
+    return [
+        f"edit {folder / 'adapter.py'} and config.yml",
+        f"annharness check {name}{option}",
+        test,
+        f"annharness run {folder / 'suite.yml'}{option}",
+        f"annharness plot {folder / 'suite.yml'}{option}",
+    ]

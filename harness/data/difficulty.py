@@ -20,7 +20,7 @@ from harness.data.cached import CachedDataset
 from harness.data.hdf5_writing import written_hdf5
 from harness.data.progress import Progress, silent
 from harness.data.truth_store import truth_of
-from harness.metric import Metric
+from harness.measures.difficulty import lengths, lid_from
 
 Float64 = NDArray[np.float64]
 
@@ -43,10 +43,9 @@ class Difficulty(NamedTuple):
 def difficulty_of(dataset: CachedDataset, progress: Progress = silent) -> Difficulty:
     """Return the difficulty of every query, from the cache or computed now.
 
-    LID is the maximum likelihood estimate from the 100 nearest neighbours (L. Amsaleg et al.,
-    "Estimating local intrinsic dimensionality", KDD 2015). Relative contrast (J. He, S. Kumar,
-    S.-F. Chang, "On the difficulty of nearest neighbor search", ICML 2012) takes the mean distance
-    over 2,000 base rows drawn once.
+    LID is estimated from the 100 nearest neighbours (`harness.measures.difficulty`). Relative
+    contrast (J. He, S. Kumar, S.-F. Chang, "On the difficulty of nearest neighbor search", ICML
+    2012) takes the mean distance over 2,000 base rows drawn once.
 
     Raises
     ------
@@ -70,29 +69,8 @@ def difficulty_of(dataset: CachedDataset, progress: Progress = silent) -> Diffic
 
 def _compute(dataset: CachedDataset, progress: Progress) -> Difficulty:
     k = min(NEIGHBOURS, len(dataset.base))
-    nearest = _as_length(dataset.metric, truth_of(dataset, k, progress).distances)
+    nearest = lengths(dataset.metric, truth_of(dataset, k, progress).distances)
     return Difficulty(lid_from(nearest), _mean_distances(dataset) / _positive(nearest[:, 0]))
-
-
-def lid_from(nearest: Float64) -> Float64:
-    """Return the estimate for each query from its `(nq, k)` ascending distances.
-
-    Zero distances are left out: a query that stands in the base says nothing of its surroundings.
-    """
-    radius = _positive(nearest[:, -1])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(nearest / radius[:, None])
-        logs[nearest <= 0] = np.nan
-        counts = np.isfinite(logs).sum(axis=1)
-        means = np.nansum(logs, axis=1) / counts
-        lid: Float64 = -1.0 / means
-    return np.where(means < 0, lid, np.nan)
-
-
-def _as_length(metric: Metric, distances: Float64) -> Float64:
-    if metric == "angular":
-        return np.sqrt(2.0 * np.maximum(distances, 0.0))
-    return distances
 
 
 def _positive(values: Float64) -> Float64:
@@ -108,5 +86,5 @@ def _mean_distances(dataset: CachedDataset) -> Float64:
         block = slice(start, min(start + _QUERY_BLOCK, nq))
         queries = dataset.queries[block]
         distances = pair_distances(dataset.metric, rows, queries)
-        means[block] = _as_length(dataset.metric, distances).mean(axis=1)
+        means[block] = lengths(dataset.metric, distances).mean(axis=1)
     return means

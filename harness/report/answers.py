@@ -10,12 +10,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.report.fastest import answers, optimism, pareto_points
+from harness.report.fastest import answers, pareto_points
 from harness.report.points import Scene, prepare, rows_of, scenes
 from harness.report.quantities import human
 
 _MOST_ROWS = 24
 _WIDE = 100
+_CAPTION = (
+    "Chosen on one half of the queries; recall and QPS are of the other half. "
+    "Bold: nothing is better in both."
+)
+_NEAR = " *: within a factor of 2 of the harness's own limit."
 
 
 def print_frontiers(console: Console, table: pd.DataFrame) -> None:
@@ -45,7 +50,7 @@ def pareto_table(scene: Scene, width: int = 120) -> Table:
     points = pareto_points(scene)
     table = Table(
         title=f"[bold]{escape(scene.dataset)}[/]: Pareto points",
-        caption=f"{escape(scene.conditions)}. Bold: nothing is better in both.",
+        caption=f"{escape(scene.conditions)}. {_CAPTION}{_near(points)}",
         title_justify="left",
         caption_justify="left",
         box=None,
@@ -66,8 +71,9 @@ def _cells(row: Mapping[str, Any], *, wide: bool) -> list[str]:
     return [
         escape(str(row["curve"])),
         escape(str(row["words"])),
-        f"{row['recall']:.3f}{_half_width(row, 'recall', '.3f')}",
-        f"{human(row['qps'])}{_half_width(row, 'qps', '.0%')}",
+        f"{row['reporting_recall']:.3f}{_half_width(row, 'reporting_recall', '.3f')}",
+        f"{human(row['reporting_qps'])}{'*' if row['near_ceiling'] else ''}"
+        f"{_half_width(row, 'reporting_qps', '.0%')}",
         human(row["bytes_per_vector"]),
         *more,
     ]
@@ -76,21 +82,27 @@ def _cells(row: Mapping[str, Any], *, wide: bool) -> list[str]:
 def _half_width(row: Mapping[str, Any], name: str, style: str) -> str:
     """Half the interval, of QPS as a share; nothing if unknown."""
     half = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
-    half = half / row[name] if name == "qps" else half
+    half = half / row[name] if name.endswith("qps") else half
     return "" if pd.isna(half) else f" ±{half:{style}}"
 
 
+def _near(points: pd.DataFrame) -> str:
+    return _NEAR if len(points) and points["near_ceiling"].any() else ""
+
+
 def _fastest(scene: Scene) -> list[str]:
-    lines = []
-    for answer in answers(scene):
+    lines, found = [], answers(scene)
+    for answer in found:
         row = answer.row
         name = escape(f"{row['curve']} {row['words']}".strip())
         tied = f", tied with {escape(', '.join(answer.tied))}" if answer.tied else ""
-        lines.append(f"fastest at recall {answer.level:g}: [bold]{name}[/], "
-                     f"{human(row['qps'])} queries/s{tied}")  # fmt: skip
-    gap = optimism(scene)
-    if lines and not pd.isna(gap):
-        side = "lower" if gap >= 0 else "higher"
-        lines.append("[dim]Chosen on one half of the queries, recall on the other half is "
-                     f"{abs(gap):.4f} {side} on average.[/]")  # fmt: skip
+        lines.append(
+            f"fastest at recall {answer.level:g}: [bold]{name}[/], recall "
+            f"{row['reporting_recall']:.3f}, {human(row['reporting_qps'])} queries/s{tied}"
+        )
+    if lines:
+        gap = sum(answer.optimism for answer in found) / len(found)
+        side = "higher" if gap >= 0 else "lower"
+        lines.append("[dim]Reported on the half of the queries that they were chosen on, their "
+                     f"recall would be {abs(gap):.4f} {side} on average.[/]")  # fmt: skip
     return lines

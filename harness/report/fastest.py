@@ -8,53 +8,63 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.measures.frontier import pareto_frontier
-from harness.measures.statistics import fastest_at_recall, holm, paired_ratio, unpaired_ratio
+from harness.measures.statistics import LEVEL, Difference, holm
+from harness.report.build_speeds import BuildSpeeds, ratio_of
 from harness.report.points import Scene, known
 
 LEVELS = (0.8, 0.9, 0.95, 0.99)
+_SIGNIFICANT = 1 - LEVEL
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The fastest point of a scene whose recall reaches a level.
+    """The fastest point of a scene whose recall reaches a level on the tuning half of the queries.
 
-    `tied` names the curves whose own fastest point is not significantly slower (paired over
-    builds, Holm's correction over the curves); `row` is the point's row of the prepared table.
+    `row` is the point's row of the prepared table: what is reported of it are the figures of the
+    other half, its columns `reporting_*`, so recall may come out a little below the level. `tied`
+    names the curves whose own choice is not significantly slower there (paired over neighbouring
+    builds, Holm's correction over the curves).
     """
 
     level: float
     row: dict[str, Any]
     tied: tuple[str, ...]
 
+    @property
+    def optimism(self) -> float:
+        """Recall on the half that the point was chosen on, less that on the other."""
+        return float(self.row["tuning_recall"] - self.row["reporting_recall"])
+
 
 def pareto_points(scene: Scene) -> pd.DataFrame:
     """Return every point that is on the frontier of its own curve, by recall.
 
-    The column `overall` tells which are on the frontier of all points of the scene.
+    Chosen on the tuning half of the queries, to be reported by the columns `reporting_*`; the
+    column `overall` tells which are on the frontier of all points of the scene.
     """
-    points = known(scene.points, "recall", "qps")
+    points = _splittable(scene.points)
     if points.empty:
         return points.assign(overall=[])
     chosen = [
-        rows.iloc[pareto_frontier(rows["recall"], rows["qps"])]
+        rows.iloc[pareto_frontier(rows["tuning_recall"], rows["tuning_qps"])]
         for _, rows in points.groupby("curve", sort=True)
     ]
     kept = pd.concat(chosen)
-    best = points.index[pareto_frontier(points["recall"], points["qps"])]
+    best = points.index[pareto_frontier(points["tuning_recall"], points["tuning_qps"])]
     kept = kept.assign(overall=kept.index.isin(best))
-    return kept.sort_values(["recall", "qps", "curve"], kind="stable")
+    return kept.sort_values(["reporting_recall", "reporting_qps", "curve"], kind="stable")
 
 
 def answers(scene: Scene, levels: Sequence[float] = LEVELS) -> list[Answer]:
     """Return the fastest point at each level of recall that any point reaches."""
-    points = known(scene.points, "recall", "qps")
+    points = _splittable(scene.points)
+    ordered = points.sort_values("tuning_qps", ascending=False, kind="stable")
     found = []
     for level in levels:
-        enough = points[points["recall"] >= level].sort_values(
-            "qps", ascending=False, kind="stable"
-        )
+        enough = ordered[ordered["tuning_recall"] >= level]
         rivals = enough.drop_duplicates("curve").to_dict("records")
         if rivals:
             winner, *others = [{str(n): v for n, v in rival.items()} for rival in rivals]
@@ -63,36 +73,44 @@ def answers(scene: Scene, levels: Sequence[float] = LEVELS) -> list[Answer]:
 
 
 def optimism(scene: Scene, levels: Sequence[float] = LEVELS) -> float:
-    """Return by how much recall is flattered when points are chosen and reported on one sample.
+    """Return by how much recall would be flattered if it were reported where it was chosen.
 
-    The mean over the levels of the recall on the half of the queries that a point was chosen on,
-    less that on the other half; NaN if nothing can be chosen.
+    The mean over the answers at the levels; NaN if nothing can be chosen.
     """
-    points = scene.points
-    points = points[[isinstance(recall, np.ndarray) for recall in points["query_recall"]]]
-    lengths = {len(recall) for recall in points["query_recall"]} if len(points) else set()
-    if len(lengths) != 1 or min(lengths) < 2:
-        return float("nan")
-    recall = np.stack(points["query_recall"].tolist())
-    seconds = np.stack(points["query_seconds"].tolist())
-    choices = [fastest_at_recall(recall, seconds, level) for level in levels]
-    gaps = [choice.optimism for choice in choices if choice is not None]
+    gaps = [answer.optimism for answer in answers(scene, levels)]
     return float(np.mean(gaps)) if gaps else float("nan")
 
 
+def _splittable(points: pd.DataFrame) -> pd.DataFrame:
+    """The points whose figures are known on both halves of the queries."""
+    if points.empty:
+        return points
+    return points.dropna(subset=["tuning_recall", "tuning_qps", "reporting_qps"])
+
+
 def _tied(winner: dict[str, Any], others: list[dict[str, Any]]) -> tuple[str, ...]:
-    p_values = holm([_p_value(winner, other) for other in others])
-    pairs = zip(others, p_values, strict=True)
-    return tuple(str(other["curve"]) for other, p in pairs if not p < 0.05)
+    """The curves that are not significantly slower than the winner."""
+    ratios = [_ratio(winner, other) for other in others]
+    p_values = holm([ratio.p_value for ratio in ratios])
+    slower = (p < _SIGNIFICANT and r.value > 1 for r, p in zip(ratios, p_values, strict=True))
+    pairs = zip(others, slower, strict=True)
+    return tuple(str(other["curve"]) for other, is_slower in pairs if not is_slower)
 
 
-def _p_value(winner: dict[str, Any], other: dict[str, Any]) -> float:
-    """Whether two points differ in QPS; builds of equal number ran next to each other."""
-    ours, theirs = winner.get("build_qps"), other.get("build_qps")
-    if not isinstance(ours, np.ndarray) or not isinstance(theirs, np.ndarray):
-        return float("nan")
-    test = paired_ratio if len(ours) == len(theirs) else unpaired_ratio
-    return test(ours, theirs).p_value
+def _ratio(winner: dict[str, Any], other: dict[str, Any]) -> Difference:
+    if not all(isinstance(row.get("reporting_build_qps"), np.ndarray) for row in (winner, other)):
+        return Difference(*[float("nan")] * 4)
+    return ratio_of(_reported(winner), _reported(other), paired=True)[0]
+
+
+def _reported(row: dict[str, Any]) -> BuildSpeeds:
+    """Speeds of the builds on the reporting half; pace is known of all queries only."""
+    qps: NDArray[np.float64] = row["reporting_build_qps"]
+    unknown = np.full(len(qps), np.nan)
+    began_at = row.get("build_began_at")
+    if not isinstance(began_at, np.ndarray) or len(began_at) != len(qps):
+        began_at = unknown
+    return BuildSpeeds(qps, unknown, began_at)
 
 
 def common_level(

@@ -19,10 +19,14 @@ from harness.measures.statistics import (
 )
 from harness.results.ceiling import mark_near_ceiling
 from harness.results.files import stacked
+from harness.results.halves import half_columns
 from harness.results.identity import PointIdentity
+from harness.results.pace import pace_columns
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
+from harness.results.provenance import Provenances, of_commit
 from harness.results.speed import qps_of_passes, speed_of
 from harness.results.store import BrokenResult, ResultStore, Stored
+from harness.results.truths import Truths
 
 RECALL_KS = (1, 5, 10, 20, 50, 100)
 """The k' of the columns `recall@K` and `recall1@K`."""
@@ -42,7 +46,9 @@ _EMPTY_COLUMNS = (
 )
 
 
-def load_results(path: Path | str, *, stale: bool = True, per_query: bool = False) -> pd.DataFrame:
+def load_results(
+    path: Path | str, *, stale: bool = True, per_query: bool = False, commit: str | None = None
+) -> pd.DataFrame:
     """Return all points below a results folder as a table, one row per point.
 
     Parameters
@@ -54,6 +60,9 @@ def load_results(path: Path | str, *, stale: bool = True, per_query: bool = Fals
     per_query
         Whether to add the columns `recall_of_queries` and `first_recall_of_queries`, each a
         `(nq, k)` array per point, mean over builds; they take 16 nq k bytes per point.
+    commit
+        Keep what was measured at this git commit, or one that begins so: points with those of
+        their builds alone. What is stale is judged among them.
 
     Raises
     ------
@@ -67,7 +76,10 @@ def load_results(path: Path | str, *, stale: bool = True, per_query: bool = Fals
     """
     store = ResultStore(Path(path))
     store.require_readable()
-    table = table_of(store, _readable(store.scan()), per_query=per_query)
+    found = _readable(store.scan())
+    if commit is not None:
+        found = of_commit(found, commit)
+    table = table_of(store, found, per_query=per_query)
     return table if stale or table.empty else table[~table["stale"]].reset_index(drop=True)
 
 
@@ -99,7 +111,8 @@ def table_of(
     store: ResultStore, points: Iterable[Stored], *, per_query: bool = False
 ) -> pd.DataFrame:
     """Return the table of some stored points; the rest as for `load_results`."""
-    rows = [row for one in points if (row := _row(store, one, per_query)) is not None]
+    reader = _Reader(Truths(store), Provenances(), per_query)
+    rows = [row for one in points if (row := reader.row(one)) is not None]
     _mark_stale(rows)
     mark_near_ceiling(rows)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=_EMPTY_COLUMNS)
@@ -113,17 +126,47 @@ def _readable(found: Iterable[Stored | BrokenResult]) -> Iterable[Stored]:
             yield one
 
 
-def _row(store: ResultStore, stored: Stored, per_query: bool) -> Row | None:
-    if stored.failure is not None:
-        return {**_identity_columns(stored.failure.header, stored), **_failure(stored.failure)}
-    if stored.point is None:
-        return None
-    try:
-        figures = _figures(store, stored.point, per_query)
-    except BrokenResult as broken:
-        python_warnings.warn(f"skipped a result without its truth: {broken}", stacklevel=4)
-        return None
-    return {**_identity_columns(stored.point.header, stored), **figures}
+class _Reader:
+    """Rows of stored points; what many points share is read once."""
+
+    def __init__(self, truths: Truths, provenances: Provenances, per_query: bool) -> None:
+        self._truths = truths
+        self._provenances = provenances
+        self._per_query = per_query
+
+    def row(self, stored: Stored) -> Row | None:
+        if stored.failure is not None:
+            figures = _failure(stored.failure)
+            header = stored.failure.header
+        elif stored.point is not None:
+            header = stored.point.header
+            try:
+                figures = self._figures(stored.point)
+            except BrokenResult as broken:
+                text = f"skipped a result without its truth: {broken}"
+                python_warnings.warn(text, stacklevel=5)
+                return None
+        else:
+            return None
+        origin = self._provenances.columns(stored)
+        return {**_identity_columns(header, stored), **figures, **origin}
+
+    def _figures(self, point: StoredPoint) -> Row:
+        identity = point.header.identity
+        truth = self._truths.of(identity)
+        recall = _recall_columns(identity, point.builds, truth.distances, self._per_query)
+        return {
+            "log_tail": "",
+            **recall,
+            **_speed_columns(point),
+            **pace_columns(point),
+            **half_columns(point, recall["query_recall"]),
+            **_size_columns(point),
+            "query_difficulty": self._truths.difficulty(identity),
+            "diagnostics": dict(point.builds[0].diagnostics),
+            "warnings": tuple(dict.fromkeys(w for b in point.builds for w in b.facts["warnings"])),
+            "nondeterministic": any(len(b.neighbors) > 1 for b in point.builds),
+        }
 
 
 def _identity_columns(header: PointHeader, stored: Stored) -> Row:
@@ -189,22 +232,12 @@ _ARRAYS = (
     "query_seconds",
     "query_recall",
     "query_first_recall",
+    "query_difficulty",
     "build_qps",
+    "build_pace",
+    "build_began_at",
+    "reporting_build_qps",
 )
-
-
-def _figures(store: ResultStore, point: StoredPoint, per_query: bool) -> Row:
-    identity = point.header.identity
-    truth = store.read_truth(identity)
-    return {
-        "log_tail": "",
-        **_recall_columns(identity, point.builds, truth.distances, per_query),
-        **_speed_columns(point),
-        **_size_columns(point),
-        "diagnostics": dict(point.builds[0].diagnostics),
-        "warnings": tuple(dict.fromkeys(w for b in point.builds for w in b.facts["warnings"])),
-        "nondeterministic": any(len(b.neighbors) > 1 for b in point.builds),
-    }
 
 
 def _recall_columns(

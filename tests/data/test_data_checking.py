@@ -14,11 +14,12 @@ from harness.cli.data import app
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.data.brute import require_right_sample, smallest_distances
-from harness.data.difficulty import difficulty_of, lid_from
+from harness.data.difficulty import difficulty_of
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
 from harness.data.loading import open_definition, open_file
 from harness.data.verifying import compare_own_truth, near_ties, row_facts, row_keys, rows_in
+from harness.measures.difficulty import lid_from
 from harness.measures.distances import answer_distances
 from harness.metric import METRICS
 from harness.registry.registry import load_registry

@@ -43,7 +43,9 @@ def table() -> pd.DataFrame:
             rows.append(
                 {**row, **figures, **bounds, **parameters, "recall_curve": curve,
                  "algorithm": name, "label": name, "key": f"{algorithm}-{point}", "name": "",
-                 "build_qps": qps * np.array([0.98, 1.0, 1.02])}
+                 "build_qps": qps * np.array([0.98, 1.0, 1.02]), "tuning_recall": recall,
+                 "reporting_recall": recall, "tuning_qps": qps, "reporting_qps": qps,
+                 "reporting_build_qps": qps * np.array([0.98, 1.0, 1.02])}
             )  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -8,12 +8,58 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.measures.splitting import split_queries
+
 FAMILIES = {
     "exact": dict(qps=3_000.0, recall=None, build=0.01, bytes_per_vector=200.0),
     "pq": dict(qps=22_000.0, recall=0.55, build=2.1, bytes_per_vector=13.0),
     "anisotropic-pq": dict(qps=21_500.0, recall=0.62, build=5.5, bytes_per_vector=13.0),
     "faiss-pq": dict(qps=24_000.0, recall=0.56, build=1.2, bytes_per_vector=13.1),
 }
+
+
+COMMIT = "c0ffee" * 6 + "abcd"
+PROVENANCE = {
+    "machine": {
+        "cpu": "AMD EPYC", "cores": 2, "cpus": [0, 1], "threads_per_core": 1,
+        "flags": ["avx2", "fma"], "caches": {"L1 Data": "32K", "L3 Unified": "32768K"},
+        "ram_bytes": 24 << 30, "memory_limit_bytes": 24 << 30, "cpu_quota": 1.5,
+        "kernel": "6.1.0", "system": "Linux", "architecture": "x86_64",
+        "governor": "performance", "smt": "0", "boost": "1",
+    },
+    "conditions": {
+        "grade": "C",
+        "findings": [
+            {"topic": "noise", "level": "warning", "found": "varies by 7%", "fix": "wait"},
+            {"topic": "SMT", "level": "good", "found": "one thread per core", "fix": ""},
+        ],
+    },
+    "source": {"commit": COMMIT, "dirty": False},
+    "suite": "demo",
+    "command": ["annharness", "run", "demo", "--results", "/home/alice/results"],
+    "libraries": {
+        "python": "3.11.7", "versions": {"numpy": "2.4.6", "faiss": "1.15.1"},
+        "pools": [{"user_api": "blas", "internal_api": "openblas", "version": "0.3.30",
+                   "num_threads": 2, "architecture": "Haswell"}],
+    },
+}  # fmt: skip
+
+
+def _difficulty(nq):
+    return np.random.default_rng(nq).normal(12, 3, nq)
+
+
+def _halves(query_recall, build_qps, spread):
+    tuning, reporting = split_queries(len(query_recall))
+    recall, reported = query_recall[reporting].mean(), 1.01 * build_qps
+    qps = float(np.median(reported))
+    return dict(
+        tuning_recall=query_recall[tuning].mean(), reporting_recall=recall,
+        reporting_recall_low=max(recall - 0.02, 0), reporting_recall_high=min(recall + 0.02, 1),
+        tuning_qps=float(np.median(build_qps)), reporting_qps=qps,
+        reporting_qps_low=qps / spread, reporting_qps_high=qps * spread,
+        reporting_build_qps=reported,
+    )  # fmt: skip
 
 
 def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds, nq, seed):
@@ -56,6 +102,10 @@ def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds,
         first_recall_high_curve=np.clip(first + half, 0, 1), query_seconds=nq_seconds,
         query_recall=query_recall, build_qps=build_qps, diagnostics=diagnostics,
         nondeterministic=False, warnings=(), in_answers=algorithm != "no-op",
+        query_difficulty=_difficulty(nq), near_ceiling=False,
+        build_began_at=1.79e9 + 60.0 * np.arange(builds) + seed % 60,
+        commits=(COMMIT,), dirty=False, provenance=PROVENANCE,
+        **_halves(query_recall, build_qps, spread),
     )  # fmt: skip
     row["recall@10_low"], row["recall@10_high"] = curve[-1] - 0.02, curve[-1] + 0.02
     for at in (1, 5, 10, 20, 50, 100):

@@ -78,8 +78,8 @@ def test_answers_are_those_of_the_table(table, tmp_path):
     text = " ".join(read(tmp_path / "index.html").text)
     (scene,) = scenes(prepare(table))
     for answer in answers(scene):
-        assert human(answer.row["qps"]) in text
-        assert f"{answer.row['recall']:.4f}" in text
+        assert human(answer.row["reporting_qps"]) in text
+        assert f"{answer.row['reporting_recall']:.4f}" in text
 
 
 def test_failures_are_told_with_their_reasons(table, tmp_path):

@@ -18,7 +18,7 @@ from .base import ScannedCodes, check_nbits
 from .encoding import Float32, Float64, encode
 from .reranking import CopyKind
 from .rotation import RotationKind, rotation
-from .scanner import add_codes, blocks, empty_index
+from .scanner import ScanKind, add_codes, blocks, empty_index
 from .training import Sample, Trained, random_codebooks, train
 from .weights import Formula, PointWeights, point_weights
 
@@ -47,6 +47,8 @@ class ProductQuantizer(ScannedCodes):
         Turn the space first: `none`, `random` or `opq`.
     rerank_copy
         What re-ranking reads: `float32` or `uint8`.
+    scan
+        `bounded`, our own for 4-bit codes (FAISS's for others), or `faiss`.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ProductQuantizer(ScannedCodes):
         training_points: int | None = None,
         rotation: RotationKind = "none",
         rerank_copy: CopyKind = "float32",
+        scan: ScanKind = "bounded",
         **more: Any,
     ) -> None:
         super().__init__(
@@ -71,6 +74,7 @@ class ProductQuantizer(ScannedCodes):
             training_points=training_points,
             rotation=rotation,
             rerank_copy=rerank_copy,
+            scan=scan,
             **more,
         )
 

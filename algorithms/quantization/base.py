@@ -22,7 +22,7 @@ _QUERIES_KEPT = 200  # for diagnostics
 
 
 class ScannedCodes(Algorithm):
-    """An adapter whose index is codes, scanned by FAISS. Subclasses make the `IndexPQ`."""
+    """An adapter whose index is codes, scanned whole. Subclasses make the `IndexPQ`."""
 
     _rotation: Rotation | None = None
     _queries: Float32 | None = None
@@ -40,7 +40,10 @@ class ScannedCodes(Algorithm):
         check_subspaces(self.build["M"], base.shape[1])
         self._base = base
         reranker = Reranker(base, self.metric, self.build["rerank_copy"])
-        self._scanner = Scanner(self._make_index(base), reranker, self._rotation)
+        index = self._make_index(base)
+        # FAISS's own quantizers are scanned by FAISS: they are the baseline
+        scan = self.build.get("scan", "faiss")
+        self._scanner = Scanner(index, reranker, self._rotation, scan)
 
     def set_search(self, *, rerank: int = 0) -> None:
         """Re-rank the best `rerank` candidates by the copy of their vectors; 0 is none."""
@@ -70,9 +73,12 @@ class ScannedCodes(Algorithm):
         After `warm_up`, it holds the errors at true neighbours of some queries, too.
         """
         weights = self._weights()
-        bits = self.build["M"] * self._scanner.index.pq.nbits
         table = distortion(
-            self._base, self._scanner.reconstruct, weights.eta, weights.perpendicular, bits
+            self._base,
+            self._scanner.reconstruct,
+            weights.eta,
+            weights.perpendicular,
+            self._scanner.bits,
         )
         if self._queries is not None:
             table |= neighbour_errors(

@@ -64,7 +64,8 @@ def store(typing_context, array, offset, lanes):
     return types.void(array, types.intp, LANES), generate
 
 
-def _spread(builder: Any, value: Any) -> Any:
+def spread_value(builder: Any, value: Any) -> Any:
+    """Return the LLVM value of `spread`, for other lanes' code."""
     one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, _INDEX(0))
     zeros = ir.Constant(ir.VectorType(_INDEX, WIDTH), [0] * WIDTH)
     return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), zeros)
@@ -75,7 +76,7 @@ def spread(typing_context, value):
     """The same number in every lane."""
 
     def generate(context, builder, signature, arguments):
-        return _spread(builder, arguments[0])
+        return spread_value(builder, arguments[0])
 
     return LANES(types.float32), generate
 
@@ -129,8 +130,8 @@ def where_within(typing_context, a, limit, value, otherwise):
 
     def generate(context, builder, signature, arguments):
         a, limit, value, otherwise = arguments
-        within = builder.fcmp_ordered("<=", builder.fmul(a, a), _spread(builder, limit))
-        return builder.select(within, value, _spread(builder, otherwise))
+        within = builder.fcmp_ordered("<=", builder.fmul(a, a), spread_value(builder, limit))
+        return builder.select(within, value, spread_value(builder, otherwise))
 
     return LANES(LANES, types.float32, LANES, types.float32), generate
 
@@ -164,7 +165,7 @@ def first_equal(typing_context, a, value):
 
     def generate(context, builder, signature, arguments):
         a, value = arguments
-        equal = builder.fcmp_ordered("==", a, _spread(builder, value))
+        equal = builder.fcmp_ordered("==", a, spread_value(builder, value))
         mask = builder.zext(builder.bitcast(equal, ir.IntType(WIDTH)), ir.IntType(64))
         mask = builder.or_(mask, ir.Constant(ir.IntType(64), 1 << WIDTH))
         return builder.cttz(mask, ir.Constant(ir.IntType(1), 1))

@@ -1,23 +1,30 @@
-"""Searching codes with FAISS's kernels: one scanner for every quantizer of this folder.
+"""Searching codes: one scanner for every quantizer of this folder.
 
-Only codebooks and codes differ between the quantizers, so that curves differ by them alone.
+Only codebooks and codes differ between the quantizers, so that curves differ by them alone. Codes
+are scanned by the kernels of `bounded_scan` or by FAISS's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, Protocol
 
 import faiss
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import Metric
+from harness.contracts import Metric, UserError
 
+from . import byte_lanes
+from .bounded_scan import ROWS, scan_one
 from .encoding import Codes, Float32
 from .reranking import Reranker
 from .rotation import Rotation
 
 Ids = NDArray[np.int64]
+ScanKind = Literal["bounded", "faiss"]
 
 _BLOCK_ROWS = 1 << 14
 _FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
@@ -80,21 +87,149 @@ def _needs_widening(index: faiss.IndexPQ) -> bool:
     return bool(index.pq.dsub == _FRAGILE_WIDTH and index.pq.ksub < _LEAST_CODEWORDS)
 
 
-class Scanner:
-    """Scans all codes of a filled `IndexPQ`, then re-ranks the best by their vectors if asked.
+class Scan(Protocol):
+    """Holds the codes and finds the rows that score best by them."""
+
+    def search(self, queries: Float32, k: int) -> Ids:
+        """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
+        ...
+
+    def decode(self, ids: Ids) -> Float32:
+        """Return the vectors that the codes of these rows `(rows,)` stand for, `(rows, d)`."""
+        ...
+
+    def nbytes(self) -> int:
+        """Return the bytes of codes (as laid out) and codebooks."""
+        ...
+
+
+class FaissScan:
+    """FAISS's scan of a filled `IndexPQ`.
 
     4-bit codes are laid out anew for the SIMD scan ("fast scan", 8-bit look-up tables), and the
     flat codes are let go; other sizes are scanned with float tables as they are.
     """
 
-    def __init__(
-        self, index: faiss.IndexPQ, reranker: Reranker, rotation: Rotation | None = None
-    ) -> None:
+    def __init__(self, index: faiss.IndexPQ) -> None:
         self._width = index.pq.dsub
         self._is_widened = _needs_widening(index)
         if self._is_widened:
             index = widened(index)
-        self.index = faiss.IndexPQFastScan(index) if index.pq.nbits == 4 else index
+        self._index = faiss.IndexPQFastScan(index) if index.pq.nbits == 4 else index
+
+    def search(self, queries: Float32, k: int) -> Ids:
+        """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
+        if self._is_widened:
+            parts = queries.reshape(len(queries), -1, self._width)
+            queries = np.pad(parts, ((0, 0), (0, 0), (0, 1))).reshape(len(queries), -1)
+        ids = np.asarray(self._index.search(queries, k)[1])
+        if ids[0, 0] < 0 or (len(ids) > 1 and ids[:, 0].min() < 0):
+            # The 8-bit tables of fast scan have no scale where all scores are equal, as for a zero
+            # query, and nothing comes back: there, any rows are as good as others.
+            found = min(k, self._index.ntotal)
+            ids[ids[:, 0] < 0, :found] = np.arange(found)
+        return ids
+
+    def decode(self, ids: Ids) -> Float32:
+        """Return the vectors that the codes of these rows `(rows,)` stand for, `(rows, d)`."""
+        vectors = self._index.reconstruct_batch(ids)
+        if not self._is_widened:
+            return vectors
+        parts = np.ascontiguousarray(vectors.reshape(len(ids), -1, self._width + 1)[:, :, :-1])
+        return parts.reshape(len(ids), -1)
+
+    def nbytes(self) -> int:
+        """Return the bytes of codes (as laid out) and codebooks."""
+        pq = self._index.pq
+        return int(self._index.codes.size() + 4 * pq.M * pq.ksub * self._width)
+
+
+class BoundedScan:
+    """Our own scan of 4-bit codes (see `bounded_scan`): float scores, most rows dropped early."""
+
+    def __init__(self, index: faiss.IndexPQ) -> None:
+        self._rows = index.ntotal
+        self._packed = _blocks_of(index)
+        self._flat = self._packed.reshape(-1)
+        self._decoder = empty_index(_codebooks_of(index), "angular")
+        self._slopes, self._offsets = _costs_of(index)
+
+    def search(self, queries: Float32, k: int) -> Ids:
+        """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
+        queries = queries if queries.flags.writeable else queries.copy()  # compiled for one type
+        ids = np.empty((len(queries), k), np.int64)
+        threads = min(numba.get_num_threads(), len(queries))
+        if threads == 1:
+            self._scan(queries, ids)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                parts = np.array_split(queries, threads), np.array_split(ids, threads)
+                list(pool.map(self._scan, *parts))
+        return ids
+
+    def _scan(self, queries: Float32, ids: Ids) -> None:
+        for query, best in zip(queries, ids, strict=True):
+            scan_one(self._flat, self._rows, self._slopes, self._offsets, query, best)
+
+    def decode(self, ids: Ids) -> Float32:
+        """Return the vectors that the codes of these rows `(rows,)` stand for, `(rows, d)`."""
+        codes = self._packed[ids // ROWS, :, ids % ROWS]
+        return np.asarray(self._decoder.sa_decode(np.ascontiguousarray(codes)))
+
+    def nbytes(self) -> int:
+        """Return the bytes of codes (as laid out) and codebooks."""
+        return self._packed.nbytes + self._slopes.nbytes  # the offsets follow from these
+
+
+def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
+    """Choose the scan: ours is for 4-bit codes on processors with AVX2, FAISS's for the rest."""
+    if kind not in ("bounded", "faiss"):
+        raise UserError(
+            "unknown scan",
+            where="build parameter scan",
+            expected="bounded or faiss",
+            got=repr(kind),
+        )
+    own = kind == "bounded" and index.pq.nbits == 4 and byte_lanes.available()
+    return BoundedScan(index) if own else FaissScan(index)
+
+
+def _codebooks_of(index: faiss.IndexPQ) -> Float32:
+    pq = index.pq
+    return faiss.vector_to_array(pq.centroids).reshape(pq.M, pq.ksub, pq.dsub)
+
+
+def _blocks_of(index: faiss.IndexPQ) -> Codes:
+    """Return FAISS's flat codes by blocks of rows, as `scan_one` reads them."""
+    flat = faiss.vector_to_array(index.codes).reshape(index.ntotal, -1)
+    blocks_of_rows = np.zeros((-(-len(flat) // ROWS), ROWS, flat.shape[1]), np.uint8)
+    blocks_of_rows.reshape(-1, flat.shape[1])[: len(flat)] = flat
+    return np.ascontiguousarray(blocks_of_rows.transpose(0, 2, 1))
+
+
+def _costs_of(index: faiss.IndexPQ) -> tuple[Float32, Float32]:
+    """Return slopes `(M, d/M, K)` and offsets `(M K,)`: less is better, as a line in the query."""
+    codebooks = _codebooks_of(index)
+    if index.metric_type == faiss.METRIC_L2:  # |q - c|^2, less |q|^2
+        slopes, offsets = -2 * codebooks, (codebooks**2).sum(axis=2)
+    else:
+        slopes, offsets = -codebooks, np.zeros(codebooks.shape[:2], np.float32)
+    return np.ascontiguousarray(slopes.transpose(0, 2, 1)), offsets.ravel()
+
+
+class Scanner:
+    """Scans all codes, then re-ranks the best by their vectors if asked."""
+
+    def __init__(
+        self,
+        index: faiss.IndexPQ,
+        reranker: Reranker,
+        rotation: Rotation | None = None,
+        scan: ScanKind = "bounded",
+    ) -> None:
+        self.bits = index.pq.M * index.pq.nbits
+        self._rows = index.ntotal
+        self._scan = scan_of(index, scan)
         self._reranker = reranker
         self._rotation = rotation
         self._candidates = 0
@@ -106,42 +241,25 @@ class Scanner:
     def search(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
         turned = queries if self._rotation is None else self._rotation.apply(queries)
-        if self._is_widened:
-            parts = turned.reshape(len(turned), -1, self._width)
-            turned = np.pad(parts, ((0, 0), (0, 0), (0, 1))).reshape(len(turned), -1)
         if not self._candidates:
-            return self._scan(turned, k)
-        candidates = min(max(self._candidates, k), self.index.ntotal)
-        return self._reranker.best(queries, self._scan(turned, candidates), k)
-
-    def _scan(self, queries: Float32, k: int) -> Ids:
-        ids = np.asarray(self.index.search(queries, k)[1])
-        if ids[0, 0] < 0 or (len(ids) > 1 and ids[:, 0].min() < 0):
-            # The 8-bit tables of fast scan have no scale where all scores are equal, as for a zero
-            # query, and nothing comes back: there, any rows are as good as others.
-            found = min(k, self.index.ntotal)
-            ids[ids[:, 0] < 0, :found] = np.arange(found)
-        return ids
+            return self._scan.search(turned, k)
+        candidates = min(max(self._candidates, k), self._rows)
+        return self._reranker.best(queries, self._scan.search(turned, candidates), k)
 
     def reconstruct(self, rows: slice) -> Float32:
         """Return the vectors that the codes of these rows stand for, `(rows, d)`."""
-        return self._undo(self.index.reconstruct_n(rows.start, rows.stop - rows.start))
+        return self.reconstruct_ids(np.arange(rows.start, rows.stop))
 
     def reconstruct_ids(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows stand for, `(*ids.shape, d)`."""
-        vectors = self._undo(self.index.reconstruct_batch(ids.ravel()))
+        vectors = self._scan.decode(ids.ravel())
+        if self._rotation is not None:
+            vectors = self._rotation.undo(vectors)
         return vectors.reshape(*ids.shape, -1)
-
-    def _undo(self, vectors: Float32) -> Float32:
-        if self._is_widened:
-            parts = vectors.reshape(len(vectors), -1, self._width + 1)
-            vectors = np.ascontiguousarray(parts[:, :, : self._width]).reshape(len(vectors), -1)
-        return vectors if self._rotation is None else self._rotation.undo(vectors)
 
     def index_bytes(self) -> int:
         """Count codes (as laid out), codebooks, a rotation, and the copy that re-ranking uses."""
-        pq = self.index.pq
-        size = self.index.codes.size() + 4 * pq.M * pq.ksub * self._width
+        size = self._scan.nbytes()
         if self._rotation is not None:
             size += self._rotation.nbytes()
         return int(size + (self._reranker.copy_bytes() if self._candidates else 0))

@@ -1,0 +1,180 @@
+"""An exhaustive scan of 4-bit codes that drops almost all of them early, then scores exactly.
+
+For one query, every subspace m has a table of 16 costs, each above the least of its subspace, and
+a row costs the sum over m of the entries that its codes choose. While the k best so far are known,
+the worst of them costs `bound`; a row that costs more is of no interest. So the tables are turned
+into bytes whose sum reaches 255 near `bound`, and sums that stop at 255: one look-up and one
+addition for 32 rows at once. Sixty-four rows of which all have stopped are left after some of the
+subspaces; those that are still below 255 at the end, some hundreds in a million, are scored with
+the float tables.
+
+What rounding to bytes can lose: the sum of M rounding errors, each within half a step and even,
+has a standard deviation of sqrt(M/12) steps. The tables leave room for 4.5 of them, so that a row
+on the verge of the k best is overlooked with a probability of 3e-6. Scores and order are those of
+float tables, where other scans of this kind keep the rounded ones.
+
+Rows: blocks of 64; in a block, for each two subspaces 64 bytes, low four bits the even subspace's.
+A scan begins with every 32nd block, wherever it lies, since data are often sorted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from . import lanes
+from .byte_lanes import (
+    CAP,
+    bits_below_cap,
+    both_at_cap,
+    first_bit,
+    high_codes,
+    load,
+    look_up,
+    low_codes,
+    plus_capped,
+    store_steps,
+    zeros,
+)
+
+ROWS = 64  # of a block
+CODEWORDS = 16
+
+_SAMPLED = 32  # every how many blocks
+_DEVIATIONS = 4.5
+_ADJUSTED = 32  # blocks between two looks at how many were left early
+_MANY, _FEW = 3, 1  # of them going on: look later, look earlier
+_TIGHTER = np.float32(0.99)  # of the bound that the tables are made for: make them again
+_MISSING = np.int64(1) << 62
+_HUGE = np.float32(1e30)
+_FAST = {"reassoc", "contract", "nsz"}
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _fill_costs(query, slopes, offsets, costs):
+    subspaces, width, _ = slopes.shape
+    flat = slopes.reshape(-1)
+    for m in range(subspaces):
+        values = lanes.load(offsets, m * CODEWORDS)
+        for j in range(width):
+            slope = lanes.load(flat, (m * width + j) * CODEWORDS)
+            values = lanes.times_plus(lanes.spread(query[m * width + j]), slope, values)
+        least = lanes.spread(lanes.least(values))
+        lanes.store(costs, m * CODEWORDS, lanes.minus(values, least))
+
+
+@njit(cache=True, nogil=True)
+def _fill_steps(costs, scale, steps):
+    for m in range(costs.shape[0] // CODEWORDS):
+        store_steps(steps, m * 2 * CODEWORDS, lanes.load(costs, m * CODEWORDS), scale)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _cost(packed, place, costs, pairs):
+    """Score one row exactly; `place` is its byte of the first pair."""
+    even, odd = np.float32(0), np.float32(0)
+    for pair in range(pairs):
+        both = packed[place + pair * ROWS]
+        even += costs[pair * 2 * CODEWORDS + (both & 15)]
+        odd += costs[pair * 2 * CODEWORDS + CODEWORDS + (both >> 4)]
+    return even + odd
+
+
+@njit(cache=True, nogil=True)
+def _sink(worst, ids, count):
+    """Move the top of a heap down to its place; the worst row, of equals the last, is the top."""
+    cost, row, place = worst[0], ids[0], 0
+    while 2 * place + 1 < count:
+        child = 2 * place + 1
+        other = child + 1
+        if other < count and (worst[other], ids[other]) > (worst[child], ids[child]):
+            child = other
+        if (worst[child], ids[child]) <= (cost, row):
+            break
+        worst[place], ids[place] = worst[child], ids[child]
+        place = child
+    worst[place], ids[place] = cost, row
+
+
+@njit(cache=True, nogil=True)
+def _add_pairs(packed, block, steps, start, stop, a, b):
+    for pair in range(start, stop):
+        even, odd = load(steps, pair * ROWS), load(steps, pair * ROWS + 2 * CODEWORDS)
+        x, y = load(packed, block + pair * ROWS), load(packed, block + pair * ROWS + ROWS // 2)
+        a = plus_capped(a, look_up(even, low_codes(x)))
+        b = plus_capped(b, look_up(even, low_codes(y)))
+        a = plus_capped(a, look_up(odd, high_codes(x)))
+        b = plus_capped(b, look_up(odd, high_codes(y)))
+    return a, b
+
+
+@njit(cache=True, nogil=True)
+def _keep_best(candidates, number, rows, packed, costs, pairs, worst, ids):
+    """Score the rows of a block whose bits are set, and keep those among the best."""
+    while candidates != 0:
+        lane = first_bit(candidates)
+        candidates &= candidates - 1
+        row = number * ROWS + lane
+        if row >= rows:
+            break
+        cost = _cost(packed, number * pairs * ROWS + lane, costs, pairs)
+        if cost < worst[0] or (cost == worst[0] and row < ids[0]):
+            worst[0], ids[0] = cost, row
+            _sink(worst, ids, ids.shape[0])
+
+
+@njit(cache=True, nogil=True)
+def _sort(worst, ids):
+    """Make a heap a list, least cost first; what was never found is -1."""
+    for last in range(ids.shape[0] - 1, 0, -1):
+        worst[0], worst[last] = worst[last], worst[0]
+        ids[0], ids[last] = ids[last], ids[0]
+        _sink(worst, ids, last)
+    for place in range(ids.shape[0]):
+        if ids[place] == _MISSING:
+            ids[place] = -1
+
+
+@njit(cache=True, nogil=True)
+def _scan_blocks(packed, rows, costs, reach, worst, ids):
+    pairs = costs.shape[0] // (2 * CODEWORDS)
+    steps = np.zeros(pairs * ROWS, np.uint8)
+    bound, looked, going, seen = np.float32(np.inf), max(1, pairs * 3 // 4), 0, 0
+    blocks = (rows + ROWS - 1) // ROWS
+    sampled = (blocks + _SAMPLED - 1) // _SAMPLED
+    for turn in range(sampled + blocks):
+        number = turn * _SAMPLED if turn < sampled else turn - sampled
+        if turn >= sampled and number % _SAMPLED == 0:
+            continue
+        seen += 1
+        if seen % _ADJUSTED == 0:
+            looked = min(looked + (going > _MANY), pairs) - (going < _FEW and looked > 1)
+            going = 0
+        block = number * pairs * ROWS
+        a, b = _add_pairs(packed, block, steps, 0, looked, zeros(), zeros())
+        if both_at_cap(a, b):
+            continue
+        going += 1
+        a, b = _add_pairs(packed, block, steps, looked, pairs, a, b)
+        _keep_best(bits_below_cap(a, b), number, rows, packed, costs, pairs, worst, ids)
+        if worst[0] < bound * _TIGHTER:
+            bound = worst[0]
+            _fill_steps(costs, reach / bound if bound > 0 else _HUGE, steps)
+
+
+@njit(cache=True, nogil=True)
+def scan_one(packed, rows, slopes, offsets, query, ids):
+    """Write the rows of the least costs to `ids` `(k,)` int64, least first, padded with -1.
+
+    `packed` is flat: blocks, then pairs of subspaces, then 64 bytes; the first `rows` count. The
+    cost of codeword c of subspace m is `offsets[16 m + c]` (float32) plus its part of the query
+    times `slopes[m, :, c]` `(M, d/M, 16)`. Of equal costs, the lower row comes first.
+    """
+    pairs = (slopes.shape[0] + 1) // 2
+    costs = np.zeros(pairs * 2 * CODEWORDS, np.float32)
+    _fill_costs(query, slopes, offsets, costs)
+    worst = np.full(ids.shape[0], np.float32(np.inf))
+    ids[:] = _MISSING
+    reach = np.float32(CAP - 0.5 - _DEVIATIONS * np.sqrt(2 * pairs / 12))
+    _scan_blocks(packed, rows, costs, reach, worst, ids)
+    _sort(worst, ids)

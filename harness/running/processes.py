@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
+from harness.running.family import descendants_of, is_alive
 
 _PR_SET_CHILD_SUBREAPER = 36
 _TERM_SECONDS = 0.5
 _KILL_SECONDS = 5.0
+_LOOKING_SHARE = 0.02  # of the time may be spent on looking for new members
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 class ProcessTree:
@@ -28,7 +30,9 @@ class ProcessTree:
 
     def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
         _adopt_orphans()
-        self._before = {child.pid for child in _children()}
+        self._before = frozenset(descendants_of(os.getpid()))
+        self._known: list[int] = []
+        self._next_look = 0.0
         self.process = subprocess.Popen(
             list(command),
             cwd=folder,
@@ -45,12 +49,17 @@ class ProcessTree:
         return self.process.poll()
 
     def pids(self) -> list[int]:
-        """Return the ids of all processes of the tree that are alive."""
-        return [process.pid for process in self._members()]
+        """Return the ids of the processes of the tree, looked for anew as often as is cheap."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._known = self._members()
+            pause = (time.monotonic() - now) / _LOOKING_SHARE
+            self._next_look = now + min(pause, _LONGEST_PAUSE_SECONDS)
+        return self._known
 
     def end(self) -> int:
         """End every process of the tree and return how many it was besides the main one."""
-        leftover = {p.pid for p in self._members()} - {self.process.pid}
+        leftover = {*self._members()} - {self.process.pid}
         self._signal(signal.SIGTERM)
         self._wait(_TERM_SECONDS)
         self._signal(signal.SIGKILL)
@@ -58,14 +67,9 @@ class ProcessTree:
         self.process.poll()
         return len(leftover)
 
-    def _members(self) -> list[psutil.Process]:
-        found = {}
-        for child in _children():
-            if child.pid in self._before:
-                continue
-            for process in [child, *_descendants(child)]:
-                found[process.pid] = process
-        return [process for process in found.values() if _is_alive(process)]
+    def _members(self) -> list[int]:
+        ours = [pid for pid in descendants_of(os.getpid()) if pid not in self._before]
+        return [pid for pid in ours if is_alive(pid)]
 
     def _signal(self, number: signal.Signals) -> None:
         try:
@@ -73,10 +77,10 @@ class ProcessTree:
                 os.killpg(self.process.pid, number)
         except (ProcessLookupError, PermissionError):
             pass
-        for process in self._members():
+        for pid in self._members():
             try:
-                process.send_signal(number)
-            except psutil.Error:
+                os.kill(pid, number)
+            except (ProcessLookupError, PermissionError):
                 continue
 
     def _wait(self, seconds: float) -> None:
@@ -85,41 +89,23 @@ class ProcessTree:
             time.sleep(0.01)
 
     def _alive(self) -> bool:
-        self._reap()
-        return self.process.poll() is None or bool(self._members())
+        """Whether any member lives; adopted ones that have ended are collected."""
+        running = self.process.poll() is None
+        ours = [pid for pid in descendants_of(os.getpid()) if pid not in self._before]
+        for pid in ours:
+            if pid != self.process.pid:
+                _reap(pid)
+        return running or any(is_alive(pid) for pid in ours)
 
-    def _reap(self) -> None:
-        """Collect adopted processes that have ended, so that no zombie stays."""
-        for child in _children():
-            if child.pid not in self._before and child.pid != self.process.pid:
-                try:
-                    os.waitpid(child.pid, os.WNOHANG)
-                except ChildProcessError:
-                    continue
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return  # a grandchild: its own parent will
 
 
 @lru_cache(maxsize=1)
 def _adopt_orphans() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-
-def _children() -> list[psutil.Process]:
-    try:
-        return psutil.Process().children()
-    except psutil.Error:
-        return []
-
-
-def _descendants(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.Error:
-        return []
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False

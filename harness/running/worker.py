@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 import harness
 from harness.contracts import Algorithm, Dataset
 from harness.data.cached import open_cached
+from harness.foreign import ForeignAlgorithm, load_foreign
 from harness.measures.distances import distances_and_scales
 from harness.running.answers import WrongAnswer, checked_ids
 from harness.running.job import EVENTS_FILE, Job, SearchTask
@@ -35,7 +36,10 @@ from harness.running.threads import pools_limited
 from harness.running.timing import Pass, PassFunction, keep_out_of_collections, pass_function
 from harness.running.yardstick import Yardstick
 
+Rows = NDArray[np.float32]
+
 _REWARM_SECONDS = 0.02
+_REWARM_ALONE_SECONDS = 0.002  # only the yardstick came between two passes
 
 
 @dataclass
@@ -63,6 +67,7 @@ def run_job(job: Job) -> None:
     if not events.broken:
         worker.search()
         worker.finish()
+    worker.close()
     events.write("done")
 
 
@@ -119,6 +124,7 @@ class _Worker:
         build, seed = with_seed(adapter, job)
         self.facts["seed"] = seed
         self.algorithm = adapter(job.metric, **build)
+        self.given_base, self.given_queries = rows_for(self.algorithm, self.dataset)
 
     def build(self) -> None:
         """Time `fit`, with memory before and after."""
@@ -131,7 +137,7 @@ class _Worker:
             before = trimmed_anonymous_bytes()
             self.events.write("phase", phase="build")
             began = time.perf_counter()
-            self.algorithm.fit(self.base)
+            self.algorithm.fit(self.given_base)
             self.facts["build_seconds"] = time.perf_counter() - began
         self.facts["measured_index_bytes"] = max(0, trimmed_anonymous_bytes() - before)
         self.events.write("phase", phase="search")
@@ -163,6 +169,15 @@ class _Worker:
             if not search.failed:
                 self._attempt(search, "finish", lambda s: self._hand_over(s, diagnostics))
 
+    def close(self) -> None:
+        """Let an adapter of another harness stop what it has started; everything is stored."""
+        algorithm = getattr(self, "algorithm", None)
+        if isinstance(algorithm, ForeignAlgorithm):
+            try:
+                algorithm.close()
+            except Exception:
+                traceback.print_exc()
+
     def _attempt(self, search: _Search, phase: str, step: Callable[[_Search], None]) -> None:
         if search.failed:
             return
@@ -176,7 +191,7 @@ class _Worker:
 
     def _warm_up(self, search: _Search) -> None:
         self.algorithm.set_search(**search.task.search)
-        self.algorithm.warm_up(self.queries, search.task.k)
+        self.algorithm.warm_up(self.given_queries, search.task.k)
         self._check(self._pass_function(search)().answers, search)
         search.ids.clear()
 
@@ -195,8 +210,9 @@ class _Worker:
         """Bring a setting's data back into the caches after the others had their turn."""
         if self.job.mode == "batch":
             return
-        deadline = time.perf_counter() + _REWARM_SECONDS
-        for query in self.queries:
+        alone = len(self.job.tasks) == 1
+        deadline = time.perf_counter() + (_REWARM_ALONE_SECONDS if alone else _REWARM_SECONDS)
+        for query in self.given_queries:
             self.algorithm.query(query, search.task.k)
             if time.perf_counter() > deadline:
                 return
@@ -207,7 +223,8 @@ class _Worker:
 
     def _pass_function(self, search: _Search) -> PassFunction:
         job = self.job
-        return pass_function(self.algorithm, self.queries, search.task.k, job.mode, job.threads)
+        k = search.task.k
+        return pass_function(self.algorithm, self.given_queries, k, job.mode, job.threads)
 
     def _wants_more(self, search: _Search) -> bool:
         if search.failed or len(search.passes) >= search.task.repeats:
@@ -244,17 +261,33 @@ class _Worker:
         self.events.write("finished", task=search.task.key, file=path.name)
 
 
-def load_adapter(job: Job) -> type[Algorithm]:
+def load_adapter(job: Job) -> Callable[..., Algorithm]:
     """Import the adapter's class; its plug-in folder becomes importable first."""
+    if job.foreign is not None:
+        return load_foreign(job.foreign)
     harness.__path__.extend(r for r in job.plugin_roots if r not in harness.__path__)
     adapter: type[Algorithm] = getattr(importlib.import_module(job.module), job.class_name)
     return adapter
 
 
-def with_seed(adapter: type[Algorithm], job: Job) -> tuple[dict[str, Any], int | None]:
+def rows_for(algorithm: Algorithm, dataset: Dataset) -> tuple[Rows, Rows]:
+    """Return base and queries as the adapter is to get them: ours read-only, others their own copy.
+
+    Adapters of other harnesses expect rows as in the source, normalise them, and write in place.
+    """
+    if isinstance(algorithm, ForeignAlgorithm):
+        if algorithm.wants_unit_rows:
+            return np.array(dataset.search_base), np.array(dataset.search_queries)
+        return np.array(dataset.base), np.array(dataset.queries)
+    queries = np.ascontiguousarray(dataset.search_queries)
+    queries.flags.writeable = False
+    return dataset.search_base, queries
+
+
+def with_seed(adapter: Callable[..., Algorithm], job: Job) -> tuple[dict[str, Any], int | None]:
     """Return the build parameters and the seed: each build gets its own, if the adapter has one."""
     build = dict(job.build)
-    parameters = inspect.signature(adapter.__init__).parameters
+    parameters = inspect.signature(adapter).parameters
     if "seed" not in parameters and "seed" not in build:
         return build, None
     build["seed"] = int(build.get("seed", 0)) + job.build_number

@@ -75,8 +75,8 @@ def loop(self):
 def grow_slowly(self):
     self.hoard = []
     while True:
-        self.hoard.append(bytearray(os.urandom(1) * (4 << 20)))
-        time.sleep(0.005)
+        self.hoard.append(bytearray(os.urandom(1) * (16 << 20)))
+        time.sleep(0.01)
 
 
 def grow_fast(self):

@@ -1,0 +1,76 @@
+"""Descendants are found by either way of looking, and a started tree is ended to the last."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness.running import family
+from harness.running.family import descendants_of, is_alive
+from harness.running.processes import ProcessTree
+
+PARENT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"])
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def parent_and_child():
+    process = subprocess.Popen([sys.executable, "-S", "-c", PARENT], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    yield process.pid, child
+    os.kill(child, 9)
+    process.kill()
+    process.communicate()
+
+
+def test_children_and_grandchildren_are_found(parent_and_child):
+    parent, child = parent_and_child
+    assert {parent, child} <= {*descendants_of(os.getpid())}
+    assert descendants_of(parent) == [child]
+    assert descendants_of(child) == []
+    assert is_alive(child)
+
+
+def test_the_kernels_list_of_children_gives_the_same(parent_and_child, monkeypatch, tmp_path):
+    parent, child = parent_and_child
+    for pid, children in ((parent, f"{child} "), (child, "")):
+        task = tmp_path / str(pid) / "task" / str(pid)
+        task.mkdir(parents=True)
+        (task / "children").write_text(children)
+    monkeypatch.setattr(family, "_PROC", tmp_path)
+    monkeypatch.setattr(family, "_kernel_lists_children", lambda: True)
+    assert descendants_of(parent) == [child]
+    assert descendants_of(2**22 + 1) == []
+
+
+def test_a_zombie_and_nobody_are_not_alive():
+    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    deadline = time.monotonic() + 20
+    while is_alive(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(process.pid)
+    process.wait()
+    assert not is_alive(process.pid)
+
+
+def test_what_was_started_before_is_not_touched(parent_and_child, tmp_path):
+    parent, child = parent_and_child
+    tree = ProcessTree([sys.executable, "-S", "-c", PARENT], tmp_path, os.environ)
+    assert tree.process.stdout is not None
+    grandchild = int(tree.process.stdout.readline())
+    assert grandchild in tree.pids() or grandchild in descendants_of(tree.process.pid)
+    assert tree.end() == 1
+    assert not is_alive(grandchild)
+    assert tree.exit_code is not None
+    assert is_alive(parent)
+    assert is_alive(child)
+    tree.process.stdout.close()

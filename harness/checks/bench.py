@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,16 +53,15 @@ class Bench:
         self._raw = read(Path(job.dataset))
         self._samples: dict[Metric, Sample] = {}
         self._built: dict[str, Built] = {}
-        self._adapter: type[Algorithm] | None = None
+        self._adapters: dict[Metric, Callable[..., Algorithm]] = {}
         self.entry = Entry(**job.details["entry"])
         self.note: Note = lambda text: None
 
-    @property
-    def adapter(self) -> type[Algorithm]:
-        """The class, imported when first asked for, so that a check sees it fail."""
-        if self._adapter is None:
-            self._adapter = load_adapter(self._job)
-        return self._adapter
+    def adapter(self, metric: Metric) -> Callable[..., Algorithm]:
+        """Return what makes the adapter, imported when first asked for: a check sees it fail."""
+        if metric not in self._adapters:
+            self._adapters[metric] = load_adapter(replace(self._job, foreign=self._foreign(metric)))
+        return self._adapters[metric]
 
     def base(self, case: Case) -> Rows:
         """The `(n, d)` rows of a case, read-only."""
@@ -76,11 +74,11 @@ class Bench:
     def parameters(self, case: Case) -> dict[str, Any]:
         """Return the build parameters as the harness gives them, the seed among them."""
         build = json.loads(json.dumps(dict(case.build)))  # lists of its own, to see them changed
-        return with_seed(self.adapter, replace(self._job, build=build))[0]
+        return with_seed(self.adapter(case.metric), replace(self._job, build=build))[0]
 
     def construct(self, case: Case) -> Algorithm:
         """Make the adapter of a case."""
-        return self.adapter(case.metric, **self.parameters(case))
+        return self.adapter(case.metric)(case.metric, **self.parameters(case))
 
     def fit(self, case: Case, base: NDArray[Any] | None = None) -> Algorithm:
         """Build the index of a case anew, from `base` or from a copy of the case's rows."""
@@ -132,15 +130,17 @@ class Bench:
         queries = self.queries(case, len(ids))
         return answer_distances(case.metric, self.base(case), queries, ids)
 
-    def has_seed(self) -> bool:
-        """Whether the harness gives the adapter a seed."""
-        named = inspect.signature(self.adapter.__init__).parameters
-        return "seed" in named or "seed" in self._job.build
-
     def _sample(self, metric: Metric) -> Sample:
         if metric not in self._samples:
-            self._samples[metric] = self._raw.under(metric)
+            foreign = self._foreign(metric)
+            as_in_source = foreign is not None and not foreign["unit_rows"]
+            self._samples[metric] = self._raw.under("euclidean" if as_in_source else metric)
         return self._samples[metric]
+
+    def _foreign(self, metric: Metric) -> Mapping[str, Any] | None:
+        """How to call an adapter of another harness; None for ours."""
+        found: Mapping[str, Any] | None = self._job.details["foreign"].get(metric)
+        return found
 
 
 def _ids_of_rows(answers: Any, shape: tuple[int, int], rows: int) -> Ids:

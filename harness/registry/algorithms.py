@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from harness.contracts import UserError
 from harness.metric import Metric
 from harness.registry.expressions import Expression, parse_expression
-from harness.registry.grid import Parameters, combinations, merged, short_name
+from harness.registry.foreign import ForeignAdapter
+from harness.registry.foreign_entries import is_foreign, read_foreign_entry
+from harness.registry.grid import Parameters, combinations, merged, overlaid, short_name
 from harness.registry.names import did_you_mean
 from harness.registry.plugins import PluginFolder, missing_requirements
-from harness.registry.schema import AlgorithmSchema, check, read_entries
+from harness.registry.schema import AlgorithmSchema, ForeignSchema, check, read_entries
 from harness.registry.yaml_source import Document
 
 FACTS = ("k", "n", "d", "metric")
@@ -21,17 +24,19 @@ FACTS = ("k", "n", "d", "metric")
 
 @dataclass(frozen=True)
 class Group:
-    """A named variant of an entry's grids."""
+    """A named variant of an entry's grids; `run_group` is one of a foreign configuration."""
 
     build: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Any] = field(default_factory=dict)
+    run_group: str | None = None
 
 
 @dataclass(frozen=True)
 class AlgorithmDefinition:
     """One entry of an algorithm registry file. `origin` is its `file:line`.
 
-    An `isolated` one runs in an environment of its own, made from `requires`.
+    An `isolated` one runs in an environment of its own, made from `requires`. A `foreign` one has
+    its adapter and its settings from another harness.
     """
 
     name: str
@@ -52,11 +57,23 @@ class AlgorithmDefinition:
     expected_failures: Mapping[str, str]
     in_answers: bool
     origin: str
+    foreign: ForeignAdapter | None = None
 
     @property
     def module(self) -> str:
         """The module that holds the adapter class."""
+        if self.foreign is not None:
+            return self.foreign.module
         return f"{self.folder.package}.{self.module_file}"
+
+    @property
+    def source_folders(self) -> tuple[Path, ...]:
+        """The folders with the adapter's source."""
+        return self.foreign.source_folders() if self.foreign else (self.folder.path,)
+
+    def foreign_call(self, metric: Metric) -> dict[str, Any] | None:
+        """Return how a worker calls the adapter of another harness; None if it is one of ours."""
+        return self.foreign.call_for(metric) if self.foreign else None
 
     def missing(self) -> list[str]:
         """Return the pip requirements that are not installed here, where they are wanted here."""
@@ -122,25 +139,38 @@ def settings(
     build, search
         Grids given by hand, laid over that.
     """
-    base = definition.groups[group] if group else Group()
-    build_grid = merged(definition.build, base.build, build or {})
-    search_grid = merged(definition.search, base.search, search or {})
     by_hand = {*(build or {}), *(search or {})}
     known = {"k": facts.k, "n": facts.n, "d": facts.d, "metric": facts.metric}
-    for build_values in combinations(build_grid):
-        for search_values in combinations(search_grid):
-            values = {**search_values, **build_values, **known}
-            if definition.where is not None and not definition.where.holds(values):
-                continue
-            refusal, blame = _refusal(definition, facts, values)
-            yield Setting(
-                build=build_values,
-                search=search_values,
-                build_name=short_name(build_values, definition.build),
-                search_name=short_name(search_values, definition.search),
-                refusal=refusal,
-                refusal_by_hand=bool(blame & by_hand),
-            )
+    base = definition.groups[group] if group else Group()
+    laid = Group(merged(base.build, build or {}), merged(base.search, search or {}), base.run_group)
+    for build_values, search_values in _grid_points(definition, facts, laid):
+        values = {**search_values, **build_values, **known}
+        if definition.where is not None and not definition.where.holds(values):
+            continue
+        refusal, blame = _refusal(definition, facts, values)
+        yield Setting(
+            build=build_values,
+            search=search_values,
+            build_name=short_name(build_values, definition.build),
+            search_name=short_name(search_values, definition.search),
+            refusal=refusal,
+            refusal_by_hand=bool(blame & by_hand),
+        )
+
+
+def _grid_points(
+    definition: AlgorithmDefinition, facts: Facts, laid: Group
+) -> Iterator[tuple[Parameters, Parameters]]:
+    """Yield build and search values: a product for ours, run group by run group for foreign."""
+    if definition.foreign is not None:
+        has_it = facts.metric in definition.foreign.metrics
+        metric = facts.metric if has_it else definition.foreign.metrics[0]
+        settings = definition.foreign.settings(metric, facts.k, facts.d, laid.run_group)
+        yield from overlaid(settings, laid.build, laid.search)
+        return
+    for build_values in combinations(merged(definition.build, laid.build)):
+        for search_values in combinations(merged(definition.search, laid.search)):
+            yield build_values, search_values
 
 
 def _refusal(
@@ -158,6 +188,8 @@ def _refusal(
 
 def _definition(name: str, folder: PluginFolder, document: Document) -> AlgorithmDefinition:
     place = document.place((name,))
+    if is_foreign(document.data[name]):
+        return _foreign_definition(name, folder, document)
     schema = check(AlgorithmSchema, document.data[name], document, (name,))
     module_file, class_name = schema.adapter.split(":")
     _check_adapter_file(folder, module_file, document.place((name, "adapter")))
@@ -187,6 +219,37 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
     return definition
 
 
+def _foreign_definition(name: str, folder: PluginFolder, document: Document) -> AlgorithmDefinition:
+    entry = read_foreign_entry(name, folder, document)
+    _check_requirements(entry.schema.requires, document.place((name, "requires")))
+    where, require = _expressions(name, entry.schema, document)
+    run_groups = {key: Group(run_group=key) for key in entry.adapter.run_group_names()}
+    own_groups = {key: Group(g.build, g.search) for key, g in entry.schema.groups.items()}
+    definition = AlgorithmDefinition(
+        name=name,
+        about=entry.about,
+        metrics=entry.metrics,
+        requires=tuple(entry.schema.requires),
+        isolated=entry.schema.environment == "isolated",
+        folder=folder,
+        module_file="module",
+        class_name=entry.adapter.constructor,
+        build=entry.adapter.grid("build"),
+        search=entry.adapter.grid("search"),
+        where=where,
+        require=require,
+        groups={**run_groups, **own_groups},
+        exact_order=entry.schema.exact_order,
+        floor=entry.schema.floor,
+        expected_failures=entry.schema.expected_failures,
+        in_answers=entry.schema.in_answers,
+        origin=document.place((name,)),
+        foreign=entry.adapter,
+    )
+    _check_parameters(definition, document)
+    return definition
+
+
 def _check_adapter_file(folder: PluginFolder, module_file: str, place: str) -> None:
     if not (folder.path / f"{module_file}.py").is_file():
         files = [path.stem for path in folder.path.glob("*.py")]
@@ -211,7 +274,7 @@ def _check_requirements(requires: list[str], place: str) -> None:
 
 
 def _expressions(
-    name: str, schema: AlgorithmSchema, document: Document
+    name: str, schema: AlgorithmSchema | ForeignSchema, document: Document
 ) -> tuple[Expression | None, tuple[tuple[Expression, str], ...]]:
     where = None
     if schema.where is not None:

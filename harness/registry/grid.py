@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Parameters = dict[str, Any]
@@ -23,6 +24,23 @@ def merged(*grids: Mapping[str, Any]) -> dict[str, Any]:
     for grid in grids:
         result.update(grid)
     return result
+
+
+def overlaid(
+    settings: Iterable[tuple[Parameters, Parameters]],
+    build: Mapping[str, Any],
+    search: Mapping[str, Any],
+) -> Iterator[tuple[Parameters, Parameters]]:
+    """Yield settings with the grids `build` and `search` laid over them, each result once."""
+    seen = set()
+    for own in settings:
+        for build_values in combinations(build):
+            for search_values in combinations(search):
+                laid = {**own[0], **build_values}, {**own[1], **search_values}
+                text = json.dumps(laid, sort_keys=True)
+                if text not in seen:
+                    seen.add(text)
+                    yield laid
 
 
 def short_name(parameters: Mapping[str, Any], grid: Mapping[str, Any]) -> str:

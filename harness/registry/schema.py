@@ -54,10 +54,12 @@ class GroupSchema(_Strict):
     search: Grid = {}
 
 
-class AlgorithmSchema(_Strict):
-    adapter: Locator
-    about: Text
-    metrics: Annotated[list[Metric], Field(min_length=1)]
+Metrics = Annotated[list[Metric], Field(min_length=1)]
+
+
+class _EntrySchema(_Strict):
+    """What every algorithm entry may say, wherever its adapter comes from."""
+
     requires: list[Text] = []
     environment: Literal["shared", "isolated"] = "shared"
     build: Grid = {}
@@ -69,6 +71,22 @@ class AlgorithmSchema(_Strict):
     floor: Annotated[float, Field(ge=0, le=1)] | None = None
     expected_failures: dict[Text, Text] = {}
     in_answers: bool = True
+
+
+class AlgorithmSchema(_EntrySchema):
+    adapter: Locator
+    about: Text
+    metrics: Metrics
+
+
+class ForeignSchema(_EntrySchema):
+    """An adapter of another harness; what its own configuration says need not be said again."""
+
+    from_: Annotated[Literal["ann-benchmarks", "vibe"], Field(alias="from")]
+    path: Text
+    algorithm: Text | None = None
+    about: Text | None = None
+    metrics: Metrics | None = None
 
 
 class QueriesSchema(_Strict):
@@ -224,6 +242,7 @@ def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
     """The keys allowed where a schema error points to, found by walking the field types."""
     models: list[type[BaseModel]] = [GroupSchema, QueriesSchema, SourceSchema, VariantSchema]
     fields: dict[str, Any] = dict(model.model_fields)
+    fields = {field.alias or name: field for name, field in fields.items()}
     for part in path:
         annotation = repr(fields[part].annotation) if part in fields else ""
         for inner in models:

@@ -34,6 +34,7 @@ class Job:
     answers go. `timeout` and `search_seconds` are seconds, `memory_bytes` bytes. `program` is the
     function, `module:name`, that the child calls with the job; `details` is what only it needs.
     `python` is the interpreter of an isolated environment; None stands for the harness's own.
+    `foreign` says how to call an adapter of another harness, instead of `module:class_name`.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Job:
     program: str = MEASURE
     details: Mapping[str, Any] = field(default_factory=dict)
     python: str | None = None
+    foreign: Mapping[str, Any] | None = None
 
     def write(self) -> Path:
         """Write the job into its folder and return the file."""

@@ -179,7 +179,7 @@ def _identity(
         fingerprint=dataset.fingerprint,
         metric=dataset.metric,
         algorithm=definition.name,
-        adapter_sha256=source_sha256(definition.folder.path),
+        adapter_sha256=source_sha256(*definition.source_folders),
         build=setting.build,
         search=setting.search,
         k=facts.k,

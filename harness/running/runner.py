@@ -310,6 +310,7 @@ class Runner:
             folder="",
             cpus=worker_cpus(max(identity.threads, identity.build_threads)),
             python=str(group.environment.python) if group.environment else None,
+            foreign=definition.foreign_call(identity.metric),
         )
 
     def _provenance(self, environment: Environment | None = None) -> dict[str, object]:

@@ -6,6 +6,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Algorithm
+from harness.foreign import ForeignAlgorithm
+from harness.running.foreign_passes import timed_foreign_batch, timed_foreign_queries
 from harness.running.threads import pools_limited
 
 _SECONDS_PER_NS = 1e-9
@@ -31,6 +34,7 @@ class Pass(NamedTuple):
 
 
 PassFunction = Callable[[], Pass]
+_Serve = Callable[[Sequence[Any], int], tuple[list[int], list[Any]]]
 
 
 def pass_function(
@@ -49,11 +53,16 @@ def pass_function(
         `batch`: `query_batch` is called once.
     """
     if mode == "batch":
+        if isinstance(algorithm, ForeignAlgorithm):
+            return lambda: _foreign_batch_pass(algorithm, queries, k)
         return lambda: _batch_pass(algorithm.query_batch, queries, k)
+    serve: _Serve = partial(_timed_queries, algorithm.query)
+    if isinstance(algorithm, ForeignAlgorithm):
+        serve = timed_foreign_queries(algorithm, threads)
     rows = list(queries)  # the views are made here, not between two queries
     if threads == 1:
-        return lambda: _single_pass(algorithm.query, rows, k)
-    return lambda: _clients_pass(algorithm.query, rows, k, threads)
+        return lambda: _single_pass(serve, rows, k)
+    return lambda: _clients_pass(serve, rows, k, threads)
 
 
 def keep_out_of_collections() -> None:
@@ -72,10 +81,10 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _single_pass(query: Callable[..., Any], rows: Sequence[Any], k: int) -> Pass:
+def _single_pass(serve: _Serve, rows: Sequence[Any], k: int) -> Pass:
     with _no_garbage_collection():
         began = perf_counter_ns()
-        nanoseconds, answers = _timed_queries(query, rows, k)
+        nanoseconds, answers = serve(rows, k)
         wall = perf_counter_ns() - began
     return Pass(np.array(nanoseconds) * _SECONDS_PER_NS, wall * _SECONDS_PER_NS, answers)
 
@@ -105,6 +114,13 @@ def _batch_pass(query_batch: Callable[..., Any], queries: NDArray[np.float32], k
     return Pass(np.full(len(queries), wall / len(queries)), wall, answers)
 
 
+def _foreign_batch_pass(algorithm: ForeignAlgorithm, queries: NDArray[np.float32], k: int) -> Pass:
+    with _no_garbage_collection():
+        nanoseconds, answers = timed_foreign_batch(algorithm, queries, k)
+    wall = nanoseconds * _SECONDS_PER_NS
+    return Pass(np.full(len(queries), wall / len(queries)), wall, answers)
+
+
 class _Served(NamedTuple):
     """What one client saw: nanoseconds and answers of its queries, and when it began and ended."""
 
@@ -114,7 +130,7 @@ class _Served(NamedTuple):
     ended: int
 
 
-def _clients_pass(query: Callable[..., Any], rows: Sequence[Any], k: int, clients: int) -> Pass:
+def _clients_pass(serve: _Serve, rows: Sequence[Any], k: int, clients: int) -> Pass:
     """Clients take every clients-th query; the wall time runs from the first start to the last end.
 
     The clients read the clock themselves: the thread that starts them may get its turn late.
@@ -122,19 +138,19 @@ def _clients_pass(query: Callable[..., Any], rows: Sequence[Any], k: int, client
     parts: dict[int, _Served | BaseException] = {}
     barrier = threading.Barrier(clients)
 
-    def serve(client: int) -> None:
+    def be_client(client: int) -> None:
         try:
             # A pool's size belongs to the thread that calls: limit it in each client.
             with pools_limited(1):
                 barrier.wait()
                 began = perf_counter_ns()
-                nanoseconds, answers = _timed_queries(query, rows[client::clients], k)
+                nanoseconds, answers = serve(rows[client::clients], k)
                 parts[client] = _Served(nanoseconds, answers, began, perf_counter_ns())
         except BaseException as error:
             barrier.abort()
             parts[client] = error
 
-    threads = [threading.Thread(target=serve, args=(c,), daemon=True) for c in range(clients)]
+    threads = [threading.Thread(target=be_client, args=(c,), daemon=True) for c in range(clients)]
     with _no_garbage_collection():
         for thread in threads:
             thread.start()

@@ -16,6 +16,7 @@ FLOORS = {
     "whole_files": -1,
     "contracts": 0,
     "measures": 0,
+    "foreign": 1,
     "registry": 1,
     "data": 1,
     "results": 1,

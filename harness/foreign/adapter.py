@@ -1,0 +1,172 @@
+"""A class written for ann-benchmarks or VIBE, behind the contract of an algorithm."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import Algorithm
+from harness.contracts.algorithm import Table
+from harness.foreign.packages import supply
+from harness.metric import Metric
+
+
+class ForeignAlgorithm(Algorithm):
+    """Drives an adapter of another harness as that harness would.
+
+    Such adapters normalise rows themselves and may write into what they are given: they get
+    writable copies. The harness times them as theirs does, around `query`, or around
+    `run_prepared_query` where there is a `prepare_query`; copying, preparing and reading the
+    answer are outside. `query` and `query_batch` here do all of it, for callers that do not time.
+
+    Parameters
+    ----------
+    call
+        How to make and to call the adapter: what `ForeignAdapter.call_for` of the registry
+        returns.
+    metric, build
+        As for every algorithm.
+    """
+
+    def __init__(self, call: Mapping[str, Any], metric: Metric, **build: Any) -> None:
+        super().__init__(metric, **build)
+        self._call = call
+        self._adapter: Any = None
+        self._index_kilobytes = 0.0
+
+    @property
+    def wants_unit_rows(self) -> bool:
+        """Whether rows are normalised for it; else it gets them as they are in the source."""
+        return bool(self._call["unit_rows"])
+
+    @property
+    def prepares(self) -> bool:
+        """Whether queries are prepared outside the timing."""
+        return hasattr(self._adapter, "prepare_query")
+
+    def prepare(self, shape: tuple[int, int]) -> None:
+        """Import the adapter's module and make the object: neither is theirs to be timed."""
+        adapter_class = _adapter_class(self._call)
+        values = _positional(self._call["arguments"], self.build, self._call["space"])
+        self._adapter = adapter_class(*values)
+        if hasattr(self._adapter, "supports_prepared_queries"):
+            self._adapter.supports_prepared_queries()
+
+    def fit(self, base: NDArray[np.float32]) -> None:
+        """Build the index; a base that cannot be written to is copied first."""
+        if self._adapter is None:
+            self.prepare((base.shape[0], base.shape[1]))
+        rows = base if base.flags.writeable else np.array(base)
+        before = self._adapter.get_memory_usage()
+        self._adapter.fit(rows)
+        after = self._adapter.get_memory_usage()
+        if before is not None and after is not None:
+            self._index_kilobytes = max(0.0, after - before)
+
+    def set_search(self, **search: Any) -> None:
+        """Hand the query arguments over, if the configuration names any."""
+        values = _positional(self._call["query_arguments"], search, self._call["space"])
+        if values:
+            self._adapter.set_query_arguments(*values)
+
+    def asking(self, query: NDArray[np.float32], k: int) -> Callable[[], Any]:
+        """Return what is to be timed: a call that finds the neighbours of this query.
+
+        Its result goes to `answered`, once, before the next query.
+        """
+        row = query.copy()
+        if self.prepares:
+            self._adapter.prepare_query(row, k)
+            run: Callable[[], Any] = self._adapter.run_prepared_query
+            return run
+        return partial(self._adapter.query, row, k)
+
+    def answered(self, result: Any, k: int) -> NDArray[np.int64]:
+        """Return the result of such a call as `(k,)` ids."""
+        return padded(self._adapter.get_prepared_query_results() if self.prepares else result, k)
+
+    def query(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        """Return the ids of the k nearest base rows, best first."""
+        return self.answered(self.asking(query, k)(), k)
+
+    def asking_batch(self, queries: NDArray[np.float32], k: int) -> Callable[[], Any]:
+        """As `asking`, for all queries at once."""
+        rows = queries.copy()
+        if hasattr(self._adapter, "prepare_batch_query"):
+            self._adapter.prepare_batch_query(rows, k)
+            run: Callable[[], Any] = self._adapter.run_batch_query
+            return run
+        return partial(self._adapter.batch_query, rows, k)
+
+    def answered_batch(self, k: int) -> NDArray[np.int64]:
+        """Return the ids that the last batch found, `(nq, k)`."""
+        return np.stack([padded(found, k) for found in self._adapter.get_batch_results()])
+
+    def query_batch(self, queries: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        """Return the ids for many queries at once."""
+        self.asking_batch(queries, k)()
+        return self.answered_batch(k)
+
+    def index_bytes(self) -> int:
+        """Return the growth of the process in `fit`, by the adapter's own account."""
+        return int(self._index_kilobytes * 1024)
+
+    def diagnostics(self) -> Mapping[str, Table]:
+        """Return what `get_additional` says, as a table of one row."""
+        facts = self._adapter.get_additional() or {}
+        columns = {str(name): np.atleast_1d(np.asarray(value)) for name, value in facts.items()}
+        plain = {n: a for n, a in columns.items() if a.shape == (1,) and a.dtype.kind in "biufU"}
+        return {"additional": plain} if plain else {}
+
+    def close(self) -> None:
+        """Let the adapter stop what it has started."""
+        self._adapter.done()
+
+
+def load_foreign(call: Mapping[str, Any]) -> Callable[..., ForeignAlgorithm]:
+    """Return what makes the algorithm from a metric and build parameters.
+
+    The package that the adapter imports from is supplied; the adapter itself is imported when it
+    is prepared.
+    """
+    supply(call["kind"], Path(call["folder"]))
+    return partial(ForeignAlgorithm, call)
+
+
+def padded(found: Any, k: int) -> NDArray[np.int64]:
+    """Return the first k of the ids found, padded with -1."""
+    ids = np.full(k, -1, dtype=np.int64)
+    taken = np.asarray(found if isinstance(found, np.ndarray) else list(found))[:k]
+    if taken.ndim != 1:
+        raise TypeError(f"an answer of shape {taken.shape}, a list of ids is expected")
+    ids[: len(taken)] = taken
+    return ids
+
+
+def _adapter_class(call: Mapping[str, Any]) -> Any:
+    module = importlib.import_module(f"{call['module']}.module")
+    return getattr(module, call["constructor"])
+
+
+def _positional(
+    arguments: Sequence[Mapping[str, Any]], values: Mapping[str, Any], space: str
+) -> list[Any]:
+    """Return the values of a call in its order; it ends where the first one is not set."""
+    positional: list[Any] = []
+    for argument in arguments:
+        if argument["is_space"]:
+            positional.append(space)
+        elif argument["keys"]:
+            names = [name for name in argument["keys"] if name in values]
+            positional.append({name: values[name] for name in names})
+        elif argument["name"] in values:
+            positional.append(values[argument["name"]])
+        else:
+            break
+    return positional

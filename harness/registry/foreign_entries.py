@@ -1,0 +1,75 @@
+"""Registry entries that take their adapter, `from: ann-benchmarks` or `vibe`, out of a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.contracts import UserError
+from harness.metric import Metric
+from harness.registry.foreign import ForeignAdapter, read_foreign
+from harness.registry.names import did_you_mean
+from harness.registry.plugins import PluginFolder
+from harness.registry.schema import ForeignSchema, check
+from harness.registry.yaml_source import Document
+
+
+@dataclass(frozen=True)
+class ForeignEntry:
+    """A checked entry: what it says itself, and what the folder that it names says."""
+
+    schema: ForeignSchema
+    adapter: ForeignAdapter
+
+    @property
+    def about(self) -> str:
+        """What it is."""
+        return self.schema.about or f"{self.adapter.name}, by the adapter of {self.adapter.kind}"
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that it is to be run with: its own choice among those that are there."""
+        return tuple(self.schema.metrics or self.adapter.metrics)
+
+
+def is_foreign(data: Any) -> bool:
+    """Return whether an entry of a registry file is one of these."""
+    return isinstance(data, dict) and "from" in data
+
+
+def read_foreign_entry(name: str, folder: PluginFolder, document: Document) -> ForeignEntry:
+    """Return the entry `name`, its folder read; a relative path starts at the registry file.
+
+    Raises
+    ------
+    UserError
+        For every mistake in the entry or in the configuration that it names.
+    """
+    schema = check(ForeignSchema, document.data[name], document, (name,))
+    path = (folder.path / Path(schema.path).expanduser()).resolve()
+    place = document.place((name, "path"))
+    adapter = read_foreign(schema.from_, path, schema.algorithm, place)
+    _check_metrics(schema, adapter, document.place((name, "metrics")))
+    groups = [schema, *schema.groups.values()]
+    for part in ("build", "search"):
+        known = set(adapter.grid(part))
+        for parameter in [p for group in groups for p in getattr(group, part)]:
+            if parameter not in known:
+                raise UserError(
+                    f"{adapter.name} has no {part} parameter {parameter!r}",
+                    where=document.place((name, part, parameter)),
+                    hint=did_you_mean(parameter, known),
+                )
+    changed = replace(adapter, build_overlay=schema.build, search_overlay=schema.search)
+    return ForeignEntry(schema, changed)
+
+
+def _check_metrics(schema: ForeignSchema, adapter: ForeignAdapter, place: str) -> None:
+    wrong = [metric for metric in schema.metrics or () if metric not in adapter.metrics]
+    if wrong or not adapter.metrics:
+        raise UserError(
+            f"{adapter.name} has no settings for {', '.join(wrong) or 'any metric of ours'}",
+            where=place,
+            expected="one of " + ", ".join(adapter.metrics) if adapter.metrics else None,
+        )

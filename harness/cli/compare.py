@@ -22,8 +22,11 @@ _WIDE = 100
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="The old side: a results folder, algorithm or label.")],
-    b: Annotated[str, typer.Argument(help="The new side, of the same kind.")],
+    a: Annotated[
+        str,
+        typer.Argument(help="The old side: a results folder, a git commit, an algorithm or label."),
+    ],
+    b: Annotated[str, typer.Argument(help="The new side, likewise.")],
     recall: Annotated[
         list[float] | None, typer.Option("--recall", help="Recall to compare at; may be repeated.")
     ] = None,
@@ -42,15 +45,21 @@ def compare(
 ) -> None:
     """Compare the QPS of B with that of A at fixed recalls: ratio, 95 % interval, verdict.
 
-    Two results folders are compared curve by curve. Two algorithms or labels of one results folder
-    are compared build by build, as they ran next to each other. Verdicts are corrected for the
-    number of comparisons (Holm).
+    Two algorithms or labels of one results folder are compared build by build, as they ran next to
+    each other. Folders and commits are compared curve by curve. A commit is that of the harness
+    which measured, as each result records it: digits of its hash, or a revision that git knows here
+    (main, HEAD~1). Its results are looked for in the results folder, stale ones among them, or in
+    another folder by FOLDER@COMMIT. Verdicts are corrected for the number of comparisons (Holm).
 
     Examples:
 
       annharness compare pq anisotropic-pq
 
       annharness compare results-main results-branch --fail-if-slower 10%
+
+      annharness compare HEAD~1 HEAD
+
+      annharness compare old-results@1a2b3c4 results@5d6e7f8
     """
     from harness.report.compare import slower_than, to_json, to_markdown
     from harness.report.files import write_text
@@ -59,38 +68,51 @@ def compare(
     writers = {".json": to_json, ".md": to_markdown}
     if out is not None and out.suffix not in writers:
         raise UserError(f"no comparison ends in {out.suffix!r}", expected=", ".join(writers))
-    found = _found(a, b, recall, results)
+    found, title = _found(a, b, recall, results)
     if out is not None:
         write_text(out, writers[out.suffix](found))
     console = Console()
-    console.print(_table(found, console.width))
+    console.print(_table(found, title, console.width))
     if share is not None and slower_than(found, share):
         raise typer.Exit(_SLOWER)
 
 
-def _found(a: str, b: str, recall: list[float] | None, results: Path) -> list[Comparison]:
+def _found(
+    a: str, b: str, recall: list[float] | None, results: Path
+) -> tuple[list[Comparison], str]:
+    """The comparisons, and what stands above them where the curves do not name the sides."""
+    from harness.cli.sides import sides_of
     from harness.report.compare import compare_curves, compare_tables
     from harness.report.fastest import LEVELS
-    from harness.results.table import load_results
 
     levels = sorted(recall) if recall else LEVELS
     if any(not 0 < level <= 1 for level in levels):
         raise UserError("a recall lies above 0 and at most at 1", where="--recall")
-    if Path(a).is_dir() and Path(b).is_dir():
-        return compare_tables(load_results(Path(a)), load_results(Path(b)), levels)
-    return compare_curves(load_results(results), a, b, levels)
+    old, new, shared = sides_of(a, b, results)
+    if old.table is not None and new.table is not None:
+        title = f"old: {old.name}, new: {new.name}"
+        return compare_tables(old.table, new.table, levels), title
+    assert shared is not None
+    return compare_curves(shared, old.name, new.name, levels), ""
 
 
-def _table(found: list[Comparison], width: int) -> Table:
-    """The comparisons; below 100 columns without the QPS of both sides."""
+def _table(found: list[Comparison], title: str, width: int) -> Table:
+    """The comparisons; below 100 columns without the QPS of both sides.
+
+    Where the title tells the sides apart, both curves have one name, which stands there once.
+    """
     from harness.report.compare import HEADINGS, cells
 
     table = Table(box=None, pad_edge=False, caption="ratio: new QPS over old, 95 % interval")
-    kept = [i for i, name in enumerate(HEADINGS) if width >= _WIDE or "QPS" not in name]
+    table.title, table.title_justify = escape(title) or None, "left"
+    left_out = {"new"} if title else set()
+    left_out |= set() if width >= _WIDE else {"old QPS", "new QPS"}
+    kept = [i for i, name in enumerate(HEADINGS) if name not in left_out]
     for heading in (HEADINGS[i] for i in kept):
         right = heading in ("k", "recall", "old QPS", "new QPS")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "ratio")
+        words = "curve" if title and heading == "old" else heading
+        table.add_column(words, justify="right" if right else "left", no_wrap=heading == "ratio")
     for one in found:
-        words = cells(one)
-        table.add_row(*(escape(words[i]) for i in kept), style=_COLOURS[one.verdict])
+        texts = cells(one)
+        table.add_row(*(escape(texts[i]) for i in kept), style=_COLOURS[one.verdict])
     return table

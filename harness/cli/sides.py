@@ -1,0 +1,118 @@
+"""What the two words after `annharness compare` mean: folders, commits, algorithms or labels."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.contracts import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN_DIGITS = 10
+_HEX = re.compile(r"[0-9a-f]{4,40}")
+_GIT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side: what it is called, and its own table; None if it is a curve of the shared one."""
+
+    name: str
+    table: pd.DataFrame | None
+
+
+def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side, pd.DataFrame | None]:
+    """Return both sides and the table of the results folder, None if neither needs it.
+
+    A folder comes before an algorithm or label of the same name, and that before a commit.
+
+    Raises
+    ------
+    UserError
+        If a word means nothing, or one side is a curve and the other is not.
+    """
+    from harness.results.table import load_results
+
+    shared = None if _is_of_folder(a) and _is_of_folder(b) else load_results(results)
+    old, new = (_side(text, results, shared) for text in (a, b))
+    if (old.table is None) != (new.table is None):
+        raise UserError(
+            "the two sides are of different kinds",
+            expected="two algorithms or labels, or two of folders and commits",
+            got=f"{a!r} is {_kind(old)}, {b!r} is {_kind(new)}",
+        )
+    return old, new, shared
+
+
+def _kind(side: Side) -> str:
+    return "an algorithm or label" if side.table is None else "a folder or commit"
+
+
+def _is_of_folder(text: str) -> bool:
+    return _is_folder(text) or _is_folder(text.rpartition("@")[0])
+
+
+def _is_folder(text: str) -> bool:
+    return bool(text) and Path(text).is_dir()  # an empty path is the current folder
+
+
+def _side(text: str, results: Path, shared: pd.DataFrame | None) -> Side:
+    from harness.results.table import load_results
+
+    if _is_folder(text):
+        return Side(text, load_results(Path(text)))
+    folder, _, revision = text.rpartition("@")
+    if _is_folder(folder):
+        table = load_results(Path(folder))
+        return _at_commit(Path(folder), _commit(revision, table, folder))
+    assert shared is not None  # only sides that are folders do without
+    if len(shared) and text in {*shared["algorithm"], *shared["label"]}:
+        return Side(text, None)
+    return _at_commit(results, _commit(text, shared, str(results)))
+
+
+def _at_commit(folder: Path, commit: str) -> Side:
+    from harness.results.table import load_results
+
+    table = load_results(folder, stale=False, commit=commit)
+    name = commit[:_SHOWN_DIGITS]
+    if table["dirty"].any():
+        count = int(table["dirty"].sum())
+        print(f"{name}: {count} points measured with uncommitted changes", file=sys.stderr)
+    return Side(name, table)
+
+
+def _commit(text: str, table: pd.DataFrame, where: str) -> str:
+    """The whole hash of the stored commit that a prefix or a revision of git means."""
+    known = sorted({commit for row in table.get("commits", ()) for commit in row})
+    found = [commit for commit in known if _HEX.fullmatch(text) and commit.startswith(text)]
+    found = found or [commit for commit in known if commit == _resolved(text)]
+    if len(found) != 1:
+        names = sorted({*table["algorithm"], *table["label"]}) if len(table) else []
+        raise UserError(
+            f"{text!r} is several commits" if found else f"no results of {text!r}",
+            where=where,
+            expected=f"a folder; an algorithm or label: {', '.join(names) or 'none stored'}; "
+            f"a commit: {', '.join(c[:_SHOWN_DIGITS] for c in known) or 'none stored'}",
+            hint=None if found else "run the suite at that commit, into this folder or another",
+        )
+    return found[0]
+
+
+def _resolved(revision: str) -> str | None:
+    """The hash that git gives a revision such as `main` or `HEAD~1` of the current clone."""
+    command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options"]
+    try:
+        done = subprocess.run(
+            [*command, f"{revision}^{{commit}}"], capture_output=True, text=True,
+            timeout=_GIT_SECONDS, check=True,
+        )  # fmt: skip
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return str(done.stdout).strip()

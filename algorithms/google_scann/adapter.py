@@ -87,6 +87,7 @@ class ScannTree(_Scann):
             self.build["leaves"],
             1,
             training_sample_size=min(n, self.build["training_points"]),
+            random_init=self.build["init"] == "random",
             soar_lambda=self.build["soar"],
         )
         return self._hashed(builder, self.build["block"], n).reorder(100)

@@ -7,6 +7,7 @@ from harness.contracts import Algorithm
 
 from . import factory
 from .layers import layers, saved_bytes
+from .opq import train_opq_for
 from .seeding import seed_all
 
 
@@ -102,25 +103,34 @@ class IVF(FaissIndex):
     """Inverted lists of whole rows: nlist (null: see `factory.lists`), storage."""
 
     def _factory(self, n, d):
-        return factory.ivf(n, self.build["nlist"], self.build["storage"])
+        return factory.ivf(n, d, self.build["nlist"], self.build["storage"])
 
 
 class IVFPQ(FaissIndex):
     """Inverted lists of product-quantized residuals: nlist, width, nbits, rotation, refine."""
 
     def _factory(self, n, d):
-        codes = f"x{self.build['nbits']}np"  # no polysemous training, which only its filter uses
+        codes = f"x{self._nbits()}np"  # no polysemous training, which only its filter uses
         return factory.ivf_pq(n, d, codes, **_chosen(self.build, "nlist width rotation refine"))
 
+    def _nbits(self):
+        return self.build["nbits"]
 
-class IVFPQFastScan(FaissIndex):
+    def _configure(self):
+        self._kept = train_opq_for(self._index, self._nbits(), self.build["seed"])
+
+
+class IVFPQFastScan(IVFPQ):
     """The same with 4-bit codes, scanned in registers."""
 
     def _factory(self, n, d):
         return factory.ivf_pq(n, d, "x4fsr", **_chosen(self.build, "nlist width rotation refine"))
 
+    def _nbits(self):
+        return 4
 
-class PQFastScan(FaissIndex):
+
+class PQFastScan(IVFPQFastScan):
     """4-bit product quantization of whole rows, all of them scanned: width, rotation, refine."""
 
     def _factory(self, n, d):
@@ -139,7 +149,7 @@ class Scalar(FaissIndex):
     """Scalar quantization, every dimension by itself: codec, refine."""
 
     def _factory(self, n, d):
-        return factory.refined(self.build["codec"], self.build["refine"])
+        return factory.refined(factory.scalar(d, self.build["codec"]), self.build["refine"])
 
 
 class RaBitQ(FaissIndex):
@@ -153,10 +163,12 @@ class HNSW(FaissIndex):
     """A navigable graph in levels: M, efConstruction, storage."""
 
     def _factory(self, n, d):
-        return f"HNSW{self.build['M']},{self.build['storage']}"
+        return factory.scalar(d, self.build["storage"], before=f"HNSW{self.build['M']},")
 
     def _configure(self):
-        self._index.hnsw.efConstruction = self.build["efConstruction"]
+        for layer in layers(self._index):
+            if hasattr(layer, "hnsw"):
+                layer.hnsw.efConstruction = self.build["efConstruction"]
 
 
 class NSG(FaissIndex):

@@ -6,6 +6,7 @@ multiple; OPQ leaves the last directions out instead.
 
 import math
 
+_LANES = 8
 _ADDITIVE_NORMS = {"RQ": "rq2x4", "LSQ": "lsq2x4"}
 
 
@@ -20,9 +21,20 @@ def refined(codes, refine):
     return codes + copies[refine]
 
 
-def ivf(n, nlist, storage):
-    """Return inverted lists of rows stored as `Flat`, `SQfp16`, `SQ8`, ..."""
-    return f"IVF{lists(n, nlist)},{storage}"
+def scalar(d, codec, before=""):
+    """Return rows stored as `Flat`, `SQfp16`, `SQ8`, ...; `before` stands ahead of it.
+
+    FAISS scans scalar codes in registers only where the dimension is a multiple of 8, and else
+    up to ten times slower: rows are padded to that.
+    """
+    padded = -(-d // _LANES) * _LANES
+    pad = "" if codec == "Flat" or padded == d else f"Pad{padded},"
+    return f"{pad}{before}{codec}"
+
+
+def ivf(n, d, nlist, storage):
+    """Return inverted lists of rows stored as in `scalar`."""
+    return scalar(d, storage, before=f"IVF{lists(n, nlist)},")
 
 
 def pq(d, codes, *, width, rotation, refine, before=""):

@@ -20,6 +20,7 @@ from harness.checks.verdicts import Verdict
 from harness.contracts import UserError
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.names import did_you_mean
+from harness.running.environments import EnvironmentFailed, make_environment
 from harness.running.executor import Executor, Outcome, TaskFailure
 from harness.running.job import Job, SearchTask
 from harness.running.machine import free_memory_bytes
@@ -60,6 +61,7 @@ class Conductor:
         self._timeout = timeout
         self._verdicts: dict[str, Verdict] = {}
         self._answers: list[list[int]] = []
+        self._python: str | None = None
 
     def run(self, say: Say = lambda text: None) -> list[Verdict]:
         """Return the verdicts of all checks, in their order."""
@@ -67,6 +69,11 @@ class Conductor:
         if missing:
             why = f"not installed: {', '.join(missing)} ({self._definition.install_line()})"
             return [Verdict("everything", "skip", why=why)]
+        if self._definition.isolated:
+            try:
+                self._python = str(make_environment(self._definition.requires, say).python)
+            except EnvironmentFailed as failed:
+                return [Verdict("everything", "fail", "an environment of its own", failed.reason)]
         trials = self._chosen(trials_of(self._definition, Shape(*self._sample.base.shape)))
         with written(self._sample) as folder:
             self._run_all(self._settled(trials), folder, say)
@@ -148,6 +155,7 @@ class Conductor:
         details: dict[str, Any] = {
             "entry": asdict(entry_of(definition)),
             "trials": [trial.to_json() for trial in trials],
+            "foreign": {metric: definition.foreign_call(metric) for metric in definition.metrics},
         }
         return Job(
             title=f"check {definition.name}",
@@ -168,6 +176,7 @@ class Conductor:
             folder="",
             program=PROGRAM,
             details=details,
+            python=self._python,
         )
 
 

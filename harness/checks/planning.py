@@ -21,6 +21,17 @@ _FEW_ROWS = (300, 50)
 _MOST_SEARCHES = 6
 _WRONG_NUMBER, _WRONG_TEXT = -1, "no-such-value"
 
+_COPIES = "adapters of other harnesses get copies that they may write to"
+_POSITIONAL = "adapters of other harnesses get their arguments by position, unchecked"
+_OWN_ADAPTERS_ONLY = {
+    "base-not-written": _COPIES,
+    "arguments-kept": _COPIES,
+    "read-only-inputs": _COPIES,
+    "unknown-parameter": _POSITIONAL,
+    "bad-parameters": _POSITIONAL,
+    "index-bytes": "adapters of other harnesses count the growth of the process",
+}
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -50,7 +61,7 @@ def trials_of(definition: AlgorithmDefinition, shape: Shape) -> list[Trial]:
 def entry_of(definition: AlgorithmDefinition) -> Entry:
     """Return what the entry declares."""
     floor = DEFAULT_FLOOR if definition.floor is None else definition.floor
-    return Entry(definition.exact_order, floor, definition.in_answers)
+    return Entry(definition.exact_order, floor)
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,9 @@ class _Plan:
 
     def trials(self, check: str) -> Iterator[Trial]:
         special = getattr(self, "_" + check.replace("-", "_"), None)
-        if special is not None:
+        if self.definition.foreign is not None and check in _OWN_ADAPTERS_ONLY:
+            yield Trial(check, refusal=_OWN_ADAPTERS_ONLY[check])
+        elif special is not None:
             yield from special(check)
         else:
             yield self._trial(check, self._main(self.definition.metrics[0]))

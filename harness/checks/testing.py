@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,9 @@ from harness.checks.entries import check_entry
 from harness.checks.planning import Shape, trials_of
 from harness.checks.sample import BASE_ROWS
 from harness.checks.verdicts import Verdict
+from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.registry import Registry, load_registry
+from harness.running.environments import find_environment
 
 _D = 50  # of the sample; only the names of trials depend on it, and they do not
 
@@ -50,9 +53,19 @@ def titles_of(name: str, plugins: Sequence[Path] = ()) -> list[str]:
 
 
 def algorithms_ready(plugins: Sequence[Path] = ()) -> dict[str, str]:
-    """Return all registered algorithms by name, each with what it lacks; empty text if nothing."""
+    """Return all registered algorithms by name, each with what it lacks; empty text if nothing.
+
+    Environments of isolated algorithms are made in CI; elsewhere one that is not there is lacking.
+    """
     found = _registry(tuple(plugins)).algorithms
-    return {name: ", ".join(definition.missing()) for name, definition in found.items()}
+    return {name: _lacking(definition) for name, definition in found.items()}
+
+
+def _lacking(definition: AlgorithmDefinition) -> str:
+    if definition.isolated and find_environment(definition.requires) is None:
+        made = f"its environment (annharness check {definition.name} makes it)"
+        return "" if os.environ.get("CI") else made
+    return ", ".join(definition.missing())
 
 
 def require_pass(verdict: Verdict) -> None:

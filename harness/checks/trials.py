@@ -33,7 +33,6 @@ class Entry:
 
     exact_order: bool
     floor: float
-    in_answers: bool
 
 
 @dataclass(frozen=True)

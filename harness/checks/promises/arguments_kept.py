@@ -29,7 +29,7 @@ def check(bench: Bench, trial: Trial) -> None:
 def _require_parameters_kept(bench: Bench, trial: Trial) -> None:
     parameters = bench.parameters(trial.case)
     given = copy.deepcopy(parameters)
-    bench.adapter(trial.case.metric, **parameters)
+    bench.adapter(trial.case.metric)(trial.case.metric, **parameters)
     if parameters != given:
         raise Failed(f"build parameters {given} as they were", f"the constructor made {parameters}")
 

@@ -1,0 +1,88 @@
+"""`annharness new`: what it writes passes at once."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import yaml
+
+from harness.cli.new import class_name_of, identifier_of
+
+
+def test_a_new_algorithm_passes_its_checks_and_its_own_test(command, tmp_path):
+    done = command("new", "my-index", "--plugins", "plugins")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "plugins" / "algorithms" / "my_index"
+    files = ["adapter.py", "config.yml", "suite.yml", "test_my_index.py"]
+    assert sorted(path.name for path in folder.iterdir()) == files
+    assert len((folder / "adapter.py").read_text().splitlines()) <= 50
+    assert "annharness check my-index --plugins plugins" in done.stdout
+    tested = command.raw([sys.executable, "-m", "pytest", "-q", str(folder)])
+    assert tested.returncode == 0, tested.stdout
+    assert "failed" not in tested.stdout
+    listed = command("list", "algorithms", "--plugins", "plugins")
+    assert "my-index" in listed.stdout
+
+
+def test_a_new_dataset_passes_its_own_test(command, tmp_path):
+    done = command("new", "2nd-set", "--dataset", "--out", "plugins")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "plugins" / "datasets" / "plugin_2nd_set"
+    tested = command.raw([sys.executable, "-m", "pytest", "-q", str(folder)])
+    assert tested.returncode == 0, tested.stdout
+    verified = command("data", "verify", "2nd-set", "--plugins", "plugins")
+    assert verified.returncode == 0, verified.stderr
+    assert "300 rows" in verified.stdout
+
+
+def test_the_suite_of_a_new_algorithm_names_it_beside_others(command, tmp_path):
+    assert command("new", "beside", "--out", "plugins").returncode == 0
+    suite = yaml.safe_load((tmp_path / "plugins/algorithms/beside/suite.yml").read_text())
+    assert list(suite["algorithms"]) == ["beside", "exact", "faiss-pq"]
+
+
+def test_without_a_folder_it_goes_to_the_users_own(command, tmp_path):
+    done = command("new", "mine")
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "user-data").rglob("algorithms/mine/adapter.py"))
+    assert "mine" in command("list", "algorithms").stdout
+
+
+def test_nothing_is_overwritten(command, tmp_path):
+    assert command("new", "mine", "--out", "plugins").returncode == 0
+    adapter = tmp_path / "plugins/algorithms/mine/adapter.py"
+    adapter.write_text("# edited\n")
+    for name, message in (("mine", "'mine' is taken"), ("exact", "'exact' is taken")):
+        done = command("new", name, "--out", "plugins")
+        assert done.returncode == 2
+        assert message in done.stderr
+    (adapter.parent / "config.yml").unlink()  # no plug-in any more, yet somebody's folder
+    done = command("new", "mine", "--out", "plugins")
+    assert done.returncode == 2
+    assert "there is a folder 'mine' already" in done.stderr
+    assert adapter.read_text() == "# edited\n"
+    assert [path.name for path in adapter.parent.parent.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["My_Index", "-x", "a b", "../up", ""])
+def test_names_that_nobody_can_type_are_refused(command, tmp_path, name):
+    done = command("new", "--out", "plugins", "--", name)
+    assert done.returncode == 2
+    assert not (tmp_path / "plugins").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(command, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = command("new", "mine", "--out", "file")
+    assert done.returncode == 2
+    assert "cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_folders_are_packages_and_classes_have_names():
+    assert identifier_of("my-index.v2") == "my_index_v2"
+    assert identifier_of("class") == "plugin_class"
+    assert identifier_of("3d") == "plugin_3d"
+    assert class_name_of("my-index") == "MyIndex"
+    assert class_name_of("3d") == "Plugin3d"

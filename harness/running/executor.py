@@ -270,12 +270,19 @@ def child_environment(job: Job, cache: Path) -> dict[str, str]:
         **os.environ,
         **pool_environment(max(job.build_threads, job.threads)),
         "PYTHONPATH": os.pathsep.join(_import_paths(job)),
+        "PATH": os.pathsep.join(_program_paths(job)),
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
         "NUMBA_CACHE_DIR": str(cache / "numba"),
         "ANNHARNESS_PARENT": str(os.getpid()),
         "ANNHARNESS_JOB": job.folder,
     }
+
+
+def _program_paths(job: Job) -> list[str]:
+    """Where an adapter finds programs: those of its own environment first."""
+    own = [] if job.python is None else [str(Path(job.python).parent)]
+    return [*own, os.environ.get("PATH", os.defpath)]
 
 
 def _import_paths(job: Job) -> list[str]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from harness.checks.entries import check_entry
+from harness.contracts import UserError
+
 PLANTED = Path(__file__).parents[1] / "checks" / "plugins"
+
+
+@pytest.fixture
+def own_cache(monkeypatch, session_cache):
+    monkeypatch.setenv("ANNHARNESS_DATA", str(session_cache))
 
 
 def lines_of(text: str) -> dict[str, str]:
@@ -38,43 +48,43 @@ def test_a_failure_says_what_was_expected_and_what_came_and_the_others_go_on(com
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_rows_may_come_from_a_file(command, small_hdf5):
-    done = command("check", "exact", "--dataset", small_hdf5, "--only", "k-all")
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_rows_may_come_from_a_file(own_cache, small_hdf5):
+    verdicts = check_entry("exact", dataset=str(small_hdf5), only=["k-all"])
+    assert [verdict.status for verdict in verdicts] == ["pass", "pass"]
 
 
-def test_what_is_not_installed_is_skipped_by_name(command, tmp_path):
-    folder = tmp_path / "mine" / "algorithms" / "absent"
+def write_entry(root: Path, name: str, entry: str) -> None:
+    folder = root / "algorithms" / name
     folder.mkdir(parents=True)
     (folder / "adapter.py").write_text("import no_such_library\n")
-    (folder / "config.yml").write_text(
-        "absent: {adapter: 'adapter:A', about: It., metrics: [angular], requires: [no-such-lib]}\n"
-    )
-    done = command("check", "absent", "--plugins", tmp_path / "mine")
-    assert done.returncode == 0
-    assert "not installed: no-such-lib (pip install 'no-such-lib')" in done.stdout
+    text = f"{name}: {{adapter: 'adapter:A', about: It., metrics: [angular], {entry}}}\n"
+    (folder / "config.yml").write_text(text)
 
 
-def test_wrong_names_exit_2(command, tmp_path):
-    for arguments, message in (
-        (["exakt"], "did you mean 'exact'"),
-        (["exact", "--only", "k-on"], "did you mean 'k-one'"),
-        (["exact", "--dataset", "glove-50-10"], "did you mean 'glove-50-10k'"),
-    ):
-        done = command("check", *arguments)
-        assert done.returncode == 2, done.stdout
-        assert message in done.stderr
-        assert "Traceback" not in done.stderr
+def test_what_is_not_installed_is_skipped_by_name(own_cache, tmp_path):
+    write_entry(tmp_path, "absent", "requires: [no-such-lib]")
+    [verdict] = check_entry("absent", [tmp_path])
+    assert (verdict.title, verdict.status) == ("everything", "skip")
+    assert verdict.why == "not installed: no-such-lib (pip install 'no-such-lib')"
 
 
-def test_expected_failures_must_name_a_check(command, tmp_path):
-    folder = tmp_path / "mine" / "algorithms" / "typing_error"
-    folder.mkdir(parents=True)
-    (folder / "adapter.py").write_text("")
-    (folder / "config.yml").write_text(
-        "typing-error: {adapter: 'adapter:A', about: It., metrics: [angular],\n"
-        "  expected_failures: {recal: why}}\n"
-    )
-    done = command("check", "typing-error", "--plugins", tmp_path / "mine")
+def test_a_library_that_cannot_be_imported_is_named(own_cache, tmp_path):
+    write_entry(tmp_path, "broken", "requires: []")
+    verdicts = check_entry("broken", [tmp_path])
+    assert verdicts[0].status == "fail"
+    assert "No module named 'no_such_library'" in verdicts[0].got
+
+
+def test_expected_failures_must_name_a_check(own_cache, tmp_path):
+    write_entry(tmp_path, "mistyped", "expected_failures: {recal: why}")
+    with pytest.raises(UserError, match=r"no check is called 'recal'"):
+        check_entry("mistyped", [tmp_path])
+
+
+def test_wrong_names_exit_2(command, own_cache):
+    done = command("check", "exakt")
     assert done.returncode == 2
-    assert "did you mean" in done.stderr
+    assert "did you mean 'exact'" in done.stderr
+    assert "Traceback" not in done.stderr
+    with pytest.raises(UserError, match="did you mean 'glove-50-10k'"):
+        check_entry("exact", dataset="glove-50-10")

@@ -38,9 +38,9 @@ test: $(STAMP) ## the tests, under five minutes on two cores
 test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "slow or faults or network or browser or adapters"
 
-peers: $(STAMP) ## add the optional competitors that the tests compare with
-	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,scann]' || \
-	    $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,scann]'
+peers: $(STAMP) ## add the libraries of the optional adapters, which the tests marked `adapters` need
+	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,peers]' || \
+	    $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

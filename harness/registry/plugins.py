@@ -48,7 +48,7 @@ def user_plugin_folder() -> Path:
 
 
 def plugin_roots(named: Sequence[Path] = ()) -> list[Path]:
-    """Return every root that is searched, the house itself first.
+    """Return every root that is searched, the house itself first, without installed packages.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def plugin_roots(named: Sequence[Path] = ()) -> list[Path]:
         If a root named by `--plugins` or `ANNHARNESS_PLUGINS` holds neither `algorithms/` nor
         `datasets/`.
     """
-    asked = [*named, *_roots_of_environment()]
+    asked = [*named, *roots_of_environment()]
     for root in asked:
         if not any((root / kind).is_dir() for kind in ("algorithms", "datasets")):
             raise UserError(
@@ -86,14 +86,10 @@ def find_folders(kind: Kind, roots: Iterable[Path]) -> list[PluginFolder]:
         If two folders have the same name, or one has a name that Python cannot import.
     """
     found: dict[str, PluginFolder] = {}
-    for path in _candidates(kind, roots):
-        _check_folder_name(path)
+    for path in candidates(kind, roots):
+        check_folder_name(path)
         if path.name in found:
-            raise UserError(
-                f"two plug-in folders are called {path.name!r}",
-                where=f"{found[path.name].path} and {path}",
-                hint="rename one of them",
-            )
+            raise two_folders(found[path.name].path, path)
         found[path.name] = PluginFolder(kind, path)
     return [found[name] for name in sorted(found)]
 
@@ -120,19 +116,31 @@ def _own_roots() -> list[Path]:
     return [root for root in (package, package.parent) if (root / "algorithms").is_dir()]
 
 
-def _roots_of_environment() -> list[Path]:
+def roots_of_environment() -> list[Path]:
+    """Return the roots that the environment variable names."""
     parts = os.environ.get(PLUGINS_VARIABLE, "").split(os.pathsep)
     return [Path(part).expanduser() for part in parts if part]
 
 
-def _candidates(kind: Kind, roots: Iterable[Path]) -> Iterator[Path]:
+def two_folders(one: Path, other: Path) -> UserError:
+    """Return the error that two plug-in folders of one kind have the same name."""
+    return UserError(
+        f"two plug-in folders are called {one.name!r}",
+        where=f"{one} and {other}",
+        hint="rename one of them",
+    )
+
+
+def candidates(kind: Kind, roots: Iterable[Path]) -> Iterator[Path]:
+    """Yield the folders of one kind below the roots that hold a registry file."""
     for root in roots:
         parent = root / kind
         if parent.is_dir():
             yield from sorted(path.parent for path in parent.glob(f"*/{_CONFIG}"))
 
 
-def _check_folder_name(path: Path) -> None:
+def check_folder_name(path: Path) -> None:
+    """Raise a `UserError` unless Python can import a folder of this name."""
     if not path.name.isidentifier() or keyword.iskeyword(path.name):
         raise UserError(
             f"a plug-in folder cannot be called {path.name!r}",

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition
 from harness.registry.algorithms import AlgorithmDefinition, read_algorithms
 from harness.registry.datasets import read_datasets
+from harness.registry.installed import InstalledRoot, installed_roots
 from harness.registry.names import did_you_mean
-from harness.registry.plugins import PluginFolder, find_folders, open_roots, plugin_roots
+from harness.registry.plugins import (
+    Kind,
+    PluginFolder,
+    candidates,
+    check_folder_name,
+    find_folders,
+    open_roots,
+    plugin_roots,
+    two_folders,
+)
+from harness.registry.sources import PluginSource, brought_by
 
 
 class _Entry(Protocol):
@@ -24,14 +35,25 @@ class _Entry(Protocol):
 
 Entry = TypeVar("Entry", bound=_Entry)
 
+_READERS: dict[Kind, Callable[[PluginFolder], Sequence[_Entry]]] = {
+    "algorithms": read_algorithms,
+    "datasets": read_datasets,
+}
+
 
 @dataclass(frozen=True)
 class Registry:
-    """All entries by name. `roots` are the folders that were searched."""
+    """All entries by name. `roots` are the folders that were searched, `sources` say whose."""
 
     algorithms: Mapping[str, AlgorithmDefinition]
     datasets: Mapping[str, DatasetDefinition]
     roots: tuple[Path, ...]
+    sources: tuple[PluginSource, ...] = ()
+
+    @property
+    def problems(self) -> list[UserError]:
+        """What was skipped because it was broken."""
+        return [problem for source in self.sources for problem in source.problems]
 
     def algorithm(self, name: str) -> AlgorithmDefinition:
         """Return an entry, or raise a `UserError` that names the nearest ones."""
@@ -43,38 +65,88 @@ class Registry:
 
 
 def load_registry(plugins: Sequence[Path] = ()) -> Registry:
-    """Read every registry file of the house, of the user and of the named folders.
+    """Read every registry file of the house, of the user, of named folders and installed packages.
 
-    No adapter is imported. Afterwards the plug-ins can be imported by their package names.
+    No adapter is imported. Afterwards the plug-ins can be imported by their package names. What is
+    broken in an installed package is skipped and named in `sources`: its author must mend it.
 
     Raises
     ------
     UserError
-        If a file has mistakes, or two folders or entries share a name.
+        If a file elsewhere has mistakes, or two folders or entries share a name.
     """
     roots = plugin_roots(plugins)
-    open_roots(roots)
+    reading = _Reading()
+    for kind in _READERS:
+        for folder in find_folders(kind, roots):
+            reading.take(folder)
+    own = [reading.source(root, brought_by(root, plugins)) for root in roots]
+    installed = [reading.take_installed(found) for found in installed_roots()]
+    sources = [*own, *(source for source in installed if source.path not in roots)]
+    opened = [source.path for source in sources if source.path is not None]
+    open_roots(opened)
     return Registry(
-        algorithms=_entries(find_folders("algorithms", roots), read_algorithms),
-        datasets=_entries(find_folders("datasets", roots), read_datasets),
-        roots=tuple(roots),
+        algorithms=dict(sorted(reading.entries["algorithms"].items())),
+        datasets=dict(sorted(reading.entries["datasets"].items())),
+        roots=tuple(opened),
+        sources=tuple(sources),
     )
 
 
-def _entries(
-    folders: Iterable[PluginFolder], read: Callable[[PluginFolder], list[Entry]]
-) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    for folder in folders:
-        for entry in read(folder):
-            if entry.name in found:
+class _Reading:
+    """Entries as they are read, folder by folder, with the folder that each came from."""
+
+    def __init__(self) -> None:
+        self.entries: dict[Kind, dict[str, Any]] = {kind: {} for kind in _READERS}
+        self._folders: dict[tuple[Kind, str], PluginFolder] = {}
+
+    def take(self, folder: PluginFolder) -> None:
+        """Read a folder; either all of it is taken or nothing."""
+        taken = self._folders.setdefault((folder.kind, folder.path.name), folder)
+        if taken.path != folder.path:
+            raise two_folders(taken.path, folder.path)
+        known = self.entries[folder.kind]
+        found = {}
+        for entry in _READERS[folder.kind](folder):
+            if entry.name in known:
                 raise UserError(
                     f"two entries are called {entry.name!r}",
-                    where=f"{found[entry.name].origin} and {entry.origin}",
+                    where=f"{known[entry.name].origin} and {entry.origin}",
                     hint="rename one of them",
                 )
             found[entry.name] = entry
-    return dict(sorted(found.items()))
+        known.update(found)
+
+    def take_installed(self, found: InstalledRoot | UserError) -> PluginSource:
+        """Read an installed package, leaving out what is broken."""
+        if isinstance(found, UserError):
+            return PluginSource(None, "an installed package", problems=(found,))
+        problems = []
+        for kind in _READERS:
+            for path in candidates(kind, [found.path]):
+                try:
+                    check_folder_name(path)
+                    self.take(PluginFolder(kind, path))
+                except UserError as problem:
+                    problems.append(problem)
+        whose = f"{found.package} {found.version}"
+        source = self.source(found.path, whose)
+        return replace(
+            source, package=found.package, version=found.version, problems=tuple(problems)
+        )
+
+    def source(self, root: Path, whose: str) -> PluginSource:
+        """Return what was read below a root."""
+        names = {
+            kind: tuple(sorted(n for n, entry in known.items() if _stands_below(entry, root)))
+            for kind, known in self.entries.items()
+        }
+        return PluginSource(root, whose, algorithms=names["algorithms"], datasets=names["datasets"])
+
+
+def _stands_below(entry: Any, root: Path) -> bool:
+    folder = entry.folder if isinstance(entry.folder, Path) else entry.folder.path
+    return Path(folder).parent.parent == root
 
 
 def _named(kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:

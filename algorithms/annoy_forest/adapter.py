@@ -10,12 +10,12 @@ from harness.contracts import Algorithm, allotted_threads
 
 
 class AnnoyForest(Algorithm):
-    """annoy's index under its own `angular` or `euclidean`.
+    """annoy's index under its own metrics; for inner products that is `dot`.
 
     Parameters
     ----------
     metric
-        `angular` or `euclidean`.
+        Any.
     trees
         How many trees.
     seed
@@ -26,7 +26,8 @@ class AnnoyForest(Algorithm):
 
     def fit(self, base):
         """Add `base`, `(n, d)` float32, row by row, and grow the trees by the allotted threads."""
-        self._index = AnnoyIndex(base.shape[1], self.metric)
+        kind = "dot" if self.metric == "inner_product" else self.metric
+        self._index = AnnoyIndex(base.shape[1], kind)
         self._index.set_seed(self.build["seed"])
         for i, row in enumerate(base):
             self._index.add_item(i, row)

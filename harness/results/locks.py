@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,3 +29,21 @@ def _acquired(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def among_writers(folder: Path, when_alone: Callable[[], None]) -> Iterator[None]:
+    """Count as a writer of `folder` while the block runs; call `when_alone` first if there is none.
+
+    What a killed writer left half-written can be told from what another is writing only when
+    nobody else writes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / "writers.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if _acquired(handle):
+            when_alone()
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from harness.contracts import UserError
 from harness.contracts.dataset import Truth
 from harness.results.files import read_point, read_settled, write_point
 from harness.results.identity import PointIdentity, slug
+from harness.results.locks import among_writers
 from harness.results.point import Build, Failure, PointHeader, StoredPoint, extended
 from harness.whole_files import replacing
 
@@ -153,6 +155,17 @@ class ResultStore:
         self.forget_failure(header)
         stem = self.path_of(header)
         stem.with_name(stem.name + _POINT).unlink(missing_ok=True)
+
+    @contextmanager
+    def open_for_writing(self) -> Iterator[None]:
+        """Count as a writer while the block runs; the first one removes what killed ones left."""
+        with among_writers(self.root / ".locks", self._remove_leftovers):
+            yield
+
+    def _remove_leftovers(self) -> None:
+        for pattern in ("*/*/*/.*.part", "*/*/.truth-*"):
+            for path in self.root.glob(pattern):
+                path.unlink(missing_ok=True)
 
     def scan(self) -> Iterator[Stored | BrokenResult]:
         """Yield everything stored, in the order of the paths."""

@@ -103,6 +103,13 @@ class Runner:
         StoreFull
             If the results folder can no longer be written.
         """
+        try:
+            with self.store.open_for_writing():
+                return self._run()
+        except OSError as error:
+            raise self._full(self.store.root, error) from error
+
+    def _run(self) -> RunSummary:
         self._write_truths()
         self._forget()
         missing = {p.header.identity.key: self._missing_builds(p) for p in self._supported()}
@@ -199,14 +206,11 @@ class Runner:
         tasks = self._tasks(group, number)
         if not tasks:
             return True
-        name = f"{group.identity.build_key}-{number}"
-        try:
-            with try_lock(self.store.root / ".locks", name) as held:
-                if held:
-                    self._run_group(group, number)
-                return held
-        except OSError as error:
-            raise self._full(self.store.root, error) from error
+        # One build of an index at a time: each is added to what the files of its points hold.
+        with try_lock(self.store.root / ".locks", group.identity.build_key) as held:
+            if held:
+                self._run_group(group, number)
+            return held
 
     def _tasks(self, group: _Group, number: int) -> tuple[SearchTask, ...]:
         tasks = []

@@ -1,6 +1,11 @@
 """Kill the runner and the worker at random moments; the final table must be as if undisturbed.
 
-python tests/performance/kills.py --kills 200
+    python tests/performance/kills.py --kills 200
+
+Each sequence starts a run on an empty folder, kills it again and again at random moments (the
+runner, its worker, or both at once), gives the command a last time and compares with an undisturbed
+run: keys, statuses, ids and recalls, builds and repeats. No process and no half-written file may be
+left. The answers depend on the seed of each build, so that a build lost or done twice would show.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import h5py
@@ -22,17 +28,54 @@ import psutil
 
 import harness
 
+ADAPTER = '''\
+import os
+
+import numpy as np
+
+from harness.contracts import Algorithm
+
+
+class Sampled(Algorithm):
+    """Exact search over a random part of the rows; fails where it is told to."""
+
+    def __init__(self, metric, how, seed=0):
+        super().__init__(metric, how=how, seed=seed)
+
+    def fit(self, base):
+        order = np.random.default_rng(self.build["seed"]).permutation(len(base))
+        self.ids, self.base = order[:100], base
+        if self.build["how"] == "crash":
+            os.abort()
+
+    def set_search(self, setting=0):
+        self.setting = setting
+
+    def query(self, query, k):
+        if self.build["how"] == "raise" and self.setting == 1:
+            raise RuntimeError("as told")
+        return self.ids[np.argsort(-(self.base[self.ids] @ query))[:k]]
+
+    def index_bytes(self):
+        return self.ids.nbytes
+'''
+ENTRY = """\
+sampled:
+  adapter: adapter:Sampled
+  about: Exact search over a random part of the rows.
+  metrics: [angular]
+  build: {how: [fine, raise, crash], seed: 0}
+  search: {setting: [0, 1]}
+"""
 SUITE = """\
 k: [1, 5]
 datasets: small.hdf5
-algorithms:
-  exact:
-  misbehaving: {build: {how: [nothing, query-raise]}, search: {setting: [0, 2]}}
-builds: 3
+algorithms: {sampled: }
+builds: 2
 repeats: 2
 build_threads: 1
 """
-FAULTS = Path(__file__).parents[1] / "faults"
+MOST_KILLS_IN_A_ROW = 6
 
 
 def main() -> None:
@@ -49,50 +92,61 @@ def main() -> None:
 
 def survive(folder: Path, kills: int, rng: random.Random) -> list[str]:
     """Return what differs after the kills; an empty list is what should come."""
-    write_data(folder / "small.hdf5")
-    (folder / "mine.yml").write_text(SUITE)
+    lay_out(folder)
     began = time.monotonic()
     run(folder, "calm").wait()
     calm_seconds = time.monotonic() - began
     expected = facts(folder / "calm")
-    done = {"runner": 0, "worker": 0}
-    rounds = 0
+    done: Counter[str] = Counter()
     problems: list[str] = []
-    while sum(done.values()) < kills:
-        results = f"stormy-{rounds}"
-        rounds += 1
-        kill_one_run(folder, results, calm_seconds, rng, done, kills)
-        if rng.random() < 0.5:  # go on in the same folder after the kill, once or more
-            kill_one_run(folder, results, calm_seconds, rng, done, kills)
-        process = run(folder, results, "--retry", "crashed")
-        if process.wait() not in (0, 1):
-            problems.append(f"{results}: exit status {process.returncode}")
+    sequences = 0
+    while done.total() < kills:
+        results = f"stormy-{sequences}"
+        sequences += 1
+        for _ in range(min(rng.randint(1, MOST_KILLS_IN_A_ROW), kills - done.total())):
+            kill_one_run(folder, results, calm_seconds, rng, done)
+        last = run(folder, results, "--retry", "crashed").wait()
+        if last not in (0, 1):
+            problems.append(f"{results}: exit status {last}")
         problems += differences(expected, facts(folder / results), results)
-        problems += [f"left running: {pid}" for pid in workers(folder / results)]
-    print(f"kills: {done}, in {rounds} runs")
+        problems += leftovers(folder, folder / results)
+        print(f"{sum(done.values())} kills: {dict(done)}, {len(problems)} problems", flush=True)
     return problems
 
 
-def kill_one_run(folder, results, calm_seconds, rng, done, kills) -> None:
-    process = run(folder, results)
+def kill_one_run(
+    folder: Path, results: str, calm_seconds: float, rng: random.Random, done: Counter[str]
+) -> None:
+    """Start or go on with a run, and kill it or its worker, if it has not ended by then."""
+    process = run(folder, results, *(("--retry", "crashed") if rng.random() < 0.5 else ()))
     time.sleep(rng.uniform(0, calm_seconds))
-    victims = children(process.pid) if rng.random() < 0.5 else []
-    kind = "worker" if victims else "runner"
-    target = rng.choice(victims) if victims else process.pid
-    if process.poll() is None and sum(done.values()) < kills:
-        try:
-            os.kill(target, signal.SIGKILL)
-            done[kind] += 1
-        except ProcessLookupError:
-            pass
+    kind = rng.choice(["runner", "worker", "both"])
+    victims = {
+        "runner": [process.pid],
+        "worker": children(process.pid),
+        "both": [*children(process.pid), process.pid],
+    }[kind]
+    if process.poll() is None and victims:
+        for victim in victims:
+            kill(victim)
+        done[kind] += 1
     process.wait()
 
 
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
 def run(folder: Path, results: str, *more: str) -> subprocess.Popen[bytes]:
+    """Start the command on a results folder."""
     env = {
         **os.environ,
         "ANNHARNESS_DATA": str(folder / "cache"),
-        "ANNHARNESS_PLUGINS": str(FAULTS),
+        "ANNHARNESS_PLUGINS": str(folder / "plugins"),
+        "TMPDIR": str(folder / "temporary"),
     }
     command = [sys.executable, "-m", "harness", "run", "mine.yml", "--results", results, *more]
     nowhere = subprocess.DEVNULL
@@ -100,19 +154,29 @@ def run(folder: Path, results: str, *more: str) -> subprocess.Popen[bytes]:
 
 
 def children(pid: int) -> list[int]:
+    """Return the direct children of the runner: its worker, if one is at work."""
     try:
         return [child.pid for child in psutil.Process(pid).children()]
     except psutil.NoSuchProcess:
         return []
 
 
-def workers(results: Path) -> list[int]:
-    """Workers that nobody watches any more, after a moment to notice."""
-    time.sleep(0.2)
+def leftovers(folder: Path, results: Path) -> list[str]:
+    """Processes that nobody watches any more, after a moment to notice, and half-written files."""
+    deadline = time.monotonic() + 5
+    while (left := workers(folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    halves = [path for path in results.rglob("*.part*") if path.is_file()]
+    jobs = list((folder / "temporary").iterdir())
+    return [f"left running: {pid}" for pid in left] + [f"left: {path}" for path in halves + jobs]
+
+
+def workers(folder: Path) -> list[int]:
+    """Return the processes that work for a job below a folder."""
     found = []
-    for process in psutil.process_iter(["cmdline", "ppid"]):
+    for process in psutil.process_iter(["cmdline"]):
         line = process.info["cmdline"] or []
-        if "harness.running.child" in line and process.info["ppid"] == 1:
+        if "harness.running.child" in line and any(str(folder) in part for part in line):
             found.append(process.pid)
     return found
 
@@ -127,6 +191,7 @@ def facts(results: Path) -> pd.DataFrame:
 
 
 def ids_of(path: str) -> int:
+    """Return a hash of all ids of a result file; 0 where there is none."""
     if not Path(path).exists():
         return 0
     with h5py.File(path) as file:
@@ -135,14 +200,22 @@ def ids_of(path: str) -> int:
 
 
 def differences(expected: pd.DataFrame, found: pd.DataFrame, name: str) -> list[str]:
+    """Return the rows that are not as they should be."""
     if expected.equals(found):
         return []
     return [f"{name} differs:\n{expected}\n{found}"]
 
 
-def write_data(path: Path) -> None:
+def lay_out(folder: Path) -> None:
+    """Write the algorithm, its suite and a small dataset."""
+    plugin = folder / "plugins" / "algorithms" / "sampled"
+    plugin.mkdir(parents=True)
+    (plugin / "adapter.py").write_text(ADAPTER)
+    (plugin / "config.yml").write_text(ENTRY)
+    (folder / "mine.yml").write_text(SUITE)
+    (folder / "temporary").mkdir()
     rng = np.random.default_rng(3)
-    with h5py.File(path, "w") as file:
+    with h5py.File(folder / "small.hdf5", "w") as file:
         file["train"] = rng.standard_normal((300, 8)).astype(np.float32)
         file["test"] = rng.standard_normal((20, 8)).astype(np.float32)
         file.attrs["distance"] = "angular"

@@ -6,7 +6,7 @@ All are one code base in which the Euclidean loss is the case eta = 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import faiss
 import numpy as np
@@ -20,10 +20,12 @@ from .reranking import CopyKind
 from .rotation import RotationKind, rotation
 from .scanner import ScanKind, add_codes, blocks, empty_index
 from .training import Sample, Trained, random_codebooks, train
+from .tuning import tuned_eta
 from .weights import Formula, PointWeights, point_weights
 
 _TINY_ROWS = 300
 _ENCODED_ROWS = 1 << 16  # at a time
+_TUNING_ROWS = 10_000
 _SAMPLE_BYTES = 1 << 25  # training holds the sample twice
 
 
@@ -157,7 +159,8 @@ class AnisotropicPQ(ProductQuantizer):
     threshold, eta_formula
         T, and how eta follows from it: `exact`, or `limit` (d to infinity, what is often quoted).
     eta
-        The ratio itself, instead of the two.
+        The ratio itself, instead of the two; or `tuned`: the one with which held-out rows of the
+        base find their neighbours best (see `tuning`), for data whose rows lie close together.
     iterations
         Most iterations of joint training, begun from `kmeans_iterations` of k-means.
     scann_compatible
@@ -172,7 +175,7 @@ class AnisotropicPQ(ProductQuantizer):
         *,
         threshold: float = 0.2,
         eta_formula: Formula = "exact",
-        eta: float | None = None,
+        eta: float | Literal["tuned"] | None = None,
         iterations: int = 10,
         kmeans_iterations: int = 10,
         scann_compatible: bool = False,
@@ -208,9 +211,21 @@ class AnisotropicPQ(ProductQuantizer):
             base.shape[1],
             threshold=self.build["threshold"],
             formula=self.build["eta_formula"],
-            eta=self.build["eta"],
+            eta=self._tuned_eta(base) if self.build["eta"] == "tuned" else self.build["eta"],
             unit=unit,
         )
+
+    def _tuned_eta(self, base: Float32) -> float:
+        rng = np.random.default_rng([self.build["seed"], 2])
+        rows = np.sort(rng.choice(len(base), min(len(base), _TUNING_ROWS), replace=False))
+        kind, subspaces, nbits = (self.build[name] for name in ("rotation", "M", "nbits"))
+        points = base[rows]
+        turn = rotation(kind, points, subspaces, nbits, self.build["seed"])
+        return tuned_eta(points if turn is None else turn.apply(points), subspaces, 1 << nbits, rng)
+
+    def diagnostics(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
+        """Return the table `loss`, the mean eta over the rows, besides the others."""
+        return {**super().diagnostics(), "loss": {"eta": np.array([self._losses.eta.mean()])}}
 
     def _train(self, sample: Sample) -> Trained:
         start = self._kmeans(sample, self.build["kmeans_iterations"])

@@ -104,11 +104,11 @@ def point_weights(
 
 
 def _check(threshold: float, formula: str, eta: float | None) -> None:
-    if eta is not None and not 1 <= eta < np.inf:
+    if eta is not None and (isinstance(eta, str) or not 1 <= eta < np.inf):
         raise UserError(
             "eta is the weight of the parallel error over the orthogonal one",
             where="build parameter eta",
-            expected="a number of at least 1",
+            expected="a number of at least 1, or tuned",
             got=str(eta),
         )
     if not 0 <= threshold < 1:

@@ -18,7 +18,7 @@ from harness.running.environments import find_environment
 _D = 50  # of the sample; only the names of trials depend on it, and they do not
 
 
-def checks_of(name: str, plugins: Path | Sequence[Path] = ()) -> Callable[[str], None]:
+def checks_of(name: str, plugins: str | Path | Sequence[Path] = ()) -> Callable[[str], None]:
     """Return a test function for pytest, parametrised by the checks of an entry.
 
     Write it into a test file under a name that begins with `test`::
@@ -37,7 +37,7 @@ def checks_of(name: str, plugins: Path | Sequence[Path] = ()) -> Callable[[str],
     """
     import pytest
 
-    roots = (plugins,) if isinstance(plugins, Path) else tuple(plugins)
+    roots = (Path(plugins),) if isinstance(plugins, str | Path) else tuple(plugins)
 
     @pytest.mark.parametrize("check", titles_of(name, roots))
     def test(check: str) -> None:

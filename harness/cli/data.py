@@ -39,6 +39,7 @@ from harness.registry.names import check_entry_name
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
 from harness.registry.schema import parse_size
+from harness.running.environments import folder_bytes, made_environments, remove_environments
 
 _WIDTH_OF_FILES = 160  # where no terminal says how wide it is
 
@@ -443,6 +444,9 @@ def clean(
     downloads: Annotated[bool, typer.Option("--downloads", help="Archives as fetched.")] = False,
     truth: Annotated[bool, typer.Option("--truth", help="Ground truth and difficulty.")] = False,
     datasets: Annotated[bool, typer.Option("--datasets", help="Datasets ready to run.")] = False,
+    environments: Annotated[
+        bool, typer.Option("--environments", help="Environments of isolated algorithms.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="All of these.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
@@ -458,4 +462,14 @@ def clean(
     for item in items:
         typer.echo(f"{item.kind:<10} {megabytes(item.bytes):>12}  {item.path}")
     freed = sum(item.bytes for item in items) if dry_run else remove(items)
+    if environments or everything:
+        freed += _clean_environments(dry_run)
     typer.echo(f"{'would free' if dry_run else 'freed'} {megabytes(freed)}")
+
+
+def _clean_environments(dry_run: bool) -> int:
+    """Remove the isolated environments, or only name them; return their bytes."""
+    sizes = {one.folder: folder_bytes(one.folder) for one in made_environments()}
+    for folder, size in sizes.items():
+        typer.echo(f"{'environment':<10} {megabytes(size):>12}  {folder}")
+    return sum(sizes.values()) if dry_run else remove_environments()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,9 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.options import Plugins
+from harness.contracts import UserError
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite, suite_names
+from harness.running.environments import (
+    Environment,
+    EnvironmentFailed,
+    Environments,
+    folder_bytes,
+    made_environments,
+)
+from harness.running.probe import Finding, probe, remembered
 
 
 class Kind(StrEnum):
@@ -22,27 +32,65 @@ class Kind(StrEnum):
     ALGORITHMS = "algorithms"
     DATASETS = "datasets"
     SUITES = "suites"
+    PLUGINS = "plugins"
+    ENVIRONMENTS = "environments"
+
+
+_MOST_NAMES = 12
+_BY_DEFAULT = (Kind.ALGORITHMS, Kind.DATASETS, Kind.SUITES)
 
 
 def list_entries(
-    kind: Annotated[Kind | None, typer.Argument(help="Only these.", show_default=False)] = None,
+    kind: Annotated[
+        Kind | None,
+        typer.Argument(
+            help="Only these; plugins and environments are shown only if asked for.",
+            show_default=False,
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Import every adapter in a child process and tell how."),
+    ] = False,
     plugins: Plugins = None,
 ) -> None:
-    """List the algorithms, datasets and suites that can be named.
+    """List what can be named, where it comes from, and whether its libraries are there.
 
-    Example: annharness list algorithms
+    Without --check, libraries are looked up but not imported; what the last check found is told
+    again. `annharness list --plugins`, with no folder, is `annharness list plugins`.
+
+    Examples:
+
+      annharness list algorithms --check
+
+      annharness list plugins
     """
     registry = load_registry(plugins or ())
     console = Console()
-    tables = {
-        Kind.ALGORITHMS: _algorithms,
+    tables: dict[Kind, Callable[[Registry], Table]] = {
+        Kind.ALGORITHMS: lambda registry: _algorithms(registry, check),
         Kind.DATASETS: _datasets,
         Kind.SUITES: _suites,
+        Kind.PLUGINS: _plugins,
+        Kind.ENVIRONMENTS: _environments,
     }
     for name, table in tables.items():
-        if kind in (None, name):
+        if kind == name or (kind is None and name in _BY_DEFAULT):
             console.print(table(registry))
             console.print()
+    if registry.problems and kind is not Kind.PLUGINS:
+        count = len(registry.problems)
+        console.print(f"{count} broken in installed packages, skipped: annharness list plugins")
+
+
+def with_plugins_spelled_out(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of the command, `list --plugins` without a folder as `list plugins`."""
+    spelled = list(arguments)
+    if spelled[:1] == ["list"] and "--plugins" in spelled:
+        at = spelled.index("--plugins")
+        if at + 1 == len(spelled) or spelled[at + 1].startswith("-"):
+            spelled[at] = Kind.PLUGINS.value
+    return spelled
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -52,19 +100,30 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _algorithms(registry: Registry) -> Table:
+def _algorithms(registry: Registry, check: bool) -> Table:
     table = _table("Algorithms", "name", "what it is", "metrics", "state")
+    environments = Environments()
     for definition in registry.algorithms.values():
         metrics = ", ".join(definition.metrics)
-        table.add_row(definition.name, Text(definition.about), metrics, _state(definition))
+        state = _state(definition, environments, check)
+        table.add_row(definition.name, Text(definition.about), metrics, state)
     return table
 
 
-def _state(definition: AlgorithmDefinition) -> Text:
+def _state(definition: AlgorithmDefinition, environments: Environments, check: bool) -> Text:
     missing = definition.missing()
-    if not missing:
-        return Text("ready", style="green")
-    return Text(f"missing {', '.join(missing)}: {definition.install_line()}", style="yellow")
+    if missing:
+        return Text(f"missing {', '.join(missing)}: {definition.install_line()}", style="yellow")
+    if isinstance(environments.of(definition), EnvironmentFailed):
+        return Text(f"makes an environment first: {', '.join(definition.requires)}", style="cyan")
+    look = probe if check else remembered
+    finding = look(definition, environments) or Finding(True, "")
+    if not finding.imports:
+        return Text(finding.note, style="red")
+    ready = "ready" + (", isolated" if definition.isolated else "")
+    if finding.note:
+        return Text(f"{ready}, but {finding.note}", style="yellow")
+    return Text(ready, style="green")
 
 
 def _datasets(registry: Registry) -> Table:
@@ -84,3 +143,46 @@ def _suites(registry: Registry) -> Table:
         labels = dict.fromkeys(variant.label for variant in suite.variants)
         table.add_row(name, Text(suite.about), ", ".join(suite.datasets), ", ".join(labels))
     return table
+
+
+def _plugins(registry: Registry) -> Table:
+    table = _table("Plug-ins", "brought by", "folder", "algorithms", "datasets", "problems")
+    for source in registry.sources:
+        table.add_row(
+            Text(source.brought_by),
+            Text(str(source.path or "")),
+            _names(source.algorithms),
+            _names(source.datasets),
+            _problems(source.problems),
+        )
+    return table
+
+
+def _names(names: Sequence[str]) -> Text:
+    """Name a few, count many: `annharness list algorithms` names them all."""
+    return Text(", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} entries")
+
+
+def _problems(problems: Sequence[UserError]) -> Text:
+    if not problems:
+        return Text("none", style="green")
+    return Text("\n".join(problem.describe() for problem in problems), style="red")
+
+
+def _environments(registry: Registry) -> Table:
+    table = _table("Environments", "requires", "Python", "used by", "MB", "folder")
+    for environment in made_environments():
+        table.add_row(
+            ", ".join(environment.requires),
+            environment.python_version,
+            ", ".join(_users(registry, environment)) or "no entry",
+            f"{folder_bytes(environment.folder) / 1e6:,.0f}",
+            Text(str(environment.folder)),
+        )
+    return table
+
+
+def _users(registry: Registry, environment: Environment) -> list[str]:
+    isolated = [one for one in registry.algorithms.values() if one.isolated]
+    held = Environments()
+    return [one.name for one in isolated if held.of(one) == environment]

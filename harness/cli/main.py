@@ -17,7 +17,7 @@ from harness.cli.compare import compare
 from harness.cli.doctor import doctor
 from harness.cli.export import export
 from harness.cli.importing import import_
-from harness.cli.list import list_entries
+from harness.cli.list import list_entries, with_plugins_spelled_out
 from harness.cli.new import new
 from harness.cli.plot import plot
 from harness.cli.publish import publish
@@ -84,7 +84,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        app()
+        app(with_plugins_spelled_out(sys.argv[1:]))
     except UserError as error:
         print(f"error: {error.describe()}", file=sys.stderr)
         sys.exit(_USER_ERROR)

@@ -52,7 +52,7 @@ class ForeignAlgorithm(Algorithm):
 
     def prepare(self, shape: tuple[int, int]) -> None:
         """Import the adapter's module and make the object: neither is theirs to be timed."""
-        adapter_class = _adapter_class(self._call)
+        adapter_class = import_foreign(self._call)
         values = _positional(self._call["arguments"], self.build, self._call["space"])
         self._adapter = adapter_class(*values)
         if hasattr(self._adapter, "supports_prepared_queries"):
@@ -132,11 +132,16 @@ class ForeignAlgorithm(Algorithm):
 def load_foreign(call: Mapping[str, Any]) -> Callable[..., ForeignAlgorithm]:
     """Return what makes the algorithm from a metric and build parameters.
 
-    The package that the adapter imports from is supplied; the adapter itself is imported when it
-    is prepared.
+    The adapter itself is imported when it is prepared.
     """
-    supply(call["kind"], Path(call["folder"]))
     return partial(ForeignAlgorithm, call)
+
+
+def import_foreign(call: Mapping[str, Any]) -> Any:
+    """Import the module of an adapter, its package supplied, and return the class."""
+    supply(call["kind"], Path(call["folder"]))
+    module = importlib.import_module(f"{call['module']}.module")
+    return getattr(module, call["constructor"])
 
 
 def padded(found: Any, k: int) -> NDArray[np.int64]:
@@ -147,11 +152,6 @@ def padded(found: Any, k: int) -> NDArray[np.int64]:
         raise TypeError(f"an answer of shape {taken.shape}, a list of ids is expected")
     ids[: len(taken)] = taken
     return ids
-
-
-def _adapter_class(call: Mapping[str, Any]) -> Any:
-    module = importlib.import_module(f"{call['module']}.module")
-    return getattr(module, call["constructor"])
 
 
 def _positional(

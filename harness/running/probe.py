@@ -1,0 +1,110 @@
+"""Does an adapter import? Tried in a child process, so that nothing it does can reach us.
+
+The child imports the adapter's module and with it the library; what it says and how it ends is
+kept until the adapter's source, the library or Python changes.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.data.cache import cache_folder, cache_subfolder, written_whole
+from harness.registry.algorithms import AlgorithmDefinition
+from harness.results.identity import hash_of, source_sha256
+from harness.running.environments import Environment, EnvironmentFailed, Environments
+from harness.running.executor import LocalExecutor, Outcome
+from harness.running.job import Job, SearchTask
+from harness.running.machine import free_memory_bytes
+from harness.running.planning import library_versions
+from harness.running.probe_child import PROGRAM, TASK
+
+_TIMEOUT_SECONDS = 60.0
+_MEMORY_SHARE = 0.8
+_SHOWN_CHARACTERS = 120
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How an import went: whether it did, and what is worth telling (empty: nothing)."""
+
+    imports: bool
+    note: str
+
+
+def probe(definition: AlgorithmDefinition, environments: Environments) -> Finding:
+    """Import an adapter in a child process and remember how it went."""
+    held = environments.of(definition)
+    if isinstance(held, EnvironmentFailed):
+        return Finding(False, held.reason)
+    outcome = LocalExecutor(cache_folder()).run(_job(definition, held), lambda phase, task: None)
+    finding = _finding(outcome)
+    record = cache_subfolder("probes") / f"{_key(definition, held)}.json"
+    with written_whole(record) as temporary:
+        temporary.write_text(json.dumps(asdict(finding)))
+    return finding
+
+
+def remembered(definition: AlgorithmDefinition, environments: Environments) -> Finding | None:
+    """Return what the last probe found, if nothing has changed since."""
+    held = environments.of(definition)
+    if isinstance(held, EnvironmentFailed):
+        return None
+    record = cache_folder() / "probes" / f"{_key(definition, held)}.json"
+    try:
+        return Finding(**json.loads(record.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _key(definition: AlgorithmDefinition, environment: Environment | None) -> str:
+    folders = definition.source_folders
+    facts: Mapping[str, Any] = {
+        "name": definition.name,
+        "folders": [str(folder) for folder in folders],
+        "source": source_sha256(*folders),
+        "versions": library_versions(definition.requires, environment),
+        "python": [platform.python_version(), str(environment.folder if environment else "")],
+    }
+    return hash_of(facts)
+
+
+def _job(definition: AlgorithmDefinition, environment: Environment | None) -> Job:
+    metric = definition.metrics[0]
+    return Job(
+        title=f"import {definition.name}",
+        module=definition.module,
+        class_name=definition.class_name,
+        plugin_roots=(str(definition.folder.root),),
+        metric=metric,
+        build={},
+        build_number=0,
+        dataset="",
+        mode="single",
+        threads=1,
+        build_threads=1,
+        search_seconds=_TIMEOUT_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
+        memory_bytes=int(free_memory_bytes() * _MEMORY_SHARE),
+        tasks=(SearchTask(TASK, {}, 1, 1),),
+        folder="",
+        program=PROGRAM,
+        python=str(environment.python) if environment else None,
+        foreign=definition.foreign_call(metric),
+    )
+
+
+def _finding(outcome: Outcome) -> Finding:
+    if TASK in outcome.failed:
+        failure = outcome.failed[TASK]
+        words = {"error": "does not import", "crashed": "crashes at import"}
+        what = words.get(failure.status, f"{failure.status} at import")
+        return Finding(False, f"{what}: {failure.reason}")
+    printed = outcome.reports.get(TASK, {}).get("printed", "")
+    if printed.strip():
+        shown = " ".join(printed.split())[:_SHOWN_CHARACTERS]
+        return Finding(True, f"prints to stdout at import: {shown}")
+    return Finding(True, "")

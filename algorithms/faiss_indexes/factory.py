@@ -11,8 +11,8 @@ _ADDITIVE_NORMS = {"RQ": "rq2x4", "LSQ": "lsq2x4"}
 
 
 def lists(n, nlist):
-    """Return nlist, or where it is None the power of two from 2 sqrt(n) to 4 sqrt(n)."""
-    return nlist or 1 << max(1, int(math.log2(4 * math.sqrt(n))))
+    """Return nlist, or where it is None the power of two from 2 sqrt(n) to 4 sqrt(n), at most n."""
+    return nlist or min(n, 1 << int(math.log2(4 * math.sqrt(n))))
 
 
 def refined(codes, refine):

@@ -1,0 +1,103 @@
+"""What the entries of FAISS make of their parameters, at dimensions that fit nothing."""
+
+import numpy as np
+import pytest
+from harness.algorithms.faiss_indexes import adapter as indexes
+from harness.algorithms.faiss_indexes import factory
+
+from harness.running.threads import pools_limited
+
+N, D, K = 700, 13, 10
+
+
+def rows(n=N, seed=0):
+    drawn = np.random.default_rng(seed).standard_normal((n, D)).astype(np.float32)
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    drawn.flags.writeable = False
+    return drawn
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    with pools_limited(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def base():
+    return rows()
+
+
+@pytest.fixture(scope="module")
+def queries():
+    return rows(30, seed=1)
+
+
+def recall(algorithm, base, queries):
+    truth = np.argsort(-(queries @ base.T), axis=1)[:, :K]
+    ids = algorithm.query_batch(queries, K)
+    return np.mean([len(set(a) & set(b)) / K for a, b in zip(ids, truth, strict=True)])
+
+
+PQ = {"width": 2, "rotation": "none", "refine": "flat"}
+CASES = [
+    ("IVF", {"nlist": None, "storage": "SQ8"}, {"nprobe": 64}),
+    ("IVFPQ", {**PQ, "nlist": 8, "nbits": 5, "rotation": "opq"}, {"nprobe": 8, "k_factor": 20}),
+    ("IVFPQ", {**PQ, "nlist": 8, "nbits": 5, "rotation": "random"}, {"nprobe": 8, "k_factor": 20}),
+    ("IVFPQFastScan", {**PQ, "nlist": 8, "refine": "fp16"}, {"nprobe": 8, "k_factor": 20}),
+    ("PQFastScan", {**PQ, "rotation": "opq", "width": 3}, {"k_factor": 30}),
+    ("PQFastScan", {**PQ, "rotation": "random", "refine": "sq8"}, {"k_factor": 30}),
+    ("Additive", {"method": "RQ", "M": 4, "nbits": 5, "refine": "flat"}, {"k_factor": 30}),
+    ("Scalar", {"codec": "SQ4", "refine": "flat"}, {"k_factor": 10}),
+    ("RaBitQ", {"nbits": 4, "nlist": 0, "refine": "none"}, {"nprobe": None, "k_factor": 0}),
+    ("RaBitQ", {"nbits": 2, "nlist": 8, "refine": "flat"}, {"nprobe": 8, "k_factor": 20}),
+    ("HNSW", {"M": 8, "efConstruction": 40, "storage": "SQ8"}, {"efSearch": 100}),
+]
+
+
+@pytest.mark.parametrize(("name", "build", "search"), CASES, ids=lambda one: str(one)[:40])
+def test_any_dimension_is_served(name, build, search, base, queries):
+    algorithm = getattr(indexes, name)("euclidean", seed=1, **build)
+    algorithm.fit(base)
+    algorithm.set_search(**search)
+    assert recall(algorithm, base, queries) > 0.8
+
+
+def test_the_copy_counts_only_where_it_is_used(base, queries):
+    algorithm = indexes.PQFastScan("angular", seed=0, **PQ)
+    algorithm.fit(base)
+    algorithm.set_search(k_factor=0)
+    without, plain = algorithm.index_bytes(), recall(algorithm, base, queries)
+    algorithm.set_search(k_factor=10)
+    assert algorithm.index_bytes() - without == pytest.approx(base.nbytes, rel=0.01)
+    assert recall(algorithm, base, queries) > plain + 0.1
+
+
+def test_reranking_without_a_copy_is_refused(base):
+    algorithm = indexes.FaissIndex("angular", factory="SQ8", seed=0)
+    algorithm.fit(base)
+    with pytest.raises(ValueError, match="refining copy"):
+        algorithm.set_search(k_factor=2)
+
+
+@pytest.mark.parametrize(
+    "string", ["IVF8,Flat", "PQ13x4fs", "RQ4x4fs", "LSQ2x4fs", "RR13,RaBitQfs"]
+)
+def test_a_seed_changes_what_is_drawn(string, base, queries):
+    def answers(seed):
+        algorithm = indexes.FaissIndex("angular", factory=string, training_points=300, seed=seed)
+        algorithm.fit(base)
+        return algorithm.query_batch(queries, K)
+
+    assert (answers(1) == answers(1)).all()
+    assert (answers(1) != answers(2)).any()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 700, 10_000, 340_000, 1_183_514])
+def test_lists_follow_the_rows(n):
+    lists = factory.lists(n, None)
+    if lists < n:
+        assert lists & (lists - 1) == 0
+        assert 2 * n**0.5 < lists <= 4 * n**0.5
+    assert 1 <= lists <= n
+    assert factory.lists(n, 100) == 100

@@ -51,7 +51,7 @@ def by_size(data: Data, rounds: int) -> dict[int, list[float]]:
     return seconds
 
 
-def by_shape(data: Data, rounds: int) -> list[tuple[int, float]]:
+def by_shape(data: Data, rounds: int) -> list[tuple[int, int, float]]:
     """Print and return seconds at 100,000 rows for every M K."""
     n = min(100_000, len(data.base))
     found = []
@@ -60,19 +60,20 @@ def by_shape(data: Data, rounds: int) -> list[tuple[int, float]]:
         if data.base.shape[1] % M:
             continue
         spent, mib = build_cost(data, n, M, nbits, rounds)
-        found.append((M << nbits, spent))
+        found.append((M, nbits, spent))
         print(f"{M:5}{nbits:7}{M << nbits:7}{spent:9.3f}{1e6 * spent / n:9.2f}{mib:8.1f}")
     return found
 
 
 def plot(
-    data: Data, sizes: dict[int, list[float]], shapes: list[tuple[int, float]], out: Path
+    data: Data, sizes: dict[int, list[float]], shapes: list[tuple[int, int, float]], out: Path
 ) -> None:
     """Draw both relations."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     n = [min(size, len(data.base)) for size in SIZES]
@@ -82,9 +83,28 @@ def plot(
     left.loglog(n, linear, ":", color="grey", label="linear in n")
     left.set(xlabel="rows", ylabel="processor seconds to build", title=data.name)
     left.legend(frameon=False)
-    for product, seconds in shapes:
-        right.loglog(product, seconds, "o", color="#0072B2")
-    right.set(xlabel="M K", title=f"{data.name}, {min(100_000, len(data.base)):,} rows")
+    for M, nbits, seconds in shapes:
+        right.loglog(M << nbits, seconds, "o", color="#0072B2")
+        right.annotate(
+            f"{M} x {nbits} bits",
+            (M << nbits, seconds),
+            xytext=(0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
+    right.set(
+        xlabel="codewords in all, M K",
+        ylabel="processor seconds to build",
+        title=f"{data.name}, {min(100_000, len(data.base)):,} rows",
+    )
+    for axis in (left.yaxis, right.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    for axis in (left.xaxis, right.xaxis):
+        axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    right.margins(x=0.12, y=0.1)
     figure.savefig(out, dpi=120)
     print(f"\nwrote {out}")
 

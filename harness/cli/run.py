@@ -112,7 +112,7 @@ def _measure(runner: Runner) -> RunSummary:
             return runner.run()
     except StoreFull as full:
         print(
-            f"error: the results folder takes no more: {full.reason}\n"
+            f"error: {full.what} takes no more: {full.reason}\n"
             f"  where:    {full.path}\n"
             f"  kept:     everything stored before, {full.added} builds of this run among it\n"
             f"  try:      make room, then give the same command again: it goes on from here",

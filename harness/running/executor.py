@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +18,12 @@ import numpy as np
 import harness
 from harness.results.point import Build
 from harness.running.job import EVENTS_FILE, Job
+from harness.running.job_folders import (
+    NO_ROOM_STATUS,
+    job_folder,
+    remove_abandoned,
+    require_room,
+)
 from harness.running.memory import tree_private_bytes
 from harness.running.processes import ProcessTree
 from harness.running.threads import pool_environment
@@ -79,14 +83,12 @@ class LocalExecutor:
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
+        remove_abandoned()
 
     def run(self, job: Job, on_phase: PhaseListener) -> Outcome:
         """Run one job; whatever the adapter does, this returns and no process is left."""
-        folder = Path(tempfile.mkdtemp(prefix="annharness-job-"))
-        try:
+        with job_folder() as folder:
             return _Watch(replace(job, folder=str(folder)), on_phase, self._cache).run()
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Watch:
@@ -122,6 +124,8 @@ class _Watch:
         self.outcome.seconds = time.monotonic() - began
         self.outcome.log_tail = self._log[-_LOG_BYTES:].decode(errors="replace")
         if not self.done:
+            if tree.exit_code == NO_ROOM_STATUS:
+                require_room(self.folder)
             self._blame(verdict or self._how_it_ended(tree))
         self._warn(leftover)
         return self.outcome
@@ -261,7 +265,16 @@ class _EventReader:
             return []
         whole = text[: text.rfind(b"\n") + 1]
         self._offset += len(whole)
-        return [json.loads(line) for line in whole.splitlines()]
+        return [event for line in whole.splitlines() if (event := _event_in(line)) is not None]
+
+
+def _event_in(line: bytes) -> dict[str, Any] | None:
+    """The event of a line; None if it is none, because a disk was full or an adapter wrote here."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None
 
 
 def child_environment(job: Job, cache: Path) -> dict[str, str]:

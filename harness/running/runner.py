@@ -20,6 +20,7 @@ from harness.results.store import ResultStore
 from harness.running.environments import Environment, EnvironmentFailed
 from harness.running.executor import Executor, Outcome, TaskFailure
 from harness.running.job import Job, SearchTask
+from harness.running.job_folders import NoRoom
 from harness.running.machine import (
     free_memory_bytes,
     machine_provenance,
@@ -35,10 +36,11 @@ _MOST_BUILDS = 20
 
 
 class StoreFull(Exception):
-    """The results folder took no more in the middle of a run; what it held is whole."""
+    """A folder took no more in the middle of a run; what the results folder held is whole."""
 
-    def __init__(self, path: Path, reason: str, added: int) -> None:
-        super().__init__(f"{path}: {reason}")
+    def __init__(self, what: str, path: Path, reason: str, added: int) -> None:
+        super().__init__(f"{what} {path}: {reason}")
+        self.what = what
         self.path = path
         self.reason = reason
         self.added = added
@@ -101,13 +103,16 @@ class Runner:
         Raises
         ------
         StoreFull
-            If the results folder can no longer be written.
+            If the results folder, or that for temporary files, can no longer be written.
         """
         try:
             with self.store.open_for_writing():
                 return self._run()
         except OSError as error:
             raise self._full(self.store.root, error) from error
+        except NoRoom as none:
+            what = "the folder for temporary files (TMPDIR)"
+            raise StoreFull(what, none.path, none.reason, self._added) from none
 
     def _run(self) -> RunSummary:
         self._write_truths()
@@ -289,7 +294,7 @@ class Runner:
             raise self._full(self.store.root, error) from error
 
     def _full(self, path: Path, error: OSError) -> StoreFull:
-        return StoreFull(path, error.strerror or str(error), self._added)
+        return StoreFull("the results folder", path, error.strerror or str(error), self._added)
 
     def _job(self, group: _Group, number: int, tasks: tuple[SearchTask, ...], title: str) -> Job:
         suite, identity = self.plan.suite, group.identity

@@ -30,6 +30,7 @@ from harness.foreign import ForeignAlgorithm, load_foreign
 from harness.measures.distances import distances_and_scales
 from harness.running.answers import WrongAnswer, checked_ids
 from harness.running.job import EVENTS_FILE, Job, SearchTask
+from harness.running.job_folders import leaving_if_full
 from harness.running.libraries import library_provenance
 from harness.running.memory import trimmed_anonymous_bytes
 from harness.running.threads import pools_limited
@@ -81,7 +82,7 @@ class Events:
     def write(self, event: str, **details: Any) -> None:
         """Append one event, as one line."""
         line = json.dumps({"event": event, "time": time.time(), **details}) + "\n"
-        with self._path.open("a") as file:
+        with leaving_if_full(), self._path.open("a") as file:
             file.write(line)
 
     @contextmanager
@@ -247,17 +248,18 @@ class _Worker:
             "warnings": _mischief(self.job),
         }
         path = Path(self.job.folder) / f"{search.task.key}.npz"
-        np.savez(
-            path,
-            times=np.stack([one.seconds for one in search.passes]),
-            walls=np.array([one.wall for one in search.passes]),
-            yardsticks=np.array(search.yardsticks),
-            neighbors=ids,
-            distances=np.stack([distances for distances, _ in pairs]),
-            scales=np.stack([scales for _, scales in pairs]),
-            facts=np.array(json.dumps(facts)),
-            **diagnostics,  # type: ignore[arg-type]
-        )
+        with leaving_if_full():
+            np.savez(
+                path,
+                times=np.stack([one.seconds for one in search.passes]),
+                walls=np.array([one.wall for one in search.passes]),
+                yardsticks=np.array(search.yardsticks),
+                neighbors=ids,
+                distances=np.stack([distances for distances, _ in pairs]),
+                scales=np.stack([scales for _, scales in pairs]),
+                facts=np.array(json.dumps(facts)),
+                **diagnostics,  # type: ignore[arg-type]
+            )
         self.events.write("finished", task=search.task.key, file=path.name)
 
 

@@ -210,18 +210,29 @@ def test_broken_result_files_are_named_and_skipped(suite, tmp_path, command):
     assert len(harness.load_results(tmp_path / "results")) == 4
 
 
+LIMITED = [
+    sys.executable,
+    "-c",
+    "import resource, runpy, sys\n"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
+    "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    "sys.argv = ['annharness', 'run', 'mine.yml', '-a', 'exact']\n"
+    "runpy.run_module('harness', run_name='__main__')",
+]
+
+
+def test_a_worker_without_room_is_no_failure_of_its_algorithm(suite, tmp_path, command):
+    """500 repeats of 20 queries are more than the limit that stands for a full disk."""
+    suite.write_text(SUITE.replace("repeats: 2", "repeats: 500").replace("k: [1, 5]", "k: 5"))
+    done = command.raw(LIMITED)
+    assert done.returncode == 1, done.stderr
+    assert "the folder for temporary files (TMPDIR) takes no more" in done.stderr
+    assert list((tmp_path / "results").rglob("*.failure.json")) == []
+
+
 def test_a_folder_that_fills_up_keeps_what_it_has_and_says_so(suite, tmp_path, command):
     suite.write_text(SUITE.replace("builds: 2", "builds: 60").replace("k: [1, 5]", "k: 5"))
-    limited = [
-        sys.executable,
-        "-c",
-        "import resource, runpy, sys\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
-        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "sys.argv = ['annharness', 'run', 'mine.yml', '-a', 'exact']\n"
-        "runpy.run_module('harness', run_name='__main__')",
-    ]
-    done = command.raw(limited)
+    done = command.raw(LIMITED)
     assert done.returncode == 1, done.stderr
     assert "takes no more" in done.stderr
     assert "it goes on from here" in done.stderr

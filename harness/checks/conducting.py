@@ -25,6 +25,9 @@ from harness.running.executor import Executor, Outcome, TaskFailure
 from harness.running.job import Job, SearchTask
 from harness.running.machine import free_memory_bytes
 
+EVERYTHING = "everything"
+"""The title of the only verdict where nothing could be checked."""
+
 PROGRAM = "harness.checks.child:run_checks"
 _MEMORY_SHARE = 0.8
 _FIRST = CHECKS[0]
@@ -65,19 +68,27 @@ class Conductor:
 
     def run(self, say: Say = lambda text: None) -> list[Verdict]:
         """Return the verdicts of all checks, in their order."""
-        missing = self._definition.missing()
-        if missing:
-            why = f"not installed: {', '.join(missing)} ({self._definition.install_line()})"
-            return [Verdict("everything", "skip", why=why)]
-        if self._definition.isolated:
-            try:
-                self._python = str(make_environment(self._definition.requires, say).python)
-            except EnvironmentFailed as failed:
-                return [Verdict("everything", "fail", "an environment of its own", failed.reason)]
+        obstacle = self._obstacle(say)
+        if obstacle is not None:
+            return [obstacle]
         trials = self._chosen(trials_of(self._definition, Shape(*self._sample.base.shape)))
         with written(self._sample) as folder:
             self._run_all(self._settled(trials), folder, say)
         return [self._declared(self._verdicts[trial.title]) for trial in trials]
+
+    def _obstacle(self, say: Say) -> Verdict | None:
+        """Return why nothing can be checked here; make the environment of an isolated entry."""
+        definition = self._definition
+        missing = definition.missing()
+        if missing:
+            why = f"not installed: {', '.join(missing)} ({definition.install_line()})"
+            return Verdict(EVERYTHING, "skip", why=why)
+        if definition.isolated:
+            try:
+                self._python = str(make_environment(definition.requires, say).python)
+            except EnvironmentFailed as failed:
+                return Verdict(EVERYTHING, "fail", "an environment of its own", failed.reason)
+        return None
 
     def _chosen(self, trials: Sequence[Trial]) -> list[Trial]:
         """Those that are asked for, and the first, without which nothing can be said."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from harness.checks.conducting import EVERYTHING
 from harness.checks.entries import check_entry
 from harness.checks.planning import Shape, trials_of
 from harness.checks.sample import BASE_ROWS
@@ -84,8 +85,8 @@ def require_pass(verdict: Verdict) -> None:
 def verdicts_of(name: str, plugins: tuple[Path, ...] = ()) -> dict[str, Verdict]:
     """Return the verdicts of all checks of an entry by title; they are found out once."""
     found = {verdict.title: verdict for verdict in check_entry(name, plugins)}
-    if "everything" in found:
-        return dict.fromkeys(titles_of(name, plugins), found["everything"])
+    if EVERYTHING in found:
+        return dict.fromkeys(titles_of(name, plugins), found[EVERYTHING])
     return found
 
 

@@ -23,7 +23,7 @@ from harness.running.environments import (
     folder_bytes,
     made_environments,
 )
-from harness.running.probe import Finding, probe, remembered
+from harness.running.probe import Finding, Probes, remembered
 
 
 class Kind(StrEnum):
@@ -103,21 +103,24 @@ def _table(title: str, *columns: str) -> Table:
 def _algorithms(registry: Registry, check: bool) -> Table:
     table = _table("Algorithms", "name", "what it is", "metrics", "state")
     environments = Environments()
+    probes = Probes(environments) if check else None
     for definition in registry.algorithms.values():
         metrics = ", ".join(definition.metrics)
-        state = _state(definition, environments, check)
+        state = _state(definition, environments, probes)
         table.add_row(definition.name, Text(definition.about), metrics, state)
     return table
 
 
-def _state(definition: AlgorithmDefinition, environments: Environments, check: bool) -> Text:
+def _state(
+    definition: AlgorithmDefinition, environments: Environments, probes: Probes | None
+) -> Text:
     missing = definition.missing()
     if missing:
         return Text(f"missing {', '.join(missing)}: {definition.install_line()}", style="yellow")
     if isinstance(environments.of(definition), EnvironmentFailed):
         return Text(f"makes an environment first: {', '.join(definition.requires)}", style="cyan")
-    look = probe if check else remembered
-    finding = look(definition, environments) or Finding(True, "")
+    known = probes.of(definition) if probes else remembered(definition, environments)
+    finding = known or Finding(True, "")
     if not finding.imports:
         return Text(finding.note, style="red")
     ready = "ready" + (", isolated" if definition.isolated else "")

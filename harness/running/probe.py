@@ -35,17 +35,40 @@ class Finding:
     note: str
 
 
+class Probes:
+    """The probes of one listing: entries that share a class are imported once for all of them."""
+
+    def __init__(self, environments: Environments) -> None:
+        self._environments = environments
+        self._found: dict[tuple[object, ...], Finding] = {}
+
+    def of(self, definition: AlgorithmDefinition) -> Finding:
+        """Import an adapter in a child process, unless its like was, and remember how it went."""
+        like = (definition.folder, definition.module, definition.requires, definition.isolated)
+        if like not in self._found:
+            self._found[like] = probe(definition, self._environments)
+        _remember(definition, self._environments, self._found[like])
+        return self._found[like]
+
+
 def probe(definition: AlgorithmDefinition, environments: Environments) -> Finding:
-    """Import an adapter in a child process and remember how it went."""
+    """Import an adapter in a child process."""
     held = environments.of(definition)
     if isinstance(held, EnvironmentFailed):
         return Finding(False, held.reason)
     outcome = LocalExecutor(cache_folder()).run(_job(definition, held), lambda phase, task: None)
-    finding = _finding(outcome)
+    return _finding(outcome)
+
+
+def _remember(
+    definition: AlgorithmDefinition, environments: Environments, finding: Finding
+) -> None:
+    held = environments.of(definition)
+    if isinstance(held, EnvironmentFailed):
+        return
     record = cache_subfolder("probes") / f"{_key(definition, held)}.json"
     with written_whole(record) as temporary:
         temporary.write_text(json.dumps(asdict(finding)))
-    return finding
 
 
 def remembered(definition: AlgorithmDefinition, environments: Environments) -> Finding | None:

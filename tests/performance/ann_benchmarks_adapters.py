@@ -132,7 +132,7 @@ ADAPTERS = {
     ),
     "vsag": Theirs(
         "vsag",
-        ("pyvsag==0.0.7",),
+        ("pyvsag==0.18.5",),
         build={"M": 16, "ef_construction": 300, "use_int8": 8, "rs": 1},
         search={"ef": EF},
     ),
@@ -140,12 +140,10 @@ ADAPTERS = {
         "nmslib",
         ("nmslib==2.1.2", "scipy==1.17.1"),
         "hnsw(nmslib)",
-        {"index_param": {"M": 16, "efConstruction": 500, "post": 0}},
+        {**HNSW, "post": 0},
         {"ef": EF},
     ),
     "panng_ngt": Theirs("panng_ngt", ("ngt==2.8.0.post1",), search={"epsilon": [0.9, 1.05]}),
-    "n2": Theirs("n2", ("n2==0.1.7",), build=HNSW, search={"ef": EF}),
-    "dummy": Theirs("dummy_algo", (SKLEARN,), "dummy-algo-st"),
 }
 
 

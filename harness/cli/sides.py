@@ -90,7 +90,7 @@ def _at_commit(folder: Path, commit: str) -> Side:
 
 def _commit(text: str, table: pd.DataFrame, where: str) -> str:
     """The whole hash of the stored commit that a prefix or a revision of git means."""
-    known = sorted({commit for row in table.get("commits", ()) for commit in row})
+    known: list[str] = sorted({commit for row in table.get("commits", ()) for commit in row})
     found = [commit for commit in known if _HEX.fullmatch(text) and commit.startswith(text)]
     found = found or [commit for commit in known if commit == _resolved(text)]
     if len(found) != 1:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from harness.report.build_speeds import BuildSpeeds, Pairing, ratio_of, speeds_a
 from harness.report.fastest import LEVELS
 from harness.report.points import Scene, known, prepare, scenes
 from harness.report.quantities import human
+
+Speeds = Mapping[float, BuildSpeeds]
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,19 @@ def compare_curves(
     return _judged(_pairs(*sides, same_curves=False), levels, paired=True)
 
 
-def compare_in_scene(
-    scene: Scene, old: str, new: str, levels: Sequence[float] = LEVELS
-) -> list[Comparison]:
-    """Compare two curves of a scene; empty if they share no level of recall."""
-    curves = _curves(scene, (old, new))
-    if old not in curves or new not in curves:
-        return []
-    return _corrected(
-        _at_levels(scene, (old, curves[old]), (new, curves[new]), levels, paired=True)
-    )
+def compare_every_pair(
+    scene: Scene, names: Sequence[str], levels: Sequence[float] = LEVELS
+) -> Iterator[Comparison]:
+    """Yield the comparisons of every two of these curves, each pair once, the first as the old.
+
+    Verdicts of a pair are corrected for their number.
+    """
+    curves = _curves(scene, names)
+    speeds = {name: _speeds(points, levels) for name, points in curves.items()}
+    for old, new in combinations([name for name in names if name in speeds], 2):
+        yield from _corrected(
+            _at_levels(scene, (old, speeds[old]), (new, speeds[new]), paired=True)
+        )
 
 
 def compare_tables(
@@ -163,7 +169,12 @@ def _judged(
     found = [
         one
         for scene, old, old_points, new, new_points in pairs
-        for one in _at_levels(scene, (old, old_points), (new, new_points), levels, paired=paired)
+        for one in _at_levels(
+            scene,
+            (old, _speeds(old_points, levels)),
+            (new, _speeds(new_points, levels)),
+            paired=paired,
+        )
     ]
     if not found:
         raise UserError(
@@ -175,21 +186,21 @@ def _judged(
     return _corrected(found)
 
 
+def _speeds(points: pd.DataFrame, levels: Sequence[float]) -> Speeds:
+    """The builds' speeds at the levels that the points reach."""
+    found = {level: speeds_at(points, level) for level in levels}
+    return {level: speeds for level, speeds in found.items() if len(speeds.qps)}
+
+
 def _at_levels(
-    scene: Scene,
-    old: tuple[str, pd.DataFrame],
-    new: tuple[str, pd.DataFrame],
-    levels: Sequence[float],
-    *,
-    paired: bool,
+    scene: Scene, old: tuple[str, Speeds], new: tuple[str, Speeds], *, paired: bool
 ) -> list[Comparison]:
     """The comparisons of two curves at the levels that both reach, not yet judged."""
-    found = []
-    for level in levels:
-        before, after = speeds_at(old[1], level), speeds_at(new[1], level)
-        if len(before.qps) and len(after.qps):
-            found.append(_compared(scene, (old[0], new[0]), level, (before, after), paired))
-    return found
+    return [
+        _compared(scene, (old[0], new[0]), level, (before, new[1][level]), paired)
+        for level, before in old[1].items()
+        if level in new[1]
+    ]
 
 
 def _corrected(found: Sequence[Comparison]) -> list[Comparison]:

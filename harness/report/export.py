@@ -197,6 +197,8 @@ def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, np.ndarray):
+        if value.dtype.kind == "f" and np.isfinite(value).all():
+            return value.tolist()  # most are: no need to look at each number
         return [_plain(item) for item in value.tolist()]
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(item) for item in value]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.measures.frontier import pareto_frontier
 from harness.measures.statistics import LEVEL, Difference, holm
 from harness.report.build_speeds import BuildSpeeds, ratio_of
-from harness.report.points import Scene, known
+from harness.report.points import Scene, known, rows_of
 
 LEVELS = (0.8, 0.9, 0.95, 0.99)
 _SIGNIFICANT = 1 - LEVEL
@@ -61,13 +61,15 @@ def pareto_points(scene: Scene) -> pd.DataFrame:
 def answers(scene: Scene, levels: Sequence[float] = LEVELS) -> list[Answer]:
     """Return the fastest point at each level of recall that any point reaches."""
     points = _splittable(scene.points)
-    ordered = points.sort_values("tuning_qps", ascending=False, kind="stable")
+    recall, curves = points["tuning_recall"].to_numpy(), points["curve"].to_numpy()
+    fastest_first = np.argsort(-points["tuning_qps"].to_numpy(dtype=float), kind="stable")
     found = []
     for level in levels:
-        enough = ordered[ordered["tuning_recall"] >= level]
-        rivals = enough.drop_duplicates("curve").to_dict("records")
+        enough = fastest_first[recall[fastest_first] >= level]
+        first = np.sort(np.unique(curves[enough].astype(str), return_index=True)[1])
+        rivals = list(rows_of(points.iloc[enough[first]]))  # the fastest of every curve
         if rivals:
-            winner, *others = [{str(n): v for n, v in rival.items()} for rival in rivals]
+            winner, *others = rivals
             found.append(Answer(level, winner, _tied(winner, others)))
     return found
 
@@ -84,7 +86,7 @@ def optimism(scene: Scene, levels: Sequence[float] = LEVELS) -> float:
 def _splittable(points: pd.DataFrame) -> pd.DataFrame:
     """The points whose figures are known on both halves of the queries."""
     if points.empty:
-        return points
+        return points.assign(tuning_recall=[], tuning_qps=[], reporting_qps=[])
     return points.dropna(subset=["tuning_recall", "tuning_qps", "reporting_qps"])
 
 

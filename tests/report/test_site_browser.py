@@ -6,9 +6,12 @@ import json
 import shlex
 import shutil
 
+import pandas as pd
 import pytest
 
-from harness.report.fastest import pareto_points
+from harness.measures.frontier import pareto_frontier
+from harness.report.compare import compare_every_pair
+from harness.report.fastest import LEVELS, answers
 from harness.report.points import prepare, scenes
 from harness.report.quantities import human
 from harness.report.site.writing import write_site
@@ -69,8 +72,13 @@ def rows(page):
 
 
 def pareto(table):
+    """The frontier of each curve by all queries, as charts and tables of points show it."""
     (scene,) = scenes(prepare(table))
-    return pareto_points(scene).sort_values("qps", ascending=False)
+    found = [
+        rows.iloc[pareto_frontier(rows["recall"], rows["qps"])]
+        for _, rows in scene.points.groupby("curve")
+    ]
+    return pd.concat(found).sort_values("qps", ascending=False)
 
 
 def test_numbers_shown_are_those_of_the_table(page, address, table):
@@ -89,10 +97,15 @@ def test_filters_by_recall_and_memory_and_keeps_them_in_the_url(page, address, t
     expected = pareto(table).query("recall >= 0.9 and bytes_per_vector <= 10")
     assert 0 < len(expected) < 10
     assert [row[4] for row in rows(page)] == [human(qps) for qps in expected["qps"]]
+    small = table[table["bytes_per_vector"] <= 10]
+    (chosen,) = answers(next(scenes(prepare(small))), [0.9])
     answer = page.locator(".answer:visible").inner_text()
-    assert human(expected["qps"].max()) in answer
+    assert human(chosen.row["reporting_qps"]) in answer
+    assert f"{chosen.row['reporting_recall']:.4f}" in answer
+    assert "of the other half" in answer
     saved = page.url
     assert "floor=0.9" in saved
+    assert "memory=10" in saved
     page.goto("about:blank")
     page.goto(saved)
     assert page.locator('input[name="floor"]:visible').input_value() == "0.9"
@@ -174,21 +187,93 @@ def test_the_keyboard_reaches_everything(page, address):
     assert {"jump", "theme", "scene", "floor", "memory", "x", "y", "all"} <= reached
 
 
-def test_single_file_turns_pages_and_compares(page, table, tmp_path):
+def test_single_file_turns_pages_and_downloads(page, table, tmp_path):
     write_site(table, tmp_path / "one.html", single_file=True)
     page.goto(f"file://{tmp_path}/one.html")
     assert page.locator("h1:visible").inner_text() == "Which index is fastest?"
-    page.locator("nav").get_by_text("compare").click()
-    page.wait_for_selector("#comparing:visible")
-    page.locator('#comparing select[name="old"]').select_option("exact")
-    visible = page.locator("table.comparisons tbody tr:visible")
-    assert visible.count() > 0
-    assert {row.get_attribute("data-old") for row in visible.all()} == {"exact"}
     with page.expect_download() as download:
         page.goto(f"file://{tmp_path}/one.html#/dataset-glove-50-10k")
         page.locator('[data-download="csv"]:visible').click()
     lines = download.value.path().read_text().splitlines()
     assert len(lines) == 1 + (table["in_answers"] & (table["status"] == "ok")).sum()
+
+
+def test_memory_in_all_is_bytes_per_vector_times_the_vectors(page, address):
+    page.goto(address)
+    page.locator('input[name="memory"]:visible').fill("10")
+    by_vector = rows(page)
+    page.locator('select[name="per"]:visible').select_option("MB")
+    page.locator('input[name="memory"]:visible').fill("0.1")  # of 10,000 vectors
+    assert rows(page) == by_vector
+    saved = page.url
+    page.goto("about:blank")
+    page.goto(saved)
+    assert rows(page) == by_vector
+
+
+def compared(page):
+    """Algorithm to the cells of its levels."""
+    found = page.locator("table.comparisons:visible tbody tr")
+    cells = [[c.inner_text() for c in row.locator("th,td").all()] for row in found.all()]
+    return {name: levels for name, *levels in cells}
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_any_algorithms_can_be_compared_with_any(page, table_maker, tmp_path, single):
+    table = table_maker(extra=[f"more-{i:02d}" for i in range(12)])
+    write_site(table, tmp_path / "site", single_file=single)
+    address = f"file://{tmp_path}/site/" + ("index.html#/compare" if single else "compare.html#")
+    page.goto(address)
+    page.wait_for_selector(".comparing .chart .scatterlayer .trace")
+    assert len(compared(page)) == 7
+    page.locator('.comparing select[name="base"]').select_option("pq")
+    for name in ("more-00", "faiss-pq"):
+        page.locator(f'.comparing .names input[value="{name}"]').check()
+    shown = compared(page)
+    assert {"more-00", "faiss-pq", "exact"} <= shown.keys()
+    (scene,) = scenes(prepare(table))
+    for one in compare_every_pair(scene, ["pq", "faiss-pq", "exact", "more-00"]):
+        if one.old == "pq":
+            cell = shown[one.new][LEVELS.index(one.recall)]
+            assert cell.startswith(f"{one.ratio:.2f} [{one.low:.2f}, {one.high:.2f}]")
+            assert cell.endswith(one.verdict)
+    page.locator('.comparing select[name="base"]').select_option("faiss-pq")
+    (turned,) = compare_every_pair(scene, ["pq", "faiss-pq"], [0.8])
+    page.locator('.comparing .names input[value="pq"]').check()
+    assert compared(page)["pq"][0].startswith(f"{1 / turned.ratio:.2f} ")
+    saved, before = page.url, compared(page)
+    page.goto("about:blank")
+    page.goto(saved)
+    assert compared(page) == before
+
+
+def test_points_near_the_limit_are_ringed_and_marked(page, table, tmp_path):
+    write_site(table.assign(near_ceiling=table["algorithm"] == "exact"), tmp_path / "site")
+    page.goto(f"file://{tmp_path}/site/dataset-glove-50-10k.html")
+    marked = [row for row in rows(page) if row[4].endswith("*")]
+    assert {row[0] for row in marked} == {"exact"}
+    assert "within a factor of 2" in page.locator(".limit").inner_text()
+    page.wait_for_selector(".chart .scatterlayer .trace")
+    symbols = page.evaluate("document.querySelector('.chart').data.map((t) => t.marker.symbol)")
+    assert symbols.count("circle-open") == 1
+
+
+def test_answers_and_tables_stand_before_the_chart_is_read(page, table, tmp_path):
+    write_site(table, tmp_path / "site")
+    (tmp_path / "site" / "assets" / "plotly.min.js").write_text("")  # as if it took for ever
+    page.goto(f"file://{tmp_path}/site/dataset-glove-50-10k.html")
+    page.locator('input[name="floor"]').fill("0.9")
+    assert "Fastest with recall" in page.locator(".answer").inner_text()
+    assert len(rows(page)) > 0
+
+
+def test_machines_are_told_in_full(page, address):
+    page.goto(address.replace("dataset-glove-50-10k", "methods"))
+    text = page.locator("table.facts:visible").inner_text()
+    for words in ("performance", "L3 Unified", "1.5 cores", "openblas 0.3.30", "c0ffee", "6.1.0"):
+        assert words in text
+    assert "noise: varies by 7%" in text
+    assert "alice" not in text
 
 
 def test_nasty_names_are_shown_as_text(page, table, tmp_path):

@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import permutations
 from typing import Any
 
 import pandas as pd
 
-from harness.report.compare import Comparison, compare_in_scene
-from harness.report.curves import by_relevance
 from harness.report.fastest import LEVELS, Answer, answers, optimism
 from harness.report.looks import Look, looks
 from harness.report.points import Scene, prepare, rows_of, scenes, slug
 from harness.report.quantities import human
+from harness.report.site.machines import machines_of
+from harness.report.site.payload import MOST_COMPARED
 
-_MOST_COMPARED = 8  # curves of a scene; all pairs of them are compared
 _MOST_FAILURES = 2000
 
 
@@ -74,7 +72,7 @@ def pages_of(content: Content) -> Iterator[Page]:
         yield Page(content.dataset_pages[dataset], dataset, "dataset.html.j2", values)
     for algorithm, name in content.algorithm_pages.items():
         yield Page(name, algorithm, "algorithm.html.j2", _algorithm(content, algorithm))
-    yield Page("compare", "Compare algorithms", "compare.html.j2", {"rows": _comparisons(content)})
+    yield Page("compare", "Compare algorithms", "compare.html.j2", {"most": MOST_COMPARED})
     yield Page("failures", "Failures", "failures.html.j2", _failures(content))
     yield Page("methods", "Methods and machines", "methods.html.j2", _methods(content))
 
@@ -138,31 +136,6 @@ def _algorithm(content: Content, algorithm: str) -> dict[str, Any]:
     return {"algorithm": algorithm, "rows": rows, "counts": sorted(counts.items())}
 
 
-def _comparisons(content: Content) -> list[dict[str, Any]]:
-    rows = []
-    for found in content.by_dataset.values():
-        for scene in found:
-            for one in _scene_comparisons(scene):
-                rows.append(_comparison_row(scene, one))
-    return rows
-
-
-def _scene_comparisons(scene: Scene) -> Iterator[Comparison]:
-    names = by_relevance(scene.points)[:_MOST_COMPARED] if len(scene.points) else []
-    for old, new in permutations(names, 2):
-        yield from compare_in_scene(scene, old, new)
-
-
-def _comparison_row(scene: Scene, one: Comparison) -> dict[str, Any]:
-    bounds = "" if one.low is None else f"{one.low:.2f} to {one.high:.2f}"
-    return {
-        "conditions": scene.brief, "dataset": one.dataset, "old": one.old, "new": one.new,
-        "level": f"{one.recall:g}", "old_qps": human(one.old_qps), "new_qps": human(one.new_qps),
-        "ratio": f"{one.ratio:.2f}", "bounds": bounds, "verdict": one.verdict,
-        "first": one.old < one.new,
-    }  # fmt: skip
-
-
 def _failures(content: Content) -> dict[str, Any]:
     failed = content.table
     failed = failed[failed["status"] != "ok"] if len(failed) else failed
@@ -170,6 +143,7 @@ def _failures(content: Content) -> dict[str, Any]:
         {
             "dataset": row["dataset"], "k": row["k"], "curve": row["curve"], "words": row["words"],
             "status": row["status"], "reason": str(row.get("reason") or ""),
+            "log": str(row.get("log_tail") or ""),
         }
         for row in rows_of(failed.head(_MOST_FAILURES))
     ]  # fmt: skip
@@ -180,14 +154,14 @@ def _optimism(gaps: Sequence[float]) -> str | None:
     if not gaps:
         return None
     mean = sum(gaps) / len(gaps)
-    return f"{abs(mean):.4f} {'lower' if mean >= 0 else 'higher'}"
+    return f"{abs(mean):.4f} {'higher' if mean >= 0 else 'lower'}"
 
 
 def _methods(content: Content) -> dict[str, Any]:
     every = [scene for found in content.by_dataset.values() for scene in found]
     gaps = [gap for scene in every if len(scene.points) and not pd.isna(gap := optimism(scene))]
     return {
-        "machines": sorted({scene.machine for scene in every if scene.machine}),
+        "machines": machines_of(content.table),
         "optimism": _optimism(gaps),
         "points": len(content.table),
     }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.report.compare import Comparison, compare_every_pair
 from harness.report.curves import CurvePoints, by_relevance, curves_of
 from harness.report.looks import Look
 from harness.report.points import Scene, known
@@ -19,7 +20,14 @@ _BOUNDS = (
     *("recall_low", "recall_high", "qps_low", "qps_high"),
     *("build_seconds_low", "build_seconds_high"),
 )
+_HALVES = (
+    *("tuning_recall", "tuning_qps", "reporting_recall", "reporting_qps"),
+    *("reporting_recall_low", "reporting_recall_high"),
+    *("reporting_qps_low", "reporting_qps_high"),
+)
 _SHOWN_AT_FIRST = 8
+MOST_COMPARED = 60
+"""Curves of a scene of which all pairs are compared: any of them can be chosen on the page."""
 
 
 def dataset_payload(
@@ -57,6 +65,31 @@ def script_safe(value: object) -> str:
     return text
 
 
+def comparisons_payload(scenes: Sequence[Scene], levels: Sequence[float]) -> list[dict[str, Any]]:
+    """Return every pair of curves of every scene: of many curves the most competitive."""
+    return [_pairs_payload(scene, levels) for scene in scenes if len(scene.points)]
+
+
+def _pairs_payload(scene: Scene, levels: Sequence[float]) -> dict[str, Any]:
+    names = by_relevance(scene.points)
+    kept = names[:MOST_COMPARED]
+    numbers = {name: number for number, name in enumerate(kept)}
+    return {
+        "dataset": scene.dataset,
+        "conditions": scene.conditions,
+        "curves": kept,
+        "left_out": len(names) - len(kept),
+        "levels": list(levels),
+        "pairs": [_pair_payload(one, numbers) for one in compare_every_pair(scene, kept, levels)],
+    }
+
+
+def _pair_payload(one: Comparison, numbers: Mapping[str, int]) -> list[Any]:
+    """Numbers of the old and the new curve, recall, QPS of both, ratio, its bounds, verdict."""
+    figures = (one.old_qps, one.new_qps, one.ratio, one.low, one.high)
+    return [numbers[one.old], numbers[one.new], one.recall, *map(_rounded, figures), one.verdict]
+
+
 def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
     points = known(scene.points, "recall", "qps")
     curves = curves_of(points, quantity("recall"), quantity("qps"), looks)
@@ -68,6 +101,7 @@ def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
         "mode": scene.mode,
         "threads": scene.threads,
         "conditions": scene.conditions,
+        "n": int(points["n"].iloc[0]) if len(points) else 0,
         "ceiling": _rounded(ceiling),
         "failures": len(scene.failures),
         "curves": [_curve_payload(curve, curve.name in shown) for curve in curves],
@@ -90,13 +124,14 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> dict[st
     """Columns of equal length; build and search parameters are written once for many points."""
     columns: dict[str, Any] = {
         name: [_rounded(value) for value in points[name]]
-        for name in (*QUANTITIES, *_BOUNDS)
+        for name in (*QUANTITIES, *_BOUNDS, *_HALVES)
         if name in points and points[name].notna().any()
     }
     columns["curve"] = [numbers[name] for name in points["curve"]]
     for name in ("build", "search"):
         columns[f"{name}_settings"], columns[name] = _once([dict(value) for value in points[name]])
     columns["words"] = [str(words) for words in points["words"]]
+    columns["near"] = [int(near) for near in points["near_ceiling"].fillna(False)]
     for name in ("builds", "repeats"):
         columns[name] = [int(value) for value in points[name]]
     return columns

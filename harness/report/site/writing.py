@@ -14,9 +14,10 @@ from markupsafe import Markup
 
 from harness.contracts import UserError
 from harness.report.export import export
+from harness.report.fastest import LEVELS
 from harness.report.files import write_text
 from harness.report.site.content import Content, Page, content_of, pages_of
-from harness.report.site.payload import dataset_payload, script_safe
+from harness.report.site.payload import comparisons_payload, dataset_payload, script_safe
 
 _HERE = Path(__file__).parent
 _FORMATS = ("csv", "parquet", "json")
@@ -52,6 +53,7 @@ def _write_folder(content: Content, out: Path) -> list[Path]:
     for dataset, name in content.dataset_pages.items():
         payload = script_safe(_payload(content, dataset))
         files[f"data/{name}.js"] = f"window.annharness.data[{script_safe(name)}]={payload};\n"
+    files["data/compare.js"] = f"window.annharness.compare={script_safe(_compared(content))};\n"
     for page in pages_of(content):
         files[f"{page.name}.html"] = _render(page, content, single=False)
     for file, text in files.items():
@@ -76,6 +78,7 @@ def _write_single(content: Content, out: Path) -> list[Path]:
         pages=bodies,
         assets={name: Markup(body) for name, body in assets.items()},
         data=Markup(script_safe(data)),
+        compare=Markup(script_safe(_compared(content))),
         parquet=Markup(script_safe(_parquet(content))),
         **_shared(content, single=True),
     )  # fmt: skip
@@ -85,6 +88,11 @@ def _write_single(content: Content, out: Path) -> list[Path]:
 
 def _payload(content: Content, dataset: str) -> dict[str, Any]:
     return dataset_payload(dataset, content.by_dataset[dataset], content.looks)
+
+
+def _compared(content: Content) -> list[dict[str, Any]]:
+    scenes = [scene for found in content.by_dataset.values() for scene in found]
+    return comparisons_payload(scenes, LEVELS)
 
 
 def _download(content: Content, dataset: str, path: Path) -> Path:
@@ -107,10 +115,8 @@ def _parquet(content: Content) -> dict[str, str]:
 def _render(page: Page, content: Content, *, single: bool) -> str:
     template = _environment().get_template("page.html.j2")
     body = Markup(_body(page, content, single=single))
-    is_dataset = page.template == "dataset.html.j2"
-    return template.render(
-        page=page, body=body, is_dataset=is_dataset, **_shared(content, single=single)
-    )
+    kind = page.template.partition(".")[0]
+    return template.render(page=page, body=body, kind=kind, **_shared(content, single=single))
 
 
 def _body(page: Page, content: Content, *, single: bool) -> str:

@@ -5,7 +5,8 @@
   const MOST_ROWS = 300;
   const ERROR_FLOOR = 1e-3;
   const SHARES = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1];
-  const DEFAULTS = { scene: "0", floor: "", memory: "", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", hidden: "", only: "" };
+  const DEFAULTS = { scene: "0", floor: "", memory: "", per: "vector", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "" };
+  const COMPARED = { scene: "0", base: "", only: "" };
 
   // ---- words -------------------------------------------------------------------------------
   const short = (value) => {
@@ -43,13 +44,14 @@
     const cutAt = text.indexOf("?");
     return cutAt < 0 ? [text, ""] : [text.slice(0, cutAt), text.slice(cutAt + 1)];
   };
-  const readState = () => {
+  const readState = (defaults) => {
     try {
-      return { ...DEFAULTS, ...Object.fromEntries(new URLSearchParams(location.hash.split("?")[1] || "")) };
-    } catch { return { ...DEFAULTS }; }
+      const found = new URLSearchParams(location.hash.split("?")[1] || "");
+      return Object.fromEntries(Object.entries(defaults).map(([name, usual]) => [name, found.get(name) ?? usual]));
+    } catch { return { ...defaults }; }
   };
-  const writeState = (state) => {
-    const kept = Object.entries(state).filter(([name, value]) => name in DEFAULTS && value !== DEFAULTS[name]);
+  const writeState = (state, defaults) => {
+    const kept = Object.entries(state).filter(([name, value]) => value !== defaults[name]);
     const query = new URLSearchParams(kept).toString();
     const page = site.single ? location.hash.slice(1).split("?")[0] : "";
     const hash = query || page ? `#${page}${query ? "?" + query : ""}` : location.pathname.split("/").pop() || ".";
@@ -89,15 +91,37 @@
     for (const i of sorted) if (sy * y[i] < best) { kept.push(i); best = sy * y[i]; }
     return moreX ? kept.reverse() : kept;
   };
-  const fitting = (scene, state, hidden) => {
-    const floor = state.floor === "" ? -1 : Number(state.floor);
-    const memory = state.memory === "" ? Infinity : Number(state.memory);
+  // Points of the chosen curves whose index fits the memory; a budget in all is shared by the n vectors.
+  const within = (scene, state, hidden) => {
+    const unit = { vector: 1, MB: 1e6 / scene.n, GB: 1e9 / scene.n }[state.per] ?? 1;
+    const memory = state.memory === "" ? Infinity : Number(state.memory) * unit;
     const p = scene.points, rows = [];
     for (let i = 0; i < p.curve.length; i++) {
       const size = p.bytes_per_vector ? p.bytes_per_vector[i] : null;
-      if (!hidden.has(p.curve[i]) && p.recall[i] >= floor && (memory === Infinity || (size !== null && size <= memory))) rows.push(i);
+      if (!hidden.has(p.curve[i]) && (memory === Infinity || (size !== null && size <= memory))) rows.push(i);
     }
     return rows;
+  };
+  // Chosen on one half of the queries; the other half's figures are what is said of it.
+  const fastest = (scene, state, hidden) => {
+    const p = scene.points, floor = state.floor === "" ? -1 : Number(state.floor);
+    return within(scene, state, hidden).filter((i) => p.tuning_recall[i] >= floor).reduce((a, b) => (a < 0 || p.tuning_qps[b] > p.tuning_qps[a] ? b : a), -1);
+  };
+  const chosenNames = (state) => { try { return [].concat(JSON.parse(state.only)); } catch { return []; } };
+  const checkboxes = (root, legend, names, isShown, colours, changed) => {
+    const box = root.querySelector(".names"), focused = box.contains(document.activeElement) ? document.activeElement.value : null;
+    const labels = names.map((name, n) => {
+      const input = element("input", { type: "checkbox", checked: isShown(n), value: name });
+      input.addEventListener("change", () => changed(JSON.stringify([...box.querySelectorAll("input:checked")].map((e) => e.value))));
+      const dot = colours[n] ? [element("i", { style: `background: ${colours[n]}` })] : [];
+      return element("label", {}, input, ...dot, element("span", { className: "name", textContent: cut(name, 120) }));
+    });
+    box.replaceChildren(element("legend", { textContent: legend }), ...labels);
+    if (focused !== null) [...box.querySelectorAll("input")].find((e) => e.value === focused)?.focus();
+  };
+  const fitting = (scene, state, hidden) => {
+    const floor = state.floor === "" ? -1 : Number(state.floor);
+    return within(scene, state, hidden).filter((i) => scene.points.recall[i] >= floor);
   };
 
   // ---- axes --------------------------------------------------------------------------------
@@ -139,12 +163,11 @@
     const data = site.data[root.dataset.dataset];
     const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e]));
     const chart = root.querySelector(".chart");
-    let state = readState();
+    let state = readState(DEFAULTS);
 
     const current = () => data.scenes[Number(state.scene)] || data.scenes[0];
-    const chosenNames = () => { try { return [].concat(JSON.parse(state.only)); } catch { return []; } };
     const hiddenOf = (scene) => {
-      if (state.only !== "") { const shown = new Set(chosenNames().map((name) => scene.curves.findIndex((c) => c.name === name)));
+      if (state.only !== "") { const shown = new Set(chosenNames(state).map((name) => scene.curves.findIndex((c) => c.name === name)));
         return new Set(scene.curves.map((_, n) => n).filter((n) => !shown.has(n))); }
       return new Set(scene.curves.map((_, n) => n).filter((n) => !scene.curves[n].shown));
     };
@@ -154,6 +177,7 @@
       return [`<b>${wrapped(scene.curves[p.curve[i]].name)}</b>`, wrapped(p.words[i]),
         `recall ${share(p.recall[i])}  [${bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share)}]`,
         `${human(p.qps[i], "/s")} queries/s  [${bounds((p.qps_low || [])[i], (p.qps_high || [])[i], (v) => human(v, "/s"))}]`,
+        ...(p.near[i] ? ["within a factor of 2 of the harness's own limit"] : []),
         `p99 ${human((p.p99_ms || [])[i], "ms")}, build ${human((p.build_seconds || [])[i], "s")}, ${human((p.bytes_per_vector || [])[i])} bytes per vector`,
         "<i>click for the command</i>"].join("<br>");
     };
@@ -165,32 +189,32 @@
       for (const name of ["xs", "ys"]) controls[name].replaceChildren(...["auto", "linear", "log", "error"].map((s) => element("option", { value: s, textContent: s })));
     }
     function show() {
-      for (const name of ["scene", "floor", "memory", "x", "xs", "y", "ys"]) controls[name].value = state[name];
-      for (const name of ["scene", "x", "xs", "y", "ys"]) if (controls[name].selectedIndex < 0) { state[name] = DEFAULTS[name]; controls[name].value = DEFAULTS[name]; }
+      for (const name of ["scene", "floor", "memory", "per", "x", "xs", "y", "ys"]) controls[name].value = state[name];
+      for (const name of ["scene", "per", "x", "xs", "y", "ys"]) if (controls[name].selectedIndex < 0) { state[name] = DEFAULTS[name]; controls[name].value = DEFAULTS[name]; }
       controls.all.checked = state.all === "1";
       const scene = current(), hidden = hiddenOf(scene), rows = fitting(scene, state, hidden);
-      showNames(scene, hidden); showAnswer(scene, rows); showRows(scene, rows); draw(scene, rows, hidden);
+      showNames(scene, hidden); showAnswer(scene, hidden); showLimit(scene, rows); showRows(scene, rows); draw(scene, rows, hidden);
     }
     function showNames(scene, hidden) {
-      const legend = element("legend", { textContent: `algorithms, ${scene.curves.length - hidden.size} of ${scene.curves.length}` });
-      const boxes = scene.curves.map((curve, n) => {
-        const box = element("input", { type: "checkbox", checked: !hidden.has(n), value: curve.name });
-        box.addEventListener("change", () => { state.only = JSON.stringify([...root.querySelectorAll(".names input:checked")].map((e) => e.value)); changed(); });
-        const dot = element("i"); dot.style.background = curve.colour;
-        return element("label", {}, box, dot, element("span", { className: "name", textContent: cut(curve.name, 120) }));
-      });
-      const names = root.querySelector(".names"), focused = names.contains(document.activeElement) ? document.activeElement.value : null;
-      names.replaceChildren(legend, ...boxes);
-      if (focused !== null) [...names.querySelectorAll("input")].find((e) => e.value === focused)?.focus();
+      const legend = `algorithms, ${scene.curves.length - hidden.size} of ${scene.curves.length}`;
+      checkboxes(root, legend, scene.curves.map((c) => c.name), (n) => !hidden.has(n), scene.curves.map((c) => c.colour), (only) => { state.only = only; changed(); });
     }
-    function showAnswer(scene, rows) {
-      const p = scene.points, best = rows.reduce((a, b) => (a < 0 || p.qps[b] > p.qps[a] ? b : a), -1);
-      const limits = [state.floor === "" ? "" : `recall of at least ${state.floor}`, state.memory === "" ? "" : `at most ${state.memory} bytes per vector`].filter(Boolean).join(" and ");
+    function showAnswer(scene, hidden) {
+      const p = scene.points, best = fastest(scene, state, hidden);
+      const unit = { vector: "bytes per vector", MB: "MB in all", GB: "GB in all" }[state.per];
+      const limits = [state.floor === "" ? "" : `recall of at least ${state.floor}`, state.memory === "" ? "" : `at most ${state.memory} ${unit}`].filter(Boolean).join(" and ");
       const line = root.querySelector(".answer");
       if (best < 0) { line.textContent = scene.points.curve.length ? `No point has ${limits || "these algorithms"}.` : "No point was measured: see the failures."; return; }
+      const range = bounds((p.reporting_qps_low || [])[best], (p.reporting_qps_high || [])[best], (v) => human(v, "/s"));
       line.replaceChildren(limits ? `Fastest with ${limits}: ` : "Fastest of all: ",
         element("strong", { className: "name", textContent: `${scene.curves[p.curve[best]].name} ${p.words[best]}`.trim() }),
-        `, ${human(p.qps[best], "/s")} queries per second at recall ${share(p.recall[best])}.`);
+        `, ${human(p.reporting_qps[best], "/s")} queries per second${range ? ` (${range})` : ""} at recall ${share(p.reporting_recall[best])}. `,
+        element("small", { textContent: "Chosen on one half of the queries; these figures are of the other half." }));
+    }
+    function showLimit(scene, rows) {
+      const near = rows.filter((i) => scene.points.near[i]).length;
+      root.querySelector(".limit").textContent = scene.ceiling ? `The harness itself (no-op) reaches ${human(scene.ceiling, "/s")} queries per second. `
+        + (near ? `${near} of these points come within a factor of 2 of that: ringed in the chart, marked * below.` : "No point shown comes within a factor of 2 of that.") : "";
     }
     function showRows(scene, rows) {
       const p = scene.points, moreX = true, kept = new Set();
@@ -204,7 +228,7 @@
         const cell = (text, className) => element("td", { textContent: text, className });
         return element("tr", {}, element("th", { scope: "row", className: "name", textContent: scene.curves[p.curve[i]].name }), cell(p.words[i], "words"),
           cell(share(p.recall[i]), "number"), cell(bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share), "number"),
-          cell(human(p.qps[i], "/s"), "number strong"), cell(bounds((p.qps_low || [])[i], (p.qps_high || [])[i], (v) => human(v, "/s")), "number"),
+          cell(human(p.qps[i], "/s") + (p.near[i] ? " *" : ""), "number strong"), cell(bounds((p.qps_low || [])[i], (p.qps_high || [])[i], (v) => human(v, "/s")), "number"),
           cell(human((p.p99_ms || [])[i], "ms"), "number"), cell(human((p.build_seconds || [])[i], "s"), "number"),
           cell(human((p.bytes_per_vector || [])[i]), "number"), element("td", {}, button));
       }));
@@ -242,6 +266,8 @@
           text: front.map((i) => hover(scene, i)), hoverinfo: "text", error_x: errorBars(p, front, x.column, xs), error_y: errorBars(p, front, y.column, ys),
           line: { color: colour, dash: curve.dash, width: 2 }, marker: { color: colour, symbol: curve.symbol, size: 8 } });
       });
+      const ringed = y.column === "qps" && p[x.column] ? rows.filter((i) => p.near[i]) : [];
+      if (ringed.length) traces.push({ type: "scatter", mode: "markers", x: ringed.map(xOf), y: ringed.map(yOf), hoverinfo: "skip", marker: { symbol: "circle-open", size: 15, color: ink, line: { width: 1 } } });
       const shapes = [];
       if (y.column === "qps" && scene.ceiling && ys === "log" && rows.some((i) => p.qps[i] > scene.ceiling / 4))
         shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: scene.ceiling, y1: scene.ceiling, line: { color: ink, dash: "dot", width: 1 }, label: { text: "limit of the harness", textposition: "start", font: { size: 11, color: ink } } });
@@ -250,9 +276,9 @@
         hoverlabel: { align: "left", bgcolor: style.getPropertyValue("--paper"), font: { color: ink } } };
       window.Plotly.react(chart, traces, layout, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
       chart.removeAllListeners?.("plotly_click");
-      chart.on("plotly_click", (event) => pick(scene, event.points[0].customdata));
+      chart.on("plotly_click", (event) => pick(scene, event.points[0].customdata ?? 0));
     }
-    function changed() { writeState(state); show(); }
+    function changed() { writeState(state, DEFAULTS); show(); }
 
     function download(kind) {
       const scenes = data.scenes, made = document.createElement("a");
@@ -271,35 +297,90 @@
     }
 
     fill(); show();
-    for (const name of ["scene", "x", "xs", "y", "ys"]) controls[name].addEventListener("change", () => { state[name] = controls[name].value; changed(); });
+    for (const name of ["scene", "per", "x", "xs", "y", "ys"]) controls[name].addEventListener("change", () => { state[name] = controls[name].value; changed(); });
     for (const name of ["floor", "memory"]) controls[name].addEventListener("input", () => { state[name] = controls[name].validity.valid ? controls[name].value : ""; changed(); });
     controls.all.addEventListener("change", () => { state.all = controls.all.checked ? "1" : ""; changed(); });
     for (const button of root.querySelectorAll("[data-download]")) button.addEventListener("click", () => download(button.dataset.download));
-    return { redraw: show, reread: () => { state = readState(); show(); } };
+    return { redraw: show, reread: () => { state = readState(DEFAULTS); show(); } };
   }
 
   // ---- comparing ---------------------------------------------------------------------------
-  function comparing(form) {
-    const rows = [...document.querySelectorAll("table.comparisons tbody tr")];
-    for (const name of ["old", "new", "dataset"]) {
-      const values = [...new Set(rows.map((row) => row.dataset[name]))].sort();
-      form[name].append(...values.map((value) => element("option", { value, textContent: cut(value, 80) })));
-      form[name].addEventListener("change", filter);
+  function comparing(root) {
+    const scenes = site.compare, controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e]));
+    const chart = root.querySelector(".chart"), count = root.querySelector(".count"), FIRST = 8;
+    let state = readState(COMPARED);
+    const current = () => scenes[Number(state.scene)] || scenes[0];
+    const baseOf = (scene) => Math.max(scene.curves.indexOf(state.base), 0);
+    const shownOf = (scene) => { const names = new Set(state.only === "" ? scene.curves.slice(0, FIRST) : chosenNames(state)); return scene.curves.map((_, n) => n).filter((n) => names.has(scene.curves[n])); };
+    // Each pair is stored once; the other way round its ratio and its verdict turn over.
+    const turned = { faster: "slower", slower: "faster", tied: "tied" };
+    const over = (value) => (value === null ? null : 1 / value);
+    function comparison(scene, base, curve, level) {
+      for (const [old, now, recall, oldQps, newQps, ratio, low, high, verdict] of scene.pairs) {
+        if (recall !== level) continue;
+        if (old === base && now === curve) return { baseQps: oldQps, qps: newQps, ratio, low, high, verdict };
+        if (old === curve && now === base) return { baseQps: newQps, qps: oldQps, ratio: over(ratio), low: over(high), high: over(low), verdict: turned[verdict] };
+      }
+      return null;
     }
-    function filter() {
-      // Each pair stands there both ways round; without a choice of side one is enough.
-      const anySide = form.old.value === "" && form.new.value === "";
-      for (const row of rows) row.hidden = (anySide && !row.dataset.first) || ["old", "new", "dataset"].some((name) => form[name].value !== "" && form[name].value !== row.dataset[name]);
+    const round2 = (value) => value.toFixed(2);
+    function show() {
+      if (!scenes.length) { count.textContent = "Nothing was measured that could be compared."; return; }
+      const scene = current(), base = baseOf(scene), shown = shownOf(scene).filter((n) => n !== base);
+      controls.scene.value = String(scenes.indexOf(scene));
+      controls.base.replaceChildren(...scene.curves.map((name) => element("option", { value: name, textContent: cut(name, 80) })));
+      controls.base.selectedIndex = base;
+      checkboxes(root, `algorithms, ${shown.length} of ${scene.curves.length}`, scene.curves, (n) => shownOf(scene).includes(n), [], (only) => { state.only = only; changed(); });
+      const left = scene.left_out ? ` ${scene.left_out} less competitive ones are left out.` : "";
+      const found = shown.map((n) => scene.levels.map((level) => comparison(scene, base, n, level)));
+      const pairs = found.flat().filter(Boolean);
+      count.textContent = `${shown.length} algorithms compared with ${cut(scene.curves[base], 80)}: ${["faster", "slower", "tied"].map((v) => `${pairs.filter((p) => p.verdict === v).length} ${v}`).join(", ")}.${left}`;
+      const head = (text, className) => element("th", { scope: "col", textContent: text, className: className || "" });
+      root.querySelector("thead tr").replaceChildren(head("algorithm"), ...scene.levels.map((level) => head(`recall ${level}`)));
+      root.querySelector("tbody").replaceChildren(...shown.map((n, row) => element("tr", {}, element("th", { scope: "row", className: "name", textContent: scene.curves[n] }), ...found[row].map(cell))));
+      draw(scene, shown, found);
     }
+    function cell(one) {
+      if (!one) return element("td", { className: "faint", textContent: "not reached by both" });
+      const made = element("td", {}, element("strong", { textContent: round2(one.ratio) }), one.low === null ? " " : ` [${round2(one.low)}, ${round2(one.high)}] `, element("span", { className: one.verdict, textContent: one.verdict }));
+      made.title = `${human(one.qps, "/s")} against ${human(one.baseQps, "/s")} queries per second`;
+      return made;
+    }
+    function draw(scene, shown, found) {
+      if (!window.Plotly) return;
+      const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink"), colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"], symbols = ["circle", "square", "diamond", "triangle-up"];
+      const traces = scene.levels.map((level, l) => {
+        const rows = shown.map((_, row) => row).filter((row) => found[row][l]), of = (name) => rows.map((row) => found[row][l][name]), step = 0.8 / scene.levels.length;
+        const arm = (name) => rows.map((row) => { const one = found[row][l]; return one[name] === null ? 0 : Math.abs(one[name] - one.ratio); });
+        return { type: "scatter", mode: "markers", name: `recall ${level}`, x: of("ratio"), y: rows.map((row) => row + (l - (scene.levels.length - 1) / 2) * step),
+          error_x: { type: "data", symmetric: false, array: arm("high"), arrayminus: arm("low"), thickness: 1, width: 0 }, marker: { color: colours[l % 4], symbol: symbols[l % 4], size: 8 },
+          text: rows.map((row) => [wrapped(scene.curves[shown[row]]), `recall ${level}: ${round2(found[row][l].ratio)}, ${found[row][l].verdict}`].join("<br>")), hoverinfo: "text" };
+      });
+      const ratios = found.flat().filter(Boolean).map((one) => Math.max(one.ratio, 1e-9)), lowest = Math.log10(Math.min(0.67, ...ratios)), highest = Math.log10(Math.max(1.5, ...ratios)), room = 0.08 * (highest - lowest);
+      const layout = { margin: { l: 10, r: 10, t: 10, b: 10 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 12 }, hovermode: "closest",
+        legend: { orientation: "h", y: -0.2, font: { color: ink } }, showlegend: true,
+        xaxis: { ...axis({ title: "ratio of QPS", more: true, unit: "" }, "log", 0, ratios.concat(1)), range: [lowest - room, highest + room] },
+        yaxis: { tickmode: "array", tickvals: shown.map((_, row) => row), ticktext: shown.map((n) => label(cut(scene.curves[n], 26))), range: [shown.length - 0.5, -0.5], automargin: true, gridcolor: style.getPropertyValue("--grid"), zeroline: false },
+        shapes: [{ type: "line", yref: "paper", x0: 1, x1: 1, y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dot" } }],
+        hoverlabel: { align: "left", bgcolor: style.getPropertyValue("--paper"), font: { color: ink } } };
+      chart.style.height = `${Math.max(16, 6 + 2.6 * shown.length)}rem`;
+      window.Plotly.react(chart, traces, layout, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
+    }
+    function changed() { writeState(state, COMPARED); show(); }
+    controls.scene.replaceChildren(...scenes.map((s, n) => element("option", { value: String(n), textContent: `${cut(s.dataset, 60)} · ${s.conditions}` })));
+    controls.scene.addEventListener("change", () => { state = { ...state, scene: controls.scene.value, only: "" }; changed(); });
+    controls.base.addEventListener("change", () => { state.base = controls.base.value; changed(); });
+    show();
+    return { redraw: show, reread: () => { state = readState(COMPARED); show(); } };
   }
 
   // ---- theme, navigation, pages ------------------------------------------------------------
-  const explorers = new Map();
+  const explorers = new Map(), PARTS = ".explorer, .comparing";
   const remember = (theme) => { try { localStorage.setItem("annharness-theme", theme); } catch { /* not allowed here */ } };
   const remembered = () => { try { return localStorage.getItem("annharness-theme"); } catch { return null; } };
   const isDark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   const redraw = () => { for (const one of explorers.values()) if (!one.root.closest("[hidden]")) one.handle.redraw(); };
-  const start = (root) => { if (!explorers.has(root)) explorers.set(root, { root, handle: explorer(root) }); else explorers.get(root).handle.reread(); };
+  const start = (root) => { if (!explorers.has(root)) explorers.set(root, { root, handle: root.matches(".comparing") ? comparing(root) : explorer(root) }); else explorers.get(root).handle.reread(); };
 
   function route() {
     const [hash] = hashParts(), wanted = hash.replace(/^\//, "") || "index", pages = [...document.querySelectorAll(".page")];
@@ -307,7 +388,7 @@
     const moved = page.hidden;
     for (const p of pages) p.hidden = p !== page;
     document.title = `${page.dataset.title} · annharness`;
-    for (const root of page.querySelectorAll(".explorer")) start(root);
+    for (const root of page.querySelectorAll(PARTS)) start(root);
     if (moved) window.scrollTo(0, 0);
   }
 
@@ -320,8 +401,15 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   document.getElementById("jump").addEventListener("change", (event) => { if (event.target.value) location.href = event.target.value; });
   document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); const main = document.getElementById("main"); main.tabIndex = -1; main.focus(); });
-  const form = document.getElementById("comparing");
-  if (form) comparing(form);
+  // The chart's library is large: the answer and the table stand before it is even read.
+  function loadCharts() {
+    const library = element("script"), inline = document.getElementById("plotly");
+    if (inline) library.textContent = inline.textContent;
+    else { library.src = "assets/plotly.min.js"; library.addEventListener("load", redraw); }
+    document.body.append(library);
+    if (inline) redraw();
+  }
   if (site.single) { window.addEventListener("hashchange", route); route(); }
-  else { for (const root of document.querySelectorAll(".explorer")) start(root); window.addEventListener("hashchange", () => { for (const one of explorers.values()) one.handle.reread(); }); }
+  else { for (const root of document.querySelectorAll(PARTS)) start(root); window.addEventListener("hashchange", () => { for (const one of explorers.values()) one.handle.reread(); }); }
+  if (document.querySelector(PARTS)) requestAnimationFrame(() => setTimeout(loadCharts));
 })();

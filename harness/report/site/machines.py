@@ -1,0 +1,158 @@
+"""What results record of where they were measured, in words: a section for every machine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+import pandas as pd
+
+from harness.report.points import rows_of
+
+Origin = Mapping[str, Any]
+_UNKNOWN = "not recorded"
+_MOST = 12  # different values of one fact; a machine has few
+
+
+def machines_of(prepared: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return each machine's name, facts as `(name, values)`, and findings of the doctor.
+
+    A fact lists its different values, with the number of points of each if there are several.
+    """
+    if prepared.empty:
+        return []
+    return [
+        _machine(str(name), list(map(_origin, rows_of(rows))))
+        for name, rows in prepared.groupby(prepared["machine"].fillna(_UNKNOWN), sort=True)
+    ]
+
+
+def _origin(row: Mapping[str, Any]) -> Origin:
+    provenance = row.get("provenance")
+    found = dict(provenance) if isinstance(provenance, Mapping) else {}
+    commits = row.get("commits")
+    return {
+        **{part: value for part, value in found.items() if value is not None},
+        "commits": commits if isinstance(commits, tuple) else (),
+        "dirty": row.get("dirty") is True,
+    }
+
+
+def _machine(name: str, origins: list[Origin]) -> dict[str, Any]:
+    facts = [(title, _values(map(words, origins))) for title, words in _FACTS.items()]
+    findings = Counter(line for origin in origins for line in _findings(origin))
+    return {
+        "name": name,
+        "points": len(origins),
+        "facts": [(title, values) for title, values in facts if values],
+        "findings": _counted(findings, len(origins)),
+    }
+
+
+def _values(words: Iterable[str]) -> list[str]:
+    found = Counter(words)
+    known = Counter({value: count for value, count in found.items() if value})
+    return _counted(known, sum(found.values()))
+
+
+def _counted(found: Counter[str], total: int) -> list[str]:
+    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    lines = [v if count == total else f"{v} ({count} points)" for v, count in ordered[:_MOST]]
+    return [*lines, *([f"and {len(ordered) - _MOST} more"] if len(ordered) > _MOST else [])]
+
+
+def _of(part: str, name: str) -> Callable[[Origin], str]:
+    return lambda origin: _text(_part(origin, part).get(name))
+
+
+def _part(origin: Origin, part: str) -> Mapping[str, Any]:
+    found = origin.get(part)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _text(value: object) -> str:
+    """Any recorded value in one line, empty if unknown."""
+    if value is None or value in ("", "unknown"):
+        return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_text, value))
+    return str(value)
+
+
+def _bytes(name: str) -> Callable[[Origin], str]:
+    def words(origin: Origin) -> str:
+        value = _part(origin, "machine").get(name)
+        return f"{value / 2**30:.1f} GiB" if isinstance(value, (int, float)) else ""
+
+    return words
+
+
+def _quota(origin: Origin) -> str:
+    machine = _part(origin, "machine")
+    quota = machine.get("cpu_quota")
+    return "" if "cpu_quota" not in machine else f"{quota:g} cores" if quota else "none"
+
+
+def _switch(name: str) -> Callable[[Origin], str]:
+    return lambda origin: {"1": "on", "0": "off"}.get(_of("machine", name)(origin), "")
+
+
+def _pools(origin: Origin) -> str:
+    """BLAS and OpenMP libraries; the same one loaded twice is named once."""
+    pools = _part(origin, "libraries").get("pools")
+    names = [
+        " ".join(_text(pool.get(key)) for key in ("internal_api", "version", "architecture"))
+        for pool in (pools if isinstance(pools, list) else [])
+        if isinstance(pool, Mapping)
+    ]
+    return ", ".join(sorted({" ".join(name.split()) for name in names}))
+
+
+def _commit(origin: Origin) -> str:
+    changed = " with uncommitted changes" if origin["dirty"] else ""
+    commits = ", ".join(map(str, origin["commits"]))
+    return f"{commits}{changed}" if commits else ""
+
+
+def _command(origin: Origin) -> str:
+    """The command line; of paths the last part only, for they may name a person."""
+    words = origin.get("command")
+    parts = words if isinstance(words, list) else []
+    return " ".join(PurePath(str(part)).name if "/" in str(part) else str(part) for part in parts)
+
+
+def _findings(origin: Origin) -> list[str]:
+    findings = _part(origin, "conditions").get("findings")
+    return [
+        f"{_text(one.get('topic'))}: {_text(one.get('found'))} ({_text(one.get('level'))})"
+        for one in (findings if isinstance(findings, list) else [])
+        if isinstance(one, Mapping)
+    ]
+
+
+_FACTS: dict[str, Callable[[Origin], str]] = {
+    "processor": _of("machine", "cpu"),
+    "cores that may be used": _of("machine", "cores"),
+    "hardware threads of a core": _of("machine", "threads_per_core"),
+    "SMT": _switch("smt"),
+    "frequency governor": _of("machine", "governor"),
+    "boost": _switch("boost"),
+    "caches": _of("machine", "caches"),
+    "memory": _bytes("ram_bytes"),
+    "memory limit": _bytes("memory_limit_bytes"),
+    "limit of the container": _quota,
+    "kernel": _of("machine", "kernel"),
+    "system": lambda o: " ".join(_of("machine", n)(o) for n in ("system", "architecture")).strip(),
+    "processor flags": _of("machine", "flags"),
+    "Python": _of("libraries", "python"),
+    "BLAS and OpenMP": _pools,
+    "libraries": _of("libraries", "versions"),
+    "commit of the harness": _commit,
+    "suite": lambda origin: _text(origin.get("suite")),
+    "command": _command,
+    "grade by annharness doctor": _of("conditions", "grade"),
+}

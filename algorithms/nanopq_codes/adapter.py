@@ -34,6 +34,8 @@ class NanoPQ(Algorithm):
         kind = {"none": nanopq.PQ, "opq": nanopq.OPQ}[self.build["rotation"]]
         self._pq = kind(self.build["M"], Ks=1 << self.build["nbits"], metric=metric, verbose=False)
         self._train(sample)
+        if self.build["rotation"] == "opq":
+            self._pq.pq.metric = metric  # which nanopq 0.2.2 does not hand on to it
         self._codes = self._pq.encode(base)
         self._sign = 1 if self.metric == "euclidean" else -1
 

@@ -141,6 +141,17 @@ def test_a_seed_repeats_the_answers(definition):
     assert (one_by_one(first, queries, K) == one_by_one(second, queries, K)).all()
 
 
+@pytest.mark.parametrize("metric", ["angular", "euclidean"])
+def test_nanopq_behind_a_rotation_still_scores_by_the_metric(metric):
+    definition = load_registry().algorithm("nanopq")
+    skip_if_missing(definition)
+    base, queries = split(rows(metric))
+    algorithm = built(definition, metric, base, queries, rotation="opq")
+    assert (
+        recall(one_by_one(algorithm, queries, K), truth(metric, base, queries)) >= definition.floor
+    )
+
+
 def test_every_entry_takes_a_seed_and_pins_its_library():
     for definition in DEFINITIONS:
         assert "seed" in definition.build or definition.exact_order

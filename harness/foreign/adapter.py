@@ -53,7 +53,7 @@ class ForeignAlgorithm(Algorithm):
     def prepare(self, shape: tuple[int, int]) -> None:
         """Import the adapter's module and make the object: neither is theirs to be timed."""
         adapter_class = import_foreign(self._call)
-        values = _positional(self._call["arguments"], self.build, self._call["space"])
+        values = positional(self._call["arguments"], self.build, self._call["space"])
         self._adapter = adapter_class(*values)
         if hasattr(self._adapter, "supports_prepared_queries"):
             self._adapter.supports_prepared_queries()
@@ -71,7 +71,7 @@ class ForeignAlgorithm(Algorithm):
 
     def set_search(self, **search: Any) -> None:
         """Hand the query arguments over, if the configuration names any."""
-        values = _positional(self._call["query_arguments"], search, self._call["space"])
+        values = positional(self._call["query_arguments"], search, self._call["space"])
         if values:
             self._adapter.set_query_arguments(*values)
 
@@ -154,7 +154,7 @@ def padded(found: Any, k: int) -> NDArray[np.int64]:
     return ids
 
 
-def _positional(
+def positional(
     arguments: Sequence[Mapping[str, Any]], values: Mapping[str, Any], space: str
 ) -> list[Any]:
     """Return the values of a call in its order; it ends where the first one is not set."""

@@ -121,7 +121,10 @@ ADAPTERS = {
             "diversify_prob": 1.0,
             "leaf_size": 25,
         },
-        search={"epsilon": [0.0, 0.16]},
+        search={"epsilon": [0.0, 0.15]},
+        ours=tuple(
+            Ours("pynndescent", {"n_neighbors": 40}, {"epsilon": epsilon}) for epsilon in (0, 0.15)
+        ),
     ),
     "voyager": Theirs(
         "voyager",
@@ -143,7 +146,12 @@ ADAPTERS = {
         {**HNSW, "post": 0},
         {"ef": EF},
     ),
-    "panng_ngt": Theirs("panng_ngt", ("ngt==2.8.0.post1",), search={"epsilon": [0.9, 1.05]}),
+    "panng_ngt": Theirs(
+        "panng_ngt",
+        ("ngt==2.8.0.post1",),
+        build={"pathadj": 0},  # pruning asks for the program `ngt`, which the package lacks
+        search={"epsilon": [0.9, 1.05]},
+    ),
 }
 
 

@@ -59,6 +59,10 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse to run on a machine that is unfit (doctor).")
     ] = False,
+    signed: Annotated[
+        bool,
+        typer.Option("--signed", help="Store your user and host name with the results."),
+    ] = False,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
@@ -94,6 +98,7 @@ def run(
         force=force,
         retry=statuses,
         precision=share,
+        signed=signed,
         examine=lambda: diagnose().to_json(),
     )
     summary = _measure(runner)

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import psutil
 
-from harness.running.machine import allotted_cpus, free_memory_bytes, machine_provenance
+from harness.running.cpus import allotted_cpus
+from harness.running.machine import free_memory_bytes, machine_provenance
 from harness.running.threads import POOL_VARIABLES
 
 Level = Literal["good", "note", "warning", "unfit"]

@@ -54,6 +54,7 @@ class Job:
     tasks: tuple[SearchTask, ...]
     folder: str
     cpus: tuple[int, ...] | None = None
+    search_cpus: tuple[int, ...] | None = None
     program: str = MEASURE
     details: Mapping[str, Any] = field(default_factory=dict)
     python: str | None = None
@@ -71,5 +72,6 @@ class Job:
         data = json.loads(path.read_text())
         data["tasks"] = tuple(SearchTask(**task) for task in data["tasks"])
         data["plugin_roots"] = tuple(data["plugin_roots"])
-        data["cpus"] = tuple(data["cpus"]) if data["cpus"] is not None else None
+        for name in ("cpus", "search_cpus"):
+            data[name] = tuple(data[name]) if data[name] is not None else None
         return cls(**data)

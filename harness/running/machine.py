@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from functools import lru_cache
@@ -12,41 +11,11 @@ from typing import Any
 import psutil
 
 from harness.results.identity import Machine
+from harness.running.cpus import allotted_cpus
 
 _CGROUP = Path("/sys/fs/cgroup")
 _CPU = Path("/sys/devices/system/cpu")
 _GIB = 2**30
-_CPUS_WITH_ONE_TO_SPARE = 4
-
-
-def allotted_cpus() -> tuple[int, ...]:
-    """Return the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
-
-
-def worker_cpus(threads: int) -> tuple[int, ...] | None:
-    """Return the processors for a worker of so many threads; None: all, as the kernel likes.
-
-    Where there are enough (four or more), one is kept free for the harness, and the worker gets
-    one hardware thread of each physical core before it gets a second one of any.
-    """
-    cpus = allotted_cpus()
-    if len(cpus) < _CPUS_WITH_ONE_TO_SPARE or threads >= len(cpus):
-        return None
-    ordered = sorted(cpus, key=lambda cpu: (_rank_on_its_core(cpu), cpu))
-    return tuple(sorted(ordered[1 : 1 + threads]))
-
-
-def _rank_on_its_core(cpu: int) -> int:
-    """0 for the first hardware thread of a core, 1 for its sibling."""
-    text = _first_line(_CPU / f"cpu{cpu}/topology/thread_siblings_list")
-    siblings: list[int] = []
-    for part in filter(None, text.split(",")):
-        first, _, last = part.partition("-")
-        siblings.extend(range(int(first), int(last or first) + 1))
-    return siblings.index(cpu) if cpu in siblings else 0
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,7 @@ from harness.results.locks import try_lock
 from harness.results.point import FAILURES, Failure, PointHeader
 from harness.results.speed import speed_of
 from harness.results.store import ResultStore
+from harness.running.cpus import allotted_cpus, worker_cpus
 from harness.running.environments import Environment, EnvironmentFailed
 from harness.running.executor import Executor, Outcome, TaskFailure
 from harness.running.job import Job, SearchTask
@@ -25,9 +26,9 @@ from harness.running.machine import (
     free_memory_bytes,
     machine_provenance,
     source_provenance,
-    worker_cpus,
 )
 from harness.running.planning import Plan, PlannedPoint
+from harness.running.privacy import impersonal, impersonal_data, signature
 from harness.running.progress import Listener, RunSummary, Silence
 
 _DEFAULT_MEMORY_SHARE = 0.8
@@ -80,6 +81,8 @@ class Runner:
     precision
         Build on beyond the suite's number, up to 20 builds, until the half width of every QPS
         interval is within this share of the QPS.
+    signed
+        Store user and host name; else they are taken out of all that is stored.
     examine
         Called once before the first build; what it returns is stored with every result.
     """
@@ -91,6 +94,7 @@ class Runner:
     force: bool = False
     retry: frozenset[str] = frozenset()
     precision: float | None = None
+    signed: bool = False
     examine: Callable[[], Mapping[str, Any]] = dict
     _added: int = 0
     _measured: set[str] = field(default_factory=set)
@@ -274,11 +278,12 @@ class Runner:
         outcome: Outcome | None = None,
         number: int | None = None,
     ) -> None:
+        told = str if self.signed else impersonal
         failure = Failure(
             header=header,
             status=task.status,
-            reason=task.reason,
-            log_tail=outcome.log_tail if outcome else "",
+            reason=told(task.reason),
+            log_tail=told(outcome.log_tail) if outcome else "",
             peak_bytes=outcome.peak_bytes if outcome else None,
             seconds=outcome.seconds if outcome else None,
             build_number=number,
@@ -317,13 +322,14 @@ class Runner:
             memory_bytes=suite.memory_bytes or free,
             tasks=tasks,
             folder="",
-            cpus=worker_cpus(max(identity.threads, identity.build_threads)),
+            cpus=worker_cpus(identity.build_threads),
+            search_cpus=worker_cpus(identity.threads) or allotted_cpus(),
             python=str(group.environment.python) if group.environment else None,
             foreign=definition.foreign_call(identity.metric),
         )
 
-    def _provenance(self, environment: Environment | None = None) -> dict[str, object]:
-        return {
+    def _provenance(self, environment: Environment | None = None) -> dict[str, Any]:
+        facts = {
             "environment": environment.provenance() if environment else None,
             "machine": machine_provenance(),
             "conditions": dict(self._conditions or {}),
@@ -332,6 +338,7 @@ class Runner:
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
             "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
+        return {**facts, "signature": signature()} if self.signed else impersonal_data(facts)
 
     def _summary(self, kept: set[str]) -> RunSummary:
         found = [self.store.failure(point.header) for point in self.plan.points]

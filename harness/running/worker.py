@@ -29,6 +29,7 @@ from harness.data.cached import open_cached
 from harness.foreign import ForeignAlgorithm, load_foreign
 from harness.measures.distances import distances_and_scales
 from harness.running.answers import WrongAnswer, checked_ids
+from harness.running.cpus import pin_all_threads
 from harness.running.job import EVENTS_FILE, Job, SearchTask
 from harness.running.job_folders import leaving_if_full
 from harness.running.libraries import library_provenance
@@ -145,6 +146,7 @@ class _Worker:
 
     def search(self) -> None:
         """Warm every setting up, then time them in turn, so that drift hits all alike."""
+        pin_all_threads(self.job.search_cpus)
         searches = [_Search(task) for task in self.job.tasks]
         self.yardstick = Yardstick()
         self.facts["began_at"] = time.time()

@@ -1,0 +1,68 @@
+"""Which processors a worker gets: whole cores first, and one left to the harness."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+_CPU = Path("/sys/devices/system/cpu")
+_ENOUGH_FOR_ONE_TO_SPARE = 4
+
+
+def allotted_cpus() -> tuple[int, ...]:
+    """Return the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+def worker_cpus(threads: int) -> tuple[int, ...] | None:
+    """Return the processors for a worker of so many threads; None: all, as the kernel likes.
+
+    Where there are four or more, one core is kept free for the harness, and the worker gets one
+    hardware thread of each other core before it gets a second one of any.
+    """
+    cpus = allotted_cpus()
+    if len(cpus) < _ENOUGH_FOR_ONE_TO_SPARE:
+        return None
+    ordered = _best_first(cpus)
+    return tuple(sorted(ordered[:threads])) if threads <= len(ordered) else None
+
+
+def pin_all_threads(cpus: Sequence[int] | None) -> None:
+    """Bind this process to processors, with the threads that its libraries have started by now."""
+    if cpus is None or not hasattr(os, "sched_setaffinity"):
+        return
+    for thread in Path("/proc/self/task").iterdir():
+        try:
+            os.sched_setaffinity(int(thread.name), cpus)
+        except ProcessLookupError:
+            continue  # it ended while we looked
+
+
+def _best_first(cpus: Sequence[int]) -> list[int]:
+    """All processors but the harness's own, its siblings last."""
+    siblings = {cpu: _siblings(cpu) for cpu in cpus}
+    harness_core = siblings[cpus[0]]
+    return sorted(
+        cpus[1:], key=lambda cpu: (cpu in harness_core, _rank(cpu, siblings[cpu], cpus), cpu)
+    )
+
+
+def _rank(cpu: int, siblings: Sequence[int], allotted: Sequence[int]) -> int:
+    """0 for the first of our hardware threads on a core, 1 for the next."""
+    return [one for one in siblings if one in allotted].index(cpu)
+
+
+def _siblings(cpu: int) -> list[int]:
+    """The hardware threads of a core, the processor itself among them."""
+    try:
+        text = (_CPU / f"cpu{cpu}/topology/thread_siblings_list").read_text()
+    except OSError:
+        return [cpu]
+    found: list[int] = []
+    for part in filter(None, text.strip().split(",")):
+        first, _, last = part.partition("-")
+        found.extend(range(int(first), int(last or first) + 1))
+    return found if cpu in found else [cpu]

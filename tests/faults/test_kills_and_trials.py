@@ -1,0 +1,38 @@
+"""The short forms of `tests/performance/kills.py` and `trials.py`."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+PERFORMANCE = Path(__file__).parents[1] / "performance"
+KILLS = 20
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """Let the scripts be imported as they import each other."""
+    monkeypatch.syspath_prepend(str(PERFORMANCE))
+    yield
+    for name in ("kills", "trials", "disturbance"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.faults
+def test_twenty_kills_change_nothing(scripts, tmp_path):
+    import kills
+
+    assert kills.survive(tmp_path, KILLS, random.Random(1)) == []
+
+
+@pytest.mark.slow
+def test_equals_are_tied_and_a_slower_one_is_found(scripts, tmp_path):
+    """Each verdict is wrong in at most 2 of 100 trials, so both of two in fewer than 1 of 1,000."""
+    import trials
+
+    done = list(trials.trials(tmp_path, 2))
+    assert "tied" in {trial.same for trial in done}
+    assert "slower" in {trial.slower for trial in done}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import Stale, Suite, load_selected, without_stale
+from harness.cli.selecting import Stale, Suite, selected
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ def export(
     per_query: Annotated[
         bool, typer.Option("--per-query", help="Parquet only: a row for each point and query.")
     ] = False,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="What is fastest at recall .8, .9, .95 and .99.")
+    ] = False,
     stale: Stale = False,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
@@ -42,14 +45,19 @@ def export(
 
       annharness export -o queries.parquet --per-query
 
+      annharness export -o answers.tex --answers
+
       annharness export demo --to ann-benchmarks -o their-folder
     """
     from harness.report.export import export as write
+    from harness.report.export import export_answers
 
     if to not in (None, "ann-benchmarks"):
         raise UserError("no other harness by this name", where="--to", expected="ann-benchmarks")
-    table = without_stale(load_selected(results, suite, plugins), stale)
-    if to is None:
+    table = selected(results, suite, plugins, stale=stale)
+    if answers:
+        export_answers(table, out)
+    elif to is None:
         write(table, out, per_query=per_query)
     else:
         _lay_out(table, results, out)

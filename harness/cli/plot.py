@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import Stale, Suite, load_selected, without_stale
+from harness.cli.selecting import Stale, Suite, selected
 from harness.report.plots.style import StyleName
 from harness.report.quantities import Scale
 
@@ -57,7 +57,7 @@ def plot(
     """
     from harness.report.plots.writing import write_plots  # matplotlib takes a second to load
 
-    table = without_stale(load_selected(results, suite, plugins), stale)
+    table = selected(results, suite, plugins, stale=stale)
     paths = write_plots(
         table,
         out or results / "plots",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import Stale, Suite, load_selected, without_stale
+from harness.cli.selecting import Stale, Suite, selected
 
 
 def publish(
@@ -33,7 +33,7 @@ def publish(
     """
     from harness.report.site.writing import write_site
 
-    table = without_stale(load_selected(results, suite, plugins), stale)
+    table = selected(results, suite, plugins, stale=stale)
     if stale:
         table = table.assign(stale=False)  # shown like the others
     paths = write_site(table, out, single_file=single_file)

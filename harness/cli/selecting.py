@@ -45,6 +45,19 @@ def without_stale(table: pd.DataFrame, stale: bool) -> pd.DataFrame:
     return fresh
 
 
+def selected(
+    results: Path, suite: str | None, plugins: list[Path] | None, *, stale: bool
+) -> pd.DataFrame:
+    """Return the table that `plot`, `publish` and `export` speak of: what the options ask for.
+
+    Raises
+    ------
+    UserError
+        As `load_selected` and `without_stale`.
+    """
+    return without_stale(load_selected(results, suite, plugins), stale)
+
+
 def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) -> pd.DataFrame:
     """Return the table of a results folder, or of the points in it that a suite asks for.
 

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import UserError
+from harness.report.fastest import Answer, answers
 from harness.report.files import write_text, write_whole
-from harness.report.points import prepare, rows_of
+from harness.report.points import Scene, prepare, rows_of, scenes
 from harness.report.quantities import human
 
 RECALL_KS = (1, 5, 10, 20, 50, 100)
@@ -27,7 +28,12 @@ _AFTER = [
     *("mean_ms", "p50_ms", "p95_ms", "p99_ms", "p999_ms"),
     *("build_seconds", "index_bytes", "bytes_per_vector", "peak_rss_bytes"),
 ]
-_MORE = ("metric", "n", "d", "nq", "machine", "key", "qps_scope", "nondeterministic")
+_MORE = (
+    *("metric", "n", "d", "nq", "machine", "key", "qps_scope", "nondeterministic", "near_ceiling"),
+    *("tuning_recall", "tuning_qps", "reporting_recall", "reporting_recall_low"),
+    *("reporting_recall_high", "reporting_qps", "reporting_qps_low", "reporting_qps_high"),
+    *("commits", "dirty"),
+)
 _CURVES = ("recall_curve", "first_recall_curve")
 
 # A spreadsheet takes a cell that begins so for a formula.
@@ -44,7 +50,8 @@ def export(table: pd.DataFrame, path: Path, *, per_query: bool = False) -> None:
     path
         Ends in `.csv`, `.parquet`, `.json`, `.md` or `.tex`.
     per_query
-        Parquet only: a row per point and query, with its recall and seconds.
+        Parquet only: a row per point and query, with its recall, seconds and difficulty (local
+        intrinsic dimensionality from the true neighbours; NaN for inner products).
 
     Raises
     ------
@@ -53,17 +60,63 @@ def export(table: pd.DataFrame, path: Path, *, per_query: bool = False) -> None:
         format.
     """
     ending = path.suffix.lower()
-    if ending not in _WRITERS:
-        raise UserError(
-            f"no export format ends in {path.suffix or 'nothing'!r}",
-            where=str(path),
-            expected=", ".join(_WRITERS),
-        )
+    _check_ending(path)
     if per_query and ending != ".parquet":
         raise UserError(
             "one row per query goes to Parquet only", where=str(path), hint="a name in .parquet"
         )
     (_write_queries if per_query else _WRITERS[ending])(table, path)
+
+
+def export_answers(table: pd.DataFrame, path: Path) -> None:
+    """Write what is fastest at the usual recalls, a row per answer, by the file's ending.
+
+    Chosen on one half of the queries; recall and QPS are of the other half.
+
+    Raises
+    ------
+    UserError
+        If the ending is unknown or the file cannot be written.
+    """
+    ending = path.suffix.lower()
+    _check_ending(path)
+    rows = [_answer(scene, one) for scene in scenes(prepare(table)) for one in answers(scene)]
+    frame = pd.DataFrame(rows, columns=_ANSWERS)
+    if ending == ".parquet":
+        write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
+    elif ending == ".json":
+        plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+        write_text(path, json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    elif ending == ".csv":
+        cells = [[_cell(row[name]) for name in _ANSWERS] for row in rows]
+        write_text(path, pd.DataFrame(cells, columns=_ANSWERS).to_csv(index=False))
+    else:
+        headings, lines = list(_ANSWERS), [[_shown(row[name]) for name in _ANSWERS] for row in rows]
+        as_text = markdown_table if ending == ".md" else latex_table
+        write_text(path, as_text(headings, lines))
+
+
+_ANSWERS = (
+    *("dataset", "k", "mode", "threads", "machine", "level", "algorithm", "label", "parameters"),
+    *("recall", "recall_low", "recall_high", "qps", "qps_low", "qps_high", "bytes_per_vector"),
+    *("build_seconds", "tied_with"),
+)
+
+
+def _answer(scene: Scene, answer: Answer) -> dict[str, Any]:
+    row = answer.row
+    figures = {name: row[f"reporting_{name}"] for name in _ANSWERS[9:15]}
+    return {
+        "dataset": scene.dataset, "k": scene.k, "mode": scene.mode, "threads": scene.threads,
+        "machine": scene.machine, "level": answer.level, "algorithm": row["algorithm"],
+        "label": row["curve"], "parameters": row["words"], **figures,
+        "bytes_per_vector": row["bytes_per_vector"], "build_seconds": row["build_seconds"],
+        "tied_with": ", ".join(answer.tied),
+    }  # fmt: skip
+
+
+def _shown(value: object) -> str:
+    return human(float(value)) if isinstance(value, (float, np.floating)) else str(value)
 
 
 def columns_for(table: pd.DataFrame) -> list[str]:
@@ -103,9 +156,14 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> st
 def latex_text(table: pd.DataFrame) -> str:
     r"""Return the points as a LaTeX table; needs `\usepackage{booktabs}`."""
     headings, rows = _for_people(table)
+    return latex_table(headings, rows, f"lll{'r' * (len(headings) - 4)}l")
+
+
+def latex_table(headings: Sequence[str], rows: Sequence[Sequence[str]], columns: str = "") -> str:
+    r"""Return a LaTeX table of any text; `columns` are LaTeX's letters, all `l` by default."""
     lines = [" & ".join(map(latex, row)) + r" \\" for row in (headings, *rows)]
     body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
-    start = rf"\begin{{tabular}}{{lll{'r' * (len(headings) - 4)}l}}"
+    start = rf"\begin{{tabular}}{{{columns or 'l' * len(headings)}}}"
     return "\n".join([start, *body, r"\end{tabular}"]) + "\n"
 
 
@@ -136,10 +194,13 @@ def _write_queries(table: pd.DataFrame, path: Path) -> None:
         recall, seconds = row.get("query_recall"), row.get("query_seconds")
         if isinstance(recall, np.ndarray) and isinstance(seconds, np.ndarray):
             queries = np.arange(len(recall))
-            part = pd.DataFrame({"query": queries, "recall": recall, "seconds": seconds})
+            difficulty = row.get("query_difficulty")
+            hard = difficulty if isinstance(difficulty, np.ndarray) else np.nan
+            figures = {"recall": recall, "seconds": seconds, "difficulty": hard}
+            part = pd.DataFrame({"query": queries, **figures})
             fixed = {name: [_parquet_cell(row.get(name))] * len(part) for name in names}
             parts.append(pd.concat([part, pd.DataFrame(fixed)], axis=1))
-    columns = [*names, "query", "recall", "seconds"]
+    columns = [*names, "query", "recall", "seconds", "difficulty"]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     frame = frame[columns]
     write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
@@ -189,7 +250,7 @@ def _cell(value: object) -> object:
 def _parquet_cell(value: object) -> object:
     if isinstance(value, Mapping):
         return json.dumps(_plain(value), ensure_ascii=False)
-    return value
+    return " ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _plain(value: object) -> Any:
@@ -220,3 +281,12 @@ _WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     ".md": partial(_write_as, markdown_text),
     ".tex": partial(_write_as, latex_text),
 }
+
+
+def _check_ending(path: Path) -> None:
+    if path.suffix.lower() not in _WRITERS:
+        raise UserError(
+            f"no export format ends in {path.suffix or 'nothing'!r}",
+            where=str(path),
+            expected=", ".join(_WRITERS),
+        )

@@ -8,7 +8,6 @@ its name, moved on where two names of one table would share it.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -29,9 +28,17 @@ class Look(NamedTuple):
     @property
     def size(self) -> float:
         """How much larger the marker is drawn, so that all shapes look equally large."""
-        return {"*": 1.9, "X": 1.2, "P": 1.25, "p": 1.2, "h": 1.15, "^": 1.15, "v": 1.15}.get(
-            self.marker, 1.0
-        )
+        return {
+            "*": 1.9,
+            "X": 1.2,
+            "P": 1.25,
+            "p": 1.2,
+            "h": 1.15,
+            "^": 1.15,
+            "v": 1.15,
+            "<": 1.15,
+            ">": 1.15,
+        }.get(self.marker, 1.0)
 
 
 _BLUE, _RED, _GREEN, _PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
@@ -49,21 +56,34 @@ _MARKERS = {
     "*": "star",
     "p": "pentagon",
     "h": "hexagon",
+    "<": "triangle-left",
+    ">": "triangle-right",
+    "d": "diamond-tall",
 }
 _COLOURS = (_ORANGE, _SKY, _OLIVE, _PURPLE, _GREEN, _BLUE, _RED)
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
+_FAMILIES = {
+    _BLUE: {"pq": "o", "nanopq": "s", "faiss-ivf-pq-fs": "^", "faiss-nsg": "D", "vsag": "v",
+            "rabitq-ivf": "P"},
+    _RED: {"anisotropic-pq": "s", "annoy": "v", "faiss-sq": "D", "ngt": "^", "qdrant-local": "o",
+           "scann-tree": "p"},
+    _GREEN: {"faiss-pq": "^", "usearch": "o", "faiss-lsq": "s", "rabitq-hnsw": "D", "chroma": "v",
+             "sklearn-kd-tree": "P"},
+    _PURPLE: {"scann": "D", "scann-soar": "s", "scann-style-pq": "o", "pynndescent": "^",
+              "lancedb": "v", "faiss-rabitq": "P"},
+    _ORANGE: {"hnswlib": "v", "faiss-opq": "o", "svs": "s", "ngt-onng": "D", "milvus-lite": "^"},
+    _SKY: {"faiss-hnsw": "P", "faiss-rq": "o", "faiss": "s", "rabitq-symqg": "^",
+           "sqlite-vec": "v"},
+    _OLIVE: {"faiss-ivf": "X", "faiss-ivf-pq": "p", "faiss-pq-fs": "o",
+             "notebook-anisotropic-pq": "s", "sklearn-ball-tree": "D"},
+    _BLACK: {"exact": "*"},
+    GREY: {"no-op": "o"},
+}  # fmt: skip
 _KNOWN = {
-    "exact": (_BLACK, "*"),
-    "no-op": (GREY, "o"),
-    "pq": (_BLUE, "o"),
-    "anisotropic-pq": (_RED, "s"),
-    "faiss-pq": (_GREEN, "^"),
-    "scann": (_PURPLE, "D"),
-    "hnswlib": (_ORANGE, "v"),
-    "faiss-hnsw": (_SKY, "P"),
-    "faiss-ivf": (_OLIVE, "X"),
-    "faiss-ivf-pq": (_OLIVE, "p"),
+    name: (colour, marker)
+    for colour, markers in _FAMILIES.items()
+    for name, marker in markers.items()
 }
 
 
@@ -84,7 +104,7 @@ def variant(look: Look, number: int) -> Look:
 
 
 def _free_slot(name: str, taken: set[tuple[str, str]]) -> tuple[str, str]:
-    """The free pair of the least used colour, searched from the name's own place on."""
+    """The first free pair from the name's own place on: the same in nearly every table."""
     slots = [
         (_COLOURS[(row + column) % len(_COLOURS)], marker)
         for row, marker in enumerate(_MARKERS)
@@ -92,6 +112,4 @@ def _free_slot(name: str, taken: set[tuple[str, str]]) -> tuple[str, str]:
     ]
     start = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % len(slots)
     ordered = slots[start:] + slots[:start]
-    uses = Counter(colour for colour, _ in taken - set(_KNOWN.values()))
-    free = [slot for slot in ordered if slot not in taken]
-    return min(free or ordered, key=lambda slot: uses[slot[0]])
+    return next((slot for slot in ordered if slot not in taken), ordered[0])

@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from harness.contracts import UserError
-from harness.report.export import csv_text, export, latex
+from harness.report.export import csv_text, export, export_answers, latex
+from harness.report.fastest import answers
+from harness.report.points import prepare, scenes
 
 FORMULAS = ['=cmd|"/c calc"!A1', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
 
@@ -106,3 +108,36 @@ def test_a_file_that_cannot_be_written_is_named(table, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"t\.csv"):
         export(table, tmp_path / "file" / "t.csv")
+
+
+def test_queries_carry_their_difficulty(table, tmp_path):
+    export(table, tmp_path / "q.parquet", per_query=True)
+    queries = pd.read_parquet(tmp_path / "q.parquet")
+    first = table.iloc[0]
+    own = queries[queries["key"] == first["key"]]
+    np.testing.assert_allclose(own["difficulty"], first["query_difficulty"])
+    export(table.assign(query_difficulty=None), tmp_path / "n.parquet", per_query=True)
+    assert pd.read_parquet(tmp_path / "n.parquet")["difficulty"].isna().all()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".json", ".md", ".tex", ".parquet"])
+def test_answers_are_exported_as_they_are_reported(table, tmp_path, ending):
+    path = tmp_path / f"answers{ending}"
+    nasty = table.assign(label=[f"=1|{name}" for name in table["label"]])
+    export_answers(nasty, path)
+    (scene,) = scenes(prepare(nasty))
+    expected = answers(scene)
+    if ending == ".parquet":
+        found = pd.read_parquet(path)
+    elif ending == ".csv":
+        found = pd.read_csv(path)
+        assert found["label"].str.startswith("'=").all()
+    elif ending == ".json":
+        found = pd.DataFrame(json.loads(path.read_text()))
+    else:
+        assert len(path.read_text().splitlines()) == len(expected) + (2 if ending == ".md" else 6)
+        return
+    np.testing.assert_allclose(found["qps"], [one.row["reporting_qps"] for one in expected])
+    np.testing.assert_allclose(found["recall"], [one.row["reporting_recall"] for one in expected])
+    with pytest.raises(UserError):
+        export_answers(table, tmp_path / "answers.xls")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from harness.report.curves import distinct_looks
 from harness.report.fastest import common_level, representatives
@@ -17,6 +18,8 @@ from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.plots.scales import apply_scale
 from harness.report.points import Scene, rows_of
 from harness.report.quantities import quantity
+
+Float64 = NDArray[np.float64]
 
 _MOST = 8
 _GROUPS = 10
@@ -55,12 +58,16 @@ def latency_distribution(scene: Scene, looks: Mapping[str, Look]) -> Figure | No
 def recall_by_difficulty(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
     """Return the recall of the easiest to the hardest tenth of the queries, at one mean recall.
 
-    The harder a query, the less of it all points of the scene found together. None as above.
+    How hard a query is says its local intrinsic dimensionality. Where there is none (inner
+    products), the harder a query, the less of it all points of the scene found together. None as
+    above.
     """
     level, rows = _compared(scene, "query_recall")
     if level is None or len(rows.iloc[0]["query_recall"]) < _GROUPS:
         return None
-    groups = np.array_split(_easiest_first(scene), _GROUPS)
+    difficulty = _difficulty(rows)
+    order = _best_answered_first(scene) if difficulty is None else np.argsort(difficulty)
+    groups = np.array_split(order, _GROUPS)
     figure = new_figure()
     axes = figure.subplots()
     tenths = np.arange(1, _GROUPS + 1, dtype=np.float64)
@@ -69,13 +76,25 @@ def recall_by_difficulty(scene: Scene, looks: Mapping[str, Look]) -> Figure | No
         means = np.array([row["query_recall"][group].mean() for group in groups])
         axes.plot(tenths, means, look.line, color=look.colour, marker=look.marker)
         named.append(NamedCurve(row["curve"], look.colour, tenths, means))
-    _set_tenths(axes, tenths, scene.k)
+    _set_tenths(axes, tenths, scene.k, difficulty, groups)
     title = f"{scene.dataset}: who misses the hard queries?"
     words = f"Each algorithm's fastest point of recall {level:g} or more. "
-    words += "Hard queries are those that all points together answered worst."
+    words += _HARD if difficulty is not None else _MISSED
     conclude(figure, scene, title, [words])
     label_curves(axes, named)
     return figure
+
+
+_HARD = "Hard queries have a high local intrinsic dimensionality (LID), from their true neighbours."
+_MISSED = "Hard queries are those that all points together answered worst."
+
+
+def _difficulty(rows: pd.DataFrame) -> Float64 | None:
+    """LID of each query, the unknown as hard as the hardest; None where there is none."""
+    stored = rows.iloc[0].get("query_difficulty")
+    if not isinstance(stored, np.ndarray) or not np.isfinite(stored).any():
+        return None
+    return np.where(np.isfinite(stored), stored, np.nanmax(stored))
 
 
 def _compared(scene: Scene, column: str) -> tuple[float | None, pd.DataFrame]:
@@ -88,15 +107,22 @@ def _compared(scene: Scene, column: str) -> tuple[float | None, pd.DataFrame]:
     return (level if len(rows) else None), rows
 
 
-def _easiest_first(scene: Scene) -> np.ndarray:
+def _best_answered_first(scene: Scene) -> np.ndarray:
     recalls = [r["query_recall"] for r in rows_of(scene.points)]
     stored = [recall for recall in recalls if isinstance(recall, np.ndarray)]
     return np.argsort(-np.mean(stored, axis=0), kind="stable")
 
 
-def _set_tenths(axes: Axes, tenths: np.ndarray, k: int) -> None:
-    words = ["easiest", *(str(int(tenth)) for tenth in tenths[1:-1]), "hardest"]
+def _set_tenths(
+    axes: Axes, tenths: Float64, k: int, difficulty: Float64 | None, groups: list[np.ndarray]
+) -> None:
+    """Ticks tell the median difficulty of each tenth, where it is known."""
+    if difficulty is None:
+        words = ["easiest", *(str(int(tenth)) for tenth in tenths[1:-1]), "hardest"]
+    else:
+        words = [f"{np.median(difficulty[group]):.0f}" for group in groups]
     axes.set_xticks(tenths, words)
     axes.set_ylim(top=1.03)
-    axes.set_xlabel("tenth of the queries")
+    measure = "" if difficulty is None else ": median LID, easiest to hardest"
+    axes.set_xlabel(f"tenth of the queries{measure}")
     axes.set_ylabel(f"recall@{k}")

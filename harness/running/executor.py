@@ -24,7 +24,7 @@ from harness.running.job_folders import (
     remove_abandoned,
     require_room,
 )
-from harness.running.memory import tree_private_bytes
+from harness.running.memory import killed_for_memory, tree_private_bytes
 from harness.running.processes import ProcessTree
 from harness.running.threads import pool_environment
 
@@ -108,6 +108,7 @@ class _Watch:
         self._events = _EventReader(self.folder / EVENTS_FILE)
         self._log = bytearray()
         self._log_bytes = 0
+        self._killed_before = killed_for_memory()
 
     def run(self) -> Outcome:
         began = time.monotonic()
@@ -222,6 +223,11 @@ class _Watch:
     def _how_it_ended(self, tree: ProcessTree) -> TaskFailure:
         code = tree.exit_code
         if code is not None and code < 0:
+            if code == -signal.SIGKILL and killed_for_memory() > self._killed_before:
+                reason = (
+                    f"the kernel ended it in {self.phase}, for the machine's memory had run out"
+                )
+                return TaskFailure("out_of_memory", reason, self.phase)
             name = signal.Signals(-code).name
             return TaskFailure("crashed", f"ended by {name} in {self.phase}", self.phase)
         reason = f"left with exit status {code} in {self.phase}, before it was done"

@@ -34,14 +34,27 @@ def trimmed_anonymous_bytes() -> int:
 
 
 def tree_private_bytes(pids: Iterable[int]) -> int:
-    """Return the private bytes of several processes together."""
-    return sum(private_bytes(pid) for pid in pids)
+    """Return the private bytes of several processes together.
+
+    Memory that they share without a file counts once: that of the process which maps most of it.
+    """
+    used = [(private_bytes(pid), _status_kib(pid, "RssShmem") * _KIB) for pid in pids]
+    return sum(private for private, _ in used) + max((shared for _, shared in used), default=0)
 
 
 def _give_back_freed_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
     if trim is not None:
         trim(0)
+
+
+def killed_for_memory() -> int:
+    """Return how many processes the kernel has killed so far because memory had run out."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 def _status_kib(pid: int | str, field: str) -> int:

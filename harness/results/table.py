@@ -215,6 +215,7 @@ def _failure(failure: Failure) -> Row:
         "reason": failure.reason,
         "log_tail": failure.log_tail,
         "peak_rss_bytes": np.nan if failure.peak_bytes is None else failure.peak_bytes,
+        "seconds_spent": np.nan if failure.seconds is None else failure.seconds,
         **dict.fromkeys(_ARRAYS),
         "diagnostics": {},
         "warnings": (),

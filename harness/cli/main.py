@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from types import FrameType
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from harness.contracts import UserError
 
 _USER_ERROR = 2
 _SIGNALLED = 128
+_PATIENCE_SECONDS = 2.0
 
 app = typer.Typer(
     help="A benchmark harness for approximate nearest neighbour search.",
@@ -44,8 +46,15 @@ class _Interrupted(BaseException):
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # once is enough: let the ending go on in peace
+    # Once is enough: let the ending go on in peace, but not for ever.
+    until = time.monotonic() + _PATIENCE_SECONDS
+    signal.signal(number, lambda again, _: _leave(again) if time.monotonic() > until else None)
     raise _Interrupted(number)
+
+
+def _leave(number: int) -> None:
+    """Some library swallowed the first signal, or the ending hangs; the worker dies with us."""
+    os._exit(_SIGNALLED + number)
 
 
 def _print_version(wanted: bool) -> None:

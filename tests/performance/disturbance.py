@@ -7,6 +7,7 @@ products of matrices, or copies of more memory than the caches hold.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -34,11 +35,12 @@ def disturbed(burners: int) -> Iterator[None]:
 
 
 def _burn(seed: int) -> None:
+    parent = os.getppid()
     rng = random.Random(seed)
     square, large = np.ones((200, 200)), np.ones(4_000_000)
     kinds = [lambda: sum(range(20_000)), lambda: square @ square, large.copy]
     with threadpool_limits(1):
-        while True:
+        while os.getppid() == parent:
             time.sleep(rng.expovariate(1 / _MEAN_SECONDS))
             work = rng.choice(kinds)
             until = time.monotonic() + rng.expovariate(1 / _MEAN_SECONDS)

@@ -7,7 +7,6 @@ from pynndescent import NNDescent
 
 from harness.contracts import Algorithm, allotted_threads
 
-_METRICS = {"angular": "dot", "euclidean": "sqeuclidean", "inner_product": "inner_product"}
 _TINY_ROWS = 1000
 
 
@@ -17,7 +16,7 @@ class PyNNDescentGraph(Algorithm):
     Parameters
     ----------
     metric
-        Any; angular rows are unit-norm, and the library is told so.
+        `angular`: rows are unit-norm, and the library is told so.
     n_neighbors
         Neighbours of a row in the graph, before pruning.
     diversify_prob, pruning_degree_multiplier
@@ -40,7 +39,7 @@ class PyNNDescentGraph(Algorithm):
         self._n = len(base)
         self._index = NNDescent(
             base,
-            metric=_METRICS[self.metric],
+            metric="dot",
             n_neighbors=min(self.build["n_neighbors"], self._n - 1),
             diversify_prob=self.build["diversify_prob"],
             pruning_degree_multiplier=self.build["pruning_degree_multiplier"],
@@ -54,9 +53,7 @@ class PyNNDescentGraph(Algorithm):
 
     def set_search(self, *, epsilon):
         """Take how much further than the k-th neighbour the search goes on."""
-        self._options = {"epsilon": epsilon, "return_distances": False}
-        if self.metric == "angular":
-            self._options["pre_normalized"] = True
+        self._options = {"epsilon": epsilon, "return_distances": False, "pre_normalized": True}
 
     def query(self, query, k):
         """Return the `(k,)` best ids of one query."""

@@ -1,0 +1,95 @@
+"""Milvus Lite: Milvus's interface over a local file."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from pymilvus import DataType, MilvusClient
+
+from harness.contracts import Algorithm
+
+_DISTANCES = {"angular": "IP", "inner_product": "IP", "euclidean": "L2"}
+_ROWS_AT_ONCE = 2000
+
+
+class MilvusLite(Algorithm):
+    """A collection of ids and float32 rows with an index of Milvus's.
+
+    Parameters
+    ----------
+    metric
+        Any.
+    index
+        `HNSW`, `IVF_FLAT` or `FLAT`.
+    M, ef_construction
+        Of HNSW.
+    nlist
+        Inverted lists of `IVF_FLAT`.
+    seed
+        Without effect: Milvus takes none.
+    """
+
+    def fit(self, base):
+        """Insert `base`, `(n, d)` float32, into a file that goes away with the object."""
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="milvus-", dir=os.environ.get("ANNHARNESS_JOB")
+        )
+        self._n = len(base)
+        self._client = MilvusClient(f"{self._folder.name}/base.db")
+        self._create(base.shape[1])
+        for start in range(0, self._n, _ROWS_AT_ONCE):
+            rows = enumerate(base[start : start + _ROWS_AT_ONCE], start)
+            self._client.insert("base", [{"id": i, "vector": row} for i, row in rows])
+        self._client.flush("base")
+        self._client.load_collection("base")
+
+    def set_search(self, ef=None, nprobe=None):
+        """Take the queue of HNSW, or the lists visited of IVF."""
+        given = {"ef": ef, "nprobe": nprobe}
+        self._given = {name: value for name, value in given.items() if value is not None}
+
+    def query(self, query, k):
+        """Return the `(k,)` nearest ids of one query."""
+        return self._ids([query], k)[0]
+
+    def query_batch(self, queries, k):
+        """Return the `(nq, k)` nearest ids."""
+        return self._ids(list(queries), k)
+
+    def index_bytes(self):
+        """Return the bytes of the files of the database."""
+        files = Path(self._folder.name).rglob("*")
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+    def _ids(self, queries, k):
+        given = dict(self._given)
+        if "ef" in given:
+            given["ef"] = max(given["ef"], k)
+        answers = self._client.search(
+            "base",
+            queries,
+            anns_field="vector",
+            limit=min(k, self._n),
+            search_params={"metric_type": _DISTANCES[self.metric], "params": given},
+        )
+        ids = np.full((len(queries), k), -1)
+        for row, hits in zip(ids, answers, strict=True):
+            row[: len(hits)] = [hit["id"] for hit in hits]
+        return ids
+
+    def _create(self, d):
+        schema = self._client.create_schema(auto_id=False)
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=d)
+        index = self._client.prepare_index_params()
+        graph = {"M": self.build["M"], "efConstruction": self.build["ef_construction"]}
+        parameters = {"HNSW": graph, "IVF_FLAT": {"nlist": self.build["nlist"]}, "FLAT": {}}
+        kind = self.build["index"]
+        index.add_index(
+            "vector",
+            index_type=kind,
+            metric_type=_DISTANCES[self.metric],
+            params=parameters[kind],
+        )
+        self._client.create_collection("base", schema=schema, index_params=index)

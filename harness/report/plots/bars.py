@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from harness.report.looks import Look
 from harness.report.plots.figure import conclude, new_figure
@@ -20,6 +21,7 @@ from harness.report.quantities import human, quantity, shortened
 _MOST = 14
 _LONGEST = 44
 _NARROW_PIXELS = 250
+_CRAMPED_LETTERS = 12  # panels of fewer pixels than this many times the font's size
 _ORDER = ["curve", "build_words", "bytes_per_vector"]
 _REACH = 1.8  # an interval stretches the axis to at most this factor of the longest bar
 
@@ -96,8 +98,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look])
     ends = ends.clip(max=most)
     # Lengths of bars are compared, so they start at 0 and the axis is linear.
     axes.set_xlim(0, 1.3 * max(ends) if most > 0 else 1)
-    axes.set_title(item.brief, loc="left")
+    cramped = axes.bbox.width < _CRAMPED_LETTERS * float(mpl.rcParams["font.size"])
+    axes.set_title(item.brief.replace(" ", "\n", 1) if cramped else item.brief, loc="left")
     axes.xaxis.set_major_formatter(lambda value, _: human(value, item.unit) if value else "0")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=3 if axes.bbox.width < _NARROW_PIXELS else 4))
+    # The bars carry their figures: where labels of ticks would touch, the zero is enough.
+    bins = MaxNLocator(nbins=3 if axes.bbox.width < _NARROW_PIXELS else 4)
+    axes.xaxis.set_major_locator(FixedLocator([0]) if cramped else bins)

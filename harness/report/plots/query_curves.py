@@ -41,15 +41,16 @@ def latency_distribution(scene: Scene, looks: Mapping[str, Look]) -> Figure | No
         times = np.sort(1e3 * row["query_seconds"])
         shares = np.arange(1, len(times) + 1) / len(times)
         kept = shares <= max(_SHOWN_SHARE, shares[0])
-        axes.plot(times, shares, look.line, color=look.colour, drawstyle="steps-post")
+        axes.plot(times, shares, look.line, color=look.colour, drawstyle="steps-post",
+                  marker=look.marker, markevery=max(1, len(times) // 5))  # fmt: skip
         named.append(NamedCurve(row["curve"], look.colour, times[kept], shares[kept]))
         longest += [times[0], times[kept][-1]]
     apply_scale(axes, "x", "log", quantity("p50_ms"), longest)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("time of a query (less is better)")
-    axes.set_ylabel("share of the queries answered by then")
+    axes.set_ylabel("share of queries answered")
     title = f"{scene.dataset}: latency at recall {level:g}"
-    notes = ["Each query's time is its median over repeats and builds."]
+    notes = ["Each query's time is its median over repeats and builds.", *_left_out(scene, level)]
     conclude(figure, scene, title, notes)
     label_curves(axes, named)
     return figure
@@ -80,7 +81,7 @@ def recall_by_difficulty(scene: Scene, looks: Mapping[str, Look]) -> Figure | No
     title = f"{scene.dataset}: who misses the hard queries?"
     words = f"Each algorithm's fastest point of recall {level:g} or more. "
     words += _HARD if difficulty is not None else _MISSED
-    conclude(figure, scene, title, [words])
+    conclude(figure, scene, title, [words, *_left_out(scene, level)])
     label_curves(axes, named)
     return figure
 
@@ -105,6 +106,11 @@ def _compared(scene: Scene, column: str) -> tuple[float | None, pd.DataFrame]:
     rows = representatives(scene, level).head(_MOST)
     rows = rows[[isinstance(values, np.ndarray) and len(values) > 0 for values in rows[column]]]
     return (level if len(rows) else None), rows
+
+
+def _left_out(scene: Scene, level: float) -> list[str]:
+    number = len(representatives(scene, level)) - _MOST
+    return [f"{number} slower ones are not shown."] if number > 0 else []
 
 
 def _best_answered_first(scene: Scene) -> np.ndarray:

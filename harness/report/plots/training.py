@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from harness.report.curves import by_relevance
 from harness.report.looks import Look
 from harness.report.plots.figure import conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
@@ -37,7 +38,8 @@ def training_loss(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
     traces = _traces(scene)
     if not traces:
         return None
-    shown = list(traces)[:_MOST_PANELS]
+    relevant = [name for name in by_relevance(scene.points) if name in traces]
+    shown = sorted(relevant[:_MOST_PANELS])
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
     figure = new_figure(height=0.75 if rows == 1 else 1.2)
@@ -47,6 +49,8 @@ def training_loss(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
     for axes, name in zip(panels, shown, strict=False):
         _panel(axes, name, traces[name], looks[_algorithm(scene, name)])
     notes = ["The units of the loss are each algorithm's own."]
+    if len(traces) > len(shown):
+        notes.append(f"{len(traces) - len(shown)} more are not shown: nowhere among the fastest.")
     conclude(figure, scene, f"{scene.dataset}: training loss per iteration", notes)
     for axes, name in zip(panels, shown, strict=False):
         colour = looks[_algorithm(scene, name)].colour

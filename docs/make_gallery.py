@@ -31,8 +31,8 @@ CAPTIONS = {
     "recall-distortion": "Recall against the quantizer's mean squared error, as a share of the "
     "vectors' mean square. Less distortion is not always more recall.",
     "latency": "The share of queries answered within a time, at one recall.",
-    "difficulty": "Recall from the easiest to the hardest tenth of the queries, by the local intrinsic "
-    "dimensionality round each, estimated from its true neighbours.",
+    "difficulty": "Recall from the easiest to the hardest tenth of the queries, by the local "
+    "intrinsic dimensionality round each, estimated from its true neighbours.",
 }
 
 

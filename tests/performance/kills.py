@@ -75,7 +75,7 @@ builds: 2
 repeats: 2
 build_threads: 1
 """
-MOST_KILLS_IN_A_ROW = 6
+MOST_RUNS_KILLED_IN_A_ROW = 6
 
 
 def main() -> None:
@@ -103,8 +103,9 @@ def survive(folder: Path, kills: int, rng: random.Random) -> list[str]:
     while done.total() < kills:
         results = f"stormy-{sequences}"
         sequences += 1
-        for _ in range(min(rng.randint(1, MOST_KILLS_IN_A_ROW), kills - done.total())):
-            kill_one_run(folder, results, calm_seconds, rng, done)
+        for _ in range(rng.randint(1, MOST_RUNS_KILLED_IN_A_ROW)):
+            if done.total() < kills:
+                kill_one_run(folder, results, calm_seconds, rng, done)
         last = run(folder, results, "--retry", "crashed").wait()
         if last not in (0, 1):
             problems.append(f"{results}: exit status {last}")
@@ -117,19 +118,18 @@ def survive(folder: Path, kills: int, rng: random.Random) -> list[str]:
 def kill_one_run(
     folder: Path, results: str, calm_seconds: float, rng: random.Random, done: Counter[str]
 ) -> None:
-    """Start or go on with a run, and kill it or its worker, if it has not ended by then."""
+    """Start or go on with a run; kill its workers now and then, and in the end the runner."""
     process = run(folder, results, *(("--retry", "crashed") if rng.random() < 0.5 else ()))
-    time.sleep(rng.uniform(0, calm_seconds))
-    kind = rng.choice(["runner", "worker", "both"])
-    victims = {
-        "runner": [process.pid],
-        "worker": children(process.pid),
-        "both": [*children(process.pid), process.pid],
-    }[kind]
-    if process.poll() is None and victims:
-        for victim in victims:
-            kill(victim)
-        done[kind] += 1
+    kind = "worker"
+    while kind == "worker" and process.poll() is None:
+        time.sleep(rng.uniform(0, calm_seconds / 2))
+        workers = children(process.pid)
+        kind = rng.choice(["runner", "worker", "both"]) if workers else "runner"
+        victims = workers if kind == "worker" else [*workers[: kind == "both"], process.pid]
+        if process.poll() is None:
+            for victim in victims:
+                kill(victim)
+            done[kind] += 1
     process.wait()
 
 

@@ -80,7 +80,11 @@ def export_answers(table: pd.DataFrame, path: Path) -> None:
     """
     ending = path.suffix.lower()
     _check_ending(path)
-    rows = [_answer(scene, one) for scene in scenes(prepare(table)) for one in answers(scene)]
+    rows = [
+        _answer(scene, one)
+        for scene in scenes(prepare(table, stale=True))
+        for one in answers(scene)
+    ]
     frame = pd.DataFrame(rows, columns=_ANSWERS)
     if ending == ".parquet":
         write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))

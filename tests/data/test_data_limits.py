@@ -24,8 +24,9 @@ def run_python(code: str, cache: Path) -> subprocess.CompletedProcess[str]:
     """Run code in a process of its own; it prints its peak memory in MiB at the end."""
     wrapped = textwrap.dedent(code) + textwrap.dedent(
         """
-        import resource
-        print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        # not ru_maxrss, which begins with the size of the process that started this one
+        peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM:")]
+        print("peak", int(peak[0].split()[1]) // 1024)
         """
     )
     return subprocess.run(

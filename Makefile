@@ -59,6 +59,7 @@ gallery: $(STAMP) ## draw docs/gallery from the demo's results
 	$(BIN)/python docs/make_gallery.py
 
 wheel: $(STAMP) ## build the wheel into dist/
+	@rm -rf build
 	@$(UV) build --quiet --wheel --out-dir dist . || $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## remove what was built here (results/ is kept)

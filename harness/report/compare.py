@@ -155,7 +155,8 @@ def _curves(scene: Scene, names: Sequence[str] | None = None) -> dict[str, pd.Da
     points = known(
         points if names is None else points[points["curve"].isin(names)], "recall", "qps"
     )
-    points = points[[isinstance(qps, np.ndarray) and len(qps) > 0 for qps in points["build_qps"]]]
+    timed = [isinstance(qps, np.ndarray) and len(qps) > 0 for qps in points["build_qps"]]
+    points = points[np.array(timed, dtype=bool)]
     return {str(name): rows for name, rows in points.groupby("curve", sort=True)}
 
 

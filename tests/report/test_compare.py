@@ -82,6 +82,14 @@ def test_other_machines_are_not_compared(table):
         compare_tables(old, old.assign(machine="another"))
 
 
+def test_failures_alone_cannot_be_compared(table):
+    table["status"] = "error"
+    with pytest.raises(UserError, match="nothing to compare"):
+        compare_curves(table, "pq", "exact")
+    with pytest.raises(UserError, match="nothing to compare"):
+        compare_tables(table, table)
+
+
 def test_unknown_names_are_told(table):
     with pytest.raises(UserError, match="anisotropic-pq"):
         compare_curves(with_builds(table), "pq", "nothing")

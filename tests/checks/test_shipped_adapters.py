@@ -12,12 +12,11 @@ from harness.checks import algorithms_ready, checks_of
 from harness.checks.testing import require_pass, titles_of, verdicts_of
 from harness.registry.registry import load_registry
 
-# An environment takes up to minutes to make, so that one stands here for all that want their own;
-# `annharness check NAME` does the others.
+# An environment takes up to minutes to make, so that one stands here for all that want their own,
+# and pynndescent compiles for minutes in every process; `annharness check NAME` does the others.
 MADE_HERE = {"qdrant-local"}
-ELSEWHERE = {
-    name for name, definition in load_registry().algorithms.items() if definition.isolated
-} - MADE_HERE
+ISOLATED = {name for name, definition in load_registry().algorithms.items() if definition.isolated}
+ELSEWHERE = (ISOLATED - MADE_HERE) | {"pynndescent"}
 READY = {name: lack for name, lack in algorithms_ready().items() if name not in ELSEWHERE}
 TRIALS = [(name, title) for name in READY for title in titles_of(name)]
 

@@ -50,7 +50,8 @@ class ProductQuantizer(ScannedCodes):
     rerank_copy
         What re-ranking reads: `float32` or `uint8`.
     scan
-        `bounded`, our own for 4-bit codes (FAISS's for others), or `faiss`.
+        `bounded`, our own for 4-bit codes (FAISS's for others), `faiss`, or `auto`: ours from
+        100,000 rows on.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class ProductQuantizer(ScannedCodes):
         training_points: int | None = None,
         rotation: RotationKind = "none",
         rerank_copy: CopyKind = "float32",
-        scan: ScanKind = "bounded",
+        scan: ScanKind = "auto",
         **more: Any,
     ) -> None:
         super().__init__(

@@ -24,10 +24,11 @@ from .reranking import Reranker
 from .rotation import Rotation
 
 Ids = NDArray[np.int64]
-ScanKind = Literal["bounded", "faiss"]
+ScanKind = Literal["auto", "bounded", "faiss"]
 
 _BLOCK_ROWS = 1 << 14
 _FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
+_MANY_ROWS = 100_000
 
 
 def faiss_metric(metric: Metric) -> int:
@@ -182,15 +183,20 @@ class BoundedScan:
 
 
 def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
-    """Choose the scan: ours is for 4-bit codes on processors with AVX2, FAISS's for the rest."""
-    if kind not in ("bounded", "faiss"):
+    """Choose the scan: ours is for 4-bit codes on processors with AVX2, FAISS's for the rest.
+
+    `auto` takes ours from 100,000 rows on. Of few rows, the best k are too large a part for a bound
+    to drop the others early.
+    """
+    if kind not in ("auto", "bounded", "faiss"):
         raise UserError(
             "unknown scan",
             where="build parameter scan",
-            expected="bounded or faiss",
+            expected="auto, bounded or faiss",
             got=repr(kind),
         )
-    own = kind == "bounded" and index.pq.nbits == 4 and byte_lanes.available()
+    wanted = kind == "bounded" or (kind == "auto" and index.ntotal >= _MANY_ROWS)
+    own = wanted and index.pq.nbits == 4 and byte_lanes.available()
     return BoundedScan(index) if own else FaissScan(index)
 
 
@@ -225,7 +231,7 @@ class Scanner:
         index: faiss.IndexPQ,
         reranker: Reranker,
         rotation: Rotation | None = None,
-        scan: ScanKind = "bounded",
+        scan: ScanKind = "auto",
     ) -> None:
         self.bits = index.pq.M * index.pq.nbits
         self._rows = index.ntotal

@@ -23,9 +23,9 @@ def small_base(session_cache):
         return np.array(dataset.search_base), np.array(dataset.search_queries[:200])
 
 
-def built(base, metric, M, **more):
+def built(base, metric, M, scan="bounded"):
     base.flags.writeable = False
-    index = ProductQuantizer(metric, M=M, nbits=4, iterations=3, **more)
+    index = ProductQuantizer(metric, M=M, nbits=4, iterations=3, scan=scan)
     index.fit(base)
     index.set_search(rerank=0)
     return index

@@ -1,8 +1,6 @@
 """Chroma: a persistent collection with an HNSW graph."""
 
 import os
-import tempfile
-from pathlib import Path
 
 # Chroma sizes its pools once, when it is loaded; one thread is what single queries are allotted.
 os.environ["RAYON_NUM_THREADS"] = os.environ["TOKIO_WORKER_THREADS"] = "1"
@@ -11,7 +9,7 @@ import chromadb
 import numpy as np
 from chromadb.config import Settings
 
-from harness.contracts import Algorithm, allotted_threads
+from harness.contracts import Algorithm, TemporaryFolder, allotted_threads, bytes_below
 
 _SPACES = {"angular": "ip", "inner_product": "ip", "euclidean": "l2"}
 
@@ -33,9 +31,7 @@ class ChromaCollection(Algorithm):
 
     def fit(self, base):
         """Add `base`, `(n, d)` float32, to a collection that goes away with the object."""
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="chroma-", dir=os.environ.get("ANNHARNESS_JOB")
-        )
+        self._folder = TemporaryFolder("chroma-")
         self._n = len(base)
         client = chromadb.PersistentClient(
             path=self._folder.name, settings=Settings(anonymized_telemetry=False)
@@ -71,5 +67,4 @@ class ChromaCollection(Algorithm):
 
     def index_bytes(self):
         """Return the bytes of the files of the collection."""
-        files = Path(self._folder.name).rglob("*")
-        return sum(file.stat().st_size for file in files if file.is_file())
+        return bytes_below(self._folder.name)

@@ -1,8 +1,6 @@
 """LanceDB: a table in columnar files with a vector index, in this process."""
 
 import os
-import tempfile
-from pathlib import Path
 
 # Lance sizes its pools once, when it is loaded; one thread is what single queries are allotted.
 os.environ["LANCE_CPU_THREADS"] = os.environ["TOKIO_WORKER_THREADS"] = "1"
@@ -12,7 +10,7 @@ import numpy as np
 import pyarrow
 from lancedb.index import HnswSq, IvfFlat, IvfPq
 
-from harness.contracts import Algorithm
+from harness.contracts import Algorithm, TemporaryFolder, bytes_below
 
 _DISTANCES = {"angular": "dot", "inner_product": "dot", "euclidean": "l2"}
 
@@ -38,9 +36,7 @@ class LanceTable(Algorithm):
 
     def fit(self, base):
         """Write `base`, `(n, d)` float32, into a database that goes away with the object."""
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="lance-", dir=os.environ.get("ANNHARNESS_JOB")
-        )
+        self._folder = TemporaryFolder("lance-")
         self._n, d = base.shape
         rows = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(base.reshape(-1)), d)
         columns = {"id": pyarrow.array(np.arange(self._n)), "vector": rows}
@@ -63,8 +59,7 @@ class LanceTable(Algorithm):
 
     def index_bytes(self):
         """Return the bytes of the files of the database."""
-        files = Path(self._folder.name).rglob("*")
-        return sum(file.stat().st_size for file in files if file.is_file())
+        return bytes_below(self._folder.name)
 
     def _config(self, d):
         common = {

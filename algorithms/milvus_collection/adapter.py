@@ -1,13 +1,9 @@
 """Milvus Lite: Milvus's interface over a local file."""
 
-import os
-import tempfile
-from pathlib import Path
-
 import numpy as np
 from pymilvus import DataType, MilvusClient
 
-from harness.contracts import Algorithm
+from harness.contracts import Algorithm, TemporaryFolder, bytes_below
 
 _DISTANCES = {"angular": "IP", "inner_product": "IP", "euclidean": "L2"}
 _ROWS_AT_ONCE = 2000
@@ -32,9 +28,7 @@ class MilvusLite(Algorithm):
 
     def fit(self, base):
         """Insert `base`, `(n, d)` float32, into a file that goes away with the object."""
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="milvus-", dir=os.environ.get("ANNHARNESS_JOB")
-        )
+        self._folder = TemporaryFolder("milvus-")
         self._n = len(base)
         self._client = MilvusClient(f"{self._folder.name}/base.db")
         self._create(base.shape[1])
@@ -59,8 +53,7 @@ class MilvusLite(Algorithm):
 
     def index_bytes(self):
         """Return the bytes of the files of the database."""
-        files = Path(self._folder.name).rglob("*")
-        return sum(file.stat().st_size for file in files if file.is_file())
+        return bytes_below(self._folder.name)
 
     def _ids(self, queries, k):
         given = dict(self._given)

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
-from .lanes import LANES, spread_value
+from .lanes import LANES, spread_value, vector_address
 
 WIDTH = 32
 CAP = 255
@@ -49,11 +49,6 @@ def _all(value: int) -> ir.Constant:
     return ir.Constant(_VECTOR, [value] * WIDTH)
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
-    start = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(start, [offset]), _VECTOR.as_pointer())
-
-
 def _call(builder: Any, name: str, result: Any, arguments: Any) -> Any:
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
@@ -75,7 +70,9 @@ def load(typing_context, array, offset):
     """Lanes from 32 neighbours of a C-contiguous uint8 array, `offset` elements on."""
 
     def generate(context, builder, signature, arguments):
-        return builder.load(_address(context, builder, signature.args[0], *arguments), align=1)
+        return builder.load(
+            vector_address(context, builder, signature.args[0], *arguments, _VECTOR), align=1
+        )
 
     return BYTE_LANES(array, types.intp), generate
 
@@ -175,7 +172,7 @@ def store_steps(typing_context, array, offset, lanes, scale):
         steps = builder.trunc(builder.fptosi(capped, _ROUNDED), _STEPS)
         twice = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), list(range(WIDTH // 2)) * 2)
         table = builder.shuffle_vector(steps, ir.Constant(_STEPS, ir.Undefined), twice)
-        place = _address(context, builder, signature.args[0], array, offset)
+        place = vector_address(context, builder, signature.args[0], array, offset, _VECTOR)
         builder.store(table, place, align=1)
         return context.get_dummy_value()
 

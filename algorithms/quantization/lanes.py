@@ -36,9 +36,12 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, _VECTOR)
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
+def vector_address(
+    context: Any, builder: Any, array_type: Any, array: Any, offset: Any, vector: Any = _VECTOR
+) -> Any:
+    """Return the LLVM address of an array's element, as that of a vector, for other lanes' code."""
     start = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(start, [offset]), _VECTOR.as_pointer())
+    return builder.bitcast(builder.gep(start, [offset]), vector.as_pointer())
 
 
 @intrinsic
@@ -46,7 +49,7 @@ def load(typing_context, array, offset):
     """Lanes from 16 neighbours of a C-contiguous float32 array, `offset` elements on."""
 
     def generate(context, builder, signature, arguments):
-        place = _address(context, builder, signature.args[0], *arguments)
+        place = vector_address(context, builder, signature.args[0], *arguments)
         return builder.load(place, align=4)
 
     return LANES(array, types.intp), generate
@@ -57,7 +60,7 @@ def store(typing_context, array, offset, lanes):
     """Write lanes to 16 neighbours of a C-contiguous float32 array."""
 
     def generate(context, builder, signature, arguments):
-        place = _address(context, builder, signature.args[0], *arguments[:2])
+        place = vector_address(context, builder, signature.args[0], *arguments[:2])
         builder.store(arguments[2], place, align=4)
         return context.get_dummy_value()
 

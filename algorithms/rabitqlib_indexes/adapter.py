@@ -5,14 +5,12 @@ Gao and Long, "RaBitQ: quantizing high-dimensional vectors with a theoretical er
 Gou et al., "SymphonyQG" (SIGMOD 2025).
 """
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import rabitqlib
 
-from harness.contracts import Algorithm, allotted_threads
+from harness.contracts import Algorithm, TemporaryFolder, allotted_threads
 
 _LEAST_DIMENSIONS = 64
 _NOT_FOUND = np.iinfo(np.uint32).max
@@ -43,10 +41,10 @@ class _RaBitQ(Algorithm):
     def index_bytes(self):
         """Return the bytes of the index as the library saves it."""
         if self._bytes is None:
-            with tempfile.TemporaryDirectory(dir=os.environ.get("ANNHARNESS_JOB")) as folder:
-                path = Path(folder) / "index"
-                self._index.save(str(path))
-                self._bytes = path.stat().st_size
+            folder = TemporaryFolder("rabitq-")
+            path = Path(folder.name) / "index"
+            self._index.save(str(path))
+            self._bytes = path.stat().st_size
         return self._bytes
 
     def _wide(self, rows):

@@ -1,7 +1,5 @@
 """sqlite-vec: a virtual table of vectors in SQLite, searched exhaustively by SQL."""
 
-import os
-import tempfile
 import threading
 from pathlib import Path
 
@@ -9,7 +7,7 @@ import apsw
 import numpy as np
 import sqlite_vec
 
-from harness.contracts import Algorithm
+from harness.contracts import Algorithm, TemporaryFolder
 
 _DISTANCES = {"angular": "cosine", "euclidean": "L2"}
 _NEAREST = "SELECT rowid FROM base WHERE vector MATCH ? AND k = ?"
@@ -32,9 +30,7 @@ class SqliteVec(Algorithm):
 
     def fit(self, base):
         """Write `base`, `(n, d)` float32, into a database that goes away with the object."""
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="sqlite-", dir=os.environ.get("ANNHARNESS_JOB")
-        )
+        self._folder = TemporaryFolder("sqlite-")
         self._file = Path(self._folder.name) / "base.db"
         self._connections = threading.local()
         connection = self._connection()

@@ -3,6 +3,7 @@
 from harness.contracts.algorithm import Algorithm
 from harness.contracts.dataset import Dataset, Labels, Vectors
 from harness.contracts.errors import UserError
+from harness.contracts.folders import TemporaryFolder, bytes_below
 from harness.contracts.threads import allotted_threads, threads_allotted
 from harness.metric import METRICS, Metric
 
@@ -12,8 +13,10 @@ __all__ = [
     "Dataset",
     "Labels",
     "Metric",
+    "TemporaryFolder",
     "UserError",
     "Vectors",
     "allotted_threads",
+    "bytes_below",
     "threads_allotted",
 ]

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 import harness
+from harness.contracts.folders import JOB_FOLDER_VARIABLE
 from harness.results.point import Build
 from harness.running.job import EVENTS_FILE, Job
 from harness.running.job_folders import (
@@ -294,7 +295,7 @@ def child_environment(job: Job, cache: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "NUMBA_CACHE_DIR": str(cache / "numba"),
         "ANNHARNESS_PARENT": str(os.getpid()),
-        "ANNHARNESS_JOB": job.folder,
+        JOB_FOLDER_VARIABLE: job.folder,
     }
 
 

@@ -68,8 +68,11 @@ class ProcessTree:
         return len(leftover)
 
     def _members(self) -> list[int]:
-        ours = [pid for pid in descendants_of(os.getpid()) if pid not in self._before]
-        return [pid for pid in ours if is_alive(pid)]
+        return [pid for pid in self._ours() if is_alive(pid)]
+
+    def _ours(self) -> list[int]:
+        """The ids of the tree's processes, dead ones that nobody has collected among them."""
+        return [pid for pid in descendants_of(os.getpid()) if pid not in self._before]
 
     def _signal(self, number: signal.Signals) -> None:
         try:
@@ -91,7 +94,7 @@ class ProcessTree:
     def _alive(self) -> bool:
         """Whether any member lives; adopted ones that have ended are collected."""
         running = self.process.poll() is None
-        ours = [pid for pid in descendants_of(os.getpid()) if pid not in self._before]
+        ours = self._ours()
         for pid in ours:
             if pid != self.process.pid:
                 _reap(pid)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 import harness
 from harness.contracts import Algorithm, Dataset
+from harness.contracts.folders import JOB_FOLDER_VARIABLE
 from harness.data.cached import open_cached
 from harness.foreign import ForeignAlgorithm, load_foreign
 from harness.measures.distances import distances_and_scales
@@ -324,6 +325,6 @@ def _mischief(job: Job) -> list[str]:
         warnings.append("the adapter changed the working folder")
     if sys.stdout is None or sys.stdout.closed:
         warnings.append("the adapter closed the standard output")
-    if os.environ.get("ANNHARNESS_JOB") != job.folder:
+    if os.environ.get(JOB_FOLDER_VARIABLE) != job.folder:
         warnings.append("the adapter changed the environment")
     return warnings

@@ -55,6 +55,12 @@ def test_every_page_is_there_and_every_link_leads_somewhere(table, tmp_path):
                 assert (tmp_path / link).is_file(), (path.name, link)
 
 
+def test_the_chart_library_sets_up_only_what_is_drawn(table, tmp_path):
+    write_site(table, tmp_path)
+    library = (tmp_path / "assets" / "plotly.min.js").read_text()
+    assert ".register([])" in library  # else a browser takes a second more; see charts.py
+
+
 def test_nothing_is_fetched_from_anywhere(table, tmp_path):
     write_site(table, tmp_path / "site")
     write_site(table, tmp_path / "one.html", single_file=True)

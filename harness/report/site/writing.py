@@ -16,6 +16,7 @@ from harness.contracts import UserError
 from harness.report.export import export
 from harness.report.fastest import LEVELS
 from harness.report.files import write_text
+from harness.report.site.charts import chart_library
 from harness.report.site.content import Content, Page, content_of, pages_of
 from harness.report.site.payload import comparisons_payload, dataset_payload, script_safe
 
@@ -140,10 +141,8 @@ def _inline(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _assets() -> dict[str, str]:
-    from plotly.offline import get_plotlyjs
-
     own = {name: (_HERE / "assets" / name).read_text("utf-8") for name in ("site.js", "site.css")}
-    return {**own, "plotly.min.js": get_plotlyjs()}
+    return {**own, "plotly.min.js": chart_library()}
 
 
 @lru_cache(maxsize=1)

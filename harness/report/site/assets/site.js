@@ -251,21 +251,20 @@
       const traces = [], style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink");
       const dark = style.colorScheme === "dark" || style.getPropertyValue("color-scheme").trim() === "dark";
       const xOf = (i) => project((p[x.column] || [])[i] ?? null, xs), yOf = (i) => project((p[y.column] || [])[i] ?? null, ys);
-      const byCurve = scene.curves.map(() => []);
+      const byCurve = scene.curves.map(() => []), behind = [], colours = [], symbols = [];
       for (const i of rows) byCurve[p.curve[i]].push(i);
       scene.curves.forEach((curve, n) => {
         if (hidden.has(n) || !byCurve[n].length || !p[x.column] || !p[y.column]) return;
         const front = frontier(byCurve[n], p[x.column], p[y.column], x.more, y.more), inFront = new Set(front);
         const colour = dark && curve.colour === "#000000" ? "#ffffff" : curve.colour;
-        if (state.all === "1") {
-          const behind = byCurve[n].filter((i) => !inFront.has(i));
-          traces.push({ type: behind.length > 1500 ? "scattergl" : "scatter", mode: "markers", x: behind.map(xOf), y: behind.map(yOf), customdata: behind, text: behind.map((i) => hover(scene, i)),
-            hoverinfo: "text", marker: { color: colour, symbol: curve.symbol, size: 5, opacity: 0.3 }, showlegend: false });
-        }
+        if (state.all === "1") for (const i of byCurve[n]) if (!inFront.has(i)) { behind.push(i); colours.push(colour); symbols.push(curve.symbol); }
         traces.push({ type: "scatter", mode: "lines+markers", name: label(cut(curve.name, 40)), x: front.map(xOf), y: front.map(yOf), customdata: front,
           text: front.map((i) => hover(scene, i)), hoverinfo: "text", error_x: errorBars(p, front, x.column, xs), error_y: errorBars(p, front, y.column, ys),
           line: { color: colour, dash: curve.dash, width: 2 }, marker: { color: colour, symbol: curve.symbol, size: 8 } });
       });
+      // All in one trace, below the rest: a trace for each curve takes seconds where there are many.
+      if (behind.length) traces.unshift({ type: "scatter", mode: "markers", x: behind.map(xOf), y: behind.map(yOf), customdata: behind,
+        text: behind.map((i) => hover(scene, i)), hoverinfo: "text", marker: { color: colours, symbol: symbols, size: 5, opacity: 0.3 } });
       const ringed = y.column === "qps" && p[x.column] ? rows.filter((i) => p.near[i]) : [];
       if (ringed.length) traces.push({ type: "scatter", mode: "markers", x: ringed.map(xOf), y: ringed.map(yOf), hoverinfo: "skip", marker: { symbol: "circle-open", size: 15, color: ink, line: { width: 1 } } });
       const shapes = [];

@@ -13,6 +13,8 @@ import signal
 import sys
 from pathlib import Path
 
+from harness.running.warden import PARENT_VARIABLE
+
 _PR_SET_PDEATHSIG = 1
 _RESERVE_BYTES = (
     1 << 30
@@ -21,7 +23,7 @@ _RESERVE_BYTES = (
 
 def main(job_file: str) -> None:
     """Run one job and leave without the finalizers of libraries, which are nobody's result."""
-    _die_with_parent(int(os.environ["ANNHARNESS_PARENT"]))
+    _die_with_parent(int(os.environ[PARENT_VARIABLE]))
     from harness.running.job import Job
 
     job = Job.read(Path(job_file))

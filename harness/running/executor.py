@@ -294,7 +294,6 @@ def child_environment(job: Job, cache: Path) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
         "NUMBA_CACHE_DIR": str(cache / "numba"),
-        "ANNHARNESS_PARENT": str(os.getpid()),
         JOB_FOLDER_VARIABLE: job.folder,
     }
 

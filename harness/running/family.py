@@ -8,8 +8,6 @@ from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
-
 _PROC = Path("/proc")
 _DEAD = frozenset("ZX")
 
@@ -34,6 +32,8 @@ def descendants_of(pid: int) -> list[int]:
 def is_alive(pid: int) -> bool:
     """Whether a process exists and is no zombie."""
     if not _PROC.joinpath("self").exists():
+        import psutil  # an isolated environment may lack it, and Linux does without
+
         return psutil.pid_exists(pid)
     state, _ = _state_and_parent(pid)
     return state not in _DEAD
@@ -63,6 +63,8 @@ def _all_children() -> defaultdict[int, list[int]]:
 
 def _parents() -> dict[int, int]:
     if not _PROC.joinpath("self").exists():
+        import psutil
+
         return {p.pid: p.info["ppid"] for p in psutil.process_iter(["ppid"])}
     pids = [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208 - is polled
     return {pid: _state_and_parent(pid)[1] for pid in pids}

@@ -12,20 +12,33 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import harness
 from harness.running.family import descendants_of, is_alive
+from harness.running.warden import PARENT_VARIABLE
 
 _PR_SET_CHILD_SUBREAPER = 36
 _TERM_SECONDS = 0.5
 _KILL_SECONDS = 5.0
 _LOOKING_SHARE = 0.02  # of the time may be spent on looking for new members
 _LONGEST_PAUSE_SECONDS = 1.0
+_LINUX = sys.platform == "linux"
+_WARDEN_SOURCE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from harness.running.warden import main
+main(sys.argv[2:])
+"""
+_HOME = str(Path(harness.__file__).resolve().parents[1])
+_WARDEN = (sys.executable, "-S", "-c", _WARDEN_SOURCE, _HOME) if _LINUX else ()
 
 
 class ProcessTree:
     """A started program and everything that it started, however well that hides.
 
     The harness makes itself the reaper of orphans, so that a daemonised grandchild comes back as
-    its child and is found; processes that were its children before are not touched.
+    its child and is found; processes that were its children before are not touched. On Linux a
+    warden stands between, which ends them all should the harness be killed: `process` is then the
+    warden, and leaves as the program does.
     """
 
     def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
@@ -33,10 +46,11 @@ class ProcessTree:
         self._before = frozenset(descendants_of(os.getpid()))
         self._known: list[int] = []
         self._next_look = 0.0
+        self._program: int | None = None
         self.process = subprocess.Popen(
-            list(command),
+            [*_WARDEN, *command],
             cwd=folder,
-            env=dict(env),
+            env={**env, PARENT_VARIABLE: str(os.getpid())},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -49,23 +63,33 @@ class ProcessTree:
         return self.process.poll()
 
     def pids(self) -> list[int]:
-        """Return the ids of the processes of the tree, looked for anew as often as is cheap."""
+        """Return the ids of the program and all its own, looked for anew as often as is cheap."""
         now = time.monotonic()
         if now >= self._next_look:
-            self._known = self._members()
+            self._known = self._own_members()
             pause = (time.monotonic() - now) / _LOOKING_SHARE
             self._next_look = now + min(pause, _LONGEST_PAUSE_SECONDS)
         return self._known
 
     def end(self) -> int:
-        """End every process of the tree and return how many it was besides the main one."""
-        leftover = {*self._members()} - {self.process.pid}
+        """End every process of the tree and return how many it was besides the program's own."""
+        leftover = {*self._own_members()} - {self._program}
         self._signal(signal.SIGTERM)
         self._wait(_TERM_SECONDS)
         self._signal(signal.SIGKILL)
         self._wait(_KILL_SECONDS)
         self.process.poll()
         return len(leftover)
+
+    def _own_members(self) -> list[int]:
+        """The living processes of the tree but for the warden."""
+        if self._program is None:
+            self._program = self._find_program()
+        return [pid for pid in self._members() if not _WARDEN or pid != self.process.pid]
+
+    def _find_program(self) -> int | None:
+        """The warden's first child: others come when their parents have ended."""
+        return next(iter(descendants_of(self.process.pid)), None) if _WARDEN else self.process.pid
 
     def _members(self) -> list[int]:
         return [pid for pid in self._ours() if is_alive(pid)]
@@ -110,5 +134,5 @@ def _reap(pid: int) -> None:
 
 @lru_cache(maxsize=1)
 def _adopt_orphans() -> None:
-    if sys.platform == "linux":
+    if _LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)

@@ -125,7 +125,8 @@ def kill_one_run(
         time.sleep(rng.uniform(0, calm_seconds / 2))
         workers = children(process.pid)
         kind = rng.choice(["runner", "worker", "both"]) if workers else "runner"
-        victims = workers if kind == "worker" else [*workers[: kind == "both"], process.pid]
+        victims = [rng.choice(workers)] if workers and kind != "runner" else []
+        victims += [] if kind == "worker" else [process.pid]
         if process.poll() is None:
             for victim in victims:
                 kill(victim)
@@ -154,9 +155,9 @@ def run(folder: Path, results: str, *more: str) -> subprocess.Popen[bytes]:
 
 
 def children(pid: int) -> list[int]:
-    """Return the direct children of the runner: its worker, if one is at work."""
+    """Return the children of the runner, if any are at work: the warden and the worker."""
     try:
-        return [child.pid for child in psutil.Process(pid).children()]
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
 

@@ -74,3 +74,54 @@ def test_what_was_started_before_is_not_touched(parent_and_child, tmp_path):
     assert is_alive(parent)
     assert is_alive(child)
     tree.process.stdout.close()
+
+
+WATCHER = """
+import os, sys, time
+from pathlib import Path
+from harness.running.processes import ProcessTree
+tree = ProcessTree([sys.executable, "-S", "-c", sys.argv[1]], Path.cwd(), os.environ)
+sys.stdout.write(tree.process.stdout.readline().decode())
+sys.stdout.flush()
+time.sleep(60)
+"""
+HIDING = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        for name in list(os.environ):
+            os.unsetenv(name)
+        time.sleep(60)
+    os._exit(0)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no reaper of orphans")
+def test_a_daemonised_grandchild_ends_though_its_watcher_was_killed(tmp_path):
+    command = [sys.executable, "-c", WATCHER, HIDING]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path) as watcher:
+        assert watcher.stdout is not None
+        daemon = int(watcher.stdout.readline())
+        tree = descendants_of(watcher.pid)
+        assert daemon in tree
+        watcher.kill()
+        watcher.wait()
+        deadline = time.monotonic() + 20
+        while any(map(is_alive, tree)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not any(map(is_alive, tree))
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 11)", -11),
+     ("import os; os.kill(os.getpid(), 9)", -9)],
+)  # fmt: skip
+def test_a_tree_leaves_as_its_program_does(tmp_path, program, code):
+    tree = ProcessTree([sys.executable, "-S", "-c", program], tmp_path, os.environ)
+    tree.process.communicate(timeout=60)
+    assert tree.exit_code == code
+    assert tree.end() == 0

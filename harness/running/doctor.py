@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import psutil
 
 from harness.running.cpus import allotted_cpus
-from harness.running.machine import free_memory_bytes, machine_provenance
+from harness.running.machine import free_memory_bytes, machine_provenance, throttle_counts
 from harness.running.threads import POOL_VARIABLES
 
 Level = Literal["good", "note", "warning", "unfit"]
@@ -26,6 +25,10 @@ _STEAL_WARNING = 0.02
 _NOISE_WARNING, _NOISE_UNFIT = 0.05, 0.20
 _NOISE_SAMPLES = 60
 _FREE_MEMORY_WARNING = 2 << 30
+_THROTTLE_FIXES = {
+    "quota": "raise the container's quota above the suite's threads",
+    "heat": "better cooling, or fewer processors at work",
+}
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,14 @@ class Diagnosis:
 def diagnose() -> Diagnosis:
     """Look at the machine; takes about two seconds."""
     facts = machine_provenance()
+    throttled = throttle_counts()
     return Diagnosis(
         (
             *_load(),
             _noise(),
             *_frequency(facts),
             _smt(facts),
-            *_throttling(),
+            *_throttling(throttled, throttle_counts()),
             _memory(),
             _thread_variables(),
         )
@@ -120,7 +124,7 @@ def _frequency(facts: dict[str, Any]) -> Iterator[Finding]:
     else:
         yield Finding("governor", "warning", governor, "cpupower frequency-set -g performance")
     if facts["boost"] == "1":
-        fix = "echo 0 > /sys/devices/system/cpu/cpufreq/boost"
+        fix = "cpufreq/boost 0, or intel_pstate/no_turbo 1, in /sys/devices/system/cpu"
         yield Finding("boost", "note", "the clock may rise above its base, and fall with heat", fix)
 
 
@@ -131,17 +135,18 @@ def _smt(facts: dict[str, Any]) -> Finding:
     return Finding("SMT", "good", "one hardware thread per core")
 
 
-def _throttling() -> Iterator[Finding]:
-    """Whether a container's quota has held us back, or heat the processor."""
-    for line in _read(Path("/sys/fs/cgroup/cpu.stat")):
-        name, _, value = line.partition(" ")
-        if name == "nr_throttled" and value.isdigit() and int(value):
-            text = f"the container's quota has stopped us {int(value):,} times"
-            yield Finding("quota", "warning", text, "raise the quota above the suite's threads")
-    heat = Path("/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count")
-    for value in _read(heat):
-        if value.strip().isdigit() and int(value):
-            yield Finding("heat", "warning", f"throttled {int(value):,} times", "better cooling")
+def _throttling(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[Finding]:
+    """Whether a container's quota has held us back, or heat the processor: now, or ever."""
+    for cause, count in after.items():
+        times = count - before.get(cause, 0)
+        if times:
+            text = f"held back by {cause} {times:,} times while we looked"
+            yield Finding(cause, "warning", text, _THROTTLE_FIXES[cause])
+        elif count:
+            text = f"held back {count:,} times since it started, not while we looked"
+            yield Finding(cause, "note", text, _THROTTLE_FIXES[cause])
+        else:
+            yield Finding(cause, "good", "never held back")
 
 
 def _memory() -> Finding:
@@ -163,10 +168,3 @@ def _graded(value: float, warning: float, unfit: float) -> Level:
     if value >= unfit:
         return "unfit"
     return "warning" if value >= warning else "good"
-
-
-def _read(path: Path) -> list[str]:
-    try:
-        return path.read_text().splitlines()
-    except OSError:
-        return []

@@ -69,10 +69,29 @@ def machine_provenance() -> dict[str, Any]:
         "kernel": platform.release(),
         "system": platform.system(),
         "architecture": platform.machine(),
-        "governor": _first_line(_CPU / "cpu0/cpufreq/scaling_governor") or "unknown",
+        "governor": _governors() or "unknown",
         "smt": _first_line(_CPU / "smt/active") or "unknown",
-        "boost": _first_line(_CPU / "cpufreq/boost") or "unknown",
+        "boost": _boost() or "unknown",
     }
+
+
+def throttle_counts() -> dict[str, int]:
+    """Return how often quota and heat held us back since the system, or the container, started.
+
+    A cause that cannot be read is left out. The heat is that of our processor which had most of it.
+    """
+    found = {}
+    for line in _lines(_CGROUP / "cpu.stat"):
+        name, _, value = line.partition(" ")
+        if name == "nr_throttled":
+            found["quota"] = int(value)
+    counts = [
+        _first_line(_CPU / f"cpu{cpu}/thermal_throttle/{part}_throttle_count")
+        for cpu in allotted_cpus()
+        for part in ("core", "package")
+    ]
+    known = [int(count) for count in counts if count.isdigit()]
+    return {**found, "heat": max(known)} if known else found
 
 
 @lru_cache(maxsize=1)
@@ -98,6 +117,18 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def _governors() -> str:
+    """The governor of our processors; where they have several, all of them."""
+    files = (_CPU / f"cpu{cpu}/cpufreq/scaling_governor" for cpu in allotted_cpus())
+    return ", ".join(sorted({governor for file in files if (governor := _first_line(file))}))
+
+
+def _boost() -> str:
+    """ "1" if the clock may rise above its base, "0" if not, "" if that cannot be read."""
+    turned_off = _first_line(_CPU / "intel_pstate/no_turbo")
+    return _first_line(_CPU / "cpufreq/boost") or {"0": "1", "1": "0"}.get(turned_off, "")
 
 
 def _cpu_quota() -> float | None:

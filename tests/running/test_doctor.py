@@ -1,0 +1,72 @@
+"""What the doctor finds on machines that are told by a folder like /sys."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.running import doctor, machine
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch):
+    """A machine of two processors; `system(file=text)` writes its files."""
+    monkeypatch.setattr(machine, "_CPU", tmp_path / "cpu")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(machine, "allotted_cpus", lambda: (0, 1))
+    machine.machine_provenance.cache_clear()
+
+    def write(path, text):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n")
+
+    yield write
+    machine.machine_provenance.cache_clear()
+
+
+def findings():
+    return {finding.topic: finding for finding in doctor.diagnose().findings}
+
+
+def test_every_processor_of_ours_must_have_the_governor(system):
+    system("cpu/cpu0/cpufreq/scaling_governor", "performance")
+    system("cpu/cpu1/cpufreq/scaling_governor", "powersave")
+    found = findings()["governor"]
+    assert (found.level, found.found) == ("warning", "performance, powersave")
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "told"),
+    [
+        ("cpu/cpufreq/boost", "1", True),
+        ("cpu/cpufreq/boost", "0", False),
+        ("cpu/intel_pstate/no_turbo", "0", True),
+        ("cpu/intel_pstate/no_turbo", "1", False),
+    ],
+)
+def test_a_clock_that_may_rise_is_told(system, path, text, told):
+    system(path, text)
+    assert ("boost" in findings()) == told
+
+
+def test_what_held_us_back_long_ago_is_a_note(system):
+    system("cgroup/cpu.stat", "usage_usec 5\nnr_throttled 12")
+    system("cpu/cpu1/thermal_throttle/core_throttle_count", "0")
+    found = findings()
+    assert found["quota"].level == "note"
+    assert "12 times" in found["quota"].found
+    assert found["heat"].level == "good"
+
+
+def test_what_holds_us_back_now_is_a_warning(system, monkeypatch):
+    system("cpu/cpu1/thermal_throttle/package_throttle_count", "3")
+    noise = doctor._noise
+
+    def hot():
+        system("cpu/cpu1/thermal_throttle/package_throttle_count", "5")
+        return noise()
+
+    monkeypatch.setattr(doctor, "_noise", hot)
+    found = findings()["heat"]
+    assert found.level == "warning"
+    assert "2 times while we looked" in found.found

@@ -14,7 +14,9 @@ on the verge of the k best is overlooked with a probability of 3e-6. Scores and 
 float tables, where other scans of this kind keep the rounded ones.
 
 Rows: blocks of 64; in a block, for each two subspaces 64 bytes, low four bits the even subspace's.
-A scan begins with every 32nd block, wherever it lies, since data are often sorted.
+A sample of every 32nd block, wherever it lies since data are often sorted, tells a bound that the
+k-th best very likely meets, so that the scan proper drops rows from its beginning. Where it is not
+met, the scan is repeated with what was found instead.
 """
 
 from __future__ import annotations
@@ -136,18 +138,19 @@ def _sort(worst, ids):
 
 
 @njit(cache=True, nogil=True)
-def _scan_blocks(packed, rows, costs, reach, worst, ids):
+def _scan_blocks(packed, rows, costs, step, bound, worst, ids):
+    """Put the rows of every `step`-th block that cost at most `bound` into the heap, best first.
+
+    Dearer rows may be left in it too, where too few are found.
+    """
     pairs = costs.shape[0] // (2 * CODEWORDS)
+    reach = np.float32(CAP - 0.5 - _DEVIATIONS * np.sqrt(2 * pairs / 12))
     steps = np.zeros(pairs * ROWS, np.uint8)
-    bound, looked, going, seen = np.float32(np.inf), max(1, pairs * 3 // 4), 0, 0
-    blocks = (rows + ROWS - 1) // ROWS
-    sampled = (blocks + _SAMPLED - 1) // _SAMPLED
-    for turn in range(sampled + blocks):
-        number = turn * _SAMPLED if turn < sampled else turn - sampled
-        if turn >= sampled and number % _SAMPLED == 0:
-            continue
-        seen += 1
-        if seen % _ADJUSTED == 0:
+    if bound < np.inf:
+        _fill_steps(costs, reach / bound if bound > 0 else _HUGE, steps)
+    looked, going = max(1, pairs * 3 // 4), 0
+    for number in range(0, (rows + ROWS - 1) // ROWS, step):
+        if number // step % _ADJUSTED == 0:
             looked = min(looked + (going > _MANY), pairs) - (going < _FEW and looked > 1)
             going = 0
         block = number * pairs * ROWS
@@ -163,6 +166,23 @@ def _scan_blocks(packed, rows, costs, reach, worst, ids):
 
 
 @njit(cache=True, nogil=True)
+def _likely_bound(packed, rows, costs, k):
+    """What the k-th best of all rows very likely does not cost more than, by a sample of blocks.
+
+    Infinite where there are too few rows to tell. Of a sample of one in S, the s-th best has some
+    S s rows before it; s is k / S and three deviations more.
+    """
+    share = k / _SAMPLED
+    number = int(np.ceil(share + 3 * np.sqrt(share) + 3))
+    if rows < _SAMPLED * ROWS * number:
+        return np.float32(np.inf)
+    worst = np.full(number, np.float32(np.inf))
+    ids = np.full(number, _MISSING)
+    _scan_blocks(packed, rows, costs, _SAMPLED, np.float32(np.inf), worst, ids)
+    return worst[0]
+
+
+@njit(cache=True, nogil=True)
 def scan_one(packed, rows, slopes, offsets, query, ids):
     """Write the rows of the least costs to `ids` `(k,)` int64, least first, padded with -1.
 
@@ -173,8 +193,13 @@ def scan_one(packed, rows, slopes, offsets, query, ids):
     pairs = (slopes.shape[0] + 1) // 2
     costs = np.zeros(pairs * 2 * CODEWORDS, np.float32)
     _fill_costs(query, slopes, offsets, costs)
+    bound = _likely_bound(packed, rows, costs, ids.shape[0])
     worst = np.full(ids.shape[0], np.float32(np.inf))
     ids[:] = _MISSING
-    reach = np.float32(CAP - 0.5 - _DEVIATIONS * np.sqrt(2 * pairs / 12))
-    _scan_blocks(packed, rows, costs, reach, worst, ids)
+    _scan_blocks(packed, rows, costs, 1, bound, worst, ids)
+    if worst[0] > bound:  # it was not met: rows may have been dropped that belong to the best
+        bound = worst[0]  # this one is met, by the rows that were found
+        worst[:] = np.inf
+        ids[:] = _MISSING
+        _scan_blocks(packed, rows, costs, 1, bound, worst, ids)
     _sort(worst, ids)

@@ -159,8 +159,8 @@ class BoundedScan:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
         queries = queries if queries.flags.writeable else queries.copy()  # compiled for one type
         ids = np.empty((len(queries), k), np.int64)
-        threads = min(numba.get_num_threads(), len(queries))
-        if threads == 1:
+        threads = 1 if len(queries) == 1 else min(numba.get_num_threads(), len(queries))
+        if threads <= 1:
             self._scan(queries, ids)
         else:
             with ThreadPoolExecutor(threads) as pool:

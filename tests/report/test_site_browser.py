@@ -289,3 +289,12 @@ def test_nasty_names_are_shown_as_text(page, table, tmp_path):
     assert NASTY.strip() not in {row[0] for row in rows(page)}
     page.reload()
     assert page.locator("img").count() == 0
+    page.goto(f"file://{tmp_path}/one.html#/compare")
+    page.locator('.comparing select[name="base"]').select_option(NASTY)
+    assert "exact" in compared(page)
+    page.locator('.comparing select[name="base"]').select_option("exact")
+    assert NASTY.strip() in compared(page)
+    for point in page.locator(".chart:visible .scatterlayer .trace .points path").all()[:6]:
+        point.hover(force=True)
+    assert page.locator("img").count() == 0
+    assert page.evaluate("document.scripts.length") == 4  # ours: no name became one

@@ -53,7 +53,7 @@ def run(
         str | None,
         typer.Option(
             "--precision",
-            help="Go on building (up to 20 builds) until every QPS is within this share, as 5%.",
+            help="Go on (up to 20 builds, of more repeats) until every QPS is within this, as 5%.",
         ),
     ] = None,
     strict: Annotated[

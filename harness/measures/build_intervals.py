@@ -71,6 +71,21 @@ def qps_interval_of_passes(qps: Float64) -> ScopedInterval:
     return _around(value, log_t_interval(np.ravel(qps)), "within one process")
 
 
+def repeats_would_help(qps: Float64) -> bool:
+    """Whether `(builds, repeats)` QPS vary mostly within builds, so that longer builds help most.
+
+    The spread of the builds' means has a part that comes from the passes within each; it is told
+    from their own spread, by logarithms. With one pass a build nothing can be told: no.
+    """
+    logs = np.log(qps)
+    passes = np.isfinite(logs).sum(axis=1)
+    logs, passes = logs[passes > 1], passes[passes > 1]
+    if len(logs) < 2:
+        return False
+    from_passes = (np.nanvar(logs, axis=1, ddof=1) / passes).mean()
+    return bool(from_passes > np.nanmean(logs, axis=1).var(ddof=1) / 2)
+
+
 def _lone_pass(seconds: Float64) -> ScopedInterval:
     """One pass alone: its consecutive blocks of queries stand for repeats."""
     blocks = np.array_split(seconds, min(_BLOCKS, len(seconds)))

@@ -8,6 +8,7 @@ from harness.measures.build_intervals import (
     log_t_interval,
     qps_interval,
     qps_interval_of_passes,
+    repeats_would_help,
 )
 from harness.measures.comparing import (
     Difference,
@@ -44,6 +45,7 @@ __all__ = [
     "qps_at_recall",
     "qps_interval",
     "qps_interval_of_passes",
+    "repeats_would_help",
     "split_queries",
     "steadiest",
     "unpaired_ratio",

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from harness.measures.statistics import repeats_would_help
 from harness.results.identity import PointIdentity
 from harness.results.locks import try_lock
-from harness.results.point import FAILURES, Failure, PointHeader
-from harness.results.speed import speed_of
+from harness.results.point import FAILURES, Failure, PointHeader, StoredPoint
+from harness.results.speed import qps_of_passes, speed_of
 from harness.results.store import ResultStore
 from harness.running.cpus import allotted_cpus, worker_cpus
 from harness.running.environments import Environment, EnvironmentFailed
@@ -34,6 +35,7 @@ from harness.running.progress import Listener, RunSummary, Silence
 _DEFAULT_MEMORY_SHARE = 0.8
 _LOCK_POLL_SECONDS = 0.5
 _MOST_BUILDS = 20
+_MOST_TIMES_THE_REPEATS = 8
 
 
 class StoreFull(Exception):
@@ -80,7 +82,8 @@ class Runner:
         Statuses of stored failures that are tried again.
     precision
         Build on beyond the suite's number, up to 20 builds, until the half width of every QPS
-        interval is within this share of the QPS.
+        interval is within this share of the QPS. Where builds vary as their repeats do, the further
+        ones have up to 8 times the suite's repeats.
     signed
         Store user and host name; else they are taken out of all that is stored.
     examine
@@ -99,6 +102,7 @@ class Runner:
     _added: int = 0
     _measured: set[str] = field(default_factory=set)
     _builds_wanted: dict[str, int] = field(default_factory=dict)
+    _repeats_wanted: dict[str, int] = field(default_factory=dict)
     _conditions: Mapping[str, Any] | None = None
 
     def run(self) -> RunSummary:
@@ -138,16 +142,31 @@ class Runner:
             wide = [p for p in answers if self._half_width(p) > precision]
             if not wide:
                 return
-            self._builds_wanted.update({p.header.identity.key: number + 1 for p in wide})
+            for point in wide:
+                self._ask_for_more(point, number + 1)
             self._run_round(number)
+
+    def _ask_for_more(self, point: PlannedPoint, builds: int) -> None:
+        """Ask for so many builds, the new ones with twice the repeats where that helps most."""
+        key, stored = point.header.identity.key, self._stored(point)
+        before = self._repeats_wanted.get(key, self.plan.suite.repeats)
+        most = self.plan.suite.repeats * _MOST_TIMES_THE_REPEATS
+        doubled = stored is not None and repeats_would_help(qps_of_passes(stored))
+        self._builds_wanted[key] = builds
+        self._repeats_wanted[key] = min(2 * before, most) if doubled else before
 
     def _half_width(self, point: PlannedPoint) -> float:
         """Half the QPS interval of a stored point, as a share of the QPS; 0 for a failure."""
-        stored = self.store.find(point.header)
-        if stored.failure is not None or stored.point is None:
+        stored = self._stored(point)
+        if stored is None:
             return 0.0
-        value, low, high, _ = speed_of(stored.point)
+        value, low, high, _ = speed_of(stored)
         return (high - low) / (2 * value)
+
+    def _stored(self, point: PlannedPoint) -> StoredPoint | None:
+        """What is stored of a point that has not failed."""
+        found = self.store.find(point.header)
+        return found.point if found.failure is None else None
 
     def _supported(self) -> list[PlannedPoint]:
         return [point for point in self.plan.points if point.runs]
@@ -196,10 +215,12 @@ class Runner:
         """The builds that a point lacks, each with the number of repeats that it lacks."""
         if self.store.failure(point.header) is not None:
             return {}
-        suite = self.plan.suite
+        suite, key = self.plan.suite, point.header.identity.key
         have = self.store.settled(point.header)
-        wanted = self._builds_wanted.get(point.header.identity.key, suite.builds)
-        missing = {n: suite.repeats - have.get(n, 0) for n in range(wanted)}
+        builds = self._builds_wanted.get(key, suite.builds)
+        further = self._repeats_wanted.get(key, suite.repeats)
+        repeats = [suite.repeats] * suite.builds + [further] * (builds - suite.builds)
+        missing = {n: wanted - have.get(n, 0) for n, wanted in enumerate(repeats)}
         return {number: repeats for number, repeats in missing.items() if repeats > 0}
 
     def _run_round(self, number: int) -> None:

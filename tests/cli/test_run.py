@@ -332,6 +332,10 @@ def test_precision_goes_on_building_until_the_interval_is_narrow(suite, tmp_path
     exact = frame[frame["algorithm"] == "exact"]
     half_width = (exact["qps_high"] - exact["qps_low"]) / (2 * exact["qps"])
     assert ((half_width <= 0.9) | (exact["builds"] == 20)).all()
+    done = command("run", suite, "-a", "exact", "--precision", "0.1%")
+    assert done.returncode == 0, done.stderr
+    again = harness.load_results(tmp_path / "results")
+    assert again[again["algorithm"] == "exact"]["builds"].max() == 20
     assert set(frame[frame["algorithm"] == "no-op"]["builds"]) == {1}
     assert command("run", suite, "--precision", "wide").returncode == 2
 

@@ -19,6 +19,7 @@ from harness.measures.statistics import (
     paired_ratio,
     qps_at_recall,
     qps_interval,
+    repeats_would_help,
     split_queries,
     unpaired_ratio,
     verdict,
@@ -180,3 +181,17 @@ def test_halves_are_disjoint_and_whole(nq):
 
 def test_one_query_is_both_halves():
     assert [list(half) for half in split_queries(1)] == [[0], [0]]
+
+
+@pytest.mark.parametrize(("between", "within", "help"), [(0.3, 0.05, False), (0.01, 0.3, True)])
+def test_repeats_help_where_builds_vary_as_their_passes_do(between, within, help):
+    rng = np.random.default_rng(0)
+    qps = np.exp(rng.normal(8, between, (200, 8, 1)) + rng.normal(0, within, (200, 8, 5)))
+    qps[:, 3, 2:] = np.nan
+    right = [repeats_would_help(one) == help for one in qps]
+    assert np.mean(right) > 0.8
+
+
+def test_without_repeats_or_builds_nothing_says_that_repeats_would_help():
+    assert not repeats_would_help(np.array([[100.0], [50.0], [70.0]]))
+    assert not repeats_would_help(np.array([[100.0, 50.0]]))

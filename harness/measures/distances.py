@@ -6,6 +6,8 @@ the truth cannot differ by the arithmetic of two libraries.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,25 +81,45 @@ def _by_blocks(
     distances = np.empty(ids.shape)
     scales = np.empty(ids.shape)
     nq, k = ids.shape
-    step = max(1, _BLOCK_VALUES // max(1, k * base.shape[1]))
-    for start in range(0, nq, step):
-        block = slice(start, min(start + step, nq))
-        rows = np.take(base, np.maximum(ids[block], 0), axis=0).astype(np.float64)
+    # Where rows come up more than once, their squares are summed once.
+    squares = _row_squares(base) if ids.size >= len(base) else None
+    for block in _slices(nq, k * base.shape[1]):
+        numbers = np.maximum(ids[block], 0)
+        rows = np.take(base, numbers, axis=0).astype(np.float64)
+        row_squares = _squares(rows) if squares is None else np.take(squares, numbers)
         block_queries = queries[block].astype(np.float64)
-        distances[block], scales[block] = _one_block(metric, rows, block_queries)
+        distances[block], scales[block] = _one_block(metric, rows, row_squares, block_queries)
     padding = ids < 0
     distances[padding] = np.inf
     scales[padding] = 0.0
     return distances, scales
 
 
-def _one_block(metric: Metric, rows: Float64, queries: Float64) -> tuple[Float64, Float64]:
+def _slices(items: int, values: int) -> Iterator[slice]:
+    """Cut `range(items)` into slices whose blocks, of so many values an item, caches hold."""
+    step = max(1, _BLOCK_VALUES // max(1, values))
+    return (slice(start, min(start + step, items)) for start in range(0, items, step))
+
+
+def _row_squares(base: NDArray[np.float32]) -> Float64:
+    """The squared norm of every row, `(n,)`."""
+    squares = np.empty(len(base))
+    for block in _slices(*base.shape):
+        squares[block] = _squares(base[block].astype(np.float64))
+    return squares
+
+
+def _squares(rows: Float64) -> Float64:
+    return np.asarray(np.einsum("...d,...d->...", rows, rows))
+
+
+def _one_block(
+    metric: Metric, rows: Float64, row_squares: Float64, queries: Float64
+) -> tuple[Float64, Float64]:
     """Distances of `rows` (b, k, d) to `queries` (b, d), and the scales of the tie rule."""
-    row_squares = np.einsum("qkd,qkd->qk", rows, rows)
-    query_squares = np.einsum("qd,qd->q", queries, queries)[:, None]
+    query_squares = _squares(queries)[:, None]
     if metric == "euclidean":
-        difference = rows - queries[:, None, :]
-        squares = np.einsum("qkd,qkd->qk", difference, difference)
+        squares = _squares(rows - queries[:, None, :])
         return np.sqrt(squares), row_squares + query_squares
     products = np.matmul(rows, queries[:, :, None])[:, :, 0]
     norms = np.sqrt(row_squares * query_squares)

@@ -73,6 +73,12 @@ def test_aliases_cannot_explode_nor_turn_in_circles():
         parse_yaml("a: &a [*a]", HERE)
 
 
+@pytest.mark.parametrize("deep", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000, "? " * 100_000])
+def test_deep_nesting_is_refused_before_anything_recurses(deep):
+    with pytest.raises(UserError, match="nested too deeply"):
+        parse_yaml("a: 1\nb:\n  " + deep, HERE)
+
+
 def test_the_line_of_every_key_is_known():
     document = parse_yaml("a:\n  b:\n    - 1\n    - 2\n", HERE)
     assert document.place(("a", "b", 1)) == "entry.yml:4"

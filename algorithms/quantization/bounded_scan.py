@@ -66,8 +66,12 @@ def _fill_costs(query, slopes, offsets, costs):
 
 
 @njit(cache=True, nogil=True)
-def _fill_steps(costs, scale, steps):
-    for m in range(costs.shape[0] // CODEWORDS):
+def _fill_steps(costs, bound, steps):
+    """Turn costs into bytes whose sum stops near `bound`; all are 0 where that is infinite."""
+    subspaces = costs.shape[0] // CODEWORDS
+    reach = np.float32(CAP - 0.5 - _DEVIATIONS * np.sqrt(subspaces / 12))
+    scale = reach / bound if bound > 0 else _HUGE
+    for m in range(subspaces):
         store_steps(steps, m * 2 * CODEWORDS, lanes.load(costs, m * CODEWORDS), scale)
 
 
@@ -139,15 +143,15 @@ def _sort(worst, ids):
 
 @njit(cache=True, nogil=True)
 def _scan_blocks(packed, rows, costs, step, bound, worst, ids):
-    """Put the rows of every `step`-th block that cost at most `bound` into the heap, best first.
+    """Fill the heap with the best rows of every `step`-th block that cost at most `bound`.
 
     Dearer rows may be left in it too, where too few are found.
     """
+    worst[:] = np.inf
+    ids[:] = _MISSING
     pairs = costs.shape[0] // (2 * CODEWORDS)
-    reach = np.float32(CAP - 0.5 - _DEVIATIONS * np.sqrt(2 * pairs / 12))
-    steps = np.zeros(pairs * ROWS, np.uint8)
-    if bound < np.inf:
-        _fill_steps(costs, reach / bound if bound > 0 else _HUGE, steps)
+    steps = np.empty(pairs * ROWS, np.uint8)
+    _fill_steps(costs, bound, steps)
     looked, going = max(1, pairs * 3 // 4), 0
     for number in range(0, (rows + ROWS - 1) // ROWS, step):
         if number // step % _ADJUSTED == 0:
@@ -162,7 +166,7 @@ def _scan_blocks(packed, rows, costs, step, bound, worst, ids):
         _keep_best(bits_below_cap(a, b), number, rows, packed, costs, pairs, worst, ids)
         if worst[0] < bound * _TIGHTER:
             bound = worst[0]
-            _fill_steps(costs, reach / bound if bound > 0 else _HUGE, steps)
+            _fill_steps(costs, bound, steps)
 
 
 @njit(cache=True, nogil=True)
@@ -176,8 +180,7 @@ def _likely_bound(packed, rows, costs, k):
     number = int(np.ceil(share + 3 * np.sqrt(share) + 3))
     if rows < _SAMPLED * ROWS * number:
         return np.float32(np.inf)
-    worst = np.full(number, np.float32(np.inf))
-    ids = np.full(number, _MISSING)
+    worst, ids = np.empty(number, np.float32), np.empty(number, np.int64)
     _scan_blocks(packed, rows, costs, _SAMPLED, np.float32(np.inf), worst, ids)
     return worst[0]
 
@@ -194,12 +197,8 @@ def scan_one(packed, rows, slopes, offsets, query, ids):
     costs = np.zeros(pairs * 2 * CODEWORDS, np.float32)
     _fill_costs(query, slopes, offsets, costs)
     bound = _likely_bound(packed, rows, costs, ids.shape[0])
-    worst = np.full(ids.shape[0], np.float32(np.inf))
-    ids[:] = _MISSING
+    worst = np.empty(ids.shape[0], np.float32)
     _scan_blocks(packed, rows, costs, 1, bound, worst, ids)
     if worst[0] > bound:  # it was not met: rows may have been dropped that belong to the best
-        bound = worst[0]  # this one is met, by the rows that were found
-        worst[:] = np.inf
-        ids[:] = _MISSING
-        _scan_blocks(packed, rows, costs, 1, bound, worst, ids)
+        _scan_blocks(packed, rows, costs, 1, worst[0], worst, ids)  # the rows found meet this one
     _sort(worst, ids)

@@ -16,6 +16,7 @@ KeyPath = tuple[str | int, ...]
 _MAX_FILE_BYTES = 4 << 20
 _MAX_NODES = 100_000
 _MAX_DEPTH = 100
+_TOO_DEEP = "YAML nested too deeply"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _PREFIXED_INTEGER = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
@@ -90,7 +91,7 @@ def _refuse_depth(text: str, path: Path) -> None:
         if depth > _MAX_DEPTH:
             expected = f"at most {_MAX_DEPTH} levels"
             where = _place(path, event.start_mark)
-            raise UserError("YAML nested too deeply", where=where, expected=expected)
+            raise UserError(_TOO_DEEP, where=where, expected=expected)
 
 
 def _place(path: Path, mark: Any) -> str:
@@ -112,6 +113,8 @@ class _Builder:
 
     def build(self, node: yaml.Node, at: KeyPath) -> Any:
         self.lines.setdefault(at, node.start_mark.line + 1)
+        if len(at) > _MAX_DEPTH:  # by aliases of aliases, which the text does not show
+            raise self._error(_TOO_DEEP, node)
         if id(node) in self.open_nodes:
             raise self._error("an alias that contains itself", node)
         if len(self.lines) > _MAX_NODES:

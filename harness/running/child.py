@@ -5,7 +5,6 @@ The limits are set before anything heavy is loaded.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import os
 import resource
@@ -13,9 +12,8 @@ import signal
 import sys
 from pathlib import Path
 
-from harness.running.warden import PARENT_VARIABLE
+from harness.running.orphans import end_with_parent
 
-_PR_SET_PDEATHSIG = 1
 _RESERVE_BYTES = (
     1 << 30
 )  # reservations that stay empty (thread stacks, arenas) count in RLIMIT_DATA
@@ -23,7 +21,7 @@ _RESERVE_BYTES = (
 
 def main(job_file: str) -> None:
     """Run one job and leave without the finalizers of libraries, which are nobody's result."""
-    _die_with_parent(int(os.environ[PARENT_VARIABLE]))
+    end_with_parent(signal.SIGKILL)
     from harness.running.job import Job
 
     job = Job.read(Path(job_file))
@@ -33,15 +31,6 @@ def main(job_file: str) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
-
-
-def _die_with_parent(parent: int) -> None:
-    """Ask the kernel to end this process when the one that watches it is gone (Linux)."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _limit(job: object) -> None:

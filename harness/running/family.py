@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,6 +40,13 @@ def is_alive(pid: int) -> bool:
         return psutil.pid_exists(pid)
     state, _ = _state_and_parent(pid)
     return state not in _DEAD
+
+
+def send_signal(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to each process that is still there and is ours."""
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 @lru_cache(maxsize=1)

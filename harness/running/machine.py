@@ -83,7 +83,7 @@ def throttle_counts() -> dict[str, int]:
     found = {}
     for line in _lines(_CGROUP / "cpu.stat"):
         name, _, value = line.partition(" ")
-        if name == "nr_throttled":
+        if name == "nr_throttled" and value.isdigit():
             found["quota"] = int(value)
     counts = [
         _first_line(_CPU / f"cpu{cpu}/thermal_throttle/{part}_throttle_count")
@@ -126,7 +126,7 @@ def _governors() -> str:
 
 
 def _boost() -> str:
-    """ "1" if the clock may rise above its base, "0" if not, "" if that cannot be read."""
+    """Whether the clock may rise above its base: 1 or 0, or nothing if that cannot be read."""
     turned_off = _first_line(_CPU / "intel_pstate/no_turbo")
     return _first_line(_CPU / "cpufreq/boost") or {"0": "1", "1": "0"}.get(turned_off, "")
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import harness
-from harness.running.family import descendants_of, is_alive
-from harness.running.warden import PARENT_VARIABLE
+from harness.running.family import descendants_of, is_alive, send_signal
+from harness.running.orphans import PARENT_VARIABLE, adopt_orphans
 
-_PR_SET_CHILD_SUBREAPER = 36
 _TERM_SECONDS = 0.5
 _KILL_SECONDS = 5.0
 _LOOKING_SHARE = 0.02  # of the time may be spent on looking for new members
 _LONGEST_PAUSE_SECONDS = 1.0
-_LINUX = sys.platform == "linux"
 _WARDEN_SOURCE = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -29,7 +25,7 @@ from harness.running.warden import main
 main(sys.argv[2:])
 """
 _HOME = str(Path(harness.__file__).resolve().parents[1])
-_WARDEN = (sys.executable, "-S", "-c", _WARDEN_SOURCE, _HOME) if _LINUX else ()
+_WARDEN = (sys.executable, "-S", "-c", _WARDEN_SOURCE, _HOME) if sys.platform == "linux" else ()
 
 
 class ProcessTree:
@@ -42,11 +38,10 @@ class ProcessTree:
     """
 
     def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str]) -> None:
-        _adopt_orphans()
+        adopt_orphans()
         self._before = frozenset(descendants_of(os.getpid()))
         self._known: list[int] = []
         self._next_look = 0.0
-        self._program: int | None = None
         self.process = subprocess.Popen(
             [*_WARDEN, *command],
             cwd=folder,
@@ -56,6 +51,7 @@ class ProcessTree:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self._program = None if _WARDEN else self.process.pid
 
     @property
     def exit_code(self) -> int | None:
@@ -83,13 +79,9 @@ class ProcessTree:
 
     def _own_members(self) -> list[int]:
         """The living processes of the tree but for the warden."""
-        if self._program is None:
-            self._program = self._find_program()
-        return [pid for pid in self._members() if not _WARDEN or pid != self.process.pid]
-
-    def _find_program(self) -> int | None:
-        """The warden's first child: others come when their parents have ended."""
-        return next(iter(descendants_of(self.process.pid)), None) if _WARDEN else self.process.pid
+        if self._program is None:  # the warden's first child: others come when parents have ended
+            self._program = next(iter(descendants_of(self.process.pid)), None)
+        return [pid for pid in self._members() if pid == self._program or pid != self.process.pid]
 
     def _members(self) -> list[int]:
         return [pid for pid in self._ours() if is_alive(pid)]
@@ -104,11 +96,7 @@ class ProcessTree:
                 os.killpg(self.process.pid, number)
         except (ProcessLookupError, PermissionError):
             pass
-        for pid in self._members():
-            try:
-                os.kill(pid, number)
-            except (ProcessLookupError, PermissionError):
-                continue
+        send_signal(self._members(), number)
 
     def _wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -130,9 +118,3 @@ def _reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
         return  # a grandchild: its own parent will
-
-
-@lru_cache(maxsize=1)
-def _adopt_orphans() -> None:
-    if _LINUX:
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)

@@ -137,36 +137,33 @@ class Runner:
 
     def _refine(self, precision: float) -> None:
         """Add builds to the points whose interval is still too wide."""
+        answers = [p for p in self._supported() if p.header.in_answers]
         for number in range(self.plan.suite.builds, _MOST_BUILDS):
-            answers = [p for p in self._supported() if p.header.in_answers]
-            wide = [p for p in answers if self._half_width(p) > precision]
-            if not wide:
+            asked = [self._asks_for_more(p, precision, number + 1) for p in answers]
+            if not any(asked):
                 return
-            for point in wide:
-                self._ask_for_more(point, number + 1)
             self._run_round(number)
 
-    def _ask_for_more(self, point: PlannedPoint, builds: int) -> None:
-        """Ask for so many builds, the new ones with twice the repeats where that helps most."""
-        key, stored = point.header.identity.key, self._stored(point)
-        before = self._repeats_wanted.get(key, self.plan.suite.repeats)
-        most = self.plan.suite.repeats * _MOST_TIMES_THE_REPEATS
-        doubled = stored is not None and repeats_would_help(qps_of_passes(stored))
-        self._builds_wanted[key] = builds
-        self._repeats_wanted[key] = min(2 * before, most) if doubled else before
+    def _asks_for_more(self, point: PlannedPoint, precision: float, builds: int) -> bool:
+        """Ask for so many builds of a point whose interval is too wide, and say whether it is.
 
-    def _half_width(self, point: PlannedPoint) -> float:
-        """Half the QPS interval of a stored point, as a share of the QPS; 0 for a failure."""
-        stored = self._stored(point)
-        if stored is None:
-            return 0.0
-        value, low, high, _ = speed_of(stored)
-        return (high - low) / (2 * value)
-
-    def _stored(self, point: PlannedPoint) -> StoredPoint | None:
-        """What is stored of a point that has not failed."""
+        The new ones have twice the repeats where that helps most.
+        """
         found = self.store.find(point.header)
-        return found.point if found.failure is None else None
+        if (
+            found.failure is not None
+            or found.point is None
+            or _half_width(found.point) <= precision
+        ):
+            return False
+        key, repeats = point.header.identity.key, self.plan.suite.repeats
+        before = self._repeats_wanted.get(key, repeats)
+        doubled = repeats_would_help(qps_of_passes(found.point))
+        self._builds_wanted[key] = builds
+        self._repeats_wanted[key] = (
+            min(2 * before, _MOST_TIMES_THE_REPEATS * repeats) if doubled else before
+        )
+        return True
 
     def _supported(self) -> list[PlannedPoint]:
         return [point for point in self.plan.points if point.runs]
@@ -370,6 +367,12 @@ class Runner:
             failures=[failure for failure in failures if failure.status in FAILURES],
             unsupported=[f for f in failures if f.status == "unsupported"],
         )
+
+
+def _half_width(point: StoredPoint) -> float:
+    """Half the QPS interval of a point, as a share of the QPS."""
+    value, low, high, _ = speed_of(point)
+    return (high - low) / (2 * value)
 
 
 def _in_round_order(groups: Sequence[_Group], number: int) -> list[_Group]:

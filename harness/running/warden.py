@@ -7,32 +7,25 @@ nothing else to do. It loads nothing beyond the standard library, for it starts 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
 import time
 
-from harness.running.family import descendants_of, is_alive
+from harness.running.family import descendants_of, is_alive, send_signal
+from harness.running.orphans import PARENT_VARIABLE, adopt_orphans, end_with_parent
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _ORPHANED = signal.SIGUSR1
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # the program's business, as it leaves
 _PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
 _KILL_SECONDS = 10.0
-PARENT_VARIABLE = "ANNHARNESS_PARENT"
-"""Names, in the environment, the process that a warden or a worker must not outlive."""
 
 
 def main(command: list[str]) -> None:
     """Run the command to its end, or to that of the process that started this one."""
-    parent = int(os.environ[PARENT_VARIABLE])
     signal.signal(_ORPHANED, lambda *_: _end_all())
-    control = ctypes.CDLL(None).prctl
-    control(_PR_SET_CHILD_SUBREAPER, 1)
-    control(_PR_SET_PDEATHSIG, int(_ORPHANED))
-    if os.getppid() != parent:
-        os._exit(1)
+    adopt_orphans()
+    end_with_parent(_ORPHANED)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     program = _start(command)
     for number in _IGNORED:
@@ -67,18 +60,10 @@ def _end_all() -> None:
     """Kill whatever descends from this process, until nothing does, and leave."""
     deadline = time.monotonic() + _KILL_SECONDS
     while (left := _living()) and time.monotonic() < deadline:
-        for pid in left:
-            _kill(pid)
+        send_signal(left, signal.SIGKILL)
         time.sleep(0.001)
     os._exit(1)
 
 
 def _living() -> list[int]:
     return [pid for pid in descendants_of(os.getpid()) if is_alive(pid)]
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return  # it ended by itself

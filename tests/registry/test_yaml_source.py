@@ -79,6 +79,12 @@ def test_deep_nesting_is_refused_before_anything_recurses(deep):
         parse_yaml("a: 1\nb:\n  " + deep, HERE)
 
 
+def test_aliases_cannot_nest_deeper_than_brackets():
+    rows = ["a0: &a0 [x]", *(f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 2000))]
+    with pytest.raises(UserError, match="nested too deeply"):
+        parse_yaml("\n".join(rows), HERE)
+
+
 def test_the_line_of_every_key_is_known():
     document = parse_yaml("a:\n  b:\n    - 1\n    - 2\n", HERE)
     assert document.place(("a", "b", 1)) == "entry.yml:4"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.checks.sample import Rows, Sample, read
-from harness.checks.trials import Case, Entry
+from harness.checks.trials import Case, CheckSpec
 from harness.contracts import Algorithm
 from harness.measures.distances import answer_distances
 from harness.metric import Metric
-from harness.running.answers import WrongAnswer, checked_ids
-from harness.running.job import Job
-from harness.running.worker import load_adapter, with_seed
+from harness.running.worker.adapters import load_adapter, with_seed
+from harness.running.worker.answers import WrongAnswer, checked_ids
 
 Ids = NDArray[np.int64]
 Note = Callable[[str], None]
@@ -39,8 +37,8 @@ class Bench:
 
     Parameters
     ----------
-    job
-        The job of the child process; `job.dataset` is the folder of the sample.
+    spec
+        What the child process works on.
 
     Attributes
     ----------
@@ -48,19 +46,19 @@ class Bench:
         To be called with what is being tried, so that it is known when the process dies of it.
     """
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._raw = read(Path(job.dataset))
+    def __init__(self, spec: CheckSpec) -> None:
+        self._spec = spec
+        self._raw = read(Path(spec.folder))
         self._samples: dict[Metric, Sample] = {}
         self._built: dict[str, Built] = {}
         self._adapters: dict[Metric, Callable[..., Algorithm]] = {}
-        self.entry = Entry(**job.details["entry"])
+        self.entry = spec.entry
         self.note: Note = lambda text: None
 
     def adapter(self, metric: Metric) -> Callable[..., Algorithm]:
         """Return what makes the adapter, imported when first asked for: a check sees it fail."""
         if metric not in self._adapters:
-            self._adapters[metric] = load_adapter(replace(self._job, foreign=self._foreign(metric)))
+            self._adapters[metric] = load_adapter(self._spec.adapters[metric])
         return self._adapters[metric]
 
     def base(self, case: Case) -> Rows:
@@ -74,7 +72,7 @@ class Bench:
     def parameters(self, case: Case) -> dict[str, Any]:
         """Return the build parameters as the harness gives them, the seed among them."""
         build = json.loads(json.dumps(dict(case.build)))  # lists of its own, to see them changed
-        return with_seed(self.adapter(case.metric), replace(self._job, build=build))[0]
+        return with_seed(self.adapter(case.metric), build, 0)[0]
 
     def construct(self, case: Case) -> Algorithm:
         """Make the adapter of a case."""
@@ -132,15 +130,10 @@ class Bench:
 
     def _sample(self, metric: Metric) -> Sample:
         if metric not in self._samples:
-            foreign = self._foreign(metric)
+            foreign = self._spec.adapters[metric].foreign
             as_in_source = foreign is not None and not foreign["unit_rows"]
             self._samples[metric] = self._raw.under("euclidean" if as_in_source else metric)
         return self._samples[metric]
-
-    def _foreign(self, metric: Metric) -> Mapping[str, Any] | None:
-        """How to call an adapter of another harness; None for ours."""
-        found: Mapping[str, Any] | None = self._job.details["foreign"].get(metric)
-        return found
 
 
 def _ids_of_rows(answers: Any, shape: tuple[int, int], rows: int) -> Ids:

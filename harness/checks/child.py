@@ -6,40 +6,41 @@ import importlib
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from harness.checks.bench import Bench
-from harness.checks.trials import Trial
+from harness.checks.trials import CheckSpec, Trial
 from harness.checks.verdicts import Failed, Skipped
-from harness.running.answers import WrongAnswer
-from harness.running.job import EVENTS_FILE, Job
-from harness.running.threads import pools_limited
-from harness.running.worker import Events
+from harness.running.messages import Channel, Done, Phase, ProtocolError, Report, Start
+from harness.running.worker.answers import WrongAnswer
+from harness.running.worker.pools import pools_limited
 
 Check = Callable[[Bench, Trial], Any]
 
 
-def run_checks(job: Job) -> None:
-    """Run the trials of a job; whatever an adapter raises is a verdict, not an exception."""
-    events = Events(Path(job.folder) / EVENTS_FILE)
-    bench = Bench(job)
-    for trial in map(Trial.from_json, job.details["trials"]):
-        events.write("phase", phase=trial.title, task=trial.title)
-        bench.note = _noting(events, trial)
+def main(channel: Channel) -> None:
+    """Run the trials; whatever an adapter raises is a verdict, not an exception."""
+    start = channel.wait()
+    if not isinstance(start, Start):
+        raise ProtocolError(f"{type(start).__name__} before Start")
+    spec = CheckSpec.from_json(start.spec)
+    bench = Bench(spec)
+    for trial in spec.trials:
+        channel.send(Phase(trial.title, trial.title))
+        bench.note = _noting(channel, trial)
         began = time.perf_counter()
         found = _verdict(bench, trial)
         found["seconds"] = time.perf_counter() - began
-        events.write("report", task=trial.title, found=found)
-        events.write("phase", phase="between")
+        channel.send(Report(trial.title, found))
+        channel.send(Phase("between", None))
         if trial.check == "builds" and found["status"] == "fail":
             break
-    events.write("done")
+    channel.send(Done())
 
 
-def _noting(events: Events, trial: Trial) -> Callable[[str], None]:
+def _noting(channel: Channel, trial: Trial) -> Callable[[str], None]:
     def note(text: str) -> None:
-        events.write("phase", phase=f"{trial.title} ({text})", task=trial.title)
+        channel.send(Phase(f"{trial.title} ({text})", trial.title))
 
     return note
 

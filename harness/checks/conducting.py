@@ -7,29 +7,27 @@ go on in a new one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.checks.catalog import CHECKS
 from harness.checks.child import check_function, promise_of
 from harness.checks.planning import Shape, entry_of, trials_of
 from harness.checks.sample import Sample, written
-from harness.checks.trials import Trial
+from harness.checks.trials import CheckSpec, Trial
 from harness.checks.verdicts import Verdict
-from harness.contracts import UserError
+from harness.contracts import Metric, UserError
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.names import did_you_mean
-from harness.running.environments import EnvironmentFailed, make_environment
-from harness.running.executor import Executor, Outcome, TaskFailure
-from harness.running.job import Job, SearchTask
-from harness.running.machine import free_memory_bytes
+from harness.running.blocks import AdapterSpec
+from harness.running.environments.isolated import EnvironmentFailed, make_environment
+from harness.running.executors.local import LocalExecutor, ProgramSpec
+from harness.running.executors.outcomes import ProgramOutcome, TaskFailure
 
 EVERYTHING = "everything"
 """The title of the only verdict where nothing could be checked."""
 
-PROGRAM = "harness.checks.child:run_checks"
-_MEMORY_SHARE = 0.8
+_PROGRAM = "harness.checks.child"
 _FIRST = CHECKS[0]
 _ELSEWHERE = "fresh-process"
 
@@ -53,7 +51,7 @@ class Conductor:
         self,
         definition: AlgorithmDefinition,
         sample: Sample,
-        executor: Executor,
+        executor: LocalExecutor,
         timeout: float,
         only: Collection[str] = (),
     ) -> None:
@@ -116,8 +114,8 @@ class Conductor:
         while trials:
             if self._is_broken():
                 return self._skip(trials)
-            outcome = self._executor.run(
-                self._job(trials, folder), lambda phase, task: say(phase if task else "")
+            outcome = self._executor.run_program(
+                self._program(trials, folder), lambda phase, task: say(phase if task else "")
             )
             before = len(self._verdicts)
             self._collect(trials, outcome)
@@ -126,7 +124,7 @@ class Conductor:
             trials = [trial for trial in trials if trial.title not in self._verdicts]
         return None
 
-    def _collect(self, trials: list[Trial], outcome: Outcome) -> None:
+    def _collect(self, trials: list[Trial], outcome: ProgramOutcome) -> None:
         for trial in trials:
             found = outcome.reports.get(trial.title)
             failure = outcome.failed.get(trial.title)
@@ -144,7 +142,7 @@ class Conductor:
         for trial in trials:
             self._take(Verdict(trial.title, "skip", why=f"the check {_FIRST!r} did not pass"))
 
-    def _give_up(self, trials: list[Trial], outcome: Outcome) -> None:
+    def _give_up(self, trials: list[Trial], outcome: ProgramOutcome) -> None:
         tail = " ".join(outcome.log_tail.split())[-300:] or "nothing was said"
         for trial in trials:
             self._take(Verdict(trial.title, "fail", "a process that starts", tail))
@@ -160,35 +158,27 @@ class Conductor:
             return verdict
         return replace(verdict, status="expected", why=reason)
 
-    def _job(self, trials: list[Trial], folder: Path) -> Job:
+    def _program(self, trials: list[Trial], folder: Path) -> ProgramSpec:
         definition = self._definition
-        case = trials[0].case
-        details: dict[str, Any] = {
-            "entry": asdict(entry_of(definition)),
-            "trials": [trial.to_json() for trial in trials],
-            "foreign": {metric: definition.foreign_call(metric) for metric in definition.metrics},
-        }
-        return Job(
-            title=f"check {definition.name}",
-            module=definition.module,
-            class_name=definition.class_name,
-            plugin_roots=(str(definition.folder.root),),
-            metric=case.metric,
-            build=case.build,
-            build_number=0,
-            dataset=str(folder),
-            mode="single",
-            threads=1,
-            build_threads=1,
-            search_seconds=self._timeout,
-            timeout=self._timeout,
-            memory_bytes=int(free_memory_bytes() * _MEMORY_SHARE),
-            tasks=tuple(SearchTask(trial.title, {}, trial.case.k, 1) for trial in trials),
-            folder="",
-            program=PROGRAM,
-            details=details,
-            python=self._python,
+        metrics = definition.metrics
+        spec = CheckSpec(
+            folder=str(folder),
+            entry=entry_of(definition),
+            trials=tuple(trials),
+            adapters={metric: adapter_of(definition, metric) for metric in metrics},
         )
+        titles = tuple(trial.title for trial in trials)
+        return ProgramSpec(_PROGRAM, spec.to_json(), titles, self._timeout, self._python)
+
+
+def adapter_of(definition: AlgorithmDefinition, metric: Metric) -> AdapterSpec:
+    """Return how the adapter of an entry is made under a metric."""
+    return AdapterSpec(
+        module=definition.module,
+        class_name=definition.class_name,
+        plugin_roots=(str(definition.folder.root),),
+        foreign=definition.foreign_call(metric),
+    )
 
 
 def _dead(trial: Trial, failure: TaskFailure) -> Verdict:

@@ -12,7 +12,7 @@ from harness.checks.verdicts import Verdict
 from harness.data.cache import cache_folder
 from harness.data.loading import open_definition, open_file
 from harness.registry.registry import Registry, load_registry
-from harness.running.executor import LocalExecutor
+from harness.running.executors.local import LocalExecutor
 
 DATASET = "glove-50-10k"
 TIMEOUT_SECONDS = 120.0

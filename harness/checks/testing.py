@@ -14,7 +14,7 @@ from harness.checks.sample import BASE_ROWS
 from harness.checks.verdicts import Verdict
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.registry import Registry, load_registry
-from harness.running.environments import find_environment
+from harness.running.environments.isolated import find_environment
 
 _D = 50  # of the sample; only the names of trials depend on it, and they do not
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.metric import Metric
+from harness.running.blocks import AdapterSpec, adapter_from_json
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,30 @@ class Trial:
     def from_json(cls, data: Mapping[str, Any]) -> Trial:
         """Return the trial that `to_json` wrote."""
         return cls(**{**data, "cases": tuple(Case(**case) for case in data["cases"])})
+
+
+@dataclass(frozen=True)
+class CheckSpec:
+    """What the child process works on: trials of one entry, on the sample that lies in `folder`.
+
+    `adapters` says how the entry's adapter is made under each of its metrics.
+    """
+
+    folder: str
+    entry: Entry
+    trials: tuple[Trial, ...]
+    adapters: Mapping[str, AdapterSpec]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CheckSpec:
+        """Return what `to_json` wrote."""
+        return cls(
+            folder=data["folder"],
+            entry=Entry(**data["entry"]),
+            trials=tuple(map(Trial.from_json, data["trials"])),
+            adapters={m: adapter_from_json(a) for m, a in data["adapters"].items()},
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,7 +38,7 @@ class Verdict:
     seconds: float = 0.0
 
     @classmethod
-    def from_report(cls, title: str, found: dict[str, Any]) -> Verdict:
+    def from_report(cls, title: str, found: Mapping[str, Any]) -> Verdict:
         """Return the verdict that a child process reported."""
         known = ("status", "expected", "got", "why", "seconds")
         return cls(title, **{key: found[key] for key in known if key in found})

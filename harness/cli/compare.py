@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from harness.cli.options import DEFAULT_RESULTS, Results, share_of
 from harness.contracts import UserError
@@ -16,9 +18,10 @@ from harness.contracts import UserError
 if TYPE_CHECKING:
     from harness.report.compare import Comparison
 
-_COLOURS = {"faster": "green", "slower": "red", "tied": ""}
-_SLOWER = 1
+_COLOURS = {"faster": "green", "slower": "red"}
+_FAILED = 1
 _WIDE = 100
+_FIGURES = ("recall", "old QPS", "new QPS", "ratio", "verdict")
 
 
 def compare(
@@ -38,18 +41,29 @@ def compare(
         typer.Option(
             "--fail-if-slower",
             metavar="SHARE",
-            help="Exit 1 if B is significantly slower anywhere, by this share or more (10%).",
+            help="Exit 1 if B is slower anywhere by this share (10%); warn if that is undecided.",
         ),
     ] = None,
+    fail_if_undecided: Annotated[
+        bool,
+        typer.Option(
+            "--fail-if-undecided",
+            help="With --fail-if-slower: exit 1 as well where it could not decide.",
+        ),
+    ] = False,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
-    """Compare the QPS of B with that of A at fixed recalls: ratio, 95 % interval, verdict.
+    """Compare the QPS of B with that of A at fixed recalls: ratio, interval, verdict.
 
-    Two algorithms or labels of one results folder are compared build by build, as they ran next to
-    each other. Folders and commits are compared curve by curve. A commit is that of the harness
-    which measured, as each result records it: digits of its hash, or a revision that git knows here
-    (main, HEAD~1). Its results are looked for in the results folder, stale ones among them, or in
-    another folder by FOLDER@COMMIT. Verdicts are corrected for the number of comparisons (Holm).
+    The verdict is faster, slower, equal within 5 %, or undecided, with the number of builds that
+    would decide. It comes from the interval that is printed, which is corrected for the number of
+    comparisons. Builds that were measured side by side in one block are paired; others are linked
+    by the reference index of their blocks.
+
+    Folders and commits are compared curve by curve. A commit is that of the harness which measured,
+    as each result records it: digits of its hash, or a revision that git knows here (main, HEAD~1).
+    Its results are looked for in the results folder, stale ones among them, or in another folder by
+    FOLDER@COMMIT.
 
     Examples:
 
@@ -61,10 +75,16 @@ def compare(
 
       annharness compare old-results@1a2b3c4 results@5d6e7f8
     """
-    from harness.report.compare import slower_than, to_json, to_markdown
+    from harness.report.compare import to_json, to_markdown
     from harness.report.files import write_text
 
     share = share_of(fail_if_slower, "--fail-if-slower") if fail_if_slower is not None else None
+    if fail_if_undecided and share is None:
+        raise UserError(
+            "it is not said what to decide",
+            where="--fail-if-undecided",
+            hint="--fail-if-slower 10%",
+        )
     writers = {".json": to_json, ".md": to_markdown}
     if out is not None and out.suffix not in writers:
         raise UserError(f"no comparison ends in {out.suffix!r}", expected=", ".join(writers))
@@ -73,8 +93,23 @@ def compare(
         write_text(out, writers[out.suffix](found))
     console = Console()
     console.print(_table(found, title, console.width))
-    if share is not None and slower_than(found, share):
-        raise typer.Exit(_SLOWER)
+    if share is not None and _gate(found, share, fail_if_undecided):
+        raise typer.Exit(_FAILED)
+
+
+def _gate(found: list[Comparison], share: float, fail_if_undecided: bool) -> bool:
+    """Whether to fail: slower by the share somewhere, or undecided about it. Warn if undecided."""
+    from harness.report.compare import slower_than, table_rows, undecided_about
+
+    undecided = undecided_about(found, share)
+    for row in table_rows(undecided):
+        print(
+            f"could not decide whether {row['new']} is slower by {100 * share:g} % or more: "
+            f"{row['dataset']}, k = {row['k']}, recall {row['recall']}: ratio {row['ratio']}, "
+            f"{row['verdict']}",
+            file=sys.stderr,
+        )
+    return bool(slower_than(found, share)) or (fail_if_undecided and bool(undecided))
 
 
 def _found(
@@ -83,9 +118,9 @@ def _found(
     """The comparisons, and what stands above them where the curves do not name the sides."""
     from harness.cli.sides import sides_of
     from harness.report.compare import compare_curves, compare_tables
-    from harness.report.fastest import LEVELS
+    from harness.report.recommendations import LEVELS
 
-    levels = sorted(recall) if recall else LEVELS
+    levels = sorted(set(recall)) if recall else LEVELS
     if any(not 0 < level <= 1 for level in levels):
         raise UserError("a recall lies above 0 and at most at 1", where="--recall")
     old, new, shared = sides_of(a, b, results)
@@ -96,23 +131,32 @@ def _found(
     return compare_curves(shared, old.name, new.name, levels), ""
 
 
-def _table(found: list[Comparison], title: str, width: int) -> Table:
-    """The comparisons; below 100 columns without the QPS of both sides.
+def _table(found: list[Comparison], title: str, width: int) -> Group:
+    """The comparisons; what is the same in every row stands above them.
 
-    Where the title tells the sides apart, both curves have one name, which stands there once.
+    Where the title tells the sides apart, both curves have one name, which stands there once. Below
+    100 columns the QPS of both sides are left out.
     """
-    from harness.report.compare import HEADINGS, cells
+    from harness.report.compare import caption, table_rows
 
-    table = Table(box=None, pad_edge=False, caption="ratio: new QPS over old, 95 % interval")
-    table.title, table.title_justify = escape(title) or None, "left"
+    rows = table_rows(found)
     left_out = {"new"} if title else set()
     left_out |= set() if width >= _WIDE else {"old QPS", "new QPS"}
-    kept = [i for i, name in enumerate(HEADINGS) if name not in left_out]
-    for heading in (HEADINGS[i] for i in kept):
-        right = heading in ("k", "recall", "old QPS", "new QPS")
-        words = "curve" if title and heading == "old" else heading
-        table.add_column(words, justify="right" if right else "left", no_wrap=heading == "ratio")
-    for one in found:
-        texts = cells(one)
-        table.add_row(*(escape(texts[i]) for i in kept), style=_COLOURS[one.verdict])
-    return table
+    headings = [name for name in rows[0] if name not in left_out]
+    common = [n for n in headings if n not in _FIGURES and len({row[n] for row in rows}) == 1]
+    words = {"old": "curve"} if title else {}
+    facts = [title, *(f"{words.get(name, name)}: {rows[0][name]}" for name in common)]
+    table = Table(box=None, pad_edge=False)
+    shown = [name for name in headings if name not in common]
+    for name in shown:
+        right = name in ("k", "recall", "old QPS", "new QPS")
+        table.add_column(
+            words.get(name, name), justify="right" if right else "left", no_wrap=name == "ratio"
+        )
+    for row in rows:
+        style = _COLOURS.get(row["verdict"].split()[0], "")
+        table.add_row(*(escape(row[name]) for name in shown), style=style)
+    above, below = (
+        Text(text, "italic") for text in (", ".join(filter(None, facts)), caption(found))
+    )
+    return Group(above, table, below)

@@ -39,7 +39,11 @@ from harness.registry.names import check_entry_name
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
 from harness.registry.schema import parse_size
-from harness.running.environments import folder_bytes, made_environments, remove_environments
+from harness.running.environments.isolated import (
+    folder_bytes,
+    made_environments,
+    remove_environments,
+)
 
 _WIDTH_OF_FILES = 160  # where no terminal says how wide it is
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.running.doctor import Diagnosis, diagnose
+from harness.running.machine.doctor import Diagnosis, diagnose
 
 _STYLES = {"good": "green", "note": "cyan", "warning": "yellow", "unfit": "red"}
 _UNFIT = 1

@@ -30,8 +30,13 @@ def export(
     per_query: Annotated[
         bool, typer.Option("--per-query", help="Parquet only: a row for each point and query.")
     ] = False,
-    answers: Annotated[
-        bool, typer.Option("--answers", help="What is fastest at recall .8, .9, .95 and .99.")
+    recommendations: Annotated[
+        bool,
+        typer.Option(
+            "--recommendations",
+            "--answers",
+            help="What is fastest at recall .8, .9, .95 and .99.",
+        ),
     ] = False,
     stale: Stale = False,
     results: Results = DEFAULT_RESULTS,
@@ -45,18 +50,18 @@ def export(
 
       annharness export -o queries.parquet --per-query
 
-      annharness export -o answers.tex --answers
+      annharness export -o fastest.tex --recommendations
 
       annharness export demo --to ann-benchmarks -o their-folder
     """
     from harness.report.export import export as write
-    from harness.report.export import export_answers
+    from harness.report.export import export_recommendations
 
     if to not in (None, "ann-benchmarks"):
         raise UserError("no other harness by this name", where="--to", expected="ann-benchmarks")
     table = selected(results, suite, plugins, stale=stale)
-    if answers:
-        export_answers(table, out)
+    if recommendations:
+        export_recommendations(table, out)
     elif to is None:
         write(table, out, per_query=per_query)
     else:

@@ -16,14 +16,14 @@ from harness.contracts import UserError
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite, suite_names
-from harness.running.environments import (
+from harness.running.environments.isolated import (
     Environment,
     EnvironmentFailed,
     Environments,
     folder_bytes,
     made_environments,
 )
-from harness.running.probe import Finding, Probes, remembered
+from harness.running.environments.probe import Finding, Probes, remembered
 
 
 class Kind(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TextIO
@@ -26,9 +26,9 @@ class PlainLines:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._jobs = 0
-        self._job = 0
-        self._title = ""
+        self._block = ""
+        self._members = 0
+        self._built = 0
 
     def __enter__(self) -> PlainLines:
         return self
@@ -41,30 +41,32 @@ class PlainLines:
     ) -> None:
         self._out.flush()
 
-    def planned(self, points: Sequence[PointHeader], kept: int, jobs: int) -> None:
+    def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
         """Say how much there is to do."""
-        self._jobs = jobs
-        self._say(f"{len(points)} points, {kept} measured before, {jobs} builds to run")
+        self._say(f"{len(points)} points, {kept} measured before, {builds} builds to run")
 
-    def job_started(self, title: str, build: int, builds: int, tasks: int) -> None:
-        """Remember what runs."""
-        self._job += 1
-        self._jobs = max(self._jobs, self._job)  # a crash costs a build that was not planned
-        self._title = f"{title}, build {build} of {builds}, {tasks} search settings"
+    def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
+        """Name the block."""
+        self._block = f"{dataset}: block {number} of {blocks}"
+        self._members, self._built = len(titles), 0
+        self._say(f"{self._block}, {len(titles)} indexes side by side")
 
-    def phase(self, phase: str, header: PointHeader | None) -> None:
-        """Say nothing: phases are too many for a log."""
+    def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
+        """Name each index that is built; turns are too many for a log."""
+        if phase == "build" and title != "reference":
+            self._built += 1
+            self._say(f"  building {title} ({self._built} of {self._members})")
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
-        """Say nothing: the job's own line tells."""
+        """Say nothing: the block's own line tells."""
 
     def point_failed(self, failure: Failure) -> None:
         """Name the point and its reason."""
         self._say(failure_line(failure))
 
-    def job_ended(self, seconds: float) -> None:
-        """Say what has run."""
-        self._say(f"[{self._job}/{self._jobs}] {self._title}: {seconds:.1f} s")
+    def block_ended(self, seconds: float) -> None:
+        """Say how long it took."""
+        self._say(f"{self._block}: {seconds:.1f} s")
 
     def _say(self, line: str) -> None:
         print(line, file=self._out, flush=True)
@@ -80,29 +82,33 @@ class LiveTable:
         self._failed: Counter[str] = Counter()
         self._finished: set[str] = set()
         self._failures: list[Failure] = []
-        self._jobs = self._job = 0
-        self._title = self._phase = ""
+        self._builds = self._built = 0
+        self._block = self._activity = ""
+        self._left: Callable[[], str] = str
         self.live = Live(console=console, auto_refresh=False, get_renderable=self._render)
 
-    def planned(self, points: Sequence[PointHeader], kept: int, jobs: int) -> None:
+    def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
         """Lay the table out."""
         self._points.update(header.label for header in points)
-        self._jobs = jobs
+        self._builds = builds
         self._refresh()
 
-    def job_started(self, title: str, build: int, builds: int, tasks: int) -> None:
-        """Show what runs."""
-        self._job += 1
-        self._jobs = max(self._jobs, self._job)  # a crash costs a build that was not planned
-        self._title = f"{title} (build {build} of {builds})"
-        self._phase = "starting"
+    def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
+        """Show which block begins."""
+        self._block = f"{dataset}, block {number} of {blocks}"
+        self._activity = "starting"
+        self._builds = max(self._builds, self._built + len(titles))
         self._refresh()
 
-    def phase(self, phase: str, header: PointHeader | None) -> None:
-        """Show what it does. Called rarely enough not to disturb what is timed."""
-        if phase in ("between", "search"):
+    def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
+        """Show what goes on. Called between turns, never while a query is timed."""
+        if title == "reference":
             return
-        self._phase = f"{phase} {header.name}" if header is not None else phase
+        if phase == "build":
+            self._built += 1
+            self._builds = max(self._builds, self._built)  # a crash costs a further build
+        name = header.name.partition(" | ")[2] if header is not None else ""
+        self._activity = " ".join(part for part in (title, phase, name) if part)
         self._refresh()
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
@@ -118,8 +124,11 @@ class LiveTable:
         self._failures.append(failure)
         self._refresh()
 
-    def job_ended(self, seconds: float) -> None:
-        """Redraw."""
+    def block_ended(self, seconds: float) -> None:
+        """Reckon by what it took how long the rest will take."""
+        now = time.monotonic()
+        end = now + (now - self._began) / max(1, self._built) * (self._builds - self._built)
+        self._left = lambda: f", about {max(0.0, end - time.monotonic()):.0f} s left"
         self._refresh()
 
     def _refresh(self) -> None:
@@ -130,19 +139,18 @@ class LiveTable:
         for label, count in self._points.items():
             failed = Text(str(self._failed[label]), style="red" if self._failed[label] else "dim")
             table.add_row(Text(label), str(count), str(self._done[label]), failed)
-        return Group(table, self._status(), *self._failure_lines())
+        return Group(table, *self._status(), *self._failure_lines())
 
-    def _status(self) -> RenderableType:
+    def _status(self) -> Iterator[RenderableType]:
         elapsed = time.monotonic() - self._began
-        done = max(0, self._job - 1)
-        left = f", about {elapsed / done * (self._jobs - done):.0f} s left" if done else ""
         line = Table.grid(padding=(0, 2))
         line.add_row(
-            ProgressBar(total=max(1, self._jobs), completed=done, width=24),
-            Text(f"build {self._job} of {self._jobs}, {elapsed:.0f} s{left}"),
-            Text(f"{self._title}: {self._phase}" if self._title else ""),
+            ProgressBar(total=max(1, self._builds), completed=self._built, width=24),
+            Text(f"build {self._built} of {self._builds}, {elapsed:.0f} s{self._left()}"),
+            Text(self._block),
         )
-        return line
+        yield line
+        yield Text(self._activity, no_wrap=True, overflow="ellipsis")
 
     def _failure_lines(self) -> Iterator[RenderableType]:
         for failure in self._failures[-_FAILURES_SHOWN:]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,11 +23,11 @@ from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import Suite, read_suite
 from harness.results.point import FAILURES
 from harness.results.store import ResultStore
-from harness.running.doctor import diagnose
-from harness.running.environments import Environments
-from harness.running.executor import LocalExecutor
-from harness.running.machine import this_machine
-from harness.running.planning import chosen_variants, plan_suite
+from harness.running.environments.isolated import Environments
+from harness.running.executors.local import LocalExecutor
+from harness.running.machine.doctor import diagnose
+from harness.running.machine.facts import this_machine
+from harness.running.plan import chosen_variants, plan_suite
 from harness.running.progress import RunSummary
 from harness.running.runner import Runner, StoreFull
 
@@ -53,7 +54,7 @@ def run(
         str | None,
         typer.Option(
             "--precision",
-            help="Go on (up to 20 builds, of more repeats) until every QPS is within this, as 5%.",
+            help="Add builds until every QPS interval is within this half-width (5%), or off.",
         ),
     ] = None,
     strict: Annotated[
@@ -66,7 +67,7 @@ def run(
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
-    """Run a suite: every point that is not stored yet, each build in a process of its own.
+    """Run a suite: every point that is not stored yet, in blocks of builds measured side by side.
 
     A failed point never stops the others; it is stored with its reason, and the exit status is 1.
 
@@ -78,7 +79,7 @@ def run(
     """
     registry = load_registry(plugins or ())
     statuses = _statuses(retry or ())
-    share = None if precision is None else share_of(precision, "--precision")
+    share = None if precision in (None, "off") else share_of(precision, "--precision")
     chosen = read_suite(suite, registry.algorithms)
     if dataset:
         chosen = dataclasses.replace(chosen, datasets=tuple(dict.fromkeys(dataset)))
@@ -94,12 +95,13 @@ def run(
     runner = Runner(
         plan,
         store,
-        LocalExecutor(cache_folder()),
+        LocalExecutor(cache_folder(), examine=lambda: diagnose().to_json()),
         force=force,
         retry=statuses,
-        precision=share,
+        precision=chosen.precision if precision is None else share,
+        # Who asks for a precision by hand gets it, however long that takes.
+        extra_seconds=chosen.extra_seconds if precision is None else math.inf,
         signed=signed,
-        examine=lambda: diagnose().to_json(),
     )
     summary = _measure(runner)
     from harness.cli.summary import print_summary  # pandas takes a while to load

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from math import isnan
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.cli.live import failure_line
-from harness.report.answers import print_frontiers
+from harness.report.intervals import difference_text, level_text, together
 from harness.report.recall_differences import (
     RecallDifference,
     recall_differences,
     sentence,
 )
-from harness.results.point import Failure
+from harness.report.terminal import print_frontiers
 from harness.results.store import ResultStore
 from harness.results.table import table_of
-from harness.running.planning import Plan
-from harness.running.progress import RunSummary
+from harness.running.plan import Plan
+from harness.running.progress import Imprecise, RunSummary
 
 _SHOWN = 20
 _ENDLESS = 10_000_000  # queries that nobody will collect
@@ -33,8 +34,11 @@ def print_summary(console: Console, plan: Plan, store: ResultStore, summary: Run
     print_frontiers(console, table)
     if plan.suite.baseline is not None:
         _print_differences(console, recall_differences(table, plan.suite.baseline))
-    _print_failures(console, "failed", summary.failures, "red")
-    _print_failures(console, "unsupported", summary.unsupported, "yellow")
+    _print_list(console, "failed", "red", list(map(failure_line, summary.failures)))
+    unsupported = list(map(failure_line, summary.unsupported))
+    _print_list(console, "unsupported", "yellow", unsupported)
+    imprecise = list(map(_imprecise_line, summary.imprecise))
+    _print_list(console, "with QPS less precise than asked for", "", imprecise)
     console.print(
         f"{summary.measured} points measured now, {summary.kept} kept from before, "
         f"{len(summary.failures)} failed, {len(summary.unsupported)} unsupported"
@@ -51,15 +55,18 @@ def _print_differences(console: Console, found: Sequence[RecallDifference]) -> N
 
 
 def _differences_of_label(dataset: str, label: str, found: Sequence[RecallDifference]) -> Table:
-    baseline = found[0].baseline
+    baseline, level = found[0].baseline, level_text(found[0].difference.level)
+    number = together(found[0].difference.level)
     table = Table(
         title=f"{dataset}: {label} against {baseline}, paired over the same queries",
+        caption=f"{level} intervals over queries and builds, corrected for {number} comparisons",
         title_justify="left",
+        caption_justify="left",
         title_style="bold",
         box=None,
     )
     table.add_column("measure")
-    for column in (baseline, "here", "difference", "95 % interval", "real?", "queries needed"):
+    for column in (baseline, "here", "difference", "real?", "queries needed"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in found:
         change = one.difference
@@ -67,20 +74,27 @@ def _differences_of_label(dataset: str, label: str, found: Sequence[RecallDiffer
             one.measure,
             f"{one.theirs:.3f}",
             f"{one.ours:.3f}",
-            f"{change.value:+.3f}",
-            f"{change.low:+.3f} {change.high:+.3f}",
-            Text("yes", style="bold") if one.real else "no",
+            difference_text(change.value, change.low, change.high),
+            Text("yes", style="bold") if change.real else "no",
             f"{one.queries_needed:,.0f}" if one.queries_needed < _ENDLESS else "endless",
         )
     return table
 
 
-def _print_failures(console: Console, title: str, failures: Sequence[Failure], style: str) -> None:
-    if not failures:
+def _print_list(console: Console, title: str, style: str, lines: Sequence[str]) -> None:
+    """A title with the number of lines, and the first of them."""
+    if not lines:
         return
-    console.print(Text(f"{len(failures)} {title}", style=f"bold {style}"))
-    for failure in failures[:_SHOWN]:
-        console.print(Text(f"  {failure_line(failure)}"), soft_wrap=True)
-    if len(failures) > _SHOWN:
-        console.print(f"  ... and {len(failures) - _SHOWN} more")
+    console.print(Text(f"{len(lines)} {title}", style=f"bold {style}"))
+    for line in lines[:_SHOWN]:
+        console.print(Text(f"  {line}"), soft_wrap=True)
+    if len(lines) > _SHOWN:
+        console.print(f"  ... and {len(lines) - _SHOWN} more")
     console.print()
+
+
+def _imprecise_line(one: Imprecise) -> str:
+    header, half = one.header, one.half_width
+    width = "unknown" if isnan(half) else f"±{half:.0%}"
+    point = f"{header.identity.dataset} k={header.identity.k} {header.label} {header.name}"
+    return f"{width}: {point.strip()}: {one.reason}"

@@ -1,14 +1,14 @@
-"""An estimate with the 95 % interval around it."""
+"""An estimate with an interval around it, and Student's interval on logarithms."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-LEVEL = 0.95
-"""The confidence level of every interval of the harness."""
+import numpy as np
+from numpy.typing import NDArray
 
-VERDICT_LEVEL = 0.99
-"""The confidence that calling one point faster than another takes."""
+LEVEL = 0.95
+"""The confidence level of every interval that stands alone."""
 
 
 class Interval(NamedTuple):
@@ -19,4 +19,36 @@ class Interval(NamedTuple):
     high: float
 
 
+_LARGEST = 700.0  # a little below the largest power that float64 holds
+
 NO_INTERVAL = Interval(float("nan"), float("nan"), float("nan"))
+
+
+def student_quantile(degrees: float, level: float = LEVEL) -> float:
+    """Return the two-sided quantile of Student's distribution: the half-width in standard errors.
+
+    `degrees` of freedom need not be whole; NaN if they are NaN or 0.
+    """
+    from scipy.special import stdtrit  # the worker must not pay for scipy when it loads
+
+    return float(stdtrit(degrees, (1 + level) / 2)) if degrees > 0 else float("nan")
+
+
+def exp_of(logarithm: float) -> float:
+    """Return e to a power; a bound far outside of what can be written is cut off."""
+    return float(np.exp(np.clip(logarithm, -_LARGEST, _LARGEST)))
+
+
+def log_t_interval(values: NDArray[np.float64]) -> Interval:
+    """Return the geometric mean of positive values with Student's interval on logarithms.
+
+    NaN values are left out. With one value the bounds are NaN: nothing is known of the spread.
+    """
+    known = np.asarray(values, dtype=np.float64)
+    logs = np.log(known[np.isfinite(known) & (known > 0)])
+    if len(logs) == 0:
+        return NO_INTERVAL
+    centre, half = float(logs.mean()), float("nan")
+    if len(logs) > 1:
+        half = student_quantile(len(logs) - 1) * float(logs.std(ddof=1)) / len(logs) ** 0.5
+    return Interval(exp_of(centre), exp_of(centre - half), exp_of(centre + half))

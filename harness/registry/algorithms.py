@@ -36,7 +36,8 @@ class AlgorithmDefinition:
     """One entry of an algorithm registry file. `origin` is its `file:line`.
 
     An `isolated` one runs in an environment of its own, made from `requires`. A `foreign` one has
-    its adapter and its settings from another harness.
+    its adapter and its settings from another harness. A `pausable` one bears that its processes are
+    stopped while others are timed.
     """
 
     name: str
@@ -56,6 +57,7 @@ class AlgorithmDefinition:
     floor: float | None
     expected_failures: Mapping[str, str]
     in_answers: bool
+    pausable: bool
     origin: str
     foreign: ForeignAdapter | None = None
 
@@ -213,6 +215,7 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
         floor=schema.floor,
         expected_failures=schema.expected_failures,
         in_answers=schema.in_answers,
+        pausable=schema.pausable,
         origin=place,
     )
     _check_parameters(definition, document)
@@ -243,6 +246,7 @@ def _foreign_definition(name: str, folder: PluginFolder, document: Document) -> 
         floor=entry.schema.floor,
         expected_failures=entry.schema.expected_failures,
         in_answers=entry.schema.in_answers,
+        pausable=entry.schema.pausable,
         origin=document.place((name,)),
         foreign=entry.adapter,
     )

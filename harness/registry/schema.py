@@ -71,6 +71,7 @@ class _EntrySchema(_Strict):
     floor: Annotated[float, Field(ge=0, le=1)] | None = None
     expected_failures: dict[Text, Text] = {}
     in_answers: bool = True
+    pausable: bool = True
 
 
 class AlgorithmSchema(_EntrySchema):
@@ -159,6 +160,21 @@ def _seconds(value: Any) -> Any:
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+
+
+def _as_precision(value: Any) -> Any:
+    """Turn `5%` into 0.05; `off`, which YAML reads as false, is no precision at all."""
+    if value is False or value == "off":
+        return None
+    if isinstance(value, str) and value.strip().endswith("%"):
+        try:
+            return float(value.strip()[:-1]) / 100
+        except ValueError:
+            return value
+    return value
+
+
+Precision = Annotated[float, Field(gt=0, lt=1)] | None
 Variants = Annotated[list[VariantSchema], BeforeValidator(_as_variants), Field(min_length=1)]
 
 
@@ -171,8 +187,10 @@ class SuiteSchema(_Strict):
     mode: Literal["single", "batch"] = "single"
     threads: Count = 1
     build_threads: Count | None = None
-    builds: Count = 3
-    repeats: Count = 5
+    builds: Annotated[int, Field(ge=1, le=1000)] = 3
+    repeats: Annotated[int, Field(ge=1, le=10_000)] = 5
+    precision: Annotated[Precision, BeforeValidator(_as_precision)] = 0.05
+    extra_seconds: Annotated[float, BeforeValidator(_seconds), Field(ge=0)] | None = None
     search_seconds: Seconds = 60.0
     timeout: Seconds = 3600.0
     memory: Annotated[int, BeforeValidator(parse_size), Field(ge=1 << 20)] | None = None

@@ -31,7 +31,10 @@ class Variant:
 class Suite:
     """A checked suite; the field names and units are those of the file.
 
-    `baseline` is the label that the recall of the others is compared with, query by query.
+    `precision` is the half-width of QPS intervals to reach, as a share, None for none;
+    `extra_seconds` is how long that may take beyond `builds` and `repeats`, None for half as long
+    as those took. `baseline` is the label that the recall of the others is compared with, query by
+    query.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Suite:
     build_threads: int | None
     builds: int
     repeats: int
+    precision: float | None
+    extra_seconds: float | None
     search_seconds: float
     timeout: float
     memory_bytes: int | None
@@ -89,6 +94,8 @@ def read_suite(name_or_path: str, algorithms: Mapping[str, AlgorithmDefinition])
         build_threads=schema.build_threads,
         builds=schema.builds,
         repeats=schema.repeats,
+        precision=schema.precision,
+        extra_seconds=schema.extra_seconds,
         search_seconds=schema.search_seconds,
         timeout=schema.timeout,
         memory_bytes=schema.memory,

@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import combinations
+from functools import partial
+from itertools import groupby, permutations
+from math import isfinite
 
-import numpy as np
 import pandas as pd
 
 from harness.contracts import UserError
-from harness.measures.statistics import Verdict, holm, verdict
-from harness.report.build_speeds import BuildSpeeds, Pairing, ratio_of, speeds_at
-from harness.report.fastest import LEVELS
-from harness.report.points import Scene, known, prepare, scenes
+from harness.measures.at_recall import qps_at_recall
+from harness.measures.frontier import pareto_frontier
+from harness.measures.verdicts import Estimate, Ratio, Speeds, estimate, judge, verdict_words
+from harness.report.curves import measured_curve
+from harness.report.intervals import level_text, notes, ratio_text, together
+from harness.report.points import Scene, known, prepare, rows_of, scenes
 from harness.report.quantities import human
-
-Speeds = Mapping[float, BuildSpeeds]
+from harness.report.recommendations import LEVELS
+from harness.results.speed import speeds_of_row
 
 
 @dataclass(frozen=True)
 class Comparison:
     """QPS of the new side over that of the old at one recall of one scene.
 
-    `ratio` above 1 means that the new side is faster. It is that of the QPS or of the pace of the
-    builds (`harness.measures.pace`), whichever varies less, and need not be new_qps / old_qps.
-    `p_value` is Holm's, over all comparisons made together; None where one build on a side leaves
-    no interval.
+    `ratio`, with its interval and verdict, need not be new_qps / old_qps: it is taken over builds
+    of the same blocks where there are some. See `harness.measures.verdicts`.
     """
 
     dataset: str
     k: int
+    mode: str
     threads: int
     machine: str
     old: str
@@ -39,18 +42,43 @@ class Comparison:
     recall: float
     old_qps: float
     new_qps: float
-    ratio: float
-    low: float | None
-    high: float | None
-    p_value: float | None
-    pairing: Pairing
-    verdict: Verdict
+    ratio: Ratio
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """A curve at a recall: QPS, and the speeds of its builds."""
+
+    qps: float
+    speeds: Speeds
+
+
+_Curve = Mapping[float, _Reached]
+_Judge = Callable[[Ratio], Comparison]
+
+
+def speeds_at(points: pd.DataFrame, recall: float) -> Speeds | None:
+    """Return the speeds of a curve's builds at a recall, read off the frontier of the points.
+
+    None if the points do not reach the recall. Below the lowest recall of the frontier its fastest
+    point answers; between two points the logarithm is linear in recall.
+    """
+    rows = list(rows_of(points.iloc[pareto_frontier(points["recall"], points["qps"])]))
+    recalls = [row["recall"] for row in rows]
+    upper = bisect_left(recalls, recall)
+    if upper == len(rows):
+        return None
+    above = speeds_of_row(rows[upper])
+    if upper == 0 or recalls[upper] == recall:
+        return above
+    share = (recall - recalls[upper - 1]) / (recalls[upper] - recalls[upper - 1])
+    return Speeds.between(speeds_of_row(rows[upper - 1]), above, share)
 
 
 def compare_curves(
     table: pd.DataFrame, old: str, new: str, levels: Sequence[float] = LEVELS
 ) -> list[Comparison]:
-    """Compare two algorithms or labels of one table, in pairs of builds that ran side by side.
+    """Compare two algorithms or labels of one table.
 
     Raises
     ------
@@ -59,22 +87,7 @@ def compare_curves(
     """
     prepared = prepare(table)
     sides = [_named(prepared, name) for name in (old, new)]
-    return _judged(_pairs(*sides, same_curves=False), levels, paired=True)
-
-
-def compare_every_pair(
-    scene: Scene, names: Sequence[str], levels: Sequence[float] = LEVELS
-) -> Iterator[Comparison]:
-    """Yield the comparisons of every two of these curves, each pair once, the first as the old.
-
-    Verdicts of a pair are corrected for their number.
-    """
-    curves = _curves(scene, names)
-    speeds = {name: _speeds(points, levels) for name, points in curves.items()}
-    for old, new in combinations([name for name in names if name in speeds], 2):
-        yield from _corrected(
-            _at_levels(scene, (old, speeds[old]), (new, speeds[new]), paired=True)
-        )
+    return _compared(_pairs(*sides, same_curves=False), levels)
 
 
 def compare_tables(
@@ -87,36 +100,98 @@ def compare_tables(
     UserError
         If the tables have no curve in common that reaches a level, on the same kind of machine.
     """
-    return _judged(_pairs(prepare(old), prepare(new), same_curves=True), levels, paired=False)
+    return _compared(_pairs(prepare(old), prepare(new), same_curves=True), levels)
+
+
+def compare_every_pair(
+    scene: Scene, names: Sequence[str], levels: Sequence[float] = LEVELS
+) -> Iterator[Comparison]:
+    """Yield the comparisons of every two of these curves, either as the old side.
+
+    Verdicts are corrected for the recalls at which a pair is compared.
+    """
+    curves = {name: _reached(rows, levels) for name, rows in _curves(scene).items()}
+    for old, new in permutations([name for name in names if name in curves], 2):
+        yield from _judged(_at_levels(scene, (old, curves[old]), (new, curves[new])))
 
 
 def slower_than(found: Sequence[Comparison], share: float) -> list[Comparison]:
     """Return the comparisons in which the new side is slower, by at least a share of QPS."""
-    return [one for one in found if one.verdict == "slower" and one.ratio <= 1 - share]
+    return [one for one in found if _is_slower(one.ratio, share)]
+
+
+def undecided_about(found: Sequence[Comparison], share: float) -> list[Comparison]:
+    """Return those of which it is open whether the new side is slower by at least a share of QPS.
+
+    Their interval reaches as far, or is unknown, without being such that `slower_than` has them.
+    """
+    return [o for o in found if not (o.ratio.low > 1 - share or _is_slower(o.ratio, share))]
 
 
 def to_json(found: Sequence[Comparison]) -> str:
-    """Return the comparisons as a JSON list."""
-    return json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False) + "\n"
+    """Return the comparisons as a JSON list; what is unknown of an interval is null."""
+    return json.dumps([_plain(one) for one in found], indent=1, ensure_ascii=False) + "\n"
 
 
 def to_markdown(found: Sequence[Comparison]) -> str:
-    """Return the comparisons as a Markdown table."""
+    """Return the comparisons as a Markdown table, with what its intervals are below it."""
     from harness.report.export import markdown_table
 
-    return markdown_table(HEADINGS, [cells(one) for one in found])
+    lines = table_rows(found)
+    return markdown_table(list(lines[0]), [list(row.values()) for row in lines]) + (
+        f"\n{caption(found)}\n"
+    )
 
 
-HEADINGS = ["dataset", "k", "old", "new", "recall", "old QPS", "new QPS", "ratio", "verdict"]
+def table_rows(found: Sequence[Comparison]) -> list[dict[str, str]]:
+    """Return comparisons in words, heading to cell; identical ones at several recalls make one row.
+
+    The mode, threads and machine are there where they differ.
+    """
+    conditions = ("mode", "threads", "machine")
+    several = [name for name in conditions if len({getattr(one, name) for one in found}) > 1]
+    rows = []
+    for _, group in groupby(found, key=lambda one: repr(replace(one, recall=0.0))):
+        one, *others = group
+        recalls = (f"{one.recall:g}", *(f"{other.recall:g}" for other in others[-1:]))
+        rows.append(
+            {
+                "dataset": one.dataset,
+                "k": str(one.k),
+                **{name: str(getattr(one, name)) for name in several},
+                "old": one.old,
+                "new": one.new,
+                "recall": " to ".join(recalls),
+                "old QPS": human(one.old_qps),
+                "new QPS": human(one.new_qps),
+                "ratio": ratio_text(one.ratio),
+                "verdict": verdict_words(one.ratio),
+            }
+        )
+    return rows
 
 
-def cells(one: Comparison) -> list[str]:
-    """Return a comparison in words, one for each of `HEADINGS`."""
-    bounds = "" if one.low is None else f" [{one.low:.2f}, {one.high:.2f}]"
-    return [
-        one.dataset, str(one.k), one.old, one.new, f"{one.recall:g}", human(one.old_qps),
-        human(one.new_qps), f"{one.ratio:.2f}{bounds}", one.verdict,
-    ]  # fmt: skip
+def caption(found: Sequence[Comparison]) -> str:
+    """Return what stands below a table of comparisons: what its intervals are."""
+    levels = {one.ratio.level for one in found if isfinite(one.ratio.low)}
+    words = [
+        f"{level_text(level)} interval"
+        + (f", corrected for {together(level)} comparisons" if together(level) > 1 else "")
+        for level in sorted(levels)
+    ]
+    return ". ".join(["ratio: new QPS over old", *words, *notes(one.ratio.scope for one in found)])
+
+
+def _is_slower(ratio: Ratio, share: float) -> bool:
+    return ratio.verdict == "slower" and ratio.value <= 1 - share
+
+
+def _plain(one: Comparison) -> dict[str, object]:
+    ratio = asdict(one.ratio)
+    figures = {"ratio": ratio.pop("value"), **ratio}
+    plain = {**asdict(one), **figures}
+    unknown = {name: None for name in ("ratio", "low", "high") if not isfinite(plain[name])}
+    return {**plain, **unknown}
 
 
 def _named(prepared: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -130,53 +205,39 @@ def _named(prepared: pd.DataFrame, name: str) -> pd.DataFrame:
     return rows
 
 
-def _pairs(
-    old: pd.DataFrame, new: pd.DataFrame, *, same_curves: bool
-) -> Iterator[tuple[Scene, str, pd.DataFrame, str, pd.DataFrame]]:
+_Pair = tuple[Scene, tuple[str, pd.DataFrame], tuple[str, pd.DataFrame]]
+
+
+def _pairs(old: pd.DataFrame, new: pd.DataFrame, *, same_curves: bool) -> Iterator[_Pair]:
     """Curves that may be compared: of one dataset, k, mode, number of threads and machine."""
     others = {_conditions(scene): scene for scene in scenes(new)}
     for scene in scenes(old):
         other = others.get(_conditions(scene))
         if other is None:
             continue
-        ours, theirs = _curves(scene), _curves(other)
-        for name, points in ours.items():
-            for rival, rival_points in theirs.items():
-                if not same_curves or name == rival:
-                    yield scene, name, points, rival, rival_points
+        theirs = _curves(other).items()
+        for curve in _curves(scene).items():
+            yield from ((scene, curve, o) for o in theirs if not same_curves or o[0] == curve[0])
 
 
-def _conditions(scene: Scene) -> tuple[object, ...]:
+def _conditions(scene: Scene) -> tuple[str, int, str, int, str]:
     return scene.dataset, scene.k, scene.mode, scene.threads, scene.machine
 
 
-def _curves(scene: Scene, names: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
-    points = scene.points
-    points = known(
-        points if names is None else points[points["curve"].isin(names)], "recall", "qps"
-    )
-    timed = [isinstance(qps, np.ndarray) and len(qps) > 0 for qps in points["build_qps"]]
-    points = points[np.array(timed, dtype=bool)]
+def _curves(scene: Scene) -> dict[str, pd.DataFrame]:
+    points = known(scene.points, "recall", "qps")
     return {str(name): rows for name, rows in points.groupby("curve", sort=True)}
 
 
-def _judged(
-    pairs: Iterator[tuple[Scene, str, pd.DataFrame, str, pd.DataFrame]],
-    levels: Sequence[float],
-    *,
-    paired: bool,
-) -> list[Comparison]:
-    """All comparisons, with p-values corrected for their number."""
-    found = [
+def _compared(pairs: Iterator[_Pair], levels: Sequence[float]) -> list[Comparison]:
+    """All comparisons, corrected for their number."""
+    found = _judged(
         one
-        for scene, old, old_points, new, new_points in pairs
+        for scene, (old, before), (new, after) in pairs
         for one in _at_levels(
-            scene,
-            (old, _speeds(old_points, levels)),
-            (new, _speeds(new_points, levels)),
-            paired=paired,
+            scene, (old, _reached(before, levels)), (new, _reached(after, levels))
         )
-    ]
+    )
     if not found:
         raise UserError(
             "nothing to compare",
@@ -184,51 +245,33 @@ def _judged(
             f"and a recall of at least {min(levels):g}",
             hint="run the same suite for both sides on one machine, or lower --recall",
         )
-    return _corrected(found)
+    return found
 
 
-def _speeds(points: pd.DataFrame, levels: Sequence[float]) -> Speeds:
-    """The builds' speeds at the levels that the points reach."""
+def _reached(points: pd.DataFrame, levels: Sequence[float]) -> _Curve:
+    """The curve at the levels that it reaches."""
+    curve = measured_curve(points)
     found = {level: speeds_at(points, level) for level in levels}
-    return {level: speeds for level, speeds in found.items() if len(speeds.qps)}
+    return {
+        level: _Reached(qps_at_recall(curve, level).value, speeds)
+        for level, speeds in found.items()
+        if speeds is not None
+    }
 
 
 def _at_levels(
-    scene: Scene, old: tuple[str, Speeds], new: tuple[str, Speeds], *, paired: bool
-) -> list[Comparison]:
-    """The comparisons of two curves at the levels that both reach, not yet judged."""
-    return [
-        _compared(scene, (old[0], new[0]), level, (before, new[1][level]), paired)
-        for level, before in old[1].items()
-        if level in new[1]
-    ]
+    scene: Scene, old: tuple[str, _Curve], new: tuple[str, _Curve]
+) -> Iterator[tuple[_Judge, Estimate]]:
+    """The comparisons of two curves at the levels that both reach, still without their ratio."""
+    for level, before in old[1].items():
+        if (after := new[1].get(level)) is not None:
+            figures = (level, before.qps, after.qps)
+            unjudged = partial(Comparison, *_conditions(scene), old[0], new[0], *figures)
+            yield unjudged, estimate(after.speeds, before.speeds)
 
 
-def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
-    corrected = holm([np.nan if one.p_value is None else one.p_value for one in found])
-    return [
-        replace(one, p_value=_number(p), verdict=verdict(one.ratio, float(p)))
-        for one, p in zip(found, corrected, strict=True)
-    ]
-
-
-def _compared(
-    scene: Scene,
-    names: tuple[str, str],
-    level: float,
-    speeds: tuple[BuildSpeeds, BuildSpeeds],
-    paired: bool,
-) -> Comparison:
-    before, after = speeds
-    ratio, pairing = ratio_of(after, before, paired=paired)
-    return Comparison(
-        dataset=scene.dataset, k=scene.k, threads=scene.threads, machine=scene.machine,
-        old=names[0], new=names[1], recall=level,
-        old_qps=float(np.median(before.qps)), new_qps=float(np.median(after.qps)),
-        ratio=ratio.value, low=_number(ratio.low), high=_number(ratio.high),
-        p_value=_number(ratio.p_value), pairing=pairing, verdict="tied",
-    )  # fmt: skip
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _judged(open_ones: Iterable[tuple[_Judge, Estimate]]) -> list[Comparison]:
+    """The comparisons with their ratios, corrected for their number."""
+    found = list(open_ones)
+    ratios = judge([one for _, one in found])
+    return [unjudged(ratio) for (unjudged, _), ratio in zip(found, ratios, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import UserError
-from harness.report.fastest import Answer, answers
+from harness.measures.selection import NOT_REACHED
 from harness.report.files import write_text, write_whole
+from harness.report.intervals import mark, notes
 from harness.report.points import Scene, prepare, rows_of, scenes
 from harness.report.quantities import human
+from harness.report.recommendations import Recommendation, recommendations
 
 RECALL_KS = (1, 5, 10, 20, 50, 100)
 
@@ -27,12 +29,12 @@ _AFTER = [
     *("recall@10_low", "recall@10_high", "qps", "qps_low", "qps_high"),
     *("mean_ms", "p50_ms", "p95_ms", "p99_ms", "p999_ms"),
     *("build_seconds", "index_bytes", "bytes_per_vector", "peak_rss_bytes"),
+    *("machine", "commits", "versions"),
 ]
 _MORE = (
-    *("metric", "n", "d", "nq", "machine", "key", "qps_scope", "nondeterministic", "near_ceiling"),
-    *("tuning_recall", "tuning_qps", "reporting_recall", "reporting_recall_low"),
-    *("reporting_recall_high", "reporting_qps", "reporting_qps_low", "reporting_qps_high"),
-    *("commits", "dirty"),
+    *("metric", "n", "d", "nq", "key", "qps_scope", "measured_qps", "block_ids"),
+    *("nondeterministic", "near_ceiling", "tuning_recall"),
+    *("held_out_recall", "held_out_recall_low", "held_out_recall_high", "dirty"),
 )
 _CURVES = ("recall_curve", "first_recall_curve")
 
@@ -68,10 +70,10 @@ def export(table: pd.DataFrame, path: Path, *, per_query: bool = False) -> None:
     (_write_queries if per_query else _WRITERS[ending])(table, path)
 
 
-def export_answers(table: pd.DataFrame, path: Path) -> None:
-    """Write what is fastest at the usual recalls, a row per answer, by the file's ending.
+def export_recommendations(table: pd.DataFrame, path: Path) -> None:
+    """Write what is fastest at the usual recalls, a row per recommendation, by the file's ending.
 
-    Chosen on one half of the queries; recall and QPS are of the other half.
+    Chosen by recall on the tuning queries; recall is of the held-out queries, QPS is cross-fitted.
 
     Raises
     ------
@@ -81,41 +83,45 @@ def export_answers(table: pd.DataFrame, path: Path) -> None:
     ending = path.suffix.lower()
     _check_ending(path)
     rows = [
-        _answer(scene, one)
+        _recommendation(scene, one)
         for scene in scenes(prepare(table, stale=True))
-        for one in answers(scene)
+        for one in recommendations(scene)
     ]
-    frame = pd.DataFrame(rows, columns=_ANSWERS)
+    names = _RECOMMENDATIONS
+    frame = pd.DataFrame(rows, columns=names)
     if ending == ".parquet":
         write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
     elif ending == ".json":
         plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
         write_text(path, json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     elif ending == ".csv":
-        cells = [[_cell(row[name]) for name in _ANSWERS] for row in rows]
-        write_text(path, pd.DataFrame(cells, columns=_ANSWERS).to_csv(index=False))
+        cells = [[_cell(row[name]) for name in names] for row in rows]
+        write_text(path, pd.DataFrame(cells, columns=names).to_csv(index=False))
     else:
-        headings, lines = list(_ANSWERS), [[_shown(row[name]) for name in _ANSWERS] for row in rows]
+        lines = [[_shown(row[name]) for name in names] for row in rows]
         as_text = markdown_table if ending == ".md" else latex_table
-        write_text(path, as_text(headings, lines))
+        write_text(path, as_text(list(names), lines))
 
 
-_ANSWERS = (
+_RECOMMENDATIONS = (
     *("dataset", "k", "mode", "threads", "machine", "level", "algorithm", "label", "parameters"),
     *("recall", "recall_low", "recall_high", "qps", "qps_low", "qps_high", "bytes_per_vector"),
-    *("build_seconds", "tied_with"),
+    *("build_seconds", "equal_within_5_percent", "undecided", "reached", "qps_scope", "qps_report"),
 )
 
 
-def _answer(scene: Scene, answer: Answer) -> dict[str, Any]:
-    row = answer.row
-    figures = {name: row[f"reporting_{name}"] for name in _ANSWERS[9:15]}
+def _recommendation(scene: Scene, one: Recommendation) -> dict[str, Any]:
+    row = one.row
     return {
         "dataset": scene.dataset, "k": scene.k, "mode": scene.mode, "threads": scene.threads,
-        "machine": scene.machine, "level": answer.level, "algorithm": row["algorithm"],
-        "label": row["curve"], "parameters": row["words"], **figures,
+        "machine": scene.machine, "level": one.level, "algorithm": row["algorithm"],
+        "label": row["curve"], "parameters": row["words"],
+        **{name: row[f"held_out_{name}"] for name in ("recall", "recall_low", "recall_high")},
+        "qps": one.qps, "qps_low": one.qps_low, "qps_high": one.qps_high,
         "bytes_per_vector": row["bytes_per_vector"], "build_seconds": row["build_seconds"],
-        "tied_with": ", ".join(answer.tied),
+        "equal_within_5_percent": ", ".join(one.equal_names), "undecided": one.undecided_text,
+        "reached": "with confidence" if one.reached else NOT_REACHED,
+        "qps_scope": row["qps_scope"], "qps_report": one.report,
     }  # fmt: skip
 
 
@@ -134,7 +140,7 @@ def columns_for(table: pd.DataFrame) -> list[str]:
 def csv_text(table: pd.DataFrame) -> str:
     """Return the CSV of the design, one row per point, safe to open in a spreadsheet."""
     columns = columns_for(table)
-    rows = [[_cell(row.get(column)) for column in columns] for row in rows_of(table)]
+    rows = [[_cell(row.get(column)) for column in columns] for row in _rows(table)]
     text: str = pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n")
     return text
 
@@ -142,13 +148,14 @@ def csv_text(table: pd.DataFrame) -> str:
 def json_text(table: pd.DataFrame) -> str:
     """Return the points as a JSON list, unknown figures as null."""
     columns = [*columns_for(table), *_MORE, *_CURVES]
-    rows = [{column: _plain(row.get(column)) for column in columns} for row in rows_of(table)]
+    rows = [{column: _plain(row.get(column)) for column in columns} for row in _rows(table)]
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def markdown_text(table: pd.DataFrame) -> str:
     """Return the points as a Markdown table for people, figures with their intervals."""
-    return markdown_table(*_for_people(table))
+    below = notes(table.get("qps_scope", []))
+    return markdown_table(*_for_people(table)) + "".join(f"\n{note}\n" for note in below)
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -182,9 +189,18 @@ def latex(text: str) -> str:
     return "".join(special.get(char, char) for char in text)
 
 
+def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows, with the versions of the libraries that the provenance names."""
+    for row in rows_of(table):
+        origin = row.get("provenance")
+        libraries = origin.get("libraries") if isinstance(origin, Mapping) else None
+        known = libraries if isinstance(libraries, Mapping) else {}
+        yield {**row, "versions": known.get("versions", {})}
+
+
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     columns = [*columns_for(table), *_MORE]
-    rows = [{name: _parquet_cell(row.get(name)) for name in columns} for row in rows_of(table)]
+    rows = [{name: _parquet_cell(row.get(name)) for name in columns} for row in _rows(table)]
     frame = pd.DataFrame(rows, columns=columns)
     for name in _CURVES:
         frame[name] = [_plain(row.get(name)) for row in rows_of(table)]
@@ -218,7 +234,7 @@ def _for_people(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 def _row_for_people(row: Mapping[str, Any]) -> list[str]:
     recall = _with_interval(row, "recall", lambda value: f"{value:.4f}")
-    speed = _with_interval(row, "qps", human)
+    speed = _with_interval(row, "qps", human) + mark(row.get("qps_scope"))
     return [
         str(row["dataset"]), str(row["k"]), str(row["curve"]), str(row["words"]),
         recall, speed, human(row["p99_ms"], "ms"), human(row["build_seconds"], "s"),
@@ -243,8 +259,8 @@ def _markdown(text: str) -> str:
 
 def _cell(value: object) -> object:
     """A value of the CSV: parameters as JSON, text that no spreadsheet runs."""
-    if isinstance(value, Mapping):
-        return json.dumps(_plain(value), ensure_ascii=False)
+    if isinstance(value, (Mapping, tuple)):
+        value = _parquet_cell(value)
     if isinstance(value, str):
         clean = value.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
         return f"'{clean}" if clean.lstrip().startswith(_FORMULA_STARTS) else clean

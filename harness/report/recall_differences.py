@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from harness.measures.statistics import Difference, holm, paired_difference
+from harness.measures.recall_intervals import (
+    Difference,
+    RecallEstimate,
+    judge_differences,
+    recall_difference,
+)
 
 RANKS = (1, 5, 10, 20, 50, 100)
 """The k' at which recalls are compared, as far as k goes."""
 
-_LEVEL = 0.05
 _FACTOR = (1.959964 + 0.841621) ** 2  # a two-sided test at 5 % that sees the difference in 80 %
 _MEASURES = {"recall_of_queries": "recall@{}", "first_recall_of_queries": "recall 1@{}"}
 _SCENE = ["dataset", "fingerprint", "k", "mode", "threads", "machine"]
@@ -24,9 +26,10 @@ _SCENE = ["dataset", "fingerprint", "k", "mode", "threads", "machine"]
 class RecallDifference:
     """One measure of recall of a label, less that of the baseline, over the same queries.
 
-    `measure` is such as `recall 1@10`; `real` says whether the difference stands after Holm's
-    correction for all that are compared together; `queries_needed` is how many queries would show
-    a difference of this size in 80 of 100 tries at the 5 % level, uncorrected.
+    `measure` is such as `recall 1@10`. The interval of `difference` covers queries and builds and
+    is corrected for all that are compared together. `queries_needed` is how many queries would show
+    a difference of this size in 80 of 100 tries at the 5 % level, uncorrected; infinite where the
+    builds differ too much for any number of queries.
     """
 
     dataset: str
@@ -36,10 +39,9 @@ class RecallDifference:
     measure: str
     theirs: float
     ours: float
-    difference: Difference
     queries: int
     queries_needed: float
-    real: bool = False
+    difference: Difference
 
 
 def recall_differences(table: pd.DataFrame, baseline: str) -> list[RecallDifference]:
@@ -53,19 +55,23 @@ def recall_differences(table: pd.DataFrame, baseline: str) -> list[RecallDiffere
         A label.
     """
     points = table[(table["status"] == "ok") & ~table["stale"].astype(bool)]
-    found = [
-        difference
+    pairs = [
+        pair
         for _, scene in points.groupby(_SCENE, sort=True)
-        for ours, theirs in _pairs(scene, baseline)
-        for difference in _of_pair(ours, theirs)
+        for rows in _pairs(scene, baseline)
+        for pair in _measures(*rows)
     ]
-    adjusted = holm([one.difference.p_value for one in found])
-    return [replace(one, real=bool(p < _LEVEL)) for one, p in zip(found, adjusted, strict=True)]
+    estimates = [_estimate(*pair) for pair in pairs]
+    judged = judge_differences(estimates)
+    return [
+        _difference(pair, estimate, difference)
+        for pair, estimate, difference in zip(pairs, estimates, judged, strict=True)
+    ]
 
 
 def sentence(found: Sequence[RecallDifference]) -> str:
     """Return the verdict in words."""
-    real = [one for one in found if one.real]
+    real = [one for one in found if one.difference.real]
     if not found:
         return "nothing to compare with the baseline"
     if not real:
@@ -74,6 +80,9 @@ def sentence(found: Sequence[RecallDifference]) -> str:
         return f"{text}; the clearest would need about {needed:,.0f}" if needed < 1e9 else text
     told = ", ".join(f"{o.label} {o.measure} {o.difference.value:+.3f}" for o in real)
     return f"real with {found[0].queries:,} queries: {told}; the rest may be chance"
+
+
+_Pair = tuple[pd.Series, pd.Series, str, int]
 
 
 def _pairs(scene: pd.DataFrame, baseline: str) -> Iterator[tuple[pd.Series, pd.Series]]:
@@ -89,26 +98,38 @@ def _size(row: pd.Series) -> tuple[float, str]:
     return float(row["bytes_per_vector"]), str(sorted(row["search"].items()))
 
 
-def _of_pair(ours: pd.Series, theirs: pd.Series) -> Iterator[RecallDifference]:
-    for column, measure in _MEASURES.items():
+def _measures(ours: pd.Series, theirs: pd.Series) -> Iterator[_Pair]:
+    """The pair with each column of recalls and rank to compare at."""
+    for column in _MEASURES:
         for rank in (rank for rank in RANKS if rank <= ours["k"]):
-            if rank == 1 and column == "first_recall_of_queries":
-                continue  # the same figure as recall@1
-            a, b = ours[column][:, rank - 1], theirs[column][:, rank - 1]
-            yield RecallDifference(
-                dataset=ours["dataset"],
-                baseline=theirs["label"],
-                label=ours["label"],
-                name=ours["name"],
-                measure="recall 1@1" if rank == 1 else measure.format(rank),
-                theirs=float(b.mean()),
-                ours=float(a.mean()),
-                difference=paired_difference(a, b),
-                queries=len(a),
-                queries_needed=_queries_needed(a - b),
-            )
+            # recall 1@1 is the same figure as recall@1
+            if rank > 1 or column == "recall_of_queries":
+                yield ours, theirs, column, rank
 
 
-def _queries_needed(differences: NDArray[np.float64]) -> float:
-    mean = float(differences.mean())
-    return float("inf") if mean == 0 else _FACTOR * float(differences.var(ddof=1)) / mean**2
+def _estimate(ours: pd.Series, theirs: pd.Series, column: str, rank: int) -> RecallEstimate:
+    return recall_difference(ours[column][..., rank - 1], theirs[column][..., rank - 1])
+
+
+def _difference(pair: _Pair, estimate: RecallEstimate, difference: Difference) -> RecallDifference:
+    ours, theirs, column, rank = pair
+    queries = ours[column].shape[1]
+    return RecallDifference(
+        dataset=ours["dataset"],
+        baseline=theirs["label"],
+        label=ours["label"],
+        name=ours["name"],
+        measure="recall 1@1" if rank == 1 else _MEASURES[column].format(rank),
+        theirs=float(theirs[column][..., rank - 1].mean()),
+        ours=float(ours[column][..., rank - 1].mean()),
+        queries=queries,
+        queries_needed=_queries_needed(estimate, queries),
+        difference=difference,
+    )
+
+
+def _queries_needed(estimate: RecallEstimate, queries: int) -> float:
+    """The variance from queries shrinks with their number, that from builds stays."""
+    from_queries, from_builds = estimate.variances
+    left = estimate.value**2 / _FACTOR - from_builds
+    return from_queries * queries / left if left > 0 else float("inf")

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from harness.results.conditions import conditions_of
+
 NEAR_SHARE = 0.5
 """Points at this share of the ceiling's QPS or above are marked: half of their time is ours."""
-
-_CONDITIONS = ("dataset", "k", "mode", "threads", "machine")
 
 
 def mark_near_ceiling(rows: Sequence[dict[str, Any]]) -> None:
@@ -20,7 +20,7 @@ def mark_near_ceiling(rows: Sequence[dict[str, Any]]) -> None:
     """
     ceilings = _ceilings(rows)
     for row in rows:
-        ceiling = ceilings.get(_conditions(row), math.nan)
+        ceiling = ceilings.get(conditions_of(row), math.nan)
         row["ceiling_qps"] = ceiling
         near = row.get("qps", math.nan) >= NEAR_SHARE * ceiling
         row["near_ceiling"] = bool(near and row["in_answers"])
@@ -30,8 +30,4 @@ def _ceilings(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], float]:
     """Conditions to QPS; the newest comes last and stays."""
     measured = [row for row in rows if row["status"] == "ok" and not row["in_answers"]]
     newest_last = sorted(measured, key=lambda row: str(row["finished_at"]))
-    return {_conditions(row): row["qps"] for row in newest_last}
-
-
-def _conditions(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in _CONDITIONS)
+    return {conditions_of(row): row["qps"] for row in newest_last}

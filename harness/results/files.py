@@ -1,4 +1,8 @@
-"""The result file: ann-benchmarks' schema at the top, everything we know in a group of our own."""
+"""The result file: ann-benchmarks' schema at the top level, and our own data in one group.
+
+Format 2 adds the group `block` to each build. Files of format 1 (release 0.1) are read as well:
+their builds have no block, and their dataset `yardsticks` is ignored.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.results.point import Build, PointHeader, StoredPoint
+from harness.results.point import BlockShare, Build, PointHeader, StoredPoint
 from harness.whole_files import replacing
 
 GROUP = "annharness"
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, FORMAT)
 _COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
@@ -47,14 +52,14 @@ def read_point(path: Path) -> StoredPoint:
     """
     with h5py.File(path, "r") as file:
         group = file[GROUP]
-        if group.attrs["format"] != FORMAT:
-            raise ValueError(f"result format {group.attrs['format']}, this is {FORMAT}")
+        if group.attrs["format"] not in _READABLE:
+            raise ValueError(f"result format {group.attrs['format']}, expected 1 or {FORMAT}")
         header = PointHeader.from_json(json.loads(group.attrs["header"]))
         return StoredPoint(header, [_read_build(group, row) for row in range(len(group["walls"]))])
 
 
 def read_settled(path: Path) -> dict[int, int]:
-    """Return the finished builds of a point, each with the repeats made or given up; no arrays.
+    """Return the finished builds of a point: number to passes made or given up; reads no times.
 
     Raises
     ------
@@ -62,8 +67,14 @@ def read_settled(path: Path) -> dict[int, int]:
         If it is not a whole result file of ours.
     """
     with h5py.File(path, "r") as file:
-        builds = [build.attrs for build in file[GROUP]["builds"].values()]
-        return {int(b["number"]): int(json.loads(b["facts"])["repeats_asked"]) for b in builds}
+        group = file[GROUP]
+        made = np.count_nonzero(~np.isnan(group["walls"][()]), axis=1)
+        return dict(_settled(group[f"builds/{row}"].attrs, int(n)) for row, n in enumerate(made))
+
+
+def _settled(build: Mapping[str, Any], made: int) -> tuple[int, int]:
+    facts = json.loads(build["facts"])
+    return int(build["number"]), max(made, int(facts.get("repeats_asked", 0)))
 
 
 def _write_foreign_part(file: h5py.File, point: StoredPoint) -> None:
@@ -112,8 +123,8 @@ def _write_build(group: h5py.Group, build: Build) -> None:
     group.create_dataset("neighbors", data=_narrow(build.neighbors), **_COMPRESSED)
     group.create_dataset("distances", data=build.distances, **_COMPRESSED)
     group.create_dataset("scales", data=build.scales.astype(np.float32), **_COMPRESSED)
-    if build.yardsticks is not None:
-        group.create_dataset("yardsticks", data=build.yardsticks)
+    if build.block is not None:
+        _write_block(group.create_group("block"), build.block)
     for table, columns in build.diagnostics.items():
         for column, values in columns.items():
             group.create_dataset(f"diagnostics/{table}/{column}", data=_storable(values))
@@ -133,8 +144,24 @@ def _read_build(group: h5py.Group, row: int) -> Build:
         facts=json.loads(own.attrs["facts"]),
         diagnostics=_read_tables(own.get("diagnostics", {})),
         provenance=json.loads(own["provenance"].asstr()[()]),
-        yardsticks=own["yardsticks"][()] if "yardsticks" in own else None,
+        block=_read_block(own["block"], int(done.sum())) if "block" in own else None,
     )
+
+
+def _write_block(group: h5py.Group, block: BlockShare) -> None:
+    group.attrs["id"] = block.id
+    group.attrs["window"] = block.window
+    group.create_dataset("cycles", data=np.asarray(block.cycles, dtype=np.int16))
+    group.create_dataset("reference_times", data=block.reference_times)
+
+
+def _read_block(group: h5py.Group, passes: int) -> BlockShare:
+    """A block that does not fit its build would spoil comparisons, so the file counts as broken."""
+    cycles, window = group["cycles"][()].astype(np.int16), int(group.attrs["window"])
+    if cycles.shape != (passes,) or (np.diff(cycles, prepend=-1) <= 0).any() or window < 1:
+        raise ValueError(f"block of cycles {cycles} and windows of {window}, {passes} passes")
+    times = group["reference_times"][()].astype(np.float64).ravel()
+    return BlockShare(str(group.attrs["id"]), cycles, window, times)
 
 
 def _read_tables(group: Mapping[str, Any]) -> dict[str, dict[str, NDArray[Any]]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.metric import Metric
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised whenever the way of measuring changes, so that old and new figures never mix."""
 
 _KEY_DIGITS = 12

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,14 +42,31 @@ class PointHeader:
 
 
 @dataclass(frozen=True)
-class Build:
-    """One independent build of a point, searched `repeats` times.
+class BlockShare:
+    """The part of a build in its block: the builds that were measured together, in turns.
 
-    `times` is `(repeats, nq)`, `walls` and `yardsticks` `(repeats,)`, float64 seconds: of each
-    query, of a whole pass, and of a fixed piece of work beside it (None: not measured).
-    `neighbors`, `distances` and `scales` are `(a, nq, k)`: a = 1, or `repeats` where the answers
-    differed from repeat to repeat. `facts` are single figures (`build_seconds`, `index_bytes`,
-    `seed`, ...); `diagnostics` maps table to column to values.
+    `id` is hex digits that no other block has. `cycles` is `(passes,)` int16, ascending: the cycle
+    of the block in which each pass was made. `window` is the number of queries of a window (see
+    `harness.measures.speed.query_windows`). `reference_times` is `(turns,)` float64: the seconds
+    per query of the reference index, one turn a round, cycle by cycle and in these window by
+    window; turns that are not one a round are used as a whole.
+    """
+
+    id: str
+    cycles: NDArray[np.int16]
+    window: int
+    reference_times: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Build:
+    """One independent build of a point, searched in one or more passes over all queries.
+
+    `times` is `(passes, nq)` float64, the seconds of each query in the order of the dataset;
+    `walls` is `(passes,)` float64, the seconds of each whole pass. `neighbors`, `distances` and
+    `scales` are `(a, nq, k)`: a = 1, or `passes` where the answers differed from pass to pass.
+    `facts` are single figures (`build_seconds`, `index_bytes`, `seed`, ...); `diagnostics` maps
+    table to column to values. `block` is None in results of release 0.1 and in imported ones.
     """
 
     number: int
@@ -61,7 +78,7 @@ class Build:
     facts: Mapping[str, Any]
     diagnostics: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    yardsticks: NDArray[np.float64] | None = None
+    block: BlockShare | None = None
 
 
 @dataclass(frozen=True)
@@ -98,45 +115,3 @@ class Failure:
     def from_json(cls, data: Mapping[str, Any]) -> Failure:
         """Return the failure that `to_json` wrote."""
         return cls(**{**data, "header": PointHeader.from_json(data["header"])})
-
-
-def extended(build: Build, more: Build) -> Build:
-    """Return a build with the repeats of a second process of the same seed added to it."""
-    neighbors, distances, scales = build.neighbors, build.distances, build.scales
-    if len(build.neighbors) > 1 or len(more.neighbors) > 1 or (neighbors != more.neighbors).any():
-        # The answers differ: from here on there is one set of them per repeat.
-        neighbors, distances, scales = (
-            np.concatenate([_per_repeat(old, build), _per_repeat(new, more)])
-            for old, new in (
-                (build.neighbors, more.neighbors),
-                (build.distances, more.distances),
-                (build.scales, more.scales),
-            )
-        )
-    facts = {**build.facts, "repeats_asked": repeats_settled(build) + repeats_settled(more)}
-    return replace(
-        build,
-        times=np.concatenate([build.times, more.times]),
-        walls=np.concatenate([build.walls, more.walls]),
-        neighbors=neighbors,
-        distances=distances,
-        scales=scales,
-        facts=facts,
-        yardsticks=_both(build.yardsticks, more.yardsticks),
-    )
-
-
-def _both(
-    old: NDArray[np.float64] | None, new: NDArray[np.float64] | None
-) -> NDArray[np.float64] | None:
-    return None if old is None or new is None else np.concatenate([old, new])
-
-
-def _per_repeat(values: NDArray[Any], build: Build) -> NDArray[Any]:
-    repeats = len(build.times)
-    return values if len(values) == repeats else np.repeat(values[:1], repeats, axis=0)
-
-
-def repeats_settled(build: Build) -> int:
-    """Repeats that were made, or given up for want of time."""
-    return max(len(build.times), int(build.facts.get("repeats_asked", 0)))

@@ -16,7 +16,7 @@ from harness.contracts.dataset import Truth
 from harness.results.files import read_point, read_settled, write_point
 from harness.results.identity import PointIdentity, slug
 from harness.results.locks import among_writers
-from harness.results.point import Build, Failure, PointHeader, StoredPoint, extended
+from harness.results.point import Build, Failure, PointHeader, StoredPoint
 from harness.whole_files import replacing
 
 _POINT = ".hdf5"
@@ -101,7 +101,7 @@ class ResultStore:
         return Stored(point, self.failure(header), path)
 
     def settled(self, header: PointHeader) -> dict[int, int]:
-        """Return the finished builds of a point, each with its number of repeats; reads no arrays.
+        """Return the finished builds of a point: number to passes made or given up.
 
         A broken file counts as nothing stored.
         """
@@ -121,7 +121,7 @@ class ResultStore:
             return None
 
     def add_build(self, header: PointHeader, build: Build) -> Path:
-        """Add a finished build to its point, atomically; one of that number gets its repeats.
+        """Add a finished build to its point, atomically; it replaces a stored one of its number.
 
         Raises
         ------
@@ -132,8 +132,7 @@ class ResultStore:
         path = stem.with_name(stem.name + _POINT)
         stored = self.find(header).point
         builds = {b.number: b for b in (stored.builds if stored else [])}
-        same = builds.get(build.number)
-        builds[build.number] = build if same is None else extended(same, build)
+        builds[build.number] = build
         write_point(path, StoredPoint(header, [builds[number] for number in sorted(builds)]))
         return path
 

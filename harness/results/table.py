@@ -11,20 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.measures.latency import latency, per_build, typical_seconds
+from harness.measures.interval import log_t_interval
+from harness.measures.latency import latency
+from harness.measures.qps_interval import qps_interval
 from harness.measures.recall import first_recall_matrix, recall_matrix
-from harness.measures.statistics import (
-    bootstrap_bounds,
-    log_t_interval,
-)
+from harness.measures.recall_intervals import recall_bounds
+from harness.measures.speed import typical_times
+from harness.measures.splitting import split_queries
 from harness.results.ceiling import mark_near_ceiling
+from harness.results.conditions import adjust_qps
 from harness.results.files import stacked
-from harness.results.halves import half_columns
 from harness.results.identity import PointIdentity
-from harness.results.pace import pace_columns
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
 from harness.results.provenance import Provenances, of_commit
-from harness.results.speed import qps_of_passes, speed_of
+from harness.results.speed import speeds_of
 from harness.results.store import BrokenResult, ResultStore, Stored
 from harness.results.truths import Truths
 
@@ -59,7 +59,7 @@ def load_results(
         Whether to keep points of which a newer version is stored; they are marked in any case.
     per_query
         Whether to add the columns `recall_of_queries` and `first_recall_of_queries`, each a
-        `(nq, k)` array per point, mean over builds; they take 16 nq k bytes per point.
+        `(builds, nq, k)` array per point; they take 16 nq k bytes per build.
     commit
         Keep what was measured at this git commit, or one that begins so: points with those of
         their builds alone. What is stale is judged among them.
@@ -114,6 +114,7 @@ def table_of(
     reader = _Reader(Truths(store), Provenances(), per_query)
     rows = [row for one in points if (row := reader.row(one)) is not None]
     _mark_stale(rows)
+    adjust_qps(rows)
     mark_near_ceiling(rows)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=_EMPTY_COLUMNS)
 
@@ -159,8 +160,6 @@ class _Reader:
             "log_tail": "",
             **recall,
             **_speed_columns(point),
-            **pace_columns(point),
-            **half_columns(point, recall["query_recall"]),
             **_size_columns(point),
             "query_difficulty": self._truths.difficulty(identity),
             "diagnostics": dict(point.builds[0].diagnostics),
@@ -217,6 +216,7 @@ def _failure(failure: Failure) -> Row:
         "peak_rss_bytes": np.nan if failure.peak_bytes is None else failure.peak_bytes,
         "seconds_spent": np.nan if failure.seconds is None else failure.seconds,
         **dict.fromkeys(_ARRAYS),
+        **dict.fromkeys(_TUPLES, ()),
         "diagnostics": {},
         "warnings": (),
         "nondeterministic": False,
@@ -235,10 +235,10 @@ _ARRAYS = (
     "query_first_recall",
     "query_difficulty",
     "build_qps",
-    "build_pace",
-    "build_began_at",
-    "reporting_build_qps",
+    "build_log_seconds",
+    "reference_log_seconds",
 )
+_TUPLES = ("block_ids", "round_levels", "reference_levels")
 
 
 def _recall_columns(
@@ -247,24 +247,40 @@ def _recall_columns(
     true_distances: NDArray[np.float64],
     keep_queries: bool,
 ) -> Row:
-    """Recall per query is averaged over the answers of a build, then over builds."""
+    """Recall of each build and query is averaged over the answers of the build."""
     k = identity.k
     columns: Row = {}
     for prefix, matrix in (("recall", recall_matrix), ("first_recall", first_recall_matrix)):
-        per_query = np.mean([_over_answers(matrix, identity, b, true_distances) for b in builds], 0)
-        value, low, high = bootstrap_bounds(per_query)
+        recall = np.array([_over_answers(matrix, identity, b, true_distances) for b in builds])
+        value, low, high = recall_bounds(recall)
         columns[f"{prefix}_curve"] = value
         columns[f"{prefix}_low_curve"] = low
         columns[f"{prefix}_high_curve"] = high
-        columns[f"query_{prefix}"] = per_query[:, -1] if prefix == "recall" else per_query[:, 0]
         if keep_queries:
-            columns[f"{prefix}_of_queries"] = per_query
+            columns[f"{prefix}_of_queries"] = recall
+        if prefix == "recall":
+            columns["query_recall"] = recall[..., -1].mean(axis=0)
+            columns.update(_split_columns(recall[..., -1:]))
+        else:
+            columns["query_first_recall"] = recall[..., 0].mean(axis=0)
         short = prefix.replace("first_recall", "recall1")
         for wanted in (w for w in RECALL_KS if w <= k):
             columns[f"{short}@{wanted}"] = value[wanted - 1]
             columns[f"{short}@{wanted}_low"] = low[wanted - 1]
             columns[f"{short}@{wanted}_high"] = high[wanted - 1]
     return columns
+
+
+def _split_columns(recall: NDArray[np.float64]) -> Row:
+    """Recall@k on the queries to choose points by, and on those held out to report it."""
+    tuning, held_out = split_queries(recall.shape[1])
+    bounds = recall_bounds(recall[:, held_out])
+    return {
+        "tuning_recall": float(recall[:, tuning].mean()),
+        "held_out_recall": float(bounds.value[0]),
+        "held_out_recall_low": float(bounds.low[0]),
+        "held_out_recall_high": float(bounds.high[0]),
+    }
 
 
 def _over_answers(
@@ -277,16 +293,22 @@ def _over_answers(
 
 
 def _speed_columns(point: StoredPoint) -> Row:
-    seconds = stacked([build.times for build in point.builds])
-    speed = speed_of(point)
+    speeds = speeds_of(point)
+    interval = qps_interval(speeds)
+    typical = np.array([typical_times(build.times) for build in point.builds])
     return {
-        "qps": speed.value,
-        "qps_low": speed.low,
-        "qps_high": speed.high,
-        "qps_scope": speed.scope,
-        **latency(seconds)._asdict(),
-        "query_seconds": typical_seconds(seconds),
-        "build_qps": per_build(qps_of_passes(point)),
+        "qps": interval.value,
+        "qps_low": interval.low,
+        "qps_high": interval.high,
+        "qps_scope": interval.scope,
+        **latency(stacked([build.times for build in point.builds]))._asdict(),
+        "query_seconds": np.median(typical, axis=0),
+        "build_qps": np.exp(-speeds.log_seconds),
+        "block_ids": speeds.blocks,
+        "build_log_seconds": speeds.log_seconds,
+        "reference_log_seconds": speeds.reference,
+        "round_levels": speeds.levels,
+        "reference_levels": speeds.reference_levels,
     }
 
 

@@ -1,1 +1,1 @@
-"""Jobs, the worker inside the child process, the executor and the runner."""
+"""Runs suites: plan, blocks, worker processes, executors."""

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.results.point import Failure, PointHeader
+
+
+@dataclass(frozen=True)
+class Imprecise:
+    """A point whose QPS interval is wider than the run's precision, and why it stayed so.
+
+    `half_width` is a share of the QPS, NaN if the interval is unknown.
+    """
+
+    header: PointHeader
+    half_width: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -17,19 +29,20 @@ class RunSummary:
     kept: int
     failures: Sequence[Failure]
     unsupported: Sequence[Failure]
+    imprecise: Sequence[Imprecise] = field(default_factory=tuple)
 
 
 class Listener(Protocol):
     """Follows a run."""
 
-    def planned(self, points: Sequence[PointHeader], kept: int, jobs: int) -> None:
-        """Every point of the suite; `kept` of them are done already, `jobs` processes follow."""
+    def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
+        """Every point of the suite; `kept` of them are done already, `builds` builds follow."""
 
-    def job_started(self, title: str, build: int, builds: int, tasks: int) -> None:
-        """A process begins: one build and its search settings."""
+    def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
+        """A block begins: one build of each of these, of so many blocks of the dataset."""
 
-    def phase(self, phase: str, header: PointHeader | None) -> None:
-        """What the process does now, and for which point, if for a single one."""
+    def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
+        """What a member of the block does now, and for which point, if for a single one."""
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
         """A build of a point is stored."""
@@ -37,20 +50,20 @@ class Listener(Protocol):
     def point_failed(self, failure: Failure) -> None:
         """A point is stored as failed or unsupported."""
 
-    def job_ended(self, seconds: float) -> None:
-        """The process is over."""
+    def block_ended(self, seconds: float) -> None:
+        """The block is over, or a part of it where memory split it."""
 
 
 class Silence:
     """A listener that says nothing."""
 
-    def planned(self, points: Sequence[PointHeader], kept: int, jobs: int) -> None:
+    def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
         """Say nothing."""
 
-    def job_started(self, title: str, build: int, builds: int, tasks: int) -> None:
+    def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
         """Say nothing."""
 
-    def phase(self, phase: str, header: PointHeader | None) -> None:
+    def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
         """Say nothing."""
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
@@ -59,5 +72,5 @@ class Silence:
     def point_failed(self, failure: Failure) -> None:
         """Say nothing."""
 
-    def job_ended(self, seconds: float) -> None:
+    def block_ended(self, seconds: float) -> None:
         """Say nothing."""

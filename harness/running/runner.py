@@ -1,41 +1,36 @@
-"""Runs a plan: what is missing of it, build after build, and stores each answer as it comes."""
+"""Runs a plan: what is missing of it, block after block, and stores what each block brings."""
 
 from __future__ import annotations
 
+import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.measures.statistics import repeats_would_help
-from harness.results.identity import PointIdentity
+from harness.data.cached import CachedDataset
+from harness.measures.distances import distances_and_scales
+from harness.results.identity import hash_of
 from harness.results.locks import try_lock
-from harness.results.point import FAILURES, Failure, PointHeader, StoredPoint
-from harness.results.speed import qps_of_passes, speed_of
+from harness.results.point import FAILURES, BlockShare, Build, Failure, PointHeader
 from harness.results.store import ResultStore
-from harness.running.cpus import allotted_cpus, worker_cpus
-from harness.running.environments import Environment, EnvironmentFailed
-from harness.running.executor import Executor, Outcome, TaskFailure
-from harness.running.job import Job, SearchTask
-from harness.running.job_folders import NoRoom
-from harness.running.machine import (
-    free_memory_bytes,
-    machine_provenance,
-    source_provenance,
-)
-from harness.running.planning import Plan, PlannedPoint
-from harness.running.privacy import impersonal, impersonal_data, signature
-from harness.running.progress import Listener, RunSummary, Silence
+from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
+from harness.running.environments.isolated import Environment, EnvironmentFailed
+from harness.running.executors.local import Executor
+from harness.running.executors.outcomes import BlockOutcome, Measured, TaskFailure
+from harness.running.machine.privacy import impersonal, impersonal_data, signature
+from harness.running.plan import Plan, PlannedPoint
+from harness.running.precision import MOST_BUILDS, Precision
+from harness.running.processes.folders import NoRoom
+from harness.running.progress import Imprecise, Listener, RunSummary, Silence
 
-_DEFAULT_MEMORY_SHARE = 0.8
 _LOCK_POLL_SECONDS = 0.5
-_MOST_BUILDS = 20
-_MOST_TIMES_THE_REPEATS = 8
+_EXTRA_SHARE = 0.5  # of the time of the builds asked for may be added for precision
 
 
 class StoreFull(Exception):
@@ -49,27 +44,6 @@ class StoreFull(Exception):
         self.added = added
 
 
-@dataclass(frozen=True)
-class _Group:
-    """The points that one built index serves."""
-
-    points: tuple[PlannedPoint, ...]
-
-    @property
-    def first(self) -> PlannedPoint:
-        return self.points[0]
-
-    @property
-    def identity(self) -> PointIdentity:
-        return self.first.header.identity
-
-    @property
-    def environment(self) -> Environment | None:
-        """The isolated environment to run in, or None."""
-        held = self.first.environment
-        return held if isinstance(held, Environment) else None
-
-
 @dataclass
 class Runner:
     """Runs the points of a plan that are not stored yet.
@@ -81,13 +55,12 @@ class Runner:
     retry
         Statuses of stored failures that are tried again.
     precision
-        Build on beyond the suite's number, up to 20 builds, until the half width of every QPS
-        interval is within this share of the QPS. Where builds vary as their repeats do, the further
-        ones have up to 8 times the suite's repeats.
+        Add blocks beyond the suite's builds, up to 20, or repeats in them, until the half-width of
+        every QPS interval is within this share of the QPS. None: the suite's builds are all.
+    extra_seconds
+        How long that may take; by default half as long as the suite's own builds took.
     signed
         Store user and host name; else they are taken out of all that is stored.
-    examine
-        Called once before the first build; what it returns is stored with every result.
     """
 
     plan: Plan
@@ -97,13 +70,11 @@ class Runner:
     force: bool = False
     retry: frozenset[str] = frozenset()
     precision: float | None = None
+    extra_seconds: float | None = None
     signed: bool = False
-    examine: Callable[[], Mapping[str, Any]] = dict
     _added: int = 0
     _measured: set[str] = field(default_factory=set)
-    _builds_wanted: dict[str, int] = field(default_factory=dict)
-    _repeats_wanted: dict[str, int] = field(default_factory=dict)
-    _conditions: Mapping[str, Any] | None = None
+    _wanted: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def run(self) -> RunSummary:
         """Run what is missing and return what was done.
@@ -125,62 +96,42 @@ class Runner:
     def _run(self) -> RunSummary:
         self._write_truths()
         self._forget()
-        missing = {p.header.identity.key: self._missing_builds(p) for p in self._supported()}
+        suite = self.plan.suite
+        for point in self._supported():
+            self._wanted[point.header.identity.key] = dict.fromkeys(
+                range(suite.builds), suite.repeats
+            )
+        missing = {p.header.identity.key: self._missing(p) for p in self._supported()}
         kept = {key for key, builds in missing.items() if not builds}
         self._announce(missing, kept)
         self._record_refused()
-        for number in range(self.plan.suite.builds):
-            self._run_round(number)
-        if self.precision is not None:
-            self._refine(self.precision)
-        return self._summary(kept)
+        began = time.monotonic()
+        for number in range(suite.builds):
+            self._run_blocks(number, suite.builds)
+        imprecise = self._refine(time.monotonic() - began) if self.precision is not None else []
+        return self._summary(kept, imprecise)
 
-    def _refine(self, precision: float) -> None:
-        """Add builds to the points whose interval is still too wide."""
-        answers = [p for p in self._supported() if p.header.in_answers]
-        for number in range(self.plan.suite.builds, _MOST_BUILDS):
-            asked = [self._asks_for_more(p, precision, number + 1) for p in answers]
-            if not any(asked):
-                return
-            self._run_round(number)
-
-    def _asks_for_more(self, point: PlannedPoint, precision: float, builds: int) -> bool:
-        """Ask for so many builds of a point whose interval is too wide, and say whether it is.
-
-        The new ones have twice the repeats where that helps most.
-        """
-        found = self.store.find(point.header)
-        if (
-            found.failure is not None
-            or found.point is None
-            or _half_width(found.point) <= precision
-        ):
-            return False
-        key, repeats = point.header.identity.key, self.plan.suite.repeats
-        before = self._repeats_wanted.get(key, repeats)
-        doubled = repeats_would_help(qps_of_passes(found.point))
-        self._builds_wanted[key] = builds
-        self._repeats_wanted[key] = (
-            min(2 * before, _MOST_TIMES_THE_REPEATS * repeats) if doubled else before
-        )
-        return True
+    # ---- what is to be done ---------------------------------------------------------------------
 
     def _supported(self) -> list[PlannedPoint]:
         return [point for point in self.plan.points if point.runs]
 
-    def _groups(self) -> list[_Group]:
-        groups: dict[str, list[PlannedPoint]] = {}
-        for point in self._supported():
-            groups.setdefault(point.header.identity.build_key, []).append(point)
-        return [_Group(tuple(points)) for points in groups.values()]
+    def _missing(self, point: PlannedPoint) -> dict[int, int]:
+        """The builds that a point lacks, each with the number of its repeats."""
+        if self.store.failure(point.header) is not None:
+            return {}
+        have = self.store.settled(point.header)
+        wanted = self._wanted[point.header.identity.key]
+        return {n: repeats for n, repeats in wanted.items() if have.get(n, 0) < repeats}
 
     def _announce(self, missing: Mapping[str, Mapping[int, int]], kept: set[str]) -> None:
-        """Say how many points there are and how many processes they will take."""
-        jobs = sum(
-            len({number for p in group.points for number in missing[p.header.identity.key]})
-            for group in self._groups()
-        )
-        self.listener.planned([point.header for point in self.plan.points], len(kept), jobs)
+        """Say how many points there are and how many builds they will take."""
+        builds = {
+            (point.header.identity.build_key, number)
+            for point in self._supported()
+            for number in missing[point.header.identity.key]
+        }
+        self.listener.planned([point.header for point in self.plan.points], len(kept), len(builds))
 
     def _forget(self) -> None:
         """Drop what `force` or `retry` ask to measure again."""
@@ -205,110 +156,194 @@ class Runner:
                 self._fail(point.header, TaskFailure("unsupported", point.refusal, "plan"))
             elif isinstance(point.environment, EnvironmentFailed):
                 why = point.environment
-                outcome = Outcome(log_tail=why.log_tail)
-                self._fail(point.header, TaskFailure("error", why.reason, "environment"), outcome)
+                failure = TaskFailure("error", why.reason, "environment", why.log_tail)
+                self._fail(point.header, failure)
 
-    def _missing_builds(self, point: PlannedPoint) -> dict[int, int]:
-        """The builds that a point lacks, each with the number of repeats that it lacks."""
-        if self.store.failure(point.header) is not None:
-            return {}
-        suite, key = self.plan.suite, point.header.identity.key
-        have = self.store.settled(point.header)
-        builds = self._builds_wanted.get(key, suite.builds)
-        further = self._repeats_wanted.get(key, suite.repeats)
-        repeats = [suite.repeats] * suite.builds + [further] * (builds - suite.builds)
-        missing = {n: wanted - have.get(n, 0) for n, wanted in enumerate(repeats)}
-        return {number: repeats for number, repeats in missing.items() if repeats > 0}
+    # ---- blocks ---------------------------------------------------------------------------------
 
-    def _run_round(self, number: int) -> None:
-        """One build of everything; those that another run holds come last."""
-        waiting = _in_round_order(self._groups(), number)
+    def _run_blocks(self, number: int, blocks: int) -> float:
+        """Measure the builds of this number that are missing; return the seconds that it took."""
+        began = time.monotonic()
+        waiting = list(self.plan.datasets.values())
         while waiting:
-            busy = [group for group in waiting if not self._run_unless_locked(group, number)]
+            busy = [one for one in waiting if not self._run_unless_locked(one, number, blocks)]
             if len(busy) == len(waiting):
                 time.sleep(_LOCK_POLL_SECONDS)
             waiting = busy
+        return time.monotonic() - began
 
-    def _run_unless_locked(self, group: _Group, number: int) -> bool:
-        tasks = self._tasks(group, number)
-        if not tasks:
+    def _run_unless_locked(self, dataset: CachedDataset, number: int, blocks: int) -> bool:
+        """Run a dataset's block; False if another run measures on that dataset just now."""
+        if not self._lacking(dataset, number):
             return True
-        # One build of an index at a time: each is added to what the files of its points hold.
-        with try_lock(self.store.root / ".locks", group.identity.build_key) as held:
+        name = f"block-{hash_of({'dataset': dataset.fingerprint})}"
+        with try_lock(self.store.root / ".locks", name) as held:
             if held:
-                self._run_group(group, number)
+                self._run_block(dataset, number, blocks)
             return held
 
-    def _tasks(self, group: _Group, number: int) -> tuple[SearchTask, ...]:
-        tasks = []
-        for point in group.points:
-            repeats = self._missing_builds(point).get(number)
-            if repeats:
-                identity = point.header.identity
-                tasks.append(SearchTask(identity.key, identity.search, identity.k, repeats))
-        return tuple(tasks)
+    def _lacking(self, dataset: CachedDataset, number: int) -> list[tuple[PlannedPoint, int]]:
+        """The points of a dataset that lack the build of this number, with their repeats."""
+        return [
+            (point, repeats)
+            for point in self._supported()
+            if point.header.identity.dataset == dataset.name
+            and (repeats := self._missing(point).get(number, 0))
+        ]
 
-    def _run_group(self, group: _Group, number: int) -> None:
-        """Run one build; where a setting took the process down, build again for the others."""
-        headers = {p.header.identity.key: p.header for p in group.points}
-        tasks = self._tasks(group, number)
-        while tasks:
-            title = f"{group.first.header.label} {group.first.header.name.partition(' | ')[0]}"
-            suite = self.plan.suite
-            self._examine_once()
-            builds = max(number + 1, suite.builds)
-            self.listener.job_started(title.strip(), number + 1, builds, len(tasks))
-            outcome = self.executor.run(
-                self._job(group, number, tasks, title.strip()),
-                lambda phase, key: self.listener.phase(phase, headers.get(key or "")),
-            )
-            self._take(outcome, headers, number, group.environment)
-            self.listener.job_ended(outcome.seconds)
-            settled = {*outcome.finished, *outcome.failed}
-            tasks = tuple(task for task in tasks if task.key not in settled) if settled else ()
+    def _run_block(self, dataset: CachedDataset, number: int, blocks: int) -> None:
+        lacking = self._lacking(dataset, number)
+        if not lacking:
+            return
+        points = {point.header.identity.key: point for point, _ in lacking}
+        spec = self._block(dataset, number, lacking)
+        titles = [member.title for member in spec.members]
+        self.listener.block_started(dataset.name, number + 1, max(blocks, number + 1), titles)
 
-    def _examine_once(self) -> None:
-        if self._conditions is None:
-            self._conditions = self.examine()
+        def follow(title: str, phase: str, key: str | None) -> None:
+            self.listener.phase(title, phase, points[key].header if key in points else None)
+
+        for outcome in self.executor.run_block(spec, follow):
+            self._take(outcome, points, dataset)
+            self.listener.block_ended(outcome.seconds)
+
+    def _block(
+        self, dataset: CachedDataset, number: int, lacking: Sequence[tuple[PlannedPoint, int]]
+    ) -> BlockSpec:
+        """Return the block of one build of each index that the points need."""
+        suite = self.plan.suite
+        builds: dict[str, list[tuple[PlannedPoint, int]]] = {}
+        for point, repeats in lacking:
+            builds.setdefault(point.header.identity.build_key, []).append((point, repeats))
+        first = lacking[0][0].header.identity
+        return BlockSpec(
+            id=secrets.token_hex(8),
+            number=number,
+            dataset=str(dataset.path),
+            fingerprint=dataset.fingerprint,
+            metric=dataset.metric,
+            mode=suite.mode,
+            threads=suite.threads,
+            build_threads=first.build_threads,
+            search_seconds=suite.search_seconds,
+            timeout=suite.timeout,
+            memory_bytes=suite.memory_bytes,
+            members=tuple(_member(points) for points in builds.values()),
+        )
 
     def _take(
-        self,
-        outcome: Outcome,
-        headers: dict[str, PointHeader],
-        number: int,
-        environment: Environment | None,
+        self, outcome: BlockOutcome, points: Mapping[str, PlannedPoint], dataset: CachedDataset
     ) -> None:
-        for key, build in outcome.finished.items():
-            header = headers[key]
-            full = replace(build, provenance=self._provenance(environment))
-            self._storing(partial(self.store.add_build, header, full))
+        """Store what a block, or a part of one, has brought."""
+        for key, measured in outcome.finished.items():
+            point = points[key]
+            build = self._build(outcome, measured, point, dataset)
+            self._storing(partial(self.store.add_build, point.header, build))
             self._added += 1
             self._measured.add(key)
-            self.listener.point_added(header, len(self.store.settled(header)))
+            self.listener.point_added(point.header, len(self.store.settled(point.header)))
         for key, failure in outcome.failed.items():
-            self._fail(headers[key], failure, outcome, number)
+            self._fail(points[key].header, failure, outcome)
             self._measured.add(key)
 
-    def _fail(
+    def _build(
         self,
-        header: PointHeader,
-        task: TaskFailure,
-        outcome: Outcome | None = None,
-        number: int | None = None,
+        outcome: BlockOutcome,
+        measured: Measured,
+        point: PlannedPoint,
+        dataset: CachedDataset,
+    ) -> Build:
+        """Return a build as it is stored: here, where no adapter is loaded, come its distances."""
+        base, queries = dataset.search_base, dataset.search_queries
+        pairs = [
+            distances_and_scales(dataset.metric, base, queries, ids) for ids in measured.neighbors
+        ]
+        return Build(
+            number=outcome.number,
+            times=measured.times,
+            walls=measured.walls,
+            neighbors=measured.neighbors.astype(np.int64),
+            distances=np.stack([distances for distances, _ in pairs]),
+            scales=np.stack([scales for _, scales in pairs]).astype(np.float32),
+            facts=measured.facts,
+            diagnostics=measured.diagnostics,
+            provenance=self._provenance(outcome, point.environment),
+            block=BlockShare(outcome.id, measured.cycles, outcome.window, outcome.reference_times),
+        )
+
+    def _fail(
+        self, header: PointHeader, failed: TaskFailure, outcome: BlockOutcome | None = None
     ) -> None:
         told = str if self.signed else impersonal
         failure = Failure(
             header=header,
-            status=task.status,
-            reason=told(task.reason),
-            log_tail=told(outcome.log_tail) if outcome else "",
-            peak_bytes=outcome.peak_bytes if outcome else None,
-            seconds=outcome.seconds if outcome else None,
-            build_number=number,
-            provenance=self._provenance(),
+            status=failed.status,
+            reason=told(failed.reason),
+            log_tail=told(failed.log_tail),
+            peak_bytes=failed.peak_bytes,
+            seconds=failed.seconds,
+            build_number=outcome.number if outcome else None,
+            provenance=self._provenance(outcome, None),
         )
         self._storing(partial(self.store.write_failure, failure))
         self.listener.point_failed(failure)
+
+    def _provenance(
+        self, outcome: BlockOutcome | None, environment: Environment | EnvironmentFailed | None
+    ) -> dict[str, Any]:
+        made = environment.provenance() if isinstance(environment, Environment) else None
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        facts = {
+            "finished_at": now,
+            **(outcome.provenance if outcome else {}),
+            "environment": made,
+            "suite": self.plan.suite.name,
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        }
+        return {**facts, "signature": signature()} if self.signed else impersonal_data(facts)
+
+    # ---- precision ------------------------------------------------------------------------------
+
+    def _refine(self, seconds: float) -> list[Imprecise]:
+        """Add blocks for the points whose interval is too wide; return those that stay so."""
+        assert self.precision is not None
+        wanted = Precision(self.precision, self.plan.suite.repeats)
+        allowed = _EXTRA_SHARE * seconds if self.extra_seconds is None else self.extra_seconds
+        until = time.monotonic() + allowed
+        last = seconds / self.plan.suite.builds
+        number = self.plan.suite.builds
+        limit = f"{MOST_BUILDS} builds"
+        while number < MOST_BUILDS and (wide := list(self._wide(wanted))):
+            share = len({p.header.identity.build_key for p in wide}) / self._build_count()
+            if time.monotonic() + share * last > until:
+                limit = f"{allowed:.0f} s for further builds"
+                break
+            for point in wide:
+                stored = self.store.find(point.header).point
+                if stored is not None:
+                    repeats = wanted.repeats_for(stored)
+                    self._wanted[point.header.identity.key][number] = repeats
+            self._run_blocks(number, number + 1)
+            number += 1
+        return list(self._imprecise(wanted, limit))
+
+    def _build_count(self) -> int:
+        return len({point.header.identity.build_key for point in self._supported()})
+
+    def _wide(self, wanted: Precision) -> Iterator[PlannedPoint]:
+        for point in self._supported():
+            stored = self.store.find(point.header)
+            settled = point.header.in_answers and stored.failure is None
+            if settled and stored.point is not None and wanted.misses(stored.point):
+                yield point
+
+    def _imprecise(self, wanted: Precision, limit: str) -> Iterator[Imprecise]:
+        for point in self._wide(wanted):
+            stored = self.store.find(point.header).point
+            if stored is not None:
+                yield wanted.verdict(point.header, stored, limit)
+
+    # ---- the end --------------------------------------------------------------------------------
 
     def _storing(self, write: Callable[[], object]) -> None:
         try:
@@ -319,46 +354,7 @@ class Runner:
     def _full(self, path: Path, error: OSError) -> StoreFull:
         return StoreFull("the results folder", path, error.strerror or str(error), self._added)
 
-    def _job(self, group: _Group, number: int, tasks: tuple[SearchTask, ...], title: str) -> Job:
-        suite, identity = self.plan.suite, group.identity
-        definition = group.first.definition
-        free = int(free_memory_bytes() * _DEFAULT_MEMORY_SHARE)
-        return Job(
-            title=title,
-            module=definition.module,
-            class_name=definition.class_name,
-            plugin_roots=(str(definition.folder.root),),
-            metric=identity.metric,
-            build=identity.build,
-            build_number=number,
-            dataset=str(self.plan.datasets[identity.dataset].path),
-            mode=identity.mode,
-            threads=identity.threads,
-            build_threads=identity.build_threads,
-            search_seconds=suite.search_seconds,
-            timeout=suite.timeout,
-            memory_bytes=suite.memory_bytes or free,
-            tasks=tasks,
-            folder="",
-            cpus=worker_cpus(identity.build_threads),
-            search_cpus=worker_cpus(identity.threads) or allotted_cpus(),
-            python=str(group.environment.python) if group.environment else None,
-            foreign=definition.foreign_call(identity.metric),
-        )
-
-    def _provenance(self, environment: Environment | None = None) -> dict[str, Any]:
-        facts = {
-            "environment": environment.provenance() if environment else None,
-            "machine": machine_provenance(),
-            "conditions": dict(self._conditions or {}),
-            "source": source_provenance(),
-            "suite": self.plan.suite.name,
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-            "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        return {**facts, "signature": signature()} if self.signed else impersonal_data(facts)
-
-    def _summary(self, kept: set[str]) -> RunSummary:
+    def _summary(self, kept: set[str], imprecise: Sequence[Imprecise]) -> RunSummary:
         found = [self.store.failure(point.header) for point in self.plan.points]
         failures = [failure for failure in found if failure is not None]
         return RunSummary(
@@ -366,21 +362,25 @@ class Runner:
             kept=len(kept - self._measured),
             failures=[failure for failure in failures if failure.status in FAILURES],
             unsupported=[f for f in failures if f.status == "unsupported"],
+            imprecise=imprecise,
         )
 
 
-def _half_width(point: StoredPoint) -> float:
-    """Half the QPS interval of a point, as a share of the QPS."""
-    value, low, high, _ = speed_of(point)
-    return (high - low) / (2 * value)
-
-
-def _in_round_order(groups: Sequence[_Group], number: int) -> list[_Group]:
-    """The first round goes in the order of the suite, the others in orders of their own.
-
-    So nobody always follows the same neighbour.
-    """
-    if number == 0:
-        return list(groups)
-    order: Iterable[int] = np.random.default_rng(number).permutation(len(groups))
-    return [groups[i] for i in order]
+def _member(points: Sequence[tuple[PlannedPoint, int]]) -> MemberSpec:
+    """Return the member of a block that serves these points, which share one index."""
+    first = points[0][0]
+    definition, identity = first.definition, first.header.identity
+    held = first.environment
+    title = f"{first.header.label} {first.header.name.partition(' | ')[0]}".strip()
+    settings = [
+        SettingSpec(p.header.identity.key, p.header.identity.search, p.header.identity.k, repeats)
+        for p, repeats in points
+    ]
+    adapter = AdapterSpec(
+        module=definition.module,
+        class_name=definition.class_name,
+        plugin_roots=(str(definition.folder.root),),
+        foreign=definition.foreign_call(identity.metric),
+        python=str(held.python) if isinstance(held, Environment) else None,
+    )
+    return MemberSpec(title, adapter, identity.build, tuple(settings), definition.pausable)

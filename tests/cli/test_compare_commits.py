@@ -42,7 +42,7 @@ def measured(folder, commit, seconds, *, source="0", builds=5, dirty=False):
             facts={"build_seconds": 1.0, "index_bytes": 1000, "measured_index_bytes": 1000,
                    "prepare_seconds": 0.0, "warnings": []},
             provenance={"source": {"commit": commit, "dirty": dirty},
-                        "finished_at": f"2026-01-0{1 + (source != '0')}T00:00:00Z"},
+                        "finished_at": f"2026-01-0{1 + int(source)}T00:00:00Z"},
         )  # fmt: skip
         store.add_build(header, build)
     return folder
@@ -71,7 +71,7 @@ def test_two_commits_of_one_folder(folder, tmp_path):
 def test_a_commit_of_each_of_two_folders(folder, tmp_path):
     other = measured(tmp_path / "other", OLD, 1e-3)
     measured(tmp_path / "other", NEW, 1e-3, source="1")
-    assert "tied" in invoked(f"{folder}@7654", f"{other}@1234").stdout
+    assert "equal within 5 %" in invoked(f"{folder}@7654", f"{other}@1234").stdout
     assert "faster" in invoked(f"{folder}@1234", other).stdout
 
 
@@ -84,7 +84,7 @@ def test_a_revision_of_git_names_a_commit(folder, tmp_path, monkeypatch):
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     measured(folder, head.stdout.strip(), 1e-3, source="2")
     monkeypatch.chdir(clone)
-    assert "tied" in invoked("765432", "HEAD", "--results", folder).stdout
+    assert "equal within 5 %" in invoked("765432", "HEAD", "--results", folder).stdout
 
 
 def test_uncommitted_changes_are_told(folder):

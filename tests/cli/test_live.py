@@ -28,21 +28,24 @@ def header(name: str) -> PointHeader:
     return PointHeader(identity, "pq", f"M={name}", n=100, d=8, nq=10)
 
 
-def test_it_shows_points_jobs_time_left_and_failures():
+def test_it_shows_points_blocks_time_left_and_failures():
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=120)
     points = [header("5"), header("25")]
     with live_table(console) as table:
-        table.planned(points, kept=0, jobs=2)
-        table.job_started("pq M=5", 1, 1, 1)
-        table.phase("build", None)
+        table.planned(points, kept=0, builds=4)
+        table.block_started("words", 1, 2, ["pq M=5", "pq M=25"])
+        table.phase("pq M=5", "build", None)
+        table.phase("pq M=25", "build", None)
+        table.phase("", "cycle 1 of 5", None)
         table.point_added(points[0], 1)
-        table.job_ended(0.5)
-        table.job_started("pq M=25", 1, 1, 1)
+        table.block_ended(0.5)
         reason = "it [bold]went[/bold] wrong\nbadly " + "x" * 300
         table.point_failed(Failure(points[1], "error", reason))
     shown = out.getvalue()
-    assert "build 2 of 2" in shown
+    assert "build 2 of 4" in shown
+    assert "words, block 1 of 2" in shown
+    assert "cycle 1 of 5" in shown
     assert "s left" in shown
     assert "error: words k=10 pq M=25: it [bold]went[/bold] wrong badly" in shown
     assert "x" * 250 not in shown

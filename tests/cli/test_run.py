@@ -77,12 +77,12 @@ def test_run_again_force_export_and_plot(suite, tmp_path, command):
 @pytest.mark.slow
 def test_more_builds_and_repeats_run_only_what_is_missing(suite, tmp_path, command):
     assert command("run", suite, "-a", "exact").returncode == 0
-    suite.write_text(SUITE.replace("builds: 2", "builds: 3").replace("repeats: 2", "repeats: 4"))
+    suite.write_text(SUITE.replace("builds: 2", "builds: 3").replace("repeats: 2", "repeats: 40"))
     more = command("run", suite, "-a", "exact")
     assert "6 builds to run" in more.stderr
     frame = harness.load_results(tmp_path / "results")
     assert set(frame["builds"]) == {3}
-    assert set(frame["repeats"]) == {4}
+    assert (frame["repeats"] >= 40).all()
     assert "0 builds to run" in command("run", suite, "-a", "exact").stderr
 
 
@@ -111,7 +111,9 @@ def test_a_result_file_is_one_that_ann_benchmarks_can_read(suite, tmp_path, comm
             file.attrs
         )
         assert file.attrs["best_search_time"] == pytest.approx(np.mean(file["times"]))
-        assert file["annharness/times"].shape == (2, 2, 20)
+        builds, passes, queries = file["annharness/times"].shape
+        assert (builds, queries) == (2, 20)
+        assert passes >= 2
         file.create_group("metrics")  # ann-benchmarks keeps its own figures there
     assert len(harness.load_results(tmp_path / "results")) == 10
 
@@ -221,12 +223,12 @@ LIMITED = [
 ]
 
 
-def test_a_worker_without_room_is_no_failure_of_its_algorithm(suite, tmp_path, command):
+def test_a_full_disk_is_no_failure_of_an_algorithm(suite, tmp_path, command):
     """500 repeats of 20 queries are more than the limit that stands for a full disk."""
     suite.write_text(SUITE.replace("repeats: 2", "repeats: 500").replace("k: [1, 5]", "k: 5"))
     done = command.raw(LIMITED)
     assert done.returncode == 1, done.stderr
-    assert "the folder for temporary files (TMPDIR) takes no more" in done.stderr
+    assert "the results folder takes no more" in done.stderr
     assert list((tmp_path / "results").rglob("*.failure.json")) == []
 
 
@@ -302,7 +304,7 @@ def test_two_runs_share_the_work(suite, tmp_path, command):
     frame = harness.load_results(tmp_path / "results")
     assert len(frame) == 12
     assert set(frame["builds"]) == {2}
-    assert set(frame["repeats"]) == {2}
+    assert (frame["repeats"] >= 2).all()
 
 
 def test_provenance_names_the_machine_and_nobody(suite, tmp_path, command):

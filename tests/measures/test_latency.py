@@ -1,39 +1,23 @@
-"""Throughput and latency figures on times made by hand."""
+"""Latency figures on times made by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from harness.measures.latency import (
-    batch_qps,
-    headline,
-    latency,
-    per_build,
-    single_qps,
-    typical_seconds,
-)
+from harness.measures.latency import headline, latency
 
 
-def test_qps_is_queries_over_summed_seconds():
-    np.testing.assert_allclose(single_qps(np.array([[[0.1, 0.3], [0.2, 0.2]]])), [[5.0, 5.0]])
-    np.testing.assert_allclose(batch_qps(np.array([[2.0, 4.0]]), 8), [[4.0, 2.0]])
-
-
-def test_headline_is_the_median_over_repeats_then_builds():
-    qps = np.array([[1.0, 2.0, 90.0], [4.0, 4.0, 4.0], [5.0, 9.0, 9.0]])
-    assert headline(qps) == 4.0
-    np.testing.assert_array_equal(per_build(qps), [2.0, 4.0, 9.0])
+def test_headline_is_the_median_over_passes_then_builds():
+    figures = np.array([[1.0, 2.0, 90.0], [4.0, 4.0, 4.0], [5.0, 9.0, 9.0]])
+    assert headline(figures) == 4.0
 
 
 def test_passes_that_did_not_run_are_left_out():
     seconds = np.full((2, 2, 4), np.nan)
     seconds[0, 0] = 0.25
-    assert headline(single_qps(seconds)) == 4.0
     assert latency(seconds).p50_ms == 250.0
-    np.testing.assert_array_equal(typical_seconds(seconds), [0.25] * 4)
-    assert np.isnan(headline(single_qps(seconds[1:])))
-    assert np.isnan(typical_seconds(seconds[1:])).all()
+    assert np.isnan(latency(seconds[1:])).all()
 
 
 def test_percentiles_of_known_times():
@@ -48,4 +32,3 @@ def test_one_disturbed_pass_does_not_move_the_figures():
     disturbed = quiet.copy()
     disturbed[1, 2] = 1.0
     assert latency(disturbed) == latency(quiet)
-    assert headline(single_qps(disturbed)) == headline(single_qps(quiet))

@@ -3,9 +3,10 @@
     python tests/performance/kills.py --kills 200
 
 Each sequence starts a run on an empty folder, kills it again and again at random moments (the
-runner, its worker, or both at once), gives the command a last time and compares with an undisturbed
-run: keys, statuses, ids and recalls, builds and repeats. No process and no half-written file may be
-left. The answers depend on the seed of each build, so that a build lost or done twice would show.
+runner, one of the processes of a block, or both at once), gives the command a last time and
+compares with an undisturbed run: keys, statuses, ids and recalls, builds. No process and no
+half-written file may be left. The answers depend on the seed of each build, so that a build lost or
+done twice would show.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -74,6 +76,7 @@ algorithms: {sampled: }
 builds: 2
 repeats: 2
 build_threads: 1
+precision: off
 """
 MOST_RUNS_KILLED_IN_A_ROW = 6
 
@@ -155,7 +158,7 @@ def run(folder: Path, results: str, *more: str) -> subprocess.Popen[bytes]:
 
 
 def children(pid: int) -> list[int]:
-    """Return the children of the runner, if any are at work: the warden and the worker."""
+    """Return the children of the runner, if any are at work: supervisors and workers."""
     try:
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -176,9 +179,10 @@ def workers(folder: Path) -> list[int]:
     """Return the processes that work for a job below a folder."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
-        line = process.info["cmdline"] or []
-        if "harness.running.child" in line and any(str(folder) in part for part in line):
-            found.append(process.pid)
+        if "harness.running.worker.entry" in (process.info["cmdline"] or []):
+            with suppress(psutil.Error):
+                job = process.environ().get("ANNHARNESS_JOB", "")
+                found += [process.pid] if job.startswith(str(folder)) else []
     return found
 
 
@@ -187,7 +191,7 @@ def facts(results: Path) -> pd.DataFrame:
     frame = harness.load_results(results)
     frame["ids"] = [ids_of(path) for path in frame["path"]]
     recall = frame["recall_curve"].map(lambda c: () if c is None or c is np.nan else tuple(c))
-    columns = ["key", "status", "builds", "repeats", "ids"]
+    columns = ["key", "status", "builds", "ids"]
     return frame[columns].assign(recall=recall).sort_values("key").reset_index(drop=True)
 
 

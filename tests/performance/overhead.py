@@ -10,13 +10,14 @@ pairs, the distances computed one by one. Both run in turn over the same queries
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 
 from harness.measures.distances import distances_and_scales
 from harness.registry import load_registry
-from harness.running.answers import checked_ids
-from harness.running.timing import pass_function
+from harness.running.worker.answers import checked_ids
+from harness.running.worker.timing import turn_function
 
 QUERIES, DIMENSION, ROWS, ROUNDS = 10_000, 100, 20_000, 5
 
@@ -33,7 +34,8 @@ def main() -> None:
         algorithm = NoOp("angular")
         algorithm.fit(base)
         algorithm.warm_up(queries, k)
-        one_pass = pass_function(algorithm, queries, k, "single", 1)
+        turn = turn_function(algorithm, queries, k, "single", 1)
+        one_pass = partial(turn, np.arange(QUERIES), 1e9)
         one_pass()
         rounds = [
             (*ours(one_pass, base, queries, k), *theirs(algorithm, base, queries[:1000], k))

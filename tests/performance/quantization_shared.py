@@ -27,7 +27,7 @@ sys.path[:] = [path for path in sys.path if Path(path).resolve() != _HERE]  # no
 import faiss  # noqa: E402
 import numpy as np  # noqa: E402
 
-from harness.running.memory import private_bytes  # noqa: E402
+from harness.running.processes.memory import private_bytes  # noqa: E402
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,19 @@
-"""Does `compare` tell the truth? The same algorithm under two names must be tied, and one made 20 %
-slower must be found slower, in at least 95 of 100 trials, on a machine that is otherwise used.
+"""Does a comparison tell the truth, and how small a difference does it find, on a busy machine?
 
     python tests/performance/trials.py --trials 100
 
-Each trial is a run of its own: 8 builds of each, every build in a process of its own, while other
-processes (`disturbance.py`) take a random half of every core's time. The last lines say how much
-the ratio of neighbouring builds varied, by QPS and by pace.
+Each trial is a run of its own in five blocks of default settings, while other processes
+(`disturbance.py`) take a random half of every core's time. Four indexes are measured: an exact
+scan, the same under another name, and two made slower by 3 % and by 10 %. Printed are the verdicts
+of the second, third and fourth against the first, the fourth with three blocks too, and the
+standard deviation of the logarithms of their ratios over the blocks.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import tempfile
 import time
 from collections import Counter
@@ -25,17 +27,19 @@ from disturbance import disturbed
 
 from harness.cli.data import open_named
 from harness.data.cache import cache_folder
+from harness.measures.verdicts import Speeds, estimate, judge
 from harness.registry.registry import load_registry
 from harness.registry.suites import read_suite
-from harness.report.compare import compare_curves
+from harness.results.speed import speeds_of_row
 from harness.results.store import ResultStore
 from harness.results.table import load_results
-from harness.running.executor import LocalExecutor
-from harness.running.machine import this_machine
-from harness.running.planning import Plan, plan_suite
+from harness.running.executors.local import LocalExecutor
+from harness.running.machine.facts import this_machine
+from harness.running.plan import Plan, plan_suite
 from harness.running.runner import Runner
 
-BUILDS, REPEATS, BURNERS = 8, 10, 2
+BLOCKS, BURNERS = 5, 2
+FEW_BLOCKS = 3
 ADAPTER = '''\
 from time import perf_counter
 
@@ -45,7 +49,7 @@ from harness.contracts import Algorithm
 
 
 class Scan(Algorithm):
-    """Exact search that takes at least `extra` more of the time it needs."""
+    """Exact search that takes `extra` more of the time it needs."""
 
     def __init__(self, metric, extra):
         super().__init__(metric)
@@ -70,28 +74,27 @@ class Scan(Algorithm):
 ENTRY = """\
 {name}:
   adapter: adapter:Scan
-  about: One of three for the trials.
+  about: One of four for the trials.
   metrics: [angular]
   build: {{extra: {extra}}}
 """
-EXTRAS = {"one": 0.0, "same": 0.0, "slower": 0.25}  # 1 / 1.25 of the speed: 20 % slower
+# 0.97 and 0.9 of the speed. The wait ends at the next look at the clock, so that 0 is not free.
+EXTRAS = {"one": 0.0, "same": 0.0, "slower-3": 1 / 0.97 - 1, "slower-10": 1 / 0.9 - 1}
 SUITE = f"""\
 k: 10
 datasets: small.hdf5
-algorithms: {{one: , same: , slower: }}
-builds: {BUILDS}
-repeats: {REPEATS}
+algorithms: {{one: , same: , slower-3: , slower-10: }}
+builds: {BLOCKS}
 build_threads: 1
+precision: off
 """
 
 
 class Trial(NamedTuple):
-    """The verdicts of one trial, and log ratios of neighbouring builds of `same` and `one`."""
+    """The verdicts of one trial and the log ratios of its blocks, by the name of the other side."""
 
-    same: str
-    slower: str
-    qps_ratios: np.ndarray
-    pace_ratios: np.ndarray
+    verdicts: dict[str, str]
+    log_ratios: dict[str, np.ndarray]
     seconds: float
 
 
@@ -101,18 +104,19 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--burners", type=int, default=BURNERS)
     options = parser.parse_args()
-    same, slower = Counter(), Counter()
+    counts: dict[str, Counter[str]] = {}
     done = []
     with tempfile.TemporaryDirectory() as name, disturbed(options.burners):
         for number, trial in enumerate(trials(Path(name), options.trials), start=1):
             done.append(trial)
-            same[trial.same] += 1
-            slower[trial.slower] += 1
-            counts = f"same {dict(same)}, 20 % slower {dict(slower)}"
-            print(f"{number}: {counts}, {trial.seconds:.0f} s", flush=True)
-    for measure in ("qps_ratios", "pace_ratios"):
-        logs = np.concatenate([getattr(trial, measure) for trial in done])
-        print(f"{measure}: standard deviation of the logarithm {logs.std():.3f}")
+            for side, verdict in trial.verdicts.items():
+                counts.setdefault(side, Counter())[verdict] += 1
+            shown = "; ".join(f"{side} {dict(count)}" for side, count in counts.items())
+            print(f"{number}: {shown}; {trial.seconds:.0f} s", flush=True)
+    for side in done[0].log_ratios:
+        logs = np.array([trial.log_ratios[side] for trial in done])
+        spread = math.sqrt(logs.var(axis=1, ddof=1).mean())
+        print(f"{side} / one: {math.exp(logs.mean()):.4f}, spread between blocks {spread:.4f}")
 
 
 def trials(folder: Path, count: int) -> Iterator[Trial]:
@@ -127,7 +131,7 @@ def trials(folder: Path, count: int) -> Iterator[Trial]:
 
 
 def lay_out(folder: Path) -> None:
-    """Write the three algorithms, their suite and a small dataset."""
+    """Write the four algorithms, their suite and a small dataset."""
     plugin = folder / "plugins" / "algorithms" / "trial"
     plugin.mkdir(parents=True)
     (plugin / "adapter.py").write_text(ADAPTER)
@@ -143,7 +147,7 @@ def lay_out(folder: Path) -> None:
 
 
 def planned(folder: Path) -> Plan:
-    """Return the plan of the three, without the ceiling: every second counts."""
+    """Return the plan of the four, without `no-op`: every second counts."""
     registry = load_registry([folder / "plugins"])
     suite = read_suite(str(folder / "trial.yml"), registry.algorithms)
     dataset = open_named(str(folder / "small.hdf5"), None)
@@ -152,14 +156,25 @@ def planned(folder: Path) -> Plan:
 
 
 def judged(results: Path, seconds: float) -> Trial:
-    """Return what `compare` says of a finished run."""
+    """Return the verdicts on a finished run, each as a comparison of its own."""
     table = load_results(results).set_index("algorithm", drop=False)
-    [same] = compare_curves(table, "one", "same", [0.99])
-    [slower] = compare_curves(table, "one", "slower", [0.99])
-    ratios = [
-        np.log(table.loc["same", c] / table.loc["one", c]) for c in ("build_qps", "build_pace")
-    ]
-    return Trial(same.verdict, slower.verdict, *ratios, seconds)
+    speeds = {name: speeds_of_row(row) for name, row in table.to_dict("index").items()}
+    one = speeds.pop("one")
+    verdicts = {name: verdict(other, one) for name, other in speeds.items()}
+    name = f"slower-10 in {FEW_BLOCKS} blocks"
+    verdicts[name] = verdict(*(first(s, FEW_BLOCKS) for s in (speeds["slower-10"], one)))
+    ratios = {name: one.log_seconds - other.log_seconds for name, other in speeds.items()}
+    return Trial(verdicts, ratios, seconds)
+
+
+def verdict(ours: Speeds, theirs: Speeds) -> str:
+    """Return the verdict of one comparison alone."""
+    return judge([estimate(ours, theirs)])[0].verdict
+
+
+def first(speeds: Speeds, blocks: int) -> Speeds:
+    """Return the speeds of the first builds alone."""
+    return Speeds(*(column[:blocks] for column in dataclasses.astuple(speeds)))
 
 
 if __name__ == "__main__":

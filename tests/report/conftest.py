@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.measures.qps_interval import qps_interval
 from harness.measures.splitting import split_queries
+from harness.measures.verdicts import Speeds
+from harness.results.conditions import adjust_qps
 
 FAMILIES = {
     "exact": dict(qps=3_000.0, recall=None, build=0.01, bytes_per_vector=200.0),
@@ -49,17 +52,56 @@ def _difficulty(nq):
     return np.random.default_rng(nq).normal(12, 3, nq)
 
 
-def _halves(query_recall, build_qps, spread):
-    tuning, reporting = split_queries(len(query_recall))
-    recall, reported = query_recall[reporting].mean(), 1.01 * build_qps
-    qps = float(np.median(reported))
+def _split(query_recall):
+    tuning, held_out = split_queries(len(query_recall))
+    recall = query_recall[held_out].mean()
+    half = 0.02 if recall < 1 else 0.0
     return dict(
-        tuning_recall=query_recall[tuning].mean(), reporting_recall=recall,
-        reporting_recall_low=max(recall - 0.02, 0), reporting_recall_high=min(recall + 0.02, 1),
-        tuning_qps=float(np.median(build_qps)), reporting_qps=qps,
-        reporting_qps_low=qps / spread, reporting_qps_high=qps * spread,
-        reporting_build_qps=reported,
+        tuning_recall=query_recall[tuning].mean(), held_out_recall=recall,
+        held_out_recall_low=recall - half, held_out_recall_high=min(recall + half, 1.0),
     )  # fmt: skip
+
+
+def make_speeds(qps, blocks=None, *, noise=0.01, slow=None, seed=0, cycles=3):
+    """Return speeds of builds, one for each block.
+
+    `blocks` are ids, "" without a block and its reference; by default three that all points share.
+    `slow` maps a block to how much slower everything is in it, as a logarithm.
+    """
+    generator = np.random.default_rng(seed)
+    blocks = tuple(f"b{number}" for number in range(3)) if blocks is None else tuple(blocks)
+    slowness = np.array([(slow or {}).get(block, 0.0) for block in blocks])
+    unknown = np.array([not block for block in blocks], dtype=bool)
+    windows = [np.empty((0, 1)) if none else np.zeros((cycles, 2)) for none in unknown]
+    return Speeds(
+        blocks,
+        -np.log(qps) + slowness + noise * generator.standard_normal(len(blocks)),
+        np.where(unknown, np.nan, -7.0 + slowness),
+        tuple(w + noise * generator.standard_normal(w.shape) for w in windows),
+        tuple(w - 7.0 + 0.003 * generator.standard_normal(w.shape) for w in windows),
+    )
+
+
+def speed_columns(speeds):
+    """Return the columns that the results table makes of speeds."""
+    interval = qps_interval(speeds)
+    return dict(
+        qps=interval.value, qps_low=interval.low, qps_high=interval.high,
+        qps_scope=interval.scope, measured_qps=interval.value, builds=len(speeds.blocks),
+        build_qps=np.exp(-speeds.log_seconds), block_ids=speeds.blocks,
+        build_log_seconds=speeds.log_seconds, reference_log_seconds=speeds.reference,
+        round_levels=speeds.levels, reference_levels=speeds.reference_levels,
+    )  # fmt: skip
+
+
+def with_speeds(table, speeds_of):
+    """Return the table with other speeds: `speeds_of` gives those of a row."""
+    rows = [
+        {**row, **speed_columns(speeds_of(row))} if row["status"] == "ok" else row
+        for row in table.to_dict("records")
+    ]
+    adjust_qps(rows)
+    return pd.DataFrame(rows)
 
 
 def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds, nq, seed):
@@ -70,8 +112,8 @@ def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds,
     curve = np.clip(recall + 0.02 * np.linspace(1, 0, k), 0, 1)
     first = 1 - (1 - recall) ** np.linspace(1, 6, k)
     half = 0.02 * np.ones(k) if recall < 1 else np.zeros(k)
-    build_qps = qps * np.exp(0.05 * generator.standard_normal(builds))
-    spread = 1.12
+    slow = {f"b{number}": 0.1 * number for number in range(builds)}
+    speeds = make_speeds(qps, slow, noise=0.02, slow=slow, seed=seed)
     iterations = np.arange(8)
     diagnostics = {}
     if family["recall"] is not None:
@@ -84,9 +126,8 @@ def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds,
     nq_seconds = np.exp(0.1 * generator.standard_normal(nq)) / qps
     row = dict(
         dataset=dataset, algorithm=algorithm, label=algorithm, build=build, search=search, k=k,
-        mode="single", threads=1, build_threads=2, builds=builds, repeats=3, status="ok",
-        reason=None, stale=False, qps=float(np.median(build_qps)),
-        qps_low=float(np.median(build_qps)) / spread, qps_high=float(np.median(build_qps)) * spread,
+        mode="single", threads=1, build_threads=2, repeats=3, status="ok",
+        reason=None, stale=False, **speed_columns(speeds),
         mean_ms=1e3 / qps, p50_ms=0.95e3 / qps, p95_ms=1.3e3 / qps, p99_ms=1.6e3 / qps,
         p999_ms=3e3 / qps, build_seconds=family["build"] * build.get("M", 25) / 25,
         build_seconds_low=family["build"] * 0.9 * build.get("M", 25) / 25,
@@ -95,17 +136,15 @@ def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds,
         bytes_per_vector=family["bytes_per_vector"] * build.get("M", 25) / 25,
         peak_rss_bytes=3e8, metric="angular", n=10_000, d=50, nq=nq,
         machine="AMD EPYC, 2 cores", name=text, key=f"{seed:08x}", path=f"results/{seed}.hdf5",
-        qps_scope="between builds" if builds > 1 else "within one process",
         recall_curve=curve, recall_low_curve=np.clip(curve - half, 0, 1),
         recall_high_curve=np.clip(curve + half, 0, 1), first_recall_curve=first,
         first_recall_low_curve=np.clip(first - half, 0, 1),
         first_recall_high_curve=np.clip(first + half, 0, 1), query_seconds=nq_seconds,
-        query_recall=query_recall, build_qps=build_qps, diagnostics=diagnostics,
+        query_recall=query_recall, diagnostics=diagnostics,
         nondeterministic=False, warnings=(), in_answers=algorithm != "no-op",
         query_difficulty=_difficulty(nq), near_ceiling=False,
-        build_began_at=1.79e9 + 60.0 * np.arange(builds) + seed % 60,
         commits=(COMMIT,), dirty=False, provenance=PROVENANCE,
-        **_halves(query_recall, build_qps, spread),
+        **_split(query_recall),
     )  # fmt: skip
     row["recall@10_low"], row["recall@10_high"] = curve[-1] - 0.02, curve[-1] + 0.02
     for at in (1, 5, 10, 20, 50, 100):
@@ -117,7 +156,9 @@ def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds,
 def _failed(row, status, reason):
     figures = {name: np.nan for name, value in row.items() if isinstance(value, float)}
     arrays = {name: None for name, value in row.items() if isinstance(value, np.ndarray)}
-    return {**row, **figures, **arrays, "diagnostics": {}, "status": status, "reason": reason}
+    tuples = dict.fromkeys(("block_ids", "round_levels", "reference_levels"), ())
+    rest = {"diagnostics": {}, "status": status, "reason": reason, "qps_scope": None}
+    return {**row, **figures, **arrays, **tuples, **rest}
 
 
 def make_table(*, k=10, dataset="glove-50-10k", builds=3, nq=200, failures=True, extra=()):
@@ -150,7 +191,18 @@ def make_table(*, k=10, dataset="glove-50-10k", builds=3, nq=200, failures=True,
     if failures:
         rows.append(_failed(rows[3], "timeout", "no answer within 3600 s"))
         rows.append(_failed(rows[9], "out_of_memory", "peak of 8.1 GiB, the limit is 8 GiB"))
+    adjust_qps([row for row in rows if row["status"] == "ok"])
     return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def speeds_maker():
+    return make_speeds
+
+
+@pytest.fixture
+def respeeded():
+    return with_speeds
 
 
 @pytest.fixture

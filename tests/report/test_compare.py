@@ -5,81 +5,161 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
 from harness.cli import compare as command
 from harness.contracts import UserError
-from harness.report.build_speeds import speeds_at
+from harness.measures.verdicts import Speeds
 from harness.report.compare import (
     compare_curves,
+    compare_every_pair,
     compare_tables,
     slower_than,
+    speeds_at,
+    table_rows,
     to_json,
     to_markdown,
+    undecided_about,
 )
-from harness.report.points import prepare
+from harness.report.points import prepare, scenes
+from harness.report.recommendations import recommendations
 
 app = Typer()
 app.command()(command.compare)
 
 
-def with_builds(table, factor=1.0, noise=0.02, seed=0):
-    """The table with five builds per point, all speeds times a factor."""
-    generator = np.random.default_rng(seed)
-    copy = table.copy()
-    copy["build_qps"] = [
-        None if np.isnan(qps) else factor * qps * np.exp(noise * generator.standard_normal(5))
-        for qps in copy["qps"]
-    ]
-    copy["qps"] = [np.nan if b is None else float(np.median(b)) for b in copy["build_qps"]]
-    return copy
+@pytest.fixture
+def in_blocks(respeeded, speeds_maker):
+    """The table measured in blocks of its own, all speeds times a factor."""
+
+    def measured(table, factor=1.0, *, noise=0.005, seed=0, blocks=None):
+        blocks = blocks or [f"{seed}-{n}" for n in range(5)]
+        slow = {block: 0.3 * number for number, block in enumerate(blocks)}
+        return respeeded(
+            table,
+            lambda row: speeds_maker(
+                factor * row["qps"], blocks, noise=noise, slow=slow,
+                seed=1000 * seed + int(row["key"], 16),
+            ),
+        )  # fmt: skip
+
+    return measured
 
 
-def test_a_slower_folder_is_found_and_an_equal_one_is_tied(table):
-    old = with_builds(table)
-    slow = compare_tables(old, with_builds(table, 0.7, seed=1))
-    same = compare_tables(old, with_builds(table, 1.0, seed=2))
-    assert {one.verdict for one in slow} == {"slower"}
-    assert {one.verdict for one in same} == {"tied"}
+def verdicts(found):
+    return {one.ratio.verdict for one in found}
+
+
+def test_a_slower_folder_is_found_and_an_equal_one_is_equal(table, in_blocks):
+    old = in_blocks(table)
+    slow = compare_tables(old, in_blocks(table, 0.7, seed=1))
+    same = compare_tables(old, in_blocks(table, 1.0, seed=2))
+    assert verdicts(slow) == {"slower"}
+    assert verdicts(same) == {"equal"}
     for one in slow:
-        assert one.low < 0.7 < one.high
+        assert one.ratio.low < 0.7 < one.ratio.high
+        assert one.ratio.scope == "between builds, by the reference"
         assert one.old == one.new
     assert len(slower_than(slow, 0.1)) == len(slow)
     assert slower_than(slow, 0.5) == slower_than(same, 0.0) == []
 
 
-def test_curves_of_one_table_are_paired(table):
-    drift = np.exp(0.3 * np.random.default_rng(1).standard_normal(5))
-    paired = with_builds(table, noise=0.01)
-    paired["build_qps"] = [None if b is None else b * drift for b in paired["build_qps"]]
-    found = compare_curves(paired, "pq", "faiss-pq", [0.8])
-    assert found[0].pairing == "neighbouring builds"
-    # The drift of 30 % between builds would hide a difference of 10 % from an unpaired test.
-    assert found[0].verdict == "faster"
+def test_curves_of_one_table_are_paired_by_their_blocks(table, in_blocks):
+    (one,) = compare_curves(in_blocks(table, noise=0.01), "pq", "faiss-pq", [0.8])
+    assert one.ratio.scope == "between builds"
+    # What slows a block, here by up to 1.2 in logarithms, hides no difference of 10 %.
+    assert one.ratio.verdict == "faster"
 
 
-def test_one_build_gives_a_ratio_without_a_verdict(table):
-    alone = table.assign(build_qps=[None if np.isnan(q) else np.array([q]) for q in table["qps"]])
-    (one,) = compare_curves(alone, "pq", "faiss-pq", [0.8])
-    assert one.ratio > 1
-    assert (one.low, one.p_value, one.verdict) == (None, None, "tied")
+def test_one_build_gives_a_marked_interval_and_without_a_block_none(
+    table_maker, respeeded, speeds_maker
+):
+    (one,) = compare_curves(table_maker(builds=1), "pq", "exact", [0.8])
+    assert one.ratio.verdict == "slower"
+    (row,) = table_rows([one])
+    assert row["ratio"].endswith("]†")
+    assert "† within one build: ask for 3 builds or more" in to_markdown([one])
+    alone = respeeded(table_maker(), lambda row: speeds_maker(row["qps"], [""]))
+    (one,) = compare_curves(alone, "pq", "exact", [0.8])
+    (row,) = table_rows([one])
+    assert "[" not in row["ratio"]
+    assert row["verdict"] == "undecided: needs at least 3 builds"
+    assert undecided_about([one], 0.1) == [one]
 
 
-def test_builds_are_read_off_the_frontier_between_points(table):
-    points = prepare(with_builds(table, noise=0.0)).query("curve == 'pq' and status == 'ok'")
+def test_builds_are_read_off_the_frontier_between_points(table, in_blocks):
+    points = prepare(in_blocks(table, noise=0.0)).query("curve == 'pq' and status == 'ok'")
     frontier = points.sort_values("recall").iloc[-2:]
     middle = frontier["recall"].mean()
-    expected = np.exp(np.log(frontier["qps"]).mean())
-    np.testing.assert_allclose(speeds_at(points, middle).qps, expected)
-    assert len(speeds_at(points, 0.9999).qps) == 0
+    expected = np.mean(list(frontier["build_log_seconds"]), axis=0)
+    np.testing.assert_allclose(speeds_at(points, middle).log_seconds, expected)
+    assert speeds_at(points, 0.9999) is None
 
 
-def test_other_machines_are_not_compared(table):
-    old = with_builds(table)
+@pytest.fixture
+def one_point_each(table, in_blocks):
+    """Two algorithms with one point of recall 1 each, pq 35 times as fast as exact."""
+
+    def made(**options):
+        rows = table[table["status"] == "ok"].drop_duplicates("algorithm").query(
+            "algorithm in ('exact', 'pq')"
+        )  # fmt: skip
+        qps = rows["algorithm"].map({"exact": 181.0, "pq": 6330.0})
+        figures = dict.fromkeys(("tuning_recall", "held_out_recall", "held_out_recall_low"), 1.0)
+        return in_blocks(rows.assign(qps=qps, recall_curve=[np.ones(10)] * 2, **figures), **options)
+
+    return made
+
+
+def test_the_same_comparison_counts_once_and_is_shown_once(table, one_point_each):
+    """Two algorithms with one point each were compared at four recalls and corrected for four."""
+    found = compare_curves(one_point_each(), "exact", "pq")
+    assert len(found) == 4
+    assert {one.ratio.level for one in found} == {0.95}
+    (row,) = table_rows(found)
+    assert row["recall"] == "0.8 to 0.99"
+    several = compare_curves(table, "exact", "faiss-pq")
+    assert {one.ratio.level for one in several} == {1 - 0.05 / len(several)}
+    assert f"corrected for {len(several)} comparisons" in to_markdown(several)
+
+
+def test_commands_do_not_contradict_each_other(one_point_each):
+    """The summary of a run called hnswlib tied with exact; `compare` found it 50 times faster."""
+    for noise in (0.01, 0.5, 2.0):
+        table = one_point_each(noise=noise, blocks=["x", "y", "z"])
+        compared, *_ = compare_curves(table, "exact", "pq")
+        (scene,) = scenes(prepare(table))
+        for one in recommendations(scene):
+            rivals = dict((*one.equal, *one.undecided))
+            assert bool(rivals) == (compared.ratio.verdict == "undecided")
+            for ratio in rivals.values():
+                assert (1 / ratio.high, 1 / ratio.low) == pytest.approx(
+                    (compared.ratio.low, compared.ratio.high)
+                )
+
+
+def test_either_side_of_a_pair_is_the_other_turned_round(table):
+    (scene,) = scenes(prepare(table))
+    found = {(o.old, o.new, o.recall): o.ratio for o in compare_every_pair(scene, ["pq", "exact"])}
+    assert len(found) == 6
+    turn = {"faster": "slower", "slower": "faster", "equal": "equal", "undecided": "undecided"}
+    for (old, new, recall), ratio in found.items():
+        other = found[new, old, recall]
+        assert other.verdict == turn[ratio.verdict]
+        assert (other.value, other.level) == pytest.approx((1 / ratio.value, ratio.level))
+
+
+def test_other_machines_are_not_compared_and_several_are_told_apart(table, in_blocks):
+    old = in_blocks(table)
     with pytest.raises(UserError, match="nothing to compare"):
         compare_tables(old, old.assign(machine="another"))
+    both = pd.concat([old, old.assign(machine="another")])
+    rows = table_rows(compare_curves(both, "pq", "exact"))
+    assert {row["machine"] for row in rows} == {"AMD EPYC, 2 cores", "another"}
+    assert "machine" not in table_rows(compare_curves(old, "pq", "exact"))[0]
 
 
 def test_failures_alone_cannot_be_compared(table):
@@ -92,37 +172,79 @@ def test_failures_alone_cannot_be_compared(table):
 
 def test_unknown_names_are_told(table):
     with pytest.raises(UserError, match="anisotropic-pq"):
-        compare_curves(with_builds(table), "pq", "nothing")
+        compare_curves(table, "pq", "nothing")
 
 
-def test_json_and_markdown_say_the_same(table):
-    found = compare_tables(with_builds(table), with_builds(table, seed=1))
+def test_json_and_markdown_say_the_same(table, in_blocks):
+    found = compare_tables(in_blocks(table), in_blocks(table, seed=1))
     rows = json.loads(to_json(found), parse_constant=pytest.fail)
-    assert len(rows) == len(found) == len(to_markdown(found).splitlines()) - 2
+    assert len(rows) == len(found)
+    assert {"low", "high", "level", "verdict", "more_builds", "scope", "machine"} <= set(rows[0])
+    lines = [line for line in to_markdown(found).splitlines() if line.startswith("| glove")]
+    assert len(lines) == len(table_rows(found))
 
 
 @pytest.fixture
-def stored(table, monkeypatch, tmp_path):
-    """Two folders whose tables are made up; B is 30 % slower."""
+def stored(table, in_blocks, monkeypatch, tmp_path):
+    """Folders whose tables are made up: B is 30 % slower, C may be, D has half the speed."""
+    made = {
+        "a": in_blocks(table),
+        "b": in_blocks(table, 0.7, seed=1),
+        "c": in_blocks(table, 0.97, noise=0.3, seed=2),
+        "d": in_blocks(table, 0.46, noise=0.06, blocks=["x", "y", "z"], seed=3),
+    }
     tables = {}
-    for name, factor in (("a", 1.0), ("b", 0.7)):
+    for name, one in made.items():
         (tmp_path / name).mkdir()
-        tables[tmp_path / name] = with_builds(table, factor, seed=len(tables))
+        tables[tmp_path / name] = one
     monkeypatch.setattr("harness.results.table.load_results", tables.__getitem__)
-    return tmp_path
+
+    def status(new, *options):
+        arguments = [str(tmp_path / "a"), str(tmp_path / new), *options]
+        return CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+    return status
 
 
 def test_exit_status_for_ci(stored):
-    def status(*options):
-        arguments = [str(stored / "a"), str(stored / "b"), *options]
-        return CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code
+    assert stored("b").exit_code == 0
+    assert stored("b", "--fail-if-slower", "10%").exit_code == 1
+    done = stored("b", "--fail-if-slower", "0.5", "--fail-if-undecided")
+    assert (done.exit_code, "could not decide" in done.output) == (0, False)
+    with pytest.raises(UserError):
+        stored("b", "--fail-if-slower", "quick")
+    with pytest.raises(UserError):
+        stored("b", "--recall", "1.5")
+    with pytest.raises(UserError):
+        stored("b", "--out", "x.pdf")
+    with pytest.raises(UserError, match="fail-if-slower"):
+        stored("b", "--fail-if-undecided")
 
-    assert status() == 0
-    assert status("--fail-if-slower", "10%") == 1
-    assert status("--fail-if-slower", "0.5") == 0
-    with pytest.raises(UserError):
-        status("--fail-if-slower", "quick")
-    with pytest.raises(UserError):
-        status("--recall", "1.5")
-    with pytest.raises(UserError):
-        status("--out", "x.pdf")
+
+def test_half_the_speed_fails_the_gate_however_wide_its_interval(stored):
+    """`0.46 [0.35, 0.61] tied` passed with exit 0."""
+    done = stored("d", "--fail-if-slower", "10%", "--recall", "0.95")
+    assert done.exit_code == 1
+    assert "slower" in done.output
+
+
+def test_what_could_not_be_decided_is_told_and_fails_on_request(stored):
+    done = stored("c", "--fail-if-slower", "10%")
+    assert done.exit_code == 0
+    assert "could not decide whether" in done.output
+    assert "is slower by 10 % or more" in done.output
+    assert stored("c", "--fail-if-slower", "10%", "--fail-if-undecided").exit_code == 1
+
+
+def test_the_table_fits_80_columns(stored, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = stored("c").output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "[" in stored("c").output
+
+
+def test_speeds_of_a_point_are_those_of_its_row(table):
+    points = prepare(table).query("curve == 'exact'")
+    speeds = speeds_at(points, 0.99)
+    assert isinstance(speeds, Speeds)
+    assert speeds.blocks == points.iloc[0]["block_ids"]

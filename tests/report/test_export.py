@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from harness.contracts import UserError
-from harness.report.export import csv_text, export, export_answers, latex
-from harness.report.fastest import answers
+from harness.report.export import csv_text, export, export_recommendations, latex
 from harness.report.points import prepare, scenes
+from harness.report.recommendations import recommendations
 
 FORMULAS = ['=cmd|"/c calc"!A1', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
 
@@ -28,7 +28,7 @@ def test_csv_has_the_columns_of_the_design(table_maker):
         "dataset,algorithm,label,build,search,k,mode,threads,build_threads,builds,repeats,status,"
         "reason,stale,recall@1,recall@5,recall@10,recall1@1,recall1@5,recall1@10,recall@10_low,"
         "recall@10_high,qps,qps_low,qps_high,mean_ms,p50_ms,p95_ms,p99_ms,p999_ms,build_seconds,"
-        "index_bytes,bytes_per_vector,peak_rss_bytes"
+        "index_bytes,bytes_per_vector,peak_rss_bytes,machine,commits,versions"
     )
     assert "recall@100,recall1@1," in csv_text(table_maker(k=100)).splitlines()[0]
 
@@ -54,6 +54,18 @@ def test_no_cell_is_a_formula(table, formula):
             assert row[name] == "'" + formula.replace("\r", "\n")
 
 
+def test_rows_of_several_machines_and_versions_can_be_told_apart(table):
+    other = {"libraries": {"versions": {"faiss": "1.0"}}}
+    n = len(table)
+    another = table.assign(machine="Other", provenance=[other] * n, commits=[()] * n)
+    rows = read_csv(pd.concat([table, another]))
+    assert {row["machine"] for row in rows} == {"AMD EPYC, 2 cores", "Other"}
+    assert {row["commits"] for row in rows} == {"", "c0ffee" * 6 + "abcd"}
+    assert {row["versions"] for row in rows} == {
+        '{"faiss": "1.0"}', '{"numpy": "2.4.6", "faiss": "1.15.1"}'
+    }  # fmt: skip
+
+
 def test_empty_table_gives_a_header(table):
     assert len(csv_text(table.iloc[:0]).splitlines()) == 1
 
@@ -64,6 +76,9 @@ def test_json_is_strict_and_keeps_parameters(table, tmp_path):
     assert rows[1]["build"] == {"M": 10, "nbits": 4}
     assert rows[-1]["qps"] is None
     np.testing.assert_allclose(rows[0]["recall_curve"], table.iloc[0]["recall_curve"])
+    assert rows[0]["block_ids"] == ["b0", "b1", "b2"]
+    assert rows[0]["qps_scope"] == "between builds"
+    assert {"measured_qps", "held_out_recall", "held_out_recall_low"} <= set(rows[0])
 
 
 def test_parquet_per_point_and_per_query(table, tmp_path):
@@ -121,12 +136,12 @@ def test_queries_carry_their_difficulty(table, tmp_path):
 
 
 @pytest.mark.parametrize("ending", [".csv", ".json", ".md", ".tex", ".parquet"])
-def test_answers_are_exported_as_they_are_reported(table, tmp_path, ending):
-    path = tmp_path / f"answers{ending}"
+def test_recommendations_are_exported_as_they_are_reported(table, tmp_path, ending):
+    path = tmp_path / f"fastest{ending}"
     nasty = table.assign(label=[f"=1|{name}" for name in table["label"]])
-    export_answers(nasty, path)
+    export_recommendations(nasty, path)
     (scene,) = scenes(prepare(nasty))
-    expected = answers(scene)
+    expected = recommendations(scene)
     if ending == ".parquet":
         found = pd.read_parquet(path)
     elif ending == ".csv":
@@ -137,7 +152,10 @@ def test_answers_are_exported_as_they_are_reported(table, tmp_path, ending):
     else:
         assert len(path.read_text().splitlines()) == len(expected) + (2 if ending == ".md" else 6)
         return
-    np.testing.assert_allclose(found["qps"], [one.row["reporting_qps"] for one in expected])
-    np.testing.assert_allclose(found["recall"], [one.row["reporting_recall"] for one in expected])
+    np.testing.assert_allclose(found["qps"], [one.qps for one in expected])
+    np.testing.assert_allclose(found["recall"], [one.row["held_out_recall"] for one in expected])
+    undecided = found["undecided"].fillna("").astype(str)
+    assert list(undecided.str.lstrip("'")) == [one.undecided_text for one in expected]
+    assert "equal_within_5_percent" in found
     with pytest.raises(UserError):
-        export_answers(table, tmp_path / "answers.xls")
+        export_recommendations(table, tmp_path / "fastest.xls")

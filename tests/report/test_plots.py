@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 
 from harness.contracts import UserError
 from harness.report.looks import looks
@@ -190,7 +191,33 @@ def test_one_point_is_enough_for_every_figure(table, rows):
 def test_one_query_and_one_build(table_maker):
     found = dict(figures(table_maker(nq=1, builds=1), makers(["all"])))
     assert len(found) >= 7
-    assert any("within one process" in texts(figure) for figure in found.values())
+    for name in ("qps-recall", "at-recall"):
+        assert "Bars of QPS within one build" in texts(found[f"glove-50-10k-k10-{name}"])
+
+
+def test_wide_intervals_never_fill_a_figure(table, respeeded, speeds_maker):
+    """Of three builds that differ by a factor of 10, bars went from end to end."""
+    wild = respeeded(
+        table, lambda row: speeds_maker(row["qps"], noise=1.5, seed=int(row["key"], 16))
+    )
+    figure = draw(wild)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    assert "are cut: their intervals are wider" in texts(figure)
+    for container in axes.collections:
+        if isinstance(container, LineCollection):
+            for segment in container.get_segments():
+                ends = axes.transAxes.inverted().transform(axes.transData.transform(segment))
+                assert np.ptp(ends, axis=0).max() < 0.35
+    qps = wild.loc[wild["in_answers"], "qps"]
+    low, high = axes.get_ylim()
+    assert high / low < 4 * qps.max() / qps.min()
+    assert "are cut" not in texts(draw(table))
+
+
+def test_unknown_intervals_are_said(table, respeeded, speeds_maker):
+    alone = respeeded(table, lambda row: speeds_maker(row["qps"], ["", ""]))
+    assert "interval unknown: needs 3 builds" in texts(draw(alone))
 
 
 def test_unknown_figures_do_not_stop_the_known(table):

@@ -1,17 +1,30 @@
-"""Verdicts on recall: real where it is, not where it is chance, over the same queries only."""
+"""Verdicts on recall: real where it is, not where it is chance, over queries and builds."""
+
+import io
 
 import numpy as np
 import pandas as pd
+from rich.console import Console
 
+from harness.cli.summary import _print_differences
 from harness.report.recall_differences import recall_differences, sentence
 
 
-def table(gain: float, queries: int = 1000, bytes_per_vector: float = 13.0) -> pd.DataFrame:
+def table(
+    gain: float,
+    queries: int = 1000,
+    bytes_per_vector: float = 13.0,
+    builds: int = 1,
+    spread: float = 0.0,
+) -> pd.DataFrame:
+    """Two labels; the recall of a build differs from that of the others by `spread`."""
     rng = np.random.default_rng(5)
     luck = rng.random((queries, 10))
     rows = []
     for label, recall in (("pq", 0.4), ("other", 0.4 + gain)):
-        noise = rng.random((queries, 10)) * 0.02
+        noise = rng.random((builds, queries, 10)) * 0.02
+        seeds = spread * rng.standard_normal((builds, 1, 1))
+        found = (luck + noise < recall + seeds).astype(float)
         rows.append(
             {
                 "dataset": "words",
@@ -27,11 +40,17 @@ def table(gain: float, queries: int = 1000, bytes_per_vector: float = 13.0) -> p
                 "name": "M=10",
                 "search": {"rerank": 0},
                 "bytes_per_vector": 13.0 if label == "pq" else bytes_per_vector,
-                "recall_of_queries": (luck + noise < recall).astype(float),
-                "first_recall_of_queries": (luck + noise < recall).astype(float),
+                "recall_of_queries": found,
+                "first_recall_of_queries": found,
             }
         )
     return pd.DataFrame(rows)
+
+
+def printed(found):
+    stream = io.StringIO()
+    _print_differences(Console(file=stream, width=80), found)
+    return stream.getvalue()
 
 
 def test_a_clear_gain_is_real():
@@ -39,22 +58,42 @@ def test_a_clear_gain_is_real():
     assert [one.measure for one in found] == [
         "recall 1@1", "recall@5", "recall@10", "recall 1@5", "recall 1@10",
     ]  # fmt: skip
-    assert all(one.real and one.difference.low > 0 for one in found)
+    assert all(one.difference.real and one.difference.low > 0 for one in found)
     assert all(one.queries_needed < 1000 for one in found)
     assert "real with 1,000 queries: other recall 1@1 +0.19" in sentence(found)
 
 
 def test_chance_is_not_real_and_says_how_many_queries_it_would_take():
     found = recall_differences(table(0.0), "pq")
-    assert not any(one.real for one in found)
-    assert all(one.difference.low <= 0 <= one.difference.high for one in found[:1])
+    assert not any(one.difference.real for one in found)
+    assert all(one.difference.low <= 0 <= one.difference.high for one in found)
     assert "no difference is real with 1,000 queries" in sentence(found)
+
+
+def test_a_gain_that_the_seeds_explain_is_not_real():
+    """Over queries alone the interval would exclude 0, but the builds differ by more."""
+    steady = recall_differences(table(0.05, builds=3), "pq")
+    assert all(one.difference.real for one in steady)
+    found = recall_differences(table(0.05, builds=3, spread=0.05), "pq")
+    assert not any(one.difference.real for one in found)
+    assert found[0].queries_needed == float("inf")
+
+
+def test_the_printed_interval_is_the_one_that_decides():
+    found = recall_differences(table(0.2, builds=3, spread=0.01), "pq")
+    # recall@k' and recall 1@k' are the same figures here, and count once
+    assert {one.difference.level for one in found} == {1 - 0.05 / 3}
+    words = printed(found)
+    assert "98.3 % intervals over queries and builds, corrected for 3 comparisons" in words
+    for one in found:
+        change = one.difference
+        assert f"{change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}]" in words
 
 
 def test_the_number_of_queries_needed_is_about_right():
     [needed] = [o.queries_needed for o in recall_differences(table(0.03), "pq")[:1]]
     enough = recall_differences(table(0.03, queries=int(4 * needed)), "pq")[0]
-    assert enough.real
+    assert enough.difference.real
 
 
 def test_points_of_other_sizes_are_not_compared():

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from harness.contracts import UserError
-from harness.report.fastest import answers
 from harness.report.points import prepare, scenes
 from harness.report.quantities import human
+from harness.report.recommendations import recommendations
 from harness.report.site.content import page_name
 from harness.report.site.payload import script_safe
 from harness.report.site.writing import write_site
@@ -79,13 +79,35 @@ def test_equal_tables_give_equal_files(table, tmp_path):
         assert one.read_bytes() == other.read_bytes(), one
 
 
-def test_answers_are_those_of_the_table(table, tmp_path):
+def test_recommendations_are_those_of_the_table(table, tmp_path):
     write_site(table, tmp_path)
     text = " ".join(read(tmp_path / "index.html").text)
     (scene,) = scenes(prepare(table))
-    for answer in answers(scene):
-        assert human(answer.row["reporting_qps"]) in text
-        assert f"{answer.row['reporting_recall']:.4f}" in text
+    for one in recommendations(scene):
+        assert human(one.qps) in text
+        assert f"{one.row['held_out_recall']:.4f}" in text
+        assert one.undecided_text in text
+
+
+def test_intervals_within_one_build_are_marked_and_unknown_ones_said(
+    table_maker, respeeded, speeds_maker, tmp_path
+):
+    write_site(table_maker(builds=1), tmp_path / "one")
+    text = " ".join(read(tmp_path / "one" / "index.html").text)
+    assert "†" in text
+    assert "within one build: ask for 3 builds or more" in text
+    alone = respeeded(table_maker(), lambda row: speeds_maker(row["qps"], [""]))
+    write_site(alone, tmp_path / "alone")
+    text = " ".join(read(tmp_path / "alone" / "index.html").text)
+    assert "interval unknown: needs 3 builds" in text
+    assert "needs at least 3 builds" in text
+
+
+def test_methods_explain_both_kinds_of_interval(table, tmp_path):
+    write_site(table, tmp_path)
+    text = " ".join(" ".join(read(tmp_path / "methods.html").text).split())
+    for words in ("Between builds", "Within one build", "cross-fitted", "equal within 5 %"):
+        assert words in text
 
 
 def test_failures_are_told_with_their_reasons(table, tmp_path):

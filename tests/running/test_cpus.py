@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from harness.running import cpus
-from harness.running.cpus import pin_all_threads, worker_cpus
+from harness.running.machine import cpus
+from harness.running.machine.cpus import pin_all_threads, worker_cpus
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.running import doctor, machine
+from harness.running.machine import doctor
+from harness.running.machine import facts as machine
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from harness.registry import load_registry
-from harness.running import environments
-from harness.running.environments import (
+from harness.running.environments import isolated as environments
+from harness.running.environments.isolated import (
     EnvironmentFailed,
     Environments,
     find_environment,
@@ -22,7 +22,7 @@ from harness.running.environments import (
     make_environment,
     remove_environments,
 )
-from harness.running.planning import library_versions
+from harness.running.plan import library_versions
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +213,7 @@ def test_the_worker_asks_for_no_more_than_an_environment_holds():
     """Whatever a worker loads is in every environment, or comes with Python."""
     code = (
         "import sys; before = set(sys.modules)\n"
-        "import harness.running.child, harness.running.worker, threadpoolctl\n"
+        "import harness.running.worker.entry, harness.running.worker.measuring, threadpoolctl\n"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
         "print(*sorted(new - set(sys.stdlib_module_names)))"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.checks.bench import Bench
 from harness.checks.trials import Trial
-from harness.running.worker import checked_tables
+from harness.running.worker.measuring import checked_tables
 
 
 def check(bench: Bench, trial: Trial) -> None:

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from harness.measures.at_recall import qps_at_recall
 from harness.report.curves import measured_curve
-from harness.report.fastest import common_level, representatives
 from harness.report.looks import Look
 from harness.report.plots.bars import draw_panels
-from harness.report.plots.figure import conclude, new_figure
+from harness.report.plots.figure import conclude, new_figure, scope_notes
 from harness.report.points import Scene, known
 from harness.report.quantities import shortened
+from harness.report.recommendations import common_level, representatives
 
 _MOST = 12
 _LONGEST = 30
@@ -55,5 +55,6 @@ def at_recall(scene: Scene, looks: Mapping[str, Look], level: float | None = Non
     draw_panels(figure, shown, _PANELS, looks)
     left_out = len(rows) - len(shown)
     notes = [f"{left_out} slower ones are not shown."] if left_out else []
+    notes += scope_notes(shown["qps_scope"])
     conclude(figure, scene, f"{scene.dataset}: what recall {level:g} costs", notes)
     return figure

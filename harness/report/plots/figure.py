@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from harness.measures.verdicts import LEAST_BUILDS
+from harness.report.intervals import UNKNOWN
 from harness.report.looks import Look
 from harness.report.plots.style import FAINT, head
 from harness.report.points import Scene
@@ -40,6 +44,16 @@ def conclude(
         axes.text(0.5, 0.5, reason, ha="center", va="center", color=FAINT, size="large",
                   transform=axes.transAxes)  # fmt: skip
     head(figure, title, scene.conditions, [*notes, *failure_notes(scene)])
+
+
+def scope_notes(scopes: Iterable[str]) -> list[str]:
+    """Return lines that say what bars of QPS of these scopes show, where it is not plain."""
+    found = set(scopes)
+    notes = {
+        "within one build": f"Bars of QPS within one build: ask for {LEAST_BUILDS} builds or more.",
+        "unknown": f"Without bars of QPS: {UNKNOWN}.",
+    }
+    return [note for scope, note in notes.items() if scope in found]
 
 
 def failure_notes(scene: Scene) -> list[str]:

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from harness.report.curves import distinct_looks
-from harness.report.fastest import common_level, representatives
 from harness.report.looks import Look
 from harness.report.plots.figure import conclude, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.plots.scales import apply_scale
 from harness.report.points import Scene, rows_of
 from harness.report.quantities import quantity
+from harness.report.recommendations import common_level, representatives
 
 Float64 = NDArray[np.float64]
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from harness.report.curves import CurvePoints, by_relevance, curves_of, smallest, whole
 from harness.report.looks import GREY, Look
-from harness.report.plots.figure import conclude, marker_size, new_figure
+from harness.report.plots.figure import conclude, marker_size, new_figure, scope_notes
 from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.plots.scales import apply_scale, choose_scale
 from harness.report.plots.style import FAINT
@@ -23,7 +24,8 @@ from harness.report.quantities import Quantity, Scale, human, quantity
 Float64 = NDArray[np.float64]
 
 MOST_CURVES = 8
-_BOUND_REACH = 2.0  # bounds stretch an axis by at most this factor beyond the values
+_BOUND_REACH = 1.3  # bounds stretch an axis by at most this factor beyond the values
+_LONGEST_BAR = 0.15  # of the axis: longer bars would fill the figure and are cut
 _WIDEST_BAND = 0.35  # wider intervals would only veil each other: their bars are enough
 _WIDE_PIXELS = 400  # narrower axes have no room for hints
 _CEILING_REACH = 4.0  # a harness limit further above the points than this is off the scale
@@ -79,11 +81,12 @@ def tradeoff(
     else:
         curves = curves_of(scene.points, across, up, looks)
     shown = _shown(scene, curves, choices.most_curves)
-    notes = _notes(scene, curves, shown)
+    notes = _notes(curves, shown, "qps" in (x, y))
     ceiling = _ceiling(scene) if up.column == "qps" else None
     _set_axes(axes, scene, curves, (across, up), choices, ceiling)
-    for curve in curves:
-        _draw(axes, curve, across, up, greyed=curve.name not in shown)
+    cut = [_draw(axes, c, across, up, greyed=c.name not in shown) for c in curves]
+    if any(cut):
+        notes.append(f"Bars of {sum(cut)} points are cut: their intervals are wider.")
     if ceiling is not None and curves:
         notes += _draw_ceiling(axes, scene, across, ceiling)
     names = [item.brief.format(k=scene.k) for item in (up, across)]
@@ -103,14 +106,13 @@ def _shown(scene: Scene, curves: Sequence[CurvePoints], most: int) -> set[str]:
     return set([name for name in by_relevance(scene.points) if name in drawn][:most])
 
 
-def _notes(scene: Scene, curves: Sequence[CurvePoints], shown: set[str]) -> list[str]:
+def _notes(curves: Sequence[CurvePoints], shown: set[str], with_qps: bool) -> list[str]:
     notes = []
     greyed = len({curve.name for curve in curves} - shown)
     if greyed:
         notes.append(f"{greyed} more in grey: nowhere among the fastest.")
-    if "qps_scope" in scene.points and (scene.points["qps_scope"] == "within one process").any():
-        notes.append("Bars of single builds show the spread within one process only.")
-    return notes
+    scopes = {str(scope) for c in curves if with_qps for scope in c.frontier["qps_scope"]}
+    return notes + scope_notes(scopes)
 
 
 def _set_axes(
@@ -149,7 +151,8 @@ def _bounds(points: pd.DataFrame, item: Quantity) -> list[float]:
     return [*low[np.isfinite(low)], *high[np.isfinite(high)]]
 
 
-def _draw(axes: Axes, curve: CurvePoints, x: Quantity, y: Quantity, *, greyed: bool) -> None:
+def _draw(axes: Axes, curve: CurvePoints, x: Quantity, y: Quantity, *, greyed: bool) -> int:
+    """Draw a curve and return how many of its points have a bar that is cut."""
     colour = GREY if greyed else curve.look.colour
     front_x, front_y = _values(curve.frontier, x), _values(curve.frontier, y)
     behind = curve.points.drop(index=curve.frontier.index)
@@ -161,13 +164,15 @@ def _draw(axes: Axes, curve: CurvePoints, x: Quantity, y: Quantity, *, greyed: b
               linewidth=0.9 if greyed else None, markeredgecolor="white", markeredgewidth=0.6,
               zorder=3 if greyed else 4)  # fmt: skip
     if greyed:
-        return
-    x_bars, y_bars = _bars(curve.frontier, x), _bars(curve.frontier, y)
+        return 0
+    x_bars, x_cut = _bars(axes.xaxis, curve.frontier, x)
+    y_bars, y_cut = _bars(axes.yaxis, curve.frontier, y)
     axes.errorbar(front_x, front_y, xerr=x_bars, yerr=y_bars, fmt="none", ecolor=colour,
                   elinewidth=1.0, alpha=0.6, zorder=3)  # fmt: skip
     if y_bars is not None and len(front_x) > 1 and np.median(y_bars / front_y) < _WIDEST_BAND:
         axes.fill_between(front_x, front_y - y_bars[0], front_y + y_bars[1], color=colour,
                           alpha=0.12, linewidth=0, zorder=1)  # fmt: skip
+    return int((x_cut | y_cut).sum())
 
 
 def _draw_ceiling(axes: Axes, scene: Scene, x: Quantity, ceiling: float) -> list[str]:
@@ -199,15 +204,24 @@ def _cloud(curves: Sequence[CurvePoints], x: Quantity, y: Quantity) -> Float64:
     return np.column_stack([_values(points, x), _values(points, y)])
 
 
-def _bars(points: pd.DataFrame, item: Quantity) -> Float64 | None:
-    """`(2, points)` lengths of the error bars, or None if no interval is known."""
-    if f"{item.column}_low" not in points:
-        return None
+def _bars(
+    axis: Axis, points: pd.DataFrame, item: Quantity
+) -> tuple[Float64 | None, NDArray[np.bool_]]:
+    """`(2, points)` lengths of the error bars, None if no interval is known, and which are cut."""
     values = _values(points, item)
-    low = values - points[f"{item.column}_low"].to_numpy(dtype=np.float64)
-    high = points[f"{item.column}_high"].to_numpy(dtype=np.float64) - values
-    bars = np.nan_to_num(np.maximum([low, high], 0.0))
-    return bars if bars.any() else None
+    if f"{item.column}_low" not in points:
+        return None, np.zeros(len(values), dtype=bool)
+    scale = axis.get_transform()
+    start, stop = scale.transform(np.sort(axis.get_view_interval()))
+    longest, at = _LONGEST_BAR * (stop - start), scale.transform(values)
+    bars, cut = [], []
+    for end, side in (("low", -1), ("high", 1)):
+        bound = points[f"{item.column}_{end}"].to_numpy(dtype=np.float64)
+        known = np.where(np.isfinite(bound), bound, values)
+        cut.append(side * (scale.transform(known) - at) > longest)
+        reach = np.where(cut[-1], scale.inverted().transform(at + side * longest), known)
+        bars.append(np.maximum(side * (reach - values), 0.0))
+    return (np.array(bars) if np.any(bars) else None), np.any(cut, axis=0)
 
 
 def _values(points: pd.DataFrame, item: Quantity) -> Float64:

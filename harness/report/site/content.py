@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isnan
 from typing import Any
 
 import pandas as pd
 
-from harness.report.fastest import LEVELS, Answer, answers, optimism
+from harness.measures.verdicts import LEAST_BUILDS
+from harness.report.intervals import mark, notes
 from harness.report.looks import Look, looks
 from harness.report.points import Scene, prepare, rows_of, scenes, slug
 from harness.report.quantities import human
+from harness.report.recommendations import LEVELS, Recommendation, optimism, recommendations
 from harness.report.site.machines import machines_of
 from harness.report.site.payload import MOST_COMPARED
 
@@ -66,9 +69,10 @@ def page_name(kind: str, name: str) -> str:
 
 def pages_of(content: Content) -> Iterator[Page]:
     """Yield every page, the index first."""
-    yield Page("index", "Which index is fastest?", "index.html.j2", {"answers": _answers(content)})
+    every = {"recommendations": _recommendations(content, _scenes(content))}
+    yield Page("index", "Which index is fastest?", "index.html.j2", every)
     for dataset, found in content.by_dataset.items():
-        values = {"dataset": dataset, "answers": _dataset_answers(content, found), "scenes": found}
+        values = {"dataset": dataset, "recommendations": _recommendations(content, found)}
         yield Page(content.dataset_pages[dataset], dataset, "dataset.html.j2", values)
     for algorithm, name in content.algorithm_pages.items():
         yield Page(name, algorithm, "algorithm.html.j2", _algorithm(content, algorithm))
@@ -77,60 +81,58 @@ def pages_of(content: Content) -> Iterator[Page]:
     yield Page("methods", "Methods and machines", "methods.html.j2", _methods(content))
 
 
-def answer_row(scene: Scene, answer: Answer) -> dict[str, Any]:
-    """Return an answer in words."""
-    row = answer.row
+def recommendation_row(scene: Scene, one: Recommendation) -> dict[str, Any]:
+    """Return a recommendation in words."""
+    row = one.row
+    low, high = row["held_out_recall_low"], row["held_out_recall_high"]
     return {
         "conditions": scene.brief,
         "dataset": scene.dataset,
-        "level": f"{answer.level:g}",
+        "level": f"{one.level:g}",
+        "reached": one.reached,
         "algorithm": str(row["algorithm"]),
         "curve": str(row["curve"]),
         "words": str(row["words"]),
-        "recall": f"{row['reporting_recall']:.4f}",
-        "recall_bounds": _bounds(row, "reporting_recall", lambda value: f"{value:.4f}"),
-        "qps": human(row["reporting_qps"]),
-        "qps_bounds": _bounds(row, "reporting_qps", human),
+        "recall": f"{row['held_out_recall']:.4f}",
+        "recall_bounds": f"{low:.4f} to {high:.4f}",
+        "qps": human(one.qps),
+        "qps_bounds": _qps_bounds(one),
+        "report": one.report,
         "near": bool(row["near_ceiling"]),
         "size": human(row["bytes_per_vector"]),
         "build": human(row["build_seconds"], "s"),
-        "tied": list(answer.tied),
+        "equal": ", ".join(one.equal_names),
+        "undecided": one.undecided_text,
+        "notes": notes([row["qps_scope"], *(ratio.scope for _, ratio in one.equal)]),
     }
 
 
-def _bounds(row: Mapping[str, Any], name: str, words: Any) -> str:
-    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    return "" if pd.isna(low) or pd.isna(high) else f"{words(low)} to {words(high)}"
+def _qps_bounds(one: Recommendation) -> str:
+    if isnan(one.qps_low) or isnan(one.qps_high):
+        return "unknown"
+    return f"{human(one.qps_low)} to {human(one.qps_high)}{mark(one.row['qps_scope'])}"
 
 
-def _answers(content: Content) -> list[dict[str, Any]]:
+def _recommendations(content: Content, found: Iterable[Scene]) -> list[dict[str, Any]]:
+    """What is fastest in some scenes, with the pages to go to."""
     return [
-        row for found in content.by_dataset.values() for row in _dataset_answers(content, found)
-    ]
-
-
-def _dataset_answers(content: Content, found: Sequence[Scene]) -> list[dict[str, Any]]:
-    rows = [answer_row(scene, answer) for scene in found for answer in answers(scene, LEVELS)]
-    return [
-        row
+        recommendation_row(scene, one)
         | {
-            "page": content.dataset_pages[row["dataset"]],
-            "algorithm_page": content.algorithm_pages[row["algorithm"]],
+            "page": content.dataset_pages[scene.dataset],
+            "algorithm_page": content.algorithm_pages[one.row["algorithm"]],
         }
-        for row in rows
+        for scene in found
+        for one in recommendations(scene, LEVELS)
     ]
 
 
 def _algorithm(content: Content, algorithm: str) -> dict[str, Any]:
     """The fastest of an algorithm's points at each level of recall, in every scene."""
-    rows = []
-    for found in content.by_dataset.values():
-        for scene in found:
-            own = scene.points[scene.points["algorithm"] == algorithm]
-            alone = replace(scene, points=own)
-            for answer in answers(alone, LEVELS):
-                page = content.dataset_pages[scene.dataset]
-                rows.append(answer_row(scene, answer) | {"page": page})
+    alone = (
+        replace(scene, points=scene.points[scene.points["algorithm"] == algorithm])
+        for scene in _scenes(content)
+    )
+    rows = _recommendations(content, alone)
     mine = content.table[content.table["algorithm"] == algorithm]
     counts = mine["status"].value_counts().to_dict()
     return {"algorithm": algorithm, "rows": rows, "counts": sorted(counts.items())}
@@ -150,18 +152,16 @@ def _failures(content: Content) -> dict[str, Any]:
     return {"rows": rows, "left_out": max(len(failed) - _MOST_FAILURES, 0)}
 
 
-def _optimism(gaps: Sequence[float]) -> str | None:
-    if not gaps:
-        return None
-    mean = sum(gaps) / len(gaps)
-    return f"{abs(mean):.4f} {'higher' if mean >= 0 else 'lower'}"
-
-
 def _methods(content: Content) -> dict[str, Any]:
-    every = [scene for found in content.by_dataset.values() for scene in found]
-    gaps = [gap for scene in every if len(scene.points) and not pd.isna(gap := optimism(scene))]
+    gap = optimism([one for scene in _scenes(content) for one in recommendations(scene)])
+    side = "higher" if gap >= 0 else "lower"
     return {
         "machines": machines_of(content.table),
-        "optimism": _optimism(gaps),
+        "optimism": None if pd.isna(gap) else f"{abs(gap):.4f} {side}",
         "points": len(content.table),
+        "least_builds": LEAST_BUILDS,
     }
+
+
+def _scenes(content: Content) -> list[Scene]:
+    return [scene for found in content.by_dataset.values() for scene in found]

@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.measures.verdicts import verdict_words
 from harness.report.compare import Comparison, compare_every_pair
 from harness.report.curves import CurvePoints, by_relevance, curves_of
+from harness.report.intervals import level_text, mark, notes, ratio_text
 from harness.report.looks import Look
 from harness.report.points import Scene, known
-from harness.report.quantities import QUANTITIES, quantity
+from harness.report.quantities import QUANTITIES, human, quantity
+from harness.report.recommendations import block_speeds
 
 _DIGITS = 6
+_DIGITS_OF_LOGARITHMS = 9
 _BOUNDS = (
     *("recall_low", "recall_high", "qps_low", "qps_high"),
     *("build_seconds_low", "build_seconds_high"),
 )
-_HALVES = (
-    *("tuning_recall", "tuning_qps", "reporting_recall", "reporting_qps"),
-    *("reporting_recall_low", "reporting_recall_high"),
-    *("reporting_qps_low", "reporting_qps_high"),
-)
+_SPLIT = ("tuning_recall", "held_out_recall", "held_out_recall_low", "held_out_recall_high")
 _SHOWN_AT_FIRST = 8
 MOST_COMPARED = 60
 """Curves of a scene of which all pairs are compared: any of them can be chosen on the page."""
@@ -71,23 +71,46 @@ def comparisons_payload(scenes: Sequence[Scene], levels: Sequence[float]) -> lis
 
 
 def _pairs_payload(scene: Scene, levels: Sequence[float]) -> dict[str, Any]:
+    """`pairs` is keyed by the numbers of the old and the new curve: for each level a cell's number.
+
+    Cells hold the words as they are shown: no verdict is made up on the page.
+    """
     names = by_relevance(scene.points)
     kept = names[:MOST_COMPARED]
     numbers = {name: number for number, name in enumerate(kept)}
+    places = {level: place for place, level in enumerate(levels)}
+    cells: dict[str, int] = {}
+    pairs: dict[str, list[int | None]] = {}
+    scopes = set()
+    for one in compare_every_pair(scene, kept, levels):
+        pair = pairs.setdefault(f"{numbers[one.old]},{numbers[one.new]}", [None] * len(levels))
+        cell = json.dumps(_cell_payload(one))
+        pair[places[one.recall]] = cells.setdefault(cell, len(cells))
+        scopes.add(one.ratio.scope)
     return {
         "dataset": scene.dataset,
+        "brief": scene.brief,
         "conditions": scene.conditions,
         "curves": kept,
         "left_out": len(names) - len(kept),
         "levels": list(levels),
-        "pairs": [_pair_payload(one, numbers) for one in compare_every_pair(scene, kept, levels)],
+        "notes": notes(scopes),
+        "cells": [json.loads(cell) for cell in cells],
+        "pairs": pairs,
     }
 
 
-def _pair_payload(one: Comparison, numbers: Mapping[str, int]) -> list[Any]:
-    """Numbers of the old and the new curve, recall, QPS of both, ratio, its bounds, verdict."""
-    figures = (one.old_qps, one.new_qps, one.ratio, one.low, one.high)
-    return [numbers[one.old], numbers[one.new], one.recall, *map(_rounded, figures), one.verdict]
+def _cell_payload(one: Comparison) -> list[Any]:
+    """The ratio with its interval, the verdict in words and in one word, level, figures to draw."""
+    ratio = one.ratio
+    return [
+        ratio_text(ratio),
+        verdict_words(ratio),
+        ratio.verdict,
+        level_text(ratio.level),
+        f"{human(one.new_qps)} against {human(one.old_qps)} queries per second",
+        *map(_rounded, (ratio.value, ratio.low, ratio.high)),
+    ]
 
 
 def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
@@ -100,9 +123,12 @@ def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
         "k": scene.k,
         "mode": scene.mode,
         "threads": scene.threads,
+        "machine": scene.machine,
+        "brief": scene.brief,
         "conditions": scene.conditions,
         "n": int(points["n"].iloc[0]) if len(points) else 0,
         "ceiling": _rounded(ceiling),
+        "notes": notes(points["qps_scope"]),
         "failures": len(scene.failures),
         "curves": [_curve_payload(curve, curve.name in shown) for curve in curves],
         "points": _points_payload(points, numbers),
@@ -124,9 +150,13 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> dict[st
     """Columns of equal length; build and search parameters are written once for many points."""
     columns: dict[str, Any] = {
         name: [_rounded(value) for value in points[name]]
-        for name in (*QUANTITIES, *_BOUNDS, *_HALVES)
+        for name in (*QUANTITIES, *_BOUNDS, *_SPLIT)
         if name in points and points[name].notna().any()
     }
+    columns["block_speeds"] = [
+        [_rounded(speed, _DIGITS_OF_LOGARITHMS) for speed in row] for row in block_speeds(points)
+    ]
+    columns["mark"] = [mark(scope) for scope in points["qps_scope"]]
     columns["curve"] = [numbers[name] for name in points["curve"]]
     for name in ("build", "search"):
         columns[f"{name}_settings"], columns[name] = _once([dict(value) for value in points[name]])
@@ -144,7 +174,7 @@ def _once(values: Sequence[object]) -> tuple[list[Any], list[int]]:
     return [json.loads(text) for text in distinct], [distinct[text] for text in texts]
 
 
-def _rounded(value: object) -> float | None:
+def _rounded(value: object, digits: int = _DIGITS) -> float | None:
     """A number with enough digits to be told from its neighbours; None where unknown."""
     number = float(value) if isinstance(value, (int, float, np.number)) else float("nan")
-    return float(f"{number:.{_DIGITS}g}") if np.isfinite(number) else None
+    return float(f"{number:.{digits}g}") if np.isfinite(number) else None

@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from harness.contracts import UserError
 from harness.report.export import export
-from harness.report.fastest import LEVELS
 from harness.report.files import write_text
+from harness.report.recommendations import LEVELS
 from harness.report.site.charts import chart_library
 from harness.report.site.content import Content, Page, content_of, pages_of
 from harness.report.site.payload import comparisons_payload, dataset_payload, script_safe

@@ -3,6 +3,7 @@
 (() => {
   const site = window.annharness;
   const MOST_ROWS = 300;
+  const UNKNOWN = "interval unknown: needs 3 builds";
   const ERROR_FLOOR = 1e-3;
   const SHARES = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1];
   const DEFAULTS = { scene: "0", floor: "", memory: "", per: "vector", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "" };
@@ -27,6 +28,10 @@
     return short(value) + (spaced ? ` ${unit}` : "");
   };
   const share = (value) => (value === null || value === undefined ? "n/a" : value.toFixed(4));
+  const qpsBounds = (p, i, luck = 1) => {
+    const low = (p.qps_low || [])[i] ?? null, high = (p.qps_high || [])[i] ?? null;
+    return low === null || high === null ? UNKNOWN : `${human(low / luck, "/s")} to ${human(high / luck, "/s")}${p.mark[i]}`;
+  };
   const bounds = (low, high, words) => (low === null || low === undefined || high === null || high === undefined ? "" : `${words(low)} to ${words(high)}`);
   // Plotly reads a little HTML in its texts; isolated, right-to-left names turn nothing else round.
   const label = (text) => "\u2068" + String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;") + "\u2069";
@@ -91,21 +96,35 @@
     for (const i of sorted) if (sy * y[i] < best) { kept.push(i); best = sy * y[i]; }
     return moreX ? kept.reverse() : kept;
   };
-  // Points of the chosen curves whose index fits the memory; a budget in all is shared by the n vectors.
-  const within = (scene, state, hidden) => {
+  // Every point whose index fits the memory; a budget in all is shared by the n vectors.
+  const within = (scene, state) => {
     const unit = { vector: 1, MB: 1e6 / scene.n, GB: 1e9 / scene.n }[state.per] ?? 1;
-    const memory = state.memory === "" ? Infinity : Number(state.memory) * unit;
-    const p = scene.points, rows = [];
-    for (let i = 0; i < p.curve.length; i++) {
-      const size = p.bytes_per_vector ? p.bytes_per_vector[i] : null;
-      if (!hidden.has(p.curve[i]) && (memory === Infinity || (size !== null && size <= memory))) rows.push(i);
-    }
-    return rows;
+    const memory = state.memory === "" ? Infinity : Number(state.memory) * unit, size = scene.points.bytes_per_vector || [];
+    return scene.points.curve.map((_, i) => i).filter((i) => memory === Infinity || ((size[i] ?? null) !== null && size[i] <= memory));
   };
-  // Chosen on one half of the queries; the other half's figures are what is said of it.
-  const fastest = (scene, state, hidden) => {
-    const p = scene.points, floor = state.floor === "" ? -1 : Number(state.floor);
-    return within(scene, state, hidden).filter((i) => p.tuning_recall[i] >= floor).reduce((a, b) => (a < 0 || p.tuning_qps[b] > p.tuning_qps[a] ? b : a), -1);
+  // The points within the limits, of all curves: those that reach the recall on the tuning queries and, with confidence, on the
+  // held-out queries; where none does, those that reach it over all queries.
+  const fitting = (scene, state) => {
+    const p = scene.points, rows = within(scene, state);
+    if (state.floor === "") return { rows, sure: true };
+    const floor = Number(state.floor), known = (column, i) => ((p[column] || [])[i] ?? -1) >= floor;
+    const sure = rows.filter((i) => known("tuning_recall", i) && known("held_out_recall_low", i));
+    return sure.length ? { rows: sure, sure: true } : { rows: rows.filter((i) => p.recall[i] >= floor), sure: false };
+  };
+  // As harness.measures.selection.choose: the fastest by its mean over blocks, and its QPS as cross-fitted over the blocks that
+  // all points within 20 % of it share.
+  const choose = (scene, rows) => {
+    const p = scene.points, sum = (values) => values.reduce((a, b) => a + b, 0), known = (v) => v !== null;
+    const mean = (i) => { const own = p.block_speeds[i].filter(known); return sum(own) / own.length; };
+    const best = rows.reduce((a, b) => (a < 0 || mean(b) > mean(a) ? b : a), -1);
+    if (best < 0) return null;
+    const near = rows.filter((i) => mean(i) >= mean(best) + Math.log(0.8));
+    const blocks = p.block_speeds[best].map((_, b) => b).filter((b) => near.every((i) => known(p.block_speeds[i][b])));
+    if (blocks.length < 2) return { best, luck: 1, crossFitted: false };
+    const total = new Map(near.map((i) => [i, sum(blocks.map((b) => p.block_speeds[i][b]))]));
+    const others = (i, b) => total.get(i) - p.block_speeds[i][b];
+    const fair = blocks.map((b) => p.block_speeds[near.reduce((a, c) => (others(c, b) > others(a, b) ? c : a))][b]);
+    return { best, luck: Math.exp(mean(best) - sum(fair) / fair.length), crossFitted: true };
   };
   const chosenNames = (state) => { try { return [].concat(JSON.parse(state.only)); } catch { return []; } };
   const checkboxes = (root, legend, names, isShown, colours, changed) => {
@@ -118,10 +137,6 @@
     });
     box.replaceChildren(element("legend", { textContent: legend }), ...labels);
     if (focused !== null) [...box.querySelectorAll("input")].find((e) => e.value === focused)?.focus();
-  };
-  const fitting = (scene, state, hidden) => {
-    const floor = state.floor === "" ? -1 : Number(state.floor);
-    return within(scene, state, hidden).filter((i) => scene.points.recall[i] >= floor);
   };
 
   // ---- axes --------------------------------------------------------------------------------
@@ -146,16 +161,24 @@
     if (scale === "error") Object.assign(made, { tickmode: "array", tickvals: SHARES.map((v) => project(v, "error")), ticktext: SHARES.map(String) });
     else if (scale === "log") Object.assign(made, logTicks(quantity, values));
     else made.exponentformat = "SI";
+    if (!values.some((v) => v !== null)) made.range = [0, 1].map((v) => project(v, scale));
     return made;
   };
-  const errorBars = (p, rows, column, scale) => {
+  // Bars longer than a share of the range of the values would fill the chart: they are cut there.
+  const LONGEST_BAR = 0.2;
+  const errorBars = (p, rows, column, scale, values) => {
     const low = p[column + "_low"], high = p[column + "_high"];
     if (!low || !high) return undefined;
-    const value = (i) => project(p[column][i], scale);
-    const safe = (v) => (Number.isFinite(v) && v > 0 ? v : 0);
+    const log = (v) => (scale === "log" ? Math.log(v) : v), back = (v) => (scale === "log" ? Math.exp(v) : v);
+    const at = (i) => project(p[column][i], scale), known = values.filter((v) => v !== null).map((v) => log(project(v, scale)));
+    const range = Math.max(...known) - Math.min(...known), most = range > 0 ? LONGEST_BAR * range : Infinity;
+    const arm = (i, end, side) => {
+      if (end[i] === null) return 0;
+      const length = Math.min(side * (log(project(end[i], scale)) - log(at(i))), most);
+      return length > 0 ? Math.abs(back(log(at(i)) + side * length) - at(i)) : 0;
+    };
     return { type: "data", symmetric: false, thickness: 1, width: 0,
-      array: rows.map((i) => (high[i] === null ? 0 : safe(project(high[i], scale) - value(i)))),
-      arrayminus: rows.map((i) => (low[i] === null ? 0 : safe(value(i) - project(low[i], scale)))) };
+      array: rows.map((i) => arm(i, high, 1)), arrayminus: rows.map((i) => arm(i, low, -1)) };
   };
 
   // ---- one dataset's explorer --------------------------------------------------------------
@@ -176,14 +199,14 @@
       const p = scene.points;
       return [`<b>${wrapped(scene.curves[p.curve[i]].name)}</b>`, wrapped(p.words[i]),
         `recall ${share(p.recall[i])}  [${bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share)}]`,
-        `${human(p.qps[i], "/s")} queries/s  [${bounds((p.qps_low || [])[i], (p.qps_high || [])[i], (v) => human(v, "/s"))}]`,
+        `${human(p.qps[i], "/s")} queries/s  [${qpsBounds(p, i)}]`,
         ...(p.near[i] ? ["within a factor of 2 of the harness's own limit"] : []),
         `p99 ${human((p.p99_ms || [])[i], "ms")}, build ${human((p.build_seconds || [])[i], "s")}, ${human((p.bytes_per_vector || [])[i])} bytes per vector`,
         "<i>click for the command</i>"].join("<br>");
     };
 
     function fill() {
-      controls.scene.replaceChildren(...data.scenes.map((s, n) => element("option", { value: String(n), textContent: s.conditions })));
+      controls.scene.replaceChildren(...data.scenes.map((s, n) => element("option", { value: String(n), textContent: s.brief })));
       const options = () => data.quantities.filter((q) => data.scenes.some((s) => s.points[q.column])).map((q) => element("option", { value: q.column, textContent: q.brief.replace("@{k}", "") }));
       controls.x.replaceChildren(...options()); controls.y.replaceChildren(...options());
       for (const name of ["xs", "ys"]) controls[name].replaceChildren(...["auto", "linear", "log", "error"].map((s) => element("option", { value: s, textContent: s })));
@@ -192,43 +215,47 @@
       for (const name of ["scene", "floor", "memory", "per", "x", "xs", "y", "ys"]) controls[name].value = state[name];
       for (const name of ["scene", "per", "x", "xs", "y", "ys"]) if (controls[name].selectedIndex < 0) { state[name] = DEFAULTS[name]; controls[name].value = DEFAULTS[name]; }
       controls.all.checked = state.all === "1";
-      const scene = current(), hidden = hiddenOf(scene), rows = fitting(scene, state, hidden);
-      showNames(scene, hidden); showAnswer(scene, hidden); showLimit(scene, rows); showRows(scene, rows); draw(scene, rows, hidden);
+      const scene = current(), hidden = hiddenOf(scene), found = fitting(scene, state), chosen = choose(scene, found.rows);
+      const rows = found.rows.filter((i) => !hidden.has(scene.points.curve[i]));
+      root.querySelector(".conditions").textContent = scene.conditions;
+      showNames(scene, hidden); showAnswer(scene, chosen, found.sure); showLimit(scene, rows); showRows(scene, rows, chosen); draw(scene, rows, hidden);
     }
     function showNames(scene, hidden) {
       const legend = `algorithms, ${scene.curves.length - hidden.size} of ${scene.curves.length}`;
       checkboxes(root, legend, scene.curves.map((c) => c.name), (n) => !hidden.has(n), scene.curves.map((c) => c.colour), (only) => { state.only = only; changed(); });
     }
-    function showAnswer(scene, hidden) {
-      const p = scene.points, best = fastest(scene, state, hidden);
-      const unit = { vector: "bytes per vector", MB: "MB in all", GB: "GB in all" }[state.per];
+    function showAnswer(scene, chosen, sure) {
+      const p = scene.points, unit = { vector: "bytes per vector", MB: "MB in all", GB: "GB in all" }[state.per];
       const limits = [state.floor === "" ? "" : `recall of at least ${state.floor}`, state.memory === "" ? "" : `at most ${state.memory} ${unit}`].filter(Boolean).join(" and ");
       const line = root.querySelector(".answer");
-      if (best < 0) { line.textContent = scene.points.curve.length ? `No point has ${limits || "these algorithms"}.` : "No point was measured: see the failures."; return; }
-      const range = bounds((p.reporting_qps_low || [])[best], (p.reporting_qps_high || [])[best], (v) => human(v, "/s"));
-      line.replaceChildren(limits ? `Fastest with ${limits}: ` : "Fastest of all: ",
+      if (!chosen) { line.textContent = p.curve.length ? `No measured point has ${limits}.` : "No point was measured: see the failures."; return; }
+      const best = chosen.best, held = (end) => share((p["held_out_recall" + end] || [])[best]);
+      const how = chosen.crossFitted ? "its speed is cross-fitted over builds" : "it is chosen and reported on the same build";
+      line.replaceChildren(!sure ? `Not reached with confidence: ${limits}. Fastest that may reach it: ` : limits ? `Fastest with ${limits}: ` : "Fastest of all: ",
         element("strong", { className: "name", textContent: `${scene.curves[p.curve[best]].name} ${p.words[best]}`.trim() }),
-        `, ${human(p.reporting_qps[best], "/s")} queries per second${range ? ` (${range})` : ""} at recall ${share(p.reporting_recall[best])}. `,
-        element("small", { textContent: "Chosen on one half of the queries; these figures are of the other half." }));
+        `, ${human(p.qps[best] / chosen.luck, "/s")} queries per second (${qpsBounds(p, best, chosen.luck)}) at recall ${held("")} (${held("_low")} to ${held("_high")}). `,
+        element("small", { textContent: `Of all measured points, chosen by recall on the tuning queries; its recall is that of the held-out queries, ${how}.` }));
     }
     function showLimit(scene, rows) {
       const near = rows.filter((i) => scene.points.near[i]).length;
       root.querySelector(".limit").textContent = scene.ceiling ? `The harness itself (no-op) reaches ${human(scene.ceiling, "/s")} queries per second. `
         + (near ? `${near} of these points come within a factor of 2 of that: ringed in the chart, marked * below.` : "No point shown comes within a factor of 2 of that.") : "";
     }
-    function showRows(scene, rows) {
-      const p = scene.points, moreX = true, kept = new Set();
-      for (const n of new Set(rows.map((i) => p.curve[i]))) for (const i of frontier(rows.filter((j) => p.curve[j] === n), p.recall, p.qps, moreX, true)) kept.add(i);
-      const shown = (state.all === "1" ? rows.slice() : rows.filter((i) => kept.has(i))).sort((a, b) => p.qps[b] - p.qps[a]);
+    function showRows(scene, rows, chosen) {
+      const p = scene.points, kept = new Set(), best = chosen ? chosen.best : -1;
+      for (const n of new Set(rows.map((i) => p.curve[i]))) for (const i of frontier(rows.filter((j) => p.curve[j] === n), p.recall, p.qps, true, true)) kept.add(i);
+      // The fastest point of all stands there in any case, and first.
+      const shown = (state.all === "1" ? rows : rows.filter((i) => kept.has(i))).filter((i) => i !== best).sort((a, b) => p.qps[b] - p.qps[a]);
+      if (best >= 0) shown.unshift(best);
       root.querySelector(".count").textContent = `${state.all === "1" ? "All" : "Pareto"} points of the chosen algorithms and limits, fastest first: ${Math.min(shown.length, MOST_ROWS)} of ${shown.length}. `
-        + `${scene.points.curve.length} were measured, ${scene.failures} failed or are unsupported.`;
+        + [`${scene.points.curve.length} were measured, ${scene.failures} failed or are unsupported`, ...scene.notes].join(". ") + ".";
       root.querySelector("table.points tbody").replaceChildren(...shown.slice(0, MOST_ROWS).map((i) => {
         const button = element("button", { type: "button", textContent: "copy command" });
         button.addEventListener("click", () => copy(command(data.dataset, scene, i), button));
         const cell = (text, className) => element("td", { textContent: text, className });
-        return element("tr", {}, element("th", { scope: "row", className: "name", textContent: scene.curves[p.curve[i]].name }), cell(p.words[i], "words"),
+        return element("tr", {}, element("th", { scope: "row", className: i === best ? "name strong" : "name", textContent: scene.curves[p.curve[i]].name }), cell(p.words[i], "words"),
           cell(share(p.recall[i]), "number"), cell(bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share), "number"),
-          cell(human(p.qps[i], "/s") + (p.near[i] ? " *" : ""), "number strong"), cell(bounds((p.qps_low || [])[i], (p.qps_high || [])[i], (v) => human(v, "/s")), "number"),
+          cell(human(p.qps[i], "/s") + (p.near[i] ? " *" : ""), "number strong"), cell(qpsBounds(p, i).replace(UNKNOWN, "unknown"), "number"),
           cell(human((p.p99_ms || [])[i], "ms"), "number"), cell(human((p.build_seconds || [])[i], "s"), "number"),
           cell(human((p.bytes_per_vector || [])[i]), "number"), element("td", {}, button));
       }));
@@ -259,7 +286,7 @@
         const colour = dark && curve.colour === "#000000" ? "#ffffff" : curve.colour;
         if (state.all === "1") for (const i of byCurve[n]) if (!inFront.has(i)) { behind.push(i); colours.push(colour); symbols.push(curve.symbol); }
         traces.push({ type: "scatter", mode: "lines+markers", name: label(cut(curve.name, 40)), x: front.map(xOf), y: front.map(yOf), customdata: front,
-          text: front.map((i) => hover(scene, i)), hoverinfo: "text", error_x: errorBars(p, front, x.column, xs), error_y: errorBars(p, front, y.column, ys),
+          text: front.map((i) => hover(scene, i)), hoverinfo: "text", error_x: errorBars(p, front, x.column, xs, valuesOf(x)), error_y: errorBars(p, front, y.column, ys, valuesOf(y)),
           line: { color: colour, dash: curve.dash, width: 2 }, marker: { color: colour, symbol: curve.symbol, size: 8 } });
       });
       // All in one trace, below the rest: a trace for each curve takes seconds where there are many.
@@ -272,6 +299,7 @@
         shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: scene.ceiling, y1: scene.ceiling, line: { color: ink, dash: "dot", width: 1 }, label: { text: "limit of the harness", textposition: "start", font: { size: 11, color: ink } } });
       const layout = { margin: { l: 10, r: 10, t: 10, b: 10 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 12 },
         xaxis: axis(x, xs, scene.k, valuesOf(x)), yaxis: axis(y, ys, scene.k, valuesOf(y)), hovermode: "closest", showlegend: false, shapes,
+        annotations: traces.length ? [] : [{ text: "no point to draw", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 16, color: ink } }],
         hoverlabel: { align: "left", bgcolor: style.getPropertyValue("--paper"), font: { color: ink } } };
       window.Plotly.react(chart, traces, layout, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
       chart.removeAllListeners?.("plotly_click");
@@ -286,7 +314,7 @@
       else {
         const columns = data.quantities.map((q) => q.column).concat(["recall_low", "recall_high", "qps_low", "qps_high"]);
         const rows = scenes.flatMap((s) => s.points.curve.map((n, i) => ({ dataset: data.dataset, algorithm: s.curves[n].algorithm, label: s.curves[n].name, k: s.k, mode: s.mode, threads: s.threads,
-          build: JSON.stringify(s.points.build_settings[s.points.build[i]]), search: JSON.stringify(s.points.search_settings[s.points.search[i]]), ...Object.fromEntries(columns.map((c) => [c, (s.points[c] || [])[i] ?? null])) })));
+          build: JSON.stringify(s.points.build_settings[s.points.build[i]]), search: JSON.stringify(s.points.search_settings[s.points.search[i]]), ...Object.fromEntries(columns.map((c) => [c, (s.points[c] || [])[i] ?? null])), machine: s.machine })));
         const cell = (v) => { if (v === null) return ""; let t = String(v); if (typeof v === "string" && /^\s*[=+\-@]/.test(t)) t = "'" + t; return /[",\n\r]/.test(t) ? `"${t.replace(/"/g, '""')}"` : t; };
         parts = [kind === "json" ? JSON.stringify(rows, null, 1) : [Object.keys(rows[0] || {}).join(","), ...rows.map((r) => Object.values(r).map(cell).join(","))].join("\n") + "\n"];
         type = kind === "json" ? "application/json" : "text/csv";
@@ -311,38 +339,36 @@
     const current = () => scenes[Number(state.scene)] || scenes[0];
     const baseOf = (scene) => Math.max(scene.curves.indexOf(state.base), 0);
     const shownOf = (scene) => { const names = new Set(state.only === "" ? scene.curves.slice(0, FIRST) : chosenNames(state)); return scene.curves.map((_, n) => n).filter((n) => names.has(scene.curves[n])); };
-    // Each pair is stored once; the other way round its ratio and its verdict turn over.
-    const turned = { faster: "slower", slower: "faster", tied: "tied" };
-    const over = (value) => (value === null ? null : 1 / value);
-    function comparison(scene, base, curve, level) {
-      for (const [old, now, recall, oldQps, newQps, ratio, low, high, verdict] of scene.pairs) {
-        if (recall !== level) continue;
-        if (old === base && now === curve) return { baseQps: oldQps, qps: newQps, ratio, low, high, verdict };
-        if (old === curve && now === base) return { baseQps: newQps, qps: oldQps, ratio: over(ratio), low: over(high), high: over(low), verdict: turned[verdict] };
-      }
-      return null;
-    }
-    const round2 = (value) => value.toFixed(2);
+    // Ratios, intervals and verdicts come in words: none is made up here.
+    const comparison = (scene, base, curve, level) => {
+      const number = (scene.pairs[`${base},${curve}`] || [])[level] ?? null;
+      if (number === null) return null;
+      const [text, words, verdict, confidence, speeds, ratio, low, high] = scene.cells[number];
+      return { number, text, words, verdict, confidence, speeds, ratio, low, high };
+    };
     function show() {
       if (!scenes.length) { count.textContent = "Nothing was measured that could be compared."; return; }
       const scene = current(), base = baseOf(scene), shown = shownOf(scene).filter((n) => n !== base);
       controls.scene.value = String(scenes.indexOf(scene));
+      root.querySelector(".conditions").textContent = scene.conditions;
       controls.base.replaceChildren(...scene.curves.map((name) => element("option", { value: name, textContent: cut(name, 80) })));
       controls.base.selectedIndex = base;
       checkboxes(root, `algorithms, ${shown.length} of ${scene.curves.length}`, scene.curves, (n) => shownOf(scene).includes(n), [], (only) => { state.only = only; changed(); });
       const left = scene.left_out ? ` ${scene.left_out} less competitive ones are left out.` : "";
-      const found = shown.map((n) => scene.levels.map((level) => comparison(scene, base, n, level)));
-      const pairs = found.flat().filter(Boolean);
-      count.textContent = `${shown.length} algorithms compared with ${cut(scene.curves[base], 80)}: ${["faster", "slower", "tied"].map((v) => `${pairs.filter((p) => p.verdict === v).length} ${v}`).join(", ")}.${left}`;
+      const found = shown.map((n) => scene.levels.map((_, level) => comparison(scene, base, n, level)));
+      // The same comparison at several recalls counts once.
+      const pairs = found.flatMap((row) => [...new Map(row.filter(Boolean).map((one) => [one.number, one])).values()]);
+      count.textContent = `${shown.length} algorithms compared with ${cut(scene.curves[base], 80)}: ${["faster", "slower", "equal", "undecided"].map((v) => `${pairs.filter((p) => p.verdict === v).length} ${v}`).join(", ")}.${left}`;
       const head = (text, className) => element("th", { scope: "col", textContent: text, className: className || "" });
       root.querySelector("thead tr").replaceChildren(head("algorithm"), ...scene.levels.map((level) => head(`recall ${level}`)));
       root.querySelector("tbody").replaceChildren(...shown.map((n, row) => element("tr", {}, element("th", { scope: "row", className: "name", textContent: scene.curves[n] }), ...found[row].map(cell))));
+      root.querySelector(".notes").textContent = scene.notes.join(". ");
       draw(scene, shown, found);
     }
     function cell(one) {
       if (!one) return element("td", { className: "faint", textContent: "not reached by both" });
-      const made = element("td", {}, element("strong", { textContent: round2(one.ratio) }), one.low === null ? " " : ` [${round2(one.low)}, ${round2(one.high)}] `, element("span", { className: one.verdict, textContent: one.verdict }));
-      made.title = `${human(one.qps, "/s")} against ${human(one.baseQps, "/s")} queries per second`;
+      const [ratio, ...interval] = one.text.split(" "), made = element("td", {}, element("strong", { textContent: ratio }), ` ${interval.join(" ")} `, element("span", { className: one.verdict, textContent: one.words }));
+      made.title = `${one.confidence} interval; ${one.speeds}`;
       return made;
     }
     function draw(scene, shown, found) {
@@ -353,7 +379,7 @@
         const arm = (name) => rows.map((row) => { const one = found[row][l]; return one[name] === null ? 0 : Math.abs(one[name] - one.ratio); });
         return { type: "scatter", mode: "markers", name: `recall ${level}`, x: of("ratio"), y: rows.map((row) => row + (l - (scene.levels.length - 1) / 2) * step),
           error_x: { type: "data", symmetric: false, array: arm("high"), arrayminus: arm("low"), thickness: 1, width: 0 }, marker: { color: colours[l % 4], symbol: symbols[l % 4], size: 8 },
-          text: rows.map((row) => [wrapped(scene.curves[shown[row]]), `recall ${level}: ${round2(found[row][l].ratio)}, ${found[row][l].verdict}`].join("<br>")), hoverinfo: "text" };
+          text: rows.map((row) => [wrapped(scene.curves[shown[row]]), `recall ${level}: ${found[row][l].text}, ${found[row][l].words}`].join("<br>")), hoverinfo: "text" };
       });
       const ratios = found.flat().filter(Boolean).map((one) => Math.max(one.ratio, 1e-9)), lowest = Math.log10(Math.min(0.67, ...ratios)), highest = Math.log10(Math.max(1.5, ...ratios)), room = 0.08 * (highest - lowest);
       const layout = { margin: { l: 10, r: 10, t: 10, b: 10 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 12 }, hovermode: "closest",
@@ -366,7 +392,7 @@
       window.Plotly.react(chart, traces, layout, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
     }
     function changed() { writeState(state, COMPARED); show(); }
-    controls.scene.replaceChildren(...scenes.map((s, n) => element("option", { value: String(n), textContent: `${cut(s.dataset, 60)} · ${s.conditions}` })));
+    controls.scene.replaceChildren(...scenes.map((s, n) => element("option", { value: String(n), textContent: `${cut(s.dataset, 60)} · ${s.brief}` })));
     controls.scene.addEventListener("change", () => { state = { ...state, scene: controls.scene.value, only: "" }; changed(); });
     controls.base.addEventListener("change", () => { state.base = controls.base.value; changed(); });
     show();

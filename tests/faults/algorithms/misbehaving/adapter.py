@@ -1,11 +1,15 @@
 """An adapter that does one named wrong thing, for the tests of isolation."""
 
+import contextlib
 import ctypes
+import dataclasses
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import faiss
@@ -128,7 +132,134 @@ def change_world(self):
     faiss.omp_set_num_threads(64)
 
 
+def grow_a_little(self):
+    self.__dict__.setdefault("hoard", []).append(bytearray(os.urandom(1) * (16 << 20)))
+
+
+def die_while_others_have_their_turn(self):
+    """The alarm goes off while this process is paused, and ends it when it may go on."""
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    time.sleep(0.02)
+
+
+def spin_in_a_thread(self):
+    def spin():
+        while True:
+            pass
+
+    threading.Thread(target=spin, daemon=True).start()
+
+
+def spin_in_a_daemon(self):
+    """A process outside our session, which would burn a processor in everybody's turns."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execv(sys.executable, [sys.executable, "-S", "-c", f"'{MARK}'\nwhile True: pass"])
+        os._exit(0)
+
+
+def on_messages(change):
+    """Change what the worker's end of the channel sends."""
+
+    def act(self):
+        from harness.running import messages
+
+        send = messages.Channel.send
+        messages.Channel.send = lambda channel, message: change(send, channel, message)
+
+    return act
+
+
+def twice(send, channel, message):
+    send(channel, message)
+    if type(message).__name__ == "Answered" and message.turn >= 0:
+        send(channel, message)
+
+
+def of_another_turn(send, channel, message):
+    if type(message).__name__ == "Answered" and message.turn >= 0:
+        message = dataclasses.replace(message, turn=message.turn + 1)
+    send(channel, message)
+
+
+def never_done(send, channel, message):
+    while type(message).__name__ == "Done":
+        time.sleep(0.1)
+    send(channel, message)
+
+
+def finished_at_once(send, channel, message):
+    """Claim to have described an index that nobody asked about."""
+    from harness.running.messages import Described
+
+    send(channel, Described(1) if type(message).__name__ == "Built" else message)
+
+
+def write_to_every_descriptor(self):
+    for descriptor in range(3, 64):
+        with contextlib.suppress(OSError):
+            os.write(descriptor, b"\xff" * 64)
+
+
+def close_descriptors(self):
+    os.closerange(3, 256)
+
+
+def kill_supervisor(self):
+    self.child = sleeper()
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(1)
+
+
+def kill_group(self):
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+    time.sleep(1)
+
+
+def stop_self(self):
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def spoil_folder(self):
+    """Leave a pipe where the worker's folder was."""
+    folder = os.environ["ANNHARNESS_JOB"]
+    shutil.rmtree(folder)
+    os.mkfifo(folder)
+
+
+class Lazy:
+    """An answer that is computed when it is read."""
+
+    def __init__(self, ids):
+        self.ids = ids
+
+    def __array__(self, dtype=None, copy=None):
+        return self.ids
+
+    def __len__(self):
+        return len(self.ids)
+
+
+class LazyArray(np.ndarray):
+    """An array of a type of its own."""
+
+
 ACTS = {
+    "grow-a-little": grow_a_little,
+    "die-while-others-have-their-turn": die_while_others_have_their_turn,
+    "spin-in-a-thread": spin_in_a_thread,
+    "spin-in-a-daemon": spin_in_a_daemon,
+    "answer-twice": on_messages(twice),
+    "answer-another-turn": on_messages(of_another_turn),
+    "answer-something-else": on_messages(finished_at_once),
+    "never-leave": on_messages(never_done),
+    "write-to-every-descriptor": write_to_every_descriptor,
+    "close-descriptors": close_descriptors,
+    "kill-supervisor": kill_supervisor,
+    "kill-group": kill_group,
+    "stop-self": stop_self,
+    "spoil-folder": spoil_folder,
     "nothing": lambda self: None,
     "raise": raise_error,
     "segfault": segfault,
@@ -157,6 +288,8 @@ ANSWERS = {
     "repeated": lambda self, ids: np.full_like(ids, ids[0]),
     "out-of-range": lambda self, ids: ids + 10_000,
     "none": lambda self, ids: None,
+    "lazy": lambda self, ids: Lazy(ids),
+    "lazy-array": lambda self, ids: ids.view(LazyArray),
     "padding-first": lambda self, ids: np.concatenate([[-1], ids[1:]]),
     "depends-on-order": lambda self, ids: np.random.default_rng(self.calls).permutation(ids),
 }

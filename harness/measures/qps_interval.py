@@ -1,0 +1,78 @@
+"""The QPS of a point with its interval, and what would make the interval narrower.
+
+The interval is that of the point relative to its blocks: what slows a whole block, such as a busy
+afternoon, slows the reference index as well and is not in it. So intervals of points of one run may
+be compared with each other. `tests/performance/interval_coverage.py` simulates their coverage.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.measures.interval import NO_INTERVAL, exp_of, student_quantile
+from harness.measures.verdicts import LEAST_BUILDS, Speeds
+from harness.measures.within_builds import error_within, joint_error
+
+Float64 = NDArray[np.float64]
+Scope = Literal["between builds", "within one build", "unknown"]
+
+
+class QpsInterval(NamedTuple):
+    """QPS with its 95 % interval, NaN where unknown, and what the interval covers."""
+
+    value: float
+    low: float
+    high: float
+    scope: Scope
+
+
+def qps_interval(speeds: Speeds) -> QpsInterval:
+    """Return the QPS of a point: the geometric mean over builds, with the interval.
+
+    From three builds on it is Student's over builds, of log seconds relative to the reference if
+    that is known of three builds (results of release 0.1 have none). Otherwise it is the noise
+    within the builds, by `error_within`, and the scope says so.
+    """
+    known = _known(speeds.log_seconds)
+    if len(known) == 0:
+        return QpsInterval(*NO_INTERVAL, "unknown")
+    relative = _known(speeds.relative)
+    over_builds = relative if len(relative) >= LEAST_BUILDS else known
+    scope: Scope = "between builds"
+    if len(over_builds) >= LEAST_BUILDS:
+        degrees = float(len(over_builds) - 1)
+        error = float(over_builds.std(ddof=1)) / len(over_builds) ** 0.5
+    else:
+        error, degrees = joint_error(errors_within(speeds))
+        scope = "unknown" if np.isnan(error) else "within one build"
+    half = student_quantile(degrees) * error
+    value, low, high = (exp_of(change - float(known.mean())) for change in (0.0, -half, half))
+    return QpsInterval(value, low, high, scope)
+
+
+def errors_within(speeds: Speeds) -> list[tuple[float, float]]:
+    """Return `error_within` of each build relative to the reference; NaN where unknown."""
+    pairs = zip(speeds.levels, speeds.reference_levels, strict=True)
+    return [error_within(levels, reference) for levels, reference in pairs]
+
+
+def repeats_would_help(speeds: Speeds) -> bool:
+    """Whether the builds vary mostly because of the noise within each: longer builds help most.
+
+    The variance of the builds' log seconds, relative to the reference where it is known, holds the
+    noise within builds; it is compared with that of `error_within`. With fewer than two builds, or
+    one pass a build, nothing can be told: no.
+    """
+    relative = np.where(np.isfinite(speeds.relative), speeds.relative, speeds.log_seconds)
+    known = np.isfinite(relative)
+    if known.sum() < 2:
+        return False
+    within = np.array([error**2 for error, _ in errors_within(speeds)])[known].mean()
+    return bool(within > relative[known].var(ddof=1) / 2)
+
+
+def _known(values: Float64) -> Float64:
+    return np.asarray(values[np.isfinite(values)], dtype=np.float64)

@@ -1,0 +1,99 @@
+"""Intervals and verdicts in words, the same in the terminal, in tables and on pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import exp, floor, isfinite, log, log10
+
+from harness.measures.interval import LEVEL
+from harness.measures.verdicts import LEAST_BUILDS, Ratio, verdict_of, verdict_words
+
+UNKNOWN = f"interval unknown: needs {LEAST_BUILDS} builds"
+
+_MARKS = {
+    "within one build": "†",
+    "between builds, by the reference": "‡",
+    "between builds, not side by side": "§",
+}
+_NOTES = {
+    "within one build": f"† within one build: ask for {LEAST_BUILDS} builds or more",
+    "between builds, by the reference": "‡ measured in different blocks, linked by the reference",
+    "between builds, not side by side": "§ builds that were not measured side by side",
+    "unknown": UNKNOWN,
+}
+_FACTOR = "\N{MULTIPLICATION SIGN}/÷"
+_WIDE = 0.5  # half-widths from here on are told as a factor
+_MOST_DECIMALS = 17
+
+
+def mark(scope: object) -> str:
+    """Return the character to print behind an interval that is not simply one between builds."""
+    return _MARKS.get(str(scope), "")
+
+
+def notes(scopes: Iterable[object]) -> list[str]:
+    """Return what the marks of these scopes mean, or that there is no interval, each once."""
+    found = set(map(str, scopes))
+    return [note for scope, note in _NOTES.items() if scope in found]
+
+
+def ratio_text(ratio: Ratio) -> str:
+    """Return such as "0.46 [0.35, 0.61]"; with the mark of its scope, without an unknown interval.
+
+    It has as many digits as it takes for the printed interval to state the same verdict.
+    """
+    least = 2 if not 0 < ratio.value < 1 else 1 - floor(log10(ratio.value))
+    decimals = min(max(least, 2), _MOST_DECIMALS)
+    if not (isfinite(ratio.low) and isfinite(ratio.high)):
+        return f"{ratio.value:.{decimals}f}"
+    while decimals < _MOST_DECIMALS and not _agrees(ratio, decimals):
+        decimals += 1
+    value, low, high = (f"{x:.{decimals}f}" for x in (ratio.value, ratio.low, ratio.high))
+    return f"{value} [{low}, {high}]{mark(ratio.scope)}"
+
+
+def difference_text(value: float, low: float, high: float) -> str:
+    """Return such as "+0.030 [+0.012, +0.048]", with digits enough to tell both bounds from 0."""
+    if not (isfinite(low) and isfinite(high)):
+        return f"{value:+.3f}"
+    styles = (*(f"+.{decimals}f" for decimals in range(3, _MOST_DECIMALS)), "+.2g")
+    signs = [_sign(bound) for bound in (low, high)]
+    style = next(s for s in styles if [_sign(float(f"{b:{s}}")) for b in (low, high)] == signs)
+    return f"{value:{style}} [{low:{style}}, {high:{style}}]"
+
+
+def level_text(level: float) -> str:
+    """Return a level of confidence such as "98.75 %", with two digits of what it lacks to 100."""
+    decimals = max(1 - floor(log10(100 * (1 - level))), 0)
+    return f"{100 * level:.{decimals}f}".rstrip("0").rstrip(".") + " %"
+
+
+def together(level: float) -> int:
+    """Return the number of comparisons that a level is corrected for."""
+    return round((1 - LEVEL) / (1 - level))
+
+
+def plus_minus(value: float, low: float, high: float) -> str:
+    """Return half the width of an interval as a share of the value, such as "±3%"; "" if unknown.
+
+    A wide interval is told as a factor on both sides, such as a factor of 2.5.
+    """
+    if not (isfinite(low) and isfinite(high) and low > 0):
+        return ""
+    half = log(high / low) / 2
+    if half >= _WIDE:
+        return f"{_FACTOR}{exp(half):.2g}" if exp(half) < 100 else f"{_FACTOR}100 or more"
+    share = 100 * (high - low) / (2 * value)
+    return f"±{share:.1g}%" if 0 < share < 0.95 else f"±{share:.0f}%"
+
+
+def _agrees(ratio: Ratio, decimals: int) -> bool:
+    """Whether the verdict that the rounded interval states is that of the interval."""
+    low, high = (float(f"{bound:.{decimals}f}") for bound in (ratio.low, ratio.high))
+    rounded = replace(ratio, low=low, high=high, verdict=verdict_of(low, high))
+    return verdict_words(rounded) == verdict_words(ratio)
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)

@@ -1,0 +1,137 @@
+"""The Pareto points and the recommendations for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.measures.selection import NOT_REACHED
+from harness.report.intervals import mark, notes, plus_minus
+from harness.report.points import Scene, prepare, rows_of, scenes
+from harness.report.quantities import human
+from harness.report.recommendations import (
+    Recommendation,
+    optimism,
+    pareto_points,
+    recommendations,
+)
+
+_MOST_ROWS = 24
+_MOST_RIVALS = 6
+_WIDE = 100
+_CAPTION = (
+    "Chosen by recall on the tuning queries; the recall shown is of the held-out queries",
+    "Bold: nothing is better in both",
+)
+_NEAR = "*: within a factor of 2 of the harness's own limit"
+
+
+def print_frontiers(console: Console, table: pd.DataFrame) -> None:
+    """Print the Pareto points of each scene of the table, and the fastest at usual recalls.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    table
+        As from `harness.load_results`, or a part of it.
+    """
+    for scene in scenes(prepare(table)):
+        if scene.points.empty:
+            continue
+        console.print(pareto_table(scene, console.width))
+        console.print()
+        console.print(recommendation_lines(recommendations(scene)), highlight=False)
+        console.print()
+
+
+def pareto_table(scene: Scene, width: int = 120) -> Table:
+    """Return the Pareto points of a scene, those of the overall frontier in bold.
+
+    Below 100 columns, p99 and build time are left out so that names stay whole. Of many points
+    those that are recommended or on the overall frontier come first, then those of high recall.
+    """
+    points = pareto_points(scene)
+    worth = ["recommended", "overall", "held_out_recall"]
+    worthiest = points.sort_values(worth, kind="stable").tail(_MOST_ROWS)
+    shown = points[points.index.isin(worthiest.index)]
+    table = Table(
+        title=f"[bold]{escape(scene.dataset)}[/]: Pareto points",
+        caption=escape(". ".join([scene.conditions, *_CAPTION, *_notes(points, len(shown))])),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    wide = width >= _WIDE
+    table.add_column("algorithm", no_wrap=True, max_width=32)
+    table.add_column("parameters")
+    for name in (f"recall@{scene.k}", "QPS", "bytes/vec.", *(("p99", "build") if wide else ())):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows_of(shown):
+        table.add_row(*_cells(row, wide=wide), style="bold" if row["overall"] else "")
+    return table
+
+
+def recommendation_lines(found: Sequence[Recommendation]) -> Table:
+    """Return a line for each recommendation, and one on what choosing does to recall."""
+    lines = Table.grid(padding=(0, 1))
+    lines.add_column(no_wrap=True)
+    lines.add_column()
+    for one in found:
+        lines.add_row(f"fastest at recall {one.level:g}:", _sentence(one))
+    if found:
+        gap = optimism(found)
+        side = "higher" if gap >= 0 else "lower"
+        lines.add_row("", f"[dim]On the tuning queries, by which they were chosen, their recall is "
+                      f"{abs(gap):.4f} {side} on average.[/]")  # fmt: skip
+    return lines
+
+
+def _sentence(one: Recommendation) -> str:
+    row = one.row
+    low, high = row["held_out_recall_low"], row["held_out_recall_high"]
+    name = escape(f"{row['curve']} {row['words']}".strip())
+    speed = f"{human(one.qps)} queries/s {plus_minus(one.qps, one.qps_low, one.qps_high)}"
+    how = f" ({one.report})" if one.report != "cross-fitted" else ""
+    undecided = [f"{_listed(names)} ({words})" for words, names in one.undecided_names.items()]
+    facts = [
+        *([] if one.reached else [f"{NOT_REACHED}; fastest that may reach it"]),
+        f"[bold]{name}[/], recall {row['held_out_recall']:.3f} [{low:.3f}, {high:.3f}], "
+        f"{speed.strip()}{mark(row['qps_scope'])}{how}",
+        *([f"equal within 5 %: {_listed(one.equal_names)}"] if one.equal else []),
+        *([f"undecided: {', '.join(undecided)}"] if undecided else []),
+    ]
+    return "; ".join(facts).replace("may reach it;", "may reach it:")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_RIVALS
+    return ", ".join(map(escape, names[:_MOST_RIVALS])) + (f" and {more} more" if more > 0 else "")
+
+
+def _cells(row: Mapping[str, Any], *, wide: bool) -> list[str]:
+    more = [human(row["p99_ms"], "ms"), human(row["build_seconds"], "s")] if wide else []
+    half = (row["held_out_recall_high"] - row["held_out_recall_low"]) / 2
+    qps = f"{human(row['qps'])}{'*' if row['near_ceiling'] else ''}"
+    spread = plus_minus(row["qps"], row["qps_low"], row["qps_high"])
+    return [
+        escape(str(row["curve"])),
+        escape(str(row["words"])),
+        f"{row['held_out_recall']:.3f} ±{half:.3f}",
+        f"{qps} {spread}{mark(row['qps_scope'])}".strip(),
+        human(row["bytes_per_vector"]),
+        *more,
+    ]
+
+
+def _notes(points: pd.DataFrame, shown: int) -> list[str]:
+    """What the marks of the table mean, and what it lacks."""
+    found = notes(points["qps_scope"])
+    found += [_NEAR] if points["near_ceiling"].any() else []
+    return found + ([f"{len(points) - shown} more are not shown"] if len(points) > shown else [])

@@ -1,0 +1,60 @@
+"""QPS at equal conditions: points that were measured in different blocks are made comparable."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+
+_FIGURES = ("qps", "qps_low", "qps_high")
+_CONDITIONS = ("dataset", "k", "mode", "threads", "machine")
+
+
+def conditions_of(row: Row) -> tuple[Any, ...]:
+    """Return what two rows must have in common to be compared."""
+    return tuple(row[name] for name in _CONDITIONS)
+
+
+def adjust_qps(rows: Sequence[Row]) -> None:
+    """Set `qps` and its bounds to what each point would reach at the mean conditions of its group.
+
+    A group holds the rows of one dataset, k, mode, number of threads and machine. Its conditions
+    are the mean over its blocks of the reference index's log seconds; stale rows do not count
+    unless there are no others. A row whose own blocks were slower than that is raised by as much.
+    `measured_qps` keeps the QPS as measured; rows with a build without reference keep it as `qps`.
+    """
+    groups = defaultdict(list)
+    for row in rows:
+        if row["status"] == "ok":
+            row["measured_qps"] = row["qps"]
+            groups[conditions_of(row)].append(row)
+    for group in groups.values():
+        blocks = _references([row for row in group if not row["stale"]]) or _references(group)
+        if blocks:
+            _adjust(group, float(np.mean([np.mean(values) for values in blocks.values()])))
+
+
+def _references(rows: Iterable[Row]) -> dict[str, list[float]]:
+    """Block to the log seconds of the reference index that its builds recorded."""
+    blocks = defaultdict(list)
+    for block, reference in _builds(rows):
+        if block and math.isfinite(reference):
+            blocks[block].append(reference)
+    return blocks
+
+
+def _builds(rows: Iterable[Row]) -> Iterator[tuple[str, float]]:
+    for row in rows:
+        yield from zip(row["block_ids"], row["reference_log_seconds"].tolist(), strict=True)
+
+
+def _adjust(rows: Iterable[Row], conditions: float) -> None:
+    for row in rows:
+        own = float(np.mean(row["reference_log_seconds"]))
+        if math.isfinite(own):
+            row.update({name: row[name] * math.exp(own - conditions) for name in _FIGURES})

@@ -1,0 +1,146 @@
+"""A block: the indexes that are measured side by side, and the order of their turns.
+
+A block is plain data, so that it can be measured on another machine. Its members are built one
+after another and stay alive together. All queries once make a *cycle*; a cycle is cut into
+*windows* of queries; in a *round* every setting of every member answers the same window, each in
+its turn, in a fresh random order. So the machine's changes of speed and the difficulty of the
+queries hit all of them alike (a randomised block design, Fisher 1935, The Design of Experiments).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness.metric import Metric
+
+_WINDOW = 200
+_LEAST_WINDOW = 25
+TURN_SECONDS = 1.0
+"""A window is so short that the slowest setting answers it in about this time."""
+
+_LEAST_SECONDS = 0.25  # a fast setting makes further passes until it was timed for so long
+_MOST_PASSES = 4  # times the repeats asked for
+
+
+@dataclass(frozen=True)
+class AdapterSpec:
+    """How a worker makes an adapter: `module:class_name` below the plug-in roots.
+
+    `foreign` says how to call an adapter of another harness instead. `python` is the interpreter
+    of an isolated environment; None stands for the harness's own.
+    """
+
+    module: str
+    class_name: str
+    plugin_roots: tuple[str, ...] = ()
+    foreign: Mapping[str, Any] | None = None
+    python: str | None = None
+
+
+@dataclass(frozen=True)
+class SettingSpec:
+    """One search setting of a member, for k neighbours; `key` is that of its point."""
+
+    key: str
+    search: Mapping[str, Any]
+    k: int
+    repeats: int
+
+
+@dataclass(frozen=True)
+class MemberSpec:
+    """One build of one index and the settings it is searched under."""
+
+    title: str
+    adapter: AdapterSpec
+    build: Mapping[str, Any]
+    settings: tuple[SettingSpec, ...]
+    pausable: bool = True
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """What an executor needs to measure a block.
+
+    `dataset` is the path of the cached dataset and `fingerprint` what it must hold; `number` is
+    that of the builds. `search_seconds` and `timeout` are seconds for each setting; `memory_bytes`
+    is the limit of all members together, None for a share of what is free.
+    """
+
+    id: str
+    number: int
+    dataset: str
+    fingerprint: str
+    metric: Metric
+    mode: str
+    threads: int
+    build_threads: int
+    search_seconds: float
+    timeout: float
+    memory_bytes: int | None
+    members: tuple[MemberSpec, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> BlockSpec:
+        """Return the block that `to_json` wrote."""
+        members = tuple(_member_from_json(member) for member in data["members"])
+        return cls(**{**data, "members": members})
+
+    def only(self, members: Sequence[MemberSpec]) -> BlockSpec:
+        """Return the block with these members alone."""
+        return replace(self, members=tuple(members))
+
+
+def adapter_from_json(data: Mapping[str, Any]) -> AdapterSpec:
+    """Return the adapter that `dataclasses.asdict` wrote."""
+    return AdapterSpec(**{**data, "plugin_roots": tuple(data["plugin_roots"])})
+
+
+def _member_from_json(data: Mapping[str, Any]) -> MemberSpec:
+    settings = tuple(SettingSpec(**setting) for setting in data["settings"])
+    adapter = adapter_from_json(data["adapter"])
+    return MemberSpec(**{**data, "adapter": adapter, "settings": settings})
+
+
+def window_for(nq: int, pass_seconds: Sequence[float], *, one_by_one: bool) -> int:
+    """Return how many queries a window has.
+
+    All of them where they are not timed one by one: a batch stays whole. Else 200, or fewer if the
+    slowest setting would need more than `TURN_SECONDS`, but 25 at least.
+    """
+    if not one_by_one:
+        return nq
+    slowest = max([*pass_seconds, 1e-9]) / nq
+    fitting = max(_LEAST_WINDOW, min(_WINDOW, int(TURN_SECONDS / slowest)))
+    windows = max(1, round(nq / fitting))
+    return -(-nq // windows)
+
+
+def passes_for(repeats: int, pass_seconds: float, search_seconds: float) -> int:
+    """Return how many passes a setting makes in a block.
+
+    The repeats asked for; more where they would take less than a quarter of a second, up to four
+    times as many; fewer where they would take longer than `search_seconds`, but one at least.
+    """
+    seconds = max(pass_seconds, 1e-9)
+    wanted = max(repeats, min(_MOST_PASSES * repeats, round(_LEAST_SECONDS / seconds)))
+    return min(wanted, max(1, math.ceil(search_seconds / seconds)))
+
+
+def takes_part(cycle: int, cycles: int, passes: int) -> bool:
+    """Whether a setting of so many passes makes one in this cycle: evenly over the block."""
+    return (cycle + 1) * passes // cycles > cycle * passes // cycles
+
+
+def shuffled(count: int, rng: np.random.Generator) -> Iterator[int]:
+    """Yield 0 to count - 1 in a random order."""
+    yield from (int(i) for i in rng.permutation(count))

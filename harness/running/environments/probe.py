@@ -1,0 +1,119 @@
+"""Does an adapter import? Tried in a child process, so that nothing it does can reach us.
+
+The child imports the adapter's module and with it the library; what it says and how it ends is
+kept until the adapter's source, the library or Python changes.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.data.cache import cache_folder, cache_subfolder, written_whole
+from harness.registry.algorithms import AlgorithmDefinition
+from harness.results.identity import hash_of, source_sha256
+from harness.running.blocks import AdapterSpec
+from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
+from harness.running.executors.local import LocalExecutor, ProgramSpec
+from harness.running.executors.outcomes import ProgramOutcome
+from harness.running.plan import library_versions
+from harness.running.worker.importing import TASK
+
+_PROGRAM = "harness.running.worker.importing"
+_TIMEOUT_SECONDS = 60.0
+_SHOWN_CHARACTERS = 120
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How an import went: whether it did, and what is worth telling (empty: nothing)."""
+
+    imports: bool
+    note: str
+
+
+class Probes:
+    """The probes of one listing: entries that share a class are imported once for all of them."""
+
+    def __init__(self, environments: Environments) -> None:
+        self._environments = environments
+        self._found: dict[tuple[object, ...], Finding] = {}
+
+    def of(self, definition: AlgorithmDefinition) -> Finding:
+        """Import an adapter in a child process, unless its like was, and remember how it went."""
+        like = (definition.folder, definition.module, definition.requires, definition.isolated)
+        if like not in self._found:
+            self._found[like] = probe(definition, self._environments)
+        _remember(definition, self._environments, self._found[like])
+        return self._found[like]
+
+
+def probe(definition: AlgorithmDefinition, environments: Environments) -> Finding:
+    """Import an adapter in a child process."""
+    held = environments.of(definition)
+    if isinstance(held, EnvironmentFailed):
+        return Finding(False, held.reason)
+    executor = LocalExecutor(cache_folder())
+    return _finding(executor.run_program(_program(definition, held), lambda phase, task: None))
+
+
+def _remember(
+    definition: AlgorithmDefinition, environments: Environments, finding: Finding
+) -> None:
+    held = environments.of(definition)
+    if isinstance(held, EnvironmentFailed):
+        return
+    record = cache_subfolder("probes") / f"{_key(definition, held)}.json"
+    with written_whole(record) as temporary:
+        temporary.write_text(json.dumps(asdict(finding)))
+
+
+def remembered(definition: AlgorithmDefinition, environments: Environments) -> Finding | None:
+    """Return what the last probe found, if nothing has changed since."""
+    held = environments.of(definition)
+    if isinstance(held, EnvironmentFailed):
+        return None
+    record = cache_folder() / "probes" / f"{_key(definition, held)}.json"
+    try:
+        return Finding(**json.loads(record.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _key(definition: AlgorithmDefinition, environment: Environment | None) -> str:
+    folders = definition.source_folders
+    facts: Mapping[str, Any] = {
+        "name": definition.name,
+        "folders": [str(folder) for folder in folders],
+        "source": source_sha256(*folders),
+        "versions": library_versions(definition.requires, environment),
+        "python": [platform.python_version(), str(environment.folder if environment else "")],
+    }
+    return hash_of(facts)
+
+
+def _program(definition: AlgorithmDefinition, environment: Environment | None) -> ProgramSpec:
+    adapter = AdapterSpec(
+        module=definition.module,
+        class_name=definition.class_name,
+        plugin_roots=(str(definition.folder.root),),
+        foreign=definition.foreign_call(definition.metrics[0]),
+    )
+    python = str(environment.python) if environment else None
+    return ProgramSpec(_PROGRAM, asdict(adapter), (TASK,), _TIMEOUT_SECONDS, python)
+
+
+def _finding(outcome: ProgramOutcome) -> Finding:
+    if TASK in outcome.failed:
+        failure = outcome.failed[TASK]
+        words = {"error": "does not import", "crashed": "crashes at import"}
+        what = words.get(failure.status, f"{failure.status} at import")
+        return Finding(False, f"{what}: {failure.reason}")
+    printed = outcome.reports.get(TASK, {}).get("printed", "")
+    if printed.strip():
+        shown = " ".join(printed.split())[:_SHOWN_CHARACTERS]
+        return Finding(True, f"prints to stdout at import: {shown}")
+    return Finding(True, "")

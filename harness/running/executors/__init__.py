@@ -1,0 +1,1 @@
+"""Executors: they take a block as plain data and return what was measured."""

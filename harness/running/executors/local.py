@@ -1,0 +1,166 @@
+"""The executor of this machine: blocks, and programs that do not measure, in child processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.running.blocks import BlockSpec
+from harness.running.executors.block import BlockRun, OnPhase
+from harness.running.executors.outcomes import BlockOutcome, ProgramOutcome, TaskFailure
+from harness.running.machine.facts import (
+    free_memory_bytes,
+    machine_provenance,
+    source_provenance,
+)
+from harness.running.messages import Done, Failed, Message, Phase, Report, Start
+from harness.running.processes.child import Child, ChildGone, ChildSpec
+from harness.running.processes.folders import remove_abandoned
+from harness.text import clean
+
+_MEMORY_SHARE = 0.8
+_LOOK_SECONDS = 0.05
+
+
+class Executor(Protocol):
+    """Measures blocks; a cluster engine can stand in for the local one."""
+
+    def run_block(self, spec: BlockSpec, on_phase: OnPhase) -> Iterator[BlockOutcome]:
+        """Measure a block and yield its parts: one, if all members fit into memory together."""
+        ...
+
+
+@dataclass(frozen=True)
+class ProgramSpec:
+    """A program that does not measure, for one worker.
+
+    `module` holds its `main`; `spec` is what it works on, as plain data; `tasks` are those that it
+    reports on, each within `timeout` seconds. `python` is as in `AdapterSpec`.
+    """
+
+    module: str
+    spec: Mapping[str, Any]
+    tasks: tuple[str, ...]
+    timeout: float
+    python: str | None = None
+
+
+OnTask = Callable[[str, str | None], None]
+"""Gets what a program does, and the task that it does it for, if any."""
+
+
+class LocalExecutor:
+    """Runs blocks and programs in child processes of this machine.
+
+    Parameters
+    ----------
+    cache
+        Folder for compiled code (numba's), which outlives the workers.
+    examine
+        Called once, before the first block; what it returns is stored with every result.
+    """
+
+    def __init__(self, cache: Path, examine: Callable[[], Mapping[str, Any]] | None = None) -> None:
+        self._cache = cache
+        self._examine = examine
+        self._conditions: Mapping[str, Any] | None = None
+        remove_abandoned()
+
+    def run_block(self, spec: BlockSpec, on_phase: OnPhase) -> Iterator[BlockOutcome]:
+        """Measure a block; whatever the adapters do, no process of theirs is left."""
+        conditions = self._examined()
+        for outcome in BlockRun(spec, self._cache, on_phase).parts():
+            outcome.provenance = {
+                "machine": machine_provenance(),
+                "conditions": dict(conditions),
+                "source": source_provenance(),
+                "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            }
+            yield outcome
+
+    def run_program(self, spec: ProgramSpec, on_task: OnTask) -> ProgramOutcome:
+        """Run a program to its end; whatever it does, this returns and no process is left."""
+        outcome = ProgramOutcome()
+        limit = int(free_memory_bytes() * _MEMORY_SHARE)
+        child = Child(ChildSpec(spec.module, 1, limit, None, spec.python, self._cache))
+        try:
+            _Following(child, spec, limit, on_task, outcome).follow()
+        finally:
+            child.end()
+            outcome.log_tail = child.log_tail
+        return outcome
+
+    def _examined(self) -> Mapping[str, Any]:
+        if self._conditions is None:
+            self._conditions = self._examine() if self._examine is not None else {}
+        return self._conditions
+
+
+class _Following:
+    """Follows one program from its first message to its last."""
+
+    def __init__(
+        self, child: Child, spec: ProgramSpec, limit: int, on_task: OnTask, outcome: ProgramOutcome
+    ) -> None:
+        self._child = child
+        self._spec = spec
+        self._limit = limit
+        self._on_task = on_task
+        self._outcome = outcome
+        self._phase, self._task = "load", None  # type: str, str | None
+        self._next_look = 0.0
+
+    def follow(self) -> None:
+        """Take its messages until it is done or breaks a limit."""
+        try:
+            self._child.send(Start(self._spec.spec))
+            began = time.monotonic()
+            while not isinstance(message := self._next(began), Done):
+                self._take(message)
+                began = time.monotonic()
+        except ChildGone as gone:
+            reason = gone.reason if gone.status == "timeout" else f"{gone.reason} in {self._phase}"
+            self._blame(TaskFailure(gone.status, clean(reason), self._phase))
+
+    def _next(self, began: float) -> Message:
+        try:
+            return self._child.receive(began + self._spec.timeout, self._watch)
+        except TimeoutError:
+            reason = f"{self._phase} took longer than the timeout of {self._spec.timeout:g} s"
+            raise ChildGone("timeout", reason) from None
+
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Phase):
+            self._phase, self._task = clean(message.phase, 200), self._known(message.task)
+            self._on_task(self._phase, self._task)
+        elif isinstance(message, Report) and message.task in self._spec.tasks:
+            self._outcome.reports[message.task] = message.found
+        elif isinstance(message, Failed):
+            failure = TaskFailure(message.status, clean(message.reason), self._phase)
+            task = self._known(message.task)
+            for key in self._spec.tasks if task is None else [task]:
+                self._outcome.failed[key] = failure
+        else:
+            raise ChildGone("error", f"{type(message).__name__} came out of turn")
+
+    def _known(self, task: str | None) -> str | None:
+        return task if task in self._spec.tasks else None
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_SECONDS
+        if self._child.look_at_memory() > self._limit:
+            peak, limit = self._child.peak_bytes / 2**20, self._limit / 2**20
+            text = f"{peak:,.0f} MiB, more than the limit of {limit:,.0f} MiB,"
+            raise ChildGone("out_of_memory", text)
+
+    def _blame(self, failure: TaskFailure) -> None:
+        """Fail the active task, or all of them if none was active."""
+        for key in self._spec.tasks if self._task is None else [self._task]:
+            if key not in self._outcome.reports:
+                self._outcome.failed.setdefault(key, failure)

@@ -1,0 +1,344 @@
+"""A member of a block: its worker, its settings, and what was measured of them so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.running.blocks import MemberSpec, SettingSpec
+from harness.running.executors.outcomes import Measured, TaskFailure
+from harness.running.messages import (
+    Answered,
+    Built,
+    Close,
+    Done,
+    Failed,
+    Message,
+    Phase,
+    TakeTurn,
+)
+from harness.running.processes.child import Child, ChildGone
+from harness.running.worker.answers import WrongAnswer, require_valid
+from harness.text import clean
+
+_PHASES = ("prepare", "build")
+_STATUSES = ("error", "wrong_answer", "out_of_memory")
+_LEAST_SECONDS = 1e-9
+_LEAVING_SECONDS = 5.0
+_BROKEN = "broke the protocol of its channel"
+
+Watch = Callable[["Member", bool], None]
+"""Called again and again while a member works; True: look at it whatever was seen before."""
+
+
+class NoSpace(Exception):
+    """The members do not fit into memory together: the last one has to wait for another part."""
+
+
+class Setting:
+    """A search setting of a member on its way through the rounds."""
+
+    def __init__(self, number: int, spec: SettingSpec, nq: int, n: int) -> None:
+        self.number = number
+        self.spec = spec
+        self._nq, self._n = nq, n
+        self.failure: TaskFailure | None = None
+        self.seconds_spent = 0.0
+        self.pass_seconds = 0.0
+        self.index_bytes = 0
+        self.owed: list[tuple[int, int]] = []
+        self._times: list[NDArray[np.float64]] = []
+        self._walls: list[float] = []
+        self._cycles: list[int] = []
+        self._ids: list[NDArray[np.integer[Any]]] = []
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not failed."""
+        return self.failure is None
+
+    @property
+    def passes(self) -> int:
+        """How many passes were begun."""
+        return len(self._times)
+
+    def begin_pass(self, cycle: int) -> None:
+        """Make room for one more pass."""
+        self._times.append(np.full(self._nq, np.nan))
+        self._walls.append(0.0)
+        self._cycles.append(cycle)
+        self._ids.append(np.full((self._nq, self.spec.k), -1, dtype=np.int32))
+
+    def check(self, answer: Answered, asked: int, turn: int) -> None:
+        """Hold an answer to what was asked.
+
+        Raises
+        ------
+        ChildGone
+            If the worker's side of the protocol is broken.
+        WrongAnswer
+            If the ids are no valid answer.
+        """
+        n = len(answer.seconds)
+        sound = (
+            answer.turn == turn
+            and answer.seconds.shape == (n,)
+            and answer.seconds.dtype == np.float64
+            and answer.ids.shape == (n, self.spec.k)
+            and answer.ids.dtype.kind == "i"
+            and 1 <= n <= asked
+            and bool(np.isfinite(answer.seconds).all() and (answer.seconds >= 0).all())
+            and 0 <= answer.wall < float("inf")
+        )
+        if not sound:
+            raise ChildGone("error", f"{_BROKEN}: no answer to what was asked")
+        require_valid(answer.ids.astype(np.int64, copy=False), self._n)
+
+    def take(self, answer: Answered, queries: NDArray[np.intp]) -> None:
+        """Keep the times and ids of queries of the last pass."""
+        self._times[-1][queries] = np.maximum(answer.seconds, _LEAST_SECONDS)
+        self._walls[-1] += max(answer.wall, _LEAST_SECONDS)
+        if answer.ids.dtype.itemsize > self._ids[-1].dtype.itemsize:
+            self._ids[-1] = self._ids[-1].astype(answer.ids.dtype)
+        self._ids[-1][queries] = answer.ids
+
+    def end_pass(self) -> None:
+        """Keep the ids of a pass only if they differ from those of the first."""
+        if len(self._ids) > 1 and np.array_equal(self._ids[0], self._ids[-1]):
+            self._ids[-1] = self._ids[0]
+
+    def measured(
+        self, facts: Mapping[str, Any], diagnostics: Mapping[str, Mapping[str, NDArray[Any]]]
+    ) -> Measured:
+        """Return what was measured."""
+        same = all(ids is self._ids[0] for ids in self._ids)
+        own = {
+            "index_bytes": self.index_bytes,
+            "repeats_asked": self.spec.repeats,
+        }
+        return Measured(
+            times=np.stack(self._times),
+            walls=np.array(self._walls),
+            cycles=np.array(self._cycles, dtype=np.int16),
+            neighbors=self._ids[0][None] if same else np.stack(self._ids),
+            facts={**facts, **own},
+            diagnostics=diagnostics,
+        )
+
+
+@dataclass
+class Member:
+    """A member whose worker runs, or is paused."""
+
+    spec: MemberSpec
+    child: Child
+    settings: tuple[Setting, ...]
+    timeout: float
+    built: Built | None = None
+    used_bytes: int = 0
+    diagnostics: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
+    libraries: Mapping[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    gone: bool = False
+    phase: str = "load"
+    active: Setting | None = None
+
+    @property
+    def alive_settings(self) -> list[Setting]:
+        """The settings that have not failed."""
+        return [setting for setting in self.settings if setting.is_alive]
+
+    def pause(self) -> None:
+        """Stop its processes, if it can bear that."""
+        if self.spec.pausable:
+            self.child.tree.pause()
+
+    def resume(self) -> None:
+        """Let its processes go on."""
+        if self.child.tree.is_paused:
+            self.child.tree.resume()
+
+    def ask(self, request: Message, phase: str, watch: Watch, active: Setting | None) -> Message:
+        """Let it work on a request and return the answer, which may be `Failed`.
+
+        Raises
+        ------
+        ChildGone
+            If it ended, hung or broke the protocol. `fail` then blames the active setting.
+        """
+        self.phase, self.active = "wait", None
+        if self.child.tree.exit_code is not None:
+            raise self.child.gone()
+        self.phase, self.active = phase, active
+        began = time.monotonic()
+        self.resume()
+        try:
+            self.child.send(request)
+            return self._answer(watch, began)
+        finally:
+            if active is not None:
+                active.seconds_spent += time.monotonic() - began
+
+    def _answer(self, watch: Watch, began: float) -> Message:
+        spent = self.active.seconds_spent if self.active is not None else 0.0
+        deadline = began + self.timeout - spent
+        while True:
+            try:
+                message = self.child.receive(deadline, lambda: watch(self, False))
+            except TimeoutError:
+                reason = f"{self.phase} took longer than the timeout of {self.timeout:g} s"
+                raise ChildGone("timeout", reason) from None
+            if not isinstance(message, Phase):
+                return message
+            if message.phase not in _PHASES or message.task is not None:
+                raise ChildGone("error", f"{_BROKEN}: an unknown phase")
+            self.phase, deadline = message.phase, time.monotonic() + self.timeout
+            watch(self, False)
+
+    def wait_for_load(self, watch: Watch) -> Message:
+        """Return its answer to `Start`, which was sent when it was started."""
+        self.phase, self.active = "load", None
+        return self._answer(watch, time.monotonic() - self.child.seconds)
+
+    def ask_to_leave(self) -> bool:
+        """Ask the worker to close; return whether it says that it does."""
+        self.phase, self.active = "close", None
+        try:
+            self.resume()
+            self.child.send(Close())
+            answer = self.child.receive(time.monotonic() + _LEAVING_SECONDS, lambda: None)
+        except (ChildGone, TimeoutError):
+            return False
+        return isinstance(answer, Done)
+
+    def replace_worker(self, other: Member) -> None:
+        """Go on with the worker of another member that has loaded the same."""
+        self.child, self.gone, self.built = other.child, other.gone, None
+        self.phase, self.active = other.phase, None
+
+    def time_turn(self, request: TakeTurn, setting: Setting, watch: Watch) -> NDArray[np.float64]:
+        """Let a setting take a turn of which only the seconds `(n,)` of the queries count."""
+        answer = self.ask(request, "search", watch, setting)
+        self.pause()
+        if not isinstance(answer, Answered):
+            raise unexpected(answer)
+        setting.check(answer, request.stop - request.start, request.turn)
+        return np.asarray(np.maximum(answer.seconds, _LEAST_SECONDS), dtype=np.float64)
+
+    def turn(
+        self, request: TakeTurn, setting: Setting, queries: NDArray[np.intp], watch: Watch
+    ) -> int:
+        """Let a setting take its turn; return how many of the queries it answered.
+
+        Raises
+        ------
+        ChildGone
+            If the worker ended, hung or broke the protocol.
+        """
+        answer = self.ask(request, "search", watch, setting)
+        self.pause()
+        self.child.require_silent()
+        watch(self, True)
+        if isinstance(answer, Failed):
+            self.fail_setting(answer, setting)
+            return len(queries)
+        if not isinstance(answer, Answered):
+            raise unexpected(answer)
+        try:
+            setting.check(answer, len(queries), request.turn)
+        except WrongAnswer as wrong:
+            self.fail_setting(Failed("wrong_answer", str(wrong)), setting)
+            return len(queries)
+        answered = len(answer.seconds)
+        setting.take(answer, queries[:answered])
+        return answered
+
+    def fail(self, gone: ChildGone) -> None:
+        """Fail the active setting, or all of them if none was active; the worker is lost."""
+        status, reason = gone.status, gone.reason
+        if status in ("crashed", "out_of_memory"):
+            reason = f"{reason} in {self.phase}"
+        failure = self._failure(status, reason)
+        for setting in self.alive_settings if self.active is None else [self.active]:
+            setting.failure = setting.failure or failure
+        self.gone = True
+
+    def fail_setting(self, told: Failed, setting: Setting) -> None:
+        """Fail one setting; the worker goes on."""
+        status = told.status if told.status in _STATUSES else "error"
+        setting.failure = setting.failure or self._failure(status, told.reason)
+
+    def fail_all(self, told: Failed) -> None:
+        """Fail every setting, for what the worker said."""
+        for setting in self.alive_settings:
+            self.fail_setting(told, setting)
+
+    def _failure(self, status: str, reason: str) -> TaskFailure:
+        return TaskFailure(
+            status=status,
+            reason=clean(reason),
+            phase=self.phase,
+            log_tail=self.child.log_tail,
+            peak_bytes=self.child.peak_bytes,
+            seconds=self.child.seconds,
+        )
+
+    def left_over(self) -> MemberSpec | None:
+        """Return the member with the settings that have neither failed nor finished."""
+        left = tuple(setting.spec for setting in self.alive_settings)
+        return replace(self.spec, settings=left) if left else None
+
+    def facts(self) -> dict[str, Any]:
+        """Return the figures of the build."""
+        assert self.built is not None
+        return {
+            "seed": self.built.seed,
+            "prepare_seconds": self.built.prepare_seconds,
+            "build_seconds": self.built.build_seconds,
+            "measured_index_bytes": self.built.measured_index_bytes,
+            "libraries": self.libraries,
+            "warnings": [clean(text, 300) for text in [*self.warnings, *self.child.warnings()]],
+            "peak_bytes": self.child.peak_bytes,
+        }
+
+
+def unexpected(message: Message) -> ChildGone:
+    """Return the failure of a worker that answered something else than was asked."""
+    kind = type(message).__name__
+    return ChildGone("error", f"{_BROKEN}: {kind} came out of turn")
+
+
+def nested(tables: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
+    """Return `table/column` names as `{table: {column: values}}`.
+
+    Raises
+    ------
+    ChildGone
+        If a name or a column is none that can be stored.
+    """
+    found: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, values in tables.items():
+        table, _, column = name.partition("/")
+        names = (table, column)
+        if values.ndim != 1 or not all(n.strip(". ") and not set(n) & set("/\0") for n in names):
+            raise ChildGone("error", f"{_BROKEN}: an unknown diagnostic")
+        found.setdefault(table, {})[column] = np.array(values)
+    return found
+
+
+def settings_of(spec: MemberSpec, nq: int, n: int) -> tuple[Setting, ...]:
+    """Return the settings of a member, none of them measured."""
+    return tuple(Setting(i, setting, nq, n) for i, setting in enumerate(spec.settings))
+
+
+def alive(members: Sequence[Member]) -> Iterator[tuple[Member, Setting]]:
+    """Yield every setting that has not failed, with its member, of members that are there."""
+    for member in members:
+        if not member.gone:
+            for setting in member.alive_settings:
+                yield member, setting

@@ -1,0 +1,71 @@
+"""What an executor returns: the settings that were measured, and how the others failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class TaskFailure:
+    """How a setting or a task failed; `phase` is what went on when it did.
+
+    `log_tail` is what the process wrote last, `peak_bytes` the most memory that it took, `seconds`
+    how long it lived.
+    """
+
+    status: str
+    reason: str
+    phase: str
+    log_tail: str = ""
+    peak_bytes: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one setting in one build.
+
+    `times` is `(passes, nq)` and `walls` `(passes,)`, float64 seconds; `cycles` is `(passes,)`, the
+    cycle of each pass; `neighbors` is `(a, nq, k)`: a = 1, or `passes` where the answers differed.
+    """
+
+    times: NDArray[np.float64]
+    walls: NDArray[np.float64]
+    cycles: NDArray[np.int16]
+    neighbors: NDArray[np.integer[Any]]
+    facts: Mapping[str, Any]
+    diagnostics: Mapping[str, Mapping[str, NDArray[Any]]]
+
+
+@dataclass
+class BlockOutcome:
+    """What became of a block, or of the part of one that fitted into memory.
+
+    `finished` and `failed` are by the key of the setting. A setting in neither was not to blame for
+    the end of its process and comes in a later part. `reference_times` are the seconds per query of
+    the reference index in each of its turns.
+    """
+
+    id: str
+    number: int
+    window: int = 1
+    reference_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    finished: dict[str, Measured] = field(default_factory=dict)
+    failed: dict[str, TaskFailure] = field(default_factory=dict)
+    seconds: float = 0.0
+    silent_seconds: float = 0.0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class ProgramOutcome:
+    """What became of a program that does not measure: reports and failures by task."""
+
+    reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    failed: dict[str, TaskFailure] = field(default_factory=dict)
+    log_tail: str = ""

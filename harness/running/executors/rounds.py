@@ -1,0 +1,150 @@
+"""The rounds of a block: who has its turn when, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.running.blocks import (
+    TURN_SECONDS,
+    BlockSpec,
+    passes_for,
+    shuffled,
+    takes_part,
+    window_for,
+)
+from harness.running.executors.member import Member, NoSpace, Setting, Watch, alive
+from harness.running.messages import TakeTurn
+from harness.running.processes.child import ChildGone
+
+_REFERENCE_QUERIES = 200
+_SLOW_TURN = 2.0  # a turn ends after so many times the time that a window should take
+_UNLIMITED = float(1 << 31)
+
+OnRound = Callable[[str, str, str | None], None]
+Lose = Callable[[Member, ChildGone | None], None]
+"""Ends a member: failed, or set aside until another part if it only lacked memory (None)."""
+
+
+class Rounds:
+    """Runs the rounds of one part of a block.
+
+    Attributes
+    ----------
+    window
+        Queries of a window.
+    """
+
+    def __init__(
+        self,
+        spec: BlockSpec,
+        order: NDArray[np.intp],
+        rng: np.random.Generator,
+        watch: Watch,
+        lose: Lose,
+        on_phase: OnRound,
+    ) -> None:
+        self._spec = spec
+        self._order = order
+        self._rng = rng
+        self._watch = watch
+        self._lose = lose
+        self._on_phase = on_phase
+        self._one_by_one = spec.mode == "single" and spec.threads == 1
+        self._turns = 0
+        self._reference_times: list[float] = []
+        self.window = 1
+
+    def reference_times(self) -> NDArray[np.float64]:
+        """Return the seconds per query of the reference index in each of its turns."""
+        return np.array(self._reference_times)
+
+    def run(self, reference: Member, members: Sequence[Member]) -> None:
+        """Give every setting its turns until each has made its passes."""
+        passes = {
+            id(setting): passes_for(
+                setting.spec.repeats, setting.pass_seconds, self._spec.search_seconds
+            )
+            for _, setting in alive(members)
+        }
+        seconds = [setting.pass_seconds for _, setting in alive(members)]
+        self.window = window_for(len(self._order), seconds, one_by_one=self._one_by_one)
+        cycles = max(passes.values())
+        for cycle in range(cycles):
+            self._on_phase("", f"cycle {cycle + 1} of {cycles}", None)
+            taking = [
+                (member, setting)
+                for member, setting in alive(members)
+                if takes_part(cycle, cycles, passes[id(setting)])
+            ]
+            self._run_cycle(cycle, reference, taking)
+
+    def _run_cycle(
+        self, cycle: int, reference: Member, taking: Sequence[tuple[Member, Setting]]
+    ) -> None:
+        """All queries once, window after window, and what slow settings still owe."""
+        for _, setting in taking:
+            setting.begin_pass(cycle)
+        for start in range(0, len(self._order), self.window):
+            stop = min(start + self.window, len(self._order))
+            self._round(reference, taking, (start, stop))
+        while owing := [one for one in _at_work(taking) if one[1].owed]:
+            self._round(reference, owing, None)
+        for _, setting in _at_work(taking):
+            setting.end_pass()
+
+    def _round(
+        self,
+        reference: Member,
+        taking: Sequence[tuple[Member, Setting]],
+        window: tuple[int, int] | None,
+    ) -> None:
+        """One turn for each, in a random order; None: what is owed.
+
+        The reference has one turn in every window of every cycle, as its times are stored.
+        """
+        for i in shuffled(len(taking) + (window is not None), self._rng):
+            if i == len(taking):
+                self._reference_turn(reference)
+                continue
+            member, setting = taking[i]
+            if member.gone or not setting.is_alive:
+                continue
+            start, stop = window if window is not None else setting.owed.pop(0)
+            self._turn(member, setting, start, stop)
+
+    def _turn(self, member: Member, setting: Setting, start: int, stop: int) -> None:
+        limit = _SLOW_TURN * TURN_SECONDS if self._one_by_one else _UNLIMITED
+        self._turns += 1
+        request = TakeTurn(self._turns, setting.number, start, stop, limit)
+        try:
+            answered = member.turn(request, setting, self._order[start:stop], self._watch)
+        except ChildGone as gone:
+            self._lose(member, gone)
+        except NoSpace:
+            self._lose(member, None)
+        else:
+            if answered < stop - start:
+                setting.owed.append((start + answered, stop))
+
+    def _reference_turn(self, reference: Member) -> None:
+        """A turn of the reference index; a block that has lost it goes on without."""
+        if reference.gone:
+            return
+        self._turns += 1
+        stop = min(_REFERENCE_QUERIES, len(self._order))
+        request = TakeTurn(self._turns, 0, 0, stop, _UNLIMITED)
+        try:
+            seconds = reference.time_turn(request, reference.settings[0], self._watch)
+        except ChildGone as gone:
+            self._lose(reference, gone)
+        else:
+            self._reference_times.append(float(np.median(seconds)))
+
+
+def _at_work(
+    taking: Sequence[tuple[Member, Setting]],
+) -> Iterator[tuple[Member, Setting]]:
+    return ((m, s) for m, s in taking if not m.gone and s.is_alive)

@@ -1,0 +1,170 @@
+"""Is this machine fit to measure on? Findings with reasons and fixes, and a grade."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import psutil
+
+from harness.running.machine.cpus import allotted_cpus
+from harness.running.machine.facts import free_memory_bytes, machine_provenance, throttle_counts
+from harness.running.worker.pools import POOL_VARIABLES
+
+Level = Literal["good", "note", "warning", "unfit"]
+_LEVELS: tuple[Level, ...] = ("good", "note", "warning", "unfit")
+GRADES = {"good": "A", "note": "B", "warning": "C", "unfit": "D"}
+
+_BUSY_SECONDS = 0.5
+_BUSY_WARNING, _BUSY_UNFIT = 0.15, 0.5
+_STEAL_WARNING = 0.02
+_NOISE_WARNING, _NOISE_UNFIT = 0.05, 0.20
+_NOISE_SAMPLES = 60
+_FREE_MEMORY_WARNING = 2 << 30
+_THROTTLE_FIXES = {
+    "quota": "raise the container's quota above the suite's threads",
+    "heat": "better cooling, or fewer processors at work",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: what was found, how bad it is, and what to do about it."""
+
+    topic: str
+    level: Level
+    found: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All findings and the grade of the worst: A (good), B (notes), C (warnings), D (unfit)."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def grade(self) -> str:
+        worst = max(self.findings, key=lambda finding: _LEVELS.index(finding.level))
+        return GRADES[worst.level]
+
+    @property
+    def fit(self) -> bool:
+        """Whether `--strict` lets a run begin."""
+        return self.grade != "D"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data, stored with every result of the run."""
+        return {"grade": self.grade, "findings": [asdict(finding) for finding in self.findings]}
+
+
+def diagnose() -> Diagnosis:
+    """Look at the machine; takes about two seconds."""
+    facts = machine_provenance()
+    throttled = throttle_counts()
+    return Diagnosis(
+        (
+            *_load(),
+            _noise(),
+            *_frequency(facts),
+            _smt(facts),
+            *_throttling(throttled, throttle_counts()),
+            _memory(),
+            _thread_variables(),
+        )
+    )
+
+
+def _load() -> Iterator[Finding]:
+    """What others use of our processors, and what the hypervisor takes away."""
+    before = psutil.cpu_times(percpu=False)
+    own = time.process_time()
+    busy = psutil.cpu_percent(interval=_BUSY_SECONDS, percpu=True)
+    after = psutil.cpu_times(percpu=False)
+    cpus = [cpu for cpu in allotted_cpus() if cpu < len(busy)]
+    share = float(np.mean([busy[cpu] for cpu in cpus])) / 100 - (time.process_time() - own)
+    level = _graded(share, _BUSY_WARNING, _BUSY_UNFIT)
+    fix = "" if level == "good" else "stop what else runs here, or wait"
+    yield Finding("load", level, f"processors {max(0, share):.0%} busy with other work", fix)
+    total = sum(after) - sum(before)
+    steal = (getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)) / max(total, 1e-9)
+    if steal > _STEAL_WARNING:
+        text = f"{steal:.0%} of the time is taken by other virtual machines"
+        yield Finding("steal", "warning", text, "measure on a dedicated machine")
+
+
+def _noise() -> Finding:
+    """The spread of a fixed kernel: what a measurement cannot be more precise than."""
+    rows = np.random.default_rng(0).standard_normal((2000, 64)).astype(np.float32)
+    query = rows[0].copy()
+    seconds = np.empty(_NOISE_SAMPLES)
+    for i in range(_NOISE_SAMPLES):
+        began = time.perf_counter()
+        for _ in range(50):
+            np.argsort(rows @ query)
+        seconds[i] = time.perf_counter() - began
+    middle = np.median(seconds)
+    spread = float((np.quantile(seconds, 0.9) - np.quantile(seconds, 0.1)) / middle)
+    level = _graded(spread, _NOISE_WARNING, _NOISE_UNFIT)
+    text = f"a fixed kernel of {middle * 1e3:.1f} ms varies by {spread:.0%} (10th to 90th centile)"
+    fix = "" if level == "good" else "take more builds, compare only what ran side by side"
+    return Finding("noise", level, text, fix)
+
+
+def _frequency(facts: dict[str, Any]) -> Iterator[Finding]:
+    governor = facts["governor"]
+    if governor == "unknown":
+        yield Finding("governor", "note", "the frequency governor cannot be read")
+    elif governor == "performance":
+        yield Finding("governor", "good", "performance")
+    else:
+        yield Finding("governor", "warning", governor, "cpupower frequency-set -g performance")
+    if facts["boost"] == "1":
+        fix = "cpufreq/boost 0, or intel_pstate/no_turbo 1, in /sys/devices/system/cpu"
+        yield Finding("boost", "note", "the clock may rise above its base, and fall with heat", fix)
+
+
+def _smt(facts: dict[str, Any]) -> Finding:
+    if facts["threads_per_core"] > 1:
+        text = f"{facts['threads_per_core']} hardware threads share a core"
+        return Finding("SMT", "note", text, "echo off > /sys/devices/system/cpu/smt/control")
+    return Finding("SMT", "good", "one hardware thread per core")
+
+
+def _throttling(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[Finding]:
+    """Whether a container's quota has held us back, or heat the processor: now, or ever."""
+    for cause, count in after.items():
+        times = count - before.get(cause, 0)
+        if times:
+            text = f"held back by {cause} {times:,} times while we looked"
+            yield Finding(cause, "warning", text, _THROTTLE_FIXES[cause])
+        elif count:
+            text = f"held back {count:,} times since it started, not while we looked"
+            yield Finding(cause, "note", text, _THROTTLE_FIXES[cause])
+        else:
+            yield Finding(cause, "good", "never held back")
+
+
+def _memory() -> Finding:
+    free = free_memory_bytes()
+    text = f"{free / 2**30:.1f} GiB free, {psutil.swap_memory().used / 2**30:.1f} GiB swapped"
+    level: Level = "warning" if free < _FREE_MEMORY_WARNING else "good"
+    return Finding("memory", level, text, "" if level == "good" else "free some memory")
+
+
+def _thread_variables() -> Finding:
+    present = sorted(name for name in POOL_VARIABLES if name in os.environ)
+    if not present:
+        return Finding("threads", "good", "no thread variable is set from outside")
+    text = ", ".join(f"{name}={os.environ[name]}" for name in present)
+    return Finding("threads", "note", f"{text}: the harness overrides them in its workers")
+
+
+def _graded(value: float, warning: float, unfit: float) -> Level:
+    if value >= unfit:
+        return "unfit"
+    return "warning" if value >= warning else "good"

@@ -1,0 +1,168 @@
+"""The machine that measures: what keys need of it, and all that a sceptic would ask."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from harness.results.identity import Machine
+from harness.running.machine.cpus import allotted_cpus
+
+_CGROUP = Path("/sys/fs/cgroup")
+_CPU = Path("/sys/devices/system/cpu")
+_GIB = 2**30
+
+
+@lru_cache(maxsize=1)
+def this_machine() -> Machine:
+    """Return what of this machine goes into keys."""
+    return Machine(cpu=cpu_model(), cores=allotted_cores(), memory_bytes=memory_limit_bytes())
+
+
+def allotted_cores() -> int:
+    """Return the cores that can be used at once: the affinity mask, cut by a container's quota."""
+    cores = len(allotted_cpus())
+    quota = _cpu_quota()
+    return max(1, min(cores, int(quota))) if quota else cores
+
+
+def cpu_model() -> str:
+    """Return the processor's name as the kernel gives it."""
+    for line in _lines(Path("/proc/cpuinfo")):
+        if line.startswith("model name"):
+            return " ".join(line.partition(":")[2].split())
+    return platform.processor() or platform.machine()
+
+
+def memory_limit_bytes() -> int:
+    """Return the memory that can be used: the machine's, or a container's limit, in whole GiB."""
+    total = psutil.virtual_memory().total
+    limit = _first_line(_CGROUP / "memory.max")
+    if limit.isdigit():
+        total = min(total, int(limit))
+    return round(total / _GIB) * _GIB
+
+
+def free_memory_bytes() -> int:
+    """Return the memory that a child can take now without swapping."""
+    return int(psutil.virtual_memory().available)
+
+
+@lru_cache(maxsize=1)
+def machine_provenance() -> dict[str, Any]:
+    """Return all that is known of the machine; nothing in it names a user or a host."""
+    return {
+        "cpu": cpu_model(),
+        "cores": allotted_cores(),
+        "cpus": list(allotted_cpus()),
+        "threads_per_core": _threads_per_core(),
+        "flags": _cpu_flags(),
+        "caches": _caches(),
+        "ram_bytes": psutil.virtual_memory().total,
+        "memory_limit_bytes": memory_limit_bytes(),
+        "cpu_quota": _cpu_quota(),
+        "kernel": platform.release(),
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "governor": _governors() or "unknown",
+        "smt": _first_line(_CPU / "smt/active") or "unknown",
+        "boost": _boost() or "unknown",
+    }
+
+
+def throttle_counts() -> dict[str, int]:
+    """Return how often quota and heat held us back since the system, or the container, started.
+
+    A cause that cannot be read is left out. The heat is that of our processor which had most of it.
+    """
+    found = {}
+    for line in _lines(_CGROUP / "cpu.stat"):
+        name, _, value = line.partition(" ")
+        if name == "nr_throttled" and value.isdigit():
+            found["quota"] = int(value)
+    counts = [
+        _first_line(_CPU / f"cpu{cpu}/thermal_throttle/{part}_throttle_count")
+        for cpu in allotted_cpus()
+        for part in ("core", "package")
+    ]
+    known = [int(count) for count in counts if count.isdigit()]
+    return {**found, "heat": max(known)} if known else found
+
+
+@lru_cache(maxsize=1)
+def source_provenance() -> dict[str, Any]:
+    """Return the git commit of the clone that the harness runs from, and whether it is changed."""
+    folder = Path(__file__).resolve().parents[3]
+    if not (folder / ".git").exists():
+        return {"commit": None, "dirty": None}
+    commit = _git(folder, "rev-parse", "HEAD")
+    dirty = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": None if dirty is None else bool(dirty)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _governors() -> str:
+    """The governor of our processors; where they have several, all of them."""
+    files = (_CPU / f"cpu{cpu}/cpufreq/scaling_governor" for cpu in allotted_cpus())
+    return ", ".join(sorted({governor for file in files if (governor := _first_line(file))}))
+
+
+def _boost() -> str:
+    """Whether the clock may rise above its base: 1 or 0, or nothing if that cannot be read."""
+    turned_off = _first_line(_CPU / "intel_pstate/no_turbo")
+    return _first_line(_CPU / "cpufreq/boost") or {"0": "1", "1": "0"}.get(turned_off, "")
+
+
+def _cpu_quota() -> float | None:
+    quota, _, period = _first_line(_CGROUP / "cpu.max").partition(" ")
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None
+
+
+def _threads_per_core() -> int:
+    siblings = _first_line(_CPU / "cpu0/topology/thread_siblings_list")
+    return max(1, len(siblings.replace("-", ",").split(","))) if siblings else 1
+
+
+def _cpu_flags() -> list[str]:
+    for line in _lines(Path("/proc/cpuinfo")):
+        if line.startswith(("flags", "Features")):
+            return sorted(line.partition(":")[2].split())
+    return []
+
+
+def _caches() -> dict[str, str]:
+    found = {}
+    for index in sorted((_CPU / "cpu0/cache").glob("index*")):
+        name = f"L{_first_line(index / 'level')} {_first_line(index / 'type')}"
+        found[name] = _first_line(index / "size")
+    return found
+
+
+def _first_line(path: Path) -> str:
+    lines = _lines(path)
+    return lines[0].strip() if lines else ""
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []

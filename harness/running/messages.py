@@ -1,0 +1,346 @@
+"""The messages between the harness and a worker, and the private pipe that carries them.
+
+A message is a frozen dataclass. On the pipe it is one frame: two sizes, the fields as JSON, and the
+arrays as raw bytes. Nothing is pickled. The worker's side shares its process with an adapter, so
+the parent trusts no frame: sizes are bounded, the kind must be known, every field is checked
+against its type, and a message that does not fit raises `ProtocolError`.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SIZES = struct.Struct("<IQ")  # bytes of JSON, bytes of arrays
+_MOST_JSON_BYTES = 16 << 20
+_MOST_ARRAY_BYTES = 4 << 30
+_PLAIN_KINDS = "biufU"
+_READ_BYTES = 1 << 20
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class ProtocolError(Exception):
+    """The other side sent what is no message, or not one that may come now."""
+
+
+# ---- from the harness to a worker ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Start:
+    """The first message: what the program is to work on, as plain data of its own specification."""
+
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class BuildIndex:
+    """Prepare and fit; answered by `Built`."""
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """Make a setting ready by untimed queries; answered by `Answered`, with those answered."""
+
+    setting: int
+
+
+@dataclass(frozen=True)
+class TakeTurn:
+    """Time the queries `start` to `stop` of the block's order; answered by `Answered`.
+
+    No further query begins once `seconds` have passed.
+    """
+
+    turn: int
+    setting: int
+    start: int
+    stop: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Describe:
+    """Ask for the bytes of the index under a setting; answered by `Described`."""
+
+    setting: int
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Ask for what explains the index; answered by `Finished`."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """Stop what the adapter has started and leave; answered by `Done`."""
+
+
+# ---- from a worker to the harness ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What begins now, and for which task if for a single one. Needs no answer."""
+
+    phase: str
+    task: str | None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Dataset and adapter are loaded."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """The index stands. Seconds of wall time; `measured_index_bytes` is the growth in memory."""
+
+    prepare_seconds: float
+    build_seconds: float
+    measured_index_bytes: int
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Ids `(n, k)` int64 and seconds `(n,)` float64 of n queries, and the wall time of all.
+
+    `turn` is that of the request, -1 for a warm-up.
+    """
+
+    turn: int
+    ids: NDArray[Any]
+    seconds: NDArray[Any]
+    wall: float
+
+
+@dataclass(frozen=True)
+class Described:
+    """The bytes that a deployed index needs, as the adapter says."""
+
+    index_bytes: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Diagnostics by `table/column`, the libraries in use, and what is worth a warning."""
+
+    diagnostics: Arrays
+    libraries: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The request failed, or, with a task, that task of a program. `status` is one of a point."""
+
+    status: str
+    reason: str
+    task: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a program that does not measure found out about a task."""
+
+    task: str
+    found: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The worker leaves."""
+
+
+Message = (
+    Start | BuildIndex | WarmUp | TakeTurn | Describe | Finish | Close
+    | Phase | Ready | Built | Answered | Described | Finished | Failed | Report | Done
+)  # fmt: skip
+_KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
+
+
+# ---- frames -------------------------------------------------------------------------------------
+
+
+def encoded(message: Message) -> bytes:
+    """Return a message as one frame."""
+    plain: dict[str, Any] = {}
+    arrays: list[tuple[str, str, NDArray[Any]]] = []
+    for one in fields(message):
+        value = getattr(message, one.name)
+        if isinstance(value, np.ndarray):
+            arrays.append((one.name, "", np.ascontiguousarray(value)))
+        elif _is_arrays(one.type):
+            arrays.extend((one.name, name, np.ascontiguousarray(a)) for name, a in value.items())
+        else:
+            plain[one.name] = value
+    parts = [[name, key, array.dtype.str, list(array.shape)] for name, key, array in arrays]
+    head = {"kind": type(message).__name__, "fields": plain, "arrays": parts}
+    text = json.dumps(head).encode()
+    body = b"".join(array.tobytes() for _, _, array in arrays)
+    return _SIZES.pack(len(text), len(body)) + text + body
+
+
+def decoded(text: bytes, body: bytes) -> Message:
+    """Return the message of a frame.
+
+    Raises
+    ------
+    ProtocolError
+        If it is none.
+    """
+    try:
+        head = json.loads(text)
+        kind = _KINDS[head["kind"]]
+        values = dict(head["fields"])
+        for one in fields(kind):
+            if _is_arrays(one.type):
+                values[one.name] = {}
+        _take_arrays(values, head["arrays"], body)
+        _check(kind, values)
+        message: Message = kind(**values)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ProtocolError(f"no message: {type(error).__name__}: {error}") from error
+    return message
+
+
+def _is_arrays(annotation: object) -> bool:
+    return annotation == "Arrays"
+
+
+def _take_arrays(values: dict[str, Any], parts: Any, body: bytes) -> None:
+    """Cut the arrays out of the body of a frame."""
+    offset = 0
+    for name, key, dtype_name, shape in parts:
+        dtype = np.dtype(str(dtype_name))
+        if dtype.kind not in _PLAIN_KINDS or any(type(n) is not int or n < 0 for n in shape):
+            raise ValueError(f"an array of {dtype} {shape}")
+        count = int(np.prod(shape, dtype=object)) if shape else 1
+        size = count * dtype.itemsize
+        if offset + size > len(body):
+            raise ValueError("an array that is longer than its frame")
+        array = np.frombuffer(body, dtype, count, offset).reshape(shape) if count else np.empty(
+            shape, dtype)  # fmt: skip
+        offset += size
+        if key:
+            values[name][str(key)] = array
+        else:
+            values[name] = array
+    if offset != len(body):
+        raise ValueError("a frame that is longer than its arrays")
+
+
+def _check(kind: type[Any], values: dict[str, Any]) -> None:
+    """Hold the fields of a message to their types; lists become tuples where those are due."""
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        hint = hints[name]
+        if hint == tuple[str, ...]:
+            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+                raise TypeError(f"{name} is no list of texts")
+            values[name] = tuple(value)
+        elif not _fits(value, hint):
+            raise TypeError(f"{name} is {type(value).__name__}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if hint is float:
+        return type(value) in (float, int)
+    if hint is int:
+        return type(value) is int
+    if hint is str:
+        return isinstance(value, str)
+    if hint == (str | None):
+        return value is None or isinstance(value, str)
+    if hint == (int | None):
+        return value is None or type(value) is int
+    if hint == NDArray[Any]:
+        return isinstance(value, np.ndarray)
+    return isinstance(value, dict)
+
+
+@dataclass
+class Channel:
+    """One end of the pipe. Not for several threads at once."""
+
+    end: socket.socket
+    _held: bytearray = field(default_factory=bytearray)
+
+    def fileno(self) -> int:
+        """Return the descriptor, for `select`."""
+        return self.end.fileno()
+
+    def send(self, message: Message) -> None:
+        """Send a message; blocks until the other side has taken it.
+
+        Raises
+        ------
+        OSError
+            If the other side is gone.
+        """
+        self.end.sendall(encoded(message))
+
+    def wait(self) -> Message:
+        """Return the next message, however long it takes.
+
+        Raises
+        ------
+        EOFError
+            If the other side is gone.
+        """
+        while True:
+            message = self.taken()
+            if message is not None:
+                return message
+            if not self.fill():
+                raise EOFError("the other side is gone")
+
+    def fill(self) -> bool:
+        """Read what has come; False if the other side is gone. Blocks if nothing has come."""
+        try:
+            chunk = self.end.recv(_READ_BYTES)
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            return False
+        self._held += chunk
+        return bool(chunk)
+
+    def taken(self) -> Message | None:
+        """Return the next whole message of what was read, or None.
+
+        Raises
+        ------
+        ProtocolError
+            If what was read is no frame.
+        """
+        if len(self._held) < _SIZES.size:
+            return None
+        text_bytes, body_bytes = _SIZES.unpack_from(self._held)
+        if text_bytes > _MOST_JSON_BYTES or body_bytes > _MOST_ARRAY_BYTES:
+            raise ProtocolError(f"a frame of {text_bytes:,} and {body_bytes:,} bytes")
+        whole = _SIZES.size + text_bytes + body_bytes
+        if len(self._held) < whole:
+            return None
+        text = bytes(self._held[_SIZES.size : _SIZES.size + text_bytes])
+        body = bytes(self._held[_SIZES.size + text_bytes : whole])
+        del self._held[:whole]
+        return decoded(text, body)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing that was read waits to be taken."""
+        return not self._held
+
+    def close(self) -> None:
+        """Close this end."""
+        self.end.close()

@@ -1,0 +1,219 @@
+"""From a suite to the points that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+
+from harness.contracts import UserError
+from harness.data.cached import CachedDataset
+from harness.registry.algorithms import AlgorithmDefinition, Facts, Setting, settings
+from harness.registry.registry import Registry
+from harness.registry.suites import Suite, Variant
+from harness.results.identity import Machine, PointIdentity, source_sha256
+from harness.results.point import PointHeader
+from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
+
+CEILING = "no-op"
+"""The algorithm that runs with every suite: its speed is the harness's own limit."""
+
+_ALWAYS_IN_KEYS = ("numpy", "faiss-cpu", "numba")
+
+
+@dataclass(frozen=True)
+class PlannedPoint:
+    """A point that a suite asks for; `refusal` says why it cannot run.
+
+    `environment` is where an isolated algorithm runs, or why there is none.
+    """
+
+    header: PointHeader
+    definition: AlgorithmDefinition
+    refusal: str | None
+    environment: Environment | EnvironmentFailed | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is something to measure."""
+        return self.refusal is None and not isinstance(self.environment, EnvironmentFailed)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All points of a suite, each once, in the order of the suite."""
+
+    suite: Suite
+    datasets: Mapping[str, CachedDataset]
+    points: Sequence[PlannedPoint]
+
+
+def plan_suite(
+    suite: Suite,
+    registry: Registry,
+    datasets: Mapping[str, CachedDataset],
+    machine: Machine,
+    only: Sequence[str] = (),
+    environments: Environments | None = None,
+) -> Plan:
+    """Return the points of a suite.
+
+    Parameters
+    ----------
+    datasets
+        The opened datasets, by their own names.
+    only
+        Algorithms or labels to keep; all if empty.
+    environments
+        The environments of the isolated algorithms; by default those that are already made.
+
+    Raises
+    ------
+    UserError
+        If k is larger than a base, or if a setting written by hand cannot run on the only dataset.
+    """
+    variants = chosen_variants(suite, registry, only)
+    environments = environments or Environments()
+    points: dict[str, PlannedPoint] = {}
+    for dataset in datasets.values():
+        for k in suite.ks:
+            facts = _facts(dataset, k)
+            for variant in variants:
+                definition = registry.algorithm(variant.algorithm)
+                held = environments.of(definition)
+                for point in _points(suite, variant, definition, dataset, facts, machine, held):
+                    points.setdefault(point.header.identity.key, point)
+    return Plan(suite, datasets, list(points.values()))
+
+
+def chosen_variants(suite: Suite, registry: Registry, only: Sequence[str] = ()) -> list[Variant]:
+    """Return the variants that a run is about: those of the suite, and the harness's own limit."""
+    return [*_chosen(suite, only), *_ceiling(suite, registry)]
+
+
+def _chosen(suite: Suite, only: Sequence[str]) -> list[Variant]:
+    chosen = [v for v in suite.variants if not only or {v.algorithm, v.label} & set(only)]
+    known = {name for v in suite.variants for name in (v.algorithm, v.label)}
+    for name in only:
+        if name not in known:
+            raise UserError(
+                f"the suite {suite.name} has no algorithm {name!r}",
+                where=str(suite.path),
+                expected="one of " + ", ".join(sorted(known)),
+            )
+    return chosen
+
+
+def _ceiling(suite: Suite, registry: Registry) -> list[Variant]:
+    listed = any(variant.algorithm == CEILING for variant in suite.variants)
+    if listed or CEILING not in registry.algorithms:
+        return []
+    return [Variant(CEILING, CEILING, None, {}, {}, str(suite.path))]
+
+
+def _facts(dataset: CachedDataset, k: int) -> Facts:
+    n, d = dataset.base.shape
+    if k > n:
+        raise UserError(
+            f"k is larger than the base of {dataset.name}",
+            expected=f"k of at most {n}",
+            got=f"k = {k}",
+            hint="lower k in the suite, or take a larger dataset",
+        )
+    return Facts(k=k, n=n, d=d, metric=dataset.metric)
+
+
+def _points(
+    suite: Suite,
+    variant: Variant,
+    definition: AlgorithmDefinition,
+    dataset: CachedDataset,
+    facts: Facts,
+    machine: Machine,
+    environment: Environment | EnvironmentFailed | None,
+) -> Iterator[PlannedPoint]:
+    missing = _missing(definition)
+    alone = len(suite.datasets) == 1
+    for setting in settings(definition, facts, variant.group, variant.build, variant.search):
+        if setting.refusal and setting.refusal_by_hand and alone:
+            raise UserError(
+                f"{definition.name} cannot run like this on {dataset.name}",
+                where=variant.origin,
+                expected=setting.refusal,
+                got=setting.build_name or setting.search_name,
+            )
+        versions = library_versions(definition.requires, environment)
+        identity = _identity(suite, definition, setting, dataset, facts, machine, versions)
+        parts = [setting.build_name, setting.search_name]
+        header = PointHeader(
+            identity=identity,
+            label=variant.label,
+            name=" | ".join(part for part in parts if part),
+            n=facts.n,
+            d=facts.d,
+            nq=len(dataset.queries),
+            in_answers=definition.in_answers,
+        )
+        yield PlannedPoint(header, definition, setting.refusal or missing, environment)
+
+
+def _missing(definition: AlgorithmDefinition) -> str | None:
+    missing = definition.missing()
+    if not missing:
+        return None
+    return f"not installed: {', '.join(missing)} ({definition.install_line()})"
+
+
+def _identity(
+    suite: Suite,
+    definition: AlgorithmDefinition,
+    setting: Setting,
+    dataset: CachedDataset,
+    facts: Facts,
+    machine: Machine,
+    versions: Mapping[str, str],
+) -> PointIdentity:
+    return PointIdentity(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        metric=dataset.metric,
+        algorithm=definition.name,
+        adapter_sha256=source_sha256(*definition.source_folders),
+        build=setting.build,
+        search=setting.search,
+        k=facts.k,
+        mode=suite.mode,
+        threads=suite.threads,
+        build_threads=suite.build_threads or machine.cores,
+        machine=machine,
+        versions=versions,
+    )
+
+
+def library_versions(
+    requires: Sequence[str], environment: Environment | EnvironmentFailed | None = None
+) -> dict[str, str]:
+    """Return the versions of the distributions that can change a figure, by their metadata.
+
+    Parameters
+    ----------
+    environment
+        Where to look; the harness's own environment if None.
+    """
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    names = (*_ALWAYS_IN_KEYS, *(Requirement(text).name for text in requires))
+    if environment is None:
+        return {name: _version_here(name) for name in names}
+    inside = {} if isinstance(environment, EnvironmentFailed) else environment.versions
+    return {name: inside.get(canonicalize_name(name), "none") for name in names}
+
+
+@lru_cache(maxsize=256)
+def _version_here(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "none"

@@ -1,0 +1,63 @@
+"""Which points are not yet known well enough, and what would help."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from harness.results.point import PointHeader, StoredPoint
+from harness.results.speed import qps_interval_of, repeats_would_help
+from harness.running.progress import Imprecise
+
+MOST_BUILDS = 20
+_MOST_TIMES_THE_REPEATS = 8
+
+
+@dataclass
+class Precision:
+    """Asks for further builds of points until their QPS intervals are narrow enough.
+
+    Parameters
+    ----------
+    share
+        The half-width to reach, as a share of the QPS.
+    repeats
+        The repeats that the suite asks for.
+    """
+
+    share: float
+    repeats: int
+    _repeats: dict[str, int] = field(default_factory=dict)
+
+    def misses(self, point: StoredPoint) -> bool:
+        """Whether the interval of a point is too wide, or unknown."""
+        return not half_width(point) <= self.share
+
+    def repeats_for(self, point: StoredPoint) -> int:
+        """Return the repeats of the point's next build.
+
+        Twice those of the last one where the spread is within builds; else further builds help, of
+        as many repeats as before.
+        """
+        key = point.header.identity.key
+        before = self._repeats.get(key, self.repeats)
+        doubled = min(2 * before, _MOST_TIMES_THE_REPEATS * self.repeats)
+        self._repeats[key] = doubled if repeats_would_help(point) else before
+        return self._repeats[key]
+
+    def verdict(self, header: PointHeader, point: StoredPoint, limit: str) -> Imprecise:
+        """Return why a point stayed imprecise; `limit` is what ended the run's further blocks."""
+        width = half_width(point)
+        if math.isnan(width):
+            return Imprecise(header, width, f"{len(point.builds)} builds, 3 are needed")
+        passes = min(len(build.times) for build in point.builds)
+        asked = min(int(build.facts.get("repeats_asked", 0)) for build in point.builds)
+        if passes < asked:
+            return Imprecise(header, width, f"{passes} of {asked} repeats within search_seconds")
+        return Imprecise(header, width, limit)
+
+
+def half_width(point: StoredPoint) -> float:
+    """Return half the QPS interval of a point as a share of the QPS; NaN if it is unknown."""
+    interval = qps_interval_of(point)
+    return (interval.high - interval.low) / (2 * interval.value)

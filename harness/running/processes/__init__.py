@@ -1,0 +1,1 @@
+"""Child processes of the harness: started, watched, paused and ended to the last."""

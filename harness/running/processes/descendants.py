@@ -1,0 +1,99 @@
+"""Who descends from a process, told as cheaply as can be: we ask while we measure."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+_PROC = Path("/proc")
+_DEAD = frozenset("ZX")
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Return the ids of children, their children and so on, zombies among them.
+
+    Where the kernel lists the children of a thread only they are read; elsewhere all processes of
+    the machine are looked through once.
+    """
+    children = _children()
+    found: dict[int, None] = {}
+    waiting = list(children(pid))
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found[one] = None
+            waiting.extend(children(one))
+    return list(found)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the ids of the children of a process."""
+    return list(_children()(pid))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    if not _PROC.joinpath("self").exists():
+        import psutil  # an isolated environment may lack it, and Linux does without
+
+        return psutil.pid_exists(pid)
+    state, _ = _state_and_parent(pid)
+    return state not in _DEAD
+
+
+def send_signal(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to each process that is still there and is ours."""
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def _children() -> Callable[[int], list[int]]:
+    return _listed_children if _kernel_lists_children() else _all_children().__getitem__
+
+
+@lru_cache(maxsize=1)
+def _kernel_lists_children() -> bool:
+    return _PROC.joinpath(f"self/task/{threading.get_native_id()}/children").exists()
+
+
+def _listed_children(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        for thread in _PROC.joinpath(str(pid), "task").iterdir():
+            found.extend(int(child) for child in thread.joinpath("children").read_text().split())
+    except OSError:
+        return found  # it ended while we looked
+    return found
+
+
+def _all_children() -> defaultdict[int, list[int]]:
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for pid, parent in _parents().items():
+        found[parent].append(pid)
+    return found
+
+
+def _parents() -> dict[int, int]:
+    if not _PROC.joinpath("self").exists():
+        import psutil
+
+        return {p.pid: p.info["ppid"] for p in psutil.process_iter(["ppid"])}
+    pids = [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208 - is polled
+    return {pid: _state_and_parent(pid)[1] for pid in pids}
+
+
+def _state_and_parent(pid: int) -> tuple[str, int]:
+    """The letter of its state and the id of its parent; "X" and 0 if there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - is polled
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return "X", 0
+    return (fields[0].decode(), int(fields[1])) if len(fields) > 1 else ("X", 0)

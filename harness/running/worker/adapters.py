@@ -1,0 +1,66 @@
+"""Makes an adapter inside the worker: its class, its parameters and its rows."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import harness
+from harness.contracts import Algorithm, Dataset
+from harness.foreign import ForeignAlgorithm, load_foreign
+from harness.running.blocks import AdapterSpec
+from harness.running.messages import Failed
+from harness.running.worker.answers import WrongAnswer
+
+Rows = NDArray[np.float32]
+
+
+def load_adapter(spec: AdapterSpec) -> Callable[..., Algorithm]:
+    """Import the adapter's class; its plug-in folder becomes importable first."""
+    if spec.foreign is not None:
+        return load_foreign(spec.foreign)
+    harness.__path__.extend(r for r in spec.plugin_roots if r not in harness.__path__)
+    adapter: type[Algorithm] = getattr(importlib.import_module(spec.module), spec.class_name)
+    return adapter
+
+
+def rows_for(algorithm: Algorithm, dataset: Dataset) -> tuple[Rows, Rows]:
+    """Return base and queries as the adapter is to get them: ours read-only, others their own copy.
+
+    Adapters of other harnesses expect rows as in the source, normalise them, and write in place.
+    """
+    if isinstance(algorithm, ForeignAlgorithm):
+        if algorithm.wants_unit_rows:
+            return np.array(dataset.search_base), np.array(dataset.search_queries)
+        return np.array(dataset.base), np.array(dataset.queries)
+    queries = np.ascontiguousarray(dataset.search_queries)
+    queries.flags.writeable = False
+    return dataset.search_base, queries
+
+
+def with_seed(
+    adapter: Callable[..., Algorithm], build: Mapping[str, Any], number: int
+) -> tuple[dict[str, Any], int | None]:
+    """Return the build parameters and the seed: each build gets its own, if the adapter has one."""
+    given = dict(build)
+    parameters = inspect.signature(adapter).parameters
+    if "seed" not in parameters and "seed" not in given:
+        return given, None
+    given["seed"] = int(given.get("seed", 0)) + number
+    return given, given["seed"]
+
+
+def failure_of(error: Exception, task: str | None = None) -> Failed:
+    """Return the message that tells of an exception; its traceback goes to the log."""
+    traceback.print_exc()
+    if isinstance(error, WrongAnswer):
+        return Failed("wrong_answer", str(error), task)
+    reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
+    status = "out_of_memory" if isinstance(error, MemoryError) else "error"
+    return Failed(status, reason, task)

@@ -1,0 +1,92 @@
+"""Answers of an adapter: turned into ids in the worker, and checked again by the harness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class WrongAnswer(Exception):
+    """An answer that breaks the contract; the message says which and how."""
+
+
+def are_lists(answers: Any) -> bool:
+    """Whether an adapter answers with lists or tuples: these are read within the timed region."""
+    first = answers[0] if isinstance(answers, list) and answers else answers
+    return type(first) in (list, tuple)
+
+
+def ids_of(answers: Any, nq: int, k: int) -> NDArray[np.int64]:
+    """Return answers as `(nq, k)` int64 ids, whatever their values.
+
+    Parameters
+    ----------
+    answers
+        A sequence of nq answers of `(k,)`, or an array `(nq, k)`: numpy arrays of integers, lists
+        or tuples. Nothing else is an answer: what computes when it is read would be timed at 0.
+
+    Raises
+    ------
+    WrongAnswer
+        If the types or shapes are others.
+    """
+    if not isinstance(answers, np.ndarray | list | tuple):
+        raise WrongAnswer(f"the answer is {type(answers).__name__}, an array is expected")
+    if len(answers) != nq:
+        raise WrongAnswer(f"{len(answers)} answers to {nq} queries")
+    if isinstance(answers, np.ndarray):
+        _check_one(answers, (nq, k), "the answer of query_batch")
+        return answers.astype(np.int64)
+    shape = (k,)
+    for i, answer in enumerate(answers):
+        sound = type(answer) is np.ndarray and answer.shape == shape and answer.dtype.kind in "iu"
+        if not sound:
+            _check_one(answer, shape, f"the answer to query {i}")
+    return np.array([*answers], dtype=np.int64).reshape(nq, k)
+
+
+def _check_one(answer: Any, shape: tuple[int, ...], name: str) -> None:
+    if type(answer) in (list, tuple):
+        answer = np.asarray(answer)
+    if type(answer) is not np.ndarray:
+        raise WrongAnswer(f"{name} is {type(answer).__name__}, an array of integers is expected")
+    if answer.dtype.kind not in "iu":
+        raise WrongAnswer(f"{name} holds {answer.dtype}, integers are expected")
+    if answer.shape != shape:
+        raise WrongAnswer(f"{name} has shape {answer.shape}, {shape} is expected")
+
+
+def require_valid(ids: NDArray[np.int64], n: int) -> None:
+    """Raise `WrongAnswer` unless `(nq, k)` ids are a valid answer about n rows.
+
+    Ids are row numbers, each at most once for a query; -1 pads the end of an answer.
+    """
+    _require(ids >= -1, ids, "an id below -1")
+    _require(ids < n, ids, f"an id beyond the last row, {n - 1}")
+    padding = ids == -1
+    _require(~(padding[:, :-1] & ~padding[:, 1:]), ids, "padding (-1) before an id")
+    ordered = np.sort(ids, axis=1)
+    repeated = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
+    _require(~repeated, ids, "an id more than once")
+
+
+def checked_ids(answers: Any, nq: int, k: int, n: int) -> NDArray[np.int64]:
+    """Return answers as valid `(nq, k)` int64 ids about n rows.
+
+    Raises
+    ------
+    WrongAnswer
+        As `ids_of` and `require_valid` do.
+    """
+    ids = ids_of(answers, nq, k)
+    require_valid(ids, n)
+    return ids
+
+
+def _require(holds: NDArray[np.bool_], ids: NDArray[np.int64], what: str) -> None:
+    if not holds.all():
+        query = int(np.argmin(holds.all(axis=1)))
+        shown = ", ".join(str(i) for i in ids[query][:12]) + (", ..." if ids.shape[1] > 12 else "")
+        raise WrongAnswer(f"{what} in the answer to query {query}: [{shown}]")

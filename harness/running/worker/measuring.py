@@ -1,0 +1,274 @@
+"""The program of a member of a block: it builds one index and takes turns when it is told to.
+
+It hands over ids and times and nothing derived from them: it shares its process with an adapter,
+and with whatever that loads, so no distance and no metric is computed here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import Algorithm
+from harness.contracts.folders import JOB_FOLDER_VARIABLE
+from harness.data.cached import open_cached
+from harness.foreign import ForeignAlgorithm
+from harness.measures.speed import query_order
+from harness.running.blocks import BlockSpec
+from harness.running.machine.cpus import pin_all_threads
+from harness.running.messages import (
+    Answered,
+    BuildIndex,
+    Built,
+    Channel,
+    Close,
+    Describe,
+    Described,
+    Done,
+    Finish,
+    Finished,
+    Message,
+    Phase,
+    ProtocolError,
+    Ready,
+    Start,
+    TakeTurn,
+    WarmUp,
+)
+from harness.running.processes.memory import trimmed_anonymous_bytes
+from harness.running.worker.adapters import failure_of, load_adapter, rows_for, with_seed
+from harness.running.worker.answers import are_lists, ids_of
+from harness.running.worker.libraries import library_provenance
+from harness.running.worker.pools import Pools
+from harness.running.worker.timing import TurnFunction, keep_out_of_collections, turn_function
+
+_REWARM_SHARE = 0.25  # of the time of the last turn
+_REWARM_LEAST_SECONDS, _REWARM_MOST_SECONDS = 0.001, 0.02
+_WARM_UP_SECONDS = 2.0
+_CLIENTS_REWARM = 32  # queries: several clients know no time limit
+_UNLIMITED = float(1 << 31)
+
+
+@dataclass(frozen=True)
+class MemberStart:
+    """What a member works on: a block with itself as the only member, and its processors."""
+
+    block: BlockSpec
+    search_cpus: tuple[int, ...] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"block": self.block.to_json(), "search_cpus": self.search_cpus}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> MemberStart:
+        """Return what `to_json` wrote."""
+        cpus = data["search_cpus"]
+        return cls(BlockSpec.from_json(data["block"]), tuple(cpus) if cpus else None)
+
+
+def main(channel: Channel) -> None:
+    """Serve the harness until it says `Close`; the program of the child process."""
+    start = channel.wait()
+    if not isinstance(start, Start):
+        raise ProtocolError(f"{type(start).__name__} before Start")
+    member = _Member(channel, MemberStart.from_json(start.spec))
+    request: Message = start
+    while not isinstance(request, Close):
+        try:
+            answer = member.answer(request)
+        except Exception as error:
+            answer = failure_of(error)
+        channel.send(answer)
+        request = channel.wait()
+    member.close()
+    channel.send(Done())
+
+
+class _Member:
+    """The only member of the block that the worker is given."""
+
+    def __init__(self, channel: Channel, start: MemberStart) -> None:
+        self._channel = channel
+        self._block = start.block
+        self._search_cpus = start.search_cpus
+        self._spec = start.block.members[0]
+        self._pools: Pools
+        self._turns: dict[int, TurnFunction] = {}
+        self._last_seconds: dict[int, float] = {}
+        self._algorithm: Algorithm | None = None
+
+    def answer(self, request: Message) -> Message:
+        """Do what is asked for."""
+        if isinstance(request, TakeTurn):
+            return self._take_turn(request)
+        if isinstance(request, Start):
+            return self._load()
+        if isinstance(request, BuildIndex):
+            return self._build()
+        if isinstance(request, WarmUp):
+            return self._warm_up(request.setting)
+        if isinstance(request, Describe):
+            return self._describe(request.setting)
+        if isinstance(request, Finish):
+            return self._finish()
+        raise ProtocolError(f"{type(request).__name__} is no request")
+
+    def close(self) -> None:
+        """Let an adapter of another harness stop what it has started."""
+        if isinstance(self._algorithm, ForeignAlgorithm):
+            try:
+                self._algorithm.close()
+            except Exception:
+                traceback.print_exc()
+
+    @property
+    def _index(self) -> Algorithm:
+        if self._algorithm is None:
+            raise ProtocolError("asked before the index was built")
+        return self._algorithm
+
+    def _load(self) -> Message:
+        """Load the dataset and the adapter; none of it is timed."""
+        dataset = open_cached(Path(self._block.dataset))
+        adapter = load_adapter(self._spec.adapter)
+        build, self._seed = with_seed(adapter, self._spec.build, self._block.number)
+        self._algorithm = adapter(self._block.metric, **build)
+        self._base, self._queries = rows_for(self._algorithm, dataset)
+        self._order = query_order(len(self._queries))
+        return Ready()
+
+    def _build(self) -> Message:
+        """Time `fit`, with memory before and after."""
+        with Pools().limited(self._block.build_threads):
+            self._channel.send(Phase("prepare", None))
+            began = time.perf_counter()
+            self._index.prepare(self._base.shape)
+            prepare_seconds = time.perf_counter() - began
+            before = trimmed_anonymous_bytes()
+            self._channel.send(Phase("build", None))
+            began = time.perf_counter()
+            self._index.fit(self._base)
+            build_seconds = time.perf_counter() - began
+        growth = max(0, trimmed_anonymous_bytes() - before)
+        pin_all_threads(self._search_cpus)
+        return Built(prepare_seconds, build_seconds, growth, self._seed)
+
+    def _warm_up(self, number: int) -> Message:
+        """Make a setting ready by one pass over the queries, or a part of it; it is not counted."""
+        setting = self._spec.settings[number]
+        self._activate(number)
+        self._pools = Pools()  # libraries may have been loaded since the last time
+        with self._pools.limited(self._pool_size):
+            self._index.warm_up(self._queries, setting.k)
+            every = self._order
+            first = self._turn_function(setting.k, lists=False)(every[:1], _UNLIMITED)
+            turn = self._turn_function(setting.k, lists=are_lists(first.answers))
+            self._turns[number] = turn
+            done = turn(every, _WARM_UP_SECONDS)
+        keep_out_of_collections()
+        ids = ids_of(done.answers, len(done.seconds), setting.k)
+        return Answered(-1, _narrow(ids), done.seconds, done.wall)
+
+    def _take_turn(self, request: TakeTurn) -> Message:
+        setting = self._spec.settings[request.setting]
+        turn = self._turns[request.setting]
+        self._activate(request.setting)
+        with self._pools.limited(self._pool_size):
+            self._rewarm(turn, request)
+            done = turn(self._order[request.start : request.stop], request.seconds)
+        self._last_seconds[request.setting] = done.wall
+        ids = ids_of(done.answers, len(done.seconds), setting.k)
+        return Answered(request.turn, _narrow(ids), done.seconds, done.wall)
+
+    def _rewarm(self, turn: TurnFunction, request: TakeTurn) -> None:
+        """Bring the setting's data back into the caches after the turns of others.
+
+        By queries that precede the window, so that none of those that are timed is asked twice.
+        """
+        if self._block.mode == "batch":
+            return
+        share = _REWARM_SHARE * self._last_seconds.get(request.setting, 0.0)
+        limit = min(max(share, _REWARM_LEAST_SECONDS), _REWARM_MOST_SECONDS)
+        count = request.stop - request.start if self._block.threads == 1 else _CLIENTS_REWARM
+        before = np.roll(self._order, -request.stop)[:count]
+        turn(before, limit)
+
+    def _describe(self, number: int) -> Message:
+        self._activate(number)
+        return Described(int(self._index.index_bytes()))
+
+    def _finish(self) -> Message:
+        tables = checked_tables(self._index.diagnostics())
+        return Finished(tables, library_provenance(), tuple(self._mischief()))
+
+    def _activate(self, number: int) -> None:
+        self._index.set_search(**self._spec.settings[number].search)
+
+    @property
+    def _pool_size(self) -> int:
+        return self._block.threads if self._block.mode == "batch" else 1
+
+    def _turn_function(self, k: int, *, lists: bool) -> TurnFunction:
+        block = self._block
+        return turn_function(
+            self._index, self._queries, k, block.mode, block.threads, answers_are_lists=lists
+        )
+
+    def _mischief(self) -> list[str]:
+        """What an adapter did that is contained but worth a warning."""
+        warnings = []
+        folder = os.environ.get(JOB_FOLDER_VARIABLE)
+        if folder is None or not Path(folder).is_dir():
+            warnings.append("the adapter changed the environment")
+        elif Path.cwd() != Path(folder):
+            warnings.append("the adapter changed the working folder")
+        if sys.stdout is None or sys.stdout.closed:
+            warnings.append("the adapter closed the standard output")
+        return warnings
+
+
+def _narrow(ids: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
+    fits = ids.size == 0 or (ids.max() < 1 << 31 and ids.min() >= -(1 << 31))
+    return ids.astype(np.int32) if fits else ids
+
+
+def checked_tables(tables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Flatten `{table: {column: values}}` to `table/column`.
+
+    Raises
+    ------
+    ValueError
+        If a name or a column is not what can be stored.
+    """
+    flat: dict[str, NDArray[Any]] = {}
+    for table, columns in tables.items():
+        lengths = set()
+        for column, values in columns.items():
+            array = np.asarray(values)
+            if array.ndim != 1 or array.dtype.kind not in "biufU":
+                raise ValueError(
+                    f"diagnostics table {table!r}, column {column!r}: one-dimensional numbers or "
+                    f"text are expected, got {array.dtype} {array.shape}"
+                )
+            lengths.add(len(array))
+            flat[f"{_checked_name(table)}/{_checked_name(column)}"] = array
+        if len(lengths) > 1:
+            raise ValueError(f"diagnostics table {table!r} has columns of lengths {lengths}")
+    return flat
+
+
+def _checked_name(name: object) -> str:
+    """A name that can stand in a path of HDF5."""
+    if not isinstance(name, str) or not name.strip(". ") or set(name) & set("/\0"):
+        raise ValueError(f"diagnostics: {name!r} is no name for a table or a column")
+    return name

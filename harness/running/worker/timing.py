@@ -1,0 +1,249 @@
+"""The timed loops: nothing stands between two clock reads but the adapter's own call."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from time import perf_counter_ns
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import Algorithm
+from harness.foreign import ForeignAlgorithm
+from harness.running.worker.pools import pools_limited
+
+_SECONDS_PER_NS = 1e-9
+
+
+class Timed(NamedTuple):
+    """What was timed: n queries, fewer than asked for if the time limit came first.
+
+    `seconds` is `(n,)` float64, of each query; `wall` the seconds of all of them; `answers` what
+    the adapter returned, untouched, or turned into arrays where it returns lists.
+    """
+
+    seconds: NDArray[np.float64]
+    wall: float
+    answers: Any
+
+
+TurnFunction = Callable[[NDArray[np.intp], float], Timed]
+"""Answers the queries of these numbers; no further one begins after so many seconds."""
+
+_Served = tuple[list[int], list[Any]]
+_Serve = Callable[[Sequence[Any], int, float], _Served]
+
+
+def turn_function(
+    algorithm: Algorithm,
+    queries: NDArray[np.float32],
+    k: int,
+    mode: str,
+    threads: int,
+    *,
+    answers_are_lists: bool = False,
+) -> TurnFunction:
+    """Return the function that takes one turn in the given mode.
+
+    Parameters
+    ----------
+    algorithm
+        A fitted adapter.
+    queries
+        `(nq, d)` float32, C-contiguous: all queries.
+    mode
+        `single`: `query` is called for one query at a time, by `threads` clients at once;
+        `batch`: `query_batch` is called once for all queries of the turn.
+    answers_are_lists
+        Whether to turn answers into arrays within the timed region: a list is no answer yet.
+    """
+    if mode == "batch":
+        if isinstance(algorithm, ForeignAlgorithm):
+            return partial(_foreign_batch_turn, algorithm, queries, k)
+        return partial(_batch_turn, _asking_batch(algorithm, answers_are_lists), queries, k)
+    serve = _serving(algorithm, threads, answers_are_lists)
+    rows = list(queries)  # the views are made here, not between two queries
+    if threads == 1:
+        return partial(_single_turn, serve, rows, k)
+    return partial(_clients_turn, serve, rows, k, threads)
+
+
+def keep_out_of_collections() -> None:
+    """Let the collections before each turn skip all that exists now: modules and the index."""
+    gc.collect()
+    gc.freeze()
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _serving(algorithm: Algorithm, threads: int, answers_are_lists: bool) -> _Serve:
+    if isinstance(algorithm, ForeignAlgorithm):
+        if threads > 1 and algorithm.prepares:
+            raise TypeError("an adapter with prepare_query serves one client at a time")
+        return partial(_timed_foreign_queries, algorithm)
+    return partial(_timed_lists if answers_are_lists else _timed_queries, algorithm.query)
+
+
+def _single_turn(
+    serve: _Serve, rows: Sequence[Any], k: int, chosen: NDArray[np.intp], limit: float
+) -> Timed:
+    asked = [rows[i] for i in chosen.tolist()]
+    with _no_garbage_collection():
+        began = perf_counter_ns()
+        nanoseconds, answers = serve(asked, k, limit)
+        wall = perf_counter_ns() - began
+    return Timed(np.array(nanoseconds) * _SECONDS_PER_NS, wall * _SECONDS_PER_NS, answers)
+
+
+def _timed_queries(query: Callable[..., Any], rows: Sequence[Any], k: int, limit: float) -> _Served:
+    clock = perf_counter_ns
+    last = clock() + int(limit / _SECONDS_PER_NS)
+    nanoseconds = [0] * len(rows)
+    answers: list[Any] = [None] * len(rows)
+    i = 0
+    for row in rows:
+        start = clock()
+        answer = query(row, k)
+        stop = clock()
+        nanoseconds[i] = stop - start
+        answers[i] = answer
+        i += 1
+        if stop > last:
+            break
+    return nanoseconds[:i], answers[:i]
+
+
+def _timed_lists(query: Callable[..., Any], rows: Sequence[Any], k: int, limit: float) -> _Served:
+    """As `_timed_queries`, for adapters that return lists: reading them is part of the answer."""
+    asarray = np.asarray
+    return _timed_queries(lambda row, k: asarray(query(row, k)), rows, k, limit)
+
+
+def _timed_foreign_queries(
+    algorithm: ForeignAlgorithm, rows: Sequence[Any], k: int, limit: float
+) -> _Served:
+    """Time an adapter of another harness where that harness would: preparing is outside."""
+    clock = perf_counter_ns
+    last = clock() + int(limit / _SECONDS_PER_NS)
+    nanoseconds, answers = [], []
+    for row in rows:
+        ask = algorithm.asking(row, k)
+        start = clock()
+        result = ask()
+        stop = clock()
+        nanoseconds.append(stop - start)
+        answers.append(algorithm.answered(result, k))
+        if stop > last:
+            break
+    return nanoseconds, answers
+
+
+def _asking_batch(algorithm: Algorithm, answers_are_lists: bool) -> Callable[..., Any]:
+    if not answers_are_lists:
+        return algorithm.query_batch
+    return lambda queries, k: np.asarray(algorithm.query_batch(queries, k))
+
+
+def _batch_turn(
+    query_batch: Callable[..., Any],
+    queries: NDArray[np.float32],
+    k: int,
+    chosen: NDArray[np.intp],
+    limit: float,
+) -> Timed:
+    asked = np.ascontiguousarray(queries[chosen])
+    asked.flags.writeable = False
+    with _no_garbage_collection():
+        began = perf_counter_ns()
+        answers = query_batch(asked, k)
+        wall = (perf_counter_ns() - began) * _SECONDS_PER_NS
+    return Timed(np.full(len(asked), wall / len(asked)), wall, answers)
+
+
+def _foreign_batch_turn(
+    algorithm: ForeignAlgorithm,
+    queries: NDArray[np.float32],
+    k: int,
+    chosen: NDArray[np.intp],
+    limit: float,
+) -> Timed:
+    asked = np.ascontiguousarray(queries[chosen])
+    ask = algorithm.asking_batch(asked, k)
+    with _no_garbage_collection():
+        began = perf_counter_ns()
+        ask()
+        wall = (perf_counter_ns() - began) * _SECONDS_PER_NS
+    return Timed(np.full(len(asked), wall / len(asked)), wall, algorithm.answered_batch(k))
+
+
+class _Client(NamedTuple):
+    """What one client saw: nanoseconds and answers of its queries, and when it began and ended."""
+
+    nanoseconds: list[int]
+    answers: list[Any]
+    began: int
+    ended: int
+
+
+def _clients_turn(
+    serve: _Serve,
+    rows: Sequence[Any],
+    k: int,
+    clients: int,
+    chosen: NDArray[np.intp],
+    limit: float,
+) -> Timed:
+    """Clients take every clients-th query; the wall time runs from the first start to the last end.
+
+    The clients read the clock themselves: the thread that starts them may get its turn late.
+    """
+    parts: dict[int, _Client | BaseException] = {}
+    barrier = threading.Barrier(clients)
+    asked = [rows[i] for i in chosen.tolist()]
+
+    def be_client(client: int) -> None:
+        try:
+            # A pool's size belongs to the thread that calls: limit it in each client.
+            with pools_limited(1):
+                barrier.wait()
+                began = perf_counter_ns()
+                nanoseconds, answers = serve(asked[client::clients], k, float(1 << 31))
+                parts[client] = _Client(nanoseconds, answers, began, perf_counter_ns())
+        except BaseException as error:
+            barrier.abort()
+            parts[client] = error
+
+    threads = [threading.Thread(target=be_client, args=(c,), daemon=True) for c in range(clients)]
+    with _no_garbage_collection():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return _joined([parts[client] for client in range(clients)], len(asked))
+
+
+def _joined(parts: Sequence[_Client | BaseException], nq: int) -> Timed:
+    errors = [part for part in parts if isinstance(part, BaseException)]
+    if errors:  # the others only broke off because of the guilty one
+        raise min(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError))
+    served = [part for part in parts if isinstance(part, _Client)]
+    seconds = np.empty(nq)
+    answers: list[Any] = [None] * nq
+    for client, part in enumerate(served):
+        seconds[client :: len(served)] = np.array(part.nanoseconds) * _SECONDS_PER_NS
+        answers[client :: len(served)] = part.answers
+    wall = max(part.ended for part in served) - min(part.began for part in served)
+    return Timed(seconds, wall * _SECONDS_PER_NS, answers)

@@ -1,0 +1,24 @@
+"""Text from outside (adapters, plug-ins, files), made fit to be stored and shown."""
+
+from __future__ import annotations
+
+import unicodedata
+
+REASON_CHARACTERS = 2000
+"""How much of a reason is kept."""
+
+_CUT = " ..."
+
+
+def clean(text: object, most: int = REASON_CHARACTERS) -> str:
+    """Return text without control characters and lone surrogates, of at most so many characters.
+
+    Line ends and tabs stay; escape sequences of terminals lose the character that makes them such.
+    """
+    raw = str(text)
+    whole = raw if len(raw) <= most else raw[: most - len(_CUT)] + _CUT
+    return "".join(char if _is_harmless(char) else "\N{REPLACEMENT CHARACTER}" for char in whole)
+
+
+def _is_harmless(char: str) -> bool:
+    return char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cs")

@@ -1,0 +1,124 @@
+"""The interval of a point's QPS, and the noise within builds that it falls back to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.measures.qps_interval import qps_interval, repeats_would_help
+from harness.measures.verdicts import Speeds
+from harness.measures.within_builds import error_within, joint_error
+
+UNKNOWN = np.empty((0, 1))
+
+
+def made(log_seconds, *, reference=None, levels=None, reference_levels=()):
+    builds = len(log_seconds)
+    return Speeds(
+        tuple(f"{i:02x}" for i in range(builds)),
+        np.array(log_seconds, dtype=float),
+        np.full(builds, np.nan) if reference is None else np.array(reference, dtype=float),
+        tuple(levels or [UNKNOWN] * builds),
+        tuple(reference_levels),
+    )
+
+
+def test_a_slow_afternoon_is_not_in_the_interval():
+    afternoon = np.array([0.0, 1.0, 0.5])
+    index = np.array([0.01, 0.0, -0.01])
+    interval = qps_interval(made(afternoon + index, reference=afternoon))
+    assert interval.value == pytest.approx(np.exp(-0.5))
+    # Student's quantile for three builds is 4.303.
+    assert np.log(interval.high / interval.value) == pytest.approx(4.303 * 0.01 / 3**0.5, rel=1e-3)
+    assert np.log(interval.value / interval.low) == pytest.approx(4.303 * 0.01 / 3**0.5, rel=1e-3)
+    assert interval.scope == "between builds"
+
+
+def test_builds_without_a_reference_vary_as_they_were_measured():
+    interval = qps_interval(made([0.1, 0.0, -0.1]))
+    assert interval.scope == "between builds"
+    assert np.log(interval.high) == pytest.approx(4.303 * 0.1 / 3**0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("builds", [1, 2])
+def test_few_builds_have_an_interval_within_them_if_their_rounds_are_known(builds):
+    levels = list(0.1 * np.random.default_rng(0).standard_normal((builds, 5, 8)))
+    interval = qps_interval(made([-5.0] * builds, levels=levels))
+    assert interval.scope == "within one build"
+    assert interval.low < interval.value < interval.high
+    unknown = qps_interval(made([-5.0] * builds))
+    assert unknown.scope == "unknown"
+    assert unknown.value == interval.value
+    assert np.isnan([unknown.low, unknown.high]).all()
+
+
+def test_no_known_build_no_figures():
+    for none in (made([]), made([np.nan, np.nan, np.nan])):
+        assert qps_interval(none).scope == "unknown"
+        assert np.isnan(qps_interval(none)[:3]).all()
+
+
+def test_drift_that_both_share_is_no_noise_of_their_ratio():
+    generator = np.random.default_rng(0)
+    drift = generator.normal(0, 0.3, (6, 10))
+    noise = 0.01 * generator.standard_normal((2, 6, 10))
+    alone, _ = error_within(drift + noise[0], UNKNOWN)
+    to_reference, degrees = error_within(drift + noise[0], drift)
+    ratio, _ = error_within(drift + noise[0], drift, drift + noise[1])
+    assert degrees == 5
+    assert to_reference < ratio < alone / 10
+
+
+def test_the_error_within_is_near_the_spread_of_the_estimator():
+    """Of equal builds in quiet cycles; the truth is the spread over many simulated blocks."""
+    generator = np.random.default_rng(1)
+    found, estimated = [], []
+    for _ in range(300):
+        levels = generator.normal(0, 0.1, (2, 5, 6))
+        quartiles = np.quantile(levels, 0.25, axis=1, method="median_unbiased").mean(axis=1)
+        found.append(quartiles[0] - quartiles[1])
+        estimated.append(error_within(levels[0], UNKNOWN, levels[1])[0])
+    assert np.sqrt(np.mean(np.square(estimated))) == pytest.approx(np.std(found), rel=0.25)
+
+
+def test_builds_with_passes_in_other_cycles_are_compared_through_the_reference():
+    generator = np.random.default_rng(2)
+    drift = np.repeat(generator.normal(0, 0.3, (12, 1)), 10, axis=1)
+    few = np.where(np.arange(12)[:, None] % 3 == 2, drift, np.nan)
+    with_reference, degrees = error_within(drift, drift, few)
+    without, _ = error_within(drift, UNKNOWN, few)
+    assert degrees == 3
+    assert with_reference == pytest.approx(0, abs=1e-12)
+    assert without > 0.02
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [(np.zeros((1, 4)), None), (np.zeros((5, 4)), np.zeros((5, 3))), (UNKNOWN, None)],
+)
+def test_the_error_is_unknown_with_one_pass_or_other_windows(ours, theirs):
+    assert np.isnan(error_within(ours, UNKNOWN, theirs)).all()
+
+
+def test_errors_of_several_builds_average():
+    assert joint_error([(0.3, 4.0), (0.4, 4.0)])[0] == pytest.approx(0.25)
+    assert joint_error([(0.3, 4.0), (0.3, 4.0)])[1] == pytest.approx(8)
+    assert joint_error([(0.0, 4.0), (0.0, 4.0)]) == (0.0, 8.0)
+    assert np.isnan(joint_error([])).all()
+
+
+@pytest.mark.parametrize(("between", "within", "helps"), [(0.3, 0.05, False), (0.01, 0.3, True)])
+def test_repeats_help_where_builds_vary_as_their_rounds_do(between, within, helps):
+    generator = np.random.default_rng(0)
+    right = []
+    for _ in range(40):
+        levels = generator.normal(0, within, (8, 5, 2))
+        quartiles = np.quantile(levels, 0.25, axis=1, method="median_unbiased").mean(axis=1)
+        log_seconds = generator.normal(0, between, 8) + quartiles
+        right.append(repeats_would_help(made(log_seconds, levels=list(levels))) == helps)
+    assert np.mean(right) > 0.8
+
+
+def test_without_rounds_or_builds_nothing_says_that_repeats_would_help():
+    assert not repeats_would_help(made([1.0, 2.0, 3.0]))
+    assert not repeats_would_help(made([1.0], levels=[np.random.default_rng(0).random((5, 2))]))

@@ -1,0 +1,81 @@
+"""The schedule of a block: every query of every setting is asked as often as it should be."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.measures.speed import query_order, query_windows
+from harness.running.blocks import (
+    AdapterSpec,
+    BlockSpec,
+    MemberSpec,
+    SettingSpec,
+    passes_for,
+    shuffled,
+    takes_part,
+    window_for,
+)
+
+
+def test_a_block_is_plain_data():
+    setting = SettingSpec("ab12", {"ef": 10}, 10, 5)
+    adapter = AdapterSpec("m", "C", ("/a",), {"kind": "vibe"}, "/python")
+    member = MemberSpec("one", adapter, {"M": 8}, (setting,), pausable=False)
+    block = BlockSpec(
+        "ff00", 2, "/d.hdf5", "abc", "angular", "single", 1, 2, 10.0, 60.0, None, (member,)
+    )
+    assert BlockSpec.from_json(json.loads(json.dumps(block.to_json()))) == block
+
+
+@given(st.integers(1, 5000), st.floats(1e-6, 1000.0))
+def test_windows_hold_every_query_once_and_are_alike_in_size(nq, pass_seconds):
+    window = window_for(nq, [pass_seconds], one_by_one=True)
+    windows = query_windows(nq, window)
+    order = query_order(nq)
+    np.testing.assert_array_equal(np.concatenate(windows), order)
+    assert 1 <= window <= 300
+    assert min(map(len, windows)) > 0
+
+
+def test_a_slow_setting_makes_windows_short_and_a_batch_stays_whole():
+    assert window_for(1000, [0.01, 100.0], one_by_one=True) == 25
+    assert window_for(1000, [0.01], one_by_one=True) == 200
+    assert window_for(1000, [100.0], one_by_one=False) == 1000
+
+
+@given(st.integers(1, 60), st.data())
+def test_a_setting_makes_its_passes_spread_over_the_cycles(cycles, data):
+    passes = data.draw(st.integers(1, cycles))
+    taken = [cycle for cycle in range(cycles) if takes_part(cycle, cycles, passes)]
+    assert len(taken) == passes
+    gaps = np.diff([-1, *taken])
+    assert gaps.max() - gaps.min() <= 1
+
+
+@pytest.mark.parametrize(
+    ("repeats", "pass_seconds", "search_seconds", "expected"),
+    [
+        (5, 1.0, 60.0, 5),  # as many as asked for
+        (5, 0.02, 60.0, 12),  # a fast one is timed for a quarter of a second
+        (5, 1e-6, 60.0, 20),  # but no more than four times as often
+        (5, 30.0, 60.0, 2),  # no pass begins after search_seconds
+        (5, 100.0, 60.0, 1),  # one in any case
+        (1, 1.0, 60.0, 1),
+    ],
+)
+def test_passes_are_those_asked_for_within_the_time(
+    repeats, pass_seconds, search_seconds, expected
+):
+    assert passes_for(repeats, pass_seconds, search_seconds) == expected
+
+
+def test_orders_of_turns_differ_and_leave_nobody_out():
+    rng = np.random.default_rng(0)
+    orders = [tuple(shuffled(6, rng)) for _ in range(20)]
+    assert all(sorted(order) == list(range(6)) for order in orders)
+    assert len(set(orders)) > 10

@@ -21,7 +21,7 @@ def publish(
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
-    """Write a static site: answers, interactive charts, comparisons, failures, methods.
+    """Write a static site: recommendations, interactive charts, comparisons, failures, methods.
 
     It needs no server and no network: open OUT/index.html.
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.live import failure_line
-from harness.report.intervals import difference_text, level_text, together
+from harness.report.intervals import corrected_text, difference_text
 from harness.report.recall_differences import (
     RecallDifference,
     recall_differences,
@@ -55,11 +55,10 @@ def _print_differences(console: Console, found: Sequence[RecallDifference]) -> N
 
 
 def _differences_of_label(dataset: str, label: str, found: Sequence[RecallDifference]) -> Table:
-    baseline, level = found[0].baseline, level_text(found[0].difference.level)
-    number = together(found[0].difference.level)
+    baseline = found[0].baseline
     table = Table(
         title=f"{dataset}: {label} against {baseline}, paired over the same queries",
-        caption=f"{level} intervals over queries and builds, corrected for {number} comparisons",
+        caption=f"over queries and builds: {corrected_text(found[0].difference.level)}",
         title_justify="left",
         caption_justify="left",
         title_style="bold",
@@ -76,9 +75,15 @@ def _differences_of_label(dataset: str, label: str, found: Sequence[RecallDiffer
             f"{one.ours:.3f}",
             difference_text(change.value, change.low, change.high),
             Text("yes", style="bold") if change.real else "no",
-            f"{one.queries_needed:,.0f}" if one.queries_needed < _ENDLESS else "endless",
+            _needed(one),
         )
     return table
+
+
+def _needed(one: RecallDifference) -> str:
+    if one.queries_needed < _ENDLESS:
+        return f"{one.queries_needed:,.0f}"
+    return "more builds" if one.builds_differ else "endless"
 
 
 def _print_list(console: Console, title: str, style: str, lines: Sequence[str]) -> None:

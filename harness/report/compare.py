@@ -17,7 +17,7 @@ from harness.measures.at_recall import qps_at_recall
 from harness.measures.frontier import pareto_frontier
 from harness.measures.verdicts import Estimate, Ratio, Speeds, estimate, judge, verdict_words
 from harness.report.curves import measured_curve
-from harness.report.intervals import level_text, notes, ratio_text, together
+from harness.report.intervals import corrected_text, notes, ratio_text
 from harness.report.points import Scene, known, prepare, rows_of, scenes
 from harness.report.quantities import human
 from harness.report.recommendations import LEVELS
@@ -174,11 +174,7 @@ def table_rows(found: Sequence[Comparison]) -> list[dict[str, str]]:
 def caption(found: Sequence[Comparison]) -> str:
     """Return what stands below a table of comparisons: what its intervals are."""
     levels = {one.ratio.level for one in found if isfinite(one.ratio.low)}
-    words = [
-        f"{level_text(level)} interval"
-        + (f", corrected for {together(level)} comparisons" if together(level) > 1 else "")
-        for level in sorted(levels)
-    ]
+    words = map(corrected_text, sorted(levels))
     return ". ".join(["ratio: new QPS over old", *words, *notes(one.ratio.scope for one in found)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -190,12 +191,13 @@ def latex(text: str) -> str:
 
 
 def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows, with the versions of the libraries that the provenance names."""
+    """The rows, with the versions of the libraries that the provenance names, Python's own apart."""
     for row in rows_of(table):
         origin = row.get("provenance")
         libraries = origin.get("libraries") if isinstance(origin, Mapping) else None
-        known = libraries if isinstance(libraries, Mapping) else {}
-        yield {**row, "versions": known.get("versions", {})}
+        found = libraries.get("versions", {}) if isinstance(libraries, Mapping) else {}
+        versions = {name: v for name, v in found.items() if name not in sys.stdlib_module_names}
+        yield {**row, "versions": versions}
 
 
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:

@@ -1,7 +1,7 @@
 """Results of ann-benchmarks taken into our store, recall recomputed from their stored answers.
 
-Their files hold one timed pass of one build each, so the intervals of QPS are those within one
-process; their machine is not recorded and is named by whoever imports them.
+Their files hold one timed pass of one build each, so the intervals of QPS are unknown. Their
+machine is not recorded; who imports them names it.
 """
 
 from __future__ import annotations

@@ -69,9 +69,11 @@ def level_text(level: float) -> str:
     return f"{100 * level:.{decimals}f}".rstrip("0").rstrip(".") + " %"
 
 
-def together(level: float) -> int:
-    """Return the number of comparisons that a level is corrected for."""
-    return round((1 - LEVEL) / (1 - level))
+def corrected_text(level: float) -> str:
+    """Return such as "98.75 % intervals, corrected for 4 comparisons"."""
+    together = round((1 - LEVEL) / (1 - level))
+    correction = f", corrected for {together} comparisons" if together > 1 else ""
+    return f"{level_text(level)} intervals{correction}"
 
 
 def plus_minus(value: float, low: float, high: float) -> str:

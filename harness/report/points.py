@@ -19,7 +19,7 @@ _SCENE = ["dataset", "k", "mode", "threads", "machine"]
 class Scene:
     """Points that may be compared: one dataset, k, mode, number of threads and machine.
 
-    `points` are finished and take part in answers; `ceiling` are those of `no-op`; `failures`
+    `points` are finished and can be recommended; `ceiling` are those of `no-op`; `failures` are
     neither. `crowd` is True if the table holds the same scene of another machine as well.
     """
 

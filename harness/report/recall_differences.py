@@ -29,7 +29,7 @@ class RecallDifference:
     `measure` is such as `recall 1@10`. The interval of `difference` covers queries and builds and
     is corrected for all that are compared together. `queries_needed` is how many queries would show
     a difference of this size in 80 of 100 tries at the 5 % level, uncorrected; infinite where the
-    builds differ too much for any number of queries.
+    builds differ too much for that, `builds_differ`: then more builds are needed.
     """
 
     dataset: str
@@ -41,6 +41,7 @@ class RecallDifference:
     ours: float
     queries: int
     queries_needed: float
+    builds_differ: bool
     difference: Difference
 
 
@@ -123,13 +124,16 @@ def _difference(pair: _Pair, estimate: RecallEstimate, difference: Difference) -
         theirs=float(theirs[column][..., rank - 1].mean()),
         ours=float(ours[column][..., rank - 1].mean()),
         queries=queries,
-        queries_needed=_queries_needed(estimate, queries),
+        queries_needed=_queries_needed(estimate, queries, difference.real),
+        builds_differ=estimate.variances[1] > 0,
         difference=difference,
     )
 
 
-def _queries_needed(estimate: RecallEstimate, queries: int) -> float:
+def _queries_needed(estimate: RecallEstimate, queries: int, real: bool) -> float:
     """The variance from queries shrinks with their number, that from builds stays."""
     from_queries, from_builds = estimate.variances
     left = estimate.value**2 / _FACTOR - from_builds
-    return from_queries * queries / left if left > 0 else float("inf")
+    needed = from_queries * queries / left if left > 0 else float("inf")
+    # Where as many were asked in vain, the few builds are what hides the difference.
+    return float("inf") if from_builds > 0 and needed <= queries and not real else needed

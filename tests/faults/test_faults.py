@@ -129,7 +129,7 @@ def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
     }
     assert "50 processes were left running" in told["fit-fork-bomb"][0]
     assert "MiB of output" in told["fit-flood"][0]
-    assert "changed the working folder" in told["fit-change-world"][0]
+    assert "changed or removed the working folder" in told["fit-change-world"][0]
     assert told["depends-on-order"][1]
     assert not told["fit-flood"][1]
 

@@ -84,7 +84,7 @@ def test_the_printed_interval_is_the_one_that_decides():
     # recall@k' and recall 1@k' are the same figures here, and count once
     assert {one.difference.level for one in found} == {1 - 0.05 / 3}
     words = printed(found)
-    assert "98.3 % intervals over queries and builds, corrected for 3 comparisons" in words
+    assert "over queries and builds: 98.3 % intervals, corrected for 3 comparisons" in words
     for one in found:
         change = one.difference
         assert f"{change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}]" in words

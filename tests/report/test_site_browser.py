@@ -104,7 +104,7 @@ def test_filters_by_recall_and_memory_and_keeps_them_in_the_url(page, address, t
     assert [row[4] for row in rows(page)] == [human(qps) for qps in expected["qps"]]
     small = table[table["bytes_per_vector"] <= 10]
     (chosen,) = recommendations(next(scenes(prepare(small))), [0.8])
-    answer = page.locator(".answer:visible").inner_text()
+    answer = page.locator(".recommendation:visible").inner_text()
     assert human(chosen.qps) in answer
     assert f"{human(chosen.qps_low)} to {human(chosen.qps_high)}" in answer
     assert f"{chosen.row['held_out_recall']:.4f}" in answer
@@ -133,7 +133,7 @@ def test_the_headline_is_in_the_table_beneath(
     write_site(table, tmp_path)
     page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html#?floor={floor}")
     (one,) = recommendations(next(scenes(prepare(table))), [floor])
-    headline = page.locator(".answer").inner_text()
+    headline = page.locator(".recommendation").inner_text()
     assert f"{one.row['curve']} {one.row['words']}".strip() in headline
     assert f"{human(one.qps)} queries per second" in headline
     first = rows(page)[0]
@@ -154,7 +154,7 @@ def test_the_headline_considers_what_is_not_drawn(
     page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html#?floor=0.8&memory=2")
     assert not page.locator('.names input[value="pq"]').is_checked()
     assert "Fastest with recall of at least 0.8 and at most 2 bytes per vector: pq" in (
-        page.locator(".answer").inner_text()
+        page.locator(".recommendation").inner_text()
     )
     assert rows(page)[0][0] == "pq"
 
@@ -163,7 +163,7 @@ def test_a_recall_that_is_not_reached_with_confidence_is_named_so(page, table, t
     unsure = table[table["algorithm"] == "pq"].assign(held_out_recall_low=0.5)
     write_site(unsure, tmp_path)
     page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html#?floor=0.9")
-    answer = page.locator(".answer").inner_text()
+    answer = page.locator(".recommendation").inner_text()
     assert answer.startswith("Not reached with confidence: recall of at least 0.9.")
     assert rows(page)[0][0] == "pq"
 
@@ -172,10 +172,10 @@ def test_an_empty_chart_shows_no_impossible_recall(page, table, tmp_path):
     write_site(table, tmp_path)
     page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html#?memory=0.1")
     page.wait_for_selector(".chart .xtick text")
-    ticks = [float(text) for text in page.locator(".chart .xtick text").all_inner_texts()]
+    ticks = [float(text) for text in page.locator(".chart .xtick text").all_text_contents()]
     assert (min(ticks), max(ticks)) == (0, 1)
-    assert "no point to draw" in page.locator(".chart").inner_text()
-    assert "No measured point has at most 0.1 bytes" in page.locator(".answer").inner_text()
+    assert "no point to draw" in page.locator(".chart").text_content()
+    assert "No measured point has at most 0.1 bytes" in page.locator(".recommendation").inner_text()
 
 
 def test_hover_tells_parameters_intervals_and_click_gives_the_command(page, address):
@@ -323,12 +323,12 @@ def test_points_near_the_limit_are_ringed_and_marked(page, table, tmp_path):
     assert symbols.count("circle-open") == 1
 
 
-def test_answers_and_tables_stand_before_the_chart_is_read(page, table, tmp_path):
+def test_recommendations_and_tables_stand_before_the_chart_is_read(page, table, tmp_path):
     write_site(table, tmp_path / "site")
     (tmp_path / "site" / "assets" / "plotly.min.js").write_text("")  # as if it took for ever
     page.goto(f"file://{tmp_path}/site/dataset-glove-50-10k.html")
     page.locator('input[name="floor"]').fill("0.9")
-    assert "Fastest with recall" in page.locator(".answer").inner_text()
+    assert "Fastest with recall" in page.locator(".recommendation").inner_text()
     assert len(rows(page)) > 0
 
 

@@ -50,7 +50,7 @@ def latency_distribution(scene: Scene, looks: Mapping[str, Look]) -> Figure | No
     axes.set_xlabel("time of a query (less is better)")
     axes.set_ylabel("share of queries answered")
     title = f"{scene.dataset}: latency at recall {level:g}"
-    notes = ["Each query's time is its median over repeats and builds.", *_left_out(scene, level)]
+    notes = ["Each query's time is the lower quartile of its repeats.", *_left_out(scene, level)]
     conclude(figure, scene, title, notes)
     label_curves(axes, named)
     return figure
@@ -59,9 +59,8 @@ def latency_distribution(scene: Scene, looks: Mapping[str, Look]) -> Figure | No
 def recall_by_difficulty(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
     """Return the recall of the easiest to the hardest tenth of the queries, at one mean recall.
 
-    How hard a query is says its local intrinsic dimensionality. Where there is none (inner
-    products), the harder a query, the less of it all points of the scene found together. None as
-    above.
+    Hard queries are those of high local intrinsic dimensionality. Where there is none (inner
+    products), they are those that all points of the scene together answered worst. None as above.
     """
     level, rows = _compared(scene, "query_recall")
     if level is None or len(rows.iloc[0]["query_recall"]) < _GROUPS:

@@ -169,7 +169,8 @@ def _draw(axes: Axes, curve: CurvePoints, x: Quantity, y: Quantity, *, greyed: b
     y_bars, y_cut = _bars(axes.yaxis, curve.frontier, y)
     axes.errorbar(front_x, front_y, xerr=x_bars, yerr=y_bars, fmt="none", ecolor=colour,
                   elinewidth=1.0, alpha=0.6, zorder=3)  # fmt: skip
-    if y_bars is not None and len(front_x) > 1 and np.median(y_bars / front_y) < _WIDEST_BAND:
+    narrow = y_bars is not None and np.median(y_bars / front_y) < _WIDEST_BAND
+    if y_bars is not None and narrow and len(front_x) > 1 and not y_cut.any():
         axes.fill_between(front_x, front_y - y_bars[0], front_y + y_bars[1], color=colour,
                           alpha=0.12, linewidth=0, zorder=1)  # fmt: skip
     return int((x_cut | y_cut).sum())

@@ -102,6 +102,7 @@ class _Member:
         self._block = start.block
         self._search_cpus = start.search_cpus
         self._spec = start.block.members[0]
+        self._folder = _working_folder()
         self._pools: Pools
         self._turns: dict[int, TurnFunction] = {}
         self._last_seconds: dict[int, float] = {}
@@ -227,14 +228,20 @@ class _Member:
     def _mischief(self) -> list[str]:
         """What an adapter did that is contained but worth a warning."""
         warnings = []
-        folder = os.environ.get(JOB_FOLDER_VARIABLE)
-        if folder is None or not Path(folder).is_dir():
+        if _working_folder() != self._folder:
+            warnings.append("the adapter changed or removed the working folder")
+        if os.environ.get(JOB_FOLDER_VARIABLE) != self._folder:
             warnings.append("the adapter changed the environment")
-        elif Path.cwd() != Path(folder):
-            warnings.append("the adapter changed the working folder")
         if sys.stdout is None or sys.stdout.closed:
             warnings.append("the adapter closed the standard output")
         return warnings
+
+
+def _working_folder() -> str | None:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return None
 
 
 def _narrow(ids: NDArray[np.int64]) -> NDArray[np.integer[Any]]:

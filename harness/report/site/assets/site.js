@@ -218,16 +218,16 @@
       const scene = current(), hidden = hiddenOf(scene), found = fitting(scene, state), chosen = choose(scene, found.rows);
       const rows = found.rows.filter((i) => !hidden.has(scene.points.curve[i]));
       root.querySelector(".conditions").textContent = scene.conditions;
-      showNames(scene, hidden); showAnswer(scene, chosen, found.sure); showLimit(scene, rows); showRows(scene, rows, chosen); draw(scene, rows, hidden);
+      showNames(scene, hidden); showRecommendation(scene, chosen, found.sure); showLimit(scene, rows); showRows(scene, rows, chosen); draw(scene, rows, hidden);
     }
     function showNames(scene, hidden) {
       const legend = `algorithms, ${scene.curves.length - hidden.size} of ${scene.curves.length}`;
       checkboxes(root, legend, scene.curves.map((c) => c.name), (n) => !hidden.has(n), scene.curves.map((c) => c.colour), (only) => { state.only = only; changed(); });
     }
-    function showAnswer(scene, chosen, sure) {
+    function showRecommendation(scene, chosen, sure) {
       const p = scene.points, unit = { vector: "bytes per vector", MB: "MB in all", GB: "GB in all" }[state.per];
       const limits = [state.floor === "" ? "" : `recall of at least ${state.floor}`, state.memory === "" ? "" : `at most ${state.memory} ${unit}`].filter(Boolean).join(" and ");
-      const line = root.querySelector(".answer");
+      const line = root.querySelector(".recommendation");
       if (!chosen) { line.textContent = p.curve.length ? `No measured point has ${limits}.` : "No point was measured: see the failures."; return; }
       const best = chosen.best, held = (end) => share((p["held_out_recall" + end] || [])[best]);
       const how = chosen.crossFitted ? "its speed is cross-fitted over builds" : "it is chosen and reported on the same build";
@@ -426,7 +426,7 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   document.getElementById("jump").addEventListener("change", (event) => { if (event.target.value) location.href = event.target.value; });
   document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); const main = document.getElementById("main"); main.tabIndex = -1; main.focus(); });
-  // The chart's library is large: the answer and the table stand before it is even read.
+  // The chart's library is large: the recommendation and the table stand before it is read.
   function loadCharts() {
     const library = element("script"), inline = document.getElementById("plotly");
     if (inline) library.textContent = inline.textContent;

@@ -1,0 +1,159 @@
+"""Blocks as they are measured: who shares one, who does not, and what comes back."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from harness.cli.data import open_named
+from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
+from harness.running.executors import block as block_module
+from harness.running.executors.local import LocalExecutor
+
+ADAPTER = '''\
+import os, time
+
+import numpy as np
+
+from harness.contracts import Algorithm
+
+
+class Scan(Algorithm):
+    """Exact search that may take memory, or time for each query."""
+
+    def __init__(self, metric, mebibytes=0, sleep=0.0):
+        super().__init__(metric)
+        self.mebibytes, self.sleep = mebibytes, sleep
+
+    def fit(self, base):
+        self.base = base
+        self.ballast = np.frombuffer(os.urandom(1 << 20) * self.mebibytes, dtype=np.uint8).copy()
+
+    def set_search(self, shift=0):
+        self.shift = shift
+
+    def query(self, query, k):
+        if self.sleep:
+            time.sleep(self.sleep)
+        return np.argsort(-(self.base @ query))[:k]
+
+    def index_bytes(self):
+        return self.base.nbytes + self.shift
+'''
+NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def measure(tmp_path, small_hdf5, monkeypatch, session_cache):
+    """Measure a block of members, given as title to build parameters and more."""
+    monkeypatch.setenv("ANNHARNESS_DATA", str(session_cache))
+    root = tmp_path / "algorithms"
+    (root / "scan").mkdir(parents=True)
+    (root / "scan" / "adapter.py").write_text(ADAPTER)
+    dataset = open_named(str(small_hdf5), None)
+
+    def run(members, settings=("a",), **more):
+        specs = tuple(
+            MemberSpec(
+                title,
+                AdapterSpec("harness.algorithms.scan.adapter", "Scan", (str(tmp_path),)),
+                build,
+                tuple(
+                    SettingSpec(f"{title}-{s}", {"shift": i}, 5, 2) for i, s in enumerate(settings)
+                ),
+                pausable=not title.startswith("server"),
+            )
+            for title, build in members.items()
+        )
+        facts = {
+            "id": f"{next(NUMBERS):x}", "number": 0, "dataset": str(dataset.path),
+            "fingerprint": dataset.fingerprint, "metric": "angular", "mode": "single",
+            "threads": 1, "build_threads": 1, "search_seconds": 60.0, "timeout": 60.0,
+            "memory_bytes": None, "members": specs,
+        }  # fmt: skip
+        block = BlockSpec(**{**facts, **more})
+        executor = LocalExecutor(session_cache, examine=lambda: {"grade": "A"})
+        return list(executor.run_block(block, lambda title, phase, key: None))
+
+    return run
+
+
+def test_members_share_a_block_and_its_reference(measure):
+    [outcome] = measure({"one": {}, "two": {}}, settings=("a", "b"))
+    assert sorted(outcome.finished) == ["one-a", "one-b", "two-a", "two-b"]
+    assert outcome.failed == {}
+    for measured in outcome.finished.values():
+        passes, nq = measured.times.shape
+        assert nq == 20
+        assert passes >= 2
+        assert (measured.times > 0).all()
+        assert measured.cycles.tolist() == list(range(passes))
+        assert measured.neighbors.shape == (1, 20, 5)
+        np.testing.assert_allclose(measured.walls >= measured.times.sum(axis=1), True)
+    assert outcome.finished["two-b"].facts["index_bytes"] == 300 * 8 * 4 + 1
+    assert len(outcome.reference_times) == len(outcome.finished["one-a"].times)
+    assert (outcome.reference_times > 0).all()
+    assert outcome.provenance["conditions"] == {"grade": "A"}
+    assert outcome.provenance["machine"]["cores"] >= 1
+
+
+@pytest.mark.parametrize(("mode", "threads"), [("batch", 2), ("single", 2)])
+def test_batches_and_clients_take_all_queries_in_one_turn(measure, mode, threads):
+    [outcome] = measure({"one": {}, "two": {}}, mode=mode, threads=threads)
+    assert outcome.window == 20
+    assert sorted(outcome.finished) == ["one-a", "two-a"]
+
+
+def test_members_that_do_not_fit_together_are_measured_in_parts(measure):
+    limit = 500 << 20
+    parts = measure({f"m{i}": {"mebibytes": 200} for i in range(3)}, memory_bytes=limit)
+    assert len(parts) > 1
+    assert sorted(key for part in parts for key in part.finished) == ["m0-a", "m1-a", "m2-a"]
+    assert len({part.id for part in parts}) == len(parts)
+    assert all(len(part.reference_times) for part in parts)
+    assert all(part.failed == {} for part in parts)
+
+
+def test_one_that_fits_not_even_alone_fails_and_the_others_do_not(measure):
+    parts = measure({"small": {}, "large": {"mebibytes": 700}}, memory_bytes=400 << 20)
+    failed = {key: failure for part in parts for key, failure in part.failed.items()}
+    assert {key: failure.status for key, failure in failed.items()} == {"large-a": "out_of_memory"}
+    assert "more than the limit of 400 MiB" in failed["large-a"].reason
+    assert [key for part in parts for key in part.finished] == ["small-a"]
+
+
+def test_one_that_cannot_be_paused_is_measured_with_the_reference_alone(measure):
+    parts = measure({"server": {}, "one": {}, "two": {}})
+    together = [sorted(part.finished) for part in parts]
+    assert ["server-a"] in together
+    assert sorted(itertools.chain.from_iterable(together)) == ["one-a", "server-a", "two-a"]
+    assert all(len(part.reference_times) for part in parts)
+
+
+def test_a_very_long_build_gets_a_part_of_its_own(measure, monkeypatch):
+    monkeypatch.setattr(block_module, "_LONG_BUILD_SECONDS", 0.0)
+    parts = measure({"one": {}, "two": {}, "three": {}})
+    assert [len(part.finished) for part in parts] == [1, 1, 1]
+
+
+def test_a_slow_setting_catches_up_with_what_its_turn_left(measure, monkeypatch):
+    from harness.running.executors import rounds
+
+    monkeypatch.setattr(rounds, "_SLOW_TURN", 0.05)
+    [outcome] = measure({"slow": {"sleep": 0.02}, "fast": {}})
+    slow = outcome.finished["slow-a"]
+    assert np.isfinite(slow.times).all()
+    assert (slow.times >= 0.02).all()
+    assert (slow.neighbors >= 0).all()
+    np.testing.assert_array_equal(slow.neighbors, outcome.finished["fast-a"].neighbors)
+    assert len(outcome.reference_times) == len(outcome.finished["fast-a"].times)
+
+
+def test_search_seconds_leave_a_slow_setting_fewer_passes_spread_over_the_block(measure):
+    [outcome] = measure({"slow": {"sleep": 0.01}, "fast": {}}, search_seconds=0.3)
+    slow, fast = (outcome.finished[key] for key in ("slow-a", "fast-a"))
+    assert len(slow.times) < len(fast.times)
+    assert slow.facts["repeats_asked"] == 2
+    assert slow.cycles[-1] == fast.cycles[-1]

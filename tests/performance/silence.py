@@ -11,14 +11,11 @@ a share of the time of those turns, and what it used in its own.
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from harness.cli.data import open_named
 from harness.data.cache import cache_folder
@@ -128,9 +125,9 @@ def tree_seconds(member: Member) -> float:
     """Return the seconds on a processor of all threads of a member's processes so far."""
     total = 0.0
     for pid in member.child.tree.members():
-        for task in os.listdir(f"/proc/{pid}/task"):
+        for task in Path(f"/proc/{pid}/task").iterdir():
             try:
-                text = Path(f"/proc/{pid}/task/{task}/schedstat").read_text()
+                text = (task / "schedstat").read_text()
             except OSError:
                 continue
             total += int(text.split()[0]) * 1e-9

@@ -210,6 +210,7 @@ class Member:
         self.phase, self.active = "close", None
         try:
             self.resume()
+            self.child.count_leftover()
             self.child.send(Close())
             answer = self.child.receive(time.monotonic() + _LEAVING_SECONDS, lambda: None)
         except (ChildGone, TimeoutError):

@@ -193,9 +193,12 @@ class Child:
             return ChildGone("crashed", f"ended by {signal.Signals(-code).name}")
         return ChildGone("crashed", f"left with exit status {code} before it was done")
 
-    def leave(self) -> None:
-        """After `Close`: count what else it started, and give it time to leave by itself."""
+    def count_leftover(self) -> None:
+        """Before `Close`: note how many processes there are besides its own."""
         self._leftover = max(0, len(self.tree.members()) - 1)
+
+    def leave(self) -> None:
+        """After `Close`: give it time to leave by itself."""
         deadline = time.monotonic() + _LEAVING_SECONDS
         while self.tree.exit_code is None and time.monotonic() < deadline:
             if not self._wait():

@@ -171,7 +171,7 @@ def failure_line(failure: Failure) -> str:
 
 @contextmanager
 def live_table(console: Console) -> Iterator[LiveTable]:
-    """Show a live table for as long as the block runs."""
+    """Show a live table for the duration of the `with` statement."""
     table = LiveTable(console)
     with table.live:
         yield table

@@ -24,9 +24,18 @@ class Algorithm(ABC):
         algorithm.fit(base)                       # timed: build_seconds
         for setting in search_settings:
             algorithm.set_search(**setting)       # not timed
-            algorithm.warm_up(queries, k)         # not timed; one more untimed pass follows
-            for query in queries:
+            algorithm.warm_up(queries, k)         # not timed; an untimed pass of queries follows
+        for setting in turns:                     # each setting many times, in random order
+            algorithm.set_search(**setting)       # not timed; a few untimed queries follow
+            for query in window:                  # a part of the queries
                 algorithm.query(query, k)         # each call is timed
+        for setting in search_settings:
+            algorithm.set_search(**setting)       # not timed
+            algorithm.index_bytes()               # not timed
+        algorithm.diagnostics()                   # not timed
+
+    Between its turns the harness pauses the process and all that it started, while other indexes
+    have theirs; an entry with `pausable: false` is not paused.
 
     In batch mode `query_batch` is timed instead of `query`. Rows are unit-norm when the metric is
     `angular` (a zero row stays zero): adapters never normalise.
@@ -110,7 +119,9 @@ class Algorithm(ABC):
         -------
         ids
             `(k,)` integers, row numbers of `base`, distinct, padded with -1 at the end where
-            fewer were found. Ids only: the harness computes every distance itself.
+            fewer were found. Ids only: the harness computes every distance itself. A numpy array,
+            or a list or tuple of ints, which is converted within the timed region; anything else
+            fails as `wrong_answer`.
         """
 
     def query_batch(self, queries: NDArray[np.float32], k: int) -> NDArray[np.integer[Any]]:

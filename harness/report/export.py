@@ -191,7 +191,7 @@ def latex(text: str) -> str:
 
 
 def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows, with the versions of the libraries that the provenance names, Python's own apart."""
+    """The rows with the versions of their libraries; Python's own modules are left out."""
     for row in rows_of(table):
         origin = row.get("provenance")
         libraries = origin.get("libraries") if isinstance(origin, Mapping) else None

@@ -90,6 +90,8 @@ def recommendation_lines(found: Sequence[Recommendation]) -> Table:
         side = "higher" if gap >= 0 else "lower"
         lines.add_row("", f"[dim]On the tuning queries, by which they were chosen, their recall is "
                       f"{abs(gap):.4f} {side} on average.[/]")  # fmt: skip
+    for note in notes(ratio.scope for one in found for _, ratio in one.equal):
+        lines.add_row("", f"[dim]{note}[/]")
     return lines
 
 
@@ -100,14 +102,14 @@ def _sentence(one: Recommendation) -> str:
     speed = f"{human(one.qps)} queries/s {plus_minus(one.qps, one.qps_low, one.qps_high)}"
     how = f" ({one.report})" if one.report != "cross-fitted" else ""
     undecided = [f"{_listed(names)} ({words})" for words, names in one.undecided_names.items()]
+    lead = "" if one.reached else f"{NOT_REACHED}; fastest that may reach it: "
     facts = [
-        *([] if one.reached else [f"{NOT_REACHED}; fastest that may reach it"]),
-        f"[bold]{name}[/], recall {row['held_out_recall']:.3f} [{low:.3f}, {high:.3f}], "
+        f"{lead}[bold]{name}[/], recall {row['held_out_recall']:.3f} [{low:.3f}, {high:.3f}], "
         f"{speed.strip()}{mark(row['qps_scope'])}{how}",
         *([f"equal within 5 %: {_listed(one.equal_names)}"] if one.equal else []),
         *([f"undecided: {', '.join(undecided)}"] if undecided else []),
     ]
-    return "; ".join(facts).replace("may reach it;", "may reach it:")
+    return "; ".join(facts)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The folders in which workers run: each its job's own, and none left behind for long."""
+"""The folders in which workers run: one for each worker, and none left behind for long."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def job_folder() -> Iterator[Path]:
     Raises
     ------
     NoRoom
-        If there is no room for it, at the start or later in the block.
+        If there is no room for it, at the start or later in the `with` statement.
     """
     try:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))

@@ -43,7 +43,7 @@ def _start(command: list[str]) -> int:
 
 
 def _exit_code_of(program: int) -> int:
-    """Wait for the program; orphans that end meanwhile are collected."""
+    """Wait for the program; reap adopted descendants that end meanwhile."""
     while True:
         pid, status = os.wait()
         if pid == program:

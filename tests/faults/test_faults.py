@@ -56,6 +56,18 @@ EXPECTED = {
     "fit-kill-group": "crashed",
     "query-stop-self": "timeout",
     "fit-spoil-folder": "ok",
+    "size-negative": "error",
+    "size-true": "error",
+    "size-text": "error",
+    "size-endless": "error",
+    "table-slash": "error",
+    "table-dot": "error",
+    "table-nul": "error",
+    "table-nameless": "error",
+    "table-number": "error",
+    "table-ragged": "error",
+    "table-objects": "error",
+    "table-empty": "ok",
 }
 
 
@@ -118,6 +130,7 @@ def test_every_misdeed_gets_its_status_and_the_rest_completes(tmp_path, small_hd
 @pytest.mark.faults
 def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
     ways = ["fit-fork-bomb", "fit-flood", "fit-change-world", "depends-on-order"]
+    ways += ["fit-never-leave", "nothing"]
     done = command("run", suite(tmp_path / "s.yml", ways), timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     import harness
@@ -130,6 +143,8 @@ def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
     assert "50 processes were left running" in told["fit-fork-bomb"][0]
     assert "MiB of output" in told["fit-flood"][0]
     assert "changed or removed the working folder" in told["fit-change-world"][0]
+    assert "did not leave when it was asked to" in told["fit-never-leave"][0]
+    assert told["nothing"] == ("", False)
     assert told["depends-on-order"][1]
     assert not told["fit-flood"][1]
 

@@ -42,6 +42,14 @@ class Scan(Algorithm):
     def index_bytes(self):
         return self.base.nbytes + self.shift
 '''
+HASHING = """\
+        self.base = base
+        import hashlib, threading
+        data = bytes(16 << 20)
+        for _ in range(2):
+            endless = iter(lambda: hashlib.sha256(data).digest(), b"")
+            threading.Thread(target=lambda e=endless: [None for _ in e], daemon=True).start()
+"""
 NUMBERS = itertools.count()
 
 
@@ -149,6 +157,18 @@ def test_a_slow_setting_catches_up_with_what_its_turn_left(measure, monkeypatch)
     assert (slow.neighbors >= 0).all()
     np.testing.assert_array_equal(slow.neighbors, outcome.finished["fast-a"].neighbors)
     assert len(outcome.reference_times) == len(outcome.finished["fast-a"].times)
+
+
+def test_more_processors_than_allotted_are_told(measure, tmp_path):
+    """Two threads that hash outside the interpreter's lock, in a block that allots one."""
+    text = ADAPTER.replace("        self.base = base\n", HASHING)
+    (tmp_path / "algorithms" / "scan" / "adapter.py").write_text(text)
+    [outcome] = measure({"one": {"sleep": 0.02}, "two": {"sleep": 0.02}})
+    facts = outcome.finished["one-a"].facts
+    # On a busy machine they do not get what they ask for; then there is nothing to tell.
+    told = any("processors while it was searched, 1 were allotted" in w for w in facts["warnings"])
+    assert told == (facts["processors_used"] > 1.5)
+    assert facts["processors_used"] > 0.1
 
 
 def test_search_seconds_leave_a_slow_setting_fewer_passes_spread_over_the_block(measure):

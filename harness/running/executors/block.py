@@ -31,7 +31,7 @@ from harness.running.executors.member import (
 from harness.running.executors.outcomes import BlockOutcome
 from harness.running.executors.rounds import Rounds
 from harness.running.machine.cpus import allotted_cpus, worker_cpus
-from harness.running.machine.facts import allotted_cores, free_memory_bytes
+from harness.running.machine.facts import allotted_cores, free_memory_bytes, storable_bytes
 from harness.running.messages import (
     Answered,
     BuildIndex,
@@ -377,7 +377,7 @@ class BlockRun:
                 if isinstance(answer, Failed):
                     member.fail_setting(answer, setting)
                 elif isinstance(answer, Described):
-                    setting.index_bytes = answer.index_bytes
+                    self._take_index_bytes(member, setting, answer.index_bytes)
                 else:
                     raise unexpected(answer)
             answer = member.ask(Finish(), "finish", self._watch, None)
@@ -390,6 +390,15 @@ class BlockRun:
             self._lose(member, gone)
         except NoSpace:
             self._lose(member, None)
+
+    def _take_index_bytes(self, member: Member, setting: Setting, index_bytes: int) -> None:
+        """Take the size that the adapter states, if a machine can hold it."""
+        most = storable_bytes()
+        if 0 <= index_bytes <= most:
+            setting.index_bytes = index_bytes
+        else:
+            reason = f"index_bytes() is {index_bytes}, 0 to {most:,} can be (memory and disk)"
+            member.fail_setting(Failed("error", reason), setting)
 
     def _close(self, member: Member) -> None:
         """Let a worker leave; what it was measured for is here already."""
@@ -419,5 +428,6 @@ class BlockRun:
             if setting.failure is not None:
                 outcome.failed[setting.spec.key] = setting.failure
             elif not member.gone:
-                done = setting.measured(member.facts(), member.diagnostics)
+                allotted = self._spec.threads
+                done = setting.measured(member.facts(), member.diagnostics, allotted)
                 outcome.finished[setting.spec.key] = done

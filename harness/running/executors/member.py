@@ -29,6 +29,7 @@ from harness.text import clean
 _PHASES = ("prepare", "build")
 _STATUSES = ("error", "wrong_answer", "out_of_memory")
 _LEAST_SECONDS = 1e-9
+_TOLERATED_PROCESSORS = 0.5  # beyond those allotted: the worker's own threads, errors of accounts
 _LEAVING_SECONDS = 5.0
 _BROKEN = "broke the protocol of its channel"
 
@@ -51,6 +52,8 @@ class Setting:
         self.seconds_spent = 0.0
         self.pass_seconds = 0.0
         self.index_bytes = 0
+        self.turn_seconds = 0.0
+        self.processor_seconds = 0.0
         self.owed: list[tuple[int, int]] = []
         self._times: list[NDArray[np.float64]] = []
         self._walls: list[float] = []
@@ -113,14 +116,22 @@ class Setting:
             self._ids[-1] = self._ids[0]
 
     def measured(
-        self, facts: Mapping[str, Any], diagnostics: Mapping[str, Mapping[str, NDArray[Any]]]
+        self,
+        facts: Mapping[str, Any],
+        diagnostics: Mapping[str, Mapping[str, NDArray[Any]]],
+        allotted: int,
     ) -> Measured:
-        """Return what was measured."""
+        """Return what was measured, with a warning if it used more processors than allotted."""
         same = all(ids is self._ids[0] for ids in self._ids)
-        own = {
+        used = self.processor_seconds / max(self.turn_seconds, _LEAST_SECONDS)
+        own: dict[str, Any] = {
             "index_bytes": self.index_bytes,
             "repeats_asked": self.spec.repeats,
+            "processors_used": round(used, 2),
         }
+        if used > allotted + _TOLERATED_PROCESSORS:
+            text = f"it used {used:.1f} processors while it was searched, {allotted} were allotted"
+            own["warnings"] = [*facts["warnings"], text]
         return Measured(
             times=np.stack(self._times),
             walls=np.array(self._walls),
@@ -147,6 +158,7 @@ class Member:
     gone: bool = False
     phase: str = "load"
     active: Setting | None = None
+    _processor_seconds: float = 0.0
 
     @property
     def alive_settings(self) -> list[Setting]:
@@ -157,6 +169,10 @@ class Member:
         """Stop its processes, if it can bear that."""
         if self.spec.pausable:
             self.child.tree.pause()
+
+    def begin_rounds(self) -> None:
+        """Count the use of processors from here on: what building took is not searching."""
+        self._processor_seconds_since()
 
     def resume(self) -> None:
         """Let its processes go on."""
@@ -241,8 +257,11 @@ class Member:
         ChildGone
             If the worker ended, hung or broke the protocol.
         """
+        began = time.monotonic()
         answer = self.ask(request, "search", watch, setting)
+        setting.turn_seconds += time.monotonic() - began
         self.pause()
+        setting.processor_seconds += self._processor_seconds_since()
         self.child.require_silent()
         watch(self, True)
         if isinstance(answer, Failed):
@@ -258,6 +277,12 @@ class Member:
         answered = len(answer.seconds)
         setting.take(answer, queries[:answered])
         return answered
+
+    def _processor_seconds_since(self) -> float:
+        """Seconds on a processor since the last call; it is paused, or cannot be."""
+        before = self._processor_seconds
+        self._processor_seconds = self.child.tree.processor_seconds()
+        return max(0.0, self._processor_seconds - before)
 
     def fail(self, gone: ChildGone) -> None:
         """Fail the active setting, or all of them if none was active; the worker is lost."""

@@ -72,6 +72,9 @@ class Rounds:
         seconds = [setting.pass_seconds for _, setting in alive(members)]
         self.window = window_for(len(self._order), seconds, one_by_one=self._one_by_one)
         cycles = max(passes.values())
+        for member in members:
+            if not member.gone:
+                member.begin_rounds()
         for cycle in range(cycles):
             self._on_phase("", f"cycle {cycle + 1} of {cycles}", None)
             taking = [

@@ -53,6 +53,11 @@ def free_memory_bytes() -> int:
     return int(psutil.virtual_memory().available)
 
 
+def storable_bytes() -> int:
+    """Return the bytes that this machine can hold at all, in memory and on its root disk."""
+    return psutil.virtual_memory().total + psutil.disk_usage("/").total
+
+
 @lru_cache(maxsize=1)
 def machine_provenance() -> dict[str, Any]:
     """Return all that is known of the machine; nothing in it names a user or a host."""

@@ -47,6 +47,17 @@ def is_alive(pid: int) -> bool:
     return state not in _DEAD
 
 
+def thread_seconds(pid: int) -> float:
+    """Return the seconds that the threads of a process have run on a processor; 0 if unknown."""
+    nanoseconds = 0
+    try:
+        for thread in _PROC.joinpath(str(pid), "task").iterdir():
+            nanoseconds += int(thread.joinpath("schedstat").read_bytes().split()[0])
+    except (OSError, IndexError):
+        return nanoseconds * 1e-9  # it ended while we looked, or the kernel keeps no such account
+    return nanoseconds * 1e-9
+
+
 def send_signal(pids: Iterable[int], number: signal.Signals) -> None:
     """Send a signal to each process that is still there and is ours."""
     for pid in pids:

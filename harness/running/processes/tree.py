@@ -11,7 +11,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import harness
-from harness.running.processes.descendants import children_of, descendants_of, is_alive, send_signal
+from harness.running.processes.descendants import (
+    children_of,
+    descendants_of,
+    is_alive,
+    send_signal,
+    thread_seconds,
+)
 from harness.running.processes.subreaper import PARENT_VARIABLE, adopt_orphans
 
 _TERM_SECONDS = 0.5
@@ -90,6 +96,10 @@ class ProcessTree:
             return []  # the supervisor ends all of them before it leaves; its id may be another's
         own = [] if _SUPERVISED else [self.process.pid]
         return [pid for pid in [*own, *descendants_of(self.process.pid)] if is_alive(pid)]
+
+    def processor_seconds(self) -> float:
+        """Return the seconds on a processor of all threads that its processes have now."""
+        return sum(thread_seconds(pid) for pid in self._known)
 
     def pause(self) -> None:
         """Stop every process of the tree.

@@ -206,7 +206,10 @@ class _Member:
 
     def _describe(self, number: int) -> Message:
         self._activate(number)
-        return Described(int(self._index.index_bytes()))
+        stated = self._index.index_bytes()
+        if not isinstance(stated, int | np.integer) or isinstance(stated, bool):
+            raise TypeError(f"index_bytes() is {stated!r}, a number of bytes is expected")
+        return Described(int(stated))
 
     def _finish(self) -> Message:
         tables = checked_tables(self._index.diagnostics())

@@ -50,7 +50,10 @@ class Misbehaving(Algorithm):
         return ids if change is None else change(self, ids)
 
     def index_bytes(self):
-        return self.base.nbytes
+        return SIZES.get(self.build["how"], self.base.nbytes)
+
+    def diagnostics(self):
+        return TABLES.get(self.build["how"], {})
 
     def act(self, where):
         how = self.build["how"]
@@ -292,4 +295,17 @@ ANSWERS = {
     "lazy-array": lambda self, ids: ids.view(LazyArray),
     "padding-first": lambda self, ids: np.concatenate([[-1], ids[1:]]),
     "depends-on-order": lambda self, ids: np.random.default_rng(self.calls).permutation(ids),
+}
+
+SIZES = {"size-negative": -50, "size-true": True, "size-text": "12", "size-endless": 10**40}
+
+TABLES = {
+    "table-slash": {"a/b": {"c": np.ones(2)}},
+    "table-dot": {"a": {"..": np.ones(2)}},
+    "table-nul": {"a\0": {"c": np.ones(2)}},
+    "table-nameless": {"": {"c": np.ones(2)}},
+    "table-number": {3: {"c": np.ones(2)}},
+    "table-ragged": {"a": {"b": np.ones(2), "c": np.ones(3)}},
+    "table-objects": {"a": {"b": np.array([object()])}},
+    "table-empty": {"a": {}},
 }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
+import tokenize
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +101,43 @@ def slug(name: str) -> str:
 
 
 def source_sha256(*folders: Path) -> str:
-    """Return the sha256 of all Python files but tests below an adapter's folders."""
+    """Return the sha256 of all Python code but tests below an adapter's folders.
+
+    Comments and blank lines do not count: a change of them makes no result stale.
+    """
     digest = hashlib.sha256()
     for folder in folders:
         sources = [path for path in folder.rglob("*.py") if not path.name.startswith("test_")]
         for path in sorted(sources):
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(hashlib.sha256(_without_comments(path.read_bytes())).digest())
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=512)  # the files of an adapter are asked for once for every point
+def _without_comments(source: bytes) -> bytes:
+    """Return Python source without comments, blank lines and space at line ends.
+
+    What cannot be read as Python is returned as it is.
+    """
+    try:
+        tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
+        lines = source.decode(tokens[0].string).splitlines()
+    except (SyntaxError, UnicodeDecodeError, tokenize.TokenError):
+        return source
+    strings = {
+        line
+        for token in tokens
+        if token.start[0] != token.end[0]  # blank lines within a string are part of it
+        for line in range(token.start[0], token.end[0])
+    }
+    for token in tokens:
+        if token.type == tokenize.COMMENT:
+            line, column = token.start
+            lines[line - 1] = lines[line - 1][:column]
+    kept = [
+        text if number in strings else text.rstrip()
+        for number, text in enumerate(lines, start=1)
+        if text.strip() or number in strings
+    ]
+    return "\n".join(kept).encode()

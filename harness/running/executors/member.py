@@ -203,6 +203,7 @@ class Member:
     def _answer(self, watch: Watch, began: float) -> Message:
         spent = self.active.seconds_spent if self.active is not None else 0.0
         deadline = began + self.timeout - spent
+        expected = list(_PHASES)
         while True:
             try:
                 message = self.child.receive(deadline, lambda: watch(self, False))
@@ -211,8 +212,9 @@ class Member:
                 raise ChildGone("timeout", reason) from None
             if not isinstance(message, Phase):
                 return message
-            if message.phase not in _PHASES or message.task is not None:
+            if message.phase not in expected:  # each begins once, so that no time-out is put off
                 raise ChildGone("error", f"{_BROKEN}: an unknown phase")
+            expected.remove(message.phase)
             self.phase, deadline = message.phase, time.monotonic() + self.timeout
             watch(self, False)
 

@@ -196,7 +196,7 @@ def test_a_changed_sibling_makes_other_points(tmp_path, checkout):
     assert [folder.name for folder in folders] == ["prepared", "brute"]
     before = source_sha256(*folders)
     module = tmp_path / "checkout" / "algorithms" / "brute" / "module.py"
-    module.write_text(module.read_text() + "\n# changed\n")
+    module.write_text(module.read_text() + "\nchanged = True\n")
     assert source_sha256(*folders) != before
 
 

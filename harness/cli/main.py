@@ -33,6 +33,7 @@ app = typer.Typer(
     help="A benchmark harness for approximate nearest neighbour search.",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

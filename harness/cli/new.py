@@ -16,6 +16,7 @@ import typer
 
 from harness.cli.options import Plugins
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
 from harness.registry.names import check_entry_name
 from harness.registry.plugins import Kind, find_folders, user_plugin_folder
 from harness.registry.registry import Registry, load_registry
@@ -47,7 +48,7 @@ def new(
     Example: annharness new my-index --plugins plugins
     """
     named = list(plugins or ())
-    root = (out or (named[0] if named else user_plugin_folder())).expanduser()
+    root = user_path(out or (named[0] if named else user_plugin_folder()))
     check_entry_name(name, "NAME")
     kind: Kind = "datasets" if dataset else "algorithms"
     known = [path for path in {*named, root} if _has_plugins(path)]

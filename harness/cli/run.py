@@ -16,6 +16,7 @@ from harness.cli.data import open_named
 from harness.cli.live import PlainLines, live_table
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results, share_of
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
 from harness.data.cache import cache_folder
 from harness.data.cached import CachedDataset
 from harness.registry.names import did_you_mean
@@ -155,7 +156,7 @@ def _statuses(retry: Sequence[str]) -> frozenset[str]:
 def _require_known_datasets(suite: Suite, registry: Registry) -> None:
     """Name every wrong name before the first dataset is fetched."""
     for name in suite.datasets:
-        if name not in registry.datasets and not Path(name).expanduser().is_file():
+        if name not in registry.datasets and not user_path(name).is_file():
             raise UserError(
                 f"no dataset is called {name!r}, and no file either",
                 where=str(suite.path),

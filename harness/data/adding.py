@@ -11,6 +11,7 @@ import yaml
 
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
+from harness.contracts.paths import user_path
 from harness.data.cache import written_whole
 from harness.data.formats import format_of
 from harness.data.parts import split
@@ -77,14 +78,14 @@ def _identifier(name: str) -> str:
 
 
 def _draft(own: OwnData, config: Path) -> DatasetDefinition:
-    path = own.file.expanduser().absolute()
+    path = user_path(own.file).absolute()
     name = own.format or format_of(path)
     if name is None:
         hint = "name it by --format"
         raise UserError("the file's ending tells no format", where=str(path), hint=hint)
     options: dict[str, Any] = {}
     if own.queries is not None:
-        options["queries"] = str(own.queries.expanduser().absolute())
+        options["queries"] = str(user_path(own.queries).absolute())
     return DatasetDefinition(
         name=own.name,
         about=f"Own data from {path.name}.",

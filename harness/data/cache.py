@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
 from harness.whole_files import replacing
 
 ENVIRONMENT = "ANNHARNESS_DATA"
@@ -17,7 +18,7 @@ def cache_folder() -> Path:
     """Return the folder that cached data go to: `ANNHARNESS_DATA`, else the platform's."""
     chosen = os.environ.get(ENVIRONMENT)
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return user_path(chosen).absolute()
     from platformdirs import user_cache_path  # the worker never needs it
 
     return user_cache_path("annharness")

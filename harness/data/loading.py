@@ -13,6 +13,7 @@ import h5py
 
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
+from harness.contracts.paths import user_path
 from harness.data.cache import cache_subfolder, written_whole
 from harness.data.cached import CachedDataset, file_state, open_cached
 from harness.data.formats import format_of, read_vectors
@@ -62,7 +63,7 @@ def open_file(path: Path, metric: Metric | None = None) -> CachedDataset:
     UserError
         If the file does not hold a usable dataset.
     """
-    path = path.expanduser().absolute()
+    path = user_path(path).absolute()
     known = _already_known(path, metric)
     if known is not None:
         return known

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, Source
+from harness.contracts.paths import user_path
 from harness.data.archives import extract_member
 from harness.data.cache import cache_subfolder
 from harness.data.cached import file_state
@@ -82,7 +83,7 @@ class _Place:
 
 def _placed(folder: Path, name: str) -> Path:
     """A file of the entry's folder, or placed in the cache's downloads by hand."""
-    beside = folder / Path(name).expanduser()
+    beside = folder / user_path(name)
     for path in (beside, cache_subfolder("downloads") / Path(name).name):
         if path.is_file():
             return path
@@ -211,7 +212,7 @@ def _place_by_hand(source: Source, folder: Path) -> str:
     if source.kind == "package":
         package = Package.parse(source.package or "")
         return f"{package}\nor its archive placed by hand in {folder_of(package)}"
-    beside = folder / Path(source.path or "").expanduser()
+    beside = folder / user_path(source.path or "")
     if source.kind == "bundled" or beside.is_file():
         return str(beside)
     return f"{beside}\nor placed by hand in {cache_subfolder('downloads')}"
@@ -221,6 +222,6 @@ def source_state(source: Source, folder: Path) -> dict[str, Any]:
     """Return what tells whether rows cached from this source are still the same."""
     facts = dataclasses.asdict(source)
     if source.kind in ("bundled", "file") and source.sha256 is None:
-        path = folder / Path(source.path or "").expanduser()
+        path = folder / user_path(source.path or "")
         facts["state"] = file_state(path) if path.exists() else None
     return facts

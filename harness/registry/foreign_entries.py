@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
 from harness.metric import Metric
 from harness.registry.foreign import ForeignAdapter, read_foreign
 from harness.registry.names import did_you_mean
@@ -47,7 +47,7 @@ def read_foreign_entry(name: str, folder: PluginFolder, document: Document) -> F
         For every mistake in the entry or in the configuration that it names.
     """
     schema = check(ForeignSchema, document.data[name], document, (name,))
-    path = (folder.path / Path(schema.path).expanduser()).resolve()
+    path = (folder.path / user_path(schema.path)).resolve()
     place = document.place((name, "path"))
     adapter = read_foreign(schema.from_, path, schema.algorithm, place)
     _check_metrics(schema, adapter, document.place((name, "metrics")))

@@ -14,6 +14,7 @@ import platformdirs
 
 import harness
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
 
 Kind = Literal["algorithms", "datasets"]
 
@@ -119,7 +120,7 @@ def _own_roots() -> list[Path]:
 def roots_of_environment() -> list[Path]:
     """Return the roots that the environment variable names."""
     parts = os.environ.get(PLUGINS_VARIABLE, "").split(os.pathsep)
-    return [Path(part).expanduser() for part in parts if part]
+    return [user_path(part) for part in parts if part]
 
 
 def two_folders(one: Path, other: Path) -> UserError:

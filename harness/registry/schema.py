@@ -150,16 +150,20 @@ class VariantSchema(_Strict):
         return {"label": None, **data} if isinstance(data, dict) else data
 
 
+_MOST_SECONDS = 1e9
+
+
 def _as_variants(value: Any) -> Any:
     return _as_list({} if value is None else value)
 
 
 def _seconds(value: Any) -> Any:
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if whole and abs(value) < _MOST_SECONDS else value
 
 
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+Count = Annotated[int, Field(ge=1, le=2**31)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, lt=_MOST_SECONDS)]
 
 
 def _as_precision(value: Any) -> Any:
@@ -175,6 +179,14 @@ def _as_precision(value: Any) -> Any:
 
 
 Precision = Annotated[float, Field(gt=0, lt=1)] | None
+
+
+def _as_entries(value: Any) -> Any:
+    """Take a list of names for a mapping of names to nothing."""
+    is_list = isinstance(value, list) and all(isinstance(name, str) for name in value)
+    return dict.fromkeys(value) if is_list else value
+
+
 Variants = Annotated[list[VariantSchema], BeforeValidator(_as_variants), Field(min_length=1)]
 
 
@@ -182,7 +194,7 @@ class SuiteSchema(_Strict):
     about: Text = "a suite"
     k: Annotated[list[Count], BeforeValidator(_as_list), Field(min_length=1)]
     datasets: Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1)]
-    algorithms: Annotated[dict[Text, Variants], Field(min_length=1)]
+    algorithms: Annotated[dict[Text, Variants], BeforeValidator(_as_entries), Field(min_length=1)]
     baseline: Text | None = None
     mode: Literal["single", "batch"] = "single"
     threads: Count = 1
@@ -190,7 +202,9 @@ class SuiteSchema(_Strict):
     builds: Annotated[int, Field(ge=1, le=1000)] = 3
     repeats: Annotated[int, Field(ge=1, le=10_000)] = 5
     precision: Annotated[Precision, BeforeValidator(_as_precision)] = 0.05
-    extra_seconds: Annotated[float, BeforeValidator(_seconds), Field(ge=0)] | None = None
+    extra_seconds: (
+        Annotated[float, BeforeValidator(_seconds), Field(ge=0, lt=_MOST_SECONDS)] | None
+    ) = None
     search_seconds: Seconds = 60.0
     timeout: Seconds = 3600.0
     memory: Annotated[int, BeforeValidator(parse_size), Field(ge=1 << 20)] | None = None
@@ -240,7 +254,7 @@ def _together(faults: list[UserError], document: Document) -> UserError:
 
 def _fault(model: type[BaseModel], fault: Any, document: Document, at: KeyPath) -> UserError:
     key_path: KeyPath = (*at, *fault["loc"])
-    key = ".".join(str(part) for part in fault["loc"]) or "the whole entry"
+    key = document.key_text(key_path)[len(document.key_text(at)) :].strip(".") or "the whole entry"
     where = document.place(key_path)
     if fault["type"] == "extra_forbidden":
         name = str(fault["loc"][-1])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
 from harness.registry.plugins import roots_of_environment, user_plugin_folder
 
 
@@ -28,7 +29,7 @@ class PluginSource:
 
 def brought_by(root: Path, named: Sequence[Path]) -> str:
     """Return who brought a root that is no installed package."""
-    if root in [path.expanduser().resolve() for path in named]:
+    if root in [user_path(path).resolve() for path in named]:
         return "--plugins"
     if root in [path.resolve() for path in roots_of_environment()]:
         return "ANNHARNESS_PLUGINS"

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import harness
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.names import ENTRY_NAME, did_you_mean
 from harness.registry.schema import SuiteSchema, VariantSchema, check
@@ -104,7 +105,7 @@ def read_suite(name_or_path: str, algorithms: Mapping[str, AlgorithmDefinition])
 
 
 def _suite_path(name_or_path: str) -> Path:
-    path = Path(name_or_path).expanduser()
+    path = user_path(name_or_path)
     if path.suffix in (".yml", ".yaml") or path.is_file():
         if path.is_file():
             return path
@@ -123,7 +124,7 @@ def _dataset_paths(names: Sequence[str], suite_path: Path) -> list[str]:
     """Resolve dataset paths against the suite's folder, then the working folder."""
     resolved = []
     for name in names:
-        beside = suite_path.parent / Path(name).expanduser()
+        beside = suite_path.parent / user_path(name)
         is_path = not ENTRY_NAME.fullmatch(name) or (Path(name).suffix and beside.is_file())
         resolved.append(str(beside) if is_path and beside.is_file() else name)
     return resolved

@@ -38,6 +38,21 @@ class Document:
     data: Any
     lines: dict[KeyPath, int]
 
+    def key_text(self, key_path: KeyPath) -> str:
+        """Return a path of keys as the file has it, such as `algorithms.pq.1.build`.
+
+        Without the index of a scalar that stands for a list of one.
+        """
+        data, parts = self.data, []
+        for part in key_path:
+            if isinstance(part, str) or isinstance(data, list):
+                parts.append(str(part))
+                try:
+                    data = data[part]
+                except (KeyError, IndexError, TypeError):
+                    data = None
+        return ".".join(parts)
+
     def place(self, key_path: KeyPath) -> str:
         """Return `file:line` of a key, or of the nearest thing around it that has a line."""
         while key_path:
@@ -48,6 +63,9 @@ class Document:
                     return f"{self.path}:{self.lines[candidate]}"
             key_path = key_path[:-1]
         return f"{self.path}:{self.lines.get((), 1)}"
+
+
+_LONGEST_NUMBER = 400
 
 
 def read_yaml(path: Path) -> Document:
@@ -165,7 +183,12 @@ class _Builder:
 
 
 def plain_scalar(text: str) -> Any:
-    """Return the value of an unquoted scalar by YAML 1.2's core schema."""
+    """Return the value of an unquoted scalar by YAML 1.2's core schema.
+
+    A number of more than 400 characters stays text, which no key takes for a number.
+    """
+    if len(text) > _LONGEST_NUMBER:
+        return _CONSTANTS.get(text, text)
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INTEGER.fullmatch(text):

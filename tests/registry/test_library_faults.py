@@ -40,7 +40,7 @@ EXPECTED = {
     "absent": "missing annharness-test-absent==1.0: pip install 'annharness-test-absent==1.0'",
     "broken": "does not import: ImportError: libnothing.so.7: no such file",
     "crashing": "crashes at import: ended by SIGSEGV in import",
-    "leaving": "crashes at import: left with exit status 3 in import, before it was done",
+    "leaving": "crashes at import: left early with exit status 3 in import",
     "chatty": "ready, but prints to stdout at import: hello from Python and from C",
 }
 

@@ -191,7 +191,7 @@ class Child:
             return ChildGone("out_of_memory", "the kernel ended it, the machine's memory ran out")
         if code < 0:
             return ChildGone("crashed", f"ended by {signal.Signals(-code).name}")
-        return ChildGone("crashed", f"left with exit status {code} before it was done")
+        return ChildGone("crashed", f"left early with exit status {code}")
 
     def count_leftover(self) -> None:
         """Before `Close`: note how many processes there are besides its own."""

@@ -24,7 +24,8 @@ TURN_SECONDS = 1.0
 """A window is so short that the slowest setting answers it in about this time."""
 
 _LEAST_SECONDS = 0.25  # a fast setting makes further passes until it was timed for so long
-_MOST_PASSES = 4  # times the repeats asked for
+_MOST_TIMES_THE_REPEATS = 4
+_MOST_PASSES = 30_000  # the cycle of a pass is stored in 16 bits
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ def _member_from_json(data: Mapping[str, Any]) -> MemberSpec:
 def window_for(nq: int, pass_seconds: Sequence[float], *, one_by_one: bool) -> int:
     """Return how many queries a window has.
 
-    All of them where they are not timed one by one: a batch stays whole. Else 200, or fewer if the
-    slowest setting would need more than `TURN_SECONDS`, but 25 at least.
+    All of them where they are not timed one by one: a batch stays whole. Else about 200, or fewer
+    if the slowest setting would need more than `TURN_SECONDS`, but about 25 at least.
     """
     if not one_by_one:
         return nq
@@ -132,8 +133,8 @@ def passes_for(repeats: int, pass_seconds: float, search_seconds: float) -> int:
     times as many; fewer where they would take longer than `search_seconds`, but one at least.
     """
     seconds = max(pass_seconds, 1e-9)
-    wanted = max(repeats, min(_MOST_PASSES * repeats, round(_LEAST_SECONDS / seconds)))
-    return min(wanted, max(1, math.ceil(search_seconds / seconds)))
+    fast = min(_MOST_TIMES_THE_REPEATS * repeats, round(_LEAST_SECONDS / seconds))
+    return min(_MOST_PASSES, max(repeats, fast), max(1, math.ceil(search_seconds / seconds)))
 
 
 def takes_part(cycle: int, cycles: int, passes: int) -> bool:

@@ -205,10 +205,11 @@ def decoded(text: bytes, body: bytes) -> Message:
         for one in fields(kind):
             if _is_arrays(one.type):
                 values[one.name] = {}
-        _take_arrays(values, head["arrays"], body)
-        _check(kind, values)
+        hints = get_type_hints(kind)
+        _take_arrays(values, hints, head["arrays"], body)
+        _check(hints, values)
         message: Message = kind(**values)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except Exception as error:  # numpy alone has several ways to refuse a type
         raise ProtocolError(f"no message: {type(error).__name__}: {error}") from error
     return message
 
@@ -217,7 +218,7 @@ def _is_arrays(annotation: object) -> bool:
     return annotation == "Arrays"
 
 
-def _take_arrays(values: dict[str, Any], parts: Any, body: bytes) -> None:
+def _take_arrays(values: dict[str, Any], hints: Mapping[str, Any], parts: Any, body: bytes) -> None:
     """Cut the arrays out of the body of a frame."""
     offset = 0
     for name, key, dtype_name, shape in parts:
@@ -231,17 +232,18 @@ def _take_arrays(values: dict[str, Any], parts: Any, body: bytes) -> None:
         array = np.frombuffer(body, dtype, count, offset).reshape(shape) if count else np.empty(
             shape, dtype)  # fmt: skip
         offset += size
-        if key:
+        if hints[name] == Arrays:
             values[name][str(key)] = array
-        else:
+        elif hints[name] == NDArray[Any]:
             values[name] = array
+        else:
+            raise TypeError(f"{name} is no array")
     if offset != len(body):
         raise ValueError("a frame that is longer than its arrays")
 
 
-def _check(kind: type[Any], values: dict[str, Any]) -> None:
+def _check(hints: Mapping[str, Any], values: dict[str, Any]) -> None:
     """Hold the fields of a message to their types; lists become tuples where those are due."""
-    hints = get_type_hints(kind)
     for name, value in values.items():
         hint = hints[name]
         if hint == tuple[str, ...]:
@@ -254,7 +256,7 @@ def _check(kind: type[Any], values: dict[str, Any]) -> None:
 
 def _fits(value: Any, hint: Any) -> bool:
     if hint is float:
-        return type(value) in (float, int)
+        return type(value) is float or (type(value) is int and abs(value) < 1 << 53)
     if hint is int:
         return type(value) is int
     if hint is str:

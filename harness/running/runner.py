@@ -6,6 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -73,6 +74,7 @@ class Runner:
     extra_seconds: float | None = None
     signed: bool = False
     _added: int = 0
+    _blocks: int = 0
     _measured: set[str] = field(default_factory=set)
     _wanted: dict[str, dict[int, int]] = field(default_factory=dict)
 
@@ -85,17 +87,16 @@ class Runner:
             If the results folder, or that for temporary files, can no longer be written.
         """
         try:
-            with self.store.open_for_writing():
+            with ExitStack() as stack:
+                self._storing(lambda: stack.enter_context(self.store.open_for_writing()))
                 return self._run()
-        except OSError as error:
-            raise self._full(self.store.root, error) from error
         except NoRoom as none:
             what = "the folder for temporary files (TMPDIR)"
             raise StoreFull(what, none.path, none.reason, self._added) from none
 
     def _run(self) -> RunSummary:
         self._write_truths()
-        self._forget()
+        self._storing(self._forget)
         suite = self.plan.suite
         for point in self._supported():
             self._wanted[point.header.identity.key] = dict.fromkeys(
@@ -203,6 +204,7 @@ class Runner:
         def follow(title: str, phase: str, key: str | None) -> None:
             self.listener.phase(title, phase, points[key].header if key in points else None)
 
+        self._blocks += 1
         for outcome in self.executor.run_block(spec, follow):
             self._take(outcome, points, dataset)
             self.listener.block_ended(outcome.seconds)
@@ -310,7 +312,7 @@ class Runner:
         wanted = Precision(self.precision, self.plan.suite.repeats)
         allowed = _EXTRA_SHARE * seconds if self.extra_seconds is None else self.extra_seconds
         until = time.monotonic() + allowed
-        last = seconds / self.plan.suite.builds
+        last = seconds / max(1, self._blocks)
         number = self.plan.suite.builds
         limit = f"{MOST_BUILDS} builds"
         while number < MOST_BUILDS and (wide := list(self._wide(wanted))):
@@ -320,7 +322,7 @@ class Runner:
                 break
             for point in wide:
                 stored = self.store.find(point.header).point
-                if stored is not None:
+                if stored is not None and number not in self.store.settled(point.header):
                     repeats = wanted.repeats_for(stored)
                     self._wanted[point.header.identity.key][number] = repeats
             self._run_blocks(number, number + 1)

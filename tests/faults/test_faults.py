@@ -68,6 +68,13 @@ EXPECTED = {
     "table-ragged": "error",
     "table-objects": "error",
     "table-empty": "ok",
+    "table-surrogate": "error",
+    "table-odd-text": "ok",
+    "table-huge": "error",
+    "fit-die-by-a-real-time-signal": "crashed",
+    "fit-take-an-odd-name": "ok",
+    "fit-build-for-ever": "error",
+    "fit-send-what-cannot-be": "error",
 }
 
 

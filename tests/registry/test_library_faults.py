@@ -98,7 +98,7 @@ def test_each_fault_of_a_library_has_its_line(plugins, command):
     library = plugins.parent / "site" / "annharness_test_broken.py"
     library.write_text("")
     source = plugins / "algorithms" / "broken" / "adapter.py"
-    source.write_text(source.read_text() + "\n# mended\n")
+    source.write_text(source.read_text() + "\nmended = True\n")
     assert states(listed(command, plugins).stdout)["broken"] == "ready"
 
 

@@ -23,11 +23,13 @@ from harness.contracts import Algorithm
 class Scan(Algorithm):
     """Exact search that may take memory, or time for each query."""
 
-    def __init__(self, metric, mebibytes=0, sleep=0.0):
+    def __init__(self, metric, mebibytes=0, sleep=0.0, growth=0):
         super().__init__(metric)
-        self.mebibytes, self.sleep = mebibytes, sleep
+        self.mebibytes, self.sleep, self.growth, self.hoard = mebibytes, sleep, growth, []
 
     def fit(self, base):
+        if self.mebibytes < 0:
+            raise RuntimeError("as told")
         self.base = base
         self.ballast = np.frombuffer(os.urandom(1 << 20) * self.mebibytes, dtype=np.uint8).copy()
 
@@ -35,6 +37,8 @@ class Scan(Algorithm):
         self.shift = shift
 
     def query(self, query, k):
+        if self.growth and len(self.hoard) < 26:
+            self.hoard.append(os.urandom(self.growth << 20))
         if self.sleep:
             time.sleep(self.sleep)
         return np.argsort(-(self.base @ query))[:k]
@@ -144,6 +148,24 @@ def test_a_very_long_build_gets_a_part_of_its_own(measure, monkeypatch):
     monkeypatch.setattr(block_module, "_LONG_BUILD_SECONDS", 0.0)
     parts = measure({"one": {}, "two": {}, "three": {}})
     assert [len(part.finished) for part in parts] == [1, 1, 1]
+
+
+def test_one_that_outgrows_its_company_while_it_is_searched_is_measured_alone(measure):
+    """It fits beside the others when it is built, and not when it has answered a few queries."""
+    members = {"large": {"mebibytes": 150}, "other": {"mebibytes": 150}, "growing": {"growth": 15}}
+    parts = measure(members, memory_bytes=560 << 20)
+    assert sorted(key for part in parts for key in part.finished) == [
+        "growing-a", "large-a", "other-a",
+    ]  # fmt: skip
+    assert ["growing-a"] in [sorted(part.finished) for part in parts]
+
+
+def test_members_that_failed_are_not_built_again_for_a_long_build(measure, monkeypatch):
+    monkeypatch.setattr(block_module, "_LONG_BUILD_SECONDS", 0.0)
+    parts = measure({"failing": {"mebibytes": -1}, "one": {}, "two": {}})
+    failed = [key for part in parts for key in part.failed]
+    assert failed == ["failing-a"]
+    assert sorted(key for part in parts for key in part.finished) == ["one-a", "two-a"]
 
 
 def test_a_slow_setting_catches_up_with_what_its_turn_left(measure, monkeypatch):

@@ -89,6 +89,12 @@ HEADS = [
     {"kind": "Answered", "fields": {"turn": 1, "wall": 1.0},
      "arrays": [["ids", "", "<i8", [1 << 40]], ["seconds", "", "<f8", [0]]]},
     {"kind": "Finished", "fields": {"libraries": {}, "warnings": "no list"}, "arrays": []},
+    {"kind": "Finished", "fields": {"libraries": {}, "warnings": []},
+     "arrays": [["libraries", "x", "<i8", [0]]]},
+    {"kind": "Answered", "fields": {"turn": 1, "wall": 1.0},
+     "arrays": [["ids", "", "(1,", [0]], ["seconds", "", "<f8", [0]]]},
+    {"kind": "Built", "fields": {"prepare_seconds": 10**400, "build_seconds": 1.0,
+                                 "measured_index_bytes": 1, "seed": None}, "arrays": []},
     [],
     None,
 ]  # fmt: skip

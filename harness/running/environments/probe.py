@@ -112,7 +112,7 @@ def _finding(outcome: ProgramOutcome) -> Finding:
         words = {"error": "does not import", "crashed": "crashes at import"}
         what = words.get(failure.status, f"{failure.status} at import")
         return Finding(False, f"{what}: {failure.reason}")
-    printed = outcome.reports.get(TASK, {}).get("printed", "")
+    printed = str(outcome.reports.get(TASK, {}).get("printed", ""))
     if printed.strip():
         shown = " ".join(printed.split())[:_SHOWN_CHARACTERS]
         return Finding(True, f"prints to stdout at import: {shown}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,14 +24,16 @@ from harness.running.executors.member import (
     NoSpace,
     Setting,
     alive,
+    bounded,
     nested,
+    require_sound,
     settings_of,
     unexpected,
 )
 from harness.running.executors.outcomes import BlockOutcome
-from harness.running.executors.rounds import Rounds
+from harness.running.executors.rounds import OnPhase, Rounds
 from harness.running.machine.cpus import allotted_cpus, worker_cpus
-from harness.running.machine.facts import allotted_cores, free_memory_bytes, storable_bytes
+from harness.running.machine.facts import allotted_cores, storable_bytes, usable_memory_bytes
 from harness.running.messages import (
     Answered,
     BuildIndex,
@@ -54,11 +56,13 @@ from harness.running.worker.measuring import MemberStart
 from harness.running.worker.reference import ROWS as REFERENCE_ROWS
 
 _PROGRAM = "harness.running.worker.measuring"
-_MEMORY_SHARE = 0.8
+_MOST_WARNINGS = 20
 _LOOK_SECONDS = 0.05
 _SEARCH_LOOK_SECONDS = 0.5  # memory is looked at less often while queries are timed
 _LONG_BUILD_SECONDS = 1800.0
 _MOST_LOADED_AHEAD = 4
+_MOST_TOGETHER = 100  # each has three open files
+_REFERENCE_TIMEOUT_SECONDS = 120.0  # it is not the suite's to limit
 
 REFERENCE = MemberSpec(
     title="reference",
@@ -67,16 +71,17 @@ REFERENCE = MemberSpec(
     settings=(SettingSpec("reference", {}, 10, 1),),
 )
 
-OnPhase = Callable[[str, str, str | None], None]
-"""Gets the title of a member, what it does, and the key of the setting if it is a single one."""
-
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A member that is still to be measured; `member` if its index stands already."""
+    """A member that is still to be measured.
+
+    `member` is there if its worker is; `alone` says that it needs the memory of a part to itself.
+    """
 
     spec: MemberSpec
     member: Member | None = None
+    alone: bool = False
 
 
 class BlockRun:
@@ -98,7 +103,7 @@ class BlockRun:
         self._n, self._nq = len(dataset.base), len(dataset.queries)
         self._order = query_order(self._nq)
         self._rng = np.random.default_rng(int(spec.id, 16))
-        self._limit = spec.memory_bytes or int(free_memory_bytes() * _MEMORY_SHARE)
+        self._limit = spec.memory_bytes or usable_memory_bytes()
         self._before = frozenset(children_of(os.getpid()))
         self._running: list[Member] = []  # all that have a worker, the reference among them
         self._next_look = 0.0
@@ -142,7 +147,8 @@ class BlockRun:
         for member in together:
             self._collect(member, outcome)
             rest = member.left_over() if member.gone else None
-            left = [*left, _Waiting(rest)] if rest is not None else left
+            if rest is not None:
+                left = [*left, _Waiting(rest, alone=member.crowded_out)]
         return left
 
     # ---- building -----------------------------------------------------------------------------
@@ -160,29 +166,30 @@ class BlockRun:
         """Build members one after another until one does not fit, or is to be measured alone."""
         together: list[Member] = []
         left, ahead = list(waiting), _MOST_LOADED_AHEAD
-        while left and self._may_join(together, left[0].spec):
+        while left and self._may_join(together, left[0]):
             left = self._load_ahead(left, ahead)
-            member = left[0].member
+            first, member = left[0], left[0].member
             if member is None or not self._build_unless_full(member):
-                left = self._unloaded([_Waiting(left[0].spec), *left[1:]])
+                left = self._unloaded([replace(first, member=None), *left[1:]])
                 if together:
                     break
                 ahead = 1  # those that were loaded ahead were in its way
                 continue
             del left[0]
-            if self._is_long(member) and together:
-                # What stands already waits for the next part; a kill must not cost the long build.
-                left = [*(_Waiting(other.spec, other) for other in together), *left]
-                together = []
-            together.append(member)
             if self._is_long(member):
+                # What stands already waits for the next part; a kill must not cost the long build.
+                standing = [other for other in together if other.built and not other.gone]
+                left = [*(_Waiting(other.spec, other) for other in standing), *left]
+                together = [other for other in together if other not in standing]
+            together.append(member)
+            if self._is_long(member) or first.alone or len(together) == _MOST_TOGETHER:
                 break
         return together, self._unloaded(left)
 
-    def _may_join(self, together: Sequence[Member], spec: MemberSpec) -> bool:
-        """Whether a member may be measured beside others: not if it cannot be paused."""
-        every = [spec, *(member.spec for member in together)]
-        return len(every) == 1 or all(one.pausable for one in every)
+    def _may_join(self, together: Sequence[Member], one: _Waiting) -> bool:
+        """Whether a member may be measured beside others: not if one of them cannot be paused."""
+        every = [one.spec, *(member.spec for member in together)]
+        return not together or (not one.alone and all(spec.pausable for spec in every))
 
     def _is_long(self, member: Member) -> bool:
         return member.built is not None and member.built.build_seconds > _LONG_BUILD_SECONDS
@@ -206,7 +213,7 @@ class BlockRun:
             loading.append(self._started(spec, settings_of(spec, self._nq, self._n)))
         for member in loading:
             self._take_loaded(member, loaded)
-        return [_Waiting(one.spec, loaded.get(id(one.spec), one.member)) for one in left]
+        return [replace(one, member=loaded.get(id(one.spec), one.member)) for one in left]
 
     def _take_loaded(self, member: Member, loaded: dict[int, Member]) -> None:
         if self._loaded(member):
@@ -217,7 +224,7 @@ class BlockRun:
         for one in left:
             if one.member is not None and one.member.built is None:
                 self._end(one.member)
-        return [_Waiting(o.spec, o.member if o.member and o.member.built else None) for o in left]
+        return [replace(o, member=o.member if o.member and o.member.built else None) for o in left]
 
     def _started(self, spec: MemberSpec, settings: tuple[Setting, ...]) -> Member:
         """Start a worker and let it load."""
@@ -234,7 +241,8 @@ class BlockRun:
                 cache=self._cache,
             )
         )
-        member = Member(spec, child, settings, block.timeout)
+        timeout = _REFERENCE_TIMEOUT_SECONDS if is_reference else block.timeout
+        member = Member(spec, child, settings, timeout)
         self._running.append(member)
         own = block.only([spec])
         if is_reference:
@@ -290,11 +298,11 @@ class BlockRun:
 
     def _start_again(self, member: Member) -> None:
         other = self._started(member.spec, member.settings)
-        self._running.remove(other)
         member.replace_worker(other)
-        self._running.append(member)
-        if not member.gone and not self._loaded(member):
-            raise NoSpace
+        if not member.gone:
+            self._running[self._running.index(other)] = member
+            if not self._loaded(member):
+                raise NoSpace
 
     def _build_once(self, member: Member) -> None:
         self._on_phase(member.spec.title, "build", None)
@@ -302,6 +310,7 @@ class BlockRun:
         built = self._take_or_fail(member, answer, Built)
         if not isinstance(built, Built):
             return
+        require_sound(built, storable_bytes())
         member.built = built
         for setting in member.alive_settings:
             self._on_phase(member.spec.title, "warm-up", setting.spec.key)
@@ -384,8 +393,8 @@ class BlockRun:
             found = self._take_or_fail(member, answer, Finished)
             if isinstance(found, Finished):
                 member.diagnostics = nested(found.diagnostics)
-                member.libraries = found.libraries
-                member.warnings.extend(found.warnings)
+                member.libraries = bounded(found.libraries)
+                member.warnings.extend(found.warnings[:_MOST_WARNINGS])
         except ChildGone as gone:
             self._lose(member, gone)
         except NoSpace:
@@ -413,6 +422,7 @@ class BlockRun:
         """End a member that failed; without a failure it comes again in another part."""
         if gone is not None:
             member.fail(gone)
+        member.crowded_out = gone is None
         member.gone = True
         self._end(member)
 

@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.running.blocks import BlockSpec
-from harness.running.executors.block import BlockRun, OnPhase
+from harness.running.executors.block import BlockRun
+from harness.running.executors.member import STATUSES
 from harness.running.executors.outcomes import BlockOutcome, ProgramOutcome, TaskFailure
+from harness.running.executors.rounds import OnPhase
 from harness.running.machine.facts import (
-    free_memory_bytes,
     machine_provenance,
     source_provenance,
+    usable_memory_bytes,
 )
 from harness.running.messages import Done, Failed, Message, Phase, Report, Start
 from harness.running.processes.child import Child, ChildGone, ChildSpec
 from harness.running.processes.folders import remove_abandoned
 from harness.text import clean
 
-_MEMORY_SHARE = 0.8
 _LOOK_SECONDS = 0.05
 
 
@@ -84,7 +85,7 @@ class LocalExecutor:
     def run_program(self, spec: ProgramSpec, on_task: OnTask) -> ProgramOutcome:
         """Run a program to its end; whatever it does, this returns and no process is left."""
         outcome = ProgramOutcome()
-        limit = int(free_memory_bytes() * _MEMORY_SHARE)
+        limit = usable_memory_bytes()
         child = Child(ChildSpec(spec.module, 1, limit, None, spec.python, self._cache))
         try:
             _Following(child, spec, limit, on_task, outcome).follow()
@@ -117,10 +118,11 @@ class _Following:
         """Take its messages until it is done or breaks a limit."""
         try:
             self._child.send(Start(self._spec.spec))
-            began = time.monotonic()
+            began, active = time.monotonic(), self._task
             while not isinstance(message := self._next(began), Done):
                 self._take(message)
-                began = time.monotonic()
+                if self._task != active:  # each task has its time, whatever it says meanwhile
+                    began, active = time.monotonic(), self._task
         except ChildGone as gone:
             reason = gone.reason if gone.status == "timeout" else f"{gone.reason} in {self._phase}"
             self._blame(TaskFailure(gone.status, clean(reason), self._phase))
@@ -139,7 +141,8 @@ class _Following:
         elif isinstance(message, Report) and message.task in self._spec.tasks:
             self._outcome.reports[message.task] = message.found
         elif isinstance(message, Failed):
-            failure = TaskFailure(message.status, clean(message.reason), self._phase)
+            status = message.status if message.status in STATUSES else "error"
+            failure = TaskFailure(status, clean(message.reason), self._phase)
             task = self._known(message.task)
             for key in self._spec.tasks if task is None else [task]:
                 self._outcome.failed[key] = failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,10 +28,11 @@ from harness.running.worker.answers import WrongAnswer, require_valid
 from harness.text import clean
 
 _PHASES = ("prepare", "build")
-_STATUSES = ("error", "wrong_answer", "out_of_memory")
+STATUSES = ("error", "wrong_answer", "out_of_memory")
 _LEAST_SECONDS = 1e-9
 _TOLERATED_PROCESSORS = 0.5  # beyond those allotted: the worker's own threads, errors of accounts
 _LEAVING_SECONDS = 5.0
+_MOST_LIBRARY_CHARACTERS = 1 << 18
 _BROKEN = "broke the protocol of its channel"
 
 Watch = Callable[["Member", bool], None]
@@ -156,6 +158,7 @@ class Member:
     libraries: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     gone: bool = False
+    crowded_out: bool = False
     phase: str = "load"
     active: Setting | None = None
     _processor_seconds: float = 0.0
@@ -203,7 +206,7 @@ class Member:
     def _answer(self, watch: Watch, began: float) -> Message:
         spent = self.active.seconds_spent if self.active is not None else 0.0
         deadline = began + self.timeout - spent
-        expected = list(_PHASES)
+        expected = list(_PHASES) if self.phase == "prepare" else []
         while True:
             try:
                 message = self.child.receive(deadline, lambda: watch(self, False))
@@ -242,7 +245,7 @@ class Member:
 
     def time_turn(self, request: TakeTurn, setting: Setting, watch: Watch) -> NDArray[np.float64]:
         """Let a setting take a turn of which only the seconds `(n,)` of the queries count."""
-        answer = self.ask(request, "search", watch, setting)
+        answer = self.ask(request, "search", watch, None)
         self.pause()
         if not isinstance(answer, Answered):
             raise unexpected(answer)
@@ -298,7 +301,7 @@ class Member:
 
     def fail_setting(self, told: Failed, setting: Setting) -> None:
         """Fail one setting; the worker goes on."""
-        status = told.status if told.status in _STATUSES else "error"
+        status = told.status if told.status in STATUSES else "error"
         setting.failure = setting.failure or self._failure(status, told.reason)
 
     def fail_all(self, told: Failed) -> None:
@@ -341,8 +344,30 @@ def unexpected(message: Message) -> ChildGone:
     return ChildGone("error", f"{_BROKEN}: {kind} came out of turn")
 
 
+def require_sound(built: Built, most_bytes: int) -> None:
+    """Raise `ChildGone` unless what a worker says of its build can be."""
+    seconds = (built.prepare_seconds, built.build_seconds)
+    seed = 0 if built.seed is None else built.seed
+    if not (
+        all(0 <= one < float("inf") for one in seconds)
+        and 0 <= built.measured_index_bytes <= most_bytes
+        and abs(seed) < 1 << 63
+    ):
+        raise ChildGone("error", f"{_BROKEN}: a build that cannot be")
+
+
+def bounded(libraries: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a worker says of its libraries, text cleaned; nothing if it is endless."""
+    text = clean(json.dumps(libraries), _MOST_LIBRARY_CHARACTERS)
+    try:
+        found: Mapping[str, Any] = json.loads(text)
+    except ValueError:
+        return {}
+    return found
+
+
 def nested(tables: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
-    """Return `table/column` names as `{table: {column: values}}`.
+    """Return `table/column` names as `{table: {column: values}}`, text cleaned.
 
     Raises
     ------
@@ -353,10 +378,21 @@ def nested(tables: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[An
     for name, values in tables.items():
         table, _, column = name.partition("/")
         names = (table, column)
-        if values.ndim != 1 or not all(n.strip(". ") and not set(n) & set("/\0") for n in names):
+        sound = all(n.strip(". ") and clean(n) == n and not set(n) & set("/\n\t") for n in names)
+        if values.ndim != 1 or not sound:
             raise ChildGone("error", f"{_BROKEN}: an unknown diagnostic")
-        found.setdefault(table, {})[column] = np.array(values)
+        found.setdefault(table, {})[column] = _storable(values)
     return found
+
+
+def _storable(values: NDArray[Any]) -> NDArray[Any]:
+    """A column as it can be stored: a copy of numbers, cleaned text."""
+    if values.dtype.kind != "U":
+        return np.array(values)
+    try:
+        return np.array([clean(value) for value in values.tolist()], dtype=np.str_)
+    except ValueError as error:  # not even characters
+        raise ChildGone("error", f"{_BROKEN}: a text that is none") from error
 
 
 def settings_of(spec: MemberSpec, nq: int, n: int) -> tuple[Setting, ...]:

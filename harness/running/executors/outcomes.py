@@ -58,7 +58,6 @@ class BlockOutcome:
     finished: dict[str, Measured] = field(default_factory=dict)
     failed: dict[str, TaskFailure] = field(default_factory=dict)
     seconds: float = 0.0
-    silent_seconds: float = 0.0
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -23,7 +23,9 @@ _REFERENCE_QUERIES = 200
 _SLOW_TURN = 2.0  # a turn ends after so many times the time that a window should take
 _UNLIMITED = float(1 << 31)
 
-OnRound = Callable[[str, str, str | None], None]
+OnPhase = Callable[[str, str, str | None], None]
+"""Gets the title of a member, what it does, and the key of the setting if it is a single one."""
+
 Lose = Callable[[Member, ChildGone | None], None]
 """Ends a member: failed, or set aside until another part if it only lacked memory (None)."""
 
@@ -44,7 +46,7 @@ class Rounds:
         rng: np.random.Generator,
         watch: Watch,
         lose: Lose,
-        on_phase: OnRound,
+        on_phase: OnPhase,
     ) -> None:
         self._spec = spec
         self._order = order
@@ -65,7 +67,10 @@ class Rounds:
         """Give every setting its turns until each has made its passes."""
         passes = {
             id(setting): passes_for(
-                setting.spec.repeats, setting.pass_seconds, self._spec.search_seconds
+                setting.spec.repeats,
+                setting.pass_seconds,
+                # Half of the time-out is left to warming up, and to a machine that slows down.
+                min(self._spec.search_seconds, self._spec.timeout / 2),
             )
             for _, setting in alive(members)
         }
@@ -76,6 +81,8 @@ class Rounds:
             if not member.gone:
                 member.begin_rounds()
         for cycle in range(cycles):
+            if not any(True for _ in alive(members)):
+                break
             self._on_phase("", f"cycle {cycle + 1} of {cycles}", None)
             taking = [
                 (member, setting)

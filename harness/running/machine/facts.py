@@ -16,6 +16,7 @@ from harness.running.machine.cpus import allotted_cpus
 _CGROUP = Path("/sys/fs/cgroup")
 _CPU = Path("/sys/devices/system/cpu")
 _GIB = 2**30
+_USABLE_SHARE = 0.8
 
 
 @lru_cache(maxsize=1)
@@ -51,6 +52,11 @@ def memory_limit_bytes() -> int:
 def free_memory_bytes() -> int:
     """Return the memory that a child can take now without swapping."""
     return int(psutil.virtual_memory().available)
+
+
+def usable_memory_bytes() -> int:
+    """Return the memory that the children of the harness may take together by default."""
+    return int(free_memory_bytes() * _USABLE_SHARE)
 
 
 def storable_bytes() -> int:

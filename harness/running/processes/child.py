@@ -153,6 +153,7 @@ class Child:
         TimeoutError
             If the deadline passed.
         """
+        late = False
         while True:
             try:
                 message = self.channel.taken()
@@ -160,11 +161,13 @@ class Child:
                 raise ChildGone("error", f"broke the protocol of its channel: {error}") from error
             if message is not None:
                 return message
+            if late:
+                raise TimeoutError
+            # What has come by now counts: time may have passed while others were waited for.
+            late = time.monotonic() > deadline
             if not self._wait():
                 raise self.gone()
             watch()
-            if time.monotonic() > deadline:
-                raise TimeoutError
 
     def require_silent(self) -> None:
         """Raise `ChildGone` if something came that nobody asked for."""
@@ -190,7 +193,8 @@ class Child:
         if code == -signal.SIGKILL and killed_for_memory() > self._killed_before:
             return ChildGone("out_of_memory", "the kernel ended it, the machine's memory ran out")
         if code < 0:
-            return ChildGone("crashed", f"ended by {signal.Signals(-code).name}")
+            known = {int(number): number.name for number in signal.Signals}
+            return ChildGone("crashed", f"ended by {known.get(-code, f'signal {-code}')}")
         return ChildGone("crashed", f"left early with exit status {code}")
 
     def count_leftover(self) -> None:

@@ -59,7 +59,7 @@ def killed_for_memory() -> int:
 
 def _status_kib(pid: int | str, field: str) -> int:
     try:
-        text = Path(f"/proc/{pid}/status").read_text()
+        text = Path(f"/proc/{pid}/status").read_text(errors="replace")  # names of any bytes
     except OSError:
         return 0
     for line in text.splitlines():

@@ -56,6 +56,7 @@ _REWARM_LEAST_SECONDS, _REWARM_MOST_SECONDS = 0.001, 0.02
 _WARM_UP_SECONDS = 2.0
 _CLIENTS_REWARM = 32  # queries: several clients know no time limit
 _UNLIMITED = float(1 << 31)
+_MOST_TABLE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ class _Member:
         share = _REWARM_SHARE * self._last_seconds.get(request.setting, 0.0)
         limit = min(max(share, _REWARM_LEAST_SECONDS), _REWARM_MOST_SECONDS)
         count = request.stop - request.start if self._block.threads == 1 else _CLIENTS_REWARM
-        before = np.roll(self._order, -request.stop)[:count]
+        before = np.roll(self._order, -request.start)[-count:]
         turn(before, limit)
 
     def _describe(self, number: int) -> Message:
@@ -258,7 +259,7 @@ def checked_tables(tables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     Raises
     ------
     ValueError
-        If a name or a column is not what can be stored.
+        If a name or a column is not what can be stored, or all are more than 64 MiB.
     """
     flat: dict[str, NDArray[Any]] = {}
     for table, columns in tables.items():
@@ -274,6 +275,9 @@ def checked_tables(tables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
             flat[f"{_checked_name(table)}/{_checked_name(column)}"] = array
         if len(lengths) > 1:
             raise ValueError(f"diagnostics table {table!r} has columns of lengths {lengths}")
+    size = sum(values.nbytes for values in flat.values())
+    if size > _MOST_TABLE_BYTES:
+        raise ValueError(f"diagnostics of {size:,} bytes, at most {_MOST_TABLE_BYTES:,} are kept")
     return flat
 
 

@@ -220,6 +220,46 @@ def kill_group(self):
     time.sleep(1)
 
 
+def die_by_a_real_time_signal(self):
+    os.kill(os.getpid(), 40)
+    time.sleep(1)
+
+
+def take_an_odd_name(self):
+    """A name that is not UTF-8, as the kernel shows it to whoever looks at our memory."""
+    ctypes.CDLL(None).prctl(15, b"\xff\xfe", 0, 0, 0)
+
+
+def always(phase):
+    """Say again and again that a phase begins, which would put off every time-out."""
+
+    def act(self):
+        from harness.running import messages
+
+        send = messages.Channel.send
+
+        def sending(channel, message):
+            while type(message).__name__ == "Built":
+                send(channel, messages.Phase(phase, None))
+                time.sleep(0.01)
+            send(channel, message)
+
+        messages.Channel.send = sending
+
+    return act
+
+
+def send_what_cannot_be(self):
+    """Claim that the index was built in a time that is no number."""
+
+    def odd(send, channel, message):
+        if type(message).__name__ == "Built":
+            message = dataclasses.replace(message, build_seconds=float("nan"))
+        send(channel, message)
+
+    on_messages(odd)(self)
+
+
 def stop_self(self):
     os.kill(os.getpid(), signal.SIGSTOP)
 
@@ -249,6 +289,10 @@ class LazyArray(np.ndarray):
 
 
 ACTS = {
+    "die-by-a-real-time-signal": die_by_a_real_time_signal,
+    "take-an-odd-name": take_an_odd_name,
+    "build-for-ever": always("build"),
+    "send-what-cannot-be": send_what_cannot_be,
     "grow-a-little": grow_a_little,
     "die-while-others-have-their-turn": die_while_others_have_their_turn,
     "spin-in-a-thread": spin_in_a_thread,
@@ -308,4 +352,7 @@ TABLES = {
     "table-ragged": {"a": {"b": np.ones(2), "c": np.ones(3)}},
     "table-objects": {"a": {"b": np.array([object()])}},
     "table-empty": {"a": {}},
+    "table-surrogate": {"a\udc80": {"c": np.ones(2)}},
+    "table-odd-text": {"a": {"c": np.array(["a\0b", "\udc80", "\x1b[2J"])}},
+    "table-huge": {"a": {"c": np.zeros(10_000_000)}},
 }

@@ -46,10 +46,10 @@ class BlockShare:
     """The part of a build in its block: the builds that were measured together, in turns.
 
     `id` is a text that no other block, or part of one, has. `cycles` is `(passes,)` int16,
-    ascending: the cycle of the block in which each pass was made. `window` is the number of queries of a window (see
-    `harness.measures.speed.query_windows`). `reference_times` is `(turns,)` float64: the seconds
-    per query of the reference index, one turn a round, cycle by cycle and in these window by
-    window; turns that are not one a round are used as a whole.
+    ascending: the cycle of the block in which each pass was made. `window` is the number of
+    queries of a window (see `harness.measures.speed.query_windows`). `reference_times` is
+    `(turns,)` float64: the seconds per query of the reference index, one turn a round, cycle by
+    cycle and in these window by window; turns that are not one a round are used as a whole.
     """
 
     id: str

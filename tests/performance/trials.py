@@ -4,9 +4,9 @@
 
 Each trial is a run of its own in five blocks of default settings, while other processes
 (`disturbance.py`) take a random half of every core's time. Four indexes are measured: an exact
-scan by FAISS, the same under another name, and two made slower by 3 % and by 10 %. Printed are the verdicts
-of the second, third and fourth against the first, the fourth with three blocks too, and the
-standard deviation of the logarithms of their ratios over the blocks.
+scan by FAISS, the same under another name, and two made slower by 3 % and by 10 %. Printed are the
+verdicts of the second, third and fourth against the first, the fourth with three blocks too, and
+the standard deviation of the logarithms of their ratios over the blocks.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ builds: 2
 repeats: 2
 build_threads: 1
 timeout: 60
+precision: off
 """
 
 

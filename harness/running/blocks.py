@@ -23,7 +23,7 @@ _LEAST_WINDOW = 25
 TURN_SECONDS = 1.0
 """A window is so short that the slowest setting answers it in about this time."""
 
-_LEAST_SECONDS = 0.25  # a fast setting makes further passes until it was timed for so long
+_LEAST_SECONDS = 0.15  # a fast setting makes further passes until it was timed for so long
 _MOST_TIMES_THE_REPEATS = 4
 _MOST_PASSES = 30_000  # the cycle of a pass is stored in 16 bits
 
@@ -129,7 +129,7 @@ def window_for(nq: int, pass_seconds: Sequence[float], *, one_by_one: bool) -> i
 def passes_for(repeats: int, pass_seconds: float, search_seconds: float) -> int:
     """Return how many passes a setting makes in a block.
 
-    The repeats asked for; more where they would take less than a quarter of a second, up to four
+    The repeats asked for; more where they would take less than 0.15 seconds, up to four
     times as many; fewer where they would take longer than `search_seconds`, but one at least.
     """
     seconds = max(pass_seconds, 1e-9)

@@ -61,7 +61,7 @@ def test_a_setting_makes_its_passes_spread_over_the_cycles(cycles, data):
     ("repeats", "pass_seconds", "search_seconds", "expected"),
     [
         (5, 1.0, 60.0, 5),  # as many as asked for
-        (5, 0.02, 60.0, 12),  # a fast one is timed for a quarter of a second
+        (5, 0.02, 60.0, 8),  # a fast one is timed for 0.15 seconds
         (5, 1e-6, 60.0, 20),  # but no more than four times as often
         (5, 30.0, 60.0, 2),  # no pass begins after search_seconds
         (5, 100.0, 60.0, 1),  # one in any case

@@ -18,7 +18,7 @@ FAULTS = {check: TITLES.get(check, check) for check in CHECKS} | DEADLY
 REASONS = {
     "segfault": "crashed: ended by SIGSEGV",
     "hang": "timeout",
-    "exit": "left with exit status 0",
+    "exit": "left early with exit status 0",
     "bad-parameters": "IndexError",
     "threads": "query kept",
     "index-bytes": "0 bytes",

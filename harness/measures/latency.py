@@ -7,6 +7,7 @@ users would wait for; see `harness.measures.speed` for the times without interru
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,29 +28,22 @@ class Latency(NamedTuple):
     p999_ms: float
 
 
-def headline(per_pass: Float64) -> float:
-    """Return the median over passes, then over builds, of a `(builds, passes)` figure.
-
-    NaN passes are left out; NaN if none is left.
-    """
-    return _median(np.array([_median(build) for build in np.atleast_2d(per_pass)]))
-
-
-def latency(seconds: Float64) -> Latency:
+def latency(times: Sequence[Float64]) -> Latency:
     """Return mean and percentiles of the time per query.
 
     Parameters
     ----------
-    seconds
-        `(builds, passes, nq)` seconds of each query; passes that did not run hold NaN.
+    times
+        `(passes, nq)` seconds of each query, for each build.
     """
-    milliseconds = 1e3 * np.asarray(seconds)
-    per_pass = np.concatenate(
-        [milliseconds.mean(axis=-1)[None], np.percentile(milliseconds, _PERCENTILES, axis=-1)]
-    )
-    return Latency(*(headline(figure) for figure in per_pass))
+    per_build = [_of_build(1e3 * seconds) for seconds in times if len(seconds)]
+    if not per_build:
+        return Latency(*[float("nan")] * len(Latency._fields))
+    return Latency(*(float(figure) for figure in np.median(per_build, axis=0)))
 
 
-def _median(values: Float64) -> float:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else float("nan")
+def _of_build(milliseconds: Float64) -> Float64:
+    """The figures of a build, `(figures,)`: the medians over its passes."""
+    percentiles = np.percentile(milliseconds, _PERCENTILES, axis=1)
+    per_pass = np.concatenate([milliseconds.mean(axis=1)[None], percentiles])
+    return np.asarray(np.median(per_pass, axis=1), dtype=np.float64)

@@ -1,14 +1,14 @@
 """The result file: ann-benchmarks' schema at the top level, and our own data in one group.
 
-Format 2 adds the group `block` to each build. Files of format 1 (release 0.1) are read as well:
-their builds have no block, and their dataset `yardsticks` is ignored.
+In format 2 each build has a group of its own, with its `block`. Files of format 1 (release 0.1) are
+read as well: times of all builds are in one array, filled up with NaN, and there are no blocks.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +22,31 @@ from harness.whole_files import replacing
 GROUP = "annharness"
 FORMAT = 2
 _READABLE = (1, FORMAT)
+_FOREIGN = ("times", "neighbors", "distances")
+UNREADABLE = (OSError, KeyError, ValueError, TypeError, AttributeError)
+"""What reading a damaged file may raise."""
+
 _COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
-def write_point(path: Path, point: StoredPoint) -> None:
-    """Write a point atomically.
+def add_build(path: Path, header: PointHeader, build: Build) -> None:
+    """Add a build to a point's file, atomically; it replaces a stored one of its number.
+
+    The other builds are copied as they are stored: to compress them anew took longer than all else
+    where a point has many. A file that cannot be read counts as none.
 
     Raises
     ------
     OSError
         If it cannot be written; the file that stood there before is whole.
     """
-    # HDF5 may crash when a disk is full, so the file is made in memory and written by us.
-    image = io.BytesIO()
-    with h5py.File(image, "w") as file:
-        _write_foreign_part(file, point)
-        _write_own_part(file.create_group(GROUP), point)
+    try:
+        with h5py.File(path, "r") as stored:
+            image = _image(stored, header, build)
+    except UNREADABLE:  # it is not there, or damaged
+        image = _image(None, header, build)
     with replacing(path, durable=True) as temporary:
-        temporary.write_bytes(image.getbuffer())
+        temporary.write_bytes(image)
 
 
 def read_point(path: Path) -> StoredPoint:
@@ -55,7 +62,8 @@ def read_point(path: Path) -> StoredPoint:
         if group.attrs["format"] not in _READABLE:
             raise ValueError(f"result format {group.attrs['format']}, expected 1 or {FORMAT}")
         header = PointHeader.from_json(json.loads(group.attrs["header"]))
-        return StoredPoint(header, [_read_build(group, row) for row in range(len(group["walls"]))])
+        builds = [_read_build(group, row) for row in _rows(group)]
+        return StoredPoint(header, sorted(builds, key=lambda build: build.number))
 
 
 def read_settled(path: Path) -> dict[int, int]:
@@ -68,23 +76,72 @@ def read_settled(path: Path) -> dict[int, int]:
     """
     with h5py.File(path, "r") as file:
         group = file[GROUP]
-        made = np.count_nonzero(~np.isnan(group["walls"][()]), axis=1)
-        return dict(_settled(group[f"builds/{row}"].attrs, int(n)) for row, n in enumerate(made))
+        return dict(_settled(group, row) for row in _rows(group))
 
 
-def _settled(build: Mapping[str, Any], made: int) -> tuple[int, int]:
-    facts = json.loads(build["facts"])
-    return int(build["number"]), max(made, int(facts.get("repeats_asked", 0)))
+def _settled(group: h5py.Group, row: str) -> tuple[int, int]:
+    own = group[f"builds/{row}"].attrs
+    made = int(np.count_nonzero(~np.isnan(_timed(group, row, "walls"))))
+    facts = json.loads(own["facts"])
+    return int(own["number"]), max(made, int(facts.get("repeats_asked", 0)))
 
 
-def _write_foreign_part(file: h5py.File, point: StoredPoint) -> None:
+def _image(stored: h5py.File | None, header: PointHeader, build: Build) -> memoryview:
+    """The bytes of a point's file with a build more, made in memory.
+
+    HDF5 may crash when a disk is full, so that it is we who write them.
+    """
+    image = io.BytesIO()
+    with h5py.File(image, "w") as file:
+        own = file.create_group(GROUP)
+        own.attrs["format"] = FORMAT
+        own.attrs["header"] = json.dumps(header.to_json())
+        own.attrs["key"] = header.identity.key
+        builds = own.create_group("builds")
+        _write_build(builds.create_group(str(build.number)), build)
+        first = True
+        if stored is not None:
+            others = _copy_others(stored[GROUP], builds, build.number)
+            first = build.number < min(others, default=build.number + 1)
+        if first:
+            _write_foreign_part(file, header, build)
+        else:
+            _copy_foreign_part(stored, file)
+    return image.getbuffer()
+
+
+def _copy_others(stored: h5py.Group, builds: h5py.Group, number: int) -> list[int]:
+    """Copy the stored builds of other numbers and return these."""
+    others = []
+    for row in _rows(stored):
+        other = int(stored[f"builds/{row}"].attrs["number"])
+        if other == number:
+            continue
+        others.append(other)
+        if "times" in stored[f"builds/{row}"]:
+            builds.copy(stored[f"builds/{row}"], str(other))
+        else:
+            _write_build(builds.create_group(str(other)), _read_build(stored, row))
+    return others
+
+
+def _copy_foreign_part(stored: h5py.File, file: h5py.File) -> None:
+    for name in _FOREIGN:
+        file.copy(stored[name], name)
+    file.attrs.update(stored.attrs)
+
+
+def _write_foreign_part(file: h5py.File, header: PointHeader, build: Build) -> None:
     """What ann-benchmarks' tools read: one run, the fastest repeat of the first build."""
-    header, build = point.header, point.builds[0]
     seconds = build.times.mean(axis=1)
     answer = min(int(seconds.argmin()), len(build.neighbors) - 1)
-    file.create_dataset("times", data=build.times[seconds.argmin()])
-    file.create_dataset("neighbors", data=_narrow(build.neighbors[answer]))
-    file.create_dataset("distances", data=build.distances[answer].astype(np.float32))
+    arrays = (
+        build.times[seconds.argmin()],
+        _narrow(build.neighbors[answer]),
+        build.distances[answer].astype(np.float32),
+    )
+    for name, array in zip(_FOREIGN, arrays, strict=True):
+        file.create_dataset(name, data=array)
     identity = header.identity
     found = (build.neighbors[answer] >= 0).sum(axis=1)
     index_bytes = build.facts.get("index_bytes") or 0
@@ -106,20 +163,12 @@ def _write_foreign_part(file: h5py.File, point: StoredPoint) -> None:
     )
 
 
-def _write_own_part(group: h5py.Group, point: StoredPoint) -> None:
-    group.attrs["format"] = FORMAT
-    group.attrs["header"] = json.dumps(point.header.to_json())
-    group.attrs["key"] = point.header.identity.key
-    group.create_dataset("times", data=stacked([b.times for b in point.builds]), **_COMPRESSED)
-    group.create_dataset("walls", data=stacked([b.walls for b in point.builds]))
-    for row, build in enumerate(point.builds):
-        _write_build(group.create_group(f"builds/{row}"), build)
-
-
 def _write_build(group: h5py.Group, build: Build) -> None:
     group.attrs["number"] = build.number
     group.attrs["facts"] = json.dumps(build.facts)
     group.create_dataset("provenance", data=json.dumps(build.provenance))
+    group.create_dataset("times", data=build.times, **_COMPRESSED)
+    group.create_dataset("walls", data=build.walls)
     group.create_dataset("neighbors", data=_narrow(build.neighbors), **_COMPRESSED)
     group.create_dataset("distances", data=build.distances, **_COMPRESSED)
     group.create_dataset("scales", data=build.scales.astype(np.float32), **_COMPRESSED)
@@ -130,13 +179,25 @@ def _write_build(group: h5py.Group, build: Build) -> None:
             group.create_dataset(f"diagnostics/{table}/{column}", data=_storable(values))
 
 
-def _read_build(group: h5py.Group, row: int) -> Build:
+def _rows(group: h5py.Group) -> Iterable[str]:
+    """The names of the builds' groups: their numbers, in format 1 their rows in `times`."""
+    return list(group["builds"])
+
+
+def _timed(group: h5py.Group, row: str, name: str) -> NDArray[np.float64]:
+    """The `times` or `walls` of a build; in format 1 those of all builds are in one array."""
     own = group[f"builds/{row}"]
-    walls = group["walls"][row]
+    values = own[name][()] if name in own else group[name][int(row)]
+    return np.asarray(values, dtype=np.float64)
+
+
+def _read_build(group: h5py.Group, row: str) -> Build:
+    own = group[f"builds/{row}"]
+    walls = _timed(group, row, "walls")
     done = ~np.isnan(walls)
     return Build(
         number=int(own.attrs["number"]),
-        times=group["times"][row][done],
+        times=_timed(group, row, "times")[done],
         walls=walls[done],
         neighbors=own["neighbors"][()].astype(np.int64),
         distances=own["distances"][()],
@@ -179,15 +240,6 @@ def _readable(values: Any) -> NDArray[Any]:
 def _storable(values: NDArray[Any]) -> Any:
     array = np.asarray(values)
     return array.astype(h5py.string_dtype()) if array.dtype.kind in "UO" else array
-
-
-def stacked(rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Stack arrays of unequal length, NaN where a build had fewer repeats."""
-    longest = max(len(row) for row in rows)
-    stacked = np.full((len(rows), longest, *rows[0].shape[1:]), np.nan)
-    for target, row in zip(stacked, rows, strict=True):
-        target[: len(row)] = row
-    return stacked
 
 
 def _narrow(ids: NDArray[np.int64]) -> NDArray[np.signedinteger[Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
-from harness.results.files import read_point, read_settled, write_point
+from harness.results.files import UNREADABLE, add_build, read_point, read_settled
 from harness.results.identity import PointIdentity, slug
 from harness.results.locks import among_writers
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
@@ -21,7 +21,6 @@ from harness.whole_files import replacing
 
 _POINT = ".hdf5"
 _FAILURE = ".failure.json"
-_UNREADABLE = (OSError, KeyError, ValueError, TypeError, AttributeError)
 
 
 class BrokenResult(Exception):
@@ -109,7 +108,7 @@ class ResultStore:
         path = stem.with_name(stem.name + _POINT)
         try:
             return read_settled(path) if path.exists() else {}
-        except _UNREADABLE:
+        except UNREADABLE:
             return {}
 
     def failure(self, header: PointHeader) -> Failure | None:
@@ -130,10 +129,7 @@ class ResultStore:
         """
         stem = self.path_of(header)
         path = stem.with_name(stem.name + _POINT)
-        stored = self.find(header).point
-        builds = {b.number: b for b in (stored.builds if stored else [])}
-        builds[build.number] = build
-        write_point(path, StoredPoint(header, [builds[number] for number in sorted(builds)]))
+        add_build(path, header, build)
         return path
 
     def write_failure(self, failure: Failure) -> Path:
@@ -191,7 +187,7 @@ class ResultStore:
             return None
         try:
             return read_point(path)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise BrokenResult(path, str(error) or type(error).__name__) from error
 
     def _read_failure(self, path: Path) -> Failure | None:
@@ -199,7 +195,7 @@ class ResultStore:
             return None
         try:
             return Failure.from_json(json.loads(path.read_text()))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise BrokenResult(path, str(error) or type(error).__name__) from error
 
     def truth_path(self, identity: PointIdentity) -> Path:
@@ -227,7 +223,7 @@ class ResultStore:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return Truth(arrays["ids"], arrays["distances"])
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise BrokenResult(path, str(error) or type(error).__name__) from error
 
 

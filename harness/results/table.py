@@ -20,7 +20,6 @@ from harness.measures.speed import typical_times
 from harness.measures.splitting import split_queries
 from harness.results.ceiling import mark_near_ceiling
 from harness.results.conditions import adjust_qps
-from harness.results.files import stacked
 from harness.results.identity import PointIdentity
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
 from harness.results.provenance import Provenances, of_commit
@@ -301,7 +300,7 @@ def _speed_columns(point: StoredPoint) -> Row:
         "qps_low": interval.low,
         "qps_high": interval.high,
         "qps_scope": interval.scope,
-        **latency(stacked([build.times for build in point.builds]))._asdict(),
+        **latency([build.times for build in point.builds])._asdict(),
         "query_seconds": np.median(typical, axis=0),
         "build_qps": np.exp(-speeds.log_seconds),
         "block_ids": speeds.blocks,

@@ -112,9 +112,9 @@ def test_a_result_file_is_one_that_ann_benchmarks_can_read(suite, tmp_path, comm
             file.attrs
         )
         assert file.attrs["best_search_time"] == pytest.approx(np.mean(file["times"]))
-        builds, passes, queries = file["annharness/times"].shape
-        assert (builds, queries) == (2, 20)
-        assert passes >= 2
+        shapes = [own["times"].shape for own in file["annharness/builds"].values()]
+        assert [queries for _, queries in shapes] == [20, 20]
+        assert min(passes for passes, _ in shapes) >= 2
         file.create_group("metrics")  # ann-benchmarks keeps its own figures there
     assert len(harness.load_results(tmp_path / "results")) == 10
 

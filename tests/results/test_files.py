@@ -11,7 +11,7 @@ import pytest
 
 import harness
 from harness.contracts.dataset import Truth
-from harness.results.files import read_point, read_settled, write_point
+from harness.results.files import add_build, read_point, read_settled
 from harness.results.identity import Machine, PointIdentity
 from harness.results.point import BlockShare, Build, PointHeader, StoredPoint
 from harness.results.speed import qps_interval_of, repeats_would_help
@@ -53,7 +53,7 @@ def path(tmp_path):
 
 def test_a_point_comes_back_as_it_was_written(path):
     written = StoredPoint(HEADER, [build(0), build(1, passes=3, seed=1), build(2, block=False)])
-    write_point(path, written)
+    write_all(path, reversed(written.builds))
     read = read_point(path)
     assert read.header == HEADER
     for before, after in zip(written.builds, read.builds, strict=True):
@@ -71,28 +71,68 @@ def test_a_point_comes_back_as_it_was_written(path):
         np.testing.assert_array_equal(after.block.reference_times, before.block.reference_times)
 
 
+def write_all(path, builds):
+    for one in builds:
+        add_build(path, HEADER, one)
+
+
 def write_format_1(path, builds):
-    """Write a file as release 0.1 did: without blocks, with a yardstick beside every pass."""
-    write_point(path, StoredPoint(HEADER, builds))
+    """Write a file as release 0.1 did: times in one array, no blocks, yardsticks beside passes."""
+    write_all(path, builds)
+    longest = max(len(one.walls) for one in builds)
     with h5py.File(path, "r+") as file:
         group = file["annharness"]
         group.attrs["format"] = 1
         header = json.loads(group.attrs["header"])
         header["identity"]["protocol"] = 1
         group.attrs["header"] = json.dumps(header)
+        times = np.full((len(builds), longest, NQ), np.nan)
+        walls = np.full((len(builds), longest), np.nan)
         for row, one in enumerate(builds):
-            del group[f"builds/{row}/block"]
-            group.create_dataset(f"builds/{row}/yardsticks", data=np.ones(len(one.walls)))
+            own = group[f"builds/{one.number}"]
+            times[row, : len(one.times)], walls[row, : len(one.walls)] = one.times, one.walls
+            for name in ("block", "times", "walls"):
+                del own[name]
+            own["yardsticks"] = np.ones(len(one.walls))
+        group["times"], group["walls"] = times, walls
 
 
 def test_a_file_of_the_first_release_is_read_without_blocks(path):
-    builds = [build(0), build(1, seed=1)]
+    builds = [build(0), build(1, passes=3, seed=1)]
     write_format_1(path, builds)
     read = read_point(path)
     assert read.header.identity.protocol == 1
     assert [one.block for one in read.builds] == [None, None]
     np.testing.assert_array_equal(read.builds[1].times, builds[1].times)
-    assert read_settled(path) == {0: 2, 1: 2}
+    assert read_settled(path) == {0: 2, 1: 3}
+
+
+def test_a_build_joins_a_file_of_the_first_release(path):
+    old = [build(0), build(1, passes=3, seed=1)]
+    write_format_1(path, old)
+    add_build(path, HEADER, build(2, seed=2))
+    read = read_point(path)
+    assert [one.block is None for one in read.builds] == [True, True, False]
+    for before, after in zip(old, read.builds, strict=False):
+        np.testing.assert_array_equal(after.times, before.times)
+        np.testing.assert_array_equal(after.neighbors, before.neighbors)
+    assert read_settled(path) == {0: 2, 1: 3, 2: 2}
+
+
+def test_other_tools_read_the_build_of_the_lowest_number(path):
+    builds = {number: build(number, seed=number) for number in (2, 0, 1)}
+    for number, first in ((2, 2), (0, 0), (1, 0)):
+        add_build(path, HEADER, builds[number])
+        with h5py.File(path) as file:
+            fastest = builds[first].times[builds[first].times.mean(axis=1).argmin()]
+            np.testing.assert_array_equal(file["times"][()], fastest)
+            assert file["neighbors"].shape == (NQ, K)
+
+
+def test_a_damaged_file_is_replaced(path):
+    path.write_bytes(b"no HDF5")
+    add_build(path, HEADER, build(1))
+    assert read_settled(path) == {1: 2}
 
 
 def test_the_table_shows_a_file_of_the_first_release(tmp_path):
@@ -117,13 +157,13 @@ def test_the_table_shows_a_file_of_the_first_release(tmp_path):
 )
 def test_a_block_that_does_not_fit_its_build_is_a_broken_file(path, change):
     one = build(0)
-    write_point(path, StoredPoint(HEADER, [replace(one, block=replace(one.block, **change))]))
+    write_all(path, [replace(one, block=replace(one.block, **change))])
     with pytest.raises(ValueError, match="block of cycles"):
         read_point(path)
 
 
 def test_a_later_format_is_refused(path):
-    write_point(path, StoredPoint(HEADER, [build(0)]))
+    write_all(path, [build(0)])
     with h5py.File(path, "r+") as file:
         file["annharness"].attrs["format"] = 3
     with pytest.raises(ValueError, match="format 3, expected 1 or 2"):

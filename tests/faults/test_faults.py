@@ -43,6 +43,9 @@ EXPECTED = {
     "lazy": "wrong_answer",
     "lazy-array": "wrong_answer",
     "query-grow-a-little": "out_of_memory",
+    "fit-grow-out-of-sight": "out_of_memory",
+    "fit-grow-in-dev-shm": "out_of_memory",
+    "fit-leave-in-dev-shm": "ok",
     "fit-die-while-others-have-their-turn": "crashed",
     "fit-spin-in-a-thread": "ok",
     "fit-spin-in-a-daemon": "ok",
@@ -132,12 +135,13 @@ def test_every_misdeed_gets_its_status_and_the_rest_completes(tmp_path, small_hd
         how: {status} for how, status in EXPECTED.items()
     }
     assert sleepers() == []
+    assert list(Path("/dev/shm").glob("annharness-hoard-*")) == []
 
 
 @pytest.mark.faults
 def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
     ways = ["fit-fork-bomb", "fit-flood", "fit-change-world", "depends-on-order"]
-    ways += ["fit-never-leave", "nothing"]
+    ways += ["fit-never-leave", "fit-leave-in-dev-shm", "nothing"]
     done = command("run", suite(tmp_path / "s.yml", ways), timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     import harness
@@ -151,6 +155,7 @@ def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
     assert "MiB of output" in told["fit-flood"][0]
     assert "changed or removed the working folder" in told["fit-change-world"][0]
     assert "did not leave when it was asked to" in told["fit-never-leave"][0]
+    assert "left in /dev/shm, now removed: 1" in told["fit-leave-in-dev-shm"][0]
     assert told["nothing"] == ("", False)
     assert told["depends-on-order"][1]
     assert not told["fit-flood"][1]

@@ -19,6 +19,7 @@ from harness.contracts.folders import JOB_FOLDER_VARIABLE
 from harness.running.messages import Channel, Message, ProtocolError
 from harness.running.processes.folders import job_folder
 from harness.running.processes.memory import killed_for_memory, tree_bytes
+from harness.running.processes.shared_memory import SharedFiles
 from harness.running.processes.tree import ProcessTree
 from harness.running.worker.pools import pool_environment
 from harness.text import clean
@@ -72,6 +73,8 @@ class Child:
         self._log = bytearray()
         self._log_bytes = 0
         self._leftover = 0
+        self._leftover_files = 0
+        self._shared_files = SharedFiles()
         self._killed_before = killed_for_memory()
         self._began = time.monotonic()
         self.peak_bytes = 0
@@ -115,6 +118,8 @@ class Child:
         found = []
         if self._leftover:
             found.append(f"{self._leftover} processes were left running and ended")
+        if self._leftover_files:
+            found.append(f"files left in /dev/shm, now removed: {self._leftover_files}")
         if self._log_bytes > _FLOOD_BYTES:
             found.append(f"{self._log_bytes / 2**20:,.0f} MiB of output")
         return found
@@ -177,7 +182,7 @@ class Child:
 
     def look_at_memory(self) -> int:
         """Return the bytes that its processes take now."""
-        used = tree_bytes(self.tree.pids())
+        used = tree_bytes(self.tree.pids(), self._shared_files)
         self.peak_bytes = max(self.peak_bytes, used)
         return used
 
@@ -215,6 +220,7 @@ class Child:
         try:
             leftover = self.tree.end()
             self._leftover = self._leftover or leftover
+            self._leftover_files = self._shared_files.remove()
             self._read_log()
         finally:
             self._stack.close()

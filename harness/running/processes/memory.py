@@ -1,10 +1,12 @@
-"""Memory of processes: private anonymous bytes, so that pages of the mapped base do not count."""
+"""Memory of processes: private and shared bytes, but no pages of files such as the mapped base."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
+
+from harness.running.processes.shared_memory import SharedFiles
 
 _KIB = 1024
 
@@ -33,13 +35,16 @@ def trimmed_anonymous_bytes() -> int:
     return private_bytes()
 
 
-def tree_bytes(pids: Iterable[int]) -> int:
-    """Return the private bytes of several processes together.
+def tree_bytes(pids: Collection[int], files: SharedFiles) -> int:
+    """Return the bytes of several processes together: private ones, and those that they share.
 
-    Memory that they share without a file counts once: that of the process which maps most of it.
+    Memory that they share counts once: that of the process which maps most of it, or that of their
+    files in memory if this is more, as files may be filled without being mapped.
     """
-    used = [(private_bytes(pid), _status_kib(pid, "RssShmem") * _KIB) for pid in pids]
-    return sum(private for private, _ in used) + max((shared for _, shared in used), default=0)
+    private = sum(private_bytes(pid) for pid in pids)
+    mapped = {pid: _status_kib(pid, "RssShmem") * _KIB for pid in pids}
+    in_files = files.used(pids, [pid for pid, used in mapped.items() if used])
+    return private + max(in_files, *mapped.values(), 0)
 
 
 def _give_back_freed_memory() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import faiss
 import numpy as np
@@ -88,6 +89,28 @@ def grow_slowly(self):
 
 def grow_fast(self):
     self.hoard = np.ones((1 << 36) // 8)
+
+
+def grow_out_of_sight(self):
+    """Memory that is in no process's count: what is written to a memfd, and mapped by nobody."""
+    self.hoard = os.fdopen(os.memfd_create("hoard"), "wb", buffering=0)
+    for _ in range(50):
+        self.hoard.write(bytes(16 << 20))
+        time.sleep(0.01)
+
+
+def grow_in_dev_shm(self):
+    with Path(f"/dev/shm/annharness-hoard-{os.getpid()}").open("wb", buffering=0) as file:
+        for _ in range(50):
+            file.write(bytes(16 << 20))
+            time.sleep(0.01)
+
+
+def leave_in_dev_shm(self):
+    with Path(f"/dev/shm/annharness-hoard-{os.getpid()}").open("wb") as file:
+        file.write(bytes(16 << 20))
+        file.flush()
+        time.sleep(0.2)
 
 
 def fork_bomb(self):
@@ -294,6 +317,9 @@ ACTS = {
     "build-for-ever": always("build"),
     "send-what-cannot-be": send_what_cannot_be,
     "grow-a-little": grow_a_little,
+    "grow-out-of-sight": grow_out_of_sight,
+    "grow-in-dev-shm": grow_in_dev_shm,
+    "leave-in-dev-shm": leave_in_dev_shm,
     "die-while-others-have-their-turn": die_while_others_have_their_turn,
     "spin-in-a-thread": spin_in_a_thread,
     "spin-in-a-daemon": spin_in_a_daemon,

@@ -167,3 +167,27 @@ def test_a_paused_tree_uses_no_processor_time_and_a_resumed_one_does(tmp_path):
     assert tree.end() == 1  # a paused tree ends as any other
     assert not any(map(is_alive, members))
     tree.process.stdout.close()
+
+
+ENDED_THREAD = """
+import threading, time
+def work():
+    while time.thread_time() < 0.2:
+        pass
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print("there", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by a clock of Linux")
+def test_the_time_of_a_thread_that_has_ended_counts(tmp_path):
+    tree = ProcessTree([sys.executable, "-S", "-c", ENDED_THREAD], tmp_path, os.environ)
+    assert tree.process.stdout is not None
+    tree.process.stdout.readline()
+    tree.pause()
+    assert 0.2 <= tree.processor_seconds() < 5
+    assert tree.end() == 0
+    tree.process.stdout.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -13,6 +14,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _DEAD = frozenset("ZX")
+_CPUCLOCK_SCHED = 2
 
 
 def descendants_of(pid: int) -> list[int]:
@@ -47,15 +49,16 @@ def is_alive(pid: int) -> bool:
     return state not in _DEAD
 
 
-def thread_seconds(pid: int) -> float:
-    """Return the seconds that the threads of a process have run on a processor; 0 if unknown."""
-    nanoseconds = 0
+def processor_seconds(pid: int) -> float:
+    """Return the seconds on a processor of all threads of a process, ended ones too; 0 if unknown.
+
+    By the process's clock (`clock_getcpuclockid(3)`, whose formula Linux keeps for good): `/proc`
+    has ticks of a hundredth of a second, and nothing of threads that have ended.
+    """
     try:
-        for thread in _PROC.joinpath(str(pid), "task").iterdir():
-            nanoseconds += int(thread.joinpath("schedstat").read_bytes().split()[0])
-    except (OSError, IndexError):
-        return nanoseconds * 1e-9  # it ended while we looked, or the kernel keeps no such account
-    return nanoseconds * 1e-9
+        return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
+    except (OSError, AttributeError):
+        return 0.0  # it ended while we looked, or the system has no such clock
 
 
 def send_signal(pids: Iterable[int], number: signal.Signals) -> None:

@@ -15,8 +15,8 @@ from harness.running.processes.descendants import (
     children_of,
     descendants_of,
     is_alive,
+    processor_seconds,
     send_signal,
-    thread_seconds,
 )
 from harness.running.processes.subreaper import PARENT_VARIABLE, adopt_orphans
 
@@ -98,8 +98,8 @@ class ProcessTree:
         return [pid for pid in [*own, *descendants_of(self.process.pid)] if is_alive(pid)]
 
     def processor_seconds(self) -> float:
-        """Return the seconds on a processor of all threads that its processes have now."""
-        return sum(thread_seconds(pid) for pid in self._known)
+        """Return the seconds on a processor of the processes that it has now."""
+        return sum(processor_seconds(pid) for pid in self._known)
 
     def pause(self) -> None:
         """Stop every process of the tree.

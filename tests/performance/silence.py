@@ -92,7 +92,7 @@ class Accounts:
         turn = Member.turn
 
         def watched(member, request, setting, queries, watch):
-            there = list(run._running)
+            there = list(run._workers._running)
             before = {one.spec.title: tree_seconds(one) for one in there}
             began = time.monotonic()
             answered = turn(member, request, setting, queries, watch)

@@ -9,7 +9,7 @@ import pytest
 
 from harness.cli.data import open_named
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
-from harness.running.executors import block as block_module
+from harness.running.executors import building
 from harness.running.executors.local import LocalExecutor
 
 ADAPTER = '''\
@@ -145,7 +145,7 @@ def test_one_that_cannot_be_paused_is_measured_with_the_reference_alone(measure)
 
 
 def test_a_very_long_build_gets_a_part_of_its_own(measure, monkeypatch):
-    monkeypatch.setattr(block_module, "_LONG_BUILD_SECONDS", 0.0)
+    monkeypatch.setattr(building, "_LONG_BUILD_SECONDS", 0.0)
     parts = measure({"one": {}, "two": {}, "three": {}})
     assert [len(part.finished) for part in parts] == [1, 1, 1]
 
@@ -161,7 +161,7 @@ def test_one_that_outgrows_its_company_while_it_is_searched_is_measured_alone(me
 
 
 def test_members_that_failed_are_not_built_again_for_a_long_build(measure, monkeypatch):
-    monkeypatch.setattr(block_module, "_LONG_BUILD_SECONDS", 0.0)
+    monkeypatch.setattr(building, "_LONG_BUILD_SECONDS", 0.0)
     parts = measure({"failing": {"mebibytes": -1}, "one": {}, "two": {}})
     failed = [key for part in parts for key in part.failed]
     assert failed == ["failing-a"]

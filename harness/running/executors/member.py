@@ -309,6 +309,14 @@ class Member:
         for setting in self.alive_settings:
             self.fail_setting(told, setting)
 
+    def take_or_fail(self, answer: Message, kind: type[Message]) -> Message:
+        """Return the answer if it is of the kind; fail every setting if it tells of a failure."""
+        if isinstance(answer, Failed):
+            self.fail_all(answer)
+        elif not isinstance(answer, kind):
+            raise unexpected(answer)
+        return answer
+
     def _failure(self, status: str, reason: str) -> TaskFailure:
         return TaskFailure(
             status=status,

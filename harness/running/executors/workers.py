@@ -1,0 +1,148 @@
+"""The workers of a block: started, watched for their memory, ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
+from harness.running.executors.member import Member, NoSpace, Setting, settings_of
+from harness.running.machine.cpus import allotted_cpus, worker_cpus
+from harness.running.machine.facts import usable_memory_bytes
+from harness.running.messages import Start
+from harness.running.processes.child import Child, ChildGone, ChildSpec
+from harness.running.processes.descendants import children_of
+from harness.running.processes.tree import end_strays
+from harness.running.worker.measuring import MemberStart
+from harness.running.worker.reference import ROWS as REFERENCE_ROWS
+
+_PROGRAM = "harness.running.worker.measuring"
+_LOOK_SECONDS = 0.05
+_SEARCH_LOOK_SECONDS = 0.5  # memory is looked at less often while queries are timed
+_REFERENCE_TIMEOUT_SECONDS = 120.0  # it is not the suite's to limit
+
+REFERENCE = MemberSpec(
+    title="reference",
+    adapter=AdapterSpec("harness.running.worker.reference", "Reference"),
+    build={},
+    settings=(SettingSpec("reference", {}, 10, 1),),
+)
+
+
+class Workers:
+    """All members of a block that have a worker, the reference among them.
+
+    Parameters
+    ----------
+    cache
+        Folder for compiled code (numba's), which outlives the workers.
+    n, nq
+        Rows and queries of the dataset.
+    """
+
+    def __init__(self, spec: BlockSpec, cache: Path, n: int, nq: int) -> None:
+        self._spec = spec
+        self._cache = cache
+        self._n, self._nq = n, nq
+        self._limit = spec.memory_bytes or usable_memory_bytes()
+        self._before = frozenset(children_of(os.getpid()))
+        self._running: list[Member] = []
+        self._next_look = 0.0
+
+    def start(self, spec: MemberSpec) -> Member:
+        """Start a worker and let it load."""
+        n = REFERENCE_ROWS if spec is REFERENCE else self._n
+        return self._started(spec, settings_of(spec, self._nq, n))
+
+    def start_again(self, member: Member) -> None:
+        """Give a member that has lost its worker a new one."""
+        other = self._started(member.spec, member.settings)
+        member.replace_worker(other)
+        if not member.gone:
+            self._running[self._running.index(other)] = member
+
+    def _started(self, spec: MemberSpec, settings: tuple[Setting, ...]) -> Member:
+        block = self._spec
+        is_reference = spec is REFERENCE
+        threads = 1 if is_reference else max(block.build_threads, block.threads)
+        child = Child(
+            ChildSpec(
+                program=_PROGRAM,
+                threads=threads,
+                memory_bytes=self._limit,
+                cpus=worker_cpus(1 if is_reference else block.build_threads),
+                python=spec.adapter.python,
+                cache=self._cache,
+            )
+        )
+        timeout = _REFERENCE_TIMEOUT_SECONDS if is_reference else block.timeout
+        member = Member(spec, child, settings, timeout)
+        self._running.append(member)
+        own = block.only([spec])
+        if is_reference:
+            own = replace(own, mode="single", threads=1, build_threads=1)
+        cpus = worker_cpus(own.threads) or allotted_cpus()
+        try:
+            child.send(Start(MemberStart(own, cpus).to_json()))
+        except ChildGone as gone:
+            self.lose(member, gone)
+        return member
+
+    def are_roomy(self) -> bool:
+        """Whether most of the memory is left."""
+        return self._used() < self._limit / 4
+
+    def _used(self) -> int:
+        return sum(member.used_bytes for member in self._running)
+
+    def watch(self, member: Member, at_once: bool) -> None:
+        """Look at the memory of a member, at once or as often as its phase allows.
+
+        Raises
+        ------
+        ChildGone
+            If it takes more than the limit by itself.
+        NoSpace
+            If it takes more than the others leave.
+        """
+        now = time.monotonic()
+        if now < self._next_look and not at_once:
+            return
+        searching = member.phase == "search"
+        self._next_look = now + (_SEARCH_LOOK_SECONDS if searching else _LOOK_SECONDS)
+        member.used_bytes = member.child.look_at_memory()
+        if member.spec is REFERENCE:
+            return
+        others = [other for other in self._running if other is not member]
+        rest = sum(other.used_bytes for other in others)
+        if member.used_bytes + rest <= self._limit:
+            return
+        has_company = any(other.spec is not REFERENCE for other in others)
+        if has_company and member.used_bytes <= self._limit:
+            raise NoSpace
+        peak, limit = member.child.peak_bytes / 2**20, self._limit / 2**20
+        beside = f" beside {rest / 2**20:,.0f} MiB of others" if rest > self._limit / 10 else ""
+        reason = f"{peak:,.0f} MiB{beside}, more than the limit of {limit:,.0f} MiB,"
+        raise ChildGone("out_of_memory", reason)
+
+    def lose(self, member: Member, gone: ChildGone | None) -> None:
+        """End a member that failed; without a failure it comes again in another part."""
+        if gone is not None:
+            member.fail(gone)
+        member.crowded_out = gone is None
+        member.gone = True
+        self.end(member)
+
+    def end(self, member: Member) -> None:
+        """End a member's processes, whatever state it is in."""
+        if member in self._running:
+            self._running.remove(member)
+        member.child.end()
+        end_strays({*self._before, *(other.child.tree.process.pid for other in self._running)})
+
+    def end_all(self) -> None:
+        """End whatever still runs."""
+        for member in list(self._running):
+            self.end(member)

@@ -1,39 +1,38 @@
-"""All checks, in the order in which they are run and shown."""
+"""Registers the checks: functions that hold an adapter to a promise of the contract."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
-CHECKS = (
-    "builds",
-    "ids-valid",
-    "base-not-written",
-    "arguments-kept",
-    "answers-stay",
-    "read-only-inputs",
-    "strided-inputs",
-    "float64-inputs",
-    "single-equals-batch",
-    "k-one",
-    "k-all",
-    "k-beyond",
-    "nearest-first",
-    "settings-take-turns",
-    "same-seed",
-    "query-order",
-    "twice-in-one-process",
-    "fresh-process",
-    "threads",
-    "index-bytes",
-    "diagnostics",
-    "unknown-parameter",
-    "bad-parameters",
-    "recall",  # of each metric
-    "group-builds",  # of each group
-)
+from harness.checks.bench import Bench
+from harness.checks.trials import Trial
+
+Check = Callable[[Bench, Trial], dict[str, Any] | None]
+"""Raises if the promise is broken; may return more to say of it, by the names of `Verdict`."""
+
+_CHECKS: dict[str, Check] = {}
 
 
-def files_of_checks() -> set[str]:
-    """Return the names of the checks that have a file, to hold against `CHECKS`."""
-    folder = Path(__file__).parent / "promises"
-    return {path.stem.replace("_", "-") for path in folder.glob("*.py") if path.stem[0] != "_"}
+def promise(check: Check) -> Check:
+    """Register a check under the name of its function, with hyphens."""
+    _CHECKS[check.__name__.replace("_", "-")] = check
+    return check
+
+
+def names_of_checks() -> tuple[str, ...]:
+    """Return the names of all checks, in the order in which they are run and shown."""
+    from harness.checks import promises  # noqa: F401 - registers them
+
+    return tuple(_CHECKS)
+
+
+def check_function(name: str) -> Check:
+    """Return the check of a name."""
+    names_of_checks()
+    return _CHECKS[name]
+
+
+def promise_of(check: Check) -> str:
+    """Return the first sentence of a check's docstring: what the adapter promises."""
+    return (check.__doc__ or "").strip().splitlines()[0].rstrip(".")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 from harness.checks.bench import Bench
+from harness.checks.catalog import check_function, promise_of
 from harness.checks.trials import CheckSpec, Trial
 from harness.checks.verdicts import Failed, Skipped
 from harness.running.messages import Channel, Done, Phase, ProtocolError, Report, Start
 from harness.running.worker.answers import WrongAnswer
 from harness.running.worker.pools import pools_limited
-
-Check = Callable[[Bench, Trial], Any]
 
 
 def main(channel: Channel) -> None:
@@ -60,18 +58,6 @@ def _verdict(bench: Bench, trial: Trial) -> dict[str, Any]:
         traceback.print_exc()
         return {"status": "fail", "expected": promise_of(check), "got": told(error)}
     return {"status": "pass", **(extra or {})}
-
-
-def check_function(name: str) -> Check:
-    """Return the function of a check: `check` in the file of its name."""
-    module = importlib.import_module(f"harness.checks.promises.{name.replace('-', '_')}")
-    function: Check = module.check
-    return function
-
-
-def promise_of(check: Check) -> str:
-    """Return the first sentence of a check's docstring: what the adapter promises."""
-    return (check.__doc__ or "").strip().splitlines()[0].rstrip(".")
 
 
 def told(error: Exception) -> str:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.checks.catalog import CHECKS
-from harness.checks.child import check_function, promise_of
+from harness.checks.catalog import check_function, names_of_checks, promise_of
 from harness.checks.planning import Shape, entry_of, trials_of
 from harness.checks.sample import Sample, written
 from harness.checks.trials import CheckSpec, Trial
@@ -28,7 +27,7 @@ EVERYTHING = "everything"
 """The title of the only verdict where nothing could be checked."""
 
 _PROGRAM = "harness.checks.child"
-_FIRST = CHECKS[0]
+_FIRST = names_of_checks()[0]
 _ELSEWHERE = "fresh-process"
 
 Say = Callable[[str], None]

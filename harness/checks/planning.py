@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from harness.checks.catalog import CHECKS
+from harness.checks.catalog import names_of_checks
 from harness.checks.trials import Case, Entry, Trial
 from harness.contracts import UserError
 from harness.metric import Metric
@@ -42,7 +42,7 @@ class Shape:
 
 
 def trials_of(definition: AlgorithmDefinition, shape: Shape) -> list[Trial]:
-    """Return all trials of an entry, in the order of `CHECKS`.
+    """Return all trials of an entry, in the order of `names_of_checks`.
 
     The smoke group under the first metric stands most of them; where there is no such group, the
     first setting of the grid does.
@@ -53,7 +53,7 @@ def trials_of(definition: AlgorithmDefinition, shape: Shape) -> list[Trial]:
         If the entry declares a failure of something that is no check.
     """
     plan = _Plan(definition, shape)
-    trials = [trial for check in CHECKS for trial in plan.trials(check)]
+    trials = [trial for check in names_of_checks() for trial in plan.trials(check)]
     _require_known_failures(definition, [trial.title for trial in trials])
     return trials
 
@@ -207,7 +207,7 @@ def _is_refused(definition: AlgorithmDefinition, case: Case, shape: Shape) -> bo
 
 def _require_known_failures(definition: AlgorithmDefinition, titles: list[str]) -> None:
     for name in definition.expected_failures:
-        if name not in titles and name not in CHECKS:
+        if name not in titles and name not in names_of_checks():
             raise UserError(
                 f"no check is called {name!r}",
                 where=f"{definition.origin}, expected_failures",

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.catalog import CHECKS, files_of_checks
+from harness.checks.catalog import names_of_checks
 from harness.checks.entries import check_entry
 from harness.contracts import UserError
 
+CHECKS = names_of_checks()
 PLUGINS = Path(__file__).parent / "plugins"
 
 TITLES = {"recall": "recall[inner_product]", "group-builds": "group-builds[large]"}
@@ -35,11 +36,6 @@ def failed(name: str, only: tuple[str, ...] = ()) -> dict[str, str]:
     """The checks that an adapter fails, with what came instead."""
     verdicts = check_entry(name, [PLUGINS], timeout=SECONDS.get(name, 60), only=only)
     return {verdict.title: verdict.got for verdict in verdicts if verdict.status == "fail"}
-
-
-def test_every_check_has_a_file_and_a_place():
-    assert files_of_checks() == set(CHECKS)
-    assert len(set(CHECKS)) == len(CHECKS)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

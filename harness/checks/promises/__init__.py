@@ -1,1 +1,13 @@
-"""One promise of the contract in each file; `harness.checks.catalog` holds their order."""
+"""The promises of the contract. The order of the imports is that of the checks: do not sort them.
+
+The first check, `builds`, comes first: without it nothing else can be said.
+"""
+
+# isort: off
+from harness.checks.promises import answers
+from harness.checks.promises import inputs
+from harness.checks.promises import repeats
+from harness.checks.promises import resources
+from harness.checks.promises import parameters
+
+__all__ = ["answers", "inputs", "parameters", "repeats", "resources"]

@@ -1,0 +1,150 @@
+"""What an answer is: right, valid, in order, for every k."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.checks.bench import Bench, Ids
+from harness.checks.catalog import promise
+from harness.checks.likeness import require_alike
+from harness.checks.trials import Case, Trial
+from harness.checks.verdicts import Failed, Skipped
+from harness.metric import METRICS, Metric
+
+_TOLERANCE = 1e-5
+_CHANCE = 0.05  # two metrics whose recalls differ by less cannot be told apart by 50 queries
+
+
+@promise
+def builds(bench: Bench, trial: Trial) -> dict[str, object]:
+    """The adapter builds an index from rows and answers queries.
+
+    Its answers go with the report, for another process to compare with.
+    """
+    algorithm = bench.built(trial.case).algorithm
+    queries = bench.queries(trial.case).copy()
+    return {"answers": [_plain(algorithm.query(query, trial.case.k)) for query in queries]}
+
+
+def _plain(answer: object) -> object:
+    """What JSON can carry; whether it is a right answer is for other checks to say."""
+    return getattr(answer, "tolist", lambda: None)()
+
+
+@promise
+def ids_valid(bench: Bench, trial: Trial) -> None:
+    """Answers are k distinct row numbers, best first, padded with -1 at the end."""
+    bench.require_valid(bench.built(trial.case).algorithm, trial.case)
+
+
+@promise
+def answers_stay(bench: Bench, trial: Trial) -> None:
+    """An answer stays as it is when the next query is asked: the harness reads it later."""
+    algorithm = bench.built(trial.case).algorithm
+    queries = bench.queries(trial.case).copy()
+    answer = algorithm.query(queries[0], trial.case.k)
+    kept = np.array(answer)
+    for query in queries[1:]:
+        algorithm.query(query, trial.case.k)
+    if not np.array_equal(kept, answer):
+        raise Failed("an array of its own for each answer", "the next query wrote over it")
+
+
+@promise
+def single_equals_batch(bench: Bench, trial: Trial) -> None:
+    """query_batch answers as query does, up to ties."""
+    algorithm = bench.built(trial.case).algorithm
+    single = bench.ask(algorithm, trial.case)
+    batch = bench.ask_batch(algorithm, trial.case)
+    require_alike(bench, trial.case, single, batch, "query_batch like query")
+
+
+@promise
+def k_one(bench: Bench, trial: Trial) -> None:
+    """One neighbour can be asked for, singly and in a batch."""
+    bench.require_valid(bench.built(trial.case).algorithm, trial.case)
+
+
+@promise
+def k_all(bench: Bench, trial: Trial) -> None:
+    """As many neighbours as there are rows can be asked for."""
+    bench.require_valid(bench.built(trial.case).algorithm, trial.case)
+
+
+@promise
+def k_beyond(bench: Bench, trial: Trial) -> None:
+    """Where fewer than k are found, the answer is padded with -1 at the end."""
+    bench.require_valid(bench.built(trial.case).algorithm, trial.case)
+
+
+@promise
+def nearest_first(bench: Bench, trial: Trial) -> None:
+    """Answers come nearest first by true distance."""
+    if not bench.entry.exact_order:
+        raise Skipped("the entry does not declare exact_order: true")
+    algorithm = bench.built(trial.case).algorithm
+    _require_ascending(bench, trial, bench.ask(algorithm, trial.case))
+    _require_ascending(bench, trial, bench.ask_batch(algorithm, trial.case))
+
+
+def _require_ascending(bench: Bench, trial: Trial, ids: Ids) -> None:
+    distances = bench.distances(trial.case, ids)
+    distances[np.isinf(distances)] = np.nan  # padding
+    steps = np.diff(distances, axis=1)
+    scale = np.maximum(1.0, np.abs(distances[:, 1:]))
+    if (steps < -_TOLERANCE * scale).any():
+        query = int(np.argmax((steps < -_TOLERANCE * scale).any(axis=1)))
+        shown = ", ".join(f"{distance:.6g}" for distance in distances[query][:6])
+        raise Failed("ascending true distances", f"query {query}: {shown}, ...")
+
+
+@promise
+def recall(bench: Bench, trial: Trial) -> dict[str, str]:
+    """The declared metric is searched: recall is above the floor, and no other's is higher."""
+    algorithm = bench.fit(trial.case)
+    recalls = []
+    for case in trial.cases:
+        bench.note(f"search {dict(case.search)}")
+        recalls.append(_recalls(bench, case, bench.ask(bench.ready(algorithm, case), case)))
+    best = max(recalls, key=lambda found: found[trial.case.metric])
+    recall = best[trial.case.metric]
+    if recall < bench.entry.floor:
+        raise Failed(f"recall@{trial.case.k} of at least {bench.entry.floor:g}", f"{recall:.3f}")
+    other = max(METRICS, key=lambda metric: best[metric])
+    if best[other] > recall + _CHANCE:
+        raise Failed(
+            f"nearest rows by {trial.case.metric}",
+            f"nearest rows by {other}: recall {best[other]:.3f} there, {recall:.3f} here",
+        )
+    return {"why": f"{recall:.3f}, floor {bench.entry.floor:g}"}
+
+
+def _recalls(bench: Bench, case: Case, ids: Ids) -> dict[Metric, float]:
+    base, queries = (
+        rows.astype(np.float64) for rows in (bench.base(case), bench.queries(case, len(ids)))
+    )
+    return {metric: _recall(_distances(metric, base, queries), ids) for metric in METRICS}
+
+
+def _distances(
+    metric: Metric, base: NDArray[np.float64], queries: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """All distances, `(nq, n)`, up to what is the same for every row of a query."""
+    products: NDArray[np.float64] = queries @ base.T
+    squares: NDArray[np.float64] = np.einsum("nd,nd->n", base, base)
+    if metric == "euclidean":
+        return squares - 2 * products
+    if metric == "inner_product":
+        return -products
+    norms = np.sqrt(squares)
+    cosines = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
+    return np.negative(cosines)
+
+
+def _recall(distances: NDArray[np.float64], ids: Ids) -> float:
+    k = ids.shape[1]
+    limit = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
+    found = np.take_along_axis(distances, np.maximum(ids, 0), axis=1)
+    hits = (found <= limit + 1e-6 * np.maximum(1.0, np.abs(limit))) & (ids >= 0)
+    return float(hits.mean())

@@ -1,0 +1,66 @@
+"""The same question gets the same answer: again, in another order, elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from harness.checks.bench import Bench
+from harness.checks.catalog import promise
+from harness.checks.likeness import require_same
+from harness.checks.trials import Trial
+from harness.checks.verdicts import Skipped
+
+
+@promise
+def settings_take_turns(bench: Bench, trial: Trial) -> None:
+    """A search setting answers alike before and after another one had its turn."""
+    if len(trial.cases) < 2:
+        raise Skipped("the entry has one search setting only")
+    first, *others = trial.cases
+    algorithm = bench.fit(first)
+    before = bench.ask(algorithm, first)
+    for case in others:
+        bench.note(f"search {dict(case.search)}")
+        bench.ask(bench.ready(algorithm, case), case)
+    after = bench.ask(bench.ready(algorithm, first), first)
+    require_same(before, after, f"the same answers from {dict(first.search)} again")
+
+
+@promise
+def same_seed(bench: Bench, trial: Trial) -> None:
+    """Two builds by one thread with equal parameters, the seed among them, answer alike."""
+    first = bench.ask(bench.built(trial.case).algorithm, trial.case)
+    second = bench.ask(bench.fit(trial.case), trial.case)
+    require_same(first, second, "the same answers from a second build")
+
+
+@promise
+def query_order(bench: Bench, trial: Trial) -> None:
+    """Answers do not depend on the queries asked before."""
+    algorithm = bench.built(trial.case).algorithm
+    forward = bench.ask(algorithm, trial.case)
+    backward = bench.ask(algorithm, trial.case, bench.queries(trial.case)[::-1].copy())
+    require_same(forward, backward[::-1], "the same answers in reverse order")
+
+
+@promise
+def twice_in_one_process(bench: Bench, trial: Trial) -> None:
+    """Two indexes of one process do not touch each other."""
+    case = trial.case
+    first = bench.fit(case)
+    before = bench.ask(first, case)
+    turned = bench.base(case)[::-1].copy()
+    second = bench.fit(case, turned)
+    bench.ask(second, replace(case, note="another index"))
+    after = bench.ask(bench.ready(first, case), case)
+    require_same(before, after, "the first index to answer as before")
+
+
+@promise
+def fresh_process(bench: Bench, trial: Trial) -> None:
+    """Built in another process from its name and parameters, it answers alike."""
+    here = bench.ask(bench.built(trial.case).algorithm, trial.case)
+    there = np.array(trial.answers, dtype=np.int64)
+    require_same(there, here, "the answers of the other process")

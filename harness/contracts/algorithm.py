@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,12 @@ from numpy.typing import NDArray
 from harness.metric import Metric
 
 Table = Mapping[str, NDArray[Any]]
+
+RowForm = Literal["shared", "copied", "copied from source"]
+"""Rows that are shared and read-only, copies of its own, or copies of the rows as in the source.
+
+Those of the source are not unit-norm under `angular`.
+"""
 
 
 class Algorithm(ABC):
@@ -33,6 +40,7 @@ class Algorithm(ABC):
             algorithm.set_search(**setting)       # not timed
             algorithm.index_bytes()               # not timed
         algorithm.diagnostics()                   # not timed
+        algorithm.close()                         # not timed
 
     Between its turns the harness pauses the process and all that it started, while other indexes
     have theirs; an entry with `pausable: false` is not paused.
@@ -159,3 +167,42 @@ class Algorithm(ABC):
             have equal length. `{"training": {"iteration": ..., "loss": ...}}` is plotted.
         """
         return {}
+
+    def close(self) -> None:  # noqa: B027 - optional
+        """Stop what was started, such as a server. Not timed; what is left running is ended."""
+
+    # What wraps an adapter of another harness tells here how that one is driven. -----------------
+
+    @property
+    def row_form(self) -> RowForm:
+        """In which form `fit` and `query` get their rows."""
+        return "shared"
+
+    @property
+    def prepares_queries(self) -> bool:
+        """Whether `prepared_query` is called before each timed query, and `ids_of` after it."""
+        return False
+
+    @property
+    def most_clients(self) -> int | None:
+        """How many threads may ask at once; None for any number."""
+        return None
+
+    def prepared_query(self, query: NDArray[np.float32], k: int) -> Callable[[], Any]:
+        """Return the call that is timed instead of `query`; preparing it is not timed.
+
+        Its result goes to `ids_of`, once, before the next query.
+        """
+        return partial(self.query, query, k)
+
+    def ids_of(self, result: Any, k: int) -> Any:
+        """Return the ids `(k,)` that the result of a timed call stands for. Not timed."""
+        return result
+
+    def prepared_batch(self, queries: NDArray[np.float32], k: int) -> Callable[[], Any]:
+        """As `prepared_query`, for all queries at once; its result goes to `ids_of_batch`."""
+        return partial(self.query_batch, queries, k)
+
+    def ids_of_batch(self, result: Any, k: int) -> Any:
+        """Return the ids `(nq, k)` that the result of a timed batch stands for. Not timed."""
+        return result

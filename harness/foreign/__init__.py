@@ -1,5 +1,5 @@
 """Adapters written for other harnesses: the packages they import, and their classes as ours."""
 
-from harness.foreign.adapter import ForeignAlgorithm, import_foreign, load_foreign
+from harness.foreign.adapter import import_foreign, load_foreign
 
-__all__ = ["ForeignAlgorithm", "import_foreign", "load_foreign"]
+__all__ = ["import_foreign", "load_foreign"]

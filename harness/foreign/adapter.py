@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Algorithm
-from harness.contracts.algorithm import Table
+from harness.contracts.algorithm import RowForm, Table
 from harness.foreign.packages import supply
 from harness.metric import Metric
 
@@ -41,13 +41,22 @@ class ForeignAlgorithm(Algorithm):
         self._index_kilobytes = 0.0
 
     @property
-    def wants_unit_rows(self) -> bool:
-        """Whether rows are normalised for it; else it gets them as they are in the source."""
-        return bool(self._call["unit_rows"])
+    def row_form(self) -> RowForm:
+        """Writable copies: unit-norm, or as in the source for one that normalises."""
+        return "copied" if self._call["unit_rows"] else "copied from source"
 
     @property
-    def prepares(self) -> bool:
-        """Whether queries are prepared outside the timing."""
+    def prepares_queries(self) -> bool:
+        """Always: rows are copied outside the timing."""
+        return True
+
+    @property
+    def most_clients(self) -> int | None:
+        """One where queries are prepared: the prepared query is kept in the adapter."""
+        return 1 if self._prepares else None
+
+    @property
+    def _prepares(self) -> bool:
         return hasattr(self._adapter, "prepare_query")
 
     def prepare(self, shape: tuple[int, int]) -> None:
@@ -75,28 +84,25 @@ class ForeignAlgorithm(Algorithm):
         if values:
             self._adapter.set_query_arguments(*values)
 
-    def asking(self, query: NDArray[np.float32], k: int) -> Callable[[], Any]:
-        """Return what is to be timed: a call that finds the neighbours of this query.
-
-        Its result goes to `answered`, once, before the next query.
-        """
+    def prepared_query(self, query: NDArray[np.float32], k: int) -> Callable[[], Any]:
+        """Return the call that the other harness times."""
         row = query.copy()
-        if self.prepares:
+        if self._prepares:
             self._adapter.prepare_query(row, k)
             run: Callable[[], Any] = self._adapter.run_prepared_query
             return run
         return partial(self._adapter.query, row, k)
 
-    def answered(self, result: Any, k: int) -> NDArray[np.int64]:
-        """Return the result of such a call as `(k,)` ids."""
-        return padded(self._adapter.get_prepared_query_results() if self.prepares else result, k)
+    def ids_of(self, result: Any, k: int) -> NDArray[np.int64]:
+        """Return the `(k,)` ids that were found, padded with -1."""
+        return padded(self._adapter.get_prepared_query_results() if self._prepares else result, k)
 
     def query(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         """Return the ids of the k nearest base rows, best first."""
-        return self.answered(self.asking(query, k)(), k)
+        return self.ids_of(self.prepared_query(query, k)(), k)
 
-    def asking_batch(self, queries: NDArray[np.float32], k: int) -> Callable[[], Any]:
-        """As `asking`, for all queries at once."""
+    def prepared_batch(self, queries: NDArray[np.float32], k: int) -> Callable[[], Any]:
+        """Return the call that the other harness times, for all queries at once."""
         rows = queries.copy()
         if hasattr(self._adapter, "prepare_batch_query"):
             self._adapter.prepare_batch_query(rows, k)
@@ -104,14 +110,13 @@ class ForeignAlgorithm(Algorithm):
             return run
         return partial(self._adapter.batch_query, rows, k)
 
-    def answered_batch(self, k: int) -> NDArray[np.int64]:
+    def ids_of_batch(self, result: Any, k: int) -> NDArray[np.int64]:
         """Return the ids that the last batch found, `(nq, k)`."""
         return np.stack([padded(found, k) for found in self._adapter.get_batch_results()])
 
     def query_batch(self, queries: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         """Return the ids for many queries at once."""
-        self.asking_batch(queries, k)()
-        return self.answered_batch(k)
+        return self.ids_of_batch(self.prepared_batch(queries, k)(), k)
 
     def index_bytes(self) -> int:
         """Return the growth of the process in `fit`, by the adapter's own account."""

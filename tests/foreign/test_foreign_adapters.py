@@ -185,7 +185,7 @@ def test_batches_and_several_clients(tmp_path, small_hdf5, command, checkout):
     done, frame = run(command, tmp_path, checkout, clients, threads=2)
     rows = frame[frame["mode"] == "single"].set_index("algorithm")
     assert rows.loc["theirs-batched", "recall@5"] == 1
-    assert "one client at a time" in rows.loc["theirs-prepared", "reason"]
+    assert "2 clients ask at once, it serves 1" in rows.loc["theirs-prepared", "reason"]
 
 
 def test_a_changed_sibling_makes_other_points(tmp_path, checkout):

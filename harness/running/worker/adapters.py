@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import harness
 from harness.contracts import Algorithm, Dataset
-from harness.foreign import ForeignAlgorithm, load_foreign
+from harness.foreign import load_foreign
 from harness.running.blocks import AdapterSpec
 from harness.running.messages import Failed
 from harness.running.worker.answers import WrongAnswer
@@ -31,14 +31,11 @@ def load_adapter(spec: AdapterSpec) -> Callable[..., Algorithm]:
 
 
 def rows_for(algorithm: Algorithm, dataset: Dataset) -> tuple[Rows, Rows]:
-    """Return base and queries as the adapter is to get them: ours read-only, others their own copy.
-
-    Adapters of other harnesses expect rows as in the source, normalise them, and write in place.
-    """
-    if isinstance(algorithm, ForeignAlgorithm):
-        if algorithm.wants_unit_rows:
-            return np.array(dataset.search_base), np.array(dataset.search_queries)
+    """Return base and queries in the form that the adapter asks for."""
+    if algorithm.row_form == "copied from source":
         return np.array(dataset.base), np.array(dataset.queries)
+    if algorithm.row_form == "copied":
+        return np.array(dataset.search_base), np.array(dataset.search_queries)
     queries = np.ascontiguousarray(dataset.search_queries)
     queries.flags.writeable = False
     return dataset.search_base, queries

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from harness.contracts import Algorithm
 from harness.contracts.folders import JOB_FOLDER_VARIABLE
 from harness.data.cached import open_cached
-from harness.foreign import ForeignAlgorithm
 from harness.measures.speed import query_order
 from harness.running.blocks import BlockSpec
 from harness.running.machine.cpus import pin_all_threads
@@ -126,8 +125,8 @@ class _Member:
         raise ProtocolError(f"{type(request).__name__} is no request")
 
     def close(self) -> None:
-        """Let an adapter of another harness stop what it has started."""
-        if isinstance(self._algorithm, ForeignAlgorithm):
+        """Let the adapter stop what it has started."""
+        if self._algorithm is not None:
             try:
                 self._algorithm.close()
             except Exception:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Algorithm
-from harness.foreign import ForeignAlgorithm
 from harness.running.worker.pools import pools_limited
 
 _SECONDS_PER_NS = 1e-9
@@ -63,9 +62,7 @@ def turn_function(
         Whether to turn answers into arrays within the timed region: a list is no answer yet.
     """
     if mode == "batch":
-        if isinstance(algorithm, ForeignAlgorithm):
-            return partial(_foreign_batch_turn, algorithm, queries, k)
-        return partial(_batch_turn, _asking_batch(algorithm, answers_are_lists), queries, k)
+        return partial(_batch_turn, algorithm, answers_are_lists, queries, k)
     serve = _serving(algorithm, threads, answers_are_lists)
     rows = list(queries)  # the views are made here, not between two queries
     if threads == 1:
@@ -90,10 +87,10 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _serving(algorithm: Algorithm, threads: int, answers_are_lists: bool) -> _Serve:
-    if isinstance(algorithm, ForeignAlgorithm):
-        if threads > 1 and algorithm.prepares:
-            raise TypeError("an adapter with prepare_query serves one client at a time")
-        return partial(_timed_foreign_queries, algorithm)
+    if threads > (algorithm.most_clients or threads):
+        raise TypeError(f"{threads} clients ask at once, it serves {algorithm.most_clients}")
+    if algorithm.prepares_queries:
+        return partial(_timed_prepared_queries, algorithm)
     return partial(_timed_lists if answers_are_lists else _timed_queries, algorithm.query)
 
 
@@ -132,33 +129,28 @@ def _timed_lists(query: Callable[..., Any], rows: Sequence[Any], k: int, limit: 
     return _timed_queries(lambda row, k: asarray(query(row, k)), rows, k, limit)
 
 
-def _timed_foreign_queries(
-    algorithm: ForeignAlgorithm, rows: Sequence[Any], k: int, limit: float
+def _timed_prepared_queries(
+    algorithm: Algorithm, rows: Sequence[Any], k: int, limit: float
 ) -> _Served:
-    """Time an adapter of another harness where that harness would: preparing is outside."""
+    """As `_timed_queries`, with what an adapter prepares, or reads its ids from, outside."""
     clock = perf_counter_ns
     last = clock() + int(limit / _SECONDS_PER_NS)
     nanoseconds, answers = [], []
     for row in rows:
-        ask = algorithm.asking(row, k)
+        ask = algorithm.prepared_query(row, k)
         start = clock()
         result = ask()
         stop = clock()
         nanoseconds.append(stop - start)
-        answers.append(algorithm.answered(result, k))
+        answers.append(algorithm.ids_of(result, k))
         if stop > last:
             break
     return nanoseconds, answers
 
 
-def _asking_batch(algorithm: Algorithm, answers_are_lists: bool) -> Callable[..., Any]:
-    if not answers_are_lists:
-        return algorithm.query_batch
-    return lambda queries, k: np.asarray(algorithm.query_batch(queries, k))
-
-
 def _batch_turn(
-    query_batch: Callable[..., Any],
+    algorithm: Algorithm,
+    answers_are_lists: bool,
     queries: NDArray[np.float32],
     k: int,
     chosen: NDArray[np.intp],
@@ -166,27 +158,12 @@ def _batch_turn(
 ) -> Timed:
     asked = np.ascontiguousarray(queries[chosen])
     asked.flags.writeable = False
+    ask = algorithm.prepared_batch(asked, k)
     with _no_garbage_collection():
         began = perf_counter_ns()
-        answers = query_batch(asked, k)
+        result = np.asarray(ask()) if answers_are_lists else ask()
         wall = (perf_counter_ns() - began) * _SECONDS_PER_NS
-    return Timed(np.full(len(asked), wall / len(asked)), wall, answers)
-
-
-def _foreign_batch_turn(
-    algorithm: ForeignAlgorithm,
-    queries: NDArray[np.float32],
-    k: int,
-    chosen: NDArray[np.intp],
-    limit: float,
-) -> Timed:
-    asked = np.ascontiguousarray(queries[chosen])
-    ask = algorithm.asking_batch(asked, k)
-    with _no_garbage_collection():
-        began = perf_counter_ns()
-        ask()
-        wall = (perf_counter_ns() - began) * _SECONDS_PER_NS
-    return Timed(np.full(len(asked), wall / len(asked)), wall, algorithm.answered_batch(k))
+    return Timed(np.full(len(asked), wall / len(asked)), wall, algorithm.ids_of_batch(result, k))
 
 
 class _Client(NamedTuple):

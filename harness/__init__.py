@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.results.table import load_results as load_results
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["__version__", "load_results"]
 
 # In a clone `algorithms/` and `datasets/` stand beside this package; with the clone's root on our

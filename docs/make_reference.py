@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import typer.main
-
-from harness.cli.main import app
+from harness.cli.verbs import VERBS, loaded
 
 TARGET = Path(__file__).parent / "commands.md"
 HEAD = "# Commands\n\nWritten from the commands' own help by `make docs`; do not edit.\n"
@@ -20,7 +18,7 @@ def reference() -> str:
 
 def _verbs() -> list[tuple[str, Any]]:
     found = []
-    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in ((name, loaded(name)) for name in VERBS):
         inner = getattr(command, "commands", None)
         found += [(f"{name} {k}", c) for k, c in inner.items()] if inner else [(name, command)]
     return found

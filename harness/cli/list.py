@@ -83,16 +83,6 @@ def list_entries(
         console.print(f"{count} broken in installed packages, skipped: annharness list plugins")
 
 
-def with_plugins_spelled_out(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of the command, `list --plugins` without a folder as `list plugins`."""
-    spelled = list(arguments)
-    if spelled[:1] == ["list"] and "--plugins" in spelled:
-        at = spelled.index("--plugins")
-        if at + 1 == len(spelled) or spelled[at + 1].startswith("-"):
-            spelled[at] = Kind.PLUGINS.value
-    return spelled
-
-
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2))
     for column in columns:

@@ -6,37 +6,21 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated
 
 import typer
 
 import harness
-from harness.cli import data
-from harness.cli.check import check
-from harness.cli.compare import compare
-from harness.cli.doctor import doctor
-from harness.cli.export import export
-from harness.cli.importing import import_
-from harness.cli.list import list_entries, with_plugins_spelled_out
-from harness.cli.new import new
-from harness.cli.plot import plot
-from harness.cli.publish import publish
-from harness.cli.run import run
-from harness.contracts import UserError
+from harness.cli.verbs import SETTINGS, Verbs
+from harness.errors import UserError
 
 _USER_ERROR = 2
 _SIGNALLED = 128
 _PATIENCE_SECONDS = 2.0
 
-app = typer.Typer(
-    help="A benchmark harness for approximate nearest neighbour search.",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
+app = typer.Typer(cls=Verbs, no_args_is_help=True, **SETTINGS)
 
 
 class _Interrupted(BaseException):
@@ -76,17 +60,14 @@ def _options(
     """A benchmark harness for approximate nearest neighbour search."""
 
 
-app.command("list")(list_entries)
-app.add_typer(data.app, name="data", help="Look at, fetch and check datasets.")
-app.command("run")(run)
-app.command("plot")(plot)
-app.command("publish")(publish)
-app.command("export")(export)
-app.command("import")(import_)
-app.command("compare")(compare)
-app.command("new")(new)
-app.command("check")(check)
-app.command("doctor")(doctor)
+def _with_plugins_spelled_out(arguments: Sequence[str]) -> list[str]:
+    """The arguments of the command, `list --plugins` without a folder as `list plugins`."""
+    spelled = list(arguments)
+    if spelled[:1] == ["list"] and "--plugins" in spelled:
+        at = spelled.index("--plugins")
+        if at + 1 == len(spelled) or spelled[at + 1].startswith("-"):
+            spelled[at] = "plugins"
+    return spelled
 
 
 def main() -> None:
@@ -94,7 +75,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        app(with_plugins_spelled_out(sys.argv[1:]))
+        app(_with_plugins_spelled_out(sys.argv[1:]))
     except UserError as error:
         print(f"error: {error.describe()}", file=sys.stderr)
         sys.exit(_USER_ERROR)

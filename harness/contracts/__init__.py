@@ -2,9 +2,9 @@
 
 from harness.contracts.algorithm import Algorithm
 from harness.contracts.dataset import Dataset, Labels, Vectors
-from harness.contracts.errors import UserError
 from harness.contracts.folders import TemporaryFolder, bytes_below
 from harness.contracts.threads import allotted_threads, threads_allotted
+from harness.errors import UserError
 from harness.metric import METRICS, Metric
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.contracts.errors import UserError
+from harness.errors import UserError
 
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4095

@@ -7,9 +7,8 @@ import runpy
 from pathlib import Path
 
 import pytest
-import typer.main
 
-from harness.cli.main import app
+from harness.cli.verbs import VERBS, loaded
 from harness.registry import load_registry
 from harness.registry.suites import read_suite, suite_names
 
@@ -19,8 +18,7 @@ DOCUMENTS = [HOUSE / "README.md", HOUSE / "CONTRIBUTING.md", *sorted((HOUSE / "d
 
 def verbs() -> dict[str, object]:
     found = {}
-    group = typer.main.get_command(app)
-    for name, command in group.commands.items():
+    for name, command in ((name, loaded(name)) for name in VERBS):
         below = getattr(command, "commands", None)
         if below is None:
             found[name] = command

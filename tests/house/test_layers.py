@@ -12,6 +12,7 @@ import pytest
 
 HOUSE = Path(__file__).parents[2]
 FLOORS = {
+    "errors": -1,
     "metric": -1,
     "text": -1,
     "whole_files": -1,

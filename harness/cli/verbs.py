@@ -1,0 +1,117 @@
+"""The verbs of the command line, each imported when it is used: the help shows them without."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+SETTINGS: dict[str, Any] = {
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": "rich",
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "add_completion": False,
+}
+
+
+class Verb(NamedTuple):
+    """Where a verb is: a function, or the `typer.Typer` of several; and the summary of its help."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+VERBS = {
+    "list": Verb(
+        "harness.cli.list",
+        "list_entries",
+        "List what can be named, where it comes from, and whether its libraries are there.",
+    ),
+    "data": Verb(
+        "harness.cli.data",
+        "app",
+        "Look at, fetch and check datasets.",
+    ),
+    "run": Verb(
+        "harness.cli.run",
+        "run",
+        "Run a suite: every point that is not stored yet, in blocks of builds measured "
+        "side by side.",
+    ),
+    "plot": Verb(
+        "harness.cli.plot",
+        "plot",
+        "Draw recall against QPS with the Pareto frontier, recall 1@N, build costs, training loss.",
+    ),
+    "publish": Verb(
+        "harness.cli.publish",
+        "publish",
+        "Write a static site: recommendations, interactive charts, comparisons, failures, methods.",
+    ),
+    "export": Verb(
+        "harness.cli.export",
+        "export",
+        "Write one row per point: parameters, recall, QPS and latency with intervals, "
+        "sizes, status.",
+    ),
+    "import": Verb(
+        "harness.cli.importing",
+        "import_",
+        "Take results of ann-benchmarks into the results folder, recall recomputed from "
+        "their answers.",
+    ),
+    "compare": Verb(
+        "harness.cli.compare",
+        "compare",
+        "Compare the QPS of B with that of A at fixed recalls: ratio, interval, verdict.",
+    ),
+    "new": Verb(
+        "harness.cli.new",
+        "new",
+        "Write a plug-in folder that passes at once, to be edited.",
+    ),
+    "check": Verb(
+        "harness.cli.check",
+        "check",
+        "Check that an adapter keeps the contract, one line for each check.",
+    ),
+    "doctor": Verb(
+        "harness.cli.doctor",
+        "doctor",
+        "Say whether this machine is fit to measure on, why not, and what to do about it.",
+    ),
+}
+"""In the order of the work."""
+
+
+class Verbs(TyperGroup):
+    """A group that knows its verbs by name and summary, and imports the one that is asked for."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name, help=v.summary) for name, v in VERBS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the verb that the arguments begin with, imported."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and loaded(str(command.name)), rest
+
+
+def loaded(name: str) -> Any:
+    """Import a verb and return it as a command."""
+    verb = VERBS[name]
+    found = getattr(importlib.import_module(verb.module), verb.attribute)
+    if isinstance(found, typer.Typer):
+        return _named(name, get_command(found))
+    app = typer.Typer(**SETTINGS)
+    app.command(name)(found)
+    return _named(name, get_command(app))
+
+
+def _named(name: str, command: Any) -> Any:
+    command.name = name
+    return command

@@ -1,0 +1,38 @@
+"""The first thing that a user sees: the help, quickly, and true."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import harness
+from harness.cli.verbs import VERBS, loaded
+
+
+def test_the_help_and_the_version_import_no_verb():
+    code = (
+        "import sys; from harness.cli.main import app\n"
+        "for arguments in (['--version'], ['-h']):\n"
+        "    try: app(arguments)\n"
+        "    except SystemExit as end: assert not end.code\n"
+        "print(sorted({'numpy', 'pydantic', 'pandas', 'harness.cli.run'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert harness.__version__ in done.stdout
+    assert all(f" {name} " in done.stdout for name in VERBS)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_the_summary_of_a_verb_is_that_of_its_own_help(name):
+    command = loaded(name)
+    assert command.name == name
+    assert command.help.split("\n\n")[0].replace("\n", " ").strip() == VERBS[name].summary
+
+
+def test_a_verb_that_is_mistyped_is_guessed(command):
+    done = command("rum")
+    assert done.returncode == 2
+    assert "Did you mean 'run'?" in done.stderr

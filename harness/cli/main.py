@@ -22,6 +22,7 @@ from harness.cli.list import list_entries, with_plugins_spelled_out
 from harness.cli.new import new
 from harness.cli.plot import plot
 from harness.cli.publish import publish
+from harness.cli.recommend import recommend
 from harness.cli.run import run
 from harness.contracts import UserError
 
@@ -79,6 +80,7 @@ def _options(
 app.command("list")(list_entries)
 app.add_typer(data.app, name="data", help="Look at, fetch and check datasets.")
 app.command("run")(run)
+app.command("recommend")(recommend)
 app.command("plot")(plot)
 app.command("publish")(publish)
 app.command("export")(export)

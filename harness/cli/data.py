@@ -17,6 +17,7 @@ from rich.text import Text
 
 from harness.cli.data_progress import shown_progress
 from harness.cli.options import Plugins
+from harness.cli.states import dataset_state
 from harness.contracts import METRICS, UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit
 from harness.data.adding import OwnData, add_entry
@@ -89,7 +90,7 @@ def _console() -> Console:
     return Console(markup=False, highlight=False, width=width)
 
 
-def _print_facts(facts: dict[str, str]) -> None:
+def print_facts(facts: dict[str, str]) -> None:
     """Print a name and a fact a line, never wrapped, so that paths can be copied."""
     width = max(map(len, facts))
     for name, fact in facts.items():
@@ -129,14 +130,9 @@ def describe_split(split: QuerySplit) -> str:
 
 
 def _state(definition: DatasetDefinition) -> str:
-    words = []
-    if definition.sources[0].kind == "bundled":
-        words.append("bundled")
-    elif cached_path(definition) is not None:
-        words.append("here")
-    if definition.untested:
-        words.append("untested")
-    return ", ".join(words)
+    state = dataset_state(definition)
+    words = [state.word if state.word != "to fetch" else "", "untested" * definition.untested]
+    return ", ".join(filter(None, words))
 
 
 @app.command("info")
@@ -155,7 +151,7 @@ def info(
     """
     if not looks_like_path(dataset):
         definition = load_registry(plugins or ()).dataset(dataset)
-        _print_facts(_entry_facts(definition))
+        print_facts(entry_facts(definition))
         if cached_path(definition) is None and definition.sources[0].kind != "bundled":
             typer.echo(f"not here yet: annharness data fetch {dataset}")
             return
@@ -164,10 +160,11 @@ def info(
         facts = _dataset_facts(opened)
         if difficulty and opened.metric != "inner_product":
             facts |= _difficulty_facts(opened, progress)
-    _print_facts(facts)
+    print_facts(facts)
 
 
-def _entry_facts(definition: DatasetDefinition) -> dict[str, str]:
+def entry_facts(definition: DatasetDefinition) -> dict[str, str]:
+    """Return what an entry says, a fact a name, in the order to be shown."""
     facts = {
         "name": definition.name,
         "about": definition.about,
@@ -282,7 +279,7 @@ def verify(
             if looks_like_path(dataset)
             else _verified_entry(dataset, k, plugins, progress)
         )
-    _print_facts(facts)
+    print_facts(facts)
     if "fault" in facts:
         raise typer.Exit(1)
 

@@ -25,6 +25,7 @@ from harness.running.machine.facts import this_machine, usable_memory_bytes
 from harness.running.plan import DatasetFacts, facts_of, plan_points
 from harness.running.precision import MOST_BUILDS
 from harness.running.runner import EXTRA_SHARE
+from harness.text import counted
 
 _ASSUMED_QUERIES = 10_000  # of a dataset that brings its own and is not here
 _MIB, _GIB = 1 << 20, 1 << 30
@@ -95,7 +96,7 @@ def _lines(found: Estimate, suite: Suite) -> Iterator[str]:
         yield f"unsupported ({count}): {reason}"
     for requires in found.environments:
         yield f"makes an environment first: {requires}"
-    indexes, blocks = _many(found.indexes, "index", "indexes"), _many(found.blocks, "block")
+    indexes, blocks = counted(found.indexes, "index", "indexes"), counted(found.blocks, "block")
     yield f"builds: {found.builds}, of {indexes}, in {blocks}" if found.builds else "builds: none"
     yield from _time_lines(found, suite)
     if suite.precision is not None:
@@ -106,7 +107,7 @@ def _lines(found: Estimate, suite: Suite) -> Iterator[str]:
 
 def _time_lines(found: Estimate, suite: Suite) -> Iterator[str]:
     if found.known:
-        known = _many(found.known, "index", "indexes")
+        known = counted(found.known, "index", "indexes")
         yield (
             f"time: about {duration(found.seconds)} for {known}, "
             "by stored results of the same algorithms on this dataset and machine"
@@ -138,10 +139,6 @@ def _memory_lines(found: Estimate, suite: Suite) -> Iterator[str]:
         yield f"memory: not known for the others; the rows alone are {size(rows)}"
     limit = suite.memory_bytes or usable_memory_bytes()
     yield f"memory limit: {size(limit)}; a block that needs more is split"
-
-
-def _many(count: int, one: str, more: str = "") -> str:
-    return f"{count} {one if count == 1 else more or one + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -24,6 +24,7 @@ from harness.cli.plot import plot
 from harness.cli.publish import publish
 from harness.cli.recommend import recommend
 from harness.cli.run import run
+from harness.cli.show import show
 from harness.contracts import UserError
 
 _USER_ERROR = 2
@@ -78,6 +79,7 @@ def _options(
 
 
 app.command("list")(list_entries)
+app.command("show")(show)
 app.add_typer(data.app, name="data", help="Look at, fetch and check datasets.")
 app.command("run")(run)
 app.command("recommend")(recommend)

@@ -122,6 +122,7 @@ def run(
     only = algorithm or ()
     _require_known_datasets(chosen, registry)
     store = ResultStore(results)
+    _tell_untested(chosen, registry, only)
     if dry_run:
         again = None if force else statuses
         print_dry_run(Console(highlight=False), chosen, registry, store, only, again)
@@ -225,6 +226,13 @@ def _environments(suite: Suite, registry: Registry, only: Sequence[str]) -> Envi
     for variant in chosen_variants(suite, registry, only):
         environments.make(registry.algorithm(variant.algorithm), _tell)
     return environments
+
+
+def _tell_untested(suite: Suite, registry: Registry, only: Sequence[str]) -> None:
+    names = dict.fromkeys(v.algorithm for v in chosen_variants(suite, registry, only))
+    for name in names:
+        for text in registry.algorithm(name).untested():
+            _tell(f"warning: {name}: {text}; it runs, its points are marked")
 
 
 def _tell(text: str) -> None:

@@ -35,7 +35,7 @@ _AFTER = [
 _MORE = (
     *("metric", "n", "d", "nq", "key", "qps_scope", "measured_qps", "block_ids"),
     *("nondeterministic", "near_ceiling", "tuning_recall"),
-    *("held_out_recall", "held_out_recall_low", "held_out_recall_high", "dirty"),
+    *("held_out_recall", "held_out_recall_low", "held_out_recall_high", "dirty", "warnings"),
 )
 _CURVES = ("recall_curve", "first_recall_curve")
 

@@ -138,7 +138,8 @@ def _block_facts(one: Recommendation) -> list[str]:
     """A fact a line, with what the recommendation costs."""
     lead, *rivals = _facts(one)
     cost = f"{human(one.row['bytes_per_vector'])} bytes per vector"
-    return [lead, f"{cost}, built in {human(one.row['build_seconds'], 's')}", *rivals]
+    warnings = [f"warning: {escape(text)}" for text in one.row["warnings"]]
+    return [lead, f"{cost}, built in {human(one.row['build_seconds'], 's')}", *rivals, *warnings]
 
 
 def _not_measured(scene: Scene) -> str:

@@ -264,7 +264,7 @@ class Runner:
             neighbors=measured.neighbors.astype(np.int64),
             distances=np.stack([distances for distances, _ in pairs]),
             scales=np.stack([scales for _, scales in pairs]).astype(np.float32),
-            facts=measured.facts,
+            facts=_with_warnings(measured.facts, point.definition.untested()),
             diagnostics=measured.diagnostics,
             provenance=self._provenance(outcome, point.environment),
             block=BlockShare(outcome.id, measured.cycles, outcome.window, outcome.reference_times),
@@ -363,6 +363,10 @@ class Runner:
             unsupported=[f for f in failures if f.status == "unsupported"],
             imprecise=imprecise,
         )
+
+
+def _with_warnings(facts: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
+    return {**facts, "warnings": [*facts["warnings"], *warnings]}
 
 
 def _member(points: Sequence[tuple[PlannedPoint, int]]) -> MemberSpec:

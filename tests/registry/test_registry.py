@@ -130,7 +130,10 @@ def test_a_folder_must_be_importable(plugin):
 def test_a_missing_library_is_listed_with_its_pip_line_and_breaks_nothing(plugin, command):
     root = plugin(ENTRY.replace("about:", "requires: ['no-such-package==1.2']\n  about:"))
     assert mine(root).missing() == ["no-such-package==1.2"]
-    done = command("list", "algorithms", "--plugins", root)
+    listed = command("list", "algorithms", "mine", "--plugins", root)
+    assert listed.returncode == 0
+    assert "not installed" in listed.stdout
+    done = command("show", "mine", "--plugins", root)
     assert done.returncode == 0
     assert "pip install 'no-such-package==1.2'" in done.stdout
 

@@ -12,12 +12,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from harness.cli.data import open_named
+from harness.cli.data import open_named, require_dataset
 from harness.cli.dry_run import print_dry_run
 from harness.cli.live import PlainLines, live_table
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results, share_of
 from harness.contracts import UserError
-from harness.contracts.paths import user_path
 from harness.data.cache import cache_folder
 from harness.data.cached import CachedDataset
 from harness.registry.names import did_you_mean
@@ -120,7 +119,8 @@ def run(
         # Who asks for a precision by hand gets it, however long that takes.
         chosen = dataclasses.replace(chosen, precision=share, extra_seconds=math.inf)
     only = algorithm or ()
-    _require_known_datasets(chosen, registry)
+    for name in chosen.datasets:  # every wrong name is told before the first dataset is fetched
+        require_dataset(name, registry.datasets, "-d" if dataset else str(chosen.path))
     store = ResultStore(results)
     _tell_untested(chosen, registry, only)
     if dry_run:
@@ -207,17 +207,6 @@ def _statuses(retry: Sequence[str]) -> frozenset[str]:
                 hint=did_you_mean(status, _RETRIABLE),
             )
     return frozenset(FAILURES) if "failed" in retry else frozenset(retry)
-
-
-def _require_known_datasets(suite: Suite, registry: Registry) -> None:
-    """Name every wrong name before the first dataset is fetched."""
-    for name in suite.datasets:
-        if name not in registry.datasets and not user_path(name).is_file():
-            raise UserError(
-                f"no dataset is called {name!r}, and no file either",
-                where=str(suite.path),
-                hint=did_you_mean(name, registry.datasets),
-            )
 
 
 def _environments(suite: Suite, registry: Registry, only: Sequence[str]) -> Environments:

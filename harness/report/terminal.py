@@ -18,6 +18,7 @@ from harness.report.quantities import human
 from harness.report.recommendations import (
     Recommendation,
     optimism,
+    optimism_text,
     pareto_points,
     recommendations,
 )
@@ -87,10 +88,8 @@ def recommendation_lines(found: Sequence[Recommendation]) -> Table:
     for one in found:
         lines.add_row(f"fastest at recall {one.level:g}:", _sentence(one))
     if found:
-        gap = optimism(found)
-        side = "higher" if gap >= 0 else "lower"
-        lines.add_row("", f"[dim]On the tuning queries, by which they were chosen, their recall is "
-                      f"{abs(gap):.4f} {side} on average.[/]")  # fmt: skip
+        lines.add_row("", "[dim]On the tuning queries, by which they were chosen, their recall is "
+                      f"{optimism_text(optimism(found))} on average.[/]")  # fmt: skip
     for note in notes(ratio.scope for one in found for _, ratio in one.equal):
         lines.add_row("", f"[dim]{note}[/]")
     return lines

@@ -29,18 +29,28 @@ VERBS = {
     "list": Verb(
         "harness.cli.list",
         "list_entries",
-        "List what can be named, where it comes from, and whether its libraries are there.",
+        "List what can be named, and whether it is ready: one line each. `show NAME` says more.",
+    ),
+    "show": Verb(
+        "harness.cli.show",
+        "show",
+        "Show all about a name: parameters and defaults, groups, grid, requirements, state.",
     ),
     "data": Verb(
         "harness.cli.data",
         "app",
-        "Look at, fetch and check datasets.",
+        "List, fetch, check and look at datasets.",
     ),
     "run": Verb(
         "harness.cli.run",
         "run",
         "Run a suite: every point that is not stored yet, in blocks of builds measured "
         "side by side.",
+    ),
+    "recommend": Verb(
+        "harness.cli.recommend",
+        "recommend",
+        "Say which index is the fastest at a recall, of what is stored: nothing is measured.",
     ),
     "plot": Verb(
         "harness.cli.plot",

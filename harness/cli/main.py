@@ -75,7 +75,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        app(_with_plugins_spelled_out(sys.argv[1:]))
+        app(_with_plugins_spelled_out(sys.argv[1:]), prog_name="annharness")
     except UserError as error:
         print(f"error: {error.describe()}", file=sys.stderr)
         sys.exit(_USER_ERROR)

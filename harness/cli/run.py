@@ -7,12 +7,14 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from harness.cli import completion
 from harness.cli.data import open_named, require_dataset
+from harness.cli.doctor import warning_line
 from harness.cli.dry_run import print_dry_run
 from harness.cli.live import PlainLines, live_table
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results, share_of
@@ -39,11 +41,19 @@ _RETRIABLE = ("failed", *FAILURES)
 def run(
     suite: Annotated[
         str | None,
-        typer.Argument(help="Name of a suite, or path of a suite file. Without: -d and -a."),
+        typer.Argument(
+            help="Name of a suite, or path of a suite file. Without: -d and -a.",
+            autocompletion=completion.suites,
+        ),
     ] = None,
     dataset: Annotated[
         list[str] | None,
-        typer.Option("-d", "--dataset", help="Run on this dataset instead (a name or a path)."),
+        typer.Option(
+            "-d",
+            "--dataset",
+            help="Run on this dataset instead (a name or a path).",
+            autocompletion=completion.datasets,
+        ),
     ] = None,
     algorithm: Annotated[
         list[str] | None,
@@ -52,6 +62,7 @@ def run(
             "--algorithm",
             help="Run only this algorithm of the suite; without a suite, this one with the "
             "parameters of its entry.",
+            autocompletion=completion.algorithms,
         ),
     ] = None,
     builds: Annotated[int | None, typer.Option("--builds", help="Instead of the suite's.")] = None,
@@ -136,7 +147,7 @@ def run(
     runner = Runner(
         plan,
         store,
-        LocalExecutor(cache_folder(), examine=lambda: diagnose().to_json()),
+        LocalExecutor(cache_folder(), examine=examined),
         force=force,
         retry=statuses,
         precision=chosen.precision,
@@ -185,10 +196,19 @@ def _measure(runner: Runner) -> RunSummary:
         raise typer.Exit(_FAILED) from full
 
 
+def examined() -> dict[str, Any]:
+    """Look at the machine once before measuring; say so if it disturbs, and return the findings."""
+    found = diagnose()
+    line = warning_line(found)
+    if line is not None:
+        _tell(line)
+    return found.to_json()
+
+
 def _require_fit() -> None:
     found = diagnose()
     if not found.fit:
-        unfit = [f"{f.topic}: {f.found}" for f in found.findings if f.level == "unfit"]
+        unfit = [f"{finding.topic}: {finding.found}" for finding in found.worst]
         raise UserError(
             f"this machine is unfit to measure on, grade {found.grade}",
             where="--strict",

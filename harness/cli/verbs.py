@@ -13,7 +13,6 @@ SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
     "rich_markup_mode": "rich",
     "context_settings": {"help_option_names": ["-h", "--help"]},
-    "add_completion": False,
 }
 
 
@@ -117,7 +116,7 @@ def loaded(name: str) -> Any:
     found = getattr(importlib.import_module(verb.module), verb.attribute)
     if isinstance(found, typer.Typer):
         return _named(name, get_command(found))
-    app = typer.Typer(**SETTINGS)
+    app = typer.Typer(add_completion=False, **SETTINGS)
     app.command(name)(found)
     return _named(name, get_command(app))
 

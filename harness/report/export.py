@@ -19,6 +19,7 @@ from harness.report.intervals import mark, notes
 from harness.report.points import Scene, prepare, rows_of, scenes
 from harness.report.quantities import human
 from harness.report.recommendations import Recommendation, recommendations
+from harness.report.sizes import size_notes, size_text
 
 RECALL_KS = (1, 5, 10, 20, 50, 100)
 
@@ -30,7 +31,7 @@ _AFTER = [
     *("recall@10_low", "recall@10_high", "qps", "qps_low", "qps_high"),
     *("mean_ms", "p50_ms", "p95_ms", "p99_ms", "p999_ms"),
     *("build_seconds", "index_bytes", "bytes_per_vector", "peak_rss_bytes"),
-    *("machine", "commits", "versions"),
+    *("machine", "commits", "versions", "size_scope"),
 ]
 _MORE = (
     *("metric", "n", "d", "nq", "key", "qps_scope", "measured_qps", "block_ids"),
@@ -108,6 +109,7 @@ _RECOMMENDATIONS = (
     *("dataset", "k", "mode", "threads", "machine", "level", "algorithm", "label", "parameters"),
     *("recall", "recall_low", "recall_high", "qps", "qps_low", "qps_high", "bytes_per_vector"),
     *("build_seconds", "equal_within_5_percent", "undecided", "reached", "qps_scope", "qps_report"),
+    "size_scope",
 )
 
 
@@ -122,7 +124,7 @@ def _recommendation(scene: Scene, one: Recommendation) -> dict[str, Any]:
         "bytes_per_vector": row["bytes_per_vector"], "build_seconds": row["build_seconds"],
         "equal_within_5_percent": ", ".join(one.equal_names), "undecided": one.undecided_text,
         "reached": "with confidence" if one.reached else NOT_REACHED,
-        "qps_scope": row["qps_scope"], "qps_report": one.report,
+        "qps_scope": row["qps_scope"], "qps_report": one.report, "size_scope": row["size_scope"],
     }  # fmt: skip
 
 
@@ -155,7 +157,7 @@ def json_text(table: pd.DataFrame) -> str:
 
 def markdown_text(table: pd.DataFrame) -> str:
     """Return the points as a Markdown table for people, figures with their intervals."""
-    below = notes(table.get("qps_scope", []))
+    below = notes(table.get("qps_scope", [])) + size_notes(table.get("size_scope", []))
     return markdown_table(*_for_people(table)) + "".join(f"\n{note}\n" for note in below)
 
 
@@ -240,7 +242,7 @@ def _row_for_people(row: Mapping[str, Any]) -> list[str]:
     return [
         str(row["dataset"]), str(row["k"]), str(row["curve"]), str(row["words"]),
         recall, speed, human(row["p99_ms"], "ms"), human(row["build_seconds"], "s"),
-        human(row["bytes_per_vector"]), str(row["status"]),
+        size_text(row), str(row["status"]),
     ]  # fmt: skip
 
 

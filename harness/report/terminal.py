@@ -20,6 +20,7 @@ from harness.report.recommendations import (
     pareto_points,
     recommendations,
 )
+from harness.report.sizes import size_notes, size_text
 
 _MOST_ROWS = 24
 _MOST_RIVALS = 6
@@ -127,13 +128,13 @@ def _cells(row: Mapping[str, Any], *, wide: bool) -> list[str]:
         escape(str(row["words"])),
         f"{row['held_out_recall']:.3f} ±{half:.3f}",
         f"{qps} {spread}{mark(row['qps_scope'])}".strip(),
-        human(row["bytes_per_vector"]),
+        size_text(row),
         *more,
     ]
 
 
 def _notes(points: pd.DataFrame, shown: int) -> list[str]:
     """What the marks of the table mean, and what it lacks."""
-    found = notes(points["qps_scope"])
+    found = notes(points["qps_scope"]) + size_notes(points["size_scope"])
     found += [_NEAR] if points["near_ceiling"].any() else []
     return found + ([f"{len(points) - shown} more are not shown"] if len(points) > shown else [])

@@ -159,6 +159,23 @@ def test_the_headline_considers_what_is_not_drawn(
     assert rows(page)[0][0] == "pq"
 
 
+def test_a_measured_size_wins_no_budget_unmarked(page, table, tmp_path):
+    """The adapter of another harness claimed 10.2 bytes per vector for rows of 200 bytes."""
+    foreign = table["algorithm"] == "faiss-pq"
+    table.loc[foreign, ["bytes_per_vector", "size_scope"]] = [10.2, "measured, below the rows"]
+    write_site(table, tmp_path)
+    page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html#?memory=11&x=bytes_per_vector")
+    headline = page.locator(".recommendation").inner_text()
+    assert "faiss-pq" in headline
+    assert "~10.2? bytes per vector, measured as growth of memory and less than" in headline
+    assert {row[8] for row in rows(page) if row[0] == "faiss-pq"} == {"~10.2?"}
+    assert "not computed" in page.locator(".count").inner_text()
+    page.wait_for_selector(".chart .scatterlayer .trace")
+    symbols = page.evaluate("document.querySelector('.chart').data.map((t) => t.marker.symbol)")
+    hollow = {str(symbol).endswith("-open") for found in symbols for symbol in found}
+    assert hollow == {True, False}
+
+
 def test_a_recall_that_is_not_reached_with_confidence_is_named_so(page, table, tmp_path):
     unsure = table[table["algorithm"] == "pq"].assign(held_out_recall_low=0.5)
     write_site(unsure, tmp_path)

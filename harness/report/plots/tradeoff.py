@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,7 +20,8 @@ from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.plots.scales import apply_scale, choose_scale
 from harness.report.plots.style import FAINT
 from harness.report.points import Scene
-from harness.report.quantities import Quantity, Scale, human, quantity
+from harness.report.quantities import Quantity, Scale, human, quantity, shortened
+from harness.report.sizes import MEASURED
 
 Float64 = NDArray[np.float64]
 
@@ -27,6 +29,7 @@ MOST_CURVES = 8
 _BOUND_REACH = 1.3  # bounds stretch an axis by at most this factor beyond the values
 _LONGEST_BAR = 0.15  # of the axis: longer bars would fill the figure and are cut
 _WIDEST_BAND = 0.35  # wider intervals would only veil each other: their bars are enough
+_LONGEST_NAME = 30  # characters of a name in a note
 _WIDE_PIXELS = 400  # narrower axes have no room for hints
 _CEILING_REACH = 4.0  # a harness limit further above the points than this is off the scale
 
@@ -82,6 +85,8 @@ def tradeoff(
         curves = curves_of(scene.points, across, up, looks)
     shown = _shown(scene, curves, choices.most_curves)
     notes = _notes(curves, shown, "qps" in (x, y))
+    if across.is_size or up.is_size:
+        notes += _mark_measured(axes, curves, across, up)
     ceiling = _ceiling(scene) if up.column == "qps" else None
     _set_axes(axes, scene, curves, (across, up), choices, ceiling)
     cut = [_draw(axes, c, across, up, greyed=c.name not in shown) for c in curves]
@@ -174,6 +179,22 @@ def _draw(axes: Axes, curve: CurvePoints, x: Quantity, y: Quantity, *, greyed: b
         axes.fill_between(front_x, front_y - y_bars[0], front_y + y_bars[1], color=colour,
                           alpha=0.12, linewidth=0, zorder=1)  # fmt: skip
     return int((x_cut | y_cut).sum())
+
+
+def _mark_measured(
+    axes: Axes, curves: Sequence[CurvePoints], x: Quantity, y: Quantity
+) -> list[str]:
+    """Hollow out the points whose size is growth of memory, and return what that means."""
+    points = pd.concat([c.points for c in curves]) if curves else pd.DataFrame({"size_scope": []})
+    measured = points[points["size_scope"].isin(MEASURED)]
+    if measured.empty:
+        return []
+    axes.plot(_values(measured, x), _values(measured, y), "o", color="white", zorder=7,
+              markersize=0.45 * float(mpl.rcParams["lines.markersize"]))  # fmt: skip
+    named = ", ".join(sorted({shortened(str(name), _LONGEST_NAME) for name in measured["curve"]}))
+    below = measured["size_scope"] == "measured, below the rows"
+    lacking = f" ({int(below.sum())} of them less than the rows alone take)" if below.any() else ""
+    return [f"Hollow: size measured as growth of memory, not computed{lacking}: {named}."]
 
 
 def _draw_ceiling(axes: Axes, scene: Scene, x: Quantity, ceiling: float) -> list[str]:

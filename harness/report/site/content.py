@@ -18,6 +18,7 @@ from harness.report.quantities import human
 from harness.report.recommendations import LEVELS, Recommendation, optimism, recommendations
 from harness.report.site.machines import machines_of
 from harness.report.site.payload import MOST_COMPARED
+from harness.report.sizes import size_notes, size_text
 
 _MOST_FAILURES = 2000
 
@@ -99,11 +100,12 @@ def recommendation_row(scene: Scene, one: Recommendation) -> dict[str, Any]:
         "qps_bounds": _qps_bounds(one),
         "report": one.report,
         "near": bool(row["near_ceiling"]),
-        "size": human(row["bytes_per_vector"]),
+        "size": size_text(row),
         "build": human(row["build_seconds"], "s"),
         "equal": ", ".join(one.equal_names),
         "undecided": one.undecided_text,
-        "notes": notes([row["qps_scope"], *(ratio.scope for _, ratio in one.equal)]),
+        "notes": notes([row["qps_scope"], *(ratio.scope for _, ratio in one.equal)])
+        + size_notes([row["size_scope"]]),
     }
 
 

@@ -17,6 +17,7 @@ from harness.report.looks import Look
 from harness.report.points import Scene, known
 from harness.report.quantities import QUANTITIES, human, quantity
 from harness.report.recommendations import block_speeds
+from harness.report.sizes import size_mark, size_notes
 
 _DIGITS = 6
 _DIGITS_OF_LOGARITHMS = 9
@@ -52,6 +53,7 @@ def quantities_payload() -> list[dict[str, Any]]:
             "more": item.more_is_better,
             "scale": item.scale,
             "unit": item.unit,
+            "is_size": item.is_size,
         }
         for item in chosen
     ]
@@ -128,7 +130,7 @@ def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
         "conditions": scene.conditions,
         "n": int(points["n"].iloc[0]) if len(points) else 0,
         "ceiling": _rounded(ceiling),
-        "notes": notes(points["qps_scope"]),
+        "notes": notes(points["qps_scope"]) + size_notes(points["size_scope"]),
         "failures": len(scene.failures),
         "curves": [_curve_payload(curve, curve.name in shown) for curve in curves],
         "points": _points_payload(points, numbers),
@@ -157,6 +159,8 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> dict[st
         [_rounded(speed, _DIGITS_OF_LOGARITHMS) for speed in row] for row in block_speeds(points)
     ]
     columns["mark"] = [mark(scope) for scope in points["qps_scope"]]
+    columns["size_scope"] = [str(scope) for scope in points["size_scope"]]
+    columns["size_marks"] = {scope: size_mark(scope) for scope in columns["size_scope"]}
     columns["curve"] = [numbers[name] for name in points["curve"]]
     for name in ("build", "search"):
         columns[f"{name}_settings"], columns[name] = _once([dict(value) for value in points[name]])

@@ -27,6 +27,9 @@
       if (Math.abs(value) >= 0.9995 * factor) return short(value / factor) + (spaced ? ` ${prefix}${unit}` : prefix);
     return short(value) + (spaced ? ` ${unit}` : "");
   };
+  // A size that was measured, not computed, is marked: as harness.report.sizes.size_text.
+  const sizeMark = (p, i) => p.size_marks[p.size_scope[i]];
+  const sizeText = (p, i) => (sizeMark(p, i)[0] || "") + human((p.bytes_per_vector || [])[i]) + (sizeMark(p, i)[1] || "");
   const share = (value) => (value === null || value === undefined ? "n/a" : value.toFixed(4));
   const qpsBounds = (p, i, luck = 1) => {
     const low = (p.qps_low || [])[i] ?? null, high = (p.qps_high || [])[i] ?? null;
@@ -201,7 +204,7 @@
         `recall ${share(p.recall[i])}  [${bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share)}]`,
         `${human(p.qps[i], "/s")} queries/s  [${qpsBounds(p, i)}]`,
         ...(p.near[i] ? ["within a factor of 2 of the harness's own limit"] : []),
-        `p99 ${human((p.p99_ms || [])[i], "ms")}, build ${human((p.build_seconds || [])[i], "s")}, ${human((p.bytes_per_vector || [])[i])} bytes per vector`,
+        `p99 ${human((p.p99_ms || [])[i], "ms")}, build ${human((p.build_seconds || [])[i], "s")}, ${sizeText(p, i)} bytes per vector`,
         "<i>click for the command</i>"].join("<br>");
     };
 
@@ -230,10 +233,12 @@
       const line = root.querySelector(".recommendation");
       if (!chosen) { line.textContent = p.curve.length ? `No measured point has ${limits}.` : "No point was measured: see the failures."; return; }
       const best = chosen.best, held = (end) => share((p["held_out_recall" + end] || [])[best]);
+      const unsure = { "~": ", measured as growth of memory, not computed", "~?": ", measured as growth of memory and less than its rows alone take" }[sizeMark(p, best)] || "";
+      const size = unsure || state.memory !== "" ? `, with ${sizeText(p, best)} bytes per vector${unsure}` : "";
       const how = chosen.crossFitted ? "its speed is cross-fitted over builds" : "it is chosen and reported on the same build";
       line.replaceChildren(!sure ? `Not reached with confidence: ${limits}. Fastest that may reach it: ` : limits ? `Fastest with ${limits}: ` : "Fastest of all: ",
         element("strong", { className: "name", textContent: `${scene.curves[p.curve[best]].name} ${p.words[best]}`.trim() }),
-        `, ${human(p.qps[best] / chosen.luck, "/s")} queries per second (${qpsBounds(p, best, chosen.luck)}) at recall ${held("")} (${held("_low")} to ${held("_high")}). `,
+        `, ${human(p.qps[best] / chosen.luck, "/s")} queries per second (${qpsBounds(p, best, chosen.luck)}) at recall ${held("")} (${held("_low")} to ${held("_high")})${size}. `,
         element("small", { textContent: `Of all measured points, chosen by recall on the tuning queries; its recall is that of the held-out queries, ${how}.` }));
     }
     function showLimit(scene, rows) {
@@ -257,7 +262,7 @@
           cell(share(p.recall[i]), "number"), cell(bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share), "number"),
           cell(human(p.qps[i], "/s") + (p.near[i] ? " *" : ""), "number strong"), cell(qpsBounds(p, i).replace(UNKNOWN, "unknown"), "number"),
           cell(human((p.p99_ms || [])[i], "ms"), "number"), cell(human((p.build_seconds || [])[i], "s"), "number"),
-          cell(human((p.bytes_per_vector || [])[i]), "number"), element("td", {}, button));
+          cell(sizeText(p, i), "number"), element("td", {}, button));
       }));
     }
     function pick(scene, i) {
@@ -278,16 +283,17 @@
       const traces = [], style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink");
       const dark = style.colorScheme === "dark" || style.getPropertyValue("color-scheme").trim() === "dark";
       const xOf = (i) => project((p[x.column] || [])[i] ?? null, xs), yOf = (i) => project((p[y.column] || [])[i] ?? null, ys);
+      const symbolOf = (curve, i) => curve.symbol + ((x.is_size || y.is_size) && sizeMark(p, i) ? "-open" : "");
       const byCurve = scene.curves.map(() => []), behind = [], colours = [], symbols = [];
       for (const i of rows) byCurve[p.curve[i]].push(i);
       scene.curves.forEach((curve, n) => {
         if (hidden.has(n) || !byCurve[n].length || !p[x.column] || !p[y.column]) return;
         const front = frontier(byCurve[n], p[x.column], p[y.column], x.more, y.more), inFront = new Set(front);
         const colour = dark && curve.colour === "#000000" ? "#ffffff" : curve.colour;
-        if (state.all === "1") for (const i of byCurve[n]) if (!inFront.has(i)) { behind.push(i); colours.push(colour); symbols.push(curve.symbol); }
+        if (state.all === "1") for (const i of byCurve[n]) if (!inFront.has(i)) { behind.push(i); colours.push(colour); symbols.push(symbolOf(curve, i)); }
         traces.push({ type: "scatter", mode: "lines+markers", name: label(cut(curve.name, 40)), x: front.map(xOf), y: front.map(yOf), customdata: front,
           text: front.map((i) => hover(scene, i)), hoverinfo: "text", error_x: errorBars(p, front, x.column, xs, valuesOf(x)), error_y: errorBars(p, front, y.column, ys, valuesOf(y)),
-          line: { color: colour, dash: curve.dash, width: 2 }, marker: { color: colour, symbol: curve.symbol, size: 8 } });
+          line: { color: colour, dash: curve.dash, width: 2 }, marker: { color: colour, symbol: front.map((i) => symbolOf(curve, i)), size: 8 } });
       });
       // All in one trace, below the rest: a trace for each curve takes seconds where there are many.
       if (behind.length) traces.unshift({ type: "scatter", mode: "markers", x: behind.map(xOf), y: behind.map(yOf), customdata: behind,
@@ -312,7 +318,7 @@
       let parts, type;
       if (kind === "parquet") { parts = [Uint8Array.from(atob(site.parquet[root.dataset.dataset]), (c) => c.charCodeAt(0))]; type = "application/octet-stream"; }
       else {
-        const columns = data.quantities.map((q) => q.column).concat(["recall_low", "recall_high", "qps_low", "qps_high"]);
+        const columns = data.quantities.map((q) => q.column).concat(["recall_low", "recall_high", "qps_low", "qps_high", "size_scope"]);
         const rows = scenes.flatMap((s) => s.points.curve.map((n, i) => ({ dataset: data.dataset, algorithm: s.curves[n].algorithm, label: s.curves[n].name, k: s.k, mode: s.mode, threads: s.threads,
           build: JSON.stringify(s.points.build_settings[s.points.build[i]]), search: JSON.stringify(s.points.search_settings[s.points.search[i]]), ...Object.fromEntries(columns.map((c) => [c, (s.points[c] || [])[i] ?? null])), machine: s.machine })));
         const cell = (v) => { if (v === null) return ""; let t = String(v); if (typeof v === "string" && /^\s*[=+\-@]/.test(t)) t = "'" + t; return /[",\n\r]/.test(t) ? `"${t.replace(/"/g, '""')}"` : t; };

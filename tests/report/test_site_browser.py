@@ -329,6 +329,65 @@ def test_any_algorithms_can_be_compared_with_any(page, table_maker, tmp_path, si
     assert compared(page) == before
 
 
+def box(page, selector):
+    return page.locator(selector).first.bounding_box()
+
+
+@pytest.mark.parametrize("name", ["dataset-glove-50-10k", "compare"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_lies_over_the_data_or_the_axis_title(browser, table, tmp_path, name, width):
+    """On a touch screen the tools never hide; the legend lay under the title of the axis."""
+    write_site(table, tmp_path)
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(f"file://{tmp_path}/{name}.html")
+    page.wait_for_selector(".chart .scatterlayer .trace")
+    tools, data = box(page, ".modebar-container .modebar"), box(page, ".chart .nsewdrag")
+    assert tools["height"] > 0
+    assert tools["y"] + tools["height"] <= data["y"]
+    title = box(page, ".chart .xtitle")
+    assert title["y"] >= data["y"] + data["height"]
+    if name == "compare":
+        legend = box(page, ".comparing .legend")
+        assert legend["y"] + legend["height"] <= tools["y"]
+        assert page.locator(".comparing .legend .swatch polygon").count() == len(LEVELS)
+    context.close()
+
+
+def test_the_legend_shows_colour_mark_and_dash(page, table_maker, tmp_path):
+    write_site(table_maker(extra=[f"more-{i:02d}" for i in range(8)]), tmp_path)
+    page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html")
+    page.wait_for_selector(".chart .scatterlayer .trace")
+    drawn = page.evaluate(
+        "document.querySelector('.chart').data.map((t) => t.line && t.line.color)"
+    )
+    assert len(set(drawn)) == len(drawn) >= 8
+    swatches = page.locator(".names .swatch").all()
+    assert len(swatches) == 12
+    shapes = {s.locator("polygon").get_attribute("points") for s in swatches}
+    colours = {s.locator("polygon").get_attribute("fill") for s in swatches}
+    dashes = {s.locator("line").get_attribute("stroke-dasharray") for s in swatches}
+    assert (len(shapes), len(colours)) == (12, 12)
+    assert len(dashes) == 4
+
+
+def test_bars_do_not_fill_the_charts(page, table, respeeded, speeds_maker, tmp_path):
+    wild = respeeded(
+        table, lambda row: speeds_maker(row["qps"], noise=1.5, seed=int(row["key"], 16))
+    )
+    write_site(wild, tmp_path)
+    for name in ("dataset-glove-50-10k", "compare"):
+        page.goto(f"file://{tmp_path}/{name}.html")
+        page.wait_for_selector(".chart .errorbars path", state="attached")
+        data = box(page, ".chart .nsewdrag")
+        for bar in page.locator(".chart .errorbars path").all():
+            size = bar.bounding_box()
+            assert size["width"] <= 0.25 * data["width"]
+            assert size["height"] <= 0.25 * data["height"]
+
+
 def test_points_near_the_limit_are_ringed_and_marked(page, table, tmp_path):
     write_site(table.assign(near_ceiling=table["algorithm"] == "exact"), tmp_path / "site")
     page.goto(f"file://{tmp_path}/site/dataset-glove-50-10k.html")

@@ -88,7 +88,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look])
     item = quantity(name)
     values = pd.to_numeric(rows[item.column]).to_numpy(dtype=np.float64)
     places = np.arange(len(rows))
-    colours = [looks[algorithm].colour for algorithm in rows["algorithm"]]
+    colours = [looks[name].colour for name in rows["curve"]]
     axes.barh(places, np.nan_to_num(values), color=colours, alpha=0.75, height=0.62, zorder=2)
     ends = values
     if f"{name}_low" in rows:

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from harness.measures.verdicts import LEAST_BUILDS
+from harness.report.curves import looks_of
 from harness.report.intervals import mark, notes
-from harness.report.looks import Look, looks
+from harness.report.looks import Look
 from harness.report.points import Scene, prepare, rows_of, scenes, slug
 from harness.report.quantities import human
 from harness.report.recommendations import LEVELS, Recommendation, optimism, recommendations
@@ -47,14 +48,15 @@ class Content:
 def content_of(table: pd.DataFrame) -> Content:
     """Return the content of a table; stale points are left out."""
     prepared = prepare(table)
+    found = list(scenes(prepared))
     by_dataset: dict[str, list[Scene]] = {}
-    for scene in scenes(prepared):
+    for scene in found:
         by_dataset.setdefault(scene.dataset, []).append(scene)
     algorithms = sorted({str(name) for name in prepared["algorithm"]}) if len(prepared) else []
     return Content(
         table=prepared,
         by_dataset=by_dataset,
-        looks=looks(algorithms),
+        looks=looks_of(found),
         dataset_pages={name: page_name("dataset", name) for name in by_dataset},
         algorithm_pages={name: page_name("algorithm", name) for name in algorithms},
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.measures.verdicts import verdict_words
 from harness.report.compare import Comparison, compare_every_pair
-from harness.report.curves import CurvePoints, by_relevance, curves_of
+from harness.report.curves import CurvePoints, by_relevance, curves_of, shown_first
 from harness.report.intervals import level_text, mark, notes, ratio_text
 from harness.report.looks import Look
 from harness.report.points import Scene, known
@@ -26,7 +26,6 @@ _BOUNDS = (
     *("build_seconds_low", "build_seconds_high"),
 )
 _SPLIT = ("tuning_recall", "held_out_recall", "held_out_recall_low", "held_out_recall_high")
-_SHOWN_AT_FIRST = 8
 MOST_COMPARED = 60
 """Curves of a scene of which all pairs are compared: any of them can be chosen on the page."""
 
@@ -119,7 +118,7 @@ def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
     points = known(scene.points, "recall", "qps")
     curves = curves_of(points, quantity("recall"), quantity("qps"), looks)
     numbers = {curve.name: number for number, curve in enumerate(curves)}
-    shown = set(by_relevance(points)[:_SHOWN_AT_FIRST]) if len(points) else set()
+    shown = set(shown_first(scene))
     ceiling = scene.ceiling["qps"].max() if len(scene.ceiling) else float("nan")
     return {
         "k": scene.k,

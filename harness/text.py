@@ -1,4 +1,4 @@
-"""Text from outside (adapters, plug-ins, files), made fit to be stored and shown."""
+"""Text from outside (adapters, plug-ins, files), made fit to be stored and shown; plurals."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def clean(text: object, most: int = REASON_CHARACTERS) -> str:
 
 def _is_harmless(char: str) -> bool:
     return char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cs")
+
+
+def counted(count: int, one: str, more: str = "") -> str:
+    """Return a number with its noun, such as "1 core" and "2 cores"; `more` is an odd plural."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"

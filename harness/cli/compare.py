@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.options import DEFAULT_RESULTS, Results, share_of
+from harness.cli.selecting import recalls_of
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
@@ -118,11 +119,8 @@ def _found(
     """The comparisons, and what stands above them where the curves do not name the sides."""
     from harness.cli.sides import sides_of
     from harness.report.compare import compare_curves, compare_tables
-    from harness.report.recommendations import LEVELS
 
-    levels = sorted(set(recall)) if recall else LEVELS
-    if any(not 0 < level <= 1 for level in levels):
-        raise UserError("a recall lies above 0 and at most at 1", where="--recall")
+    levels = recalls_of(recall)
     old, new, shared = sides_of(a, b, results)
     if old.table is not None and new.table is not None:
         title = f"old: {old.name}, new: {new.name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -17,8 +17,10 @@ from rich.text import Text
 
 from harness.cli.data_progress import shown_progress
 from harness.cli.options import Plugins
+from harness.cli.states import dataset_state
 from harness.contracts import METRICS, UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit
+from harness.contracts.paths import user_path
 from harness.data.adding import OwnData, add_entry
 from harness.data.cached import CachedDataset
 from harness.data.cleaning import Kind, cached_items, remove
@@ -26,6 +28,7 @@ from harness.data.converting import convert
 from harness.data.difficulty import difficulty_of
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
+from harness.data.layout import METRIC_OF_DISTANCE
 from harness.data.loading import cached_path, open_definition, open_file
 from harness.data.progress import Progress
 from harness.data.rows import fingerprint
@@ -35,7 +38,7 @@ from harness.data.space import megabytes
 from harness.data.truth_store import truth_of
 from harness.data.verifying import RowFacts, compare_own_truth, near_ties, row_facts, rows_in
 from harness.metric import Metric
-from harness.registry.names import check_entry_name
+from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
 from harness.registry.schema import parse_size
@@ -45,6 +48,7 @@ from harness.running.environments.isolated import (
     remove_environments,
 )
 
+_FILE_ENDINGS = (".hdf5", ".h5")
 _WIDTH_OF_FILES = 160  # where no terminal says how wide it is
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, check and look at datasets.")
@@ -53,7 +57,8 @@ DatasetName = Annotated[
     str, typer.Argument(metavar="DATASET", help="A registry name, or the path of an HDF5 file.")
 ]
 MetricName = Annotated[
-    str | None, typer.Option("--metric", help="angular, euclidean or inner_product.")
+    str | None,
+    typer.Option("--metric", help="angular (cosine), euclidean (l2) or inner_product (ip, dot)."),
 ]
 
 
@@ -61,14 +66,33 @@ def open_named(
     name: str, plugins: list[Path] | None, progress: Progress | None = None
 ) -> CachedDataset:
     """Open a dataset by registry name or by path."""
+    registry = load_registry(plugins or ())
+    require_dataset(name, registry.datasets, "DATASET")
     if looks_like_path(name):
         return open_file(Path(name))
-    return open_definition(load_registry(plugins or ()).dataset(name), progress=progress)
+    return open_definition(registry.dataset(name), progress=progress)
+
+
+def require_dataset(name: str, known: Collection[str], where: str) -> None:
+    """Raise a `UserError` with the nearest names and files, unless a dataset is called so."""
+    path = user_path(name)
+    if name in known or path.is_file():
+        return
+    nearby = [
+        str(path.parent / other.name)
+        for ending in _FILE_ENDINGS
+        for other in path.parent.glob(f"*{ending}")
+    ]
+    raise UserError(
+        f"no dataset is called {name!r}, and no file either",
+        where=where,
+        hint=did_you_mean(name, nearby if path.suffix in _FILE_ENDINGS and nearby else known),
+    )
 
 
 def looks_like_path(name: str) -> bool:
     """Whether the user means a file: names of entries hold no slash and end in no format."""
-    return "/" in name or name.endswith((".hdf5", ".h5")) or Path(name).is_file()
+    return "/" in name or name.endswith(_FILE_ENDINGS) or Path(name).is_file()
 
 
 @contextmanager
@@ -89,7 +113,7 @@ def _console() -> Console:
     return Console(markup=False, highlight=False, width=width)
 
 
-def _print_facts(facts: dict[str, str]) -> None:
+def print_facts(facts: dict[str, str]) -> None:
     """Print a name and a fact a line, never wrapped, so that paths can be copied."""
     width = max(map(len, facts))
     for name, fact in facts.items():
@@ -129,14 +153,9 @@ def describe_split(split: QuerySplit) -> str:
 
 
 def _state(definition: DatasetDefinition) -> str:
-    words = []
-    if definition.sources[0].kind == "bundled":
-        words.append("bundled")
-    elif cached_path(definition) is not None:
-        words.append("here")
-    if definition.untested:
-        words.append("untested")
-    return ", ".join(words)
+    state = dataset_state(definition)
+    words = [state.word if state.word != "to fetch" else "", "untested" * definition.untested]
+    return ", ".join(filter(None, words))
 
 
 @app.command("info")
@@ -155,7 +174,7 @@ def info(
     """
     if not looks_like_path(dataset):
         definition = load_registry(plugins or ()).dataset(dataset)
-        _print_facts(_entry_facts(definition))
+        print_facts(entry_facts(definition))
         if cached_path(definition) is None and definition.sources[0].kind != "bundled":
             typer.echo(f"not here yet: annharness data fetch {dataset}")
             return
@@ -164,10 +183,11 @@ def info(
         facts = _dataset_facts(opened)
         if difficulty and opened.metric != "inner_product":
             facts |= _difficulty_facts(opened, progress)
-    _print_facts(facts)
+    print_facts(facts)
 
 
-def _entry_facts(definition: DatasetDefinition) -> dict[str, str]:
+def entry_facts(definition: DatasetDefinition) -> dict[str, str]:
+    """Return what an entry says, a fact a name, in the order to be shown."""
     facts = {
         "name": definition.name,
         "about": definition.about,
@@ -282,7 +302,7 @@ def verify(
             if looks_like_path(dataset)
             else _verified_entry(dataset, k, plugins, progress)
         )
-    _print_facts(facts)
+    print_facts(facts)
     if "fault" in facts:
         raise typer.Exit(1)
 
@@ -386,21 +406,22 @@ def add(
 def _metric(text: str | None, *, required: bool = False) -> Metric | None:
     if text is None and not required:
         return None
-    for metric in METRICS:
-        if text == metric:
-            return metric
+    metric = METRIC_OF_DISTANCE.get((text or "").lower())
+    if metric is not None:
+        return metric
     raise UserError(
         "the metric is needed" if text is None else "unknown metric",
         where="--metric",
         expected="one of " + ", ".join(METRICS),
         got=text,
+        hint=did_you_mean(text, METRIC_OF_DISTANCE) if text else None,
     )
 
 
 def _split(file: Path, queries: Path | None, holdout: int | None, seed: int) -> QuerySplit:
     if queries is not None and holdout is not None:
         raise UserError("--queries and --holdout exclude each other", hint="give one of them")
-    own_queries = file.suffix.lower() in (".hdf5", ".h5") and holdout is None
+    own_queries = file.suffix.lower() in _FILE_ENDINGS and holdout is None
     if queries is not None or own_queries:
         return QuerySplit("file")
     return QuerySplit("random", count=holdout or 1000, seed=seed)

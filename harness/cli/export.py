@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import Stale, Suite, selected
+from harness.cli.selecting import (
+    Algorithms,
+    Datasets,
+    MaxBytes,
+    Stale,
+    Suite,
+    recalls_of,
+    selected,
+)
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
@@ -35,9 +43,20 @@ def export(
         typer.Option(
             "--recommendations",
             "--answers",
-            help="What is fastest at recall .8, .9, .95 and .99.",
+            help="What is fastest at each --recall, by default at .8, .9, .95 and .99.",
         ),
     ] = False,
+    recall: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--recall",
+            help="Only points that reach it with confidence, as `recommend` asks for it. "
+            "Repeatable with --recommendations.",
+        ),
+    ] = None,
+    max_bytes: MaxBytes = None,
+    dataset: Datasets = None,
+    algorithm: Algorithms = None,
     stale: Stale = False,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
@@ -50,19 +69,26 @@ def export(
 
       annharness export -o queries.parquet --per-query
 
-      annharness export -o fastest.tex --recommendations
+      annharness export -o fastest.tex --recommendations --recall .95 --max-bytes 300
 
       annharness export demo --to ann-benchmarks -o their-folder
     """
     from harness.report.export import export as write
     from harness.report.export import export_recommendations
+    from harness.report.limits import Limits, reaching
 
     if to not in (None, "ann-benchmarks"):
         raise UserError("no other harness by this name", where="--to", expected="ann-benchmarks")
-    table = selected(results, suite, plugins, stale=stale)
+    levels = recalls_of(recall)
+    limits = Limits(dataset or (), algorithm or (), max_bytes)
+    table = selected(results, suite, plugins, stale=stale, limits=limits)
     if recommendations:
-        export_recommendations(table, out)
-    elif to is None:
+        export_recommendations(table, out, levels)
+        print(out)
+        return
+    if recall:
+        table = reaching(table, levels[0])
+    if to is None:
         write(table, out, per_query=per_query)
     else:
         _lay_out(table, results, out)

@@ -1,8 +1,10 @@
-"""`annharness list`: what can be named."""
+"""`annharness list`: what can be named, one line each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,18 +14,18 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.options import Plugins
+from harness.cli.states import State, algorithm_state, dataset_state
 from harness.contracts import UserError
-from harness.registry.algorithms import AlgorithmDefinition
+from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite, suite_names
 from harness.running.environments.isolated import (
     Environment,
-    EnvironmentFailed,
     Environments,
     folder_bytes,
     made_environments,
 )
-from harness.running.environments.probe import Finding, Probes, remembered
+from harness.running.environments.probe import Probes
 
 
 class Kind(StrEnum):
@@ -36,15 +38,22 @@ class Kind(StrEnum):
     ENVIRONMENTS = "environments"
 
 
+Entry = tuple[str, str, State]
+"""A name, what it is, and its state."""
+
 _MOST_NAMES = 12
 _BY_DEFAULT = (Kind.ALGORITHMS, Kind.DATASETS, Kind.SUITES)
+_LEAST_ROOM = 10  # characters for what an entry is, however narrow the terminal
+_WIDTH_OF_FILES = 160  # where no terminal says how wide it is
 
 
 def list_entries(
-    kind: Annotated[
-        Kind | None,
+    words: Annotated[
+        list[str] | None,
         typer.Argument(
-            help="Only these; plugins and environments are shown only if asked for.",
+            help="algorithms, datasets, suites, plugins or environments: only these (the last two "
+            "are shown only if asked for). Any other word: only entries that have it in their "
+            "name or description.",
             show_default=False,
         ),
     ] = None,
@@ -54,31 +63,40 @@ def list_entries(
     ] = False,
     plugins: Plugins = None,
 ) -> None:
-    """List what can be named, where it comes from, and whether its libraries are there.
+    """List what can be named, and whether it is ready: one line each. `show NAME` says more.
 
     Without --check, libraries are looked up but not imported; what the last check found is told
     again. `annharness list --plugins`, with no folder, is `annharness list plugins`.
 
     Examples:
 
+      annharness list ivf
+
       annharness list algorithms --check
 
       annharness list plugins
     """
     registry = load_registry(plugins or ())
-    console = Console()
-    tables: dict[Kind, Callable[[Registry], Table]] = {
-        Kind.ALGORITHMS: lambda registry: _algorithms(registry, check),
-        Kind.DATASETS: _datasets,
-        Kind.SUITES: _suites,
-        Kind.PLUGINS: _plugins,
-        Kind.ENVIRONMENTS: _environments,
-    }
-    for name, table in tables.items():
-        if kind == name or (kind is None and name in _BY_DEFAULT):
-            console.print(table(registry))
-            console.print()
-    if registry.problems and kind is not Kind.PLUGINS:
+    kinds = [kind for kind in Kind if kind in (words or ())]
+    wanted = [word.lower() for word in words or () if word not in list(Kind)]
+    console = _console()
+    shown = 0
+    for kind in kinds or _BY_DEFAULT:
+        if kind is Kind.PLUGINS:
+            console.print(_plugins(registry))
+        elif kind is Kind.ENVIRONMENTS:
+            console.print(_environments(registry))
+        else:
+            entries = _matching(_entries(kind, registry, check), wanted)
+            shown += len(entries)
+            _print_entries(console, kind, entries, check)
+    if wanted and not shown:
+        names = [name for kind in _BY_DEFAULT for name, _ in _names_of(kind, registry)]
+        raise UserError(
+            f"nothing has {' and '.join(map(repr, wanted))} in its name or description",
+            hint=did_you_mean(wanted[0], [*names, *Kind]),
+        )
+    if registry.problems and Kind.PLUGINS not in kinds:
         count = len(registry.problems)
         console.print(f"{count} broken in installed packages, skipped: annharness list plugins")
 
@@ -93,58 +111,71 @@ def with_plugins_spelled_out(arguments: Sequence[str]) -> list[str]:
     return spelled
 
 
+def _console() -> Console:
+    """The terminal; a wide one where the output goes elsewhere and no width is given."""
+    is_elsewhere = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(width=_WIDTH_OF_FILES if is_elsewhere else None)
+
+
+def _names_of(kind: Kind, registry: Registry) -> Iterator[tuple[str, str]]:
+    """The names of a kind, each with what it is."""
+    if kind is Kind.SUITES:
+        for name in suite_names():
+            yield name, read_suite(name, registry.algorithms).about
+    elif kind is Kind.ALGORITHMS:
+        yield from ((entry.name, entry.about) for entry in registry.algorithms.values())
+    else:
+        yield from ((entry.name, entry.about) for entry in registry.datasets.values())
+
+
+def _entries(kind: Kind, registry: Registry, check: bool) -> Iterator[Entry]:
+    environments = Environments()
+    probes = Probes(environments) if check else None
+    for name, about in _names_of(kind, registry):
+        if kind is Kind.ALGORITHMS:
+            state = algorithm_state(registry.algorithms[name], environments, probes)
+        elif kind is Kind.DATASETS:
+            state = dataset_state(registry.datasets[name])
+        else:
+            state = State("", "", "green")
+        yield name, about, state
+
+
+def _matching(entries: Iterable[Entry], words: Sequence[str]) -> list[Entry]:
+    return [entry for entry in entries if all(w in f"{entry[0]} {entry[1]}".lower() for w in words)]
+
+
+def _print_entries(console: Console, kind: Kind, entries: Sequence[Entry], check: bool) -> None:
+    """A line each, cut to the terminal; after a check, what it found."""
+    if not entries:
+        return
+    console.print(Text(f"{kind.value.capitalize()} ({len(entries)})", "bold"))
+    names = max(len(name) for name, _, _ in entries)
+    states = max(len(state.word) for _, _, state in entries)
+    room = max(_LEAST_ROOM, console.width - names - states - 4)
+    for name, about, state in entries:
+        line = Text(f"{name:<{names}}  ").append(f"{_shorten(about, room):<{room}}  ")
+        line.append(state.word, state.style)
+        line.rstrip()
+        console.print(line, soft_wrap=True)
+    for name, _, state in entries if check else ():
+        if not state.is_ready and kind is Kind.ALGORITHMS:
+            console.print(Text(f"{name}: {state.detail}", state.style), soft_wrap=True)
+    console.print()
+
+
+def _shorten(text: str, characters: int) -> str:
+    """Return a text that is no longer than this, cut after a word."""
+    if len(text) <= characters:
+        return text
+    cut = text[: characters - 1].rpartition(" ")[0] or text[: characters - 1]
+    return f"{cut.rstrip(',;:')}…"
+
+
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2))
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == "name")
-    return table
-
-
-def _algorithms(registry: Registry, check: bool) -> Table:
-    table = _table("Algorithms", "name", "what it is", "metrics", "state")
-    environments = Environments()
-    probes = Probes(environments) if check else None
-    for definition in registry.algorithms.values():
-        metrics = ", ".join(definition.metrics)
-        state = _state(definition, environments, probes)
-        table.add_row(definition.name, Text(definition.about), metrics, state)
-    return table
-
-
-def _state(
-    definition: AlgorithmDefinition, environments: Environments, probes: Probes | None
-) -> Text:
-    missing = definition.missing()
-    if missing:
-        return Text(f"missing {', '.join(missing)}: {definition.install_line()}", style="yellow")
-    if isinstance(environments.of(definition), EnvironmentFailed):
-        return Text(f"makes an environment first: {', '.join(definition.requires)}", style="cyan")
-    known = probes.of(definition) if probes else remembered(definition, environments)
-    finding = known or Finding(True, "")
-    if not finding.imports:
-        return Text(finding.note, style="red")
-    ready = "ready" + (", isolated" if definition.isolated else "")
-    if finding.note:
-        return Text(f"{ready}, but {finding.note}", style="yellow")
-    return Text(ready, style="green")
-
-
-def _datasets(registry: Registry) -> Table:
-    table = _table("Datasets", "name", "what it is", "base", "d", "metric")
-    for entry in registry.datasets.values():
-        about = entry.about + (" (untested)" if entry.untested else "")
-        table.add_row(
-            entry.name, Text(about), f"{entry.base:,}", str(entry.dimension), entry.metric
-        )
-    return table
-
-
-def _suites(registry: Registry) -> Table:
-    table = _table("Suites", "name", "what it is", "datasets", "algorithms")
-    for name in suite_names():
-        suite = read_suite(name, registry.algorithms)
-        labels = dict.fromkeys(variant.label for variant in suite.variants)
-        table.add_row(name, Text(suite.about), ", ".join(suite.datasets), ", ".join(labels))
     return table
 
 

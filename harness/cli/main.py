@@ -22,7 +22,9 @@ from harness.cli.list import list_entries, with_plugins_spelled_out
 from harness.cli.new import new
 from harness.cli.plot import plot
 from harness.cli.publish import publish
+from harness.cli.recommend import recommend
 from harness.cli.run import run
+from harness.cli.show import show
 from harness.contracts import UserError
 
 _USER_ERROR = 2
@@ -77,8 +79,10 @@ def _options(
 
 
 app.command("list")(list_entries)
+app.command("show")(show)
 app.add_typer(data.app, name="data", help="Look at, fetch and check datasets.")
 app.command("run")(run)
+app.command("recommend")(recommend)
 app.command("plot")(plot)
 app.command("publish")(publish)
 app.command("export")(export)

@@ -7,21 +7,22 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from harness.cli.data import open_named
+from harness.cli.data import open_named, require_dataset
+from harness.cli.doctor import warning_line
+from harness.cli.dry_run import print_dry_run
 from harness.cli.live import PlainLines, live_table
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results, share_of
 from harness.contracts import UserError
-from harness.contracts.paths import user_path
 from harness.data.cache import cache_folder
 from harness.data.cached import CachedDataset
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
-from harness.registry.suites import Suite, read_suite
+from harness.registry.suites import Suite, overridden, read_suite, suite_of
 from harness.results.point import FAILURES
 from harness.results.store import ResultStore
 from harness.running.environments.isolated import Environments
@@ -37,15 +38,43 @@ _RETRIABLE = ("failed", *FAILURES)
 
 
 def run(
-    suite: Annotated[str, typer.Argument(help="Name of a suite, or path of a suite file.")],
+    suite: Annotated[
+        str | None,
+        typer.Argument(help="Name of a suite, or path of a suite file. Without: -d and -a."),
+    ] = None,
     dataset: Annotated[
         list[str] | None,
         typer.Option("-d", "--dataset", help="Run on this dataset instead (a name or a path)."),
     ] = None,
     algorithm: Annotated[
         list[str] | None,
-        typer.Option("-a", "--algorithm", help="Run only this algorithm of the suite."),
+        typer.Option(
+            "-a",
+            "--algorithm",
+            help="Run only this algorithm of the suite; without a suite, this one with the "
+            "parameters of its entry.",
+        ),
     ] = None,
+    builds: Annotated[int | None, typer.Option("--builds", help="Instead of the suite's.")] = None,
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", help="Instead of the suite's.")
+    ] = None,
+    k: Annotated[
+        list[int] | None, typer.Option("--k", help="Instead of the suite's; may be repeated.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", help="Instead of the suite's.")
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", help="Seconds for a build or a setting, instead of the suite's."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what would be measured, how long it takes, and what memory."
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Measure stored points again.")] = False,
     retry: Annotated[
         list[str] | None,
@@ -77,31 +106,42 @@ def run(
       annharness run demo
 
       annharness run my-suite.yml -d vectors.hdf5 --results /tmp/mine
+
+      annharness run -d glove-50-10k -a hnswlib -a faiss-ivf --k 10 --dry-run
     """
     registry = load_registry(plugins or ())
     statuses = _statuses(retry or ())
     share = None if precision in (None, "off") else share_of(precision, "--precision")
-    chosen = read_suite(suite, registry.algorithms)
-    if dataset:
-        chosen = dataclasses.replace(chosen, datasets=tuple(dict.fromkeys(dataset)))
-    _require_known_datasets(chosen, registry)
+    chosen = overridden(
+        _chosen_suite(suite, dataset or (), algorithm or (), registry),
+        builds=builds, repeats=repeats, k=k, threads=threads, timeout=timeout,
+    )  # fmt: skip
+    if precision is not None:
+        # Who asks for a precision by hand gets it, however long that takes.
+        chosen = dataclasses.replace(chosen, precision=share, extra_seconds=math.inf)
+    only = algorithm or ()
+    for name in chosen.datasets:  # every wrong name is told before the first dataset is fetched
+        require_dataset(name, registry.datasets, "-d" if dataset else str(chosen.path))
     store = ResultStore(results)
+    _tell_untested(chosen, registry, only)
+    if dry_run:
+        again = None if force else statuses
+        print_dry_run(Console(highlight=False), chosen, registry, store, only, again)
+        return
     datasets = _open_datasets(chosen, plugins)
-    environments = _environments(chosen, registry, algorithm or ())
-    machine = this_machine()
-    plan = plan_suite(chosen, registry, datasets, machine, algorithm or (), environments)
+    environments = _environments(chosen, registry, only)
+    plan = plan_suite(chosen, registry, datasets, this_machine(), only, environments)
     if strict:
         _require_fit()
     store.require_writable()
     runner = Runner(
         plan,
         store,
-        LocalExecutor(cache_folder(), examine=lambda: diagnose().to_json()),
+        LocalExecutor(cache_folder(), examine=examined),
         force=force,
         retry=statuses,
-        precision=chosen.precision if precision is None else share,
-        # Who asks for a precision by hand gets it, however long that takes.
-        extra_seconds=chosen.extra_seconds if precision is None else math.inf,
+        precision=chosen.precision,
+        extra_seconds=chosen.extra_seconds,
         signed=signed,
     )
     summary = _measure(runner)
@@ -110,6 +150,23 @@ def run(
     print_summary(Console(), plan, store, summary)
     if summary.failures:
         raise typer.Exit(_FAILED)
+
+
+def _chosen_suite(
+    suite: str | None, datasets: Sequence[str], algorithms: Sequence[str], registry: Registry
+) -> Suite:
+    """The suite on the datasets asked for; without one, what is asked for makes a suite."""
+    if suite is not None:
+        chosen = read_suite(suite, registry.algorithms)
+        asked = tuple(dict.fromkeys(datasets))
+        return dataclasses.replace(chosen, datasets=asked) if asked else chosen
+    if not datasets or not algorithms:
+        raise UserError(
+            "nothing to run",
+            expected="a suite, or datasets (-d) and algorithms (-a)",
+            hint="annharness run demo; annharness list names what there is",
+        )
+    return suite_of(datasets, algorithms, registry.algorithms)
 
 
 def _measure(runner: Runner) -> RunSummary:
@@ -129,10 +186,19 @@ def _measure(runner: Runner) -> RunSummary:
         raise typer.Exit(_FAILED) from full
 
 
+def examined() -> dict[str, Any]:
+    """Look at the machine once before measuring; say so if it disturbs, and return the findings."""
+    found = diagnose()
+    line = warning_line(found)
+    if line is not None:
+        _tell(line)
+    return found.to_json()
+
+
 def _require_fit() -> None:
     found = diagnose()
     if not found.fit:
-        unfit = [f"{f.topic}: {f.found}" for f in found.findings if f.level == "unfit"]
+        unfit = [f"{finding.topic}: {finding.found}" for finding in found.worst]
         raise UserError(
             f"this machine is unfit to measure on, grade {found.grade}",
             where="--strict",
@@ -153,23 +219,19 @@ def _statuses(retry: Sequence[str]) -> frozenset[str]:
     return frozenset(FAILURES) if "failed" in retry else frozenset(retry)
 
 
-def _require_known_datasets(suite: Suite, registry: Registry) -> None:
-    """Name every wrong name before the first dataset is fetched."""
-    for name in suite.datasets:
-        if name not in registry.datasets and not user_path(name).is_file():
-            raise UserError(
-                f"no dataset is called {name!r}, and no file either",
-                where=str(suite.path),
-                hint=did_you_mean(name, registry.datasets),
-            )
-
-
 def _environments(suite: Suite, registry: Registry, only: Sequence[str]) -> Environments:
     """Make what the isolated algorithms of the run need; one that fails does not stop the rest."""
     environments = Environments()
     for variant in chosen_variants(suite, registry, only):
         environments.make(registry.algorithm(variant.algorithm), _tell)
     return environments
+
+
+def _tell_untested(suite: Suite, registry: Registry, only: Sequence[str]) -> None:
+    names = dict.fromkeys(v.algorithm for v in chosen_variants(suite, registry, only))
+    for name in names:
+        for text in registry.algorithm(name).untested():
+            _tell(f"warning: {name}: {text}; it runs, its points are marked")
 
 
 def _tell(text: str) -> None:

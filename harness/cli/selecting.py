@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.contracts import UserError
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.registry.registry import Registry
+    from harness.report.limits import Limits
 
 Suite = Annotated[
     str | None,
@@ -20,6 +24,37 @@ Suite = Annotated[
 Stale = Annotated[
     bool, typer.Option("--stale", help="Keep points of which a newer version is stored.")
 ]
+
+Datasets = Annotated[
+    list[str] | None,
+    typer.Option("-d", "--dataset", help="Only this dataset (a name or a path); repeatable."),
+]
+Algorithms = Annotated[
+    list[str] | None,
+    typer.Option("-a", "--algorithm", help="Only this algorithm or label; repeatable."),
+]
+MaxBytes = Annotated[
+    float | None,
+    typer.Option("--max-bytes", min=0, help="Only points of at most so many bytes per vector."),
+]
+
+
+def recalls_of(given: Sequence[float] | None) -> tuple[float, ...]:
+    """Return the levels of recall that `--recall` gives, lowest first; the usual ones of none.
+
+    Raises
+    ------
+    UserError
+        If one is not above 0 and at most 1.
+    """
+    from harness.report.recommendations import LEVELS
+
+    for level in given or ():
+        if not 0 < level <= 1:
+            raise UserError(
+                "a recall lies above 0 and at most at 1", where="--recall", got=f"{level:g}"
+            )
+    return tuple(sorted(set(given))) if given else LEVELS
 
 
 def without_stale(table: pd.DataFrame, stale: bool) -> pd.DataFrame:
@@ -30,8 +65,6 @@ def without_stale(table: pd.DataFrame, stale: bool) -> pd.DataFrame:
     UserError
         If no other point is left.
     """
-    from harness.contracts import UserError
-
     fresh = table[~table["stale"].astype(bool)]
     left_out = len(table) - len(fresh)
     if stale or not left_out:
@@ -46,16 +79,24 @@ def without_stale(table: pd.DataFrame, stale: bool) -> pd.DataFrame:
 
 
 def selected(
-    results: Path, suite: str | None, plugins: list[Path] | None, *, stale: bool
+    results: Path,
+    suite: str | None,
+    plugins: list[Path] | None,
+    *,
+    stale: bool,
+    limits: Limits | None = None,
 ) -> pd.DataFrame:
-    """Return the table that `plot`, `publish` and `export` speak of: what the options ask for.
+    """Return the table that a reading verb speaks of: what the options ask for.
 
     Raises
     ------
     UserError
-        As `load_selected` and `without_stale`.
+        As `load_selected`, `without_stale` and `harness.report.limits.within`.
     """
-    return without_stale(load_selected(results, suite, plugins), stale)
+    from harness.report.limits import within
+
+    table = without_stale(load_selected(results, suite, plugins), stale)
+    return table if limits is None else within(table, limits)
 
 
 def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) -> pd.DataFrame:
@@ -66,7 +107,6 @@ def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) 
     UserError
         For an unreadable folder, an unknown suite, and if no point is left.
     """
-    from harness.contracts import UserError
     from harness.registry.registry import load_registry
     from harness.registry.suites import read_suite
     from harness.report.selection import of_suite

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.contracts import UserError
+from harness.registry.names import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,9 +102,17 @@ def _commit(text: str, table: pd.DataFrame, where: str) -> str:
             where=where,
             expected=f"a folder; an algorithm or label: {', '.join(names) or 'none stored'}; "
             f"a commit: {', '.join(c[:_SHOWN_DIGITS] for c in known) or 'none stored'}",
-            hint=None if found else "run the suite at that commit, into this folder or another",
+            hint=None if found else _nearest(text, names),
         )
     return found[0]
+
+
+def _nearest(text: str, names: Sequence[str]) -> str:
+    """The nearest algorithm, label or folder; a hash of a commit is not near to any."""
+    beside = [str(path) for path in Path(text).parent.glob("*") if path.is_dir()]
+    near = did_you_mean(text, [*names, *beside])
+    is_near = near.startswith("did you mean") and not _HEX.fullmatch(text)
+    return near if is_near else "run the suite at that commit, into this folder or another"
 
 
 def _resolved(revision: str) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from math import isnan
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +24,7 @@ from harness.results.store import ResultStore
 from harness.results.table import table_of
 from harness.running.plan import Plan
 from harness.running.progress import Imprecise, RunSummary
+from harness.text import counted
 
 _SHOWN = 20
 _ENDLESS = 10_000_000  # queries that nobody will collect
@@ -37,6 +40,7 @@ def print_summary(console: Console, plan: Plan, store: ResultStore, summary: Run
     _print_list(console, "failed", "red", list(map(failure_line, summary.failures)))
     unsupported = list(map(failure_line, summary.unsupported))
     _print_list(console, "unsupported", "yellow", unsupported)
+    _print_list(console, "marked by a warning", "yellow", _warning_lines(table))
     imprecise = list(map(_imprecise_line, summary.imprecise))
     _print_list(console, "with QPS less precise than asked for", "", imprecise)
     console.print(
@@ -96,6 +100,16 @@ def _print_list(console: Console, title: str, style: str, lines: Sequence[str]) 
     if len(lines) > _SHOWN:
         console.print(f"  ... and {len(lines) - _SHOWN} more")
     console.print()
+
+
+def _warning_lines(table: pd.DataFrame) -> list[str]:
+    """The warnings stored with points, each once with the number of its points."""
+    found = Counter(
+        (label, warning)
+        for label, warnings in zip(table["label"], table["warnings"], strict=True)
+        for warning in warnings
+    )
+    return [f"{label}, {counted(count, 'point')}: {text}" for (label, text), count in found.items()]
 
 
 def _imprecise_line(one: Imprecise) -> str:

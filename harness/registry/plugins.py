@@ -8,13 +8,16 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import platformdirs
 
 import harness
 from harness.contracts import UserError
 from harness.contracts.paths import user_path
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 Kind = Literal["algorithms", "datasets"]
 
@@ -96,20 +99,28 @@ def find_folders(kind: Kind, roots: Iterable[Path]) -> list[PluginFolder]:
 
 
 def missing_requirements(requires: Sequence[str]) -> list[str]:
-    """Return those pip requirements that are not installed, by their metadata (no import)."""
+    """Return those pip requirements of which no version is installed, by their metadata."""
+    return [str(requirement) for requirement, version in _installed(requires) if version is None]
+
+
+def other_versions(requires: Sequence[str]) -> list[str]:
+    """Return a text for each requirement that is installed in a version that was not tested."""
+    return [
+        f"{requirement.name} {version} is installed, {requirement} was tested"
+        for requirement, version in _installed(requires)
+        if version is not None and not requirement.specifier.contains(version, prereleases=True)
+    ]
+
+
+def _installed(requires: Sequence[str]) -> Iterator[tuple[Requirement, str | None]]:
+    """Each requirement with the version that is installed; nothing is imported."""
     from packaging.requirements import Requirement
 
-    missing = []
-    for text in requires:
-        requirement = Requirement(text)
+    for requirement in map(Requirement, requires):
         try:
-            version = importlib.metadata.version(requirement.name)
+            yield requirement, importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
-            missing.append(text)
-            continue
-        if not requirement.specifier.contains(version, prereleases=True):
-            missing.append(f"{text} (found {version})")
-    return missing
+            yield requirement, None
 
 
 def _own_roots() -> list[Path]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import ValidationError
 
 import harness
 from harness.contracts import UserError
@@ -83,13 +85,72 @@ def read_suite(name_or_path: str, algorithms: Mapping[str, AlgorithmDefinition])
         for i, variant in enumerate(listed)
     ]
     _check_labels(variants)
+    baseline = _baseline(schema.baseline, variants, document)
+    datasets = _dataset_paths(schema.datasets, document.path)
+    return _suite(schema, document.path.stem, document.path, variants, datasets, baseline)
+
+
+def suite_of(
+    datasets: Sequence[str], names: Sequence[str], algorithms: Mapping[str, AlgorithmDefinition]
+) -> Suite:
+    """Return a suite without a file: algorithms with the grids of their entries, k = 10.
+
+    Raises
+    ------
+    UserError
+        For an unknown algorithm.
+    """
+    for name in names:
+        if name not in algorithms:
+            raise UserError(
+                f"no algorithm is called {name!r}", where="-a", hint=did_you_mean(name, algorithms)
+            )
+    given = {"k": 10, "datasets": list(datasets), "algorithms": list(names)}
+    schema = SuiteSchema.model_validate(given)
+    unique = dict.fromkeys(names)
+    variants = [Variant(name, name, None, {}, {}, _COMMAND_LINE) for name in unique]
+    return _suite(schema, "no-suite", Path(_COMMAND_LINE), variants, datasets, None)
+
+
+def overridden(suite: Suite, **given: Any) -> Suite:
+    """Return the suite with other values of some keys of its file; None leaves a key as it is.
+
+    Raises
+    ------
+    UserError
+        For a value that a suite file may not have either.
+    """
+    asked = {key: value for key, value in given.items() if value is not None}
+    rest = {"k": list(suite.ks), "datasets": list(suite.datasets), "algorithms": ["any"]}
+    try:
+        schema = SuiteSchema.model_validate({**rest, **asked})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise UserError(
+            f"wrong value for --{fault['loc'][0]}", expected=fault["msg"], got=str(fault["input"])
+        ) from error
+    values = {key: getattr(schema, key) for key in asked if key != "k"}
+    return replace(suite, ks=tuple(dict.fromkeys(schema.k)), **values)
+
+
+_COMMAND_LINE = "the command line"
+
+
+def _suite(
+    schema: SuiteSchema,
+    name: str,
+    path: Path,
+    variants: Sequence[Variant],
+    datasets: Iterable[str],
+    baseline: str | None,
+) -> Suite:
     return Suite(
-        name=document.path.stem,
+        name=name,
         about=schema.about,
         ks=tuple(dict.fromkeys(schema.k)),
-        datasets=tuple(dict.fromkeys(_dataset_paths(schema.datasets, document.path))),
+        datasets=tuple(dict.fromkeys(datasets)),
         variants=tuple(variants),
-        baseline=_baseline(schema.baseline, variants, document),
+        baseline=baseline,
         mode=schema.mode,
         threads=schema.threads,
         build_threads=schema.build_threads,
@@ -100,7 +161,7 @@ def read_suite(name_or_path: str, algorithms: Mapping[str, AlgorithmDefinition])
         search_seconds=schema.search_seconds,
         timeout=schema.timeout,
         memory_bytes=schema.memory,
-        path=document.path,
+        path=path,
     )
 
 

@@ -18,7 +18,7 @@ from harness.report.files import write_text, write_whole
 from harness.report.intervals import mark, notes
 from harness.report.points import Scene, prepare, rows_of, scenes
 from harness.report.quantities import human
-from harness.report.recommendations import Recommendation, recommendations
+from harness.report.recommendations import LEVELS, Recommendation, recommendations
 from harness.report.sizes import size_notes, size_text
 
 RECALL_KS = (1, 5, 10, 20, 50, 100)
@@ -36,7 +36,7 @@ _AFTER = [
 _MORE = (
     *("metric", "n", "d", "nq", "key", "qps_scope", "measured_qps", "block_ids"),
     *("nondeterministic", "near_ceiling", "tuning_recall"),
-    *("held_out_recall", "held_out_recall_low", "held_out_recall_high", "dirty"),
+    *("held_out_recall", "held_out_recall_low", "held_out_recall_high", "dirty", "warnings"),
 )
 _CURVES = ("recall_curve", "first_recall_curve")
 
@@ -72,8 +72,10 @@ def export(table: pd.DataFrame, path: Path, *, per_query: bool = False) -> None:
     (_write_queries if per_query else _WRITERS[ending])(table, path)
 
 
-def export_recommendations(table: pd.DataFrame, path: Path) -> None:
-    """Write what is fastest at the usual recalls, a row per recommendation, by the file's ending.
+def export_recommendations(
+    table: pd.DataFrame, path: Path, levels: Sequence[float] = LEVELS
+) -> None:
+    """Write what is fastest at each level of recall, a row per recommendation, by path's ending.
 
     Chosen by recall on the tuning queries; recall is of the held-out queries, QPS is cross-fitted.
 
@@ -87,7 +89,7 @@ def export_recommendations(table: pd.DataFrame, path: Path) -> None:
     rows = [
         _recommendation(scene, one)
         for scene in scenes(prepare(table, stale=True))
-        for one in recommendations(scene)
+        for one in recommendations(scene, levels)
     ]
     names = _RECOMMENDATIONS
     frame = pd.DataFrame(rows, columns=names)

@@ -149,6 +149,13 @@ def optimism(found: Sequence[Recommendation]) -> float:
     return float(np.mean([one.optimism for one in found])) if found else float("nan")
 
 
+def optimism_text(gap: float) -> str:
+    """Return a mean optimism in words, such as "0.0017 lower"."""
+    if abs(gap) < 0.00005:
+        return "the same to four digits"
+    return f"{abs(gap):.4f} {'higher' if gap > 0 else 'lower'}"
+
+
 def _choosable(points: pd.DataFrame) -> pd.DataFrame:
     """The points that can be chosen: of known recall on both parts of the queries, and speed."""
     if points.empty:

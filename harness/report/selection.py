@@ -54,7 +54,7 @@ class _Wanted:
         suite = self._suite
         if (row["mode"], row["threads"]) != (suite.mode, suite.threads) or row["k"] not in suite.ks:
             return None
-        if not any(_same_dataset(str(row["dataset"]), name) for name in suite.datasets):
+        if not any(same_dataset(str(row["dataset"]), name) for name in suite.datasets):
             return None
         if not row.get("in_answers", True):
             return str(row["algorithm"])
@@ -85,7 +85,7 @@ def _fits(row: Mapping[str, Any], variant: Variant, setting: Setting) -> bool:
     )
 
 
-def _same_dataset(stored: str, named: str) -> bool:
+def same_dataset(stored: str, named: str) -> bool:
     """Whether a stored name is that of a registry entry, or of a file's stem and fingerprint."""
     if stored == named:
         return True

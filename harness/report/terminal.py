@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from harness.measures.selection import NOT_REACHED
@@ -17,6 +18,7 @@ from harness.report.quantities import human
 from harness.report.recommendations import (
     Recommendation,
     optimism,
+    optimism_text,
     pareto_points,
     recommendations,
 )
@@ -87,16 +89,73 @@ def recommendation_lines(found: Sequence[Recommendation]) -> Table:
     for one in found:
         lines.add_row(f"fastest at recall {one.level:g}:", _sentence(one))
     if found:
-        gap = optimism(found)
-        side = "higher" if gap >= 0 else "lower"
-        lines.add_row("", f"[dim]On the tuning queries, by which they were chosen, their recall is "
-                      f"{abs(gap):.4f} {side} on average.[/]")  # fmt: skip
+        lines.add_row("", "[dim]On the tuning queries, by which they were chosen, their recall is "
+                      f"{optimism_text(optimism(found))} on average.[/]")  # fmt: skip
     for note in notes(ratio.scope for one in found for _, ratio in one.equal):
         lines.add_row("", f"[dim]{note}[/]")
     return lines
 
 
+def print_recommendations(
+    console: Console,
+    table: pd.DataFrame,
+    levels: Sequence[float],
+    max_bytes: float | None = None,
+) -> bool:
+    """Print what is fastest at each level in each scene; return whether any point reaches one.
+
+    Parameters
+    ----------
+    table
+        As from `harness.load_results`, or a part of it: all of it may be recommended.
+    levels
+        Recalls. One that no point reaches is named, with the highest recall that there is.
+    max_bytes
+        The bytes per vector that the table was limited to, to say so.
+    """
+    reached = False
+    for scene in scenes(prepare(table, stale=True)):
+        if scene.points.empty and scene.failures.empty:
+            continue
+        found = {one.level: one for one in recommendations(scene, levels)}
+        console.print(f"[bold]{escape(scene.dataset)}[/]: {escape(scene.conditions)}\n")
+        for level in levels:
+            budget = f", at most {max_bytes:g} bytes per vector" if max_bytes is not None else ""
+            console.print(f"[bold]fastest at recall {level:g}{budget}[/]", highlight=False)
+            facts = _block_facts(found[level]) if level in found else [_not_measured(scene)]
+            for fact in facts:
+                console.print(Padding(fact, (0, 0, 0, 2), expand=False), highlight=False)
+        console.print()
+        scopes = [one.row["qps_scope"] for one in found.values()]
+        scopes += [ratio.scope for one in found.values() for _, ratio in one.equal]
+        for note in notes(scopes) + size_notes(one.row["size_scope"] for one in found.values()):
+            console.print(f"[dim]{note}[/]")
+        reached = reached or any(one.reached for one in found.values())
+    return reached
+
+
+def _block_facts(one: Recommendation) -> list[str]:
+    """A fact a line, with what the recommendation costs."""
+    lead, *rivals = _facts(one)
+    cost = f"{size_text(one.row)} bytes per vector"
+    warnings = [f"warning: {escape(text)}" for text in one.row["warnings"]]
+    return [lead, f"{cost}, built in {human(one.row['build_seconds'], 's')}", *rivals, *warnings]
+
+
+def _not_measured(scene: Scene) -> str:
+    if scene.points.empty:
+        return "every point failed"
+    best = max(rows_of(scene.points), key=lambda row: float(row["recall"]))
+    name = escape(f"{best['curve']} {best['words']}".strip())
+    return f"no point reaches it; the highest recall is {best['recall']:.3f}, of {name}"
+
+
 def _sentence(one: Recommendation) -> str:
+    return "; ".join(_facts(one))
+
+
+def _facts(one: Recommendation) -> list[str]:
+    """What is recommended, which curves are equal to it, and which are undecided."""
     row = one.row
     low, high = row["held_out_recall_low"], row["held_out_recall_high"]
     name = escape(f"{row['curve']} {row['words']}".strip())
@@ -104,13 +163,12 @@ def _sentence(one: Recommendation) -> str:
     how = f" ({one.report})" if one.report != "cross-fitted" else ""
     undecided = [f"{_listed(names)} ({words})" for words, names in one.undecided_names.items()]
     lead = "" if one.reached else f"{NOT_REACHED}; fastest that may reach it: "
-    facts = [
+    return [
         f"{lead}[bold]{name}[/], recall {row['held_out_recall']:.3f} [{low:.3f}, {high:.3f}], "
         f"{speed.strip()}{mark(row['qps_scope'])}{how}",
         *([f"equal within 5 %: {_listed(one.equal_names)}"] if one.equal else []),
         *([f"undecided: {', '.join(undecided)}"] if undecided else []),
     ]
-    return "; ".join(facts)
 
 
 def _listed(names: Sequence[str]) -> str:

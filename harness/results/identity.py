@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.metric import Metric
+from harness.text import counted
 
 PROTOCOL = 2
 """Raised whenever the way of measuring changes, so that old and new figures never mix."""
@@ -34,7 +35,7 @@ class Machine:
         """Return one line for titles; imported results know no more than a name."""
         if not self.cores:
             return self.cpu
-        return f"{self.cpu}, {self.cores} cores, {self.memory_bytes / 2**30:.0f} GiB"
+        return f"{self.cpu}, {counted(self.cores, 'core')}, {self.memory_bytes / 2**30:.0f} GiB"
 
 
 @dataclass(frozen=True)

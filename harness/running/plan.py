@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 
 from harness.contracts import UserError
 from harness.data.cached import CachedDataset
+from harness.metric import Metric
 from harness.registry.algorithms import AlgorithmDefinition, Facts, Setting, settings
+from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry
 from harness.registry.suites import Suite, Variant
 from harness.results.identity import Machine, PointIdentity, source_sha256
 from harness.results.point import PointHeader
+from harness.results.store import ResultStore
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
 
 CEILING = "no-op"
@@ -38,6 +41,21 @@ class PlannedPoint:
     def runs(self) -> bool:
         """Whether there is something to measure."""
         return self.refusal is None and not isinstance(self.environment, EnvironmentFailed)
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What a plan must know of a dataset; `fingerprint` is empty where the rows are not at hand.
+
+    `n`, `d` and `nq` are base rows, dimensions and queries.
+    """
+
+    name: str
+    metric: Metric
+    fingerprint: str
+    n: int
+    d: int
+    nq: int
 
 
 @dataclass(frozen=True)
@@ -73,10 +91,31 @@ def plan_suite(
     UserError
         If k is larger than a base, or if a setting written by hand cannot run on the only dataset.
     """
+    facts = map(facts_of, datasets.values())
+    points = plan_points(suite, registry, facts, machine, only, environments)
+    return Plan(suite, datasets, points)
+
+
+def facts_of(dataset: CachedDataset) -> DatasetFacts:
+    """Return what a plan must know of an opened dataset."""
+    n, d = dataset.base.shape
+    nq = len(dataset.queries)
+    return DatasetFacts(dataset.name, dataset.metric, dataset.fingerprint, n, d, nq)
+
+
+def plan_points(
+    suite: Suite,
+    registry: Registry,
+    datasets: Iterable[DatasetFacts],
+    machine: Machine,
+    only: Sequence[str] = (),
+    environments: Environments | None = None,
+) -> list[PlannedPoint]:
+    """Return the points of a suite on datasets that need not be opened; else as `plan_suite`."""
     variants = chosen_variants(suite, registry, only)
     environments = environments or Environments()
     points: dict[str, PlannedPoint] = {}
-    for dataset in datasets.values():
+    for dataset in datasets:
         for k in suite.ks:
             facts = _facts(dataset, k)
             for variant in variants:
@@ -84,7 +123,20 @@ def plan_suite(
                 held = environments.of(definition)
                 for point in _points(suite, variant, definition, dataset, facts, machine, held):
                     points.setdefault(point.header.identity.key, point)
-    return Plan(suite, datasets, list(points.values()))
+    return list(points.values())
+
+
+def missing_builds(
+    store: ResultStore, header: PointHeader, wanted: Mapping[int, int]
+) -> dict[int, int]:
+    """Return which of the wanted builds of a point are not stored: number to repeats.
+
+    A point that is stored as failed lacks none.
+    """
+    if store.failure(header) is not None:
+        return {}
+    have = store.settled(header)
+    return {n: repeats for n, repeats in wanted.items() if have.get(n, 0) < repeats}
 
 
 def chosen_variants(suite: Suite, registry: Registry, only: Sequence[str] = ()) -> list[Variant]:
@@ -101,6 +153,7 @@ def _chosen(suite: Suite, only: Sequence[str]) -> list[Variant]:
                 f"the suite {suite.name} has no algorithm {name!r}",
                 where=str(suite.path),
                 expected="one of " + ", ".join(sorted(known)),
+                hint=did_you_mean(name, known),
             )
     return chosen
 
@@ -112,23 +165,22 @@ def _ceiling(suite: Suite, registry: Registry) -> list[Variant]:
     return [Variant(CEILING, CEILING, None, {}, {}, str(suite.path))]
 
 
-def _facts(dataset: CachedDataset, k: int) -> Facts:
-    n, d = dataset.base.shape
-    if k > n:
+def _facts(dataset: DatasetFacts, k: int) -> Facts:
+    if k > dataset.n:
         raise UserError(
             f"k is larger than the base of {dataset.name}",
-            expected=f"k of at most {n}",
+            expected=f"k of at most {dataset.n}",
             got=f"k = {k}",
             hint="lower k in the suite, or take a larger dataset",
         )
-    return Facts(k=k, n=n, d=d, metric=dataset.metric)
+    return Facts(k=k, n=dataset.n, d=dataset.d, metric=dataset.metric)
 
 
 def _points(
     suite: Suite,
     variant: Variant,
     definition: AlgorithmDefinition,
-    dataset: CachedDataset,
+    dataset: DatasetFacts,
     facts: Facts,
     machine: Machine,
     environment: Environment | EnvironmentFailed | None,
@@ -152,7 +204,7 @@ def _points(
             name=" | ".join(part for part in parts if part),
             n=facts.n,
             d=facts.d,
-            nq=len(dataset.queries),
+            nq=dataset.nq,
             in_answers=definition.in_answers,
         )
         yield PlannedPoint(header, definition, setting.refusal or missing, environment)
@@ -169,7 +221,7 @@ def _identity(
     suite: Suite,
     definition: AlgorithmDefinition,
     setting: Setting,
-    dataset: CachedDataset,
+    dataset: DatasetFacts,
     facts: Facts,
     machine: Machine,
     versions: Mapping[str, str],

@@ -25,13 +25,14 @@ from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.executors.local import Executor
 from harness.running.executors.outcomes import BlockOutcome, Measured, TaskFailure
 from harness.running.machine.privacy import impersonal, impersonal_data, signature
-from harness.running.plan import Plan, PlannedPoint
+from harness.running.plan import Plan, PlannedPoint, missing_builds
 from harness.running.precision import MOST_BUILDS, Precision
 from harness.running.processes.folders import NoRoom
 from harness.running.progress import Imprecise, Listener, RunSummary, Silence
 
 _LOCK_POLL_SECONDS = 0.5
-_EXTRA_SHARE = 0.5  # of the time of the builds asked for may be added for precision
+EXTRA_SHARE = 0.5
+"""Of the time of the builds asked for may be added for precision."""
 
 
 class StoreFull(Exception):
@@ -119,11 +120,7 @@ class Runner:
 
     def _missing(self, point: PlannedPoint) -> dict[int, int]:
         """The builds that a point lacks, each with the number of its repeats."""
-        if self.store.failure(point.header) is not None:
-            return {}
-        have = self.store.settled(point.header)
-        wanted = self._wanted[point.header.identity.key]
-        return {n: repeats for n, repeats in wanted.items() if have.get(n, 0) < repeats}
+        return missing_builds(self.store, point.header, self._wanted[point.header.identity.key])
 
     def _announce(self, missing: Mapping[str, Mapping[int, int]], kept: set[str]) -> None:
         """Say how many points there are and how many builds they will take."""
@@ -267,7 +264,7 @@ class Runner:
             neighbors=measured.neighbors.astype(np.int64),
             distances=np.stack([distances for distances, _ in pairs]),
             scales=np.stack([scales for _, scales in pairs]).astype(np.float32),
-            facts=measured.facts,
+            facts=_with_warnings(measured.facts, point.definition.untested()),
             diagnostics=measured.diagnostics,
             provenance=self._provenance(outcome, point.environment),
             block=BlockShare(outcome.id, measured.cycles, outcome.window, outcome.reference_times),
@@ -310,7 +307,7 @@ class Runner:
         """Add blocks for the points whose interval is too wide; return those that stay so."""
         assert self.precision is not None
         wanted = Precision(self.precision, self.plan.suite.repeats)
-        allowed = _EXTRA_SHARE * seconds if self.extra_seconds is None else self.extra_seconds
+        allowed = EXTRA_SHARE * seconds if self.extra_seconds is None else self.extra_seconds
         until = time.monotonic() + allowed
         last = seconds / max(1, self._blocks)
         number = self.plan.suite.builds
@@ -366,6 +363,10 @@ class Runner:
             unsupported=[f for f in failures if f.status == "unsupported"],
             imprecise=imprecise,
         )
+
+
+def _with_warnings(facts: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
+    return {**facts, "warnings": [*facts["warnings"], *warnings]}
 
 
 def _member(points: Sequence[tuple[PlannedPoint, int]]) -> MemberSpec:

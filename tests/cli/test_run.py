@@ -69,6 +69,13 @@ def test_run_again_force_export_and_plot(suite, tmp_path, command):
     assert (exact[exact["k"] == 5][["recall@1", "recall@5", "recall1@5"]] == 1).all(axis=None)
     assert (exact["status"] == "ok").all()
 
+    fastest = command("recommend", suite, "--recall", "0.9", "-d", "small.hdf5", "-a", "exact")
+    assert fastest.returncode == 0, fastest.stderr
+    assert "exact, recall 1.000" in fastest.stdout
+    limited = command("export", suite, "-o", "few.csv", "--recall", "0.9", "-a", "exact")
+    assert limited.returncode == 0, limited.stderr
+    assert set(pd.read_csv(tmp_path / "few.csv")["algorithm"]) == {"exact"}
+
     plotted = command("plot", suite, "--out", "plots")
     assert plotted.returncode == 0, plotted.stderr
     figures = {path.suffix for path in (tmp_path / "plots").iterdir()}

@@ -8,7 +8,7 @@ from harness.contracts import UserError
 from harness.registry import load_registry
 from harness.registry.algorithms import Facts, settings
 from harness.registry.grid import short_name
-from harness.registry.suites import read_suite, suite_names
+from harness.registry.suites import overridden, read_suite, suite_names, suite_of
 
 FACTS = Facts(k=10, n=1000, d=50, metric="angular")
 ENTRY = """\
@@ -130,7 +130,10 @@ def test_a_folder_must_be_importable(plugin):
 def test_a_missing_library_is_listed_with_its_pip_line_and_breaks_nothing(plugin, command):
     root = plugin(ENTRY.replace("about:", "requires: ['no-such-package==1.2']\n  about:"))
     assert mine(root).missing() == ["no-such-package==1.2"]
-    done = command("list", "algorithms", "--plugins", root)
+    listed = command("list", "algorithms", "mine", "--plugins", root)
+    assert listed.returncode == 0
+    assert "not installed" in listed.stdout
+    done = command("show", "mine", "--plugins", root)
     assert done.returncode == 0
     assert "pip install 'no-such-package==1.2'" in done.stdout
 
@@ -185,3 +188,22 @@ def test_a_mistake_in_a_suite_names_file_and_line(tmp_path: Path, old, new, mess
 def test_an_unknown_suite_gets_the_nearest_name():
     with pytest.raises(UserError, match="did you mean 'demo'"):
         read_suite("dmeo", load_registry().algorithms)
+
+
+def test_a_suite_without_a_file_takes_the_grids_of_the_entries():
+    suite = suite_of(["a.hdf5"], ["exact", "pq", "pq"], load_registry().algorithms)
+    assert [variant.label for variant in suite.variants] == ["exact", "pq"]
+    assert (suite.ks, suite.builds, suite.datasets) == ((10,), 3, ("a.hdf5",))
+    with pytest.raises(UserError, match="did you mean 'pq'"):
+        suite_of(["a.hdf5"], ["pqq"], load_registry().algorithms)
+
+
+def test_options_override_a_suite_within_the_bounds_of_its_file():
+    suite = read_suite("demo", load_registry().algorithms)
+    other = overridden(suite, builds=2, k=[5, 5, 1], timeout=7.0, threads=None)
+    assert (other.builds, other.ks, other.timeout) == (2, (5, 1), 7.0)
+    assert (other.repeats, other.threads) == (suite.repeats, suite.threads)
+    assert overridden(suite) == suite
+    for wrong in ({"builds": 0}, {"builds": 10**9}, {"k": [0]}, {"timeout": float("nan")}):
+        with pytest.raises(UserError, match=f"wrong value for --{next(iter(wrong))}"):
+            overridden(suite, **wrong)

@@ -13,11 +13,12 @@ from rich.console import Console
 
 from harness.measures.sizes import size_scope
 from harness.report.export import csv_text, latex_text, markdown_text
+from harness.report.limits import Limits, within
 from harness.report.plots.style import settings
 from harness.report.plots.writing import figures, makers
 from harness.report.site.content import content_of, pages_of
 from harness.report.site.payload import dataset_payload
-from harness.report.terminal import print_frontiers
+from harness.report.terminal import print_frontiers, print_recommendations
 
 BELOW = "measured, below the rows"
 
@@ -58,6 +59,14 @@ def test_the_terminal_marks_them(claimed):
     assert "13 " in text
     assert "not computed" in text
     assert "less than the rows alone" in text
+
+
+def test_no_budget_is_won_unmarked(claimed):
+    stream = io.StringIO()
+    small = within(claimed, Limits(algorithms=["faiss-pq", "pq"], max_bytes=20))
+    print_recommendations(Console(file=stream, width=200), small, [0.5], 20)
+    assert "~10.2? bytes per vector" in stream.getvalue()
+    assert "less than the rows alone" in stream.getvalue()
 
 
 def test_exports_mark_them(claimed):

@@ -16,7 +16,13 @@ from harness.report.intervals import mark, notes
 from harness.report.looks import Look
 from harness.report.points import Scene, prepare, rows_of, scenes, slug
 from harness.report.quantities import human
-from harness.report.recommendations import LEVELS, Recommendation, optimism, recommendations
+from harness.report.recommendations import (
+    LEVELS,
+    Recommendation,
+    optimism,
+    optimism_text,
+    recommendations,
+)
 from harness.report.site.machines import machines_of
 from harness.report.site.payload import MOST_COMPARED
 from harness.report.sizes import size_notes, size_text
@@ -158,10 +164,9 @@ def _failures(content: Content) -> dict[str, Any]:
 
 def _methods(content: Content) -> dict[str, Any]:
     gap = optimism([one for scene in _scenes(content) for one in recommendations(scene)])
-    side = "higher" if gap >= 0 else "lower"
     return {
         "machines": machines_of(content.table),
-        "optimism": None if pd.isna(gap) else f"{abs(gap):.4f} {side}",
+        "optimism": None if pd.isna(gap) else optimism_text(gap),
         "points": len(content.table),
         "least_builds": LEAST_BUILDS,
     }

@@ -49,8 +49,13 @@ class Diagnosis:
 
     @property
     def grade(self) -> str:
-        worst = max(self.findings, key=lambda finding: _LEVELS.index(finding.level))
-        return GRADES[worst.level]
+        return GRADES[self.worst[0].level]
+
+    @property
+    def worst(self) -> list[Finding]:
+        """The findings that the grade comes from."""
+        level = max((finding.level for finding in self.findings), key=_LEVELS.index)
+        return [finding for finding in self.findings if finding.level == level]
 
     @property
     def fit(self) -> bool:

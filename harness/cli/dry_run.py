@@ -1,0 +1,153 @@
+"""`annharness run --dry-run`: what a run would measure, and about how long it would take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isinf
+from pathlib import Path
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from harness.cli.data import looks_like_path
+from harness.contracts import UserError
+from harness.contracts.definitions import DatasetDefinition
+from harness.data.cached import open_cached
+from harness.data.formats import read_vectors
+from harness.data.formats.hdf5 import metric_of
+from harness.data.loading import cached_file, cached_path
+from harness.registry.registry import Registry
+from harness.registry.suites import Suite
+from harness.results.store import ResultStore
+from harness.running.estimate import Estimate, History, estimate
+from harness.running.machine.facts import this_machine, usable_memory_bytes
+from harness.running.plan import DatasetFacts, facts_of, plan_points
+from harness.running.precision import MOST_BUILDS
+from harness.running.runner import EXTRA_SHARE
+from harness.text import counted
+
+_ASSUMED_QUERIES = 10_000  # of a dataset that brings its own and is not here
+_MIB, _GIB = 1 << 20, 1 << 30
+
+
+def print_dry_run(
+    console: Console,
+    suite: Suite,
+    registry: Registry,
+    store: ResultStore,
+    only: Sequence[str],
+    again: frozenset[str] | None,
+) -> None:
+    """Print for each dataset what a run would do; nothing is fetched, measured or written.
+
+    Raises
+    ------
+    UserError
+        As the run would: for a grid that cannot run, or a file that is no dataset.
+    """
+    machine = this_machine()
+    history = History(store, machine.short())
+    for name in suite.datasets:
+        dataset = _facts_of_named(name, registry)
+        points = plan_points(suite, registry, [dataset], machine, only)
+        found = estimate(dataset, points, suite, store, history, again)
+        console.print(Text(f"{dataset.name}: {dataset.n:,} rows of {dataset.d}", "bold"))
+        for line in _lines(found, suite):
+            console.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
+    console.print("nothing was measured or written")
+
+
+def _facts_of_named(name: str, registry: Registry) -> DatasetFacts:
+    """What is known of a dataset without fetching or caching it."""
+    if looks_like_path(name):
+        cached = cached_file(Path(name))
+        return facts_of(cached) if cached is not None else _facts_of_file(Path(name))
+    definition = registry.dataset(name)
+    path = cached_path(definition)
+    return facts_of(open_cached(path)) if path is not None else _facts_of_entry(definition)
+
+
+def _facts_of_entry(entry: DatasetDefinition) -> DatasetFacts:
+    nq = entry.split.count or _ASSUMED_QUERIES
+    return DatasetFacts(entry.name, entry.metric, "", entry.base, entry.dimension, nq)
+
+
+def _facts_of_file(path: Path) -> DatasetFacts:
+    vectors, metric = read_vectors(path, "hdf5"), metric_of(path)
+    if vectors.queries is None or metric is None:
+        raise UserError(
+            "a file named by its path must hold base, queries and its metric",
+            where=str(path),
+            hint=f"annharness data add NAME {path.name} --holdout 1000 --metric angular",
+        )
+    n, d = vectors.rows.shape
+    return DatasetFacts(path.stem, metric, "", n, d, len(vectors.queries))
+
+
+def _lines(found: Estimate, suite: Suite) -> Iterator[str]:
+    if not found.dataset.fingerprint:
+        yield "not in the cache: the run fetches or checks it first, which is not counted here"
+    yield (
+        f"points: {found.points}, {found.kept} complete in the results folder, "
+        f"{sum(found.refused.values())} unsupported"
+    )
+    for reason, count in found.refused.items():
+        yield f"unsupported ({count}): {reason}"
+    for requires in found.environments:
+        yield f"makes an environment first: {requires}"
+    indexes, blocks = counted(found.indexes, "index", "indexes"), counted(found.blocks, "block")
+    yield f"builds: {found.builds}, of {indexes}, in {blocks}" if found.builds else "builds: none"
+    yield from _time_lines(found, suite)
+    if suite.precision is not None:
+        yield f"precision of {suite.precision:.0%}: {_extra(suite.extra_seconds)}"
+    if found.builds:
+        yield from _memory_lines(found, suite)
+
+
+def _time_lines(found: Estimate, suite: Suite) -> Iterator[str]:
+    if found.known:
+        known = counted(found.known, "index", "indexes")
+        yield (
+            f"time: about {duration(found.seconds)} for {known}, "
+            "by stored results of the same algorithms on this dataset and machine"
+        )
+    if found.unknown:
+        yield (
+            f"time: not known for {', '.join(found.unknown)}, of which nothing is stored; at most "
+            f"{duration(found.bound_seconds)} by the time limit ({suite.timeout:g} s for each "
+            "build and each setting)"
+        )
+
+
+def _extra(seconds: float | None) -> str:
+    """How long blocks may be added for a precision."""
+    if seconds is None:
+        return f"may add {EXTRA_SHARE:.0%} of the time"
+    most = "any time" if isinf(seconds) else duration(seconds)
+    return f"may add {most}, up to {MOST_BUILDS} builds"
+
+
+def _memory_lines(found: Estimate, suite: Suite) -> Iterator[str]:
+    if found.known:
+        yield (
+            f"memory: about {size(found.peak_bytes)} for the {found.known} of one block together, "
+            "by the stored peaks of their builds"
+        )
+    if found.unknown:
+        rows = 4 * found.dataset.n * found.dataset.d
+        yield f"memory: not known for the others; the rows alone are {size(rows)}"
+    limit = suite.memory_bytes or usable_memory_bytes()
+    yield f"memory limit: {size(limit)}; a block that needs more is split"
+
+
+def duration(seconds: float) -> str:
+    """Return such as "45 s", "12 min" or "3.5 h"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """Return such as "85 MiB" or "2.4 GiB"."""
+    return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / _MIB:.0f} MiB"

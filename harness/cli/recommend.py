@@ -1,0 +1,56 @@
+"""`annharness recommend`: which index is the fastest at a recall?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.selecting import (
+    Algorithms,
+    Datasets,
+    MaxBytes,
+    Stale,
+    Suite,
+    recalls_of,
+    selected,
+)
+
+_NOTHING_REACHED = 1
+
+
+def recommend(
+    suite: Suite = None,
+    recall: Annotated[
+        list[float] | None,
+        typer.Option("--recall", help="The recall that you need; repeatable. Default: the usual."),
+    ] = None,
+    max_bytes: MaxBytes = None,
+    dataset: Datasets = None,
+    algorithm: Algorithms = None,
+    stale: Stale = False,
+    results: Results = DEFAULT_RESULTS,
+    plugins: Plugins = None,
+) -> None:
+    """Say which index is the fastest at a recall, of what is stored: nothing is measured.
+
+    It reaches the recall on the tuning queries and, with confidence, on the held-out queries.
+    Others are listed that are equal within 5 %, and those of which it is undecided whether they
+    are, with what would decide. The exit status is 1 if no point reaches any of the recalls.
+
+    Examples:
+
+      annharness recommend --recall .95
+
+      annharness recommend demo --recall .9 --max-bytes 300 -d glove-50-10k
+    """
+    from harness.report.limits import Limits
+    from harness.report.terminal import print_recommendations
+
+    levels = recalls_of(recall)
+    limits = Limits(dataset or (), algorithm or (), max_bytes)
+    table = selected(results, suite, plugins, stale=stale, limits=limits)
+    if not print_recommendations(Console(), table, levels, max_bytes):
+        raise typer.Exit(_NOTHING_REACHED)

@@ -1,0 +1,61 @@
+"""Whether an entry can be used here: one word for a list, and a sentence with what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.contracts.definitions import DatasetDefinition
+from harness.data.loading import cached_path
+from harness.registry.algorithms import AlgorithmDefinition
+from harness.running.environments.isolated import EnvironmentFailed, Environments
+from harness.running.environments.probe import Probes, remembered
+
+
+@dataclass(frozen=True)
+class State:
+    """`word` is for a column, `detail` says why and what to do, `style` is a colour."""
+
+    word: str
+    detail: str
+    style: str
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is nothing to tell."""
+        return self.style == "green"
+
+
+def algorithm_state(
+    definition: AlgorithmDefinition, environments: Environments, probes: Probes | None = None
+) -> State:
+    """Return whether an algorithm runs here; its libraries are imported only by probes."""
+    missing = definition.missing()
+    if missing:
+        what = f"{', '.join(missing)}: {definition.install_line()}"
+        return State("not installed", f"not installed: {what}", "yellow")
+    if isinstance(environments.of(definition), EnvironmentFailed):
+        what = f"makes an environment first: {', '.join(definition.requires)}"
+        return State("isolated", what, "cyan")
+    known = probes.of(definition) if probes else remembered(definition, environments)
+    if known is not None and not known.imports:
+        return State("no import", known.note, "red")
+    ready = "ready" + (", isolated" if definition.isolated else "")
+    untested = definition.untested()
+    if untested:
+        return State("other version", f"{ready}, but {'; '.join(untested)}", "yellow")
+    if known is not None and known.note:
+        return State("ready", f"{ready}, but {known.note}", "yellow")
+    return State("ready", ready, "green")
+
+
+def dataset_state(definition: DatasetDefinition) -> State:
+    """Return whether a dataset is here, and whether its entry was ever loaded."""
+    if definition.sources[0].kind == "bundled":
+        word, detail = "bundled", "bundled with its entry"
+    elif cached_path(definition) is not None:
+        word, detail = "here", "in the cache"
+    else:
+        word, detail = "to fetch", f"not here yet: annharness data fetch {definition.name}"
+    if definition.untested:
+        return State(word, f"{detail}; this entry was never loaded end to end", "yellow")
+    return State(word, detail, "cyan" if word == "to fetch" else "green")

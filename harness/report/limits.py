@@ -1,0 +1,111 @@
+"""What readers ask for of a table: datasets, algorithms, a memory budget, a recall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.contracts import UserError
+from harness.measures.selection import eligible
+from harness.registry.names import did_you_mean
+from harness.report.quantities import human
+from harness.report.selection import same_dataset
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which points are asked for; what is empty or None limits nothing.
+
+    `datasets` are names, or paths of files; `algorithms` are algorithms or labels; `max_bytes` is
+    the most bytes per vector.
+    """
+
+    datasets: Sequence[str] = ()
+    algorithms: Sequence[str] = ()
+    max_bytes: float | None = None
+
+
+def within(table: pd.DataFrame, limits: Limits) -> pd.DataFrame:
+    """Return the points within the limits; points of unknown size are in no memory budget.
+
+    Parameters
+    ----------
+    table
+        As from `harness.load_results`, not empty.
+
+    Raises
+    ------
+    UserError
+        If a name is not in the table, or nothing is left.
+    """
+    kept = table[_are_of(table, limits.datasets) & _are_by(table, limits.algorithms)]
+    if kept.empty:
+        raise UserError(
+            "no results of these algorithms on these datasets",
+            expected=", ".join(sorted({f"{a} on {d}" for a, d in _pairs(table)})),
+        )
+    if limits.max_bytes is None:
+        return kept
+    fitting = kept[pd.to_numeric(kept["bytes_per_vector"]) <= limits.max_bytes]
+    if not fitting["in_answers"].any():
+        raise _nothing_fits(kept[kept["in_answers"].astype(bool)], limits.max_bytes)
+    return fitting
+
+
+def reaching(table: pd.DataFrame, recall: float) -> pd.DataFrame:
+    """Return the points that reach a recall with confidence, as recommendations ask for it.
+
+    Raises
+    ------
+    UserError
+        If none does.
+    """
+    kept = table[eligible(table["tuning_recall"], table["held_out_recall_low"], recall)]
+    if kept.empty:
+        raise UserError(
+            f"no point reaches recall {recall:g} with confidence",
+            got=f"the highest is {table['held_out_recall_low'].max():.3f}, by its lower bound",
+        )
+    return kept
+
+
+def _are_of(table: pd.DataFrame, names: Sequence[str]) -> pd.Series[bool]:
+    found = pd.Series(not names, index=table.index)
+    for name in names:
+        own = table["dataset"].map(lambda stored, name=name: same_dataset(str(stored), name))
+        found |= _some(own, f"no results on the dataset {name!r}", name, table["dataset"])
+    return found
+
+
+def _are_by(table: pd.DataFrame, names: Sequence[str]) -> pd.Series[bool]:
+    found = pd.Series(not names, index=table.index)
+    known = {*table["algorithm"], *table["label"]}
+    for name in names:
+        own = (table["algorithm"] == name) | (table["label"] == name)
+        found |= _some(own, f"no results of an algorithm or label {name!r}", name, known)
+    return found
+
+
+def _some(found: pd.Series[bool], what: str, name: str, known: Iterable[str]) -> pd.Series[bool]:
+    if not found.any():
+        raise UserError(what, hint=did_you_mean(name, set(known)))
+    return found
+
+
+def _pairs(table: pd.DataFrame) -> Iterable[tuple[str, str]]:
+    return zip(table["label"], table["dataset"], strict=True)
+
+
+def _nothing_fits(points: pd.DataFrame, most: float) -> UserError:
+    sizes = pd.to_numeric(points["bytes_per_vector"])
+    if sizes.notna().any():
+        smallest = int(np.nanargmin(sizes))
+        got = f"the smallest, {points['label'].iloc[smallest]}, has {human(sizes.iloc[smallest])}"
+    else:
+        got = "no point of known size"
+    return UserError(
+        f"no point has at most {most:g} bytes per vector", where="--max-bytes", got=got
+    )

@@ -1,0 +1,170 @@
+"""What a run would take: counted from its plan, estimated from what is stored already."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.registry.suites import Suite
+from harness.results.point import Build, StoredPoint
+from harness.results.store import BrokenResult, ResultStore
+from harness.running.blocks import passes_for
+from harness.running.environments.isolated import EnvironmentFailed
+from harness.running.plan import DatasetFacts, PlannedPoint, missing_builds
+
+_START_SECONDS = 1.5
+"""To start a worker, import its library, warm up and end it (1.3 s in the demo when quiet)."""
+
+_UNTIMED_SECONDS = 2.0  # the most of the pass with which each setting warms up
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one build of an index took: seconds without searching, and the most bytes of memory."""
+
+    build_seconds: float
+    pass_seconds: float
+    peak_bytes: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run would take on one dataset.
+
+    `kept` points are complete in the store; `refused` counts those that cannot run by the reason.
+    `seconds` and `peak_bytes` (of a whole block) are of the `known` indexes, those whose algorithm
+    has stored results on this dataset and machine. `bound_seconds` is what the time limits allow
+    the `unknown` labels.
+    """
+
+    dataset: DatasetFacts
+    points: int
+    kept: int
+    refused: Mapping[str, int]
+    indexes: int
+    known: int
+    unknown: Sequence[str]
+    builds: int
+    blocks: int
+    seconds: float
+    bound_seconds: float
+    peak_bytes: float
+    environments: Sequence[str]
+
+
+class History:
+    """Costs of what is stored, of one machine: of the very point, else of its algorithm."""
+
+    def __init__(self, store: ResultStore, machine: str) -> None:
+        self._of_points: dict[str, Cost] = {}
+        self._of_algorithms: dict[tuple[str, str], list[Cost]] = defaultdict(list)
+        for found in store.scan() if store.root.is_dir() else ():
+            if isinstance(found, BrokenResult) or found.point is None:
+                continue
+            identity = found.point.header.identity
+            if identity.machine.short() == machine:
+                cost = _cost_of(found.point)
+                self._of_points[identity.key] = cost
+                self._of_algorithms[identity.dataset, identity.algorithm].append(cost)
+
+    def of(self, point: PlannedPoint) -> Cost | None:
+        """Return the cost of a point, or the median of those of its algorithm on the dataset."""
+        identity = point.header.identity
+        alike = self._of_algorithms.get((identity.dataset, identity.algorithm))
+        return self._of_points.get(identity.key) or (_median(alike) if alike else None)
+
+
+def estimate(
+    dataset: DatasetFacts,
+    points: Sequence[PlannedPoint],
+    suite: Suite,
+    store: ResultStore,
+    history: History,
+    again: frozenset[str] | None = frozenset(),
+) -> Estimate:
+    """Return what the points of one dataset would take; nothing is measured or written.
+
+    Parameters
+    ----------
+    again
+        Statuses of stored failures that would be tried again; None: everything would be.
+    """
+    runnable = [point for point in points if point.refusal is None]
+    lacking = {p.header.identity.key: _lacking(p, suite, store, again) for p in runnable}
+    indexes: dict[str, list[PlannedPoint]] = defaultdict(list)
+    for point in runnable:
+        if lacking[point.header.identity.key]:
+            indexes[point.header.identity.build_key].append(point)
+    costs = {key: [history.of(p) for p in members] for key, members in indexes.items()}
+    known = {key: [c for c in found if c] for key, found in costs.items() if all(found)}
+    numbers = {
+        key: {n for p in members for n in lacking[p.header.identity.key]}
+        for key, members in indexes.items()
+    }
+    unknown = [key for key in indexes if key not in known]
+    return Estimate(
+        dataset=dataset,
+        points=len(points),
+        kept=sum(not builds for builds in lacking.values()),
+        refused=Counter(p.refusal for p in points if p.refusal is not None),
+        indexes=len(indexes),
+        known=len(known),
+        unknown=sorted({indexes[key][0].header.label for key in unknown}),
+        builds=sum(map(len, numbers.values())),
+        blocks=len(set().union(*numbers.values())),
+        seconds=sum(len(numbers[key]) * _seconds(found, suite) for key, found in known.items()),
+        bound_seconds=sum(
+            len(numbers[key]) * suite.timeout * (1 + len(indexes[key])) for key in unknown
+        ),
+        peak_bytes=sum(max(cost.peak_bytes for cost in found) for found in known.values()),
+        environments=sorted(_environments_to_make(runnable)),
+    )
+
+
+def _lacking(
+    point: PlannedPoint, suite: Suite, store: ResultStore, again: frozenset[str] | None
+) -> set[int]:
+    wanted = dict.fromkeys(range(suite.builds), suite.repeats)
+    failure = store.failure(point.header)
+    if again is None or (failure is not None and failure.status in {*again, "unsupported"}):
+        return set(wanted)
+    return set(missing_builds(store, point.header, wanted))
+
+
+def _seconds(costs: Sequence[Cost], suite: Suite) -> float:
+    """The seconds of one build of an index, with the searches of all its points."""
+    searching = sum(
+        passes_for(suite.repeats, cost.pass_seconds, suite.search_seconds) * cost.pass_seconds
+        + min(cost.pass_seconds, _UNTIMED_SECONDS)
+        for cost in costs
+    )
+    return _START_SECONDS + max(cost.build_seconds for cost in costs) + searching
+
+
+def _cost_of(point: StoredPoint) -> Cost:
+    return _median([_cost_of_build(build) for build in point.builds])
+
+
+def _cost_of_build(build: Build) -> Cost:
+    facts = build.facts
+    seconds = float(facts.get("build_seconds", 0)) + float(facts.get("prepare_seconds", 0))
+    peak = facts.get("peak_bytes")
+    walls = float(np.median(build.walls)) if len(build.walls) else 0.0
+    return Cost(seconds, walls, 0.0 if peak is None else float(peak))
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    names = ("build_seconds", "pass_seconds", "peak_bytes")
+    return Cost(*(statistics.median(getattr(cost, name) for cost in costs) for name in names))
+
+
+def _environments_to_make(points: Iterable[PlannedPoint]) -> set[str]:
+    return {
+        ", ".join(point.definition.requires)
+        for point in points
+        if isinstance(point.environment, EnvironmentFailed)
+    }

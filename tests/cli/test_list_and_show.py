@@ -1,0 +1,100 @@
+"""`list` is short; `show` tells the rest."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli.main import app
+from harness.contracts import UserError
+from harness.registry import load_registry
+from harness.registry.suites import suite_names
+
+ENTRY = """\
+mine:
+  adapter: adapter:Mine
+  about: A test.
+  metrics: [angular]
+  build: {M: [5, 7], nbits: 4}
+  search: {rerank: [0, 5, 20]}
+  where: "rerank == 0 or rerank >= k"
+  require: {"d % M == 0": "M must divide the dimension"}
+  requires: ["no-such-package==1.2"]
+  groups:
+    smoke: {build: {M: [5]}, search: {rerank: 0}}
+"""
+
+
+def told(*arguments, width=80):
+    done = CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": str(width)})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.output
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_each_entry_has_one_line_that_fits(width):
+    registry = load_registry()
+    names = [*registry.algorithms, *registry.datasets, *suite_names()]
+    lines = told("list", width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    firsts = [line.split()[0] for line in lines if line]
+    assert [name for name in firsts if name in names] == names
+    assert len(lines) < len(names) + 8  # titles and blank lines
+
+
+def test_words_filter_names_and_descriptions():
+    lines = told("list", "graph", "algorithms").splitlines()
+    assert any(line.startswith("ngt ") for line in lines)
+    assert not any(line.startswith(("pq ", "glove", "demo")) for line in lines)
+    assert "Datasets" in told("list", "glove", "twitter")
+    with pytest.raises(UserError, match="did you mean 'hnswlib'"):
+        told("list", "hnswlbi")
+
+
+def test_an_algorithm_is_shown_with_its_grid_and_what_falls_out_of_it(tmp_path):
+    folder = tmp_path / "algorithms" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "config.yml").write_text(ENTRY)
+    (folder / "adapter.py").write_text("class Mine: ...\n")
+    words = told("show", "mine", "--plugins", tmp_path, "-d", "glove-50-10k", "--k", 10)
+    assert max(map(len, words.splitlines())) <= 80
+    for line in (
+        "M = 5, 7",
+        "nbits = 4",
+        "smoke: M=5 rerank=0",
+        "rerank == 0 or rerank >= k",
+        "for k = 10, 10,000 rows of 50, angular: 2 builds, 4 points",
+        "group smoke: 1 build, 1 point",
+        "where drops 2",
+        "  M=5 | rerank=5",
+        "refused: 2",
+        "M=7 | rerank=0: M must divide the dimension (M=7 d=50)",
+        "no-such-package==1.2 (installed: none)",
+        "pip install 'no-such-package==1.2'",
+    ):
+        assert " ".join(line.split()) in " ".join(words.split())
+
+
+def test_a_dataset_and_a_suite_are_shown(tmp_path):
+    words = told("show", "glove-50-10k")
+    assert "10,000 x 50" in words
+    assert "bundled" in words
+    words = told("show", "peers")
+    assert "glove-100: 331,479 x 100, angular" in words
+    assert "hnswlib: M=16 efSearch=20, 80, 320" in words
+    (tmp_path / "mine.yml").write_text("k: 5\ndatasets: x.hdf5\nalgorithms: [exact]\n")
+    assert "x.hdf5: not known here" in told("show", tmp_path / "mine.yml")
+
+
+def test_entries_can_be_shown():
+    registry = load_registry()
+    for name in [*list(registry.algorithms)[::6], *list(registry.datasets)[::12], *suite_names()]:
+        assert name in told("show", name)
+
+
+def test_an_unknown_name_gets_the_nearest_of_all_kinds():
+    with pytest.raises(UserError, match="did you mean 'glove-50-10k'"):
+        told("show", "glove-5010k")
+    with pytest.raises(UserError, match="did you mean 'hnswlib'"):
+        told("show", "hnswlb")

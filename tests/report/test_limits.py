@@ -1,0 +1,101 @@
+"""Recommendations within limits: the reader's question, in the terminal and in files."""
+
+from __future__ import annotations
+
+import io
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from harness.contracts import UserError
+from harness.report.export import export_recommendations
+from harness.report.limits import Limits, reaching, within
+from harness.report.points import prepare, scenes
+from harness.report.recommendations import recommendations
+from harness.report.terminal import print_recommendations
+
+
+def told(table, levels, max_bytes=None, width=80):
+    stream = io.StringIO()
+    reached = print_recommendations(Console(file=stream, width=width), table, levels, max_bytes)
+    return reached, stream.getvalue()
+
+
+def test_names_the_fastest_within_the_budget_and_its_rivals(table):
+    limits = Limits(max_bytes=50)
+    small = within(table, limits)
+    reached, words = told(small, [0.7], 50)
+    (scene,) = scenes(prepare(small))
+    (one,) = recommendations(scene, [0.7])
+    assert reached
+    assert one.row["bytes_per_vector"] <= 50
+    assert f"{one.row['curve']} {one.row['words']}" in " ".join(words.split())
+    assert "fastest at recall 0.7, at most 50 bytes per vector" in words
+    assert "bytes per vector, built in" in words
+    assert all(name in words for name, _ in (*one.equal, *one.undecided))
+    assert max(map(len, words.splitlines())) <= 80
+
+
+def test_undecided_curves_stand_apart_with_what_would_decide(table, respeeded, speeds_maker):
+    found = respeeded(table, lambda row: speeds_maker(1e3, noise=0.05, seed=int(row["key"], 16)))
+    words = " ".join(told(found, [0.7])[1].split())
+    assert "undecided: " in words
+    assert "more build" in words
+
+
+def test_marks_are_explained(table_maker):
+    words = told(table_maker(builds=1), [0.7])[1]
+    assert "%†" in words
+    assert "† within one build: ask for 3 builds or more" in words
+
+
+def test_a_recall_that_nothing_reaches_is_named_with_the_highest(table):
+    reached, words = told(within(table, Limits(algorithms=["pq"], max_bytes=12)), [0.999])
+    assert not reached
+    assert "no point reaches it; the highest recall is 0.9" in words
+
+
+def test_points_of_unknown_size_are_in_no_budget(table):
+    unknown = table.assign(bytes_per_vector=float("nan"))
+    with pytest.raises(UserError, match="no point of known size"):
+        within(unknown, Limits(max_bytes=1e9))
+    assert len(within(unknown, Limits())) == len(table)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(datasets=["glove-50-10"]), "did you mean 'glove-50-10k'"),
+        (Limits(algorithms=["pqq"]), "did you mean 'pq'"),
+        (Limits(max_bytes=3), "the smallest, pq, has"),
+    ],
+)
+def test_limits_that_leave_nothing_say_what_there_is(table, limits, message):
+    with pytest.raises(UserError, match=message):
+        within(table, limits)
+
+
+def test_names_that_do_not_meet_say_which_do(table_maker):
+    one, other = table_maker(), table_maker(dataset="other")
+    both = pd.concat([one[one["label"] == "pq"], other[other["label"] == "exact"]])
+    with pytest.raises(UserError, match="exact on other"):
+        within(both, Limits(datasets=["other"], algorithms=["pq"]))
+
+
+def test_exported_recommendations_are_those_of_the_terminal(table, tmp_path):
+    small = within(table, Limits(max_bytes=50))
+    export_recommendations(small, tmp_path / "fastest.csv", [0.7, 0.9])
+    found = pd.read_csv(tmp_path / "fastest.csv")
+    assert list(found["level"]) == [0.7, 0.9]
+    assert (found["bytes_per_vector"] <= 50).all()
+    words = " ".join(told(small, [0.7, 0.9])[1].split())
+    for name in found["parameters"]:
+        assert name in words
+
+
+def test_points_that_reach_a_recall_reach_it_with_confidence(table):
+    kept = reaching(table, 0.9)
+    assert (kept["held_out_recall_low"] >= 0.9).all()
+    with pytest.raises(UserError, match="with confidence"):
+        reaching(table[table["tuning_recall"] < 0.9], 0.9)

@@ -117,6 +117,15 @@ def test_failures_are_told_with_their_reasons(table, tmp_path):
     assert "out_of_memory" in text
 
 
+def test_data_given_by_its_path_is_told(table, tmp_path):
+    named = table.assign(dataset="vectors-0a1b2c3d")
+    write_site(pd.concat([table, named]), tmp_path)
+    pages = {name: " ".join(read(tmp_path / f"dataset-{name}.html").text) for name in
+             ("vectors-0a1b2c3d", "glove-50-10k")}  # fmt: skip
+    assert "a file given by its path" in pages["vectors-0a1b2c3d"]
+    assert "a file given by its path" not in pages["glove-50-10k"]
+
+
 def test_downloads_hold_every_point(table, tmp_path):
     write_site(table, tmp_path)
     data = tmp_path / "data" / "dataset-glove-50-10k"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.data.loading import is_name_of_file
 from harness.measures.verdicts import LEAST_BUILDS
 from harness.report.curves import looks_of
 from harness.report.intervals import mark, notes
@@ -81,7 +82,11 @@ def pages_of(content: Content) -> Iterator[Page]:
     every = {"recommendations": _recommendations(content, _scenes(content))}
     yield Page("index", "Which index is fastest?", "index.html.j2", every)
     for dataset, found in content.by_dataset.items():
-        values = {"dataset": dataset, "recommendations": _recommendations(content, found)}
+        values = {
+            "dataset": dataset,
+            "is_file": is_name_of_file(dataset),
+            "recommendations": _recommendations(content, found),
+        }
         yield Page(content.dataset_pages[dataset], dataset, "dataset.html.j2", values)
     for algorithm, name in content.algorithm_pages.items():
         yield Page(name, algorithm, "algorithm.html.j2", _algorithm(content, algorithm))

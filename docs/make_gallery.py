@@ -39,7 +39,7 @@ CAPTIONS = {
 
 def gallery(results: Path) -> str:
     """Draw the pictures and return the page."""
-    table = harness.load_results(results)
+    table = harness.load_results(results, overhead=True)
     table = table[table["dataset"] == "glove-50-10k"]
     sections = [_section(name, table[table["k"] == _k(name)]) for name in MAKERS]
     return HEAD + "".join(sections)

@@ -47,7 +47,12 @@ _EMPTY_COLUMNS = (
 
 
 def load_results(
-    path: Path | str, *, stale: bool = True, per_query: bool = False, commit: str | None = None
+    path: Path | str,
+    *,
+    stale: bool = True,
+    per_query: bool = False,
+    commit: str | None = None,
+    overhead: bool = False,
 ) -> pd.DataFrame:
     """Return all points below a results folder as a table, one row per point.
 
@@ -63,6 +68,9 @@ def load_results(
     commit
         Keep what was measured at this git commit, or one that begins so: points with those of
         their builds alone. What is stale is judged among them.
+    overhead
+        Whether to keep the points of `no-op`, which measure the harness's own overhead and find
+        nothing. The column `ceiling_qps` tells their speed in any case.
 
     Raises
     ------
@@ -80,7 +88,10 @@ def load_results(
     if commit is not None:
         found = of_commit(found, commit)
     table = table_of(store, found, per_query=per_query)
-    return table if stale or table.empty else table[~table["stale"]].reset_index(drop=True)
+    if table.empty:
+        return table
+    wanted = (table["in_answers"] | overhead) & (~table["stale"] | stale)
+    return table[wanted].reset_index(drop=True)
 
 
 def mark_outdated(

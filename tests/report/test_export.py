@@ -99,12 +99,22 @@ def test_markdown_and_latex_hold_every_row_and_no_commands(table, tmp_path):
     for ending in (".md", ".tex"):
         export(nasty, tmp_path / f"t{ending}")
     markdown = (tmp_path / "t.md").read_text().splitlines()
-    assert len(markdown) == len(table) + 2
+    answers = table["in_answers"].sum()
+    assert len(markdown) == answers + 2
     assert "<script>" not in "".join(markdown)
     assert len({line.replace("\\|", "").count("|") for line in markdown}) == 1
     tex = (tmp_path / "t.tex").read_text()
     assert "\\input" not in tex
-    assert tex.count("\\\\\n") == len(table) + 1
+    assert tex.count("\\\\\n") == answers + 1
+
+
+def test_tables_for_people_are_without_the_overhead_of_the_harness(table, tmp_path):
+    overhead = table[~table["in_answers"]]
+    for ending in (".md", ".tex"):
+        export(table, tmp_path / f"t{ending}")
+        assert "no-op" not in (tmp_path / f"t{ending}").read_text()
+        export(overhead, tmp_path / f"n{ending}")
+        assert "no-op" in (tmp_path / f"n{ending}").read_text()
 
 
 def test_latex_escapes_every_special_character():

@@ -177,6 +177,15 @@ def test_speeds_of_a_row_are_those_of_its_point(store):
     assert [one.shape for one in found.reference_levels] == [(3, 4)]
 
 
+def test_the_overhead_of_the_harness_is_no_result_unless_asked_for(store):
+    store.add_build(header(), build(0))
+    store.add_build(replace(header(algorithm="no-op"), in_answers=False), build(0, seconds=1e-6))
+    assert harness.load_results(store.root)["algorithm"].tolist() == ["scan"]
+    assert harness.load_results(store.root)["ceiling_qps"].notna().all()
+    both = harness.load_results(store.root, overhead=True)
+    assert sorted(both["algorithm"]) == ["no-op", "scan"]
+
+
 @pytest.mark.parametrize(
     ("growth", "scope", "per_vector"),
     [(10_200, "measured, below the rows", 10.2), (64_000, "measured", 64.0), (0, "unknown", None)],

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from harness.checks.entries import DATASET, TIMEOUT_SECONDS, check_entry
 from harness.checks.verdicts import Verdict
+from harness.cli import completion
 from harness.cli.options import Plugins
 from harness.registry.registry import load_registry
 
@@ -23,7 +24,12 @@ _WIDTH_OF_STATUS, _WIDTH_OF_TITLE = 9, 29
 
 def check(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Algorithms of the registry.")
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="Algorithms of the registry.",
+            autocompletion=completion.algorithms,
+        ),
     ],
     dataset: Annotated[
         str,

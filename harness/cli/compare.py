@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli import completion
 from harness.cli.options import DEFAULT_RESULTS, Results, share_of
 from harness.cli.selecting import recalls_of
 from harness.contracts import UserError
@@ -28,9 +29,15 @@ _FIGURES = ("recall", "old QPS", "new QPS", "ratio", "verdict")
 def compare(
     a: Annotated[
         str,
-        typer.Argument(help="The old side: a results folder, a git commit, an algorithm or label."),
+        typer.Argument(
+            help="The old side: a results folder, a git commit, an algorithm or label.",
+            autocompletion=completion.algorithms,
+        ),
     ],
-    b: Annotated[str, typer.Argument(help="The new side, likewise.")],
+    b: Annotated[
+        str,
+        typer.Argument(help="The new side, likewise.", autocompletion=completion.algorithms),
+    ],
     recall: Annotated[
         list[float] | None, typer.Option("--recall", help="Recall to compare at; may be repeated.")
     ] = None,

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli import completion
 from harness.cli.data_progress import shown_progress
 from harness.cli.options import Plugins
 from harness.cli.states import dataset_state
@@ -60,7 +61,12 @@ _WIDTH_OF_FILES = 160  # where no terminal says how wide it is
 app = typer.Typer(no_args_is_help=True, help="List, fetch, check and look at datasets.")
 
 DatasetName = Annotated[
-    str, typer.Argument(metavar="DATASET", help="A registry name, or the path of an HDF5 file.")
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="A registry name, or the path of an HDF5 file.",
+        autocompletion=completion.datasets,
+    ),
 ]
 MetricName = Annotated[
     str | None,

@@ -34,7 +34,6 @@ _PATIENCE_SECONDS = 2.0
 app = typer.Typer(
     help="A benchmark harness for approximate nearest neighbour search.",
     no_args_is_help=True,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -98,7 +97,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        app(with_plugins_spelled_out(sys.argv[1:]))
+        app(with_plugins_spelled_out(sys.argv[1:]), prog_name="annharness")
     except UserError as error:
         print(f"error: {error.describe()}", file=sys.stderr)
         sys.exit(_USER_ERROR)

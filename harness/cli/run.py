@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from harness.cli import completion
 from harness.cli.data import open_named, require_dataset
 from harness.cli.doctor import warning_line
 from harness.cli.dry_run import print_dry_run
@@ -40,11 +41,19 @@ _RETRIABLE = ("failed", *FAILURES)
 def run(
     suite: Annotated[
         str | None,
-        typer.Argument(help="Name of a suite, or path of a suite file. Without: -d and -a."),
+        typer.Argument(
+            help="Name of a suite, or path of a suite file. Without: -d and -a.",
+            autocompletion=completion.suites,
+        ),
     ] = None,
     dataset: Annotated[
         list[str] | None,
-        typer.Option("-d", "--dataset", help="Run on this dataset instead (a name or a path)."),
+        typer.Option(
+            "-d",
+            "--dataset",
+            help="Run on this dataset instead (a name or a path).",
+            autocompletion=completion.datasets,
+        ),
     ] = None,
     algorithm: Annotated[
         list[str] | None,
@@ -53,6 +62,7 @@ def run(
             "--algorithm",
             help="Run only this algorithm of the suite; without a suite, this one with the "
             "parameters of its entry.",
+            autocompletion=completion.algorithms,
         ),
     ] = None,
     builds: Annotated[int | None, typer.Option("--builds", help="Instead of the suite's.")] = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 Suite = Annotated[
     str | None,
-    typer.Argument(help="Name of a suite, or path of a suite file. Default: all results."),
+    typer.Argument(
+        help="Name of a suite, or path of a suite file. Default: all results.",
+        autocompletion=completion.suites,
+    ),
 ]
 Stale = Annotated[
     bool, typer.Option("--stale", help="Keep points of which a newer version is stored.")
@@ -27,11 +31,21 @@ Stale = Annotated[
 
 Datasets = Annotated[
     list[str] | None,
-    typer.Option("-d", "--dataset", help="Only this dataset (a name or a path); repeatable."),
+    typer.Option(
+        "-d",
+        "--dataset",
+        help="Only this dataset (a name or a path); repeatable.",
+        autocompletion=completion.datasets,
+    ),
 ]
 Algorithms = Annotated[
     list[str] | None,
-    typer.Option("-a", "--algorithm", help="Only this algorithm or label; repeatable."),
+    typer.Option(
+        "-a",
+        "--algorithm",
+        help="Only this algorithm or label; repeatable.",
+        autocompletion=completion.algorithms,
+    ),
 ]
 MaxBytes = Annotated[
     float | None,

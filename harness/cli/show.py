@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli import completion
 from harness.cli.data import entry_facts
 from harness.cli.options import Plugins
 from harness.cli.states import algorithm_state, dataset_state
@@ -33,9 +34,20 @@ FactLines = list[tuple[str, str]]
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="An algorithm, a dataset or a suite.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="An algorithm, a dataset or a suite.", autocompletion=completion.every_name
+        ),
+    ],
     dataset: Annotated[
-        str, typer.Option("-d", "--dataset", help="Whose size and metric the grids are shown for.")
+        str,
+        typer.Option(
+            "-d",
+            "--dataset",
+            help="Whose size and metric the grids are shown for.",
+            autocompletion=completion.datasets,
+        ),
     ] = _BUNDLED,
     k: Annotated[int, typer.Option("--k", min=1, help="For which the grids are shown.")] = 10,
     plugins: Plugins = None,

@@ -14,7 +14,8 @@ HEAD = """# Gallery
 
 Every figure type, drawn from the results of `annharness run demo` on the bundled GloVe sample;
 `make gallery` draws them anew. Each can be had as PNG, SVG or PDF and in three sizes
-(`--style screen|paper|slide`). An algorithm has one colour and one marker in all of them.
+(`--style screen|paper|slide`). A curve has one colour, marker and dash in
+all of them, and curves that appear together have different ones.
 """
 CAPTIONS = {
     "qps-recall": "Queries per second against recall, log scale, with the Pareto frontier of each "
@@ -38,7 +39,7 @@ CAPTIONS = {
 
 def gallery(results: Path) -> str:
     """Draw the pictures and return the page."""
-    table = harness.load_results(results)
+    table = harness.load_results(results, overhead=True)
     table = table[table["dataset"] == "glove-50-10k"]
     sections = [_section(name, table[table["k"] == _k(name)]) for name in MAKERS]
     return HEAD + "".join(sections)

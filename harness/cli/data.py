@@ -23,14 +23,20 @@ from harness.contracts import METRICS, UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit
 from harness.contracts.paths import user_path
 from harness.data.adding import OwnData, add_entry
-from harness.data.cached import CachedDataset
+from harness.data.cached import CachedDataset, open_cached
 from harness.data.cleaning import Kind, cached_items, remove
 from harness.data.converting import convert
 from harness.data.difficulty import difficulty_of
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
 from harness.data.layout import METRIC_OF_DISTANCE
-from harness.data.loading import cached_path, open_definition, open_file
+from harness.data.loading import (
+    cached_path,
+    is_name_of_file,
+    open_definition,
+    open_file,
+    path_by_name,
+)
 from harness.data.progress import Progress
 from harness.data.rows import fingerprint
 from harness.data.showing import Neighbours, neighbours_of
@@ -71,19 +77,27 @@ MetricName = Annotated[
 def open_named(
     name: str, plugins: list[Path] | None, progress: Progress | None = None
 ) -> CachedDataset:
-    """Open a dataset by registry name or by path."""
+    """Open a dataset by registry name, by path, or by the name that a file got in results."""
     registry = load_registry(plugins or ())
     require_dataset(name, registry.datasets, "DATASET")
     if looks_like_path(name):
         return open_file(Path(name))
+    if name not in registry.datasets and (cached := path_by_name(name)) is not None:
+        return open_cached(cached)
     return open_definition(registry.dataset(name), progress=progress)
 
 
 def require_dataset(name: str, known: Collection[str], where: str) -> None:
     """Raise a `UserError` with the nearest names and files, unless a dataset is called so."""
     path = user_path(name)
-    if name in known or path.is_file():
+    if name in known or path.is_file() or path_by_name(name) is not None:
         return
+    if is_name_of_file(name):
+        raise UserError(
+            f"no dataset is called {name!r}: so results name a file that was given by its path",
+            where=where,
+            hint="give the path of that file, with -d",
+        )
     nearby = [
         str(path.parent / other.name)
         for ending in _FILE_ENDINGS

@@ -16,7 +16,7 @@ from harness.contracts.definitions import DatasetDefinition
 from harness.data.cached import open_cached
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import metric_of
-from harness.data.loading import cached_file, cached_path
+from harness.data.loading import cached_file, cached_path, path_by_name
 from harness.registry.registry import Registry
 from harness.registry.suites import Suite
 from harness.results.store import ResultStore
@@ -63,6 +63,8 @@ def _facts_of_named(name: str, registry: Registry) -> DatasetFacts:
     if looks_like_path(name):
         cached = cached_file(Path(name))
         return facts_of(cached) if cached is not None else _facts_of_file(Path(name))
+    if name not in registry.datasets and (opened_before := path_by_name(name)) is not None:
+        return facts_of(open_cached(opened_before))
     definition = registry.dataset(name)
     path = cached_path(definition)
     return facts_of(open_cached(path)) if path is not None else _facts_of_entry(definition)

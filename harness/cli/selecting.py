@@ -128,7 +128,7 @@ def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) 
 
     registry = load_registry(plugins or ())
     chosen = read_suite(suite, registry.algorithms) if suite else None
-    table = mark_outdated(load_results(results), *_at_hand(registry))
+    table = mark_outdated(load_results(results, overhead=True), *_at_hand(registry))
     if chosen is not None:
         return of_suite(table, chosen, registry)
     if table.empty:

@@ -82,6 +82,20 @@ def open_file(path: Path, metric: Metric | None = None) -> CachedDataset:
     return open_cached(target)
 
 
+def path_by_name(name: str) -> Path | None:
+    """Return the cached form of a file that was opened by its path here, by the name it got then.
+
+    So results and commands can speak of it without its path, which may name a person.
+    """
+    path = cache_subfolder("files") / f"{name}.hdf5"
+    return path if is_name_of_file(name) and path.is_file() else None
+
+
+def is_name_of_file(name: str) -> bool:
+    """Whether a name is such as `open_file` gives: a file's stem and digits of its fingerprint."""
+    return re.fullmatch(r"[a-z0-9.-]+-[0-9a-f]{8}", name) is not None
+
+
 def cached_path(definition: DatasetDefinition) -> Path | None:
     """Return the file of an entry that is cached already and up to date, else None."""
     path = cache_subfolder("datasets") / f"{definition.name}.hdf5"

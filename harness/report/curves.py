@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from harness.measures.at_recall import Curve, qps_at_recall
 from harness.measures.frontier import pareto_frontier
-from harness.report.looks import Look, variant
-from harness.report.points import known, rows_of
+from harness.report.looks import COLOURS, Look, looks
+from harness.report.points import Scene, known
 from harness.report.quantities import Quantity
+from harness.report.recommendations import recommendations
 
+_USUALLY_SHOWN = 8
 _LEVELS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -33,11 +34,8 @@ class CurvePoints:
 def curves_of(
     points: pd.DataFrame, x: Quantity, y: Quantity, looks: Mapping[str, Look]
 ) -> list[CurvePoints]:
-    """Return the curves of finished points, in the order of their names.
-
-    Labels of one algorithm share its colour and marker and differ by dash.
-    """
-    curves, seen = [], Counter[str]()
+    """Return the curves of finished points, in the order of their names."""
+    curves = []
     usable = known(points, x.column, y.column)
     for key, rows in usable.groupby(["algorithm", "curve"], sort=True):
         algorithm, name = map(str, cast(tuple[str, str], key))
@@ -47,9 +45,7 @@ def curves_of(
             more_x_is_better=x.more_is_better,
             more_y_is_better=y.more_is_better,
         )
-        look = variant(looks[algorithm], seen[algorithm])
-        seen[algorithm] += 1
-        curves.append(CurvePoints(name, algorithm, look, rows, rows.iloc[chosen]))
+        curves.append(CurvePoints(name, algorithm, looks[name], rows, rows.iloc[chosen]))
     return curves
 
 
@@ -67,14 +63,37 @@ def whole(curve: CurvePoints, x: Quantity) -> CurvePoints:
     return replace(curve, points=ordered, frontier=ordered)
 
 
-def distinct_looks(
-    rows: pd.DataFrame, looks: Mapping[str, Look]
-) -> Iterator[tuple[dict[str, Any], Look]]:
-    """Yield rows by name with their looks; labels of one algorithm differ by dash."""
-    seen = Counter[str]()
-    for row in rows_of(rows.sort_values(["algorithm", "curve"], kind="stable")):
-        yield row, variant(looks[row["algorithm"]], seen[row["algorithm"]])
-        seen[row["algorithm"]] += 1
+def looks_of(found: Sequence[Scene]) -> dict[str, Look]:
+    """Return the look of every curve of some scenes: those shown together have other colours."""
+    names = {
+        str(name)
+        for scene in found
+        for part in (scene.points, scene.ceiling, scene.failures)
+        for name in part["curve"]
+    }
+    return looks(names, [shown_first(scene) for scene in found])
+
+
+def shown_first(scene: Scene) -> list[str]:
+    """Return the curves of a scene that a chart shows by itself, most worth showing first.
+
+    Those of `leaders`, as many as there are colours, then those that come close, up to eight.
+    """
+    relevant, leading = by_relevance(scene.points), leaders(scene)
+    ordered = sorted(relevant, key=lambda name: name not in leading)  # stable
+    return ordered[: max(_USUALLY_SHOWN, min(len(leading), len(COLOURS)))]
+
+
+def leaders(scene: Scene) -> set[str]:
+    """Return the curves that are the fastest at any of several levels of recall, or may be.
+
+    That is, equal to the fastest within 5 %, or undecided against it.
+    """
+    return {
+        name
+        for one in recommendations(scene, _LEVELS)
+        for name in (str(one.row["curve"]), *(name for name, _ in (*one.equal, *one.undecided)))
+    }
 
 
 def by_relevance(points: pd.DataFrame) -> list[str]:

@@ -19,6 +19,7 @@ from harness.report.intervals import mark, notes
 from harness.report.points import Scene, prepare, rows_of, scenes
 from harness.report.quantities import human
 from harness.report.recommendations import LEVELS, Recommendation, recommendations
+from harness.report.sizes import size_notes, size_text
 
 RECALL_KS = (1, 5, 10, 20, 50, 100)
 
@@ -30,7 +31,7 @@ _AFTER = [
     *("recall@10_low", "recall@10_high", "qps", "qps_low", "qps_high"),
     *("mean_ms", "p50_ms", "p95_ms", "p99_ms", "p999_ms"),
     *("build_seconds", "index_bytes", "bytes_per_vector", "peak_rss_bytes"),
-    *("machine", "commits", "versions"),
+    *("machine", "commits", "versions", "size_scope"),
 ]
 _MORE = (
     *("metric", "n", "d", "nq", "key", "qps_scope", "measured_qps", "block_ids"),
@@ -110,6 +111,7 @@ _RECOMMENDATIONS = (
     *("dataset", "k", "mode", "threads", "machine", "level", "algorithm", "label", "parameters"),
     *("recall", "recall_low", "recall_high", "qps", "qps_low", "qps_high", "bytes_per_vector"),
     *("build_seconds", "equal_within_5_percent", "undecided", "reached", "qps_scope", "qps_report"),
+    "size_scope",
 )
 
 
@@ -124,7 +126,7 @@ def _recommendation(scene: Scene, one: Recommendation) -> dict[str, Any]:
         "bytes_per_vector": row["bytes_per_vector"], "build_seconds": row["build_seconds"],
         "equal_within_5_percent": ", ".join(one.equal_names), "undecided": one.undecided_text,
         "reached": "with confidence" if one.reached else NOT_REACHED,
-        "qps_scope": row["qps_scope"], "qps_report": one.report,
+        "qps_scope": row["qps_scope"], "qps_report": one.report, "size_scope": row["size_scope"],
     }  # fmt: skip
 
 
@@ -157,7 +159,7 @@ def json_text(table: pd.DataFrame) -> str:
 
 def markdown_text(table: pd.DataFrame) -> str:
     """Return the points as a Markdown table for people, figures with their intervals."""
-    below = notes(table.get("qps_scope", []))
+    below = notes(table.get("qps_scope", [])) + size_notes(table.get("size_scope", []))
     return markdown_table(*_for_people(table)) + "".join(f"\n{note}\n" for note in below)
 
 
@@ -233,7 +235,13 @@ def _write_queries(table: pd.DataFrame, path: Path) -> None:
 def _for_people(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     headings = ["dataset", "k", "algorithm", "parameters", "recall@k", "QPS", "p99", "build"]
     headings += ["bytes/vector", "status"]
-    return headings, [_row_for_people(row) for row in rows_of(prepare(table, stale=True))]
+    return headings, [_row_for_people(row) for row in rows_of(prepare(_answers(table), stale=True))]
+
+
+def _answers(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without the harness's own overhead (`no-op`), unless there is nothing else."""
+    answers = table[table["in_answers"].astype(bool)]
+    return table if answers.empty else answers
 
 
 def _row_for_people(row: Mapping[str, Any]) -> list[str]:
@@ -242,7 +250,7 @@ def _row_for_people(row: Mapping[str, Any]) -> list[str]:
     return [
         str(row["dataset"]), str(row["k"]), str(row["curve"]), str(row["words"]),
         recall, speed, human(row["p99_ms"], "ms"), human(row["build_seconds"], "s"),
-        human(row["bytes_per_vector"]), str(row["status"]),
+        size_text(row), str(row["status"]),
     ]  # fmt: skip
 
 

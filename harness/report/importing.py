@@ -109,6 +109,7 @@ def _build_facts(facts: dict[str, Any]) -> dict[str, Any]:
         "prepare_seconds": float("nan"),
         "index_bytes": 1024.0 * float(facts.get("index_size", np.nan)),
         "measured_index_bytes": float("nan"),
+        "index_bytes_are_measured": True,
         "repeats_asked": 1,
         "warnings": [_SOURCE],
     }

@@ -1,14 +1,16 @@
-"""One colour, marker and dash for each algorithm, the same in every figure and page.
+"""One colour, marker and dash for each curve, the same in every figure and page of a table.
 
-The colours are Okabe and Ito's palette (2008, made to be told apart by colour-blind readers), its
-yellow darkened to be seen on white. Known names have fixed looks; any other gets one from a hash of
-its name, moved on where two names of one table would share it.
+Six of the colours are Okabe and Ito's (2008, made to be told apart by colour-blind readers). The
+other six were searched for: as far as can be from these, from each other and from grey, to normal
+and to simulated colour-blind eyes (Machado, Oliveira and Fernandes 2009), and visible on white and
+on a dark page. Markers and dashes tell apart what colours do not.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 
@@ -41,75 +43,94 @@ class Look(NamedTuple):
         }.get(self.marker, 1.0)
 
 
-_BLUE, _RED, _GREEN, _PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
-_ORANGE, _SKY, _OLIVE, _BLACK = "#e69f00", "#56b4e9", "#8a8500", "#000000"
+COLOURS = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
+    "#1e5a00", "#a5004b", "#d200d2", "#780fb4", "#8769ff", "#000fff",
+)  # fmt: skip
 GREY = "#9a9a9a"
 
-_MARKERS = {
+_SYMBOLS = {
     "o": "circle",
     "s": "square",
     "^": "triangle-up",
     "D": "diamond",
     "v": "triangle-down",
-    "P": "cross",
     "X": "x",
-    "*": "star",
+    "P": "cross",
     "p": "pentagon",
-    "h": "hexagon",
     "<": "triangle-left",
+    "h": "hexagon",
     ">": "triangle-right",
     "d": "diamond-tall",
 }
-_COLOURS = (_ORANGE, _SKY, _OLIVE, _PURPLE, _GREEN, _BLUE, _RED)
+_MARKERS = tuple(_SYMBOLS)
 _DASHES = ("solid", "dash", "dot", "dashdot")
-
-_FAMILIES = {
-    _BLUE: {"pq": "o", "nanopq": "s", "faiss-ivf-pq-fs": "^", "faiss-nsg": "D", "vsag": "v",
-            "rabitq-ivf": "P"},
-    _RED: {"anisotropic-pq": "s", "annoy": "v", "faiss-sq": "D", "ngt": "^", "qdrant-local": "o",
-           "scann-tree": "p"},
-    _GREEN: {"faiss-pq": "^", "usearch": "o", "faiss-lsq": "s", "rabitq-hnsw": "D", "chroma": "v",
-             "sklearn-kd-tree": "P"},
-    _PURPLE: {"scann": "D", "scann-soar": "s", "scann-style-pq": "o", "pynndescent": "^",
-              "lancedb": "v", "faiss-rabitq": "P"},
-    _ORANGE: {"hnswlib": "v", "faiss-opq": "o", "svs": "s", "ngt-onng": "D", "milvus-lite": "^"},
-    _SKY: {"faiss-hnsw": "P", "faiss-rq": "o", "faiss": "s", "rabitq-symqg": "^",
-           "sqlite-vec": "v"},
-    _OLIVE: {"faiss-ivf": "X", "faiss-ivf-pq": "p", "faiss-pq-fs": "o",
-             "notebook-anisotropic-pq": "s", "sklearn-ball-tree": "D"},
-    _BLACK: {"exact": "*"},
-    GREY: {"no-op": "o"},
-}  # fmt: skip
-_KNOWN = {
-    name: (colour, marker)
-    for colour, markers in _FAMILIES.items()
-    for name, marker in markers.items()
+_FIXED = {
+    "exact": Look("#000000", "*", "star", "solid"),
+    "no-op": Look(GREY, "o", "circle", "solid"),
 }
+# The places among the colours that names wish for, and which of them chooses first.
+_WISHES = {
+    name: (place, turn)
+    for place, names in enumerate(
+        (
+            ("pq", "faiss-ivf"),
+            ("anisotropic-pq", "faiss-hnsw"),
+            ("faiss-pq", "annoy"),
+            ("scann-tree", "scann", "nanopq"),
+            ("hnswlib", "faiss-opq"),
+            ("rabitq-symqg", "scann-style-pq"),
+            ("faiss-ivf-pq-fs", "faiss-pq-fs"),
+            ("scann-soar", "pynndescent"),
+            ("usearch", "faiss-rq"),
+            ("svs", "vsag"),
+            ("ngt", "faiss-sq"),
+            ("rabitq-ivf", "notebook-anisotropic-pq"),
+        )
+    )
+    for turn, name in enumerate(names)
+}
+_LAST = max(turn for _, turn in _WISHES.values()) + 1
 
 
-def looks(algorithms: Iterable[str]) -> dict[str, Look]:
-    """Return the look of each algorithm. Give all names of a table at once, for every figure."""
-    chosen: dict[str, Look] = {}
-    taken: set[tuple[str, str]] = set(_KNOWN.values())
-    for name in sorted(set(algorithms)):
-        colour, marker = _KNOWN[name] if name in _KNOWN else _free_slot(name, taken)
-        taken.add((colour, marker))
-        chosen[name] = Look(colour, marker, _MARKERS[marker], "solid")
-    return chosen
+def looks(names: Iterable[str], together: Iterable[Sequence[str]] = ()) -> dict[str, Look]:
+    """Return the look of each curve. Give all names of a table at once, for every figure.
+
+    Parameters
+    ----------
+    names
+        Names of curves. Known names get the colours they wish for, others one by a hash of their
+        name, so that they keep it from table to table where it is free.
+    together
+        Groups of names that appear in one figure. Curves of one group have different colours, as
+        long as they are no more than there are; no two of all have the same colour and marker.
+    """
+    rivals: dict[str, set[str]] = {name: set() for name in names}
+    for group in together:
+        for name in group:
+            rivals[name] |= set(group) - {name}
+    chosen: dict[str, int] = {}
+    users: Counter[int] = Counter()
+    found = {name: look for name, look in _FIXED.items() if name in rivals}
+    wishes = {name: _WISHES.get(name, (_hashed(name), _LAST)) for name in rivals.keys() - found}
+    for name in sorted(wishes, key=lambda name: (wishes[name][1], name)):
+        near = Counter(chosen[other] for other in rivals[name] if other in chosen)
+        start = wishes[name][0]
+        order = [(start + step) % len(COLOURS) for step in range(len(COLOURS))]
+        place = min(order, key=lambda place: (near[place], users[place]))
+        chosen[name] = place
+        found[name] = _look(place, users[place])
+        users[place] += 1
+    return found
 
 
-def variant(look: Look, number: int) -> Look:
-    """Return the look of the number-th variant of an algorithm: its colour, another dash."""
-    return look._replace(dash=_DASHES[number % len(_DASHES)])
+def _look(place: int, user: int) -> Look:
+    """The look of a colour's first, second, ... user: another marker and dash for each."""
+    marker = _MARKERS[(place + user) % len(_MARKERS)]
+    dash = _DASHES[(max(place - 5, 0) + user) % len(_DASHES)]
+    return Look(COLOURS[place], marker, _SYMBOLS[marker], dash)
 
 
-def _free_slot(name: str, taken: set[tuple[str, str]]) -> tuple[str, str]:
-    """The first free pair from the name's own place on: the same in nearly every table."""
-    slots = [
-        (_COLOURS[(row + column) % len(_COLOURS)], marker)
-        for row, marker in enumerate(_MARKERS)
-        for column in range(len(_COLOURS))
-    ]
-    start = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % len(slots)
-    ordered = slots[start:] + slots[:start]
-    return next((slot for slot in ordered if slot not in taken), ordered[0])
+def _hashed(name: str) -> int:
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:4]) % len(COLOURS)

@@ -90,6 +90,8 @@ def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
     prepared["words"] = [_words(row, "build", "search") for row in rows]
     prepared["build_words"] = [_words(row, "build") for row in rows]
     prepared["bits_per_vector"] = 8 * pd.to_numeric(_column(prepared, "bytes_per_vector"))
+    for name in ("qps_scope", "size_scope"):  # not there where every point failed
+        prepared[name] = _column(prepared, name)
     prepared["distortion"] = [_distortion(row.get("diagnostics")) for row in rows]
     return prepared
 

@@ -8,6 +8,7 @@ from typing import Literal
 from harness.contracts import UserError
 
 Scale = Literal["linear", "log", "error"]
+Unit = Literal["", "s", "ms", "B", "bit", "/s"]
 SCALES: tuple[Scale, ...] = ("linear", "log", "error")
 
 
@@ -24,13 +25,18 @@ class Quantity:
     title: str
     more_is_better: bool
     scale: Scale
-    unit: Literal["", "s", "ms", "B", "bit", "/s"] = ""
+    unit: Unit = ""
     short: str = ""
 
     @property
     def brief(self) -> str:
         """The title in fewer words, for headlines and narrow places."""
         return self.short or self.title
+
+    @property
+    def is_size(self) -> bool:
+        """Whether it is the size of an index, which may have been measured only."""
+        return self.column in ("index_bytes", "bytes_per_vector", "bits_per_vector")
 
 
 _LATENCIES = (

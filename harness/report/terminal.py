@@ -22,6 +22,7 @@ from harness.report.recommendations import (
     pareto_points,
     recommendations,
 )
+from harness.report.sizes import size_notes, size_text
 
 _MOST_ROWS = 24
 _MOST_RIVALS = 6
@@ -127,7 +128,7 @@ def print_recommendations(
         console.print()
         scopes = [one.row["qps_scope"] for one in found.values()]
         scopes += [ratio.scope for one in found.values() for _, ratio in one.equal]
-        for note in notes(scopes):
+        for note in notes(scopes) + size_notes(one.row["size_scope"] for one in found.values()):
             console.print(f"[dim]{note}[/]")
         reached = reached or any(one.reached for one in found.values())
     return reached
@@ -136,7 +137,7 @@ def print_recommendations(
 def _block_facts(one: Recommendation) -> list[str]:
     """A fact a line, with what the recommendation costs."""
     lead, *rivals = _facts(one)
-    cost = f"{human(one.row['bytes_per_vector'])} bytes per vector"
+    cost = f"{size_text(one.row)} bytes per vector"
     warnings = [f"warning: {escape(text)}" for text in one.row["warnings"]]
     return [lead, f"{cost}, built in {human(one.row['build_seconds'], 's')}", *rivals, *warnings]
 
@@ -185,13 +186,13 @@ def _cells(row: Mapping[str, Any], *, wide: bool) -> list[str]:
         escape(str(row["words"])),
         f"{row['held_out_recall']:.3f} ±{half:.3f}",
         f"{qps} {spread}{mark(row['qps_scope'])}".strip(),
-        human(row["bytes_per_vector"]),
+        size_text(row),
         *more,
     ]
 
 
 def _notes(points: pd.DataFrame, shown: int) -> list[str]:
     """What the marks of the table mean, and what it lacks."""
-    found = notes(points["qps_scope"])
+    found = notes(points["qps_scope"]) + size_notes(points["size_scope"])
     found += [_NEAR] if points["near_ceiling"].any() else []
     return found + ([f"{len(points) - shown} more are not shown"] if len(points) > shown else [])

@@ -16,6 +16,7 @@ from harness.measures.latency import latency
 from harness.measures.qps_interval import qps_interval
 from harness.measures.recall import first_recall_matrix, recall_matrix
 from harness.measures.recall_intervals import recall_bounds
+from harness.measures.sizes import size_scope
 from harness.measures.speed import typical_times
 from harness.measures.splitting import split_queries
 from harness.results.ceiling import mark_near_ceiling
@@ -46,7 +47,12 @@ _EMPTY_COLUMNS = (
 
 
 def load_results(
-    path: Path | str, *, stale: bool = True, per_query: bool = False, commit: str | None = None
+    path: Path | str,
+    *,
+    stale: bool = True,
+    per_query: bool = False,
+    commit: str | None = None,
+    overhead: bool = False,
 ) -> pd.DataFrame:
     """Return all points below a results folder as a table, one row per point.
 
@@ -62,6 +68,9 @@ def load_results(
     commit
         Keep what was measured at this git commit, or one that begins so: points with those of
         their builds alone. What is stale is judged among them.
+    overhead
+        Whether to keep the points of `no-op`, which measure the harness's own overhead and find
+        nothing. The column `ceiling_qps` tells their speed in any case.
 
     Raises
     ------
@@ -79,7 +88,10 @@ def load_results(
     if commit is not None:
         found = of_commit(found, commit)
     table = table_of(store, found, per_query=per_query)
-    return table if stale or table.empty else table[~table["stale"]].reset_index(drop=True)
+    if table.empty:
+        return table
+    wanted = (table["in_answers"] | overhead) & (~table["stale"] | stale)
+    return table[wanted].reset_index(drop=True)
 
 
 def mark_outdated(
@@ -316,13 +328,18 @@ def _size_columns(point: StoredPoint) -> Row:
     seconds = np.array([fact["build_seconds"] for fact in facts])
     interval = log_t_interval(seconds)
     index_bytes = float(np.median([fact["index_bytes"] for fact in facts]))
+    header = point.header
+    measured = any(fact.get("index_bytes_are_measured", False) for fact in facts)
+    scope = size_scope(index_bytes, header.n, header.d, measured=measured)
+    index_bytes = float("nan") if scope == "unknown" else index_bytes
     return {
         "build_seconds": float(np.median(seconds)),
         "build_seconds_low": interval.low,
         "build_seconds_high": interval.high,
         "prepare_seconds": float(np.median([fact["prepare_seconds"] for fact in facts])),
         "index_bytes": index_bytes,
-        "bytes_per_vector": index_bytes / point.header.n,
+        "bytes_per_vector": index_bytes / header.n,
+        "size_scope": scope,
         "measured_index_bytes": float(np.median([fact["measured_index_bytes"] for fact in facts])),
         "peak_rss_bytes": float(np.max([fact.get("peak_bytes", np.nan) for fact in facts])),
         "seeds": tuple(fact.get("seed") for fact in facts),

@@ -30,7 +30,7 @@ def test_a_run_without_a_suite_and_what_a_dry_run_says_afterwards(tmp_path, smal
     run = ("run", "-d", "small.hdf5", "-a", "exact", "--k", 5, "--builds", 1, "--repeats", 1)
     done = command(*run, "--precision", "off")
     assert done.returncode == 0, done.stderr
-    frame = harness.load_results(tmp_path / "results")
+    frame = harness.load_results(tmp_path / "results", overhead=True)
     assert set(frame["label"]) == {"exact", "no-op"}
     assert set(frame["k"]) == {5}
     assert set(frame["builds"]) == {1}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -9,7 +11,7 @@ from typer.testing import CliRunner
 from harness.cli.main import app
 from harness.cli.sides import sides_of
 from harness.contracts import UserError
-from harness.data.loading import open_definition
+from harness.data.loading import open_definition, open_file
 from harness.registry import load_registry
 from harness.report.recommendations import optimism_text
 from harness.results.identity import Machine
@@ -53,6 +55,20 @@ def test_mistyped_datasets_get_the_nearest_names_or_files(small_hdf5):
         message = refused(*verb, "smal.hdf5")
         assert "did you mean 'small.hdf5'" in message
     assert "where:    -d" in refused("run", "demo", "-d", "smal.hdf5")
+
+
+def test_the_name_that_a_file_has_in_results_stands_for_it(home, small_hdf5):
+    """The site's "copy command" names the dataset as the results do; it was refused."""
+    name = open_file(small_hdf5).name
+    point = {"k": 5, "datasets": [name], "algorithms": {"exact": {"build": {}, "search": {}}}}
+    (home / "point.yml").write_text(json.dumps(point))
+    done = CliRunner().invoke(app, ["run", "point.yml", "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert name in done.output
+    elsewhere = name[:-8] + "0" * 8
+    message = refused("run", "point.yml", "-d", elsewhere)
+    assert "a file that was given by its path" in message
+    assert "give the path of that file, with -d" in message
 
 
 def test_mistyped_sides_get_the_nearest_folders(home):

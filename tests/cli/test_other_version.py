@@ -56,7 +56,7 @@ def test_it_runs_with_a_warning_that_is_stored_and_shown(plugins, small_hdf5, co
     assert "warning: old-scan: numpy" in done.stderr
     assert "1 marked by a warning" in done.stdout
     assert "old-scan, 1 point: numpy" in done.stdout
-    frame = harness.load_results(tmp_path / "results").set_index("algorithm")
+    frame = harness.load_results(tmp_path / "results", overhead=True).set_index("algorithm")
     assert frame.loc["old-scan", "status"] == "ok"
     (warning,) = frame.loc["old-scan", "warnings"]
     assert "is installed, numpy==1.0 was tested" in warning

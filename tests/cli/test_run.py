@@ -88,7 +88,7 @@ def test_more_builds_and_repeats_run_only_what_is_missing(suite, tmp_path, comma
     suite.write_text(SUITE.replace("builds: 2", "builds: 3").replace("repeats: 2", "repeats: 40"))
     more = command("run", suite, "-a", "exact")
     assert "6 builds to run" in more.stderr
-    frame = harness.load_results(tmp_path / "results")
+    frame = harness.load_results(tmp_path / "results", overhead=True)
     assert set(frame["builds"]) == {3}
     assert (frame["repeats"] >= 40).all()
     assert "0 builds to run" in command("run", suite, "-a", "exact").stderr
@@ -101,7 +101,7 @@ def test_batches_and_parallel_clients(suite, tmp_path, command, mode):
     suite.write_text(SUITE + more)
     done = command("run", suite)
     assert done.returncode == 0, done.stdout
-    frame = harness.load_results(tmp_path / "results")
+    frame = harness.load_results(tmp_path / "results", overhead=True)
     exact = frame[frame["algorithm"] == "exact"]
     assert exact["recall_curve"].map(lambda curve: curve.min() == 1).all()
     assert (exact["qps"] > 0).all()
@@ -123,7 +123,7 @@ def test_a_result_file_is_one_that_ann_benchmarks_can_read(suite, tmp_path, comm
         assert [queries for _, queries in shapes] == [20, 20]
         assert min(passes for passes, _ in shapes) >= 2
         file.create_group("metrics")  # ann-benchmarks keeps its own figures there
-    assert len(harness.load_results(tmp_path / "results")) == 10
+    assert len(harness.load_results(tmp_path / "results", overhead=True)) == 10
 
 
 @pytest.mark.parametrize("distance", ["angular", "euclidean"])
@@ -132,7 +132,7 @@ def test_a_dataset_by_path_with_either_metric(tmp_path, command, write_small_hdf
     (tmp_path / "s.yml").write_text(SUITE.replace("small.hdf5", str(tmp_path / "mine.hdf5")))
     done = command("run", "s.yml", "-a", "exact")
     assert done.returncode == 0, done.stderr
-    frame = harness.load_results(tmp_path / "results")
+    frame = harness.load_results(tmp_path / "results", overhead=True)
     assert frame["dataset"].str.fullmatch(r"mine-[0-9a-f]{8}").all()
     exact = frame[frame["algorithm"] == "exact"]
     assert exact["recall_curve"].map(lambda curve: curve.min() == 1).all()
@@ -202,7 +202,7 @@ def test_a_refusal_from_a_registry_grid_is_recorded_and_the_rest_runs(suite, tmp
     done = command("run", suite)
     assert done.returncode == 0, done.stderr
     assert "unsupported" in done.stdout
-    frame = harness.load_results(tmp_path / "results")
+    frame = harness.load_results(tmp_path / "results", overhead=True)
     assert set(frame[frame["algorithm"] == "pq"]["status"]) == {"unsupported"}
     assert set(frame[frame["algorithm"] == "exact"]["status"]) == {"ok"}
 
@@ -213,11 +213,11 @@ def test_broken_result_files_are_named_and_skipped(suite, tmp_path, command):
     good, other = sorted(p for p in (tmp_path / "results").rglob("*.hdf5"))[:2]
     other.write_bytes(good.read_bytes()[:900])
     with pytest.warns(UserWarning, match="skipped a broken result"):
-        frame = harness.load_results(tmp_path / "results")
+        frame = harness.load_results(tmp_path / "results", overhead=True)
     assert len(frame) == 3
     again = command("run", suite, "-a", "exact")
     assert again.returncode == 0, again.stderr
-    assert len(harness.load_results(tmp_path / "results")) == 4
+    assert len(harness.load_results(tmp_path / "results", overhead=True)) == 4
 
 
 LIMITED = [
@@ -246,7 +246,7 @@ def test_a_folder_that_fills_up_keeps_what_it_has_and_says_so(suite, tmp_path, c
     assert done.returncode == 1, done.stderr
     assert "takes no more" in done.stderr
     assert "it goes on from here" in done.stderr
-    frame = harness.load_results(tmp_path / "results")
+    frame = harness.load_results(tmp_path / "results", overhead=True)
     assert (frame["status"] == "ok").all()
     assert (frame["builds"] >= 1).all()
 
@@ -292,7 +292,7 @@ def test_a_stopped_run_keeps_what_is_done_and_goes_on(suite, tmp_path, command, 
     assert kept >= 2
     done = command("run", "mine.yml")
     assert done.returncode == 0, done.stderr
-    frame = harness.load_results(tmp_path / "results")
+    frame = harness.load_results(tmp_path / "results", overhead=True)
     assert len(frame) == 12
     assert set(frame["builds"]) == {2}
     leftovers = [p for p in (tmp_path / "results").rglob("*.part") if p.is_file()]
@@ -309,7 +309,7 @@ def test_two_runs_share_the_work(suite, tmp_path, command):
     for process in both:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
-    frame = harness.load_results(tmp_path / "results")
+    frame = harness.load_results(tmp_path / "results", overhead=True)
     assert len(frame) == 12
     assert set(frame["builds"]) == {2}
     assert (frame["repeats"] >= 2).all()
@@ -338,13 +338,13 @@ def test_precision_goes_on_building_until_the_interval_is_narrow(suite, tmp_path
     suite.write_text(SUITE.replace("builds: 2", "builds: 1"))
     done = command("run", suite, "-a", "exact", "--precision", "90%")
     assert done.returncode == 0, done.stderr
-    frame = harness.load_results(tmp_path / "results")
+    frame = harness.load_results(tmp_path / "results", overhead=True)
     exact = frame[frame["algorithm"] == "exact"]
     half_width = (exact["qps_high"] - exact["qps_low"]) / (2 * exact["qps"])
     assert ((half_width <= 0.9) | (exact["builds"] == 20)).all()
     done = command("run", suite, "-a", "exact", "--precision", "0.1%")
     assert done.returncode == 0, done.stderr
-    again = harness.load_results(tmp_path / "results")
+    again = harness.load_results(tmp_path / "results", overhead=True)
     assert again[again["algorithm"] == "exact"]["builds"].max() == 20
     assert set(frame[frame["algorithm"] == "no-op"]["builds"]) == {1}
     assert command("run", suite, "--precision", "wide").returncode == 2

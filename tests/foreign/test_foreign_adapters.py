@@ -169,7 +169,10 @@ def test_they_run_as_they_stand(tmp_path, small_hdf5, command, checkout):
     assert done.returncode == 1, done.stderr
     rows = {(row["algorithm"], row["name"]): row for row in frame.to_dict("records")}
     whole = rows["theirs-brute", "share=1 | most=50"]
-    assert (whole["status"], whole["recall@5"], whole["index_bytes"] >= 0) == ("ok", 1, True)
+    assert (whole["status"], whole["recall@5"]) == ("ok", 1)
+    # The index is small: its memory may have been there before.
+    assert whole["size_scope"] in ("unknown", "measured, below the rows", "measured")
+    assert set(frame.loc[frame["algorithm"] == "exact", "size_scope"]) == {"computed"}
     assert rows["theirs-prepared", ""]["recall@5"] == 1
     assert rows["theirs-brute", "share=1 | most=3"]["recall@5"] == pytest.approx(0.6)
     assert rows["theirs-brute", "share=0.5 | most=50"]["recall@5"] < 0.9

@@ -128,7 +128,7 @@ def test_a_run_records_each_fault_and_measures_the_others(plugins, command, tmp_
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
     import harness
 
-    frame = harness.load_results(tmp_path / "results").set_index("algorithm")
+    frame = harness.load_results(tmp_path / "results", overhead=True).set_index("algorithm")
     assert dict(frame["status"].drop("no-op")) == {
         "fine": "ok",
         "old": "ok",

@@ -134,7 +134,7 @@ def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds,
         build_seconds_high=family["build"] * 1.1 * build.get("M", 25) / 25,
         index_bytes=family["bytes_per_vector"] * 10_000 * build.get("M", 25) / 25,
         bytes_per_vector=family["bytes_per_vector"] * build.get("M", 25) / 25,
-        peak_rss_bytes=3e8, metric="angular", n=10_000, d=50, nq=nq,
+        size_scope="computed", peak_rss_bytes=3e8, metric="angular", n=10_000, d=50, nq=nq,
         machine="AMD EPYC, 2 cores", name=text, key=f"{seed:08x}", path=f"results/{seed}.hdf5",
         recall_curve=curve, recall_low_curve=np.clip(curve - half, 0, 1),
         recall_high_curve=np.clip(curve + half, 0, 1), first_recall_curve=first,
@@ -157,7 +157,8 @@ def _failed(row, status, reason):
     figures = {name: np.nan for name, value in row.items() if isinstance(value, float)}
     arrays = {name: None for name, value in row.items() if isinstance(value, np.ndarray)}
     tuples = dict.fromkeys(("block_ids", "round_levels", "reference_levels"), ())
-    rest = {"diagnostics": {}, "status": status, "reason": reason, "qps_scope": None}
+    scopes = {"qps_scope": None, "size_scope": None}
+    rest = {"diagnostics": {}, "status": status, "reason": reason, **scopes}
     return {**row, **figures, **arrays, **tuples, **rest}
 
 

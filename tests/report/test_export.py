@@ -28,7 +28,7 @@ def test_csv_has_the_columns_of_the_design(table_maker):
         "dataset,algorithm,label,build,search,k,mode,threads,build_threads,builds,repeats,status,"
         "reason,stale,recall@1,recall@5,recall@10,recall1@1,recall1@5,recall1@10,recall@10_low,"
         "recall@10_high,qps,qps_low,qps_high,mean_ms,p50_ms,p95_ms,p99_ms,p999_ms,build_seconds,"
-        "index_bytes,bytes_per_vector,peak_rss_bytes,machine,commits,versions"
+        "index_bytes,bytes_per_vector,peak_rss_bytes,machine,commits,versions,size_scope"
     )
     assert "recall@100,recall1@1," in csv_text(table_maker(k=100)).splitlines()[0]
 
@@ -99,12 +99,22 @@ def test_markdown_and_latex_hold_every_row_and_no_commands(table, tmp_path):
     for ending in (".md", ".tex"):
         export(nasty, tmp_path / f"t{ending}")
     markdown = (tmp_path / "t.md").read_text().splitlines()
-    assert len(markdown) == len(table) + 2
+    answers = table["in_answers"].sum()
+    assert len(markdown) == answers + 2
     assert "<script>" not in "".join(markdown)
     assert len({line.replace("\\|", "").count("|") for line in markdown}) == 1
     tex = (tmp_path / "t.tex").read_text()
     assert "\\input" not in tex
-    assert tex.count("\\\\\n") == len(table) + 1
+    assert tex.count("\\\\\n") == answers + 1
+
+
+def test_tables_for_people_are_without_the_overhead_of_the_harness(table, tmp_path):
+    overhead = table[~table["in_answers"]]
+    for ending in (".md", ".tex"):
+        export(table, tmp_path / f"t{ending}")
+        assert "no-op" not in (tmp_path / f"t{ending}").read_text()
+        export(overhead, tmp_path / f"n{ending}")
+        assert "no-op" in (tmp_path / f"n{ending}").read_text()
 
 
 def test_latex_escapes_every_special_character():

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.report.looks import looks
+from harness.report.curves import looks_of
 from harness.report.plots.saving import quiet_fonts
 from harness.report.plots.style import settings
 from harness.report.plots.writing import MAKERS
@@ -32,7 +32,7 @@ def drawn(table, name):
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(settings("screen"))
-        figure = MAKERS[name](scene, looks(table["algorithm"]))
+        figure = MAKERS[name](scene, looks_of([scene]))
         stream = io.BytesIO()
         with quiet_fonts():
             figure.savefig(stream, dpi=60, metadata={"Software": None})

@@ -11,12 +11,14 @@ import pytest
 from matplotlib.collections import LineCollection
 
 from harness.contracts import UserError
+from harness.report.curves import looks_of
 from harness.report.looks import looks
-from harness.report.plots.style import settings
+from harness.report.plots.style import FAINT, settings
 from harness.report.plots.tradeoff import Choices, tradeoff
 from harness.report.plots.writing import MAKERS, figures, makers, write_plots
 from harness.report.points import prepare, scenes
 from harness.report.quantities import QUANTITIES, human, quantity
+from harness.report.recommendations import recommendations
 
 NASTY = (
     '<script>alert("x")</script> ../../etc $\\frac{1}$ {0} \u202eright-to-left \U0001f600 '
@@ -45,7 +47,8 @@ def texts(figure):
 
 
 def draw(table, x="recall", y="qps", choices=None):
-    return tradeoff(only_scene(table), looks(table["algorithm"]), x, y, choices)
+    scene = only_scene(table)
+    return tradeoff(scene, looks_of([scene]), x, y, choices)
 
 
 def test_writes_png_and_svg_that_are_the_same_every_time(table, tmp_path):
@@ -152,9 +155,41 @@ def test_failures_are_told(table):
 def test_too_many_curves_are_greyed_and_said(table_maker):
     crowded = table_maker(extra=[f"other-{i}" for i in range(12)])
     figure = draw(crowded)
-    assert "8 more in grey" in texts(figure)
+    assert "In grey, nowhere among the fastest: anisotropic-pq, faiss-pq, other-0" in texts(figure)
     named = [t for t in figure.axes[0].texts if t.get_text() in set(crowded["algorithm"])]
     assert len(named) == 8
+
+
+def test_few_grey_curves_are_named_beside_them(table_maker):
+    figure = draw(table_maker(extra=[f"other-{i}" for i in range(6)]))
+    grey = {t.get_text() for t in figure.axes[0].texts if t.get_color() == FAINT}
+    assert {"other-0", "pq"} & grey
+
+
+def test_what_may_be_as_fast_as_the_fastest_is_not_grey(table_maker, respeeded, speeds_maker):
+    """Of ten curves that do not differ, two were grey: "nowhere among the fastest"."""
+    alike = respeeded(
+        table_maker(extra=[f"other-{i}" for i in range(9)]),
+        lambda row: speeds_maker(
+            3e4 * (1.1 - row["tuning_recall"]), noise=0.2, seed=int(row["key"], 16)
+        ),
+    )
+    (scene,) = scenes(prepare(alike))
+    may_be = {
+        name
+        for one in recommendations(scene)
+        for name, _ in (*one.equal, *one.undecided)
+    }  # fmt: skip
+    assert len(may_be) > 8
+    (line,) = [t for t in texts(draw(alike)).splitlines() if "In grey, nowhere" in t] or [""]
+    assert not [name for name in may_be if re.search(rf"[ ,]{name}[,.]", line)]
+
+
+def test_labels_of_one_algorithm_have_colours_of_their_own(table):
+    labelled = table[table["algorithm"] == "pq"].copy()
+    labelled["label"] = [f"pq M={build['M']}" for build in labelled["build"]]
+    (axes,) = draw(labelled).axes
+    assert len({t.get_color() for t in axes.texts if t.get_text().startswith("pq M")}) == 2
 
 
 def test_machines_are_not_drawn_together(table):
@@ -242,14 +277,6 @@ def test_nasty_names_are_text_everywhere(table, tmp_path):
         assert re.fullmatch(r"[A-Za-z0-9.\-]{1,150}\.svg", path.name)
         tags = {element.tag for element in ElementTree.parse(path).iter()}
         assert not any("script" in tag for tag in tags)
-
-
-def test_looks_are_fixed_and_differ():
-    many = ["pq", "exact", *(f"algorithm-{i}" for i in range(50))]
-    chosen = looks(many)
-    assert len({(look.colour, look.marker) for look in chosen.values()}) == len(many)
-    assert looks(["pq"])["pq"] == chosen["pq"]
-    assert looks(reversed(many)) == chosen
 
 
 @pytest.mark.parametrize("name", ["qps-recal", "nothing:recall"])

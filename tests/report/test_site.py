@@ -117,6 +117,15 @@ def test_failures_are_told_with_their_reasons(table, tmp_path):
     assert "out_of_memory" in text
 
 
+def test_data_given_by_its_path_is_told(table, tmp_path):
+    named = table.assign(dataset="vectors-0a1b2c3d")
+    write_site(pd.concat([table, named]), tmp_path)
+    pages = {name: " ".join(read(tmp_path / f"dataset-{name}.html").text) for name in
+             ("vectors-0a1b2c3d", "glove-50-10k")}  # fmt: skip
+    assert "a file given by its path" in pages["vectors-0a1b2c3d"]
+    assert "a file given by its path" not in pages["glove-50-10k"]
+
+
 def test_downloads_hold_every_point(table, tmp_path):
     write_site(table, tmp_path)
     data = tmp_path / "data" / "dataset-glove-50-10k"
@@ -159,7 +168,9 @@ def test_pages_of_different_names_differ():
 
 
 def test_all_failed_and_one_point_make_a_site(table, tmp_path):
-    write_site(table[table["status"] != "ok"], tmp_path / "failed")
+    failed = table[table["status"] != "ok"]
+    # a table of failures alone has no columns of what only finished points have
+    write_site(failed.drop(columns=["qps_scope", "size_scope"]), tmp_path / "failed")
     assert "No point reaches" in " ".join(read(tmp_path / "failed" / "index.html").text)
     write_site(table.iloc[:1], tmp_path / "one")
 

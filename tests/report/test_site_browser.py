@@ -159,6 +159,23 @@ def test_the_headline_considers_what_is_not_drawn(
     assert rows(page)[0][0] == "pq"
 
 
+def test_a_measured_size_wins_no_budget_unmarked(page, table, tmp_path):
+    """The adapter of another harness claimed 10.2 bytes per vector for rows of 200 bytes."""
+    foreign = table["algorithm"] == "faiss-pq"
+    table.loc[foreign, ["bytes_per_vector", "size_scope"]] = [10.2, "measured, below the rows"]
+    write_site(table, tmp_path)
+    page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html#?memory=11&x=bytes_per_vector")
+    headline = page.locator(".recommendation").inner_text()
+    assert "faiss-pq" in headline
+    assert "~10.2? bytes per vector, measured as growth of memory and less than" in headline
+    assert {row[8] for row in rows(page) if row[0] == "faiss-pq"} == {"~10.2?"}
+    assert "not computed" in page.locator(".count").inner_text()
+    page.wait_for_selector(".chart .scatterlayer .trace")
+    symbols = page.evaluate("document.querySelector('.chart').data.map((t) => t.marker.symbol)")
+    hollow = {str(symbol).endswith("-open") for found in symbols for symbol in found}
+    assert hollow == {True, False}
+
+
 def test_a_recall_that_is_not_reached_with_confidence_is_named_so(page, table, tmp_path):
     unsure = table[table["algorithm"] == "pq"].assign(held_out_recall_low=0.5)
     write_site(unsure, tmp_path)
@@ -310,6 +327,65 @@ def test_any_algorithms_can_be_compared_with_any(page, table_maker, tmp_path, si
     page.goto("about:blank")
     page.goto(saved)
     assert compared(page) == before
+
+
+def box(page, selector):
+    return page.locator(selector).first.bounding_box()
+
+
+@pytest.mark.parametrize("name", ["dataset-glove-50-10k", "compare"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_lies_over_the_data_or_the_axis_title(browser, table, tmp_path, name, width):
+    """On a touch screen the tools never hide; the legend lay under the title of the axis."""
+    write_site(table, tmp_path)
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(f"file://{tmp_path}/{name}.html")
+    page.wait_for_selector(".chart .scatterlayer .trace")
+    tools, data = box(page, ".modebar-container .modebar"), box(page, ".chart .nsewdrag")
+    assert tools["height"] > 0
+    assert tools["y"] + tools["height"] <= data["y"]
+    title = box(page, ".chart .xtitle")
+    assert title["y"] >= data["y"] + data["height"]
+    if name == "compare":
+        legend = box(page, ".comparing .legend")
+        assert legend["y"] + legend["height"] <= tools["y"]
+        assert page.locator(".comparing .legend .swatch polygon").count() == len(LEVELS)
+    context.close()
+
+
+def test_the_legend_shows_colour_mark_and_dash(page, table_maker, tmp_path):
+    write_site(table_maker(extra=[f"more-{i:02d}" for i in range(8)]), tmp_path)
+    page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html")
+    page.wait_for_selector(".chart .scatterlayer .trace")
+    drawn = page.evaluate(
+        "document.querySelector('.chart').data.map((t) => t.line && t.line.color)"
+    )
+    assert len(set(drawn)) == len(drawn) >= 8
+    swatches = page.locator(".names .swatch").all()
+    assert len(swatches) == 12
+    shapes = {s.locator("polygon").get_attribute("points") for s in swatches}
+    colours = {s.locator("polygon").get_attribute("fill") for s in swatches}
+    dashes = {s.locator("line").get_attribute("stroke-dasharray") for s in swatches}
+    assert (len(shapes), len(colours)) == (12, 12)
+    assert len(dashes) == 4
+
+
+def test_bars_do_not_fill_the_charts(page, table, respeeded, speeds_maker, tmp_path):
+    wild = respeeded(
+        table, lambda row: speeds_maker(row["qps"], noise=1.5, seed=int(row["key"], 16))
+    )
+    write_site(wild, tmp_path)
+    for name in ("dataset-glove-50-10k", "compare"):
+        page.goto(f"file://{tmp_path}/{name}.html")
+        page.wait_for_selector(".chart .errorbars path", state="attached")
+        data = box(page, ".chart .nsewdrag")
+        for bar in page.locator(".chart .errorbars path").all():
+            size = bar.bounding_box()
+            assert size["width"] <= 0.25 * data["width"]
+            assert size["height"] <= 0.25 * data["height"]
 
 
 def test_points_near_the_limit_are_ringed_and_marked(page, table, tmp_path):

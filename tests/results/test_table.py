@@ -177,6 +177,36 @@ def test_speeds_of_a_row_are_those_of_its_point(store):
     assert [one.shape for one in found.reference_levels] == [(3, 4)]
 
 
+def test_the_overhead_of_the_harness_is_no_result_unless_asked_for(store):
+    store.add_build(header(), build(0))
+    store.add_build(replace(header(algorithm="no-op"), in_answers=False), build(0, seconds=1e-6))
+    assert harness.load_results(store.root)["algorithm"].tolist() == ["scan"]
+    assert harness.load_results(store.root)["ceiling_qps"].notna().all()
+    both = harness.load_results(store.root, overhead=True)
+    assert sorted(both["algorithm"]) == ["no-op", "scan"]
+
+
+@pytest.mark.parametrize(
+    ("growth", "scope", "per_vector"),
+    [(10_200, "measured, below the rows", 10.2), (64_000, "measured", 64.0), (0, "unknown", None)],
+)
+def test_growth_of_memory_is_no_computed_size(store, growth, scope, per_vector):
+    """Rows of 8 numbers take 32 bytes; 10.2 of them won every memory budget."""
+    computed = build(0)
+    store.add_build(header(), computed)
+    facts = {**computed.facts, "index_bytes": growth, "index_bytes_are_measured": True}
+    store.add_build(header(algorithm="theirs"), replace(computed, facts=facts))
+    table = harness.load_results(store.root).set_index("algorithm")
+    assert table.loc["scan", ["size_scope", "bytes_per_vector"]].tolist() == ["computed", 1.0]
+    assert table.loc["theirs", "size_scope"] == scope
+    if per_vector is None:
+        assert np.isnan(
+            table.loc["theirs", ["index_bytes", "bytes_per_vector"]].astype(float)
+        ).all()
+    else:
+        assert table.loc["theirs", "bytes_per_vector"] == per_vector
+
+
 def test_a_failed_point_has_no_figures(store):
     store.add_build(header(), build(0))
     store.write_failure(Failure(header(build={"M": 8}), "crashed", "by a signal"))

@@ -196,7 +196,7 @@ def test_one_suite_compares_two_versions_of_a_library(tmp_path, small_hdf5, comm
     assert "no environment for numpy==0.0.1" in done.stdout
     import harness
 
-    frame = harness.load_results(tmp_path / "results").set_index("algorithm")
+    frame = harness.load_results(tmp_path / "results", overhead=True).set_index("algorithm")
     assert dict(frame["status"].drop("no-op")) == {
         "old": "ok",
         "new": "ok",

@@ -15,6 +15,7 @@ from harness.report.plots.figure import conclude, new_figure, scope_notes
 from harness.report.points import Scene, known
 from harness.report.quantities import shortened
 from harness.report.recommendations import common_level, representatives
+from harness.report.sizes import size_notes
 
 _MOST = 12
 _LONGEST = 30
@@ -56,5 +57,6 @@ def at_recall(scene: Scene, looks: Mapping[str, Look], level: float | None = Non
     left_out = len(rows) - len(shown)
     notes = [f"{left_out} slower ones are not shown."] if left_out else []
     notes += scope_notes(shown["qps_scope"])
+    notes += [f"{note}." for note in size_notes(shown["size_scope"])]
     conclude(figure, scene, f"{scene.dataset}: what recall {level:g} costs", notes)
     return figure

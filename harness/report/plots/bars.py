@@ -15,8 +15,9 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from harness.report.looks import Look
 from harness.report.plots.figure import conclude, new_figure
 from harness.report.plots.style import INK
-from harness.report.points import Scene
-from harness.report.quantities import human, quantity, shortened
+from harness.report.points import Scene, rows_of
+from harness.report.quantities import Quantity, human, quantity, shortened
+from harness.report.sizes import size_notes, size_text
 
 _MOST = 14
 _LONGEST = 44
@@ -38,6 +39,8 @@ def build_costs(
     draw_panels(figure, shown, names, looks)
     left_out = len(builds) - len(shown)
     notes = [f"{left_out} more builds are not shown: slower or less accurate."] if left_out else []
+    if any(quantity(name).is_size for name in names):
+        notes += [f"{note}." for note in size_notes(shown["size_scope"])]
     title = f"{scene.dataset}: what an index costs"
     conclude(figure, scene, title, notes, empty=shown.empty)
     return figure
@@ -70,6 +73,13 @@ def _builds(points: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(_name=[_name(pair) for pair in zip(rows["curve"], words, strict=True)])
 
 
+def _texts(rows: pd.DataFrame, item: Quantity) -> list[str]:
+    """What stands beside the bars: measured sizes are marked."""
+    if item.is_size:
+        return [size_text(row, item.column, item.unit) for row in rows_of(rows)]
+    return [human(value, item.unit) for value in pd.to_numeric(rows[item.column])]
+
+
 def _name(parts: tuple[str, str]) -> str:
     return shortened("  ".join(part for part in parts if part), _LONGEST)
 
@@ -78,7 +88,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look])
     item = quantity(name)
     values = pd.to_numeric(rows[item.column]).to_numpy(dtype=np.float64)
     places = np.arange(len(rows))
-    colours = [looks[algorithm].colour for algorithm in rows["algorithm"]]
+    colours = [looks[name].colour for name in rows["curve"]]
     axes.barh(places, np.nan_to_num(values), color=colours, alpha=0.75, height=0.62, zorder=2)
     ends = values
     if f"{name}_low" in rows:
@@ -89,10 +99,10 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look])
         ends = np.fmax(values, high)
     most = _REACH * float(np.nanmax(values, initial=0.0))
     ends = np.nan_to_num(ends)
-    for place, value, end in zip(places, values, ends, strict=True):
+    for place, value, end, text in zip(places, values, ends, _texts(rows, item), strict=True):
         # An interval that leaves the axis would strike its figure through: that one stands above.
         at, align = (end, "center") if end <= most else (np.nan_to_num(value), "bottom")
-        axes.annotate(human(value, item.unit), (at, place), xytext=(4, 1),
+        axes.annotate(text, (at, place), xytext=(4, 1),
                       textcoords="offset points", va=align, size="small", color=INK, zorder=4,
                       path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
     ends = ends.clip(max=most)

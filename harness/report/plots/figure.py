@@ -16,6 +16,8 @@ from harness.report.quantities import shortened
 
 _MOST_FAILURES = 2
 _LONGEST = 60
+_MOST_NAMES = 12
+_LONGEST_NAME = 30
 
 
 def new_figure(height: float = 1.0) -> Figure:
@@ -54,6 +56,13 @@ def scope_notes(scopes: Iterable[str]) -> list[str]:
         "unknown": f"Without bars of QPS: {UNKNOWN}.",
     }
     return [note for scope, note in notes.items() if scope in found]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names in one line, long ones cut, of many the first."""
+    ordered = [shortened(name, _LONGEST_NAME) for name in sorted(names)]
+    more = len(ordered) - _MOST_NAMES
+    return ", ".join(ordered[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def failure_notes(scene: Scene) -> list[str]:

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report.curves import distinct_looks
 from harness.report.looks import Look
 from harness.report.plots.figure import conclude, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
@@ -37,7 +36,8 @@ def latency_distribution(scene: Scene, looks: Mapping[str, Look]) -> Figure | No
     figure = new_figure()
     axes = figure.subplots()
     named, longest = [], []
-    for row, look in distinct_looks(rows, looks):
+    for row in rows_of(rows.sort_values("curve", kind="stable")):
+        look = looks[row["curve"]]
         times = np.sort(1e3 * row["query_seconds"])
         shares = np.arange(1, len(times) + 1) / len(times)
         kept = shares <= max(_SHOWN_SHARE, shares[0])
@@ -72,7 +72,8 @@ def recall_by_difficulty(scene: Scene, looks: Mapping[str, Look]) -> Figure | No
     axes = figure.subplots()
     tenths = np.arange(1, _GROUPS + 1, dtype=np.float64)
     named = []
-    for row, look in distinct_looks(rows, looks):
+    for row in rows_of(rows.sort_values("curve", kind="stable")):
+        look = looks[row["curve"]]
         means = np.array([row["query_recall"][group].mean() for group in groups])
         axes.plot(tenths, means, look.line, color=look.colour, marker=look.marker)
         named.append(NamedCurve(row["curve"], look.colour, tenths, means))

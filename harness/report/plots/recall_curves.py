@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from harness.report.curves import distinct_looks
 from harness.report.looks import GREY, Look
 from harness.report.plots.figure import conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
@@ -35,7 +34,7 @@ def recall_curves(scene: Scene, looks: Mapping[str, Look]) -> Figure:
     ranks = np.arange(1, scene.k + 1)
     for row in rows_of(others):
         axes.plot(ranks, row["first_recall_curve"], color=GREY, alpha=0.3, linewidth=0.8, zorder=1)
-    named = [_draw(axes, row, ranks, look) for row, look in distinct_looks(chosen, looks)]
+    named = [_draw(axes, row, ranks, looks[row["curve"]]) for row in rows_of(chosen)]
     _set_axes(axes, scene)
     title = f"{scene.dataset}: is the nearest among the first N? recall 1@N"
     notes = [f"In grey: {len(others)} further settings."] if len(others) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,21 +13,29 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report.curves import CurvePoints, by_relevance, curves_of, smallest, whole
+from harness.report.curves import (
+    CurvePoints,
+    curves_of,
+    leaders,
+    shown_first,
+    smallest,
+    whole,
+)
 from harness.report.looks import GREY, Look
-from harness.report.plots.figure import conclude, marker_size, new_figure, scope_notes
+from harness.report.plots.figure import conclude, listed, marker_size, new_figure, scope_notes
 from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.plots.scales import apply_scale, choose_scale
 from harness.report.plots.style import FAINT
 from harness.report.points import Scene
 from harness.report.quantities import Quantity, Scale, human, quantity
+from harness.report.sizes import MEASURED
 
 Float64 = NDArray[np.float64]
 
-MOST_CURVES = 8
 _BOUND_REACH = 1.3  # bounds stretch an axis by at most this factor beyond the values
-_LONGEST_BAR = 0.15  # of the axis: longer bars would fill the figure and are cut
-_WIDEST_BAND = 0.35  # wider intervals would only veil each other: their bars are enough
+_LONGEST_BAR = 0.1  # of the axis: longer bars would fill the figure and are cut
+_WIDEST_BAND = 0.2  # wider intervals would only veil each other: their bars are enough
+_MOST_GREY_NAMES = 6  # more names of grey curves would cover the others
 _WIDE_PIXELS = 400  # narrower axes have no room for hints
 _CEILING_REACH = 4.0  # a harness limit further above the points than this is off the scale
 
@@ -41,7 +50,6 @@ class Choices:
 
     x_scale: Scale | None = None
     y_scale: Scale | None = None
-    most_curves: int = MOST_CURVES
     codes_only: bool = False
 
 
@@ -59,11 +67,11 @@ def tradeoff(
     scene
         The points.
     looks
-        Colour and marker of every algorithm of the table.
+        Colour, marker and dash of every curve of the table.
     x, y
         Names of quantities (`harness.report.quantities`).
     choices
-        Scales and the number of coloured curves, where the defaults do not suit.
+        Scales, where the defaults do not suit.
 
     Raises
     ------
@@ -80,8 +88,10 @@ def tradeoff(
         ]
     else:
         curves = curves_of(scene.points, across, up, looks)
-    shown = _shown(scene, curves, choices.most_curves)
-    notes = _notes(curves, shown, "qps" in (x, y))
+    shown = set(shown_first(scene))
+    notes = _notes(scene, curves, shown, "qps" in (x, y))
+    if across.is_size or up.is_size:
+        notes += _mark_measured(axes, curves, across, up)
     ceiling = _ceiling(scene) if up.column == "qps" else None
     _set_axes(axes, scene, curves, (across, up), choices, ceiling)
     cut = [_draw(axes, c, across, up, greyed=c.name not in shown) for c in curves]
@@ -92,25 +102,34 @@ def tradeoff(
     names = [item.brief.format(k=scene.k) for item in (up, across)]
     title = f"{scene.dataset}: {' against '.join(names)}"
     conclude(figure, scene, title, notes, empty=not curves)
+    greyed = [c for c in curves if c.name not in shown]
     named = [
-        NamedCurve(c.name, c.look.colour, _values(c.frontier, across), _values(c.frontier, up))
+        NamedCurve(
+            c.name,
+            FAINT if c in greyed else c.look.colour,
+            _values(c.frontier, across),
+            _values(c.frontier, up),
+        )
         for c in curves
-        if c.name in shown
+        if c.name in shown or len(greyed) <= _MOST_GREY_NAMES
     ]
     label_curves(axes, named, _cloud(curves, across, up))
     return figure
 
 
-def _shown(scene: Scene, curves: Sequence[CurvePoints], most: int) -> set[str]:
-    drawn = {curve.name for curve in curves}
-    return set([name for name in by_relevance(scene.points) if name in drawn][:most])
-
-
-def _notes(curves: Sequence[CurvePoints], shown: set[str], with_qps: bool) -> list[str]:
-    notes = []
-    greyed = len({curve.name for curve in curves} - shown)
-    if greyed:
-        notes.append(f"{greyed} more in grey: nowhere among the fastest.")
+def _notes(
+    scene: Scene, curves: Sequence[CurvePoints], shown: set[str], with_qps: bool
+) -> list[str]:
+    greyed = {curve.name for curve in curves} - shown
+    rivals = greyed & leaders(scene) if greyed else set()
+    notes = [
+        f"In grey, {words}: {listed(names)}."
+        for words, names in (
+            ("nowhere among the fastest", greyed - rivals),
+            ("for want of colours", rivals),
+        )
+        if names
+    ]
     scopes = {str(scope) for c in curves if with_qps for scope in c.frontier["qps_scope"]}
     return notes + scope_notes(scopes)
 
@@ -169,11 +188,27 @@ def _draw(axes: Axes, curve: CurvePoints, x: Quantity, y: Quantity, *, greyed: b
     y_bars, y_cut = _bars(axes.yaxis, curve.frontier, y)
     axes.errorbar(front_x, front_y, xerr=x_bars, yerr=y_bars, fmt="none", ecolor=colour,
                   elinewidth=1.0, alpha=0.6, zorder=3)  # fmt: skip
-    narrow = y_bars is not None and np.median(y_bars / front_y) < _WIDEST_BAND
+    narrow = y_bars is not None and np.max(y_bars / front_y) < _WIDEST_BAND
     if y_bars is not None and narrow and len(front_x) > 1 and not y_cut.any():
         axes.fill_between(front_x, front_y - y_bars[0], front_y + y_bars[1], color=colour,
                           alpha=0.12, linewidth=0, zorder=1)  # fmt: skip
     return int((x_cut | y_cut).sum())
+
+
+def _mark_measured(
+    axes: Axes, curves: Sequence[CurvePoints], x: Quantity, y: Quantity
+) -> list[str]:
+    """Hollow out the points whose size is growth of memory, and return what that means."""
+    points = pd.concat([c.points for c in curves]) if curves else pd.DataFrame({"size_scope": []})
+    measured = points[points["size_scope"].isin(MEASURED)]
+    if measured.empty:
+        return []
+    axes.plot(_values(measured, x), _values(measured, y), "o", color="white", zorder=7,
+              markersize=0.45 * float(mpl.rcParams["lines.markersize"]))  # fmt: skip
+    named = listed(set(map(str, measured["curve"])))
+    below = measured["size_scope"] == "measured, below the rows"
+    lacking = f" ({int(below.sum())} of them less than the rows alone take)" if below.any() else ""
+    return [f"Hollow: size measured as growth of memory, not computed{lacking}: {named}."]
 
 
 def _draw_ceiling(axes: Axes, scene: Scene, x: Quantity, ceiling: float) -> list[str]:

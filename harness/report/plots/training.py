@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.report.curves import by_relevance
 from harness.report.looks import Look
-from harness.report.plots.figure import conclude, marker_size, new_figure
+from harness.report.plots.figure import conclude, listed, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.points import Scene, rows_of
 from harness.report.quantities import human, shortened
@@ -47,13 +47,13 @@ def training_loss(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
     for axes in panels[len(shown) :]:
         axes.remove()
     for axes, name in zip(panels, shown, strict=False):
-        _panel(axes, name, traces[name], looks[_algorithm(scene, name)])
+        _panel(axes, name, traces[name], looks[name])
     notes = ["The units of the loss are each algorithm's own."]
     if len(traces) > len(shown):
-        notes.append(f"{len(traces) - len(shown)} more are not shown: nowhere among the fastest.")
+        notes.append(f"Not shown: {listed(traces.keys() - set(shown))}.")
     conclude(figure, scene, f"{scene.dataset}: training loss per iteration", notes)
     for axes, name in zip(panels, shown, strict=False):
-        colour = looks[_algorithm(scene, name)].colour
+        colour = looks[name].colour
         named = [
             NamedCurve(shortened(t.words, _LONGEST), colour, t.iteration, t.loss)
             for t in traces[name]
@@ -95,7 +95,3 @@ def _panel(axes: Axes, name: str, traces: list[_Trace], look: Look) -> None:
     axes.margins(y=0.12)
     if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
         axes.set_ylabel("loss")
-
-
-def _algorithm(scene: Scene, curve: str) -> str:
-    return str(scene.points.loc[scene.points["curve"] == curve, "algorithm"].iloc[0])

@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.contracts import UserError
-from harness.report.looks import Look, looks
+from harness.report.curves import looks_of
+from harness.report.looks import Look
 from harness.report.plots.at_recall import at_recall
 from harness.report.plots.bars import build_costs
 from harness.report.plots.query_curves import latency_distribution, recall_by_difficulty
@@ -138,9 +139,10 @@ def figures(
     prepared = prepare(table, stale=stale)
     if prepared.empty:
         return
-    styles = looks(prepared["algorithm"])
+    found = list(scenes(prepared))
+    styles = looks_of(found)
     drawn: set[tuple[object, ...]] = set()
-    for scene in scenes(prepared):
+    for scene in found:
         for name, maker in makers.items():
             if _subject(scene, name) in drawn or not _fits(scene, name):
                 continue

@@ -10,9 +10,11 @@ from typing import Any
 
 import pandas as pd
 
+from harness.data.loading import is_name_of_file
 from harness.measures.verdicts import LEAST_BUILDS
+from harness.report.curves import looks_of
 from harness.report.intervals import mark, notes
-from harness.report.looks import Look, looks
+from harness.report.looks import Look
 from harness.report.points import Scene, prepare, rows_of, scenes, slug
 from harness.report.quantities import human
 from harness.report.recommendations import (
@@ -24,6 +26,7 @@ from harness.report.recommendations import (
 )
 from harness.report.site.machines import machines_of
 from harness.report.site.payload import MOST_COMPARED
+from harness.report.sizes import size_notes, size_text
 
 _MOST_FAILURES = 2000
 
@@ -52,14 +55,15 @@ class Content:
 def content_of(table: pd.DataFrame) -> Content:
     """Return the content of a table; stale points are left out."""
     prepared = prepare(table)
+    found = list(scenes(prepared))
     by_dataset: dict[str, list[Scene]] = {}
-    for scene in scenes(prepared):
+    for scene in found:
         by_dataset.setdefault(scene.dataset, []).append(scene)
     algorithms = sorted({str(name) for name in prepared["algorithm"]}) if len(prepared) else []
     return Content(
         table=prepared,
         by_dataset=by_dataset,
-        looks=looks(algorithms),
+        looks=looks_of(found),
         dataset_pages={name: page_name("dataset", name) for name in by_dataset},
         algorithm_pages={name: page_name("algorithm", name) for name in algorithms},
     )
@@ -78,7 +82,11 @@ def pages_of(content: Content) -> Iterator[Page]:
     every = {"recommendations": _recommendations(content, _scenes(content))}
     yield Page("index", "Which index is fastest?", "index.html.j2", every)
     for dataset, found in content.by_dataset.items():
-        values = {"dataset": dataset, "recommendations": _recommendations(content, found)}
+        values = {
+            "dataset": dataset,
+            "is_file": is_name_of_file(dataset),
+            "recommendations": _recommendations(content, found),
+        }
         yield Page(content.dataset_pages[dataset], dataset, "dataset.html.j2", values)
     for algorithm, name in content.algorithm_pages.items():
         yield Page(name, algorithm, "algorithm.html.j2", _algorithm(content, algorithm))
@@ -105,11 +113,12 @@ def recommendation_row(scene: Scene, one: Recommendation) -> dict[str, Any]:
         "qps_bounds": _qps_bounds(one),
         "report": one.report,
         "near": bool(row["near_ceiling"]),
-        "size": human(row["bytes_per_vector"]),
+        "size": size_text(row),
         "build": human(row["build_seconds"], "s"),
         "equal": ", ".join(one.equal_names),
         "undecided": one.undecided_text,
-        "notes": notes([row["qps_scope"], *(ratio.scope for _, ratio in one.equal)]),
+        "notes": notes([row["qps_scope"], *(ratio.scope for _, ratio in one.equal)])
+        + size_notes([row["size_scope"]]),
     }
 
 

@@ -11,12 +11,13 @@ import pandas as pd
 
 from harness.measures.verdicts import verdict_words
 from harness.report.compare import Comparison, compare_every_pair
-from harness.report.curves import CurvePoints, by_relevance, curves_of
+from harness.report.curves import CurvePoints, by_relevance, curves_of, shown_first
 from harness.report.intervals import level_text, mark, notes, ratio_text
 from harness.report.looks import Look
 from harness.report.points import Scene, known
 from harness.report.quantities import QUANTITIES, human, quantity
 from harness.report.recommendations import block_speeds
+from harness.report.sizes import size_mark, size_notes
 
 _DIGITS = 6
 _DIGITS_OF_LOGARITHMS = 9
@@ -25,7 +26,6 @@ _BOUNDS = (
     *("build_seconds_low", "build_seconds_high"),
 )
 _SPLIT = ("tuning_recall", "held_out_recall", "held_out_recall_low", "held_out_recall_high")
-_SHOWN_AT_FIRST = 8
 MOST_COMPARED = 60
 """Curves of a scene of which all pairs are compared: any of them can be chosen on the page."""
 
@@ -52,6 +52,7 @@ def quantities_payload() -> list[dict[str, Any]]:
             "more": item.more_is_better,
             "scale": item.scale,
             "unit": item.unit,
+            "is_size": item.is_size,
         }
         for item in chosen
     ]
@@ -117,7 +118,7 @@ def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
     points = known(scene.points, "recall", "qps")
     curves = curves_of(points, quantity("recall"), quantity("qps"), looks)
     numbers = {curve.name: number for number, curve in enumerate(curves)}
-    shown = set(by_relevance(points)[:_SHOWN_AT_FIRST]) if len(points) else set()
+    shown = set(shown_first(scene))
     ceiling = scene.ceiling["qps"].max() if len(scene.ceiling) else float("nan")
     return {
         "k": scene.k,
@@ -128,7 +129,7 @@ def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
         "conditions": scene.conditions,
         "n": int(points["n"].iloc[0]) if len(points) else 0,
         "ceiling": _rounded(ceiling),
-        "notes": notes(points["qps_scope"]),
+        "notes": notes(points["qps_scope"]) + size_notes(points["size_scope"]),
         "failures": len(scene.failures),
         "curves": [_curve_payload(curve, curve.name in shown) for curve in curves],
         "points": _points_payload(points, numbers),
@@ -157,6 +158,8 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> dict[st
         [_rounded(speed, _DIGITS_OF_LOGARITHMS) for speed in row] for row in block_speeds(points)
     ]
     columns["mark"] = [mark(scope) for scope in points["qps_scope"]]
+    columns["size_scope"] = [str(scope) for scope in points["size_scope"]]
+    columns["size_marks"] = {scope: size_mark(scope) for scope in columns["size_scope"]}
     columns["curve"] = [numbers[name] for name in points["curve"]]
     for name in ("build", "search"):
         columns[f"{name}_settings"], columns[name] = _once([dict(value) for value in points[name]])

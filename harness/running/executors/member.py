@@ -340,6 +340,8 @@ class Member:
             "prepare_seconds": self.built.prepare_seconds,
             "build_seconds": self.built.build_seconds,
             "measured_index_bytes": self.built.measured_index_bytes,
+            # Adapters of other harnesses know the size of their index by that alone.
+            "index_bytes_are_measured": self.spec.adapter.foreign is not None,
             "libraries": self.libraries,
             "warnings": [clean(text, 300) for text in [*self.warnings, *self.child.warnings()]],
             "peak_bytes": self.child.peak_bytes,

@@ -27,6 +27,9 @@
       if (Math.abs(value) >= 0.9995 * factor) return short(value / factor) + (spaced ? ` ${prefix}${unit}` : prefix);
     return short(value) + (spaced ? ` ${unit}` : "");
   };
+  // A size that was measured, not computed, is marked: as harness.report.sizes.size_text.
+  const sizeMark = (p, i) => p.size_marks[p.size_scope[i]];
+  const sizeText = (p, i) => (sizeMark(p, i)[0] || "") + human((p.bytes_per_vector || [])[i]) + (sizeMark(p, i)[1] || "");
   const share = (value) => (value === null || value === undefined ? "n/a" : value.toFixed(4));
   const qpsBounds = (p, i, luck = 1) => {
     const low = (p.qps_low || [])[i] ?? null, high = (p.qps_high || [])[i] ?? null;
@@ -127,13 +130,46 @@
     return { best, luck: Math.exp(mean(best) - sum(fair) / fair.length), crossFitted: true };
   };
   const chosenNames = (state) => { try { return [].concat(JSON.parse(state.only)); } catch { return []; } };
-  const checkboxes = (root, legend, names, isShown, colours, changed) => {
+  // ---- looks -------------------------------------------------------------------------------
+  const isDark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const colourOf = (look) => (look.colour === "#000000" && isDark() ? "#ffffff" : look.colour);
+  const DASHES = { solid: "", dash: "5 3", dot: "1.5 2.5", dashdot: "6 2.5 1.5 2.5" };
+  // Corners of the marks on a circle round the middle: how many, the first one's angle in degrees, the radius of every other one.
+  const MARKS = { square: [4, 45], diamond: [4, 0], "diamond-tall": [4, 0], "triangle-up": [3, -90], "triangle-down": [3, 90], "triangle-left": [3, 180],
+    "triangle-right": [3, 0], pentagon: [5, -90], hexagon: [6, -90], star: [10, -90, 0.4] };
+  const PLUS = [[-1, -3], [1, -3], [1, -1], [3, -1], [3, 1], [1, 1], [1, 3], [-1, 3], [-1, 1], [-3, 1], [-3, -1], [-1, -1]];
+  const corners = (symbol) => {
+    if (symbol === "cross") return PLUS.map(([x, y]) => [1.4 * x, 1.4 * y]);
+    if (symbol === "x") return PLUS.map(([x, y]) => [x - y, x + y]);
+    const [n, first, inner] = MARKS[symbol] || [24, 0];
+    return Array.from({ length: n }, (_, i) => {
+      const angle = ((first + (360 * i) / n) * Math.PI) / 180, radius = 4.8 * (i % 2 && inner ? inner : 1);
+      return [radius * Math.cos(angle) * (symbol === "diamond-tall" ? 0.6 : 1), radius * Math.sin(angle)];
+    });
+  };
+  // What a curve looks like in the chart: colour, dash and mark.
+  const swatch = (look, line = true) => {
+    const part = (name, properties) => { const made = document.createElementNS("http://www.w3.org/2000/svg", name); for (const [key, value] of Object.entries(properties)) made.setAttribute(key, value); return made; };
+    const picture = part("svg", { viewBox: "-16 -6 32 12", width: 32, height: 12, class: "swatch", "aria-hidden": "true" }), colour = colourOf(look);
+    if (line) picture.append(part("line", { x1: -16, x2: 16, y1: 0, y2: 0, stroke: colour, "stroke-width": 2, "stroke-dasharray": DASHES[look.dash] || "" }));
+    picture.append(part("polygon", { points: corners(look.symbol).map((corner) => corner.map((v) => v.toFixed(2)).join(",")).join(" "), fill: colour }));
+    return picture;
+  };
+  const LEVELS = [["#0072b2", "circle"], ["#d55e00", "square"], ["#009e73", "diamond"], ["#cc79a7", "triangle-up"]].map(([colour, symbol]) => ({ colour, symbol, dash: "solid" }));
+  // The tools stand in a strip of their own above the data: where there is no mouse, they never hide.
+  const TOOLS = 36;
+  const frame = (style) => ({ margin: { l: 10, r: 10, t: TOOLS, b: 10 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest", showlegend: false,
+    font: { color: style.getPropertyValue("--ink"), family: "system-ui, sans-serif", size: 12 },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: style.getPropertyValue("--faint"), activecolor: style.getPropertyValue("--ink") },
+    hoverlabel: { align: "left", bgcolor: style.getPropertyValue("--paper"), font: { color: style.getPropertyValue("--ink") } } });
+  const CHART = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+
+  const checkboxes = (root, legend, names, isShown, swatches, changed) => {
     const box = root.querySelector(".names"), focused = box.contains(document.activeElement) ? document.activeElement.value : null;
     const labels = names.map((name, n) => {
       const input = element("input", { type: "checkbox", checked: isShown(n), value: name });
       input.addEventListener("change", () => changed(JSON.stringify([...box.querySelectorAll("input:checked")].map((e) => e.value))));
-      const dot = colours[n] ? [element("i", { style: `background: ${colours[n]}` })] : [];
-      return element("label", {}, input, ...dot, element("span", { className: "name", textContent: cut(name, 120) }));
+      return element("label", {}, input, ...swatches.slice(n, n + 1).map((look) => swatch(look)), element("span", { className: "name", textContent: cut(name, 120) }));
     });
     box.replaceChildren(element("legend", { textContent: legend }), ...labels);
     if (focused !== null) [...box.querySelectorAll("input")].find((e) => e.value === focused)?.focus();
@@ -165,20 +201,20 @@
     return made;
   };
   // Bars longer than a share of the range of the values would fill the chart: they are cut there.
-  const LONGEST_BAR = 0.2;
+  const LONGEST_BAR = 0.1;
+  const arm = (value, end, side, scale, most) => {
+    if (end === null) return 0;
+    const log = (v) => (scale === "log" ? Math.log(v) : v), back = (v) => (scale === "log" ? Math.exp(v) : v), at = project(value, scale);
+    const length = Math.min(side * (log(project(end, scale)) - log(at)), most);
+    return length > 0 ? Math.abs(back(log(at) + side * length) - at) : 0;
+  };
   const errorBars = (p, rows, column, scale, values) => {
     const low = p[column + "_low"], high = p[column + "_high"];
     if (!low || !high) return undefined;
-    const log = (v) => (scale === "log" ? Math.log(v) : v), back = (v) => (scale === "log" ? Math.exp(v) : v);
-    const at = (i) => project(p[column][i], scale), known = values.filter((v) => v !== null).map((v) => log(project(v, scale)));
+    const known = values.filter((v) => v !== null).map((v) => (scale === "log" ? Math.log(v) : project(v, scale)));
     const range = Math.max(...known) - Math.min(...known), most = range > 0 ? LONGEST_BAR * range : Infinity;
-    const arm = (i, end, side) => {
-      if (end[i] === null) return 0;
-      const length = Math.min(side * (log(project(end[i], scale)) - log(at(i))), most);
-      return length > 0 ? Math.abs(back(log(at(i)) + side * length) - at(i)) : 0;
-    };
-    return { type: "data", symmetric: false, thickness: 1, width: 0,
-      array: rows.map((i) => arm(i, high, 1)), arrayminus: rows.map((i) => arm(i, low, -1)) };
+    const arms = (end, side) => rows.map((i) => arm(p[column][i], end[i], side, scale, most));
+    return { type: "data", symmetric: false, thickness: 1, width: 0, array: arms(high, 1), arrayminus: arms(low, -1) };
   };
 
   // ---- one dataset's explorer --------------------------------------------------------------
@@ -201,7 +237,7 @@
         `recall ${share(p.recall[i])}  [${bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share)}]`,
         `${human(p.qps[i], "/s")} queries/s  [${qpsBounds(p, i)}]`,
         ...(p.near[i] ? ["within a factor of 2 of the harness's own limit"] : []),
-        `p99 ${human((p.p99_ms || [])[i], "ms")}, build ${human((p.build_seconds || [])[i], "s")}, ${human((p.bytes_per_vector || [])[i])} bytes per vector`,
+        `p99 ${human((p.p99_ms || [])[i], "ms")}, build ${human((p.build_seconds || [])[i], "s")}, ${sizeText(p, i)} bytes per vector`,
         "<i>click for the command</i>"].join("<br>");
     };
 
@@ -222,7 +258,7 @@
     }
     function showNames(scene, hidden) {
       const legend = `algorithms, ${scene.curves.length - hidden.size} of ${scene.curves.length}`;
-      checkboxes(root, legend, scene.curves.map((c) => c.name), (n) => !hidden.has(n), scene.curves.map((c) => c.colour), (only) => { state.only = only; changed(); });
+      checkboxes(root, legend, scene.curves.map((c) => c.name), (n) => !hidden.has(n), scene.curves, (only) => { state.only = only; changed(); });
     }
     function showRecommendation(scene, chosen, sure) {
       const p = scene.points, unit = { vector: "bytes per vector", MB: "MB in all", GB: "GB in all" }[state.per];
@@ -230,10 +266,12 @@
       const line = root.querySelector(".recommendation");
       if (!chosen) { line.textContent = p.curve.length ? `No measured point has ${limits}.` : "No point was measured: see the failures."; return; }
       const best = chosen.best, held = (end) => share((p["held_out_recall" + end] || [])[best]);
+      const unsure = { "~": ", measured as growth of memory, not computed", "~?": ", measured as growth of memory and less than its rows alone take" }[sizeMark(p, best)] || "";
+      const size = unsure || state.memory !== "" ? `, with ${sizeText(p, best)} bytes per vector${unsure}` : "";
       const how = chosen.crossFitted ? "its speed is cross-fitted over builds" : "it is chosen and reported on the same build";
       line.replaceChildren(!sure ? `Not reached with confidence: ${limits}. Fastest that may reach it: ` : limits ? `Fastest with ${limits}: ` : "Fastest of all: ",
         element("strong", { className: "name", textContent: `${scene.curves[p.curve[best]].name} ${p.words[best]}`.trim() }),
-        `, ${human(p.qps[best] / chosen.luck, "/s")} queries per second (${qpsBounds(p, best, chosen.luck)}) at recall ${held("")} (${held("_low")} to ${held("_high")}). `,
+        `, ${human(p.qps[best] / chosen.luck, "/s")} queries per second (${qpsBounds(p, best, chosen.luck)}) at recall ${held("")} (${held("_low")} to ${held("_high")})${size}. `,
         element("small", { textContent: `Of all measured points, chosen by recall on the tuning queries; its recall is that of the held-out queries, ${how}.` }));
     }
     function showLimit(scene, rows) {
@@ -257,7 +295,7 @@
           cell(share(p.recall[i]), "number"), cell(bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share), "number"),
           cell(human(p.qps[i], "/s") + (p.near[i] ? " *" : ""), "number strong"), cell(qpsBounds(p, i).replace(UNKNOWN, "unknown"), "number"),
           cell(human((p.p99_ms || [])[i], "ms"), "number"), cell(human((p.build_seconds || [])[i], "s"), "number"),
-          cell(human((p.bytes_per_vector || [])[i]), "number"), element("td", {}, button));
+          cell(sizeText(p, i), "number"), element("td", {}, button));
       }));
     }
     function pick(scene, i) {
@@ -276,18 +314,18 @@
       const valuesOf = (quantity) => rows.map((i) => (p[quantity.column] || [])[i] ?? null);
       const xs = chooseScale(x, valuesOf(x), state.xs), ys = chooseScale(y, valuesOf(y), state.ys);
       const traces = [], style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink");
-      const dark = style.colorScheme === "dark" || style.getPropertyValue("color-scheme").trim() === "dark";
       const xOf = (i) => project((p[x.column] || [])[i] ?? null, xs), yOf = (i) => project((p[y.column] || [])[i] ?? null, ys);
+      const symbolOf = (curve, i) => curve.symbol + ((x.is_size || y.is_size) && sizeMark(p, i) ? "-open" : "");
       const byCurve = scene.curves.map(() => []), behind = [], colours = [], symbols = [];
       for (const i of rows) byCurve[p.curve[i]].push(i);
       scene.curves.forEach((curve, n) => {
         if (hidden.has(n) || !byCurve[n].length || !p[x.column] || !p[y.column]) return;
         const front = frontier(byCurve[n], p[x.column], p[y.column], x.more, y.more), inFront = new Set(front);
-        const colour = dark && curve.colour === "#000000" ? "#ffffff" : curve.colour;
-        if (state.all === "1") for (const i of byCurve[n]) if (!inFront.has(i)) { behind.push(i); colours.push(colour); symbols.push(curve.symbol); }
+        const colour = colourOf(curve);
+        if (state.all === "1") for (const i of byCurve[n]) if (!inFront.has(i)) { behind.push(i); colours.push(colour); symbols.push(symbolOf(curve, i)); }
         traces.push({ type: "scatter", mode: "lines+markers", name: label(cut(curve.name, 40)), x: front.map(xOf), y: front.map(yOf), customdata: front,
           text: front.map((i) => hover(scene, i)), hoverinfo: "text", error_x: errorBars(p, front, x.column, xs, valuesOf(x)), error_y: errorBars(p, front, y.column, ys, valuesOf(y)),
-          line: { color: colour, dash: curve.dash, width: 2 }, marker: { color: colour, symbol: curve.symbol, size: 8 } });
+          line: { color: colour, dash: curve.dash, width: 2 }, marker: { color: colour, symbol: front.map((i) => symbolOf(curve, i)), size: 8 } });
       });
       // All in one trace, below the rest: a trace for each curve takes seconds where there are many.
       if (behind.length) traces.unshift({ type: "scatter", mode: "markers", x: behind.map(xOf), y: behind.map(yOf), customdata: behind,
@@ -297,11 +335,9 @@
       const shapes = [];
       if (y.column === "qps" && scene.ceiling && ys === "log" && rows.some((i) => p.qps[i] > scene.ceiling / 4))
         shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: scene.ceiling, y1: scene.ceiling, line: { color: ink, dash: "dot", width: 1 }, label: { text: "limit of the harness", textposition: "start", font: { size: 11, color: ink } } });
-      const layout = { margin: { l: 10, r: 10, t: 10, b: 10 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 12 },
-        xaxis: axis(x, xs, scene.k, valuesOf(x)), yaxis: axis(y, ys, scene.k, valuesOf(y)), hovermode: "closest", showlegend: false, shapes,
-        annotations: traces.length ? [] : [{ text: "no point to draw", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 16, color: ink } }],
-        hoverlabel: { align: "left", bgcolor: style.getPropertyValue("--paper"), font: { color: ink } } };
-      window.Plotly.react(chart, traces, layout, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
+      const layout = { ...frame(style), xaxis: axis(x, xs, scene.k, valuesOf(x)), yaxis: axis(y, ys, scene.k, valuesOf(y)), shapes,
+        annotations: traces.length ? [] : [{ text: "no point to draw", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 16, color: ink } }] };
+      window.Plotly.react(chart, traces, layout, CHART);
       chart.removeAllListeners?.("plotly_click");
       chart.on("plotly_click", (event) => pick(scene, event.points[0].customdata ?? 0));
     }
@@ -312,7 +348,7 @@
       let parts, type;
       if (kind === "parquet") { parts = [Uint8Array.from(atob(site.parquet[root.dataset.dataset]), (c) => c.charCodeAt(0))]; type = "application/octet-stream"; }
       else {
-        const columns = data.quantities.map((q) => q.column).concat(["recall_low", "recall_high", "qps_low", "qps_high"]);
+        const columns = data.quantities.map((q) => q.column).concat(["recall_low", "recall_high", "qps_low", "qps_high", "size_scope"]);
         const rows = scenes.flatMap((s) => s.points.curve.map((n, i) => ({ dataset: data.dataset, algorithm: s.curves[n].algorithm, label: s.curves[n].name, k: s.k, mode: s.mode, threads: s.threads,
           build: JSON.stringify(s.points.build_settings[s.points.build[i]]), search: JSON.stringify(s.points.search_settings[s.points.search[i]]), ...Object.fromEntries(columns.map((c) => [c, (s.points[c] || [])[i] ?? null])), machine: s.machine })));
         const cell = (v) => { if (v === null) return ""; let t = String(v); if (typeof v === "string" && /^\s*[=+\-@]/.test(t)) t = "'" + t; return /[",\n\r]/.test(t) ? `"${t.replace(/"/g, '""')}"` : t; };
@@ -373,23 +409,23 @@
     }
     function draw(scene, shown, found) {
       if (!window.Plotly) return;
-      const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink"), colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"], symbols = ["circle", "square", "diamond", "triangle-up"];
+      const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink"), looks = scene.levels.map((_, l) => LEVELS[l % LEVELS.length]);
+      root.querySelector(".legend").replaceChildren(...scene.levels.map((level, l) => element("span", {}, swatch(looks[l], false), `recall ${level}`)));
+      const ratios = found.flat().filter(Boolean).map((one) => Math.max(one.ratio, 1e-9)), lowest = Math.log10(Math.min(0.67, ...ratios)), highest = Math.log10(Math.max(1.5, ...ratios)), room = 0.08 * (highest - lowest);
+      const most = LONGEST_BAR * (highest - lowest) * Math.LN10;
       const traces = scene.levels.map((level, l) => {
         const rows = shown.map((_, row) => row).filter((row) => found[row][l]), of = (name) => rows.map((row) => found[row][l][name]), step = 0.8 / scene.levels.length;
-        const arm = (name) => rows.map((row) => { const one = found[row][l]; return one[name] === null ? 0 : Math.abs(one[name] - one.ratio); });
+        const arms = (name, side) => rows.map((row) => arm(found[row][l].ratio, found[row][l][name], side, "log", most));
         return { type: "scatter", mode: "markers", name: `recall ${level}`, x: of("ratio"), y: rows.map((row) => row + (l - (scene.levels.length - 1) / 2) * step),
-          error_x: { type: "data", symmetric: false, array: arm("high"), arrayminus: arm("low"), thickness: 1, width: 0 }, marker: { color: colours[l % 4], symbol: symbols[l % 4], size: 8 },
+          error_x: { type: "data", symmetric: false, array: arms("high", 1), arrayminus: arms("low", -1), thickness: 1, width: 0 }, marker: { color: colourOf(looks[l]), symbol: looks[l].symbol, size: 8 },
           text: rows.map((row) => [wrapped(scene.curves[shown[row]]), `recall ${level}: ${found[row][l].text}, ${found[row][l].words}`].join("<br>")), hoverinfo: "text" };
       });
-      const ratios = found.flat().filter(Boolean).map((one) => Math.max(one.ratio, 1e-9)), lowest = Math.log10(Math.min(0.67, ...ratios)), highest = Math.log10(Math.max(1.5, ...ratios)), room = 0.08 * (highest - lowest);
-      const layout = { margin: { l: 10, r: 10, t: 10, b: 10 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 12 }, hovermode: "closest",
-        legend: { orientation: "h", y: -0.2, font: { color: ink } }, showlegend: true,
+      const layout = { ...frame(style),
         xaxis: { ...axis({ title: "ratio of QPS", more: true, unit: "" }, "log", 0, ratios.concat(1)), range: [lowest - room, highest + room] },
         yaxis: { tickmode: "array", tickvals: shown.map((_, row) => row), ticktext: shown.map((n) => label(cut(scene.curves[n], 26))), range: [shown.length - 0.5, -0.5], automargin: true, gridcolor: style.getPropertyValue("--grid"), zeroline: false },
-        shapes: [{ type: "line", yref: "paper", x0: 1, x1: 1, y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dot" } }],
-        hoverlabel: { align: "left", bgcolor: style.getPropertyValue("--paper"), font: { color: ink } } };
+        shapes: [{ type: "line", yref: "paper", x0: 1, x1: 1, y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dot" } }] };
       chart.style.height = `${Math.max(16, 6 + 2.6 * shown.length)}rem`;
-      window.Plotly.react(chart, traces, layout, { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] });
+      window.Plotly.react(chart, traces, layout, CHART);
     }
     function changed() { writeState(state, COMPARED); show(); }
     controls.scene.replaceChildren(...scenes.map((s, n) => element("option", { value: String(n), textContent: `${cut(s.dataset, 60)} · ${s.brief}` })));
@@ -403,7 +439,6 @@
   const explorers = new Map(), PARTS = ".explorer, .comparing";
   const remember = (theme) => { try { localStorage.setItem("annharness-theme", theme); } catch { /* not allowed here */ } };
   const remembered = () => { try { return localStorage.getItem("annharness-theme"); } catch { return null; } };
-  const isDark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   const redraw = () => { for (const one of explorers.values()) if (!one.root.closest("[hidden]")) one.handle.redraw(); };
   const start = (root) => { if (!explorers.has(root)) explorers.set(root, { root, handle: root.matches(".comparing") ? comparing(root) : explorer(root) }); else explorers.get(root).handle.reread(); };
 

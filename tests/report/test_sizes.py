@@ -1,0 +1,114 @@
+"""Sizes that were measured, not computed, are marked wherever a size is shown."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from harness.measures.sizes import size_scope
+from harness.report.export import csv_text, latex_text, markdown_text
+from harness.report.limits import Limits, within
+from harness.report.plots.style import settings
+from harness.report.plots.writing import figures, makers
+from harness.report.site.content import content_of, pages_of
+from harness.report.site.payload import dataset_payload
+from harness.report.terminal import print_frontiers, print_recommendations
+
+BELOW = "measured, below the rows"
+
+
+@pytest.fixture
+def claimed(table):
+    """The adapter of another harness claims 10.2 bytes per vector for rows of 200 bytes."""
+    foreign = table["algorithm"] == "faiss-pq"
+    plausible = table["algorithm"] == "exact"
+    table.loc[foreign, "bytes_per_vector"] = 10.2
+    table.loc[foreign, "size_scope"] = BELOW
+    table.loc[plausible, "size_scope"] = "measured"
+    return table
+
+
+def texts(figure):
+    axes_texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    return "\n".join([text.get_text() for text in figure.texts] + axes_texts)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 4096), st.floats(0, 1e13), st.booleans())
+def test_only_computed_sizes_may_be_smaller_than_the_rows(n, d, index_bytes, measured):
+    scope = size_scope(index_bytes, n, d, measured=measured)
+    if not measured:
+        assert scope == "computed"
+    elif index_bytes == 0:
+        assert scope == "unknown"
+    else:
+        assert scope == ("measured" if index_bytes >= 4 * n * d else BELOW)
+
+
+def test_the_terminal_marks_them(claimed):
+    stream = io.StringIO()
+    print_frontiers(Console(file=stream, width=200), claimed)
+    text = " ".join(stream.getvalue().split())
+    assert "~10.2?" in text
+    assert "~200" in text
+    assert "13 " in text
+    assert "not computed" in text
+    assert "less than the rows alone" in text
+
+
+def test_no_budget_is_won_unmarked(claimed):
+    stream = io.StringIO()
+    small = within(claimed, Limits(algorithms=["faiss-pq", "pq"], max_bytes=20))
+    print_recommendations(Console(file=stream, width=200), small, [0.5], 20)
+    assert "~10.2? bytes per vector" in stream.getvalue()
+    assert "less than the rows alone" in stream.getvalue()
+
+
+def test_exports_mark_them(claimed):
+    assert "~10.2?" in markdown_text(claimed)
+    assert "not computed" in markdown_text(claimed)
+    assert r"\textasciitilde{}10.2?" in latex_text(claimed)
+    rows = pd.read_csv(io.StringIO(csv_text(claimed)))
+    finished = rows[rows["status"] == "ok"]
+    assert set(finished.loc[finished["algorithm"] == "faiss-pq", "size_scope"]) == {BELOW}
+    assert set(finished.loc[finished["algorithm"] == "pq", "size_scope"]) == {"computed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("build-costs", "~10.2 B?"),
+        ("at-recall", "~10.2 B?"),
+        ("recall-bits", "Hollow: size measured"),
+        ("bytes_per_vector:recall", "of them less than the rows alone take): exact, faiss-pq"),
+    ],
+)
+def test_figures_mark_them(claimed, name, words):
+    with mpl.rc_context():
+        mpl.rcParams.update(settings("screen"))
+        (figure,) = dict(figures(claimed, makers([name]))).values()
+    assert words in texts(figure)
+
+
+def test_figures_without_sizes_do_not_speak_of_them(claimed, table_maker):
+    for name, source in (("qps-recall", claimed), ("recall-bits", table_maker())):
+        (figure,) = dict(figures(source, makers([name]))).values()
+        assert "Hollow" not in texts(figure)
+
+
+def test_the_site_marks_them(claimed):
+    content = content_of(claimed)
+    rows = next(pages_of(content)).values["recommendations"]
+    sizes = {row["curve"]: row["size"] for row in rows}
+    assert sizes["faiss-pq"] == "~10.2?"
+    (name, found), *_ = content.by_dataset.items()
+    (scene,) = dataset_payload(name, found, content.looks)["scenes"]
+    points = scene["points"]
+    marks = {points["size_marks"][scope] for scope in points["size_scope"]}
+    assert marks == {"", "~", "~?"}
+    assert any("not computed" in note for note in scene["notes"])

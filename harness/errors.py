@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from harness.text import clean
+
 
 class UserError(Exception):
     """Bad input, told so that the reader can mend it: no traceback is shown, the exit status is 2.
@@ -35,7 +37,7 @@ class UserError(Exception):
         super().__init__(self.describe())
 
     def describe(self) -> str:
-        """Return the whole message, one fact a line."""
+        """Return the whole message, one fact a line, without control characters."""
         facts = {
             "where": self.where,
             "expected": self.expected,
@@ -43,5 +45,5 @@ class UserError(Exception):
             "try": self.hint,
         }
         lines = [self.what]
-        lines += [f"  {name + ':':<10}{fact}" for name, fact in facts.items() if fact]
+        lines += [f"  {name + ':':<10}{clean(fact)}" for name, fact in facts.items() if fact]
         return "\n".join(lines)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +35,7 @@ from harness.data.loading import (
     open_file,
     path_by_name,
 )
-from harness.data.progress import Progress
+from harness.data.progress import Progress, silent
 from harness.data.rows import fingerprint
 from harness.data.showing import Neighbours, neighbours_of
 from harness.data.sources import places_of
@@ -81,7 +79,7 @@ def open_named(
     registry = load_registry(plugins or ())
     require_dataset(name, registry.datasets, "DATASET")
     if looks_like_path(name):
-        return open_file(Path(name))
+        return open_file(Path(name), progress=progress or silent)
     if name not in registry.datasets and (cached := path_by_name(name)) is not None:
         return open_cached(cached)
     return open_definition(registry.dataset(name), progress=progress)
@@ -113,19 +111,6 @@ def require_dataset(name: str, known: Collection[str], where: str) -> None:
 def looks_like_path(name: str) -> bool:
     """Whether the user means a file: names of entries hold no slash and end in no format."""
     return "/" in name or name.endswith(_FILE_ENDINGS) or Path(name).is_file()
-
-
-@contextmanager
-def _work() -> Iterator[Progress]:
-    """Show progress bars, and warnings as one line each."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        try:
-            with shown_progress() as progress:
-                yield progress
-        finally:
-            for warning in caught:
-                typer.echo(f"warning: {warning.message}", err=True)
 
 
 def _console() -> Console:
@@ -198,7 +183,7 @@ def info(
         if cached_path(definition) is None and definition.sources[0].kind != "bundled":
             typer.echo(f"not here yet: annharness data fetch {dataset}")
             return
-    with _work() as progress:
+    with shown_progress() as progress:
         opened = open_named(dataset, plugins, progress)
         facts = _dataset_facts(opened)
         if difficulty and opened.metric != "inner_product":
@@ -264,7 +249,7 @@ def fetch(
 
     Example: annharness data fetch glove-50 --k 100 --memory 2GiB
     """
-    with _work() as progress:
+    with shown_progress() as progress:
         opened = open_named(dataset, plugins, progress)
         if k:
             truth_of(opened, k, progress, _bytes(memory))
@@ -289,7 +274,7 @@ def show(
 
     Example: annharness data show glove-50-10k --query pawk
     """
-    with _work() as progress:
+    with shown_progress() as progress:
         opened = open_named(dataset, plugins, progress)
         found = neighbours_of(opened, query, k)
     kind = "query" if found.is_query else "base word, not a query"
@@ -316,7 +301,7 @@ def verify(
 
     Example: annharness data verify sift-128-euclidean.hdf5
     """
-    with _work() as progress:
+    with shown_progress() as progress:
         facts = (
             _verified_file(Path(dataset), k)
             if looks_like_path(dataset)
@@ -418,7 +403,7 @@ def add(
         format_name,
         licence,
     )
-    with _work() as progress:
+    with shown_progress() as progress:
         config = add_entry(own, user_plugin_folder() / "datasets", progress)
     _console().print(f"{name} is a dataset now: {config}\nlook at it: annharness data info {name}")
 
@@ -470,7 +455,7 @@ def convert_file(
     if part not in ("base", "queries"):
         raise UserError("unknown part", where="--part", expected="base or queries", got=part)
     how = None if holdout is None else QuerySplit("random", count=holdout, seed=seed)
-    with _work():
+    with shown_progress():
         convert(
             source,
             target,

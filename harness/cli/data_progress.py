@@ -1,11 +1,14 @@
-"""Progress of long data work: bars with rate and time left on a terminal, else a few lines."""
+"""Progress of long work: bars with a clock on a terminal, else a line every two seconds."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -15,6 +18,7 @@ from rich.progress import (
     Progress,
     TaskID,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
@@ -22,16 +26,53 @@ from rich.progress import (
 from harness.data.progress import Progress as Teller
 from harness.data.progress import Unit
 
-_SECONDS_BETWEEN_LINES = 5.0
-_SILENT_SECONDS = 2.0  # what takes no longer is not worth a line
+_SECONDS_BETWEEN_LINES = 1.75  # with the tick it makes two seconds at most
+_TICK_SECONDS = 0.25
+_LOADING_SECONDS = 1.0  # has passed before the first work begins
+_UNNAMED = "working"
 
 
 @contextmanager
 def shown_progress() -> Iterator[Teller]:
-    """Give a callable that shows what it is told, on standard error."""
-    if not sys.stderr.isatty():
-        yield _Lines()
-        return
+    """Give a callable that shows what it is told, on standard error; warnings are a line each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            with _shown_bars() if sys.stderr.isatty() else shown_lines(sys.stderr) as progress:
+                yield progress
+        finally:
+            for warning in caught:
+                print(f"warning: {warning.message}", file=sys.stderr)
+
+
+@contextmanager
+def shown_lines(out: TextIO) -> Iterator[ProgressLines]:
+    """Give a callable that writes what it is told, and that work goes on while it is not told."""
+    lines = ProgressLines(out)
+    with ticking(_TICK_SECONDS, lines.tick):
+        yield lines
+
+
+@contextmanager
+def ticking(seconds: float, call: Callable[[], None]) -> Iterator[None]:
+    """Call something again and again, from another thread, until the `with` statement ends."""
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(seconds):
+            call()
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def _shown_bars() -> Iterator[Teller]:
     console = Console(stderr=True)
     what = TextColumn("{task.description}")
     left = TimeRemainingColumn()
@@ -40,13 +81,17 @@ def shown_progress() -> Iterator[Teller]:
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
+        TimeElapsedColumn(),
         left,
         console=console,
         transient=True,
     )
     count = MofNCompleteColumn()
-    of_rows = Progress(what, BarColumn(), count, left, console=console, transient=True)
+    of_rows = Progress(
+        what, BarColumn(), count, TimeElapsedColumn(), left, console=console, transient=True
+    )
     bars = _Bars(of_bytes, of_rows)
+    bars(_UNNAMED, 0, 0)
     try:
         yield bars
     finally:
@@ -85,18 +130,36 @@ class _Bars:
         self._task = None
 
 
-class _Lines:
-    """A line now and then, the first when the work has lasted a while."""
+class ProgressLines:
+    """What goes on and for how long, in a line whenever nothing was written for two seconds."""
 
-    def __init__(self) -> None:
-        self._what = ""
-        self._told = time.monotonic() - _SECONDS_BETWEEN_LINES + _SILENT_SECONDS
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._what, self._share = _UNNAMED, ""
+        self._began = time.monotonic()
+        self._told = self._began - _LOADING_SECONDS
+        self._lock = threading.Lock()
 
     def __call__(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
-        now = time.monotonic()
-        starts_unknown = total == 0 and what != self._what
-        if starts_unknown or now - self._told >= _SECONDS_BETWEEN_LINES:
-            share = f" {100 * done // total} %" if total else ""
-            print(f"{what}{share}", file=sys.stderr, flush=True)
-            self._told = now
-        self._what = what
+        with self._lock:
+            if what != self._what:
+                self._began = time.monotonic()
+            self._what = what
+            self._share = f" {100 * done // total} %" if total else ""
+        self.tick()
+
+    def say(self, line: str) -> None:
+        """Write a line at once."""
+        with self._lock:
+            self._write(line)
+
+    def tick(self) -> None:
+        """Write what goes on if it is time to."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._told >= _SECONDS_BETWEEN_LINES:
+                self._write(f"{self._what}{self._share}, {now - self._began:.0f} s")
+
+    def _write(self, line: str) -> None:
+        self._told = time.monotonic()
+        print(line, file=self._out, flush=True)

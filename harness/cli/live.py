@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -15,31 +14,24 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.data_progress import ProgressLines, shown_lines, ticking
+from harness.data.progress import Unit
 from harness.results.point import Failure, PointHeader
 
 _FAILURES_SHOWN = 5
 _REASON_CHARACTERS = 200
+_SECONDS_BETWEEN_TICKS = 1.0
 
 
 class PlainLines:
-    """One line per event, for logs."""
+    """One line per event, for logs, and one every two seconds between events."""
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    def __init__(self, lines: ProgressLines) -> None:
+        self._say = lines.say
+        self.progress = lines
         self._block = ""
         self._members = 0
         self._built = 0
-
-    def __enter__(self) -> PlainLines:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._out.flush()
 
     def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
         """Say how much there is to do."""
@@ -52,7 +44,8 @@ class PlainLines:
         self._say(f"{self._block}, {len(titles)} indexes side by side")
 
     def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
-        """Name each index that is built; turns are too many for a log."""
+        """Name each index that is built; of turns, which are many, only what goes on at times."""
+        self.progress("  " + f"{title} {phase}".strip(), 0, 0)
         if phase == "build" and title != "reference":
             self._built += 1
             self._say(f"  building {title} ({self._built} of {self._members})")
@@ -68,9 +61,6 @@ class PlainLines:
         """Say how long it took."""
         self._say(f"{self._block}: {seconds:.1f} s")
 
-    def _say(self, line: str) -> None:
-        print(line, file=self._out, flush=True)
-
 
 class LiveTable:
     """What is done, what runs and what is left, per algorithm, redrawn in place."""
@@ -83,15 +73,22 @@ class LiveTable:
         self._finished: set[str] = set()
         self._failures: list[Failure] = []
         self._builds = self._built = 0
-        self._block = self._activity = ""
+        self._block = ""
+        self._activity = "starting"
+        self._refreshed = self._began
+        self._in_turns = False
         self._left: Callable[[], str] = str
         self.live = Live(console=console, auto_refresh=False, get_renderable=self._render)
 
     def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
         """Lay the table out."""
-        self._points.update(header.label for header in points)
+        self._points = Counter(header.label for header in points)
         self._builds = builds
         self._refresh()
+
+    def progress(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
+        """Show how far work is that comes before the blocks."""
+        self._show(f"{what} {100 * done // total} %" if total else what)
 
     def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
         """Show which block begins."""
@@ -108,8 +105,8 @@ class LiveTable:
             self._built += 1
             self._builds = max(self._builds, self._built)  # a crash costs a further build
         name = header.name.partition(" | ")[2] if header is not None else ""
-        self._activity = " ".join(part for part in (title, phase, name) if part)
-        self._refresh()
+        self._in_turns = not title
+        self._show(" ".join(part for part in (title, phase, name) if part))
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
         """Count the point once its first build is in."""
@@ -131,10 +128,24 @@ class LiveTable:
         self._left = lambda: f", about {max(0.0, end - time.monotonic()):.0f} s left"
         self._refresh()
 
+    def tick(self) -> None:
+        """Let the clock go on; not in turns, where a query may be timed just now."""
+        if not self._in_turns:
+            self._refresh()
+
+    def _show(self, activity: str) -> None:
+        overdue = time.monotonic() - self._refreshed >= _SECONDS_BETWEEN_TICKS
+        if activity != self._activity or overdue:
+            self._activity = activity
+            self._refresh()
+
     def _refresh(self) -> None:
+        self._refreshed = time.monotonic()
         self.live.refresh()
 
     def _render(self) -> RenderableType:
+        if not self._points:
+            return Text(f"{self._activity}, {time.monotonic() - self._began:.0f} s")
         table = Table("algorithm", "points", "measured now", "failed", box=None, padding=(0, 2))
         for label, count in self._points.items():
             failed = Text(str(self._failed[label]), style="red" if self._failed[label] else "dim")
@@ -173,5 +184,12 @@ def failure_line(failure: Failure) -> str:
 def live_table(console: Console) -> Iterator[LiveTable]:
     """Show a live table for the duration of the `with` statement."""
     table = LiveTable(console)
-    with table.live:
+    with table.live, ticking(_SECONDS_BETWEEN_TICKS, table.tick):
         yield table
+
+
+@contextmanager
+def plain_lines(out: TextIO) -> Iterator[PlainLines]:
+    """Write lines for the duration of the `with` statement."""
+    with shown_lines(out) as lines:
+        yield PlainLines(lines)

@@ -14,13 +14,15 @@ from rich.console import Console
 
 from harness.cli import completion
 from harness.cli.data import open_named, require_dataset
+from harness.cli.data_progress import shown_progress
 from harness.cli.doctor import warning_line
 from harness.cli.dry_run import print_dry_run
-from harness.cli.live import PlainLines, live_table
+from harness.cli.live import live_table, plain_lines
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results, share_of
 from harness.contracts import UserError
 from harness.data.cache import cache_folder
 from harness.data.cached import CachedDataset
+from harness.data.progress import Progress
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import Suite, overridden, read_suite, suite_of
@@ -30,7 +32,7 @@ from harness.running.environments.isolated import Environments
 from harness.running.executors.local import LocalExecutor
 from harness.running.machine.doctor import diagnose
 from harness.running.machine.facts import this_machine
-from harness.running.plan import chosen_variants, plan_suite
+from harness.running.plan import Plan, chosen_variants, plan_suite
 from harness.running.progress import RunSummary
 from harness.running.runner import Runner, StoreFull
 
@@ -138,11 +140,13 @@ def run(
         again = None if force else statuses
         print_dry_run(Console(highlight=False), chosen, registry, store, only, again)
         return
-    datasets = _open_datasets(chosen, plugins)
-    environments = _environments(chosen, registry, only)
-    plan = plan_suite(chosen, registry, datasets, this_machine(), only, environments)
-    if strict:
-        _require_fit()
+    with shown_progress() as progress:
+        datasets = _open_datasets(chosen, plugins, progress)
+        environments = _environments(chosen, registry, only, progress)
+        progress("planning", 0, 0)
+        plan = plan_suite(chosen, registry, datasets, this_machine(), only, environments)
+        if strict:
+            _require_fit()
     store.require_writable()
     runner = Runner(
         plan,
@@ -155,9 +159,7 @@ def run(
         signed=signed,
     )
     summary = _measure(runner)
-    from harness.cli.summary import print_summary  # pandas takes a while to load
-
-    print_summary(Console(), plan, store, summary)
+    _print_summary(plan, store, summary)
     if summary.failures:
         raise typer.Exit(_FAILED)
 
@@ -182,7 +184,7 @@ def _chosen_suite(
 def _measure(runner: Runner) -> RunSummary:
     console = Console(stderr=True)
     try:
-        with live_table(console) if console.is_terminal else PlainLines(sys.stderr) as listener:
+        with live_table(console) if console.is_terminal else plain_lines(sys.stderr) as listener:
             runner.listener = listener
             return runner.run()
     except StoreFull as full:
@@ -203,6 +205,16 @@ def examined() -> dict[str, Any]:
     if line is not None:
         _tell(line)
     return found.to_json()
+
+
+def _print_summary(plan: Plan, store: ResultStore, summary: RunSummary) -> None:
+    console = Console()
+    with shown_progress() as progress, console.capture() as printed:
+        progress("summing up", 0, 0)
+        from harness.cli.summary import print_summary  # pandas takes a while to load
+
+        print_summary(console, plan, store, summary)
+    sys.stdout.write(printed.get())
 
 
 def _require_fit() -> None:
@@ -229,10 +241,13 @@ def _statuses(retry: Sequence[str]) -> frozenset[str]:
     return frozenset(FAILURES) if "failed" in retry else frozenset(retry)
 
 
-def _environments(suite: Suite, registry: Registry, only: Sequence[str]) -> Environments:
+def _environments(
+    suite: Suite, registry: Registry, only: Sequence[str], progress: Progress
+) -> Environments:
     """Make what the isolated algorithms of the run need; one that fails does not stop the rest."""
     environments = Environments()
     for variant in chosen_variants(suite, registry, only):
+        progress(f"environment of {variant.algorithm}", 0, 0)
         environments.make(registry.algorithm(variant.algorithm), _tell)
     return environments
 
@@ -248,6 +263,8 @@ def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _open_datasets(suite: Suite, plugins: list[Path] | None) -> dict[str, CachedDataset]:
-    opened = [open_named(name, plugins) for name in suite.datasets]
+def _open_datasets(
+    suite: Suite, plugins: list[Path] | None, progress: Progress
+) -> dict[str, CachedDataset]:
+    opened = [open_named(name, plugins, progress) for name in suite.datasets]
     return {dataset.name: dataset for dataset in opened}

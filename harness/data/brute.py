@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Dataset
-from harness.data.rows import blocks
+from harness.data.rows import blocks, largest_norm, row_norms
 from harness.metric import Metric
 
 Rows = NDArray[np.float32]
@@ -89,7 +89,6 @@ def _scale(metric: Metric, base: Rows, queries: Rows) -> Float64:
     """What the rounding of each query's distances is relative to."""
     if metric == "angular":
         return np.ones(len(queries))
-    largest = max(float(np.linalg.norm(base[block], axis=1).max()) for block in blocks(base))
-    norms = np.linalg.norm(queries.astype(np.float64), axis=1)
+    norms, largest = row_norms(queries), largest_norm(base)
     scale: Float64 = norms + largest if metric == "euclidean" else norms * largest
     return scale

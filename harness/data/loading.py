@@ -45,7 +45,9 @@ def open_definition(
     return open_cached(path)
 
 
-def open_file(path: Path, metric: Metric | None = None) -> CachedDataset:
+def open_file(
+    path: Path, metric: Metric | None = None, progress: Progress = silent
+) -> CachedDataset:
     """Open a file of the user's that holds both base and queries.
 
     It is mapped as it is where its rows lie in one piece as float32, else copied into the cache;
@@ -57,6 +59,8 @@ def open_file(path: Path, metric: Metric | None = None) -> CachedDataset:
         An ann-benchmarks HDF5 file.
     metric
         Taken from the file if None.
+    progress
+        Told what is being done and how far it is.
 
     Raises
     ------
@@ -68,16 +72,24 @@ def open_file(path: Path, metric: Metric | None = None) -> CachedDataset:
     if known is not None:
         return known
     _require_both_parts(path)
+    progress(f"reading {path.name}", 0, 0)
     require_queries(path)
     parts = split(read_vectors(path, "hdf5"), QuerySplit("file"), str(path))
     chosen = metric or metric_of(path) or _no_metric(path)
-    found = inspect(parts, chosen)
+    found = inspect(parts, chosen, progress)
     name = f"{_slug(path.stem)}-{found.fingerprint[:8]}"
     target = cache_subfolder("files") / f"{name}.hdf5"
     with locked(f"file-{name}"):
         rows_file = path if can_be_used_in_place(path) else None
         identity = Identity(name, chosen, found.fingerprint)
-        write_cached(target, parts, identity, unit_rows=found.unit_rows, rows_file=rows_file)
+        write_cached(
+            target,
+            parts,
+            identity,
+            unit_rows=found.unit_rows,
+            rows_file=rows_file,
+            progress=progress,
+        )
         _remember(path, metric, target)
     return open_cached(target)
 

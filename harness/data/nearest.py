@@ -3,11 +3,13 @@
 FAISS finds a few more candidates than needed by blocked matrix products. The distances that count
 are computed again in float64 by `harness.measures.distances`. Rounding in float32 is bounded, so
 for each query it can be told whether a row left out could belong to the answer; where it could
-(ties, near-ties, cancellation), every row within the bound is compared in float64.
+(ties, near-ties, cancellation), every row within the bound is compared in float64. Rows so long or
+so short that products of float32 would overflow or vanish are multiplied by a power of two first.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +20,8 @@ from numpy.typing import NDArray
 
 from harness.contracts import Dataset
 from harness.contracts.dataset import Truth
-from harness.data.rows import blocks
+from harness.data.rows import largest_norm, row_norms
+from harness.data.space import require_memory
 from harness.measures.distances import answer_distances
 from harness.metric import Metric
 
@@ -27,6 +30,9 @@ Ids = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
 _EPSILON = float(np.finfo(np.float32).eps)
+_LEAST_NORMAL = float(np.finfo(np.float32).tiny)
+_LONGEST, _SHORTEST = 2.0**40, 2.0**-40
+"""Rows whose largest norm lies between these are searched as they are."""
 _SCORE_BLOCK_VALUES = 1 << 22
 _RANKED_VALUES = 1 << 19
 
@@ -35,7 +41,8 @@ _RANKED_VALUES = 1 << 19
 class Space:
     """Rows to compare in float64 (`base`, `queries`) and in float32 (the `search_` ones).
 
-    `largest_norm` is that of the rows of `search_base`.
+    `largest_norm` is that of the rows of `search_base`. Scores are of the `search_` rows: a score
+    is `score_scale` times that of the rows that distances are of.
     """
 
     metric: Metric
@@ -44,17 +51,31 @@ class Space:
     search_base: Rows
     search_queries: Rows
     largest_norm: float
+    score_scale: float = 1.0
 
     @classmethod
     def of(cls, dataset: Dataset) -> Space:
-        """Return the space of a dataset."""
+        """Return the space of a dataset.
+
+        Raises
+        ------
+        UserError
+            If the rows have to be scaled and memory does not hold them a second time.
+        """
+        base, queries = dataset.search_base, dataset.search_queries
+        longest = largest_norm(base), largest_norm(queries)
+        if dataset.metric == "euclidean":  # rows to subtract need one scale
+            exponents = (_exponent(max(longest)),) * 2
+        else:
+            exponents = _exponent(longest[0]), _exponent(longest[1])
         return cls(
             dataset.metric,
             dataset.base,
             dataset.queries,
-            dataset.search_base,
-            dataset.search_queries,
-            _largest_norm(dataset.search_base),
+            _scaled(base, exponents[0], dataset.name),
+            _scaled(queries, exponents[1], dataset.name),
+            math.ldexp(longest[0], exponents[0]),
+            math.ldexp(1.0, sum(exponents)),
         )
 
     @property
@@ -96,12 +117,19 @@ def candidate_count(n: int, k: int) -> int:
     return min(n, k + max(16, k // 8))
 
 
-def _largest_norm(rows: Rows) -> float:
-    largest = 0.0
-    for block in blocks(rows):
-        part = rows[block]
-        largest = max(largest, float(np.einsum("ij,ij->i", part, part, dtype=np.float64).max()))
-    return float(np.sqrt(largest))
+def _exponent(longest: float) -> int:
+    """The power of two that brings the largest norm to 1/2 or more and below 1, if need be."""
+    if longest == 0 or _SHORTEST <= longest <= _LONGEST:
+        return 0
+    return -math.frexp(longest)[1]
+
+
+def _scaled(rows: Rows, exponent: int, name: str) -> Rows:
+    """Multiply by a power of two, which rounds nothing but what becomes denormal."""
+    if exponent == 0:
+        return rows
+    require_memory(rows.nbytes, "rows scaled to where float32 can multiply them", name)
+    return np.ldexp(rows, exponent)
 
 
 def _candidates(space: Space, block: slice, count: int) -> tuple[Float64, Ids]:
@@ -133,20 +161,20 @@ def _as_score(space: Space, distances: Float64) -> Float64:
     """The score that a float64 distance would have."""
     if space.metric == "angular":
         return distances - 1.0
-    return distances**2 if space.is_euclidean else distances
+    return (distances**2 if space.is_euclidean else distances) * space.score_scale
 
 
 def _error(space: Space, block: slice) -> Float64:
     """A bound of what float32 arithmetic can get wrong in a score, for each query.
 
     A sum of d products errs by at most about d eps |q||x|; euclidean scores also by the rounding
-    of the squared norms that they are made of.
+    of the squared norms that they are made of. Products below the least normal number lose up to
+    that much each, as do values that scaling has made denormal.
     """
-    queries = space.search_queries[block].astype(np.float64)
-    norms = np.sqrt(np.einsum("ij,ij->i", queries, queries))
-    d = queries.shape[1]
+    queries = space.search_queries[block]
+    norms, d = row_norms(queries), queries.shape[1]
     scale = (norms + space.largest_norm) ** 2 if space.is_euclidean else norms * space.largest_norm
-    bound: Float64 = (d + 8) * _EPSILON * scale
+    bound: Float64 = (d + 8) * (_EPSILON * scale + _LEAST_NORMAL)
     return bound
 
 

@@ -75,7 +75,7 @@ def as_float32(rows: NDArray[np.generic], what: str, where: str, first: int = 0)
 
 def unit(rows: Rows) -> Rows:
     """Return the rows divided by their norms (taken in float64); zero rows stay zero."""
-    norms = _norms(rows)
+    norms = row_norms(rows)
     norms[norms == 0] = 1.0
     return (rows / norms[:, None]).astype(np.float32)
 
@@ -86,14 +86,20 @@ def all_unit(rows: Rows) -> bool:
 
 
 def _block_is_unit(rows: Rows) -> bool:
-    norms = _norms(rows)
+    norms = row_norms(rows)
     return bool(((np.abs(norms - 1.0) <= _UNIT_TOLERANCE) | (norms == 0)).all())
 
 
-def _norms(rows: Rows) -> NDArray[np.float64]:
+def row_norms(rows: Rows) -> NDArray[np.float64]:
+    """Return the norm of every row, `(n,)`, in float64, where no square of float32 overflows."""
     wide = rows.astype(np.float64)
     norms: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", wide, wide))
     return norms
+
+
+def largest_norm(rows: Rows) -> float:
+    """Return the largest norm of any row, by blocks."""
+    return max(float(row_norms(rows[block]).max()) for block in blocks(rows))
 
 
 class Fingerprint:

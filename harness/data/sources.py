@@ -147,6 +147,7 @@ def _use_one(
             path = place.main()
             verify(path, source, progress)
         vouched = source.sha256 is not None
+        progress(f"reading {path.name}", 0, 0)
         with nullcontext() if vouched else _discarding(place):
             vectors = _read(path, place)
         use(vectors, source)

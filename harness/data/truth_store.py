@@ -28,6 +28,7 @@ LEAST_MEMORY_BYTES = 128 << 20
 _FIXED_BYTES = 96 << 20  # matrix tiles and the blocks in which distances are computed
 _BYTES_PER_CANDIDATE = 72
 _MOST_QUERIES = 4096
+_WORK = "ground truth"
 
 
 def truth_of(
@@ -61,7 +62,8 @@ def truth_of(
     stored = _stored(dataset.fingerprint, k)
     if stored is not None:
         return stored
-    with locked(f"truth-{dataset.fingerprint[:16]}"):
+    name = f"truth-{dataset.fingerprint[:16]}"
+    with locked(name, lambda: progress("waiting for another process's ground truth", 0, 0)):
         stored = _stored(dataset.fingerprint, k)
         if stored is not None:
             return stored
@@ -105,6 +107,7 @@ def _compute(dataset: CachedDataset, k: int, progress: Progress, step: int) -> T
     with written_hdf5(path) as file:
         file.attrs["fingerprint"] = dataset.fingerprint
         _join(blocks, file, (nq, k), step)
+        progress("checking the ground truth", 0, 0)
         require_right_sample(dataset, file["distances"])
     shutil.rmtree(blocks, ignore_errors=True)
     truth = _read(path, dataset.fingerprint, k)
@@ -120,6 +123,7 @@ def _compute_blocks(
 
     nq = len(dataset.queries)
     space: Space | None = None
+    progress(_WORK, 0, nq, "queries")
     for start in range(0, nq, step):
         stop = min(start + step, nq)
         path = folder / f"{start}.npz"
@@ -128,7 +132,7 @@ def _compute_blocks(
             truth = nearest_of_block(space, slice(start, stop), k)
             with written_whole(path) as temporary, temporary.open("wb") as out:
                 np.savez(out, ids=truth.ids, distances=truth.distances)
-        progress("ground truth", stop, nq, "queries")
+        progress(_WORK, stop, nq, "queries")
 
 
 def _join(folder: Path, file: h5py.File, shape: tuple[int, int], step: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from harness.data.progress import Unit
 from harness.results.point import Failure, PointHeader
 
 
@@ -38,11 +39,17 @@ class Listener(Protocol):
     def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
         """Every point of the suite; `kept` of them are done already, `builds` builds follow."""
 
+    def progress(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
+        """Work that comes before the blocks, such as the ground truth, is so far."""
+
     def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
         """A block begins: one build of each of these, of so many blocks of the dataset."""
 
     def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
-        """What a member of the block does now, and for which point, if for a single one."""
+        """What a member of the block does now, and for which point, if for a single one.
+
+        Before each turn it says which cycle goes on, of no member.
+        """
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
         """A build of a point is stored."""
@@ -58,6 +65,9 @@ class Silence:
     """A listener that says nothing."""
 
     def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
+        """Say nothing."""
+
+    def progress(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
         """Say nothing."""
 
     def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.cached import CachedDataset
+from harness.data.truth_store import truth_of
 from harness.measures.distances import distances_and_scales
 from harness.results.identity import hash_of
 from harness.results.locks import try_lock
@@ -145,7 +146,8 @@ class Runner:
         for point in self.plan.points:
             identity = point.header.identity
             if not self.store.truth_path(identity).exists():
-                truth = self.plan.datasets[identity.dataset].truth(identity.k)
+                dataset = self.plan.datasets[identity.dataset]
+                truth = truth_of(dataset, identity.k, self.listener.progress)
                 self._storing(partial(self.store.write_truth, identity, truth))
 
     def _record_refused(self) -> None:

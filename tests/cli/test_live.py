@@ -1,10 +1,12 @@
 """The live table: what runs, what is done, what is left."""
 
 import io
+import time
 
 from rich.console import Console
 
-from harness.cli.live import live_table
+from harness.cli import data_progress, live
+from harness.cli.live import live_table, plain_lines
 from harness.results.identity import Machine, PointIdentity
 from harness.results.point import Failure, PointHeader
 
@@ -49,3 +51,49 @@ def test_it_shows_points_blocks_time_left_and_failures():
     assert "s left" in shown
     assert "error: words k=10 pq M=25: it [bold]went[/bold] wrong badly" in shown
     assert "x" * 250 not in shown
+
+
+def test_the_clock_goes_on_while_nothing_is_told_but_not_in_turns(monkeypatch):
+    monkeypatch.setattr(live, "_SECONDS_BETWEEN_TICKS", 0.01)
+    out = io.StringIO()
+    with live_table(Console(file=out, force_terminal=True, width=120)) as table:
+        table.progress("ground truth", 1, 4, "queries")
+        assert "ground truth 25 %" in out.getvalue()
+        wait_for_more(out)
+        table.planned([header("5")], kept=0, builds=1)
+        table.phase("pq M=5", "build", None)
+        wait_for_more(out)
+        table.phase("", "cycle 1 of 5", None)
+        time.sleep(0.2)
+        before = len(out.getvalue())
+        time.sleep(0.1)
+        assert len(out.getvalue()) == before
+
+
+def test_lines_say_what_goes_on_while_nothing_is_told(monkeypatch):
+    monkeypatch.setattr(data_progress, "_SECONDS_BETWEEN_LINES", 0.02)
+    monkeypatch.setattr(data_progress, "_TICK_SECONDS", 0.01)
+    out = io.StringIO()
+    with plain_lines(out) as lines:
+        wait_for_more(out)
+        assert "working, " in out.getvalue()
+        for tell, expected in (
+            (lambda: lines.progress("ground truth", 1, 4), "ground truth 25 %, "),
+            (lambda: lines.phase("pq M=5", "build", None), "  pq M=5 build, "),
+            (lambda: lines.phase("", "cycle 1 of 5", None), "  cycle 1 of 5, "),
+        ):
+            tell()
+            wait_for_more(out)
+            wait_for_more(out)
+            assert f"\n{expected}" in out.getvalue()
+    length = len(out.getvalue())
+    time.sleep(0.05)
+    assert len(out.getvalue()) == length
+
+
+def wait_for_more(out: io.StringIO) -> None:
+    before = len(out.getvalue())
+    until = time.monotonic() + 20
+    while len(out.getvalue()) == before:
+        assert time.monotonic() < until, "nothing more was shown"
+        time.sleep(0.005)

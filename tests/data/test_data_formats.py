@@ -6,8 +6,10 @@ import gzip
 import struct
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +19,8 @@ from hypothesis.extra import numpy as npst
 from harness.contracts import UserError, Vectors
 from harness.data.converting import convert
 from harness.data.formats import FORMATS, format_of, read_vectors
+from harness.data.formats.hdf5 import metric_of, read_truth
+from harness.data.formats.labels import read_labels
 from harness.data.loading import open_file
 
 FUZZ = settings(
@@ -324,6 +328,71 @@ def test_parquet_column_by_name_and_fixed_lists(tmp_path: Path) -> None:
     vectors = read_vectors(tmp_path / "rows.parquet", "parquet", {"column": "v"})
     assert vectors.rows.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert list(vectors.labels or ()) == ["a", "b", "c"]
+
+
+def damaged_text(tmp_path: Path, old: bytes, new: bytes) -> Path:
+    """A sound Parquet file, some bytes of whose texts are replaced."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "text.parquet"
+    table = pa.table({"the words": ["first word", "second word"], "v": [[1.0], [2.0]]})
+    pq.write_table(table, path, compression="none", use_dictionary=False, store_schema=False)
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize("old", [b"second", b"the words"])
+@pytest.mark.parametrize("read", [lambda path: read_vectors(path, "parquet"), read_labels])
+def test_parquet_text_that_is_no_utf8_is_refused(
+    tmp_path: Path, read: Callable[[Path], object], old: bytes
+) -> None:
+    path = damaged_text(tmp_path, old, b"\xb2" * len(old))
+    with pytest.raises(UserError, match=r"cannot read the Parquet file(?s:.*)text\.parquet"):
+        read(path)
+
+
+def test_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    column = pa.array([[1.0], [2.0]])
+    pq.write_table(pa.table([column, column], names=["v", "v"]), tmp_path / "twice.parquet")
+    for options in ({}, {"column": "v"}):
+        with pytest.raises(UserError, match="which column"):
+            read_vectors(tmp_path / "twice.parquet", "parquet", options)
+
+
+@pytest.mark.parametrize("name", ["distance", "point_type", "type"])
+def test_hdf5_attribute_that_is_no_word_is_not_read(
+    make_hdf5: Callable[..., Path], name: str
+) -> None:
+    path = make_hdf5(**{name: ["dense"] * 500})
+    with pytest.raises(UserError, match=f"attribute {name}"):
+        open_file(path)
+
+
+def test_hdf5_names_that_are_no_text_are_refused(make_hdf5: Callable[..., Path]) -> None:
+    path = make_hdf5(train=None, distance="chebyshev")
+    with h5py.File(path, "a") as file:
+        file[b"\xff\xfe"] = np.zeros(3)
+    path.write_bytes(path.read_bytes().replace(b"chebyshev", b"cheby\x1bh\xdev"))
+    with pytest.raises(UserError, match="no dataset 'train'"):
+        read_vectors(path, "hdf5")
+    with pytest.raises(
+        UserError, match="cheby\N{REPLACEMENT CHARACTER}h\N{REPLACEMENT CHARACTER}v"
+    ):
+        metric_of(path)
+
+
+def test_hdf5_neighbours_kept_elsewhere_are_not_read(make_hdf5: Callable[..., Path]) -> None:
+    path = make_hdf5()
+    with h5py.File(path, "a") as file:
+        file["neighbors"] = h5py.ExternalLink("elsewhere.hdf5", "/neighbors")
+    with pytest.raises(UserError, match="leads elsewhere"):
+        read_truth(path)
 
 
 @pytest.mark.parametrize("name", ["bvecs", "u8bin", "i8bin", "ibin", "ivecs"])

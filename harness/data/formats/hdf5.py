@@ -17,6 +17,7 @@ from harness.metric import METRICS, Metric
 
 _MAX_RATIO = 1100
 """No filter of HDF5 in common use packs tighter than deflate, whose limit is 1032 to 1."""
+_LONGEST_ATTRIBUTE_BYTES = 1000
 
 
 @contextmanager
@@ -62,11 +63,13 @@ def require_queries(path: Path) -> None:
 def read_truth(path: Path) -> tuple[NDArray[np.generic] | None, NDArray[np.generic] | None]:
     """Return the file's own `neighbors` and `distances`, None where it has none."""
     with opened(path) as file:
-        found = [
-            file[name][...] if isinstance(file.get(name), h5py.Dataset) else None
-            for name in ("neighbors", "distances")
-        ]
-    return found[0], found[1]
+        return _rows_if_any(file, "neighbors", path), _rows_if_any(file, "distances", path)
+
+
+def _rows_if_any(file: h5py.File, name: str, path: Path) -> NDArray[np.generic] | None:
+    if file.get(name, getlink=True) is None:
+        return None
+    return _rows(_table(file, name, path), path)
 
 
 def metric_of(path: Path) -> Metric | None:
@@ -78,10 +81,9 @@ def metric_of(path: Path) -> Metric | None:
         If it names one that is not supported (`hamming`, `jaccard`).
     """
     with opened(path) as file:
-        word = file.attrs.get("distance")
-    if word is None:
+        text = _attribute(file, "distance", path)
+    if text is None:
         return None
-    text = word.decode() if isinstance(word, bytes) else str(word)
     metric = layout.METRIC_OF_DISTANCE.get(text.lower())
     if metric is None:
         raise UserError(
@@ -100,22 +102,31 @@ def can_be_used_in_place(path: Path) -> bool:
 
 
 def _require_dense(file: h5py.File, path: Path) -> None:
-    kind = file.attrs.get("point_type", "float")
-    text = kind.decode() if isinstance(kind, bytes) else str(kind)
-    if text != "float":
+    for name, expected in (("point_type", "float"), ("type", "dense")):
+        found = _attribute(file, name, path)
+        if found not in (None, expected):
+            raise UserError(
+                "only dense vectors of floats are supported",
+                where=f"{path}, attribute {name}",
+                expected=expected,
+                got=found,
+            )
+
+
+def _attribute(file: h5py.File, name: str, path: Path) -> str | None:
+    """The text of an attribute, None if there is none; one that claims to be long is not read."""
+    if name not in file.attrs:
+        return None
+    stored = file.attrs.get_id(name)
+    if stored.shape != () or stored.get_storage_size() > _LONGEST_ATTRIBUTE_BYTES:
         raise UserError(
-            "vectors of this point_type are not supported yet",
-            where=f"{path}, attribute point_type",
-            expected="float (dense)",
-            got=text,
+            "the attribute is no word",
+            where=f"{path}, attribute {name}",
+            expected="one text",
+            got=f"shape {stored.shape}, {stored.get_storage_size():,} bytes",
         )
-    if str(file.attrs.get("type", "dense")) not in ("dense", "b'dense'"):
-        raise UserError(
-            "only dense vectors are supported",
-            where=f"{path}, attribute type",
-            expected="dense",
-            got=str(file.attrs["type"]),
-        )
+    value = file.attrs[name]
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _table(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
@@ -138,7 +149,7 @@ def _missing(name: str, file: h5py.File, path: Path) -> UserError:
         f"the HDF5 file has no dataset {name!r}",
         where=str(path),
         expected="'train' (base) and 'test' (queries)",
-        got=", ".join(sorted(file)) or "an empty file",
+        got=", ".join(sorted(map(str, file))) or "an empty file",
         hint=f"to hold out rows as queries: annharness data add NAME {path.name} --holdout 1000",
     )
 

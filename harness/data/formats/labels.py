@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.contracts import UserError
+from harness.data.formats.parquet import read_words
 from harness.data.words import Words
 
 
@@ -21,7 +22,7 @@ def read_labels(path: Path) -> Sequence[str]:
         If the file cannot be read or holds no names.
     """
     try:
-        return _of_parquet(path) if path.suffix == ".parquet" else _of_text(path)
+        return read_words(path) if path.suffix == ".parquet" else _of_text(path)
     except OSError as error:
         raise UserError(f"cannot read the labels: {error}", where=str(path)) from error
 
@@ -31,24 +32,3 @@ def _of_text(path: Path) -> Words:
     if not lines[-1]:
         lines.pop()
     return Words.pack(line.decode("utf-8", "surrogateescape") for line in lines)
-
-
-def _of_parquet(path: Path) -> Words:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-        names = [f.name for f in file.schema_arrow if _is_text(f.type)]
-        if not names:
-            raise UserError("the Parquet file has no column of texts", where=str(path))
-        column = file.read(columns=names[:1]).column(0)
-    except pyarrow.ArrowException as error:
-        raise UserError(f"cannot read the labels: {error}", where=str(path)) from error
-    return Words.pack("" if word is None else word for word in column.to_pylist())
-
-
-def _is_text(kind: object) -> bool:
-    import pyarrow
-
-    return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,48 @@ def read_parquet(path: Path, options: Mapping[str, Any]) -> Vectors:
     UserError
         If there is no such column, or its lists differ in length or hold nulls.
     """
+    with _opened(path) as file:
+        column = _column(file.schema_arrow, options.get("column"), path)
+        return _read(file, column, _text_columns(file.schema_arrow)[:1], path)
+
+
+def read_words(path: Path) -> Words:
+    """Read the first column of texts; a null is an empty text.
+
+    Raises
+    ------
+    UserError
+        If the file is broken or has no such column.
+    """
+    with _opened(path) as file:
+        names = _text_columns(file.schema_arrow)[:1]
+        if not names:
+            raise UserError("the Parquet file has no column of texts", where=str(path))
+        return Words.pack(_texts(file.read(columns=names).column(0)))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open the file; what is damaged in it, texts that are no UTF-8 too, becomes a `UserError`."""
     import pyarrow
     import pyarrow.parquet
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            column = _column(file.schema_arrow, options.get("column"), path)
-            names = [f.name for f in file.schema_arrow if pyarrow.types.is_string(f.type)][:1]
-            return _read(file, column, names, path)
-    except (pyarrow.ArrowException, OSError) as error:
+            yield file
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         got = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _broken(path, got) from error
+
+
+def _text_columns(schema: Any) -> list[str]:
+    from pyarrow import types
+
+    return [f.name for f in schema if types.is_string(f.type) or types.is_large_string(f.type)]
+
+
+def _texts(column: Any) -> list[str]:
+    return [text or "" for text in column.to_pylist()]
 
 
 def _column(schema: Any, wanted: str | None, path: Path) -> str:
@@ -55,7 +87,7 @@ def _column(schema: Any, wanted: str | None, path: Path) -> str:
         or types.is_large_list(field.type)
         or types.is_fixed_size_list(field.type)
     ]
-    if wanted is not None and wanted in names:
+    if wanted is not None and names.count(wanted) == 1:
         return wanted
     if wanted is not None or len(names) != 1:
         raise UserError(
@@ -80,7 +112,7 @@ def _read(file: Any, column: str, names: list[str], path: Path) -> Vectors:
             raise _broken(path, f"lists of {dimension} and of {block.shape[1]} values")
         rows.append(block)
         if names:
-            words += [word or "" for word in batch.column(names[0]).to_pylist()]
+            words += _texts(batch.column(names[0]))
     if rows is None:
         raise _broken(path, "no rows")
     return Vectors(rows=rows.finished(), labels=Words.pack(words) if names else None)
@@ -127,6 +159,6 @@ def _broken(path: Path, got: str) -> UserError:
     return UserError(
         "cannot read the Parquet file",
         where=str(path),
-        expected="a column of lists of numbers, all of one length",
+        expected="a whole file with a column of lists of numbers, all of one length",
         got=got,
     )

@@ -58,6 +58,7 @@ class Rounds:
         self._turns = 0
         self._reference_times: list[float] = []
         self.window = 1
+        self._cycle = ""
 
     def reference_times(self) -> NDArray[np.float64]:
         """Return the seconds per query of the reference index in each of its turns."""
@@ -83,7 +84,7 @@ class Rounds:
         for cycle in range(cycles):
             if not any(True for _ in alive(members)):
                 break
-            self._on_phase("", f"cycle {cycle + 1} of {cycles}", None)
+            self._cycle = f"cycle {cycle + 1} of {cycles}"
             taking = [
                 (member, setting)
                 for member, setting in alive(members)
@@ -116,6 +117,7 @@ class Rounds:
         The reference has one turn in every window of every cycle, as its times are stored.
         """
         for i in shuffled(len(taking) + (window is not None), self._rng):
+            self._on_phase("", self._cycle, None)
             if i == len(taking):
                 self._reference_turn(reference)
                 continue

@@ -51,7 +51,7 @@ class ProductQuantizer(ScannedCodes):
         What re-ranking reads: `float32` or `uint8`.
     scan
         `bounded`, our own for 4-bit codes (FAISS's for others), `faiss`, or `auto`: ours from
-        100,000 rows on.
+        100,000 rows on, for up to 64 subspaces.
     """
 
     def __init__(

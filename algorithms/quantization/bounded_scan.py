@@ -4,14 +4,17 @@ For one query, every subspace m has a table of 16 costs, each above the least of
 a row costs the sum over m of the entries that its codes choose. While the k best so far are known,
 the worst of them costs `bound`; a row that costs more is of no interest. So the tables are turned
 into bytes whose sum reaches 255 near `bound`, and sums that stop at 255: one look-up and one
-addition for 32 rows at once. Sixty-four rows of which all have stopped are left after some of the
-subspaces; those that are still below 255 at the end, some hundreds in a million, are scored with
+addition for 32 rows at once. A block of 64 rows that have all reached 255 is skipped after some of
+the subspaces; rows that are still below 255 at the end, some hundreds in a million, are scored with
 the float tables.
 
-What rounding to bytes can lose: the sum of M rounding errors, each within half a step and even,
-has a standard deviation of sqrt(M/12) steps. The tables leave room for 4.5 of them, so that a row
-on the verge of the k best is overlooked with a probability of 3e-6. Scores and order are those of
-float tables, where other scans of this kind keep the rounded ones.
+Rounding to bytes loses no row, whatever the data: costs are rounded down, and the scale is such
+that a row within `bound` stays below 255. The sum is then up to M steps too low, M/2 on average, so
+rows a little beyond `bound` are scored for nothing. With many subspaces these would be too many.
+There the scale is finer, and all sums are lowered by `_LOWERED` on the way, so that 255 at the end
+means 255 + `_LOWERED` steps. The few rows whose sum is below `_LOWERED` at that point, which cannot
+be lowered, are scored. Scores and order are those of float tables, where other scans of this kind
+keep the rounded ones.
 
 Rows: blocks of 64; in a block, for each two subspaces 64 bytes, low four bits the even subspace's.
 A sample of every 32nd block, wherever it lies since data are often sorted, tells a bound that the
@@ -27,13 +30,14 @@ from numba import njit
 from . import lanes
 from .byte_lanes import (
     CAP,
-    bits_below_cap,
+    bits_below,
     both_at_cap,
     first_bit,
     high_codes,
     load,
     look_up,
     low_codes,
+    lowered,
     plus_capped,
     store_steps,
     zeros,
@@ -43,7 +47,10 @@ ROWS = 64  # of a block
 CODEWORDS = 16
 
 _SAMPLED = 32  # every how many blocks
-_DEVIATIONS = 4.5
+_FINER_FROM = 17  # pairs of subspaces; with fewer, sums are not lowered on the way
+_LOWERED = np.uint8(96)
+_CAP = np.uint8(CAP)
+_ROUNDED = 2.0**-23  # twice what one float32 operation is off by, at most
 _ADJUSTED = 32  # blocks between two looks at how many were left early
 _MANY, _FEW = 3, 1  # of them going on: look later, look earlier
 _TIGHTER = np.float32(0.99)  # of the bound that the tables are made for: make them again
@@ -66,18 +73,32 @@ def _fill_costs(query, slopes, offsets, costs):
 
 
 @njit(cache=True, nogil=True)
+def _lowering_pair(pairs):
+    """Return the number of pairs after which sums are lowered; 0 is never."""
+    return pairs * 9 // 20 if pairs >= _FINER_FROM else 0
+
+
+@njit(cache=True, nogil=True)
 def _fill_steps(costs, bound, steps):
-    """Turn costs into bytes whose sum stops near `bound`; all are 0 where that is infinite."""
+    """Turn costs into bytes, rounded down; all are 0 where the bound is infinite.
+
+    A row whose float32 cost is at most `bound` has a sum below 255 (plus what it is lowered by).
+    `_ROUNDED` makes up for the float32 rounding of its M additions, the scale and the products.
+    """
     subspaces = costs.shape[0] // CODEWORDS
-    reach = np.float32(CAP - 0.5 - _DEVIATIONS * np.sqrt(subspaces / 12))
-    scale = reach / bound if bound > 0 else _HUGE
+    end = CAP + (_LOWERED if _lowering_pair(subspaces // 2) else 0)
+    reach = np.float32(end * (1 - (subspaces + 8) * _ROUNDED))
+    scale = min(reach / bound, _HUGE) if bound > 0 else _HUGE
     for m in range(subspaces):
         store_steps(steps, m * 2 * CODEWORDS, lanes.load(costs, m * CODEWORDS), scale)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True)
 def _cost(packed, place, costs, pairs):
-    """Score one row exactly; `place` is its byte of the first pair."""
+    """Score one row exactly; `place` is its byte of the first pair.
+
+    Without `fastmath`: LLVM would gather the entries into vectors one by one, which is slower.
+    """
     even, odd = np.float32(0), np.float32(0)
     for pair in range(pairs):
         both = packed[place + pair * ROWS]
@@ -152,18 +173,25 @@ def _scan_blocks(packed, rows, costs, step, bound, worst, ids):
     pairs = costs.shape[0] // (2 * CODEWORDS)
     steps = np.empty(pairs * ROWS, np.uint8)
     _fill_steps(costs, bound, steps)
+    lowering = _lowering_pair(pairs)
     looked, going = max(1, pairs * 3 // 4), 0
     for number in range(0, (rows + ROWS - 1) // ROWS, step):
         if number // step % _ADJUSTED == 0:
-            looked = min(looked + (going > _MANY), pairs) - (going < _FEW and looked > 1)
+            looked = min(looked + (going > _MANY), pairs) - (going < _FEW and looked > lowering + 1)
             going = 0
         block = number * pairs * ROWS
-        a, b = _add_pairs(packed, block, steps, 0, looked, zeros(), zeros())
-        if both_at_cap(a, b):
+        a, b, too_low = zeros(), zeros(), np.int64(0)
+        if lowering:
+            a, b = _add_pairs(packed, block, steps, 0, lowering, a, b)
+            too_low = bits_below(a, b, _LOWERED)
+            a, b = lowered(a, _LOWERED), lowered(b, _LOWERED)
+        a, b = _add_pairs(packed, block, steps, lowering, looked, a, b)
+        if too_low == 0 and both_at_cap(a, b):
             continue
         going += 1
         a, b = _add_pairs(packed, block, steps, looked, pairs, a, b)
-        _keep_best(bits_below_cap(a, b), number, rows, packed, costs, pairs, worst, ids)
+        candidates = too_low | bits_below(a, b, _CAP)
+        _keep_best(candidates, number, rows, packed, costs, pairs, worst, ids)
         if worst[0] < bound * _TIGHTER:
             bound = worst[0]
             _fill_steps(costs, bound, steps)

@@ -49,6 +49,16 @@ def _all(value: int) -> ir.Constant:
     return ir.Constant(_VECTOR, [value] * WIDTH)
 
 
+def _spread(builder: Any, value: Any) -> Any:
+    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, ir.IntType(32)(0))
+    first = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+    return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), first)
+
+
+def _bits_below(builder: Any, value: Any, levels: Any) -> Any:
+    return builder.bitcast(builder.icmp_unsigned("<", value, levels), _MASK)
+
+
 def _call(builder: Any, name: str, result: Any, arguments: Any) -> Any:
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
@@ -117,8 +127,15 @@ def plus_capped(typing_context, a, b):
     return BYTE_LANES(BYTE_LANES, BYTE_LANES), generate
 
 
-def _below_cap(builder: Any, value: Any) -> Any:
-    return builder.bitcast(builder.icmp_unsigned("!=", value, _all(CAP)), _MASK)
+@intrinsic
+def lowered(typing_context, a, amount):
+    """a - amount, or 0 where that is negative."""
+
+    def generate(context, builder, signature, arguments):
+        a, amount = arguments
+        return _call(builder, f"llvm.usub.sat.v{WIDTH}i8", _VECTOR, [a, _spread(builder, amount)])
+
+    return BYTE_LANES(BYTE_LANES, types.uint8), generate
 
 
 @intrinsic
@@ -126,23 +143,25 @@ def both_at_cap(typing_context, a, b):
     """Whether every lane of both is 255."""
 
     def generate(context, builder, signature, arguments):
-        below = _below_cap(builder, builder.and_(*arguments))
+        below = _bits_below(builder, builder.and_(*arguments), _all(CAP))
         return builder.icmp_unsigned("==", below, ir.Constant(_MASK, 0))
 
     return types.boolean(BYTE_LANES, BYTE_LANES), generate
 
 
 @intrinsic
-def bits_below_cap(typing_context, a, b):
-    """64 bits, one for every lane of a, then of b, that is not 255."""
+def bits_below(typing_context, a, b, level):
+    """64 bits, one for every lane of a, then of b, that is less than the level."""
 
     def generate(context, builder, signature, arguments):
+        *values, level = arguments
+        levels = _spread(builder, level)
         low, high = (
-            builder.zext(_below_cap(builder, value), ir.IntType(64)) for value in arguments
+            builder.zext(_bits_below(builder, value, levels), ir.IntType(64)) for value in values
         )
         return builder.or_(low, builder.shl(high, ir.Constant(ir.IntType(64), WIDTH)))
 
-    return types.int64(BYTE_LANES, BYTE_LANES), generate
+    return types.int64(BYTE_LANES, BYTE_LANES, types.uint8), generate
 
 
 @intrinsic
@@ -157,7 +176,7 @@ def first_bit(typing_context, bits):
 
 @intrinsic
 def store_steps(typing_context, array, offset, lanes, scale):
-    """Write `lanes * scale`, rounded and at most 255, twice: the table that `look_up` reads.
+    """Write `lanes * scale`, rounded down and at most 255, twice: the table that `look_up` reads.
 
     `lanes` are 16 float32 numbers, none negative.
     """
@@ -166,9 +185,8 @@ def store_steps(typing_context, array, offset, lanes, scale):
         array, offset, lanes, scale = arguments
         floats = lanes.type
         scaled = builder.fmul(lanes, spread_value(builder, scale))
-        raised = builder.fadd(scaled, ir.Constant(floats, [0.5] * (WIDTH // 2)))
         most = ir.Constant(floats, [float(CAP)] * (WIDTH // 2))
-        capped = builder.select(builder.fcmp_ordered("<", raised, most), raised, most)
+        capped = builder.select(builder.fcmp_ordered("<", scaled, most), scaled, most)
         steps = builder.trunc(builder.fptosi(capped, _ROUNDED), _STEPS)
         twice = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), list(range(WIDTH // 2)) * 2)
         table = builder.shuffle_vector(steps, ir.Constant(_STEPS, ir.Undefined), twice)

@@ -28,7 +28,7 @@ ScanKind = Literal["auto", "bounded", "faiss"]
 
 _BLOCK_ROWS = 1 << 14
 _FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
-_MANY_ROWS = 100_000
+_MANY_ROWS, _FEW_SUBSPACES = 100_000, 64
 
 
 def faiss_metric(metric: Metric) -> int:
@@ -185,8 +185,9 @@ class BoundedScan:
 def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
     """Choose the scan: ours is for 4-bit codes on processors with AVX2, FAISS's for the rest.
 
-    `auto` takes ours from 100,000 rows on. Of few rows, the best k are too large a part for a bound
-    to drop the others early.
+    `auto` takes ours from 100,000 rows on, for up to 64 subspaces. Of few rows, the best k are too
+    large a part for a bound to drop the others early; with many subspaces, rounding makes the bound
+    too loose for that.
     """
     if kind not in ("auto", "bounded", "faiss"):
         raise UserError(
@@ -195,7 +196,8 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
             expected="auto, bounded or faiss",
             got=repr(kind),
         )
-    wanted = kind == "bounded" or (kind == "auto" and index.ntotal >= _MANY_ROWS)
+    quick = index.ntotal >= _MANY_ROWS and index.pq.M <= _FEW_SUBSPACES
+    wanted = kind == "bounded" or (kind == "auto" and quick)
     own = wanted and index.pq.nbits == 4 and byte_lanes.available()
     return BoundedScan(index) if own else FaissScan(index)
 

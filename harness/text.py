@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 
 REASON_CHARACTERS = 2000
 """How much of a reason is kept."""
 
 _CUT = " ..."
+_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # but tab and line end
 
 
 def clean(text: object, most: int = REASON_CHARACTERS) -> str:
@@ -17,11 +18,7 @@ def clean(text: object, most: int = REASON_CHARACTERS) -> str:
     """
     raw = str(text)
     whole = raw if len(raw) <= most else raw[: most - len(_CUT)] + _CUT
-    return "".join(char if _is_harmless(char) else "\N{REPLACEMENT CHARACTER}" for char in whole)
-
-
-def _is_harmless(char: str) -> bool:
-    return char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cs")
+    return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", whole)
 
 
 def counted(count: int, one: str, more: str = "") -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated
@@ -42,6 +43,14 @@ def _leave(number: int) -> None:
     os._exit(_SIGNALLED + number)
 
 
+def _show_warning(
+    message: Warning | str, category: type[Warning], *place: object, **more: object
+) -> None:
+    """One line, without the place in our code."""
+    kind = "" if issubclass(category, UserWarning) else f"{category.__name__}: "
+    print(f"warning: {kind}{message}", file=sys.stderr)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"annharness {harness.__version__}")
@@ -74,6 +83,7 @@ def main() -> None:
     """Run the command line; exit statuses are 0, 1 (a failure), 2 (user error), 130 (Ctrl-C)."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    warnings.showwarning = _show_warning
     try:
         app(_with_plugins_spelled_out(sys.argv[1:]), prog_name="annharness")
     except UserError as error:

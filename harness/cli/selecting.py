@@ -15,8 +15,10 @@ from harness.contracts import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.contracts.dataset import Truth
     from harness.registry.registry import Registry
     from harness.report.limits import Limits
+    from harness.results.identity import PointIdentity
 
 Suite = Annotated[
     str | None,
@@ -128,12 +130,20 @@ def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) 
 
     registry = load_registry(plugins or ())
     chosen = read_suite(suite, registry.algorithms) if suite else None
-    table = mark_outdated(load_results(results, overhead=True), *_at_hand(registry))
+    found = load_results(results, overhead=True, truth_at_hand=truth_of)
+    table = mark_outdated(found, *_at_hand(registry))
     if chosen is not None:
         return of_suite(table, chosen, registry)
     if table.empty:
         raise UserError("there are no results", where=str(results), hint="annharness run demo")
     return table
+
+
+def truth_of(identity: PointIdentity) -> Truth | None:
+    """Return the truth of a point whose dataset is in the cache."""
+    from harness.data.cached import truth_at_hand
+
+    return truth_at_hand(identity.dataset, identity.fingerprint, identity.k)
 
 
 def _at_hand(registry: Registry) -> tuple[dict[str, str], dict[str, str]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.selecting import truth_of
 from harness.contracts import UserError
 from harness.registry.names import did_you_mean
 
@@ -41,7 +42,11 @@ def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side, pd.DataFrame | 
     """
     from harness.results.table import load_results
 
-    shared = None if _is_of_folder(a) and _is_of_folder(b) else load_results(results)
+    shared = (
+        None
+        if _is_of_folder(a) and _is_of_folder(b)
+        else load_results(results, truth_at_hand=truth_of)
+    )
     old, new = (_side(text, results, shared) for text in (a, b))
     if (old.table is None) != (new.table is None):
         raise UserError(
@@ -68,10 +73,10 @@ def _side(text: str, results: Path, shared: pd.DataFrame | None) -> Side:
     from harness.results.table import load_results
 
     if _is_folder(text):
-        return Side(text, load_results(Path(text)))
+        return Side(text, load_results(Path(text), truth_at_hand=truth_of))
     folder, _, revision = text.rpartition("@")
     if _is_folder(folder):
-        table = load_results(Path(folder))
+        table = load_results(Path(folder), truth_at_hand=truth_of)
         return _at_commit(Path(folder), _commit(revision, table, folder))
     assert shared is not None  # only sides that are folders do without
     if len(shared) and text in {*shared["algorithm"], *shared["label"]}:
@@ -82,7 +87,7 @@ def _side(text: str, results: Path, shared: pd.DataFrame | None) -> Side:
 def _at_commit(folder: Path, commit: str) -> Side:
     from harness.results.table import load_results
 
-    table = load_results(folder, stale=False, commit=commit)
+    table = load_results(folder, stale=False, commit=commit, truth_at_hand=truth_of)
     name = commit[:_SHOWN_DIGITS]
     if table["dirty"].any():
         count = int(table["dirty"].sum())

@@ -32,8 +32,8 @@ _ENDLESS = 10_000_000  # queries that nobody will collect
 
 def print_summary(console: Console, plan: Plan, store: ResultStore, summary: RunSummary) -> None:
     """Print the Pareto points of every dataset and k, the failures and the paths."""
-    found = [store.find(point.header) for point in plan.points]
-    table = table_of(store, found, per_query=plan.suite.baseline is not None)
+    stems = [store.path_of(point.header) for point in plan.points]
+    table = table_of(store, stems, per_query=plan.suite.baseline is not None)
     print_frontiers(console, table)
     if plan.suite.baseline is not None:
         _print_differences(console, recall_differences(table, plan.suite.baseline))

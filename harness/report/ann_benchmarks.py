@@ -81,7 +81,7 @@ def _link_result(source: Path, target: Path) -> Path:
     except OSError:
         write_whole(target, lambda temporary: shutil.copyfile(source, temporary))
         with h5py.File(target, "r+") as file:
-            file.attrs["dataset"] = _site_name(str(file.attrs["dataset"]))
+            file.attrs["dataset"] = _site_name(source.parent.parent.parent.name)
     return target
 
 

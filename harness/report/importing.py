@@ -15,14 +15,20 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import Dataset
+from harness.contracts import Dataset, UserError
 from harness.measures.distances import distances_and_scales
 from harness.report.points import slug
 from harness.results.identity import Machine, PointIdentity
 from harness.results.point import Build, PointHeader
 from harness.results.store import ResultStore
+from harness.results.untrusted.bounded import BoundedFile
+from harness.results.untrusted.broken import BrokenResult, reading
+from harness.results.untrusted.checks import check_build
+from harness.results.untrusted.schema import MOST_BYTES, MOST_SECONDS, is_name, require_sound
+from harness.text import clean
 
 _SOURCE = "imported from ann-benchmarks"
+_FACTS = ("dataset", "algo", "name", "count", "batch_mode", "build_time", "index_size")
 
 
 @dataclass(frozen=True)
@@ -51,21 +57,55 @@ def import_results(
     root = folder / "results" if (folder / "results").is_dir() else folder
     for source in sorted(root.rglob("*.hdf5")):
         try:
-            yield Imported(source, _take(source, store, open_dataset, machine))
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            yield Imported(source, None, " ".join(str(error).split()) or type(error).__name__)
+            theirs = _read(source)
+            yield Imported(source, _take(theirs, store, open_dataset, machine))
+        except BrokenResult as broken:
+            yield Imported(source, None, broken.reason)
+        except (OSError, ValueError, UserError) as error:
+            what = error.what if isinstance(error, UserError) else str(error)
+            yield Imported(source, None, clean(" ".join(what.split())))
+
+
+@dataclass(frozen=True)
+class _Theirs:
+    """What one of their files says: `(nq,)` seconds, `(nq, k)` ids."""
+
+    dataset: str
+    algo: str
+    name: str
+    k: int
+    batch: bool
+    build_seconds: float
+    index_bytes: float
+    times: NDArray[np.float64]
+    ids: NDArray[np.int64]
+
+
+def _read(source: Path) -> _Theirs:
+    with reading(source), h5py.File(source, "r", locking=False) as file:
+        bounded = BoundedFile(file, source)
+        facts = {name: bounded.scalar(file, name) for name in _FACTS if name in file.attrs}
+        return _Theirs(
+            dataset=str(facts["dataset"]),
+            algo=str(facts["algo"]),
+            name=str(facts["name"]),
+            k=int(facts["count"]),
+            batch=bool(facts["batch_mode"]),
+            build_seconds=float(facts.get("build_time", np.nan)),
+            index_bytes=1024.0 * float(facts.get("index_size", np.nan)),
+            times=bounded.array(file, "times", ("f8", "f4"), (None,)).astype(np.float64),
+            ids=bounded.array(file, "neighbors", ("i8", "i4"), (None, None)).astype(np.int64),
+        )
 
 
 def _take(
-    source: Path, store: ResultStore, open_dataset: Callable[[str], Dataset], machine: str
+    theirs: _Theirs, store: ResultStore, open_dataset: Callable[[str], Dataset], machine: str
 ) -> Path:
-    with h5py.File(source, "r") as file:
-        facts: dict[str, Any] = dict(file.attrs)
-        times = np.asarray(file["times"], dtype=np.float64)
-        ids = np.asarray(file["neighbors"], dtype=np.int64)
-    dataset = open_dataset(str(facts["dataset"]))
-    _check_answers(ids, times, int(facts["count"]), dataset)
-    header = _header(facts, dataset, machine)
+    if not is_name(theirs.dataset):
+        raise ValueError(f"no dataset can be called {theirs.dataset!r}")
+    dataset, ids, times = open_dataset(theirs.dataset), theirs.ids, theirs.times
+    _check_answers(ids, times, theirs.k, dataset)
+    header = _header(theirs, dataset, machine)
     distances, scales = distances_and_scales(dataset.metric, dataset.base, dataset.queries, ids)
     build = Build(
         number=0,
@@ -74,45 +114,52 @@ def _take(
         neighbors=ids[None],
         distances=distances[None],
         scales=scales[None].astype(np.float32),
-        facts=_build_facts(facts),
+        facts=_build_facts(theirs),
         provenance={"source": _SOURCE},
     )
+    require_sound(header)
+    check_build(header, build)
     store.write_truth(header.identity, dataset.truth(header.identity.k))
     return store.add_build(header, build)
 
 
-def _header(facts: dict[str, Any], dataset: Dataset, machine: str) -> PointHeader:
-    name = str(facts["name"])
+def _header(theirs: _Theirs, dataset: Dataset, machine: str) -> PointHeader:
     identity = PointIdentity(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
         metric=dataset.metric,
-        algorithm=f"{slug(str(facts['algo'])).lower()}.imported",
+        algorithm=f"{slug(theirs.algo).lower()}.imported",
         adapter_sha256="",
-        build={"name": name},
+        build={"name": theirs.name},
         search={},
-        k=int(facts["count"]),
-        mode="batch" if facts["batch_mode"] else "single",
+        k=theirs.k,
+        mode="batch" if theirs.batch else "single",
         threads=1,
         build_threads=1,
         machine=Machine(cpu=machine, cores=0, memory_bytes=0),
         versions={},
     )
     n, d = dataset.base.shape
-    label = str(facts["algo"])
-    return PointHeader(identity, label=label, name=name, n=n, d=d, nq=len(dataset.queries))
+    return PointHeader(
+        identity, label=theirs.algo, name=theirs.name, n=n, d=d, nq=len(dataset.queries)
+    )
 
 
-def _build_facts(facts: dict[str, Any]) -> dict[str, Any]:
+def _build_facts(theirs: _Theirs) -> dict[str, Any]:
+    """What they measured; a figure that cannot be is not known."""
     return {
-        "build_seconds": float(facts.get("build_time", np.nan)),
+        "build_seconds": _known(theirs.build_seconds, MOST_SECONDS),
         "prepare_seconds": float("nan"),
-        "index_bytes": 1024.0 * float(facts.get("index_size", np.nan)),
+        "index_bytes": _known(theirs.index_bytes, MOST_BYTES),
         "measured_index_bytes": float("nan"),
         "index_bytes_are_measured": True,
         "repeats_asked": 1,
         "warnings": [_SOURCE],
     }
+
+
+def _known(value: float, most: float) -> float:
+    return value if 0 <= value <= most else float("nan")
 
 
 def _check_answers(

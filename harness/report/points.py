@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.report.quantities import quantity
 
@@ -92,7 +93,7 @@ def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
     prepared["bits_per_vector"] = 8 * pd.to_numeric(_column(prepared, "bytes_per_vector"))
     for name in ("qps_scope", "size_scope"):  # not there where every point failed
         prepared[name] = _column(prepared, name)
-    prepared["distortion"] = [_distortion(row.get("diagnostics")) for row in rows]
+    prepared["distortion"] = [_distortion(row) for row in rows]
     return prepared
 
 
@@ -165,13 +166,21 @@ def _short_value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _distortion(diagnostics: object) -> float:
+def numbers(row: Mapping[str, Any], table: str, column: str) -> NDArray[np.float64] | None:
+    """Return a column of a point's diagnostics; None unless it holds finite numbers."""
+    diagnostics = row.get("diagnostics")
+    columns = diagnostics.get(table) if isinstance(diagnostics, Mapping) else None
+    values = np.asarray(columns.get(column, ()) if isinstance(columns, Mapping) else ())
+    usable = values.size and values.dtype.kind in "biuf" and bool(np.isfinite(values).all())
+    return values.astype(np.float64) if usable else None
+
+
+def _distortion(row: Mapping[str, Any]) -> float:
     """Mean squared error of the quantizer as a share of the vectors' mean square."""
-    table = diagnostics.get("distortion") if isinstance(diagnostics, Mapping) else None
-    if not isinstance(table, Mapping) or "mean_squared_error" not in table:
-        return float("nan")
-    error = float(np.mean(table["mean_squared_error"]))
-    return error / float(np.mean(table.get("mean_square", 1.0)))
+    error = numbers(row, "distortion", "mean_squared_error")
+    square = numbers(row, "distortion", "mean_square")
+    whole = 1.0 if square is None else float(square.mean())
+    return float("nan") if error is None or not whole else float(error.mean()) / whole
 
 
 def _only(rows: pd.DataFrame, column: str) -> int | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.results.point import BlockShare, Build, PointHeader, StoredPoint
+from harness.results.untrusted.bounded import BoundedFile, Shape
+from harness.results.untrusted.broken import BrokenResult, reading
+from harness.results.untrusted.checks import check_build
+from harness.results.untrusted.schema import facts_of, header_of, provenance_of
+from harness.text import clean
 from harness.whole_files import replacing
 
 GROUP = "annharness"
 FORMAT = 2
 _READABLE = (1, FORMAT)
 _FOREIGN = ("times", "neighbors", "distances")
-UNREADABLE = (OSError, KeyError, ValueError, TypeError, AttributeError)
-"""What reading a damaged file may raise."""
+_MOST_BUILDS = 10_000
 
 _COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
@@ -41,28 +46,29 @@ def add_build(path: Path, header: PointHeader, build: Build) -> None:
         If it cannot be written; the file that stood there before is whole.
     """
     try:
-        with h5py.File(path, "r") as stored:
+        with reading(path), _opened(path) as stored:
             image = _image(stored, header, build)
-    except UNREADABLE:  # it is not there, or damaged
+    except BrokenResult:  # it is not there, or damaged
         image = _image(None, header, build)
     with replacing(path, durable=True) as temporary:
         temporary.write_bytes(image)
 
 
 def read_point(path: Path) -> StoredPoint:
-    """Read a point.
+    """Read a point and check it against the schema.
 
     Raises
     ------
-    OSError, KeyError, ValueError, TypeError
+    BrokenResult
         If it is not a whole result file of ours.
     """
-    with h5py.File(path, "r") as file:
-        group = file[GROUP]
-        if group.attrs["format"] not in _READABLE:
-            raise ValueError(f"result format {group.attrs['format']}, expected 1 or {FORMAT}")
-        header = PointHeader.from_json(json.loads(group.attrs["header"]))
-        builds = [_read_build(group, row) for row in _rows(group)]
+    with reading(path), _opened(path) as stored:
+        header = stored.header()
+        builds = [stored.build(row) for row in stored.rows()]
+        if not builds:
+            raise ValueError("no build")
+        for build in builds:
+            check_build(header, build)
         return StoredPoint(header, sorted(builds, key=lambda build: build.number))
 
 
@@ -71,22 +77,109 @@ def read_settled(path: Path) -> dict[int, int]:
 
     Raises
     ------
-    OSError, KeyError, ValueError, TypeError
+    BrokenResult
         If it is not a whole result file of ours.
     """
-    with h5py.File(path, "r") as file:
-        group = file[GROUP]
-        return dict(_settled(group, row) for row in _rows(group))
+    with reading(path), _opened(path) as stored:
+        return dict(stored.settled(row) for row in stored.rows())
 
 
-def _settled(group: h5py.Group, row: str) -> tuple[int, int]:
-    own = group[f"builds/{row}"].attrs
-    made = int(np.count_nonzero(~np.isnan(_timed(group, row, "walls"))))
-    facts = json.loads(own["facts"])
-    return int(own["number"]), max(made, int(facts.get("repeats_asked", 0)))
+@contextmanager
+def _opened(path: Path) -> Iterator[_StoredFile]:
+    """A result file is replaced whole, so that readers need no lock on it."""
+    with h5py.File(path, "r", locking=False) as file:
+        yield _StoredFile(file, path)
 
 
-def _image(stored: h5py.File | None, header: PointHeader, build: Build) -> memoryview:
+class _StoredFile:
+    """An open result file of either format; raises whatever h5py does if it is damaged."""
+
+    def __init__(self, file: h5py.File, path: Path) -> None:
+        self.root = file
+        self._file = BoundedFile(file, path)
+        self.group = self._file.group(file, GROUP)
+        self._builds = self._file.group(self.group, "builds")
+        self._shared: dict[str, NDArray[np.float64]] = {}
+        found = self._file.number(self.group, "format")
+        if found not in _READABLE:
+            raise ValueError(f"result format {found}, expected 1 or {FORMAT}")
+
+    def header(self) -> PointHeader:
+        return header_of(self._file.attribute(self.group, "header"))
+
+    def rows(self) -> list[str]:
+        """The names of the builds' groups: their numbers, in format 1 their rows in `times`."""
+        if len(self._builds) > _MOST_BUILDS:
+            raise ValueError(f"{len(self._builds):,} builds, at most {_MOST_BUILDS:,} can be")
+        return list(self._builds)
+
+    def number(self, row: str) -> int:
+        return int(self._file.number(self._own(row), "number"))
+
+    def is_of_now(self, row: str) -> bool:
+        """Whether the build's group holds all of it, as in format 2."""
+        return "times" in self._own(row)
+
+    def settled(self, row: str) -> tuple[int, int]:
+        facts = facts_of(self._file.attribute(self._own(row), "facts"))
+        made = int(np.count_nonzero(~np.isnan(self._walls(row))))
+        return self.number(row), max(made, facts.get("repeats_asked", 0))
+
+    def build(self, row: str) -> Build:
+        own, read = self._own(row), self._file.array
+        walls = self._walls(row)
+        done = ~np.isnan(walls)
+        return Build(
+            number=self.number(row),
+            times=self._timed(row, "times", (None, None))[done],
+            walls=walls[done],
+            neighbors=read(own, "neighbors", ("i4", "i8"), (None,) * 3).astype(np.int64),
+            distances=read(own, "distances", ("f8",), (None,) * 3),
+            scales=read(own, "scales", ("f4",), (None,) * 3),
+            facts=facts_of(self._file.attribute(own, "facts")),
+            diagnostics=self._tables(own) if "diagnostics" in own else {},
+            provenance=provenance_of(self._file.text(own, "provenance")),
+            block=self._block(own) if "block" in own else None,
+        )
+
+    def _own(self, row: str) -> h5py.Group:
+        return self._file.group(self._builds, row)
+
+    def _walls(self, row: str) -> NDArray[np.float64]:
+        return self._timed(row, "walls", (None,))
+
+    def _timed(self, row: str, name: str, shape: Shape) -> NDArray[np.float64]:
+        """The `times` or `walls` of a build; in format 1 those of all builds are in one array."""
+        own = self._own(row)
+        if name in own:
+            return self._file.array(own, name, ("f8",), shape)
+        if name not in self._shared:
+            self._shared[name] = self._file.array(self.group, name, ("f8",), (None, *shape))
+        values: NDArray[np.float64] = self._shared[name][int(row)]
+        return values
+
+    def _block(self, own: h5py.Group) -> BlockShare:
+        group = self._file.group(own, "block")
+        return BlockShare(
+            id=clean(self._file.attribute(group, "id")),
+            cycles=self._file.array(group, "cycles", ("i2",), (None,)),
+            window=self._file.number(group, "window"),
+            reference_times=self._file.array(group, "reference_times", ("f8",), (None,)),
+        )
+
+    def _tables(self, own: h5py.Group) -> dict[str, dict[str, NDArray[Any]]]:
+        tables = self._file.group(own, "diagnostics")
+        return {clean(table): self._columns(tables, table) for table in tables}
+
+    def _columns(self, tables: h5py.Group, table: str) -> dict[str, NDArray[Any]]:
+        group = self._file.group(tables, table)
+        columns = {clean(name): self._file.column(group, name) for name in group}
+        if len({len(values) for values in columns.values()}) > 1:
+            raise ValueError(f"the columns of {table} differ in length")
+        return columns
+
+
+def _image(stored: _StoredFile | None, header: PointHeader, build: Build) -> memoryview:
     """The bytes of a point's file with a build more, made in memory.
 
     HDF5 may crash when a disk is full, so that it is we who write them.
@@ -99,29 +192,26 @@ def _image(stored: h5py.File | None, header: PointHeader, build: Build) -> memor
         own.attrs["key"] = header.identity.key
         builds = own.create_group("builds")
         _write_build(builds.create_group(str(build.number)), build)
-        first = True
-        if stored is not None:
-            others = _copy_others(stored[GROUP], builds, build.number)
-            first = build.number < min(others, default=build.number + 1)
-        if first:
+        others = [] if stored is None else _copy_others(stored, builds, build.number)
+        if stored is None or build.number < min(others, default=build.number + 1):
             _write_foreign_part(file, header, build)
         else:
-            _copy_foreign_part(stored, file)
+            _copy_foreign_part(stored.root, file)
     return image.getbuffer()
 
 
-def _copy_others(stored: h5py.Group, builds: h5py.Group, number: int) -> list[int]:
+def _copy_others(stored: _StoredFile, builds: h5py.Group, number: int) -> list[int]:
     """Copy the stored builds of other numbers and return these."""
     others = []
-    for row in _rows(stored):
-        other = int(stored[f"builds/{row}"].attrs["number"])
+    for row in stored.rows():
+        other = stored.number(row)
         if other == number:
             continue
         others.append(other)
-        if "times" in stored[f"builds/{row}"]:
-            builds.copy(stored[f"builds/{row}"], str(other))
+        if stored.is_of_now(row):
+            builds.copy(stored.group[f"builds/{row}"], str(other))
         else:
-            _write_build(builds.create_group(str(other)), _read_build(stored, row))
+            _write_build(builds.create_group(str(other)), stored.build(row))
     return others
 
 
@@ -147,9 +237,9 @@ def _write_foreign_part(file: h5py.File, header: PointHeader, build: Build) -> N
     index_bytes = build.facts.get("index_bytes") or 0
     file.attrs.update(
         {
-            "algo": header.label,
+            "algo": clean(header.label),
             "dataset": identity.dataset,
-            "name": f"{header.label}({header.name})",
+            "name": clean(f"{header.label}({header.name})"),
             "build_time": float(build.facts["build_seconds"]),
             "best_search_time": float(seconds.min()),
             "candidates": float(found.mean()),
@@ -179,62 +269,11 @@ def _write_build(group: h5py.Group, build: Build) -> None:
             group.create_dataset(f"diagnostics/{table}/{column}", data=_storable(values))
 
 
-def _rows(group: h5py.Group) -> Iterable[str]:
-    """The names of the builds' groups: their numbers, in format 1 their rows in `times`."""
-    return list(group["builds"])
-
-
-def _timed(group: h5py.Group, row: str, name: str) -> NDArray[np.float64]:
-    """The `times` or `walls` of a build; in format 1 those of all builds are in one array."""
-    own = group[f"builds/{row}"]
-    values = own[name][()] if name in own else group[name][int(row)]
-    return np.asarray(values, dtype=np.float64)
-
-
-def _read_build(group: h5py.Group, row: str) -> Build:
-    own = group[f"builds/{row}"]
-    walls = _timed(group, row, "walls")
-    done = ~np.isnan(walls)
-    return Build(
-        number=int(own.attrs["number"]),
-        times=_timed(group, row, "times")[done],
-        walls=walls[done],
-        neighbors=own["neighbors"][()].astype(np.int64),
-        distances=own["distances"][()],
-        scales=own["scales"][()],
-        facts=json.loads(own.attrs["facts"]),
-        diagnostics=_read_tables(own.get("diagnostics", {})),
-        provenance=json.loads(own["provenance"].asstr()[()]),
-        block=_read_block(own["block"], int(done.sum())) if "block" in own else None,
-    )
-
-
 def _write_block(group: h5py.Group, block: BlockShare) -> None:
     group.attrs["id"] = block.id
     group.attrs["window"] = block.window
     group.create_dataset("cycles", data=np.asarray(block.cycles, dtype=np.int16))
-    group.create_dataset("reference_times", data=block.reference_times)
-
-
-def _read_block(group: h5py.Group, passes: int) -> BlockShare:
-    """A block that does not fit its build would spoil comparisons, so the file counts as broken."""
-    cycles, window = group["cycles"][()].astype(np.int16), int(group.attrs["window"])
-    if cycles.shape != (passes,) or (np.diff(cycles, prepend=-1) <= 0).any() or window < 1:
-        raise ValueError(f"block of cycles {cycles} and windows of {window}, {passes} passes")
-    times = group["reference_times"][()].astype(np.float64).ravel()
-    return BlockShare(str(group.attrs["id"]), cycles, window, times)
-
-
-def _read_tables(group: Mapping[str, Any]) -> dict[str, dict[str, NDArray[Any]]]:
-    return {
-        table: {column: _readable(values) for column, values in columns.items()}
-        for table, columns in group.items()
-    }
-
-
-def _readable(values: Any) -> NDArray[Any]:
-    is_text = h5py.check_string_dtype(values.dtype) is not None
-    return np.asarray(values.asstr()[()] if is_text else values[()])
+    group.create_dataset("reference_times", data=block.reference_times.astype(np.float64))
 
 
 def _storable(values: NDArray[Any]) -> Any:

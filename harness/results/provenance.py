@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,31 +14,33 @@ _PARTS = ("machine", "conditions", "source", "suite", "command", "libraries")
 
 
 class Provenances:
-    """Provenance columns of points; equal parts of many points are kept once."""
+    """Equal parts of the provenance of many points, kept once."""
 
     def __init__(self) -> None:
         self._parts: dict[str, Any] = {}
 
-    def columns(self, stored: Stored) -> dict[str, Any]:
-        """Return the columns of one point.
-
-        `commits` are distinct, in the order of the builds; `dirty` says that one of them had
-        changes that were not committed; `provenance` is of the newest build.
-        """
-        if stored.point is not None:
-            builds = stored.point.builds
-            found = [{**b.provenance, "libraries": b.facts.get("libraries")} for b in builds]
-        else:
-            found = [dict(stored.failure.provenance)] if stored.failure is not None else []
-        newest = max(found, key=lambda one: str(one.get("finished_at", "")), default={})
-        return {
-            "commits": tuple(dict.fromkeys(filter(None, map(commit_of, found)))),
-            "dirty": any(bool(_source(one).get("dirty")) for one in found),
-            "provenance": {part: self._once(newest.get(part)) for part in _PARTS},
-        }
-
-    def _once(self, part: Any) -> Any:
+    def once(self, part: Any) -> Any:
+        """Return a part, or the one that came before and is equal."""
         return self._parts.setdefault(json.dumps(part, sort_keys=True), part)
+
+
+def provenance_columns(stored: Stored) -> dict[str, Any]:
+    """Return the provenance columns of one point.
+
+    `commits` are distinct, in the order of the builds; `dirty` says that one of them had changes
+    that were not committed; `provenance` is of the newest build.
+    """
+    if stored.point is not None:
+        builds = stored.point.builds
+        found = [{**b.provenance, "libraries": b.facts.get("libraries")} for b in builds]
+    else:
+        found = [dict(stored.failure.provenance)] if stored.failure is not None else []
+    newest = max(found, key=lambda one: str(one.get("finished_at", "")), default={})
+    return {
+        "commits": tuple(dict.fromkeys(filter(None, map(commit_of, found)))),
+        "dirty": any(bool(_source(one).get("dirty")) for one in found),
+        "provenance": {part: newest.get(part) for part in _PARTS},
+    }
 
 
 def commit_of(provenance: Mapping[str, Any]) -> str:
@@ -46,13 +48,19 @@ def commit_of(provenance: Mapping[str, Any]) -> str:
     return str(_source(provenance).get("commit") or "")
 
 
-def of_commit(found: Iterable[Stored], commit: str) -> Iterator[Stored]:
-    """Yield what was measured at a commit: points with those of their builds alone, failures."""
-    for one in found:
-        if one.failure is not None and _is_of(one.failure.provenance, commit):
-            yield one
-        elif one.point is not None and (builds := _builds_of(one.point.builds, commit)):
-            yield replace(one, point=replace(one.point, builds=builds), failure=None)
+def is_at(measured: str, commit: str) -> bool:
+    """Whether the commit that measured is the one asked for, given by its first digits."""
+    return bool(commit) and measured.startswith(commit)
+
+
+def of_commit(stored: Stored, commit: str) -> Stored:
+    """Return what of a point was measured at a commit: those of its builds, its failure."""
+    failure = stored.failure
+    if failure is not None and _is_of(failure.provenance, commit):
+        return stored
+    builds = _builds_of(stored.point.builds, commit) if stored.point is not None else []
+    point = replace(stored.point, builds=builds) if stored.point is not None and builds else None
+    return replace(stored, point=point, failure=None)
 
 
 def _builds_of(builds: Sequence[Build], commit: str) -> list[Build]:
@@ -60,7 +68,7 @@ def _builds_of(builds: Sequence[Build], commit: str) -> list[Build]:
 
 
 def _is_of(provenance: Mapping[str, Any], commit: str) -> bool:
-    return bool(commit) and commit_of(provenance).startswith(commit)
+    return is_at(commit_of(provenance), commit)
 
 
 def _source(provenance: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,23 +13,18 @@ import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
-from harness.results.files import UNREADABLE, add_build, read_point, read_settled
+from harness.results.files import add_build, read_point, read_settled
 from harness.results.identity import PointIdentity, slug
 from harness.results.locks import among_writers
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
+from harness.results.untrusted.bounded import read_npz
+from harness.results.untrusted.broken import BrokenResult, reading
+from harness.results.untrusted.checks import check_truth
+from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
 from harness.whole_files import replacing
 
 _POINT = ".hdf5"
 _FAILURE = ".failure.json"
-
-
-class BrokenResult(Exception):
-    """A result file that cannot be read; it is named and skipped, never deleted."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ class ResultStore:
         path = stem.with_name(stem.name + _POINT)
         try:
             return read_settled(path) if path.exists() else {}
-        except UNREADABLE:
+        except BrokenResult:
             return {}
 
     def failure(self, header: PointHeader) -> Failure | None:
@@ -162,41 +157,39 @@ class ResultStore:
             for path in self.root.glob(pattern):
                 path.unlink(missing_ok=True)
 
-    def scan(self) -> Iterator[Stored | BrokenResult]:
-        """Yield everything stored, in the order of the paths."""
+    def stems(self) -> list[Path]:
+        """Return the paths of all stored points without their endings, in order."""
         endings = (_POINT, _FAILURE)
-        stems = {
+        names = {
             str(path).removesuffix(_FAILURE).removesuffix(_POINT)
             for path in self.root.glob("*/*/*/*")
             if path.name.endswith(endings) and not path.name.startswith(".")
         }
-        for stem in sorted(stems):
-            try:
-                yield self._stored(Path(stem))
-            except BrokenResult as broken:
-                yield broken
+        return list(map(Path, sorted(names)))
 
-    def _stored(self, stem: Path) -> Stored:
-        path = stem.with_name(stem.name + _POINT)
-        point = self._read_point(path)
-        failure = self._read_failure(stem.with_name(stem.name + _FAILURE))
-        return Stored(point, failure, path)
+    def files_of(self, stem: Path) -> tuple[Path, Path]:
+        """Return the paths of a point's builds and of its failure; either may be missing."""
+        return stem.with_name(stem.name + _POINT), stem.with_name(stem.name + _FAILURE)
+
+    def stored(self, stem: Path) -> Stored:
+        """Return what is stored of a point.
+
+        Raises
+        ------
+        BrokenResult
+            If one of its files cannot be read.
+        """
+        path, failed = self.files_of(stem)
+        return Stored(self._read_point(path), self._read_failure(failed), path)
 
     def _read_point(self, path: Path) -> StoredPoint | None:
-        if not path.exists():
-            return None
-        try:
-            return read_point(path)
-        except UNREADABLE as error:
-            raise BrokenResult(path, str(error) or type(error).__name__) from error
+        return read_point(path) if path.exists() else None
 
     def _read_failure(self, path: Path) -> Failure | None:
         if not path.exists():
             return None
-        try:
-            return Failure.from_json(json.loads(path.read_text()))
-        except UNREADABLE as error:
-            raise BrokenResult(path, str(error) or type(error).__name__) from error
+        with reading(path), path.open("rb") as file:
+            return failure_of(file.read(MOST_JSON_CHARACTERS + 1).decode())
 
     def truth_path(self, identity: PointIdentity) -> Path:
         """Return the file of the true neighbours that a point is judged by."""
@@ -204,12 +197,27 @@ class ResultStore:
         return folder / f"truth-{identity.fingerprint[:16]}.npz"
 
     def write_truth(self, identity: PointIdentity, truth: Truth) -> None:
-        """Keep the truth beside the answers, so that they plot where the dataset is not."""
-        path = self.truth_path(identity)
-        if path.exists():
+        """Keep the truth beside the answers, so that they plot where the dataset is not.
+
+        One that is there and whole stays.
+        """
+        if self.holds_truth(identity):
             return
+        path = self.truth_path(identity)
         with replacing(path, suffix=".npz", durable=True) as temporary:
             np.savez_compressed(temporary, ids=truth.ids, distances=truth.distances)
+
+    def owns(self, path: Path) -> bool:
+        """Whether a path lies in this folder, links followed."""
+        return path.resolve().is_relative_to(self.root.resolve())
+
+    def holds_truth(self, identity: PointIdentity) -> bool:
+        """Whether the truth that a point is judged by is there and whole."""
+        try:
+            self.read_truth(identity)
+        except BrokenResult:
+            return False
+        return True
 
     def read_truth(self, identity: PointIdentity) -> Truth:
         """Return the truth that a point is judged by.
@@ -220,11 +228,12 @@ class ResultStore:
             If it is missing or cannot be read.
         """
         path = self.truth_path(identity)
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return Truth(arrays["ids"], arrays["distances"])
-        except UNREADABLE as error:
-            raise BrokenResult(path, str(error) or type(error).__name__) from error
+        with reading(path):
+            truth = Truth(*read_npz(path, {"ids": "int64", "distances": "float64"}))
+            check_truth(truth)
+            if truth.ids.shape[1] != identity.k:
+                raise ValueError(f"{truth.ids.shape[1]} neighbours, expected {identity.k}")
+            return truth
 
 
 def _why_not(path: Path) -> str:

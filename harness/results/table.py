@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings as python_warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,18 @@ from harness.results.ceiling import mark_near_ceiling
 from harness.results.conditions import adjust_qps
 from harness.results.identity import PointIdentity
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
-from harness.results.provenance import Provenances, of_commit
+from harness.results.provenance import (
+    Provenances,
+    commit_of,
+    is_at,
+    of_commit,
+    provenance_columns,
+)
+from harness.results.row_cache import Entry, RowCache
 from harness.results.speed import speeds_of
-from harness.results.store import BrokenResult, ResultStore, Stored
-from harness.results.truths import Truths
+from harness.results.store import ResultStore, Stored
+from harness.results.truths import TruthAtHand, Truths
+from harness.results.untrusted.broken import BrokenResult
 
 RECALL_KS = (1, 5, 10, 20, 50, 100)
 """The k' of the columns `recall@K` and `recall1@K`."""
@@ -53,6 +62,7 @@ def load_results(
     per_query: bool = False,
     commit: str | None = None,
     overhead: bool = False,
+    truth_at_hand: TruthAtHand | None = None,
 ) -> pd.DataFrame:
     """Return all points below a results folder as a table, one row per point.
 
@@ -71,6 +81,9 @@ def load_results(
     overhead
         Whether to keep the points of `no-op`, which measure the harness's own overhead and find
         nothing. The column `ceiling_qps` tells their speed in any case.
+    truth_at_hand
+        Gives the true neighbours where those in the folder are missing or damaged; they are then
+        stored there. None for a dataset that is not at hand.
 
     Raises
     ------
@@ -84,10 +97,9 @@ def load_results(
     """
     store = ResultStore(Path(path))
     store.require_readable()
-    found = _readable(store.scan())
-    if commit is not None:
-        found = of_commit(found, commit)
-    table = table_of(store, found, per_query=per_query)
+    stems = store.stems()
+    table = table_of(store, stems, per_query=per_query, commit=commit, truth_at_hand=truth_at_hand)
+    RowCache(store.root).keep_only(stems)
     if table.empty:
         return table
     wanted = (table["in_answers"] | overhead) & (~table["stale"] | stale)
@@ -119,60 +131,105 @@ def mark_outdated(
 
 
 def table_of(
-    store: ResultStore, points: Iterable[Stored], *, per_query: bool = False
+    store: ResultStore,
+    stems: Iterable[Path],
+    *,
+    per_query: bool = False,
+    commit: str | None = None,
+    truth_at_hand: TruthAtHand | None = None,
 ) -> pd.DataFrame:
-    """Return the table of some stored points; the rest as for `load_results`."""
-    reader = _Reader(Truths(store), Provenances(), per_query)
-    rows = [row for one in points if (row := reader.row(one)) is not None]
+    """Return the table of some stored points, given by their paths without endings.
+
+    The rest is as for `load_results`.
+    """
+    cache = None if per_query else RowCache(store.root)
+    reader = _Reader(store, Truths(store, truth_at_hand), Provenances(), per_query, commit, cache)
+    rows = [row for stem in stems if (row := reader.row(stem)) is not None]
     _mark_stale(rows)
     adjust_qps(rows)
     mark_near_ceiling(rows)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=_EMPTY_COLUMNS)
 
 
-def _readable(found: Iterable[Stored | BrokenResult]) -> Iterable[Stored]:
-    for one in found:
-        if isinstance(one, BrokenResult):
-            python_warnings.warn(f"skipped a broken result: {one}", stacklevel=3)
-        else:
-            yield one
-
-
+@dataclass(frozen=True)
 class _Reader:
     """Rows of stored points; what many points share is read once."""
 
-    def __init__(self, truths: Truths, provenances: Provenances, per_query: bool) -> None:
-        self._truths = truths
-        self._provenances = provenances
-        self._per_query = per_query
+    store: ResultStore
+    truths: Truths
+    provenances: Provenances
+    per_query: bool
+    commit: str | None
+    cache: RowCache | None
 
-    def row(self, stored: Stored) -> Row | None:
-        if stored.failure is not None:
-            figures = _failure(stored.failure)
-            header = stored.failure.header
-        elif stored.point is not None:
-            header = stored.point.header
-            try:
-                figures = self._figures(stored.point)
-            except BrokenResult as broken:
-                text = f"skipped a result without its truth: {broken}"
-                python_warnings.warn(text, stacklevel=5)
+    def row(self, stem: Path) -> Row | None:
+        """The row of a point; None if nothing is stored of it, or what is stored is broken."""
+        try:
+            entry = self.cache.get(stem) if self.cache is not None else None
+            if entry is None or self._mixed(entry):
+                entry = self._made(stem)
+            elif not self._at_commit(entry):
                 return None
+            return None if entry is None else self._completed(entry, stem)
+        except BrokenResult as broken:
+            python_warnings.warn(f"skipped a broken result: {broken}", stacklevel=4)
+            return None
+
+    def _at_commit(self, entry: Entry) -> bool:
+        """Whether any of what was measured is of the commit asked for."""
+        return self.commit is None or any(is_at(one, self.commit) for one in entry.commits)
+
+    def _mixed(self, entry: Entry) -> bool:
+        """Whether the row that is asked for is of a part of what is stored."""
+        if self.commit is None or all(is_at(one, self.commit) for one in entry.commits):
+            return False
+        return self._at_commit(entry) or entry.row["status"] != "ok"
+
+    def _made(self, stem: Path) -> Entry | None:
+        """The entry of a point as its files have it; kept for the next time if it is whole."""
+        files = self.store.files_of(stem)
+        before = {} if self.cache is None else {path: self.cache.source(path) for path in files}
+        stored = self.store.stored(stem)
+        if self.commit is not None:
+            stored = of_commit(stored, self.commit)
+        if stored.failure is not None:
+            header, found = stored.failure.header, [stored.failure.provenance]
+            figures = _failure(stored.failure)
+        elif stored.point is not None:
+            header, found = stored.point.header, [b.provenance for b in stored.point.builds]
+            truth = self.store.truth_path(header.identity)
+            self.truths.of(header)  # it may be taken anew
+            if self.cache is not None:
+                before[truth] = self.cache.source(truth)
+            figures = self._figures(stored.point)
         else:
             return None
-        origin = self._provenances.columns(stored)
-        return {**_identity_columns(header, stored), **figures, **origin}
+        row = {**_identity_columns(header, stored), **figures, **provenance_columns(stored)}
+        root = self.store.root
+        sources = {path.relative_to(root).as_posix(): one for path, one in before.items()}
+        entry = Entry(header, row, tuple(map(commit_of, found)), sources)
+        if self.cache is not None and self.commit is None:
+            self.cache.put(stem, entry)
+        return entry
+
+    def _completed(self, entry: Entry, stem: Path) -> Row:
+        """The row with what is not kept: where it lies, and what many points share."""
+        shared: Row = {"path": str(self.store.files_of(stem)[0])}
+        if entry.row["status"] == "ok":
+            shared["query_difficulty"] = self.truths.difficulty(entry.header)
+        parts = entry.row["provenance"]
+        shared["provenance"] = {name: self.provenances.once(part) for name, part in parts.items()}
+        return {**entry.row, **shared}
 
     def _figures(self, point: StoredPoint) -> Row:
-        identity = point.header.identity
-        truth = self._truths.of(identity)
-        recall = _recall_columns(identity, point.builds, truth.distances, self._per_query)
+        header = point.header
+        truth = self.truths.of(header)
+        recall = _recall_columns(header.identity, point.builds, truth.distances, self.per_query)
         return {
             "log_tail": "",
             **recall,
             **_speed_columns(point),
             **_size_columns(point),
-            "query_difficulty": self._truths.difficulty(identity),
             "diagnostics": dict(point.builds[0].diagnostics),
             "warnings": tuple(dict.fromkeys(w for b in point.builds for w in b.facts["warnings"])),
             "nondeterministic": any(len(b.neighbors) > 1 for b in point.builds),
@@ -207,7 +264,6 @@ def _identity_columns(header: PointHeader, stored: Stored) -> Row:
         "adapter_sha256": identity.adapter_sha256,
         "fingerprint": identity.fingerprint,
         "question": identity.question,
-        "path": str(stored.path),
         "finished_at": _finished_at(stored),
     }
 

@@ -1,7 +1,9 @@
-"""The true neighbours that a folder's points are judged by, each read once."""
+"""The true neighbours that a folder's points are judged by, and how hard its queries are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,61 +13,91 @@ from numpy.typing import NDArray
 from harness.contracts.dataset import Truth
 from harness.measures.difficulty import lengths, lid_from
 from harness.results.identity import PointIdentity
-from harness.results.store import BrokenResult, ResultStore
+from harness.results.point import PointHeader
+from harness.results.store import ResultStore
+from harness.results.untrusted.broken import BrokenResult
 
 Float64 = NDArray[np.float64]
+TruthAtHand = Callable[[PointIdentity], Truth | None]
+"""Gives the truth of a dataset that is at hand, None for another one."""
 
 _LEAST_NEIGHBOURS = 10
 """An estimate from fewer neighbours says more of chance than of the query."""
 
+_MOST_HELD = 4  # points come in the order of their datasets and k
+
 
 class Truths:
-    """Truths of one results folder, and how hard its queries are."""
+    """Truths of one results folder, and how hard its queries are.
 
-    def __init__(self, store: ResultStore) -> None:
+    Parameters
+    ----------
+    at_hand
+        Asked where a truth is missing or damaged; what it gives is stored.
+    """
+
+    def __init__(self, store: ResultStore, at_hand: TruthAtHand | None = None) -> None:
         self._store = store
-        self._truths: dict[Path, Truth] = {}
-        self._difficulties: dict[tuple[str, str], Float64 | None] = {}
+        self._at_hand = at_hand
+        self._held: dict[Path, Truth | BrokenResult] = {}
+        self._difficulties: dict[tuple[str, str, str, int], Float64 | None] = {}
 
-    def of(self, identity: PointIdentity) -> Truth:
+    def of(self, header: PointHeader) -> Truth:
         """Return the truth of a point.
 
         Raises
         ------
         BrokenResult
-            If it is missing or cannot be read.
+            If it is missing, cannot be read or is of another number of queries.
         """
-        path = self._store.truth_path(identity)
-        if path not in self._truths:
-            self._truths[path] = self._store.read_truth(identity)
-        return self._truths[path]
+        path = self._store.truth_path(header.identity)
+        if path not in self._held:
+            if len(self._held) == _MOST_HELD:
+                del self._held[next(iter(self._held))]
+            self._held[path] = self._found(header)
+        found = self._held[path]
+        if isinstance(found, BrokenResult):
+            raise found
+        if len(found.ids) != header.nq:
+            raise BrokenResult(path, f"{len(found.ids)} queries, the point has {header.nq}")
+        return found
 
-    def difficulty(self, identity: PointIdentity) -> Float64 | None:
+    def _found(self, header: PointHeader) -> Truth | BrokenResult:
+        try:
+            return self._store.read_truth(header.identity)
+        except BrokenResult as broken:
+            made = self._at_hand(header.identity) if self._at_hand is not None else None
+            if made is None:
+                return broken
+        if self._store.owns(self._store.truth_path(header.identity)):
+            with suppress(OSError):  # the folder may be read-only
+                self._store.write_truth(header.identity, made)
+        return made
+
+    def difficulty(self, header: PointHeader) -> Float64 | None:
         """Return the local intrinsic dimensionality round each query, `(nq,)`; higher is harder.
 
         From the widest truth that the folder holds of the dataset, so that points of every k agree
         on it. None for inner products, which are no distances, and where no truth is wide enough.
         """
-        name = (identity.dataset, identity.fingerprint)
+        identity = header.identity
+        name = (identity.dataset, identity.fingerprint, identity.metric, header.nq)
         if name not in self._difficulties:
-            self._difficulties[name] = self._estimated(identity)
+            self._difficulties[name] = self._estimated(header)
         return self._difficulties[name]
 
-    def _estimated(self, identity: PointIdentity) -> Float64 | None:
-        distances = self.of(self._widest(identity)).distances
-        if identity.metric == "inner_product" or distances.shape[1] < _LEAST_NEIGHBOURS:
+    def _estimated(self, header: PointHeader) -> Float64 | None:
+        metric, distances = header.identity.metric, self._widest(header).distances
+        if metric == "inner_product" or distances.shape[1] < _LEAST_NEIGHBOURS:
             return None
-        return lid_from(lengths(identity.metric, distances))
+        return lid_from(lengths(metric, distances))
 
-    def _widest(self, identity: PointIdentity) -> PointIdentity:
-        own = self._store.truth_path(identity)
+    def _widest(self, header: PointHeader) -> Truth:
+        own = self._store.truth_path(header.identity)
         widths = [int(f.parent.name) for f in own.parent.parent.glob(f"*/{own.name}")
                   if f.parent.name.isdecimal()]  # fmt: skip
-        for k in sorted(widths, reverse=True):
-            wider = replace(identity, k=k)
-            try:
-                self.of(wider)
-            except BrokenResult:
-                continue
-            return wider
-        return identity
+        for k in sorted((k for k in widths if k > header.identity.k), reverse=True):
+            wider = replace(header, identity=replace(header.identity, k=k))
+            with suppress(BrokenResult):
+                return self.of(wider)
+        return self.of(header)

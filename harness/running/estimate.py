@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.registry.suites import Suite
 from harness.results.point import Build, StoredPoint
-from harness.results.store import BrokenResult, ResultStore
+from harness.results.store import ResultStore
+from harness.results.untrusted.broken import BrokenResult
 from harness.running.blocks import passes_for
 from harness.running.environments.isolated import EnvironmentFailed
 from harness.running.plan import DatasetFacts, PlannedPoint, missing_builds
@@ -62,12 +64,10 @@ class History:
     def __init__(self, store: ResultStore, machine: str) -> None:
         self._of_points: dict[str, Cost] = {}
         self._of_algorithms: dict[tuple[str, str], list[Cost]] = defaultdict(list)
-        for found in store.scan() if store.root.is_dir() else ():
-            if isinstance(found, BrokenResult) or found.point is None:
-                continue
-            identity = found.point.header.identity
+        for point in _readable_points(store):
+            identity = point.header.identity
             if identity.machine.short() == machine:
-                cost = _cost_of(found.point)
+                cost = _cost_of(point)
                 self._of_points[identity.key] = cost
                 self._of_algorithms[identity.dataset, identity.algorithm].append(cost)
 
@@ -76,6 +76,14 @@ class History:
         identity = point.header.identity
         alike = self._of_algorithms.get((identity.dataset, identity.algorithm))
         return self._of_points.get(identity.key) or (_median(alike) if alike else None)
+
+
+def _readable_points(store: ResultStore) -> Iterator[StoredPoint]:
+    for stem in store.stems() if store.root.is_dir() else ():
+        with suppress(BrokenResult):
+            point = store.stored(stem).point
+            if point is not None:
+                yield point
 
 
 def estimate(

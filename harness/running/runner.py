@@ -143,9 +143,12 @@ class Runner:
                 self.store.forget_failure(point.header)
 
     def _write_truths(self) -> None:
-        for point in self.plan.points:
-            identity = point.header.identity
-            if not self.store.truth_path(identity).exists():
+        questions = {
+            self.store.truth_path(point.header.identity): point.header.identity
+            for point in self.plan.points
+        }
+        for identity in questions.values():
+            if not self.store.holds_truth(identity):
                 dataset = self.plan.datasets[identity.dataset]
                 truth = truth_of(dataset, identity.k, self.listener.progress)
                 self._storing(partial(self.store.write_truth, identity, truth))

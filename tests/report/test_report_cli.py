@@ -87,3 +87,24 @@ def judge_as_ann_benchmarks_does(table, folder):
         name = f"{row['label']}({row['name']})"
         # Theirs is one build's and has a wider tie; ours is the mean of two builds.
         assert found[name] == pytest.approx(row["recall@5"], abs=0.15)
+
+
+@pytest.mark.slow
+def test_a_damaged_truth_is_taken_anew_from_the_cache(tmp_path, small_hdf5, command):
+    suite = (
+        "k: 5\ndatasets: small.hdf5\nalgorithms: [exact]\nbuilds: 1\nrepeats: 1\nprecision: off\n"
+    )
+    (tmp_path / "mine.yml").write_text(suite)
+    checked(command("run", "mine.yml"))
+    (truth,) = (tmp_path / "results").rglob("truth-*.npz")
+    whole = truth.read_bytes()
+    for verb in (["export"], ["compare", "exact", "exact"], ["run", "mine.yml"]):
+        truth.write_bytes(whole[:-100])
+        done = checked(command(*verb))
+        assert "broken" not in done.stderr
+        assert truth.read_bytes() == whole
+    truth.write_bytes(b"")
+    small_hdf5.write_bytes(small_hdf5.read_bytes() + b"\0")  # no longer the file that was measured
+    done = command("export")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert f"skipped a broken result: {truth.relative_to(tmp_path)}" in done.stderr

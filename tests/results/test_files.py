@@ -16,6 +16,7 @@ from harness.results.identity import Machine, PointIdentity
 from harness.results.point import BlockShare, Build, PointHeader, StoredPoint
 from harness.results.speed import qps_interval_of, repeats_would_help
 from harness.results.store import ResultStore
+from harness.results.untrusted.broken import BrokenResult
 
 NQ, K = 12, 3
 
@@ -158,7 +159,7 @@ def test_the_table_shows_a_file_of_the_first_release(tmp_path):
 def test_a_block_that_does_not_fit_its_build_is_a_broken_file(path, change):
     one = build(0)
     write_all(path, [replace(one, block=replace(one.block, **change))])
-    with pytest.raises(ValueError, match="block of cycles"):
+    with pytest.raises(BrokenResult, match="block of cycles"):
         read_point(path)
 
 
@@ -166,7 +167,7 @@ def test_a_later_format_is_refused(path):
     write_all(path, [build(0)])
     with h5py.File(path, "r+") as file:
         file["annharness"].attrs["format"] = 3
-    with pytest.raises(ValueError, match="format 3, expected 1 or 2"):
+    with pytest.raises(BrokenResult, match="format 3, expected 1 or 2"):
         read_point(path)
 
 

@@ -15,7 +15,7 @@ from harness.report.curves import by_relevance
 from harness.report.looks import Look
 from harness.report.plots.figure import conclude, listed, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
-from harness.report.points import Scene, rows_of
+from harness.report.points import Scene, numbers, rows_of
 from harness.report.quantities import human, shortened
 
 Float64 = NDArray[np.float64]
@@ -66,10 +66,11 @@ def _traces(scene: Scene) -> dict[str, list[_Trace]]:
     """The distinct builds with a recorded loss, by label."""
     traces: dict[str, dict[str, _Trace]] = {}
     for row in rows_of(scene.points):
-        training = (row.get("diagnostics") or {}).get("training", {})
-        loss = np.asarray(training.get("loss", []), dtype=np.float64)
-        if loss.size:
-            iteration = np.asarray(training.get("iteration", np.arange(len(loss))), np.float64)
+        loss = numbers(row, "training", "loss")
+        if loss is not None:
+            iteration = numbers(row, "training", "iteration")
+            if iteration is None:
+                iteration = np.arange(len(loss), dtype=np.float64)
             words = row["build_words"]
             traces.setdefault(row["curve"], {})[words] = _per_iteration(words, iteration, loss)
     return {name: list(builds.values()) for name, builds in sorted(traces.items())}

@@ -94,7 +94,9 @@ def _bytes(name: str) -> Callable[[Origin], str]:
 def _quota(origin: Origin) -> str:
     machine = _part(origin, "machine")
     quota = machine.get("cpu_quota")
-    return "" if "cpu_quota" not in machine else f"{quota:g} cores" if quota else "none"
+    if "cpu_quota" not in machine or not quota:
+        return "none" if "cpu_quota" in machine else ""
+    return f"{quota:g} cores" if isinstance(quota, (int, float)) else _text(quota)
 
 
 def _switch(name: str) -> Callable[[Origin], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -162,12 +163,23 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> dict[st
     columns["size_marks"] = {scope: size_mark(scope) for scope in columns["size_scope"]}
     columns["curve"] = [numbers[name] for name in points["curve"]]
     for name in ("build", "search"):
-        columns[f"{name}_settings"], columns[name] = _once([dict(value) for value in points[name]])
+        columns[f"{name}_settings"], columns[name] = _once([_finite(v) for v in points[name]])
     columns["words"] = [str(words) for words in points["words"]]
     columns["near"] = [int(near) for near in points["near_ceiling"].fillna(False)]
     for name in ("builds", "repeats"):
         columns[name] = [int(value) for value in points[name]]
     return columns
+
+
+def _finite(value: object) -> Any:
+    """A parameter as JSON can hold it: numbers that are not finite as YAML writes them."""
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    return value
 
 
 def _once(values: Sequence[object]) -> tuple[list[Any], list[int]]:

@@ -1,0 +1,1 @@
+"""Reading of stored files, which may come from anyone: bounded, and checked once."""

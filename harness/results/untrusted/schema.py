@@ -1,0 +1,240 @@
+"""The schema of the JSON in stored files: headers, failures, facts and provenance of builds.
+
+Names that become parts of paths are held to a pattern. All other text is cleaned, so that files of
+older releases with odd characters stay readable.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from harness.metric import Metric
+from harness.results.identity import PROTOCOL
+from harness.results.point import FAILURES, Failure, PointHeader
+from harness.text import clean
+
+MOST_SECONDS = 1e9
+"""No time that is stored is longer."""
+
+MOST_BYTES = 1 << 60
+"""No size that is stored is larger."""
+
+MOST_JSON_CHARACTERS = 16 << 20
+"""Of one text: a header, the facts of a build, a failure."""
+
+_TEXT_CHARACTERS = 1 << 16
+_LABEL_CHARACTERS = 300
+_MOST_DEPTH = 16
+_MOST_VALUES = 100_000
+_LARGEST_NUMBER = 2**1000  # float64 still holds it
+_MOST_ROWS = 1 << 40
+_NAME = "[A-Za-z0-9][A-Za-z0-9._=+-]{0,199}"
+_STATUSES = (*FAILURES, "unsupported", "lost")
+
+
+def _cleaned(text: str) -> str:
+    return clean(text, _TEXT_CHARACTERS)
+
+
+def _reason(text: str) -> str:
+    return clean(text)
+
+
+def _shortened(text: str) -> str:
+    return clean(text, _LABEL_CHARACTERS)
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON data with clean text, or raise ValueError if it is too deep, many or large."""
+    left = _MOST_VALUES
+
+    def walk(value: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if depth > _MOST_DEPTH or left < 0:
+            raise ValueError(f"JSON of more than {_MOST_DEPTH} levels or {_MOST_VALUES:,} values")
+        if isinstance(value, str):
+            return _cleaned(value)
+        if isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
+            raise ValueError("a number that no float64 holds")
+        if isinstance(value, Mapping):
+            return {_cleaned(name): walk(item, depth + 1) for name, item in value.items()}
+        return [walk(item, depth + 1) for item in value] if isinstance(value, list) else value
+
+    return walk(value, 0)
+
+
+def _up_to(most: float) -> AfterValidator:
+    """From 0 to a limit, or NaN where it is not known."""
+
+    def check(value: float) -> float:
+        if value < 0 or value > most:
+            raise ValueError(f"a number from 0 to {most:g} is expected")
+        return value
+
+    return AfterValidator(check)
+
+
+def _is_status(value: str) -> str:
+    if value not in _STATUSES:
+        raise ValueError(f"one of {', '.join(_STATUSES)}")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_cleaned)]
+Label = Annotated[str, AfterValidator(_shortened)]
+Reason = Annotated[str, AfterValidator(_reason)]
+Name = Annotated[str, StringConstraints(pattern=f"^{_NAME}$")]
+Digits = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,128}$")]
+Count = Annotated[int, Field(ge=0, le=1 << 31)]
+Positive = Annotated[int, Field(ge=1, le=1 << 31)]
+Figure = Annotated[float, _up_to(MOST_BYTES)]
+Seconds = Annotated[float, _up_to(MOST_SECONDS)]
+Parameters = dict[Text, Any]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=True)
+
+
+class _Open(BaseModel):
+    """More may stand here than is known of it."""
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=True)
+
+
+class _Machine(_Strict):
+    cpu: Label
+    cores: Count
+    memory_bytes: Annotated[int, Field(ge=0, le=MOST_BYTES)]
+
+
+class _Identity(_Strict):
+    dataset: Name
+    fingerprint: Digits
+    metric: Metric
+    algorithm: Name
+    adapter_sha256: Text
+    build: Parameters
+    search: Parameters
+    k: Positive
+    mode: Literal["single", "batch"]
+    threads: Positive
+    build_threads: Positive
+    machine: _Machine
+    versions: dict[Text, Text]
+    protocol: Count = PROTOCOL
+
+
+class _Header(_Strict):
+    identity: _Identity
+    label: Label
+    name: Reason
+    n: Annotated[int, Field(ge=1, le=_MOST_ROWS)]
+    d: Positive
+    nq: Positive
+    in_answers: bool = True
+
+
+class _Source(_Open):
+    commit: Text | None = None
+    dirty: bool | None = None
+
+
+class _Provenance(_Open):
+    finished_at: Text = ""
+    source: _Source | Text | None = None
+    machine: dict[Text, Any] | None = None
+    conditions: dict[Text, Any] | None = None
+    suite: Text | None = None
+    command: list[Text] | None = None
+
+
+class _Failure(_Strict):
+    header: _Header
+    status: Annotated[str, AfterValidator(_is_status)]
+    reason: Reason
+    log_tail: Text = ""
+    peak_bytes: Figure | None = None
+    seconds: Seconds | None = None
+    build_number: Count | None = None
+    provenance: _Provenance = _Provenance()
+
+
+class _Libraries(_Open):
+    versions: dict[Text, Text] = {}
+    pools: list[dict[Text, Any]] = []
+
+
+class _Facts(_Open):
+    build_seconds: Seconds
+    prepare_seconds: Seconds
+    index_bytes: Figure
+    measured_index_bytes: Figure
+    warnings: list[Reason]
+    peak_bytes: Figure = math.nan
+    seed: int | None = None
+    repeats_asked: Count = 0
+    libraries: _Libraries | None = None
+
+
+def header_of(text: str) -> PointHeader:
+    """Return the header that stands in a result file.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    return PointHeader.from_json(_checked(_Header, text))
+
+
+def require_sound(header: PointHeader) -> None:
+    """Raise ValueError unless a header can be read back as it is."""
+    if header_of(json.dumps(header.to_json())) != header:
+        raise ValueError("a name with control characters, or one that is too long")
+
+
+def failure_of(text: str) -> Failure:
+    """Return the failure that stands in its file; raises as `header_of`."""
+    return Failure.from_json(_checked(_Failure, text))
+
+
+def facts_of(text: str) -> dict[str, Any]:
+    """Return the facts of a build; raises as `header_of`."""
+    return _checked(_Facts, text)
+
+
+def provenance_of(text: str) -> dict[str, Any]:
+    """Return the provenance of a build; raises as `header_of`."""
+    return _checked(_Provenance, text)
+
+
+def is_name(text: str) -> bool:
+    """Whether a name can be part of a path as it is."""
+    return re.fullmatch(_NAME, text) is not None
+
+
+def _checked(model: type[BaseModel], text: str) -> dict[str, Any]:
+    if len(text) > MOST_JSON_CHARACTERS:
+        raise ValueError(f"JSON of {len(text):,} characters, at most {MOST_JSON_CHARACTERS:,}")
+    try:
+        data = model.model_validate(_plain(json.loads(text)))
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, fault["loc"])) or "the whole"
+        raise ValueError(f"{where}: {fault['msg']}") from error
+    return data.model_dump(exclude_unset=True)

@@ -1,0 +1,127 @@
+"""Results of others are data: what their files say never becomes a path, or ends an import."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import harness
+from harness.cli.main import app
+from harness.contracts.dataset import Truth
+from harness.report.importing import import_results
+from harness.results.store import ResultStore
+
+NQ, K, N = 6, 3, 30
+
+
+class Known:
+    """The one dataset that is at hand."""
+
+    name, metric, fingerprint = "small", "euclidean", "f" * 64
+    base = np.random.default_rng(0).standard_normal((N, 4)).astype(np.float32)
+    queries = base[:NQ] + np.float32(0.01)
+
+    def truth(self, k):
+        distances = np.linalg.norm(self.queries[:, None] - self.base, axis=2).astype(np.float64)
+        ids = np.argsort(distances, axis=1)[:, :k]
+        return Truth(ids, np.take_along_axis(distances, ids, axis=1))
+
+
+FACTS = {
+    "dataset": "small", "algo": "scan", "name": "scan(M=4)", "count": K, "batch_mode": False,
+    "build_time": 1.0, "index_size": 10.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def imported(tmp_path):
+    """Write one of their files, changed, and import it; give the outcome and what is stored."""
+
+    def take(*, times=None, ids=None, **facts):
+        path = tmp_path / "theirs" / "results" / "small" / "a.hdf5"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(path, "w") as file:
+            file["times"] = np.full(NQ, 1e-3) if times is None else times
+            file["neighbors"] = Known().truth(K).ids if ids is None else ids
+            for name, value in {**FACTS, **facts}.items():
+                if value is not None:
+                    file.attrs[name] = value
+        asked = []
+
+        def open_dataset(name):
+            asked.append(name)
+            return Known()
+
+        store = ResultStore(tmp_path / "results")
+        store.require_writable()
+        (one,) = import_results(tmp_path / "theirs", store, open_dataset, "theirs")
+        return one, store, asked
+
+    return take
+
+
+def test_a_sound_file_is_taken(imported):
+    one, store, _ = imported()
+    (row,) = harness.load_results(store.root).to_dict("records")
+    assert (one.reason, row["recall@1"], row["index_bytes"]) == ("", 1.0, 10240.0)
+
+
+@pytest.mark.parametrize("name", ["../../escape", "/etc/passwd", ".", "a/b", "", "x" * 300])
+def test_a_dataset_that_is_a_path_is_not_even_asked_for(imported, name):
+    one, _, asked = imported(dataset=name)
+    assert (one.path, asked) == (None, [])
+    assert "no dataset can be called" in one.reason
+
+
+@pytest.mark.parametrize("algo", ["../../../escape", "/tmp/escape", ".."])
+def test_an_algorithm_that_is_a_path_stays_in_the_folder(imported, algo):
+    one, store, _ = imported(algo=algo, name=f"{algo}(x)")
+    assert one.path.resolve().is_relative_to(store.root.resolve())
+    assert len(harness.load_results(store.root)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"count": "three"},
+        {"count": -1},
+        {"count": np.zeros(3)},
+        {"algo": None},
+        {"name": 5},
+        {"build_time": "long"},
+        {"algo": "\x1b[31mred"},
+        {"times": np.zeros(NQ)},
+        {"times": np.full(NQ, np.nan)},
+        {"times": np.full((NQ, 1), 1e-3)},
+        {"times": [b"a"] * NQ},
+        {"ids": np.full((NQ, K), N)},
+        {"ids": np.full((NQ, K), 0)},
+        {"ids": np.full((NQ, K), 0.5)},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_left_out_with_the_reason(imported, change):
+    one, store, _ = imported(**change)
+    if one.path is None:
+        assert one.reason
+    assert len(harness.load_results(store.root)) == (one.path is not None)
+
+
+def test_sizes_that_cannot_be_are_unknown(imported):
+    _, store, _ = imported(build_time=-1.0, index_size=float("inf"))
+    (row,) = harness.load_results(store.root).to_dict("records")
+    assert np.isnan([row["build_seconds"], row["index_bytes"]]).all()
+
+
+def test_their_dataset_may_be_damaged(tmp_path, monkeypatch, imported):
+    imported()
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
+    folder = tmp_path / "theirs"
+    (folder / "data").mkdir()
+    (folder / "data" / "small.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    arguments = ["import", str(folder), "--results", str(tmp_path / "other")]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 1
+    assert "left out" in done.stderr

@@ -88,7 +88,7 @@ def tradeoff(
         ]
     else:
         curves = curves_of(scene.points, across, up, looks)
-    shown = set(shown_first(scene))
+    shown = _shown(scene, curves)
     notes = _notes(scene, curves, shown, "qps" in (x, y))
     if across.is_size or up.is_size:
         notes += _mark_measured(axes, curves, across, up)
@@ -117,19 +117,22 @@ def tradeoff(
     return figure
 
 
+def _shown(scene: Scene, curves: Sequence[CurvePoints]) -> set[str]:
+    """The curves in colour: those that the reader highlights, else those that matter most."""
+    if any(curve.look.is_grey for curve in curves):
+        return {curve.name for curve in curves if not curve.look.is_grey}
+    return set(shown_first(scene))
+
+
 def _notes(
     scene: Scene, curves: Sequence[CurvePoints], shown: set[str], with_qps: bool
 ) -> list[str]:
     greyed = {curve.name for curve in curves} - shown
     rivals = greyed & leaders(scene) if greyed else set()
-    notes = [
-        f"In grey, {words}: {listed(names)}."
-        for words, names in (
-            ("nowhere among the fastest", greyed - rivals),
-            ("for want of colours", rivals),
-        )
-        if names
-    ]
+    groups = {", nowhere among the fastest": greyed - rivals, ", for want of colours": rivals}
+    if any(curve.look.is_grey for curve in curves):
+        groups = {"": greyed}
+    notes = [f"In grey{words}: {listed(names)}." for words, names in groups.items() if names]
     scopes = {str(scope) for c in curves if with_qps for scope in c.frontier["qps_scope"]}
     return notes + scope_notes(scopes)
 

@@ -29,6 +29,7 @@ from harness.report.plots.style import FAINT
 from harness.report.points import Scene
 from harness.report.quantities import Quantity, Scale, human, quantity
 from harness.report.sizes import MEASURED
+from harness.text import counted
 
 Float64 = NDArray[np.float64]
 
@@ -96,7 +97,7 @@ def tradeoff(
     _set_axes(axes, scene, curves, (across, up), choices, ceiling)
     cut = [_draw(axes, c, across, up, greyed=c.name not in shown) for c in curves]
     if any(cut):
-        notes.append(f"Bars of {sum(cut)} points are cut: their intervals are wider.")
+        notes.append(f"Bars cut at {counted(sum(cut), 'point')}: their intervals are wider.")
     if ceiling is not None and curves:
         notes += _draw_ceiling(axes, scene, across, ceiling)
     names = [item.brief.format(k=scene.k) for item in (up, across)]

@@ -24,7 +24,7 @@ from harness.report.recommendations import (
     optimism_text,
     recommendations,
 )
-from harness.report.site.machines import machines_of
+from harness.report.site.machines import disturbed, grade_of, machines_of
 from harness.report.site.payload import MOST_COMPARED
 from harness.report.sizes import size_notes, size_text
 
@@ -97,7 +97,10 @@ def page_name(kind: str, name: str) -> str:
 
 def pages_of(content: Content) -> Iterator[Page]:
     """Yield every page, the index first."""
-    every = {"recommendations": _recommendations(content, _scenes(content))}
+    every = {
+        "recommendations": _recommendations(content, _scenes(content)),
+        "disturbed": disturbed(content.table),
+    }
     yield Page("index", content.choices.title, "index.html.j2", every)
     for dataset, found in content.by_dataset.items():
         values = {
@@ -131,6 +134,7 @@ def recommendation_row(scene: Scene, one: Recommendation) -> dict[str, Any]:
         "qps_bounds": _qps_bounds(one),
         "report": one.report,
         "near": bool(row["near_ceiling"]),
+        "grade": grade_of(row),
         "size": size_text(row),
         "build": human(row["build_seconds"], "s"),
         "equal": ", ".join(one.equal_names),

@@ -11,6 +11,7 @@ from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
 from harness.cli.selecting import (
     Algorithms,
     Datasets,
+    Highlight,
     MaxBytes,
     Stale,
     Suite,
@@ -57,6 +58,17 @@ def export(
     max_bytes: MaxBytes = None,
     dataset: Datasets = None,
     algorithm: Algorithms = None,
+    highlight: Highlight = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", help="Of .tex and .md, in this order: algorithm,recall@k,QPS."),
+    ] = None,
+    caption: Annotated[
+        str | None, typer.Option("--caption", help="Of .tex, which becomes a float: plain text.")
+    ] = None,
+    align: Annotated[
+        str | None, typer.Option("--align", help="Of .tex: a letter l, r or c for each column.")
+    ] = None,
     stale: Stale = False,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
@@ -71,25 +83,34 @@ def export(
 
       annharness export -o fastest.tex --recommendations --recall .95 --max-bytes 300
 
+      annharness export -o t.tex --columns algorithm,recall@k,QPS --caption Sample --highlight pq
+
       annharness export demo --to ann-benchmarks -o their-folder
     """
     from harness.report.export import export as write
     from harness.report.export import export_recommendations
-    from harness.report.limits import Limits, reaching
+    from harness.report.limits import Limits, curves_named, reaching
+    from harness.report.tables import TableStyle
 
     if to not in (None, "ann-benchmarks"):
         raise UserError("no other harness by this name", where="--to", expected="ann-benchmarks")
     levels = recalls_of(recall)
     limits = Limits(dataset or (), algorithm or (), max_bytes)
     table = selected(results, suite, plugins, stale=stale, limits=limits)
+    style = TableStyle(
+        columns=[name.strip() for name in columns.split(",")] if columns else (),
+        caption=caption or "",
+        alignment=align or "",
+        highlight=curves_named(table, highlight or ()),
+    )
     if recommendations:
-        export_recommendations(table, out, levels)
+        export_recommendations(table, out, levels, style)
         print(out)
         return
     if recall:
         table = reaching(table, levels[0])
     if to is None:
-        write(table, out, per_query=per_query)
+        write(table, out, per_query=per_query, style=style)
     else:
         _lay_out(table, results, out)
     print(out)

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import Stale, Suite, selected
+from harness.cli.selecting import (
+    Algorithms,
+    Datasets,
+    Highlight,
+    Stale,
+    Suite,
+    recalls_of,
+    selected,
+)
+from harness.contracts import UserError
 from harness.report.plots.style import StyleName
 from harness.report.quantities import Scale
 
@@ -41,6 +50,23 @@ def plot(
         Scale | None, typer.Option("--x-scale", help="Of qps-recall and Y:X; else by the values.")
     ] = None,
     y_scale: Annotated[Scale | None, typer.Option("--y-scale", help="Likewise.")] = None,
+    dataset: Datasets = None,
+    algorithm: Algorithms = None,
+    recall: Annotated[
+        float | None,
+        typer.Option(
+            "--recall",
+            help="Of at-recall (drawn if no other is asked for), latency and difficulty.",
+        ),
+    ] = None,
+    highlight: Highlight = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="Of every figure, instead of its own.")
+    ] = None,
+    no_title: Annotated[
+        bool,
+        typer.Option("--no-title", help="Without title and conditions: a caption says them."),
+    ] = False,
     stale: Stale = False,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
@@ -54,10 +80,17 @@ def plot(
       annharness plot --style paper --format pdf --out figures
 
       annharness plot demo --figure latency --figure p99_ms:recall --y-scale linear
+
+      annharness plot -d glove-100 --highlight pq --recall .9 --no-title
     """
+    from harness.report.limits import Limits, curves_named
     from harness.report.plots.writing import write_plots  # matplotlib takes a second to load
 
-    table = selected(results, suite, plugins, stale=stale)
+    if title is not None and no_title:
+        raise UserError("both a title and none", where="--title, --no-title")
+    levels = recalls_of([recall] if recall is not None else None)
+    limits = Limits(dataset or (), algorithm or ())
+    table = selected(results, suite, plugins, stale=stale, limits=limits)
     paths = write_plots(
         table,
         out or results / "plots",
@@ -67,6 +100,9 @@ def plot(
         stale=stale,
         x_scale=x_scale,
         y_scale=y_scale,
+        recall=levels[0] if recall is not None else None,
+        highlight=curves_named(table, highlight or ()),
+        title="" if no_title else title,
     )
     for path in paths:
         print(path)

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import Stale, Suite, selected
+from harness.cli.selecting import (
+    Algorithms,
+    Datasets,
+    Highlight,
+    Stale,
+    Suite,
+    recalls_of,
+    selected,
+)
 
 
 def publish(
@@ -17,6 +25,16 @@ def publish(
     single_file: Annotated[
         bool, typer.Option("--single-file", help="One HTML file that can be mailed.")
     ] = False,
+    dataset: Datasets = None,
+    algorithm: Algorithms = None,
+    recall: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--recall", help="Of recommendations and comparisons; repeatable. Default: the usual."
+        ),
+    ] = None,
+    highlight: Highlight = None,
+    title: Annotated[str | None, typer.Option("--title", help="Heading of the front page.")] = None,
     stale: Stale = False,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
@@ -30,11 +48,18 @@ def publish(
       annharness publish site
 
       annharness publish demo.html demo --single-file
+
+      annharness publish site -d glove-100 --recall .9 --recall .97 --highlight pq
     """
+    from harness.report.limits import Limits, curves_named
+    from harness.report.site.content import USUAL, SiteChoices
     from harness.report.site.writing import write_site
 
-    table = selected(results, suite, plugins, stale=stale)
+    levels = recalls_of(recall)
+    limits = Limits(dataset or (), algorithm or ())
+    table = selected(results, suite, plugins, stale=stale, limits=limits)
+    choices = SiteChoices(levels, curves_named(table, highlight or ()), title or USUAL.title)
     if stale:
         table = table.assign(stale=False)  # shown like the others
-    paths = write_site(table, out, single_file=single_file)
+    paths = write_site(table, out, single_file=single_file, choices=choices)
     print(paths[0] if single_file else out / "index.html")

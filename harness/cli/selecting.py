@@ -49,6 +49,14 @@ Algorithms = Annotated[
         autocompletion=completion.algorithms,
     ),
 ]
+Highlight = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--highlight",
+        help="Algorithm or label that stands out, all others stand back; repeatable.",
+        autocompletion=completion.algorithms,
+    ),
+]
 MaxBytes = Annotated[
     float | None,
     typer.Option("--max-bytes", min=0, help="Only points of at most so many bytes per vector."),

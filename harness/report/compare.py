@@ -135,7 +135,7 @@ def to_json(found: Sequence[Comparison]) -> str:
 
 def to_markdown(found: Sequence[Comparison]) -> str:
     """Return the comparisons as a Markdown table, with what its intervals are below it."""
-    from harness.report.export import markdown_table
+    from harness.report.tables import markdown_table
 
     lines = table_rows(found)
     return markdown_table(list(lines[0]), [list(row.values()) for row in lines]) + (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.measures.at_recall import Curve, qps_at_recall
 from harness.measures.frontier import pareto_frontier
-from harness.report.looks import COLOURS, Look, looks
+from harness.report.looks import COLOURS, Look, highlighted, looks
 from harness.report.points import Scene, known
 from harness.report.quantities import Quantity
 from harness.report.recommendations import recommendations
@@ -63,15 +63,19 @@ def whole(curve: CurvePoints, x: Quantity) -> CurvePoints:
     return replace(curve, points=ordered, frontier=ordered)
 
 
-def looks_of(found: Sequence[Scene]) -> dict[str, Look]:
-    """Return the look of every curve of some scenes: those shown together have other colours."""
+def looks_of(found: Sequence[Scene], highlight: Collection[str] = ()) -> dict[str, Look]:
+    """Return the look of every curve of some scenes: those shown together have other colours.
+
+    Of curves to highlight, all others are grey.
+    """
     names = {
         str(name)
         for scene in found
         for part in (scene.points, scene.ceiling, scene.failures)
         for name in part["curve"]
     }
-    return looks(names, [shown_first(scene) for scene in found])
+    together = [[*highlight, *shown_first(scene)] for scene in found]
+    return highlighted(looks({*names, *highlight}, together), highlight)
 
 
 def shown_first(scene: Scene) -> list[str]:

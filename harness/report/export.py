@@ -15,11 +15,19 @@ import pandas as pd
 from harness.contracts import UserError
 from harness.measures.selection import NOT_REACHED
 from harness.report.files import write_text, write_whole
-from harness.report.intervals import mark, notes
 from harness.report.points import Scene, prepare, rows_of, scenes
-from harness.report.quantities import human
 from harness.report.recommendations import LEVELS, Recommendation, recommendations
-from harness.report.sizes import size_notes, size_text
+from harness.report.sizes import size_notes
+from harness.report.tables import (
+    PLAIN,
+    Table,
+    TableStyle,
+    laid_out,
+    latex_text,
+    markdown_text,
+    table_of_points,
+    words_of,
+)
 
 RECALL_KS = (1, 5, 10, 20, 50, 100)
 
@@ -44,7 +52,9 @@ _CURVES = ("recall_curve", "first_recall_curve")
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
-def export(table: pd.DataFrame, path: Path, *, per_query: bool = False) -> None:
+def export(
+    table: pd.DataFrame, path: Path, *, per_query: bool = False, style: TableStyle = PLAIN
+) -> None:
     """Write the table in the format of the file's ending.
 
     Parameters
@@ -56,24 +66,33 @@ def export(table: pd.DataFrame, path: Path, *, per_query: bool = False) -> None:
     per_query
         Parquet only: a row per point and query, with its recall, seconds and difficulty (local
         intrinsic dimensionality from the true neighbours; NaN for inner products).
+    style
+        How the tables for people, `.md` and `.tex`, are laid out.
 
     Raises
     ------
     UserError
-        If the ending is unknown, the file cannot be written, or `per_query` is asked of another
-        format.
+        If the ending is unknown, the file cannot be written, or `per_query` or `style` is asked of
+        another format.
     """
     ending = path.suffix.lower()
     _check_ending(path)
+    _check_style(path, style)
     if per_query and ending != ".parquet":
         raise UserError(
             "one row per query goes to Parquet only", where=str(path), hint="a name in .parquet"
         )
-    (_write_queries if per_query else _WRITERS[ending])(table, path)
+    if ending in _FOR_PEOPLE:
+        _write_for_people(table_of_points(table, style), path, style)
+    else:
+        (_write_queries if per_query else _WRITERS[ending])(table, path)
 
 
 def export_recommendations(
-    table: pd.DataFrame, path: Path, levels: Sequence[float] = LEVELS
+    table: pd.DataFrame,
+    path: Path,
+    levels: Sequence[float] = LEVELS,
+    style: TableStyle = PLAIN,
 ) -> None:
     """Write what is fastest at each level of recall, a row per recommendation, by path's ending.
 
@@ -82,10 +101,12 @@ def export_recommendations(
     Raises
     ------
     UserError
-        If the ending is unknown or the file cannot be written.
+        If the ending is unknown, the file cannot be written, or `style` is asked of another format
+        than `.md` and `.tex`.
     """
     ending = path.suffix.lower()
     _check_ending(path)
+    _check_style(path, style)
     rows = [
         _recommendation(scene, one)
         for scene in scenes(prepare(table, stale=True))
@@ -102,9 +123,9 @@ def export_recommendations(
         cells = [[_cell(row[name]) for name in names] for row in rows]
         write_text(path, pd.DataFrame(cells, columns=names).to_csv(index=False))
     else:
-        lines = [[_shown(row[name]) for name in names] for row in rows]
-        as_text = markdown_table if ending == ".md" else latex_table
-        write_text(path, as_text(list(names), lines))
+        usual = {name: words_of(name) for name in names}
+        below = size_notes(row["size_scope"] for row in rows)
+        _write_for_people(laid_out(rows, usual, (), style, below), path, style)
 
 
 _RECOMMENDATIONS = (
@@ -130,10 +151,6 @@ def _recommendation(scene: Scene, one: Recommendation) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _shown(value: object) -> str:
-    return human(float(value)) if isinstance(value, (float, np.floating)) else str(value)
-
-
 def columns_for(table: pd.DataFrame) -> list[str]:
     """Return the columns of the CSV: the recalls reach as far as the largest k."""
     most = int(table["k"].max()) if len(table) else RECALL_KS[-1]
@@ -155,43 +172,6 @@ def json_text(table: pd.DataFrame) -> str:
     columns = [*columns_for(table), *_MORE, *_CURVES]
     rows = [{column: _plain(row.get(column)) for column in columns} for row in _rows(table)]
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def markdown_text(table: pd.DataFrame) -> str:
-    """Return the points as a Markdown table for people, figures with their intervals."""
-    below = notes(table.get("qps_scope", [])) + size_notes(table.get("size_scope", []))
-    return markdown_table(*_for_people(table)) + "".join(f"\n{note}\n" for note in below)
-
-
-def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table of any text."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "".join(f"| {' | '.join(map(_markdown, line))} |\n" for line in lines)
-
-
-def latex_text(table: pd.DataFrame) -> str:
-    r"""Return the points as a LaTeX table; needs `\usepackage{booktabs}`."""
-    headings, rows = _for_people(table)
-    return latex_table(headings, rows, f"lll{'r' * (len(headings) - 4)}l")
-
-
-def latex_table(headings: Sequence[str], rows: Sequence[Sequence[str]], columns: str = "") -> str:
-    r"""Return a LaTeX table of any text; `columns` are LaTeX's letters, all `l` by default."""
-    lines = [" & ".join(map(latex, row)) + r" \\" for row in (headings, *rows)]
-    body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
-    start = rf"\begin{{tabular}}{{{columns or 'l' * len(headings)}}}"
-    return "\n".join([start, *body, r"\end{tabular}"]) + "\n"
-
-
-def latex(text: str) -> str:
-    """Return text in which nothing is a command to LaTeX."""
-    special = {
-        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-        "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-        "\n": " ", "\r": " ",
-    }  # fmt: skip
-    special |= {char: f"\\{char}" for char in "&%$#_{}"}
-    return "".join(special.get(char, char) for char in text)
 
 
 def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -230,43 +210,6 @@ def _write_queries(table: pd.DataFrame, path: Path) -> None:
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     frame = frame[columns]
     write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
-
-
-def _for_people(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    headings = ["dataset", "k", "algorithm", "parameters", "recall@k", "QPS", "p99", "build"]
-    headings += ["bytes/vector", "status"]
-    return headings, [_row_for_people(row) for row in rows_of(prepare(_answers(table), stale=True))]
-
-
-def _answers(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without the harness's own overhead (`no-op`), unless there is nothing else."""
-    answers = table[table["in_answers"].astype(bool)]
-    return table if answers.empty else answers
-
-
-def _row_for_people(row: Mapping[str, Any]) -> list[str]:
-    recall = _with_interval(row, "recall", lambda value: f"{value:.4f}")
-    speed = _with_interval(row, "qps", human) + mark(row.get("qps_scope"))
-    return [
-        str(row["dataset"]), str(row["k"]), str(row["curve"]), str(row["words"]),
-        recall, speed, human(row["p99_ms"], "ms"), human(row["build_seconds"], "s"),
-        size_text(row), str(row["status"]),
-    ]  # fmt: skip
-
-
-def _with_interval(row: Mapping[str, Any], name: str, words: Callable[[float], str]) -> str:
-    if pd.isna(row[name]):
-        return "n/a"
-    low, high = row.get(f"{name}_low", np.nan), row.get(f"{name}_high", np.nan)
-    bounds = "" if pd.isna(low) or pd.isna(high) else f" [{words(low)}, {words(high)}]"
-    return f"{words(row[name])}{bounds}"
-
-
-def _markdown(text: str) -> str:
-    """Text that stays in its cell and is not taken for HTML, a link or emphasis."""
-    one_line = " ".join(text.split())
-    escaped = "".join(f"\\{char}" if char in "\\`*_[]|#~" else char for char in one_line)
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _cell(value: object) -> object:
@@ -310,15 +253,32 @@ _WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     ".csv": partial(_write_as, csv_text),
     ".parquet": _write_parquet,
     ".json": partial(_write_as, json_text),
-    ".md": partial(_write_as, markdown_text),
-    ".tex": partial(_write_as, latex_text),
 }
+_FOR_PEOPLE = (".md", ".tex")
+
+
+def _write_for_people(table: Table, path: Path, style: TableStyle) -> None:
+    is_latex = path.suffix.lower() == ".tex"
+    write_text(path, latex_text(table, style.caption) if is_latex else markdown_text(table))
+
+
+def _check_style(path: Path, chosen: TableStyle) -> None:
+    """Refuse what the format cannot show, instead of leaving it out in silence."""
+    ending = path.suffix.lower()
+    for_latex = {"--caption": chosen.caption, "--align": chosen.alignment}
+    for_people = {"--columns": chosen.columns, "--highlight": chosen.highlight}
+    for endings, asked in (((".tex",), for_latex), (_FOR_PEOPLE, for_people)):
+        for option, value in asked.items():
+            if value and ending not in endings:
+                raise UserError(
+                    f"{option} is for {' and '.join(endings)}", where=str(path), got=ending
+                )
 
 
 def _check_ending(path: Path) -> None:
-    if path.suffix.lower() not in _WRITERS:
+    if path.suffix.lower() not in (*_WRITERS, *_FOR_PEOPLE):
         raise UserError(
             f"no export format ends in {path.suffix or 'nothing'!r}",
             where=str(path),
-            expected=", ".join(_WRITERS),
+            expected=", ".join((*_WRITERS, *_FOR_PEOPLE)),
         )

@@ -11,6 +11,7 @@ import pandas as pd
 from harness.contracts import UserError
 from harness.measures.selection import eligible
 from harness.registry.names import did_you_mean
+from harness.report.points import prepare
 from harness.report.quantities import human
 from harness.report.selection import same_dataset
 
@@ -53,6 +54,18 @@ def within(table: pd.DataFrame, limits: Limits) -> pd.DataFrame:
     if not fitting["in_answers"].any():
         raise _nothing_fits(kept[kept["in_answers"].astype(bool)], limits.max_bytes)
     return fitting
+
+
+def curves_named(table: pd.DataFrame, names: Sequence[str]) -> set[str]:
+    """Return the curves of these algorithms or labels.
+
+    Raises
+    ------
+    UserError
+        If a name is not in the table.
+    """
+    chosen = table[_are_by(table, names)] if names else table.iloc[:0]
+    return set(prepare(chosen, stale=True)["curve"])
 
 
 def reaching(table: pd.DataFrame, recall: float) -> pd.DataFrame:

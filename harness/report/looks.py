@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -21,6 +21,11 @@ class Look(NamedTuple):
     marker: str
     symbol: str
     dash: str
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether it is one of those that stand back."""
+        return self.colour == GREY
 
     @property
     def line(self) -> str:
@@ -122,6 +127,14 @@ def looks(names: Iterable[str], together: Iterable[Sequence[str]] = ()) -> dict[
         found[name] = _look(place, users[place])
         users[place] += 1
     return found
+
+
+def highlighted(looks: Mapping[str, Look], names: Collection[str]) -> dict[str, Look]:
+    """Return the looks with all curves but these in grey; of no names, as they are."""
+    return {
+        name: look if name in names or not names else look._replace(colour=GREY)
+        for name, look in looks.items()
+    }
 
 
 def _look(place: int, user: int) -> Look:

@@ -21,7 +21,8 @@ class Scene:
     """Points that may be compared: one dataset, k, mode, number of threads and machine.
 
     `points` are finished and can be recommended; `ceiling` are those of `no-op`; `failures` are
-    neither. `crowd` is True if the table holds the same scene of another machine as well.
+    neither. `crowd` is True if the table holds the same scene of another machine as well. `heading`
+    is the title of its figures, None for their own; without any (""), conditions go as well.
     """
 
     dataset: str
@@ -33,6 +34,7 @@ class Scene:
     ceiling: pd.DataFrame
     failures: pd.DataFrame
     crowd: bool = False
+    heading: str | None = None
 
     @property
     def conditions(self) -> str:

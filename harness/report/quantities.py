@@ -8,6 +8,7 @@ from typing import Literal
 from harness.contracts import UserError
 
 Scale = Literal["linear", "log", "error"]
+SIZES = ("index_bytes", "bytes_per_vector", "bits_per_vector")
 Unit = Literal["", "s", "ms", "B", "bit", "/s"]
 SCALES: tuple[Scale, ...] = ("linear", "log", "error")
 
@@ -36,7 +37,7 @@ class Quantity:
     @property
     def is_size(self) -> bool:
         """Whether it is the size of an index, which may have been measured only."""
-        return self.column in ("index_bytes", "bytes_per_vector", "bits_per_vector")
+        return self.column in SIZES
 
 
 _LATENCIES = (

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from harness.contracts import UserError
-from harness.report.export import csv_text, export, export_recommendations, latex
+from harness.report.export import csv_text, export, export_recommendations
 from harness.report.points import prepare, scenes
 from harness.report.recommendations import recommendations
+from harness.report.tables import TableStyle, latex
 
 FORMULAS = ['=cmd|"/c calc"!A1', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
 
@@ -115,6 +116,48 @@ def test_tables_for_people_are_without_the_overhead_of_the_harness(table, tmp_pa
         assert "no-op" not in (tmp_path / f"t{ending}").read_text()
         export(overhead, tmp_path / f"n{ending}")
         assert "no-op" in (tmp_path / f"n{ending}").read_text()
+
+
+def test_latex_of_chosen_columns_with_caption_and_alignment(table, tmp_path):
+    style = TableStyle(
+        columns=["algorithm", "recall@k", "QPS", "p50_ms"],
+        caption="Speed & recall",
+        alignment="l|rrr",
+        highlight={"pq"},
+    )
+    export(table, tmp_path / "t.tex", style=style)
+    tex = (tmp_path / "t.tex").read_text()
+    assert tex.startswith("\\begin{table}\n\\centering\n\\caption{Speed \\& recall}\n")
+    assert "\\begin{tabular}{l|rrr}" in tex
+    assert "algorithm & recall@k & QPS & p50\\_ms \\\\\n" in tex
+    assert "\\textbf{pq} & " in tex
+    assert "\\textbf{exact}" not in tex
+    export(table, tmp_path / "t.md", style=TableStyle(columns=["algorithm"], highlight={"pq"}))
+    markdown = (tmp_path / "t.md").read_text()
+    assert "| algorithm |\n| --- |\n| exact |\n" in markdown
+    assert "| **pq** |" in markdown
+    export_recommendations(table, tmp_path / "f.tex", style=TableStyle(columns=["level", "label"]))
+    assert "level & label" in (tmp_path / "f.tex").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "style", "words"),
+    [
+        ("t.tex", TableStyle(columns=["algoritm"]), "did you mean 'algorithm'"),
+        ("t.tex", TableStyle(columns=["algorithm", "QPS"], alignment="lrr"), "2 of the letters"),
+        ("t.tex", TableStyle(columns=["algorithm"], alignment="\\"), "1 of the letters"),
+        ("t.md", TableStyle(caption="x"), "--caption is for .tex"),
+        ("t.csv", TableStyle(columns=["algorithm"]), "--columns is for .md and .tex"),
+        ("t.csv", TableStyle(highlight={"pq"}), "--highlight is for .md and .tex"),
+    ],
+)
+def test_impossible_layouts_are_refused(table, tmp_path, name, style, words):
+    for write in (export, export_recommendations):
+        with pytest.raises(UserError) as refused:
+            write(table, tmp_path / name, style=style)
+        if write is export:
+            assert words in refused.value.describe()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_latex_escapes_every_special_character():

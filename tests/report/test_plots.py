@@ -238,7 +238,7 @@ def test_wide_intervals_never_fill_a_figure(table, respeeded, speeds_maker):
     figure = draw(wild)
     figure.canvas.draw()
     (axes,) = figure.axes
-    assert "are cut: their intervals are wider" in texts(figure)
+    assert "Bars cut at " in texts(figure)
     for container in axes.collections:
         if isinstance(container, LineCollection):
             for segment in container.get_segments():
@@ -247,7 +247,7 @@ def test_wide_intervals_never_fill_a_figure(table, respeeded, speeds_maker):
     qps = wild.loc[wild["in_answers"], "qps"]
     low, high = axes.get_ylim()
     assert high / low < 4 * qps.max() / qps.min()
-    assert "are cut" not in texts(draw(table))
+    assert "Bars cut" not in texts(draw(table))
 
 
 def test_unknown_intervals_are_said(table, respeeded, speeds_maker):

@@ -117,6 +117,23 @@ def test_failures_are_told_with_their_reasons(table, tmp_path):
     assert "out_of_memory" in text
 
 
+def test_the_front_page_marks_a_machine_of_grade_c_or_d(table, tmp_path):
+    fit = {**table["provenance"].iloc[0], "conditions": {"grade": "B", "findings": []}}
+    write_site(table, tmp_path / "c")
+    write_site(table.assign(provenance=[fit] * len(table)), tmp_path / "b")
+    write_site(table.assign(provenance=[{}] * len(table)), tmp_path / "unknown")
+    text, fine, unknown = (
+        " ".join(" ".join(read(tmp_path / name / "index.html").text).split())
+        for name in ("c", "b", "unknown")
+    )
+    assert "Grade C. The machine AMD EPYC, 2 cores disturbed what was measured" in text
+    assert "noise: varies by 7% (warning)" in text
+    assert "one thread per core" not in text
+    (scene,) = scenes(prepare(table))
+    assert text.count("grade C") == len(recommendations(scene))
+    assert "grade" not in (fine + unknown).lower()
+
+
 def test_data_given_by_its_path_is_told(table, tmp_path):
     named = table.assign(dataset="vectors-0a1b2c3d")
     write_site(pd.concat([table, named]), tmp_path)

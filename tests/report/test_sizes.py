@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.measures.sizes import size_scope
-from harness.report.export import csv_text, latex_text, markdown_text
+from harness.report.export import csv_text
 from harness.report.limits import Limits, within
 from harness.report.plots.style import settings
 from harness.report.plots.writing import figures, makers
 from harness.report.site.content import content_of, pages_of
 from harness.report.site.payload import dataset_payload
+from harness.report.tables import PLAIN, TableStyle, latex_text, markdown_text, table_of_points
 from harness.report.terminal import print_frontiers, print_recommendations
 
 BELOW = "measured, below the rows"
@@ -70,9 +71,13 @@ def test_no_budget_is_won_unmarked(claimed):
 
 
 def test_exports_mark_them(claimed):
-    assert "~10.2?" in markdown_text(claimed)
-    assert "not computed" in markdown_text(claimed)
-    assert r"\textasciitilde{}10.2?" in latex_text(claimed)
+    shown = table_of_points(claimed, PLAIN)
+    assert "~10.2?" in markdown_text(shown).replace("\\", "")
+    assert "not computed" in markdown_text(shown)
+    assert r"\textasciitilde{}10.2?" in latex_text(shown)
+    assert "not computed" in latex_text(shown)
+    raw = TableStyle(columns=["algorithm", "bytes_per_vector"])
+    assert r"\textasciitilde{}10.2?" in latex_text(table_of_points(claimed, raw))
     rows = pd.read_csv(io.StringIO(csv_text(claimed)))
     finished = rows[rows["status"] == "ok"]
     assert set(finished.loc[finished["algorithm"] == "faiss-pq", "size_scope"]) == {BELOW}

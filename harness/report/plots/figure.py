@@ -45,7 +45,10 @@ def conclude(
         reason = "no point has these figures" if len(scene.points) else "no point finished"
         axes.text(0.5, 0.5, reason, ha="center", va="center", color=FAINT, size="large",
                   transform=axes.transAxes)  # fmt: skip
-    head(figure, title, scene.conditions, [*notes, *failure_notes(scene)])
+    conditions = scene.conditions
+    if scene.heading is not None:
+        title, conditions = scene.heading, scene.conditions if scene.heading else ""
+    head(figure, title, conditions, [*notes, *failure_notes(scene)])
 
 
 def scope_notes(scopes: Iterable[str]) -> list[str]:

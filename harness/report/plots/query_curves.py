@@ -25,12 +25,15 @@ _GROUPS = 10
 _SHOWN_SHARE = 0.999  # the slowest query of a thousand would stretch the axis
 
 
-def latency_distribution(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
+def latency_distribution(
+    scene: Scene, looks: Mapping[str, Look], level: float | None = None
+) -> Figure | None:
     """Return the share of queries answered within a time, for each curve at one recall.
 
-    None if no point reaches any of the usual recalls or no times are stored.
+    By default at one that the most curves reach. None if no point reaches it or no times are
+    stored.
     """
-    level, rows = _compared(scene, "query_seconds")
+    level, rows = _compared(scene, "query_seconds", level)
     if level is None:
         return None
     figure = new_figure()
@@ -56,13 +59,15 @@ def latency_distribution(scene: Scene, looks: Mapping[str, Look]) -> Figure | No
     return figure
 
 
-def recall_by_difficulty(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
+def recall_by_difficulty(
+    scene: Scene, looks: Mapping[str, Look], level: float | None = None
+) -> Figure | None:
     """Return the recall of the easiest to the hardest tenth of the queries, at one mean recall.
 
     Hard queries are those of high local intrinsic dimensionality. Where there is none (inner
     products), they are those that all points of the scene together answered worst. None as above.
     """
-    level, rows = _compared(scene, "query_recall")
+    level, rows = _compared(scene, "query_recall", level)
     if level is None or len(rows.iloc[0]["query_recall"]) < _GROUPS:
         return None
     difficulty = _difficulty(rows)
@@ -98,9 +103,9 @@ def _difficulty(rows: pd.DataFrame) -> Float64 | None:
     return np.where(np.isfinite(stored), stored, np.nanmax(stored))
 
 
-def _compared(scene: Scene, column: str) -> tuple[float | None, pd.DataFrame]:
+def _compared(scene: Scene, column: str, level: float | None) -> tuple[float | None, pd.DataFrame]:
     """The recall to compare at and each curve's fastest point there, of those with the array."""
-    level = common_level(scene)
+    level = common_level(scene) if level is None else level
     if level is None or column not in scene.points:
         return None, scene.points.iloc[:0]
     rows = representatives(scene, level).head(_MOST)

@@ -29,6 +29,7 @@ from harness.report.plots.style import FAINT
 from harness.report.points import Scene
 from harness.report.quantities import Quantity, Scale, human, quantity
 from harness.report.sizes import MEASURED
+from harness.text import counted
 
 Float64 = NDArray[np.float64]
 
@@ -88,7 +89,7 @@ def tradeoff(
         ]
     else:
         curves = curves_of(scene.points, across, up, looks)
-    shown = set(shown_first(scene))
+    shown = _shown(scene, curves)
     notes = _notes(scene, curves, shown, "qps" in (x, y))
     if across.is_size or up.is_size:
         notes += _mark_measured(axes, curves, across, up)
@@ -96,7 +97,7 @@ def tradeoff(
     _set_axes(axes, scene, curves, (across, up), choices, ceiling)
     cut = [_draw(axes, c, across, up, greyed=c.name not in shown) for c in curves]
     if any(cut):
-        notes.append(f"Bars of {sum(cut)} points are cut: their intervals are wider.")
+        notes.append(f"Bars cut at {counted(sum(cut), 'point')}: their intervals are wider.")
     if ceiling is not None and curves:
         notes += _draw_ceiling(axes, scene, across, ceiling)
     names = [item.brief.format(k=scene.k) for item in (up, across)]
@@ -117,19 +118,22 @@ def tradeoff(
     return figure
 
 
+def _shown(scene: Scene, curves: Sequence[CurvePoints]) -> set[str]:
+    """The curves in colour: those that the reader highlights, else those that matter most."""
+    if any(curve.look.is_grey for curve in curves):
+        return {curve.name for curve in curves if not curve.look.is_grey}
+    return set(shown_first(scene))
+
+
 def _notes(
     scene: Scene, curves: Sequence[CurvePoints], shown: set[str], with_qps: bool
 ) -> list[str]:
     greyed = {curve.name for curve in curves} - shown
     rivals = greyed & leaders(scene) if greyed else set()
-    notes = [
-        f"In grey, {words}: {listed(names)}."
-        for words, names in (
-            ("nowhere among the fastest", greyed - rivals),
-            ("for want of colours", rivals),
-        )
-        if names
-    ]
+    groups = {", nowhere among the fastest": greyed - rivals, ", for want of colours": rivals}
+    if any(curve.look.is_grey for curve in curves):
+        groups = {"": greyed}
+    notes = [f"In grey{words}: {listed(names)}." for words, names in groups.items() if names]
     scopes = {str(scope) for c in curves if with_qps for scope in c.frontier["qps_scope"]}
     return notes + scope_notes(scopes)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -43,17 +45,26 @@ MAKERS: dict[str, Maker] = {
     "difficulty": recall_by_difficulty,
 }
 USUAL = ("qps-recall", "recall-1-at-n", "build-costs", "training-loss")
+AT_ONE_RECALL: dict[str, Callable[..., Figure | None]] = {
+    "at-recall": at_recall,
+    "latency": latency_distribution,
+    "difficulty": recall_by_difficulty,
+}
 _OF_THE_BUILD = ("build-costs", "training-loss")
 _LEAST_K_FOR_CURVES = 20
 
 
 def makers(
-    names: Sequence[str] | None, x_scale: Scale | None = None, y_scale: Scale | None = None
+    names: Sequence[str] | None,
+    x_scale: Scale | None = None,
+    y_scale: Scale | None = None,
+    recall: float | None = None,
 ) -> dict[str, Maker]:
     """Return the makers of these figures; `all` is every figure, None the usual ones.
 
     A name `Y:X` of two quantities is a figure of Y against X; the scales are for such figures and
-    for `qps-recall`, None lets the values decide.
+    for `qps-recall`, None lets the values decide. `recall` is for the figures of one recall, of
+    which `at-recall` is added if there is none.
 
     Raises
     ------
@@ -77,7 +88,11 @@ def makers(
                 f"no figure is called {name!r}",
                 expected=", ".join((*MAKERS, "all", "or Y:X for two quantities")),
             )
-    return chosen
+    if recall is None:
+        return chosen
+    at_this = {name: partial(maker, level=recall) for name, maker in AT_ONE_RECALL.items()}
+    asked = [name for name in chosen if name in at_this] or ["at-recall"]
+    return chosen | {name: at_this[name] for name in asked}
 
 
 def write_plots(
@@ -90,6 +105,9 @@ def write_plots(
     stale: bool = False,
     x_scale: Scale | None = None,
     y_scale: Scale | None = None,
+    recall: float | None = None,
+    highlight: Collection[str] = (),
+    title: str | None = None,
 ) -> list[Path]:
     """Write every figure that the table has points for, and return the paths.
 
@@ -110,6 +128,12 @@ def write_plots(
     x_scale, y_scale
         `linear`, `log` or `error` for the axes of `qps-recall` and `Y:X`; chosen by the values if
         None.
+    recall
+        The recall of the figures of one recall; by default one that the most curves reach.
+    highlight
+        Names of curves: all others are grey.
+    title
+        Of every figure, instead of its own; "" leaves title and conditions out.
 
     Returns
     -------
@@ -122,25 +146,31 @@ def write_plots(
         If a format is unknown or the folder cannot be written.
     """
     check_formats(formats)
-    chosen = makers(names, x_scale, y_scale)
+    chosen = makers(names, x_scale, y_scale, recall)
     paths: list[Path] = []
     with mpl.rc_context():
         mpl.rcdefaults()  # a user's own matplotlibrc must not change published figures
         mpl.rcParams.update(settings(style))
-        for name, figure in figures(table, chosen, stale=stale):
+        drawn = figures(table, chosen, stale=stale, highlight=highlight, title=title)
+        for name, figure in drawn:
             paths += save(figure, out / name, formats)
     return paths
 
 
 def figures(
-    table: pd.DataFrame, makers: Mapping[str, Maker], *, stale: bool = False
+    table: pd.DataFrame,
+    makers: Mapping[str, Maker],
+    *,
+    stale: bool = False,
+    highlight: Collection[str] = (),
+    title: str | None = None,
 ) -> Iterator[tuple[str, Figure]]:
     """Yield the name and the figure of each picture of a table, in the style in force."""
     prepared = prepare(table, stale=stale)
     if prepared.empty:
         return
-    found = list(scenes(prepared))
-    styles = looks_of(found)
+    found = [replace(scene, heading=title) for scene in scenes(prepared)]
+    styles = looks_of(found, highlight)
     drawn: set[tuple[object, ...]] = set()
     for scene in found:
         for name, maker in makers.items():

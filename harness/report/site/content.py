@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isnan
 from typing import Any
@@ -24,7 +24,7 @@ from harness.report.recommendations import (
     optimism_text,
     recommendations,
 )
-from harness.report.site.machines import machines_of
+from harness.report.site.machines import disturbed, grade_of, machines_of
 from harness.report.site.payload import MOST_COMPARED
 from harness.report.sizes import size_notes, size_text
 
@@ -42,6 +42,22 @@ class Page:
 
 
 @dataclass(frozen=True)
+class SiteChoices:
+    """What whoever publishes chose.
+
+    `levels` are the recalls at which there are recommendations and comparisons; of curves in
+    `highlight`, all others are grey; `title` is the heading of the front page.
+    """
+
+    levels: Sequence[float] = LEVELS
+    highlight: Collection[str] = ()
+    title: str = "Which index is fastest?"
+
+
+USUAL = SiteChoices()
+
+
+@dataclass(frozen=True)
 class Content:
     """A prepared table, its scenes by dataset, and the names of the pages about them."""
 
@@ -50,9 +66,10 @@ class Content:
     looks: Mapping[str, Look]
     dataset_pages: Mapping[str, str]
     algorithm_pages: Mapping[str, str]
+    choices: SiteChoices
 
 
-def content_of(table: pd.DataFrame) -> Content:
+def content_of(table: pd.DataFrame, choices: SiteChoices = USUAL) -> Content:
     """Return the content of a table; stale points are left out."""
     prepared = prepare(table)
     found = list(scenes(prepared))
@@ -63,9 +80,10 @@ def content_of(table: pd.DataFrame) -> Content:
     return Content(
         table=prepared,
         by_dataset=by_dataset,
-        looks=looks_of(found),
+        looks=looks_of(found, choices.highlight),
         dataset_pages={name: page_name("dataset", name) for name in by_dataset},
         algorithm_pages={name: page_name("algorithm", name) for name in algorithms},
+        choices=choices,
     )
 
 
@@ -79,8 +97,11 @@ def page_name(kind: str, name: str) -> str:
 
 def pages_of(content: Content) -> Iterator[Page]:
     """Yield every page, the index first."""
-    every = {"recommendations": _recommendations(content, _scenes(content))}
-    yield Page("index", "Which index is fastest?", "index.html.j2", every)
+    every = {
+        "recommendations": _recommendations(content, _scenes(content)),
+        "disturbed": disturbed(content.table),
+    }
+    yield Page("index", content.choices.title, "index.html.j2", every)
     for dataset, found in content.by_dataset.items():
         values = {
             "dataset": dataset,
@@ -113,6 +134,7 @@ def recommendation_row(scene: Scene, one: Recommendation) -> dict[str, Any]:
         "qps_bounds": _qps_bounds(one),
         "report": one.report,
         "near": bool(row["near_ceiling"]),
+        "grade": grade_of(row),
         "size": size_text(row),
         "build": human(row["build_seconds"], "s"),
         "equal": ", ".join(one.equal_names),
@@ -137,7 +159,7 @@ def _recommendations(content: Content, found: Iterable[Scene]) -> list[dict[str,
             "algorithm_page": content.algorithm_pages[one.row["algorithm"]],
         }
         for scene in found
-        for one in recommendations(scene, LEVELS)
+        for one in recommendations(scene, content.choices.levels)
     ]
 
 

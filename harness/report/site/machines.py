@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -13,6 +13,7 @@ from harness.report.points import rows_of
 
 Origin = Mapping[str, Any]
 _UNKNOWN = "not recorded"
+_DISTURBING = ("warning", "unfit")
 _MOST = 12  # different values of one fact; a machine has few
 
 
@@ -27,6 +28,34 @@ def machines_of(prepared: pd.DataFrame) -> list[dict[str, Any]]:
         _machine(str(name), list(map(_origin, rows_of(rows))))
         for name, rows in prepared.groupby(prepared["machine"].fillna(_UNKNOWN), sort=True)
     ]
+
+
+def disturbed(prepared: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return each machine that `annharness doctor` graded C or D when it measured.
+
+    With its worst grade, the number of its points that have such a grade, and what disturbed them.
+    """
+    bad = prepared[[bool(grade_of(row)) for row in rows_of(prepared)]]
+    return [
+        {
+            "name": str(name),
+            "grade": max(map(grade_of, rows_of(rows))),
+            "points": len(rows),
+            "findings": _disturbances(list(map(_origin, rows_of(rows)))),
+        }
+        for name, rows in bad.groupby(bad["machine"].fillna(_UNKNOWN), sort=True)
+    ]
+
+
+def grade_of(row: Mapping[str, Any]) -> str:
+    """Return "C" or "D" where a point was measured on a machine of such a grade, else ""."""
+    grade = _part(_origin(row), "conditions").get("grade")
+    return grade if grade in ("C", "D") else ""
+
+
+def _disturbances(origins: list[Origin]) -> list[str]:
+    found = (line for origin in origins for line in _findings(origin, _DISTURBING))
+    return [line for line, _ in Counter(found).most_common(_MOST)]
 
 
 def _origin(row: Mapping[str, Any]) -> Origin:
@@ -127,12 +156,13 @@ def _command(origin: Origin) -> str:
     return " ".join(PurePath(str(part)).name if "/" in str(part) else str(part) for part in parts)
 
 
-def _findings(origin: Origin) -> list[str]:
+def _findings(origin: Origin, levels: Collection[str] = ()) -> list[str]:
+    """What the doctor found, of these levels or of all."""
     findings = _part(origin, "conditions").get("findings")
     return [
         f"{_text(one.get('topic'))}: {_text(one.get('found'))} ({_text(one.get('level'))})"
         for one in (findings if isinstance(findings, list) else [])
-        if isinstance(one, Mapping)
+        if isinstance(one, Mapping) and (not levels or one.get("level") in levels)
     ]
 
 

@@ -119,7 +119,8 @@ def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
     points = known(scene.points, "recall", "qps")
     curves = curves_of(points, quantity("recall"), quantity("qps"), looks)
     numbers = {curve.name: number for number, curve in enumerate(curves)}
-    shown = set(shown_first(scene))
+    lit = {curve.name for curve in curves if not curve.look.is_grey}
+    shown = {*shown_first(scene), *(lit if len(lit) < len(curves) else ())}
     ceiling = scene.ceiling["qps"].max() if len(scene.ceiling) else float("nan")
     return {
         "k": scene.k,

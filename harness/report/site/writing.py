@@ -15,16 +15,24 @@ from markupsafe import Markup
 from harness.contracts import UserError
 from harness.report.export import export
 from harness.report.files import write_text
-from harness.report.recommendations import LEVELS
 from harness.report.site.charts import chart_library
-from harness.report.site.content import Content, Page, content_of, pages_of
+from harness.report.site.content import (
+    USUAL,
+    Content,
+    Page,
+    SiteChoices,
+    content_of,
+    pages_of,
+)
 from harness.report.site.payload import comparisons_payload, dataset_payload, script_safe
 
 _HERE = Path(__file__).parent
 _FORMATS = ("csv", "parquet", "json")
 
 
-def write_site(table: pd.DataFrame, out: Path, *, single_file: bool = False) -> list[Path]:
+def write_site(
+    table: pd.DataFrame, out: Path, *, single_file: bool = False, choices: SiteChoices = USUAL
+) -> list[Path]:
     """Write the site and return the files; equal tables give equal files.
 
     Parameters
@@ -33,13 +41,15 @@ def write_site(table: pd.DataFrame, out: Path, *, single_file: bool = False) -> 
         As from `harness.load_results`.
     out
         A folder, made if missing; with `single_file` the HTML file, or a folder for `index.html`.
+    choices
+        Recalls, curves to highlight and a title, where the usual ones do not suit.
 
     Raises
     ------
     UserError
         If there is no point to publish, or `out` cannot be written.
     """
-    content = content_of(table)
+    content = content_of(table, choices)
     if content.table.empty:
         raise UserError("there are no results to publish", hint="annharness run demo")
     return _write_single(content, out) if single_file else _write_folder(content, out)
@@ -93,7 +103,7 @@ def _payload(content: Content, dataset: str) -> dict[str, Any]:
 
 def _compared(content: Content) -> list[dict[str, Any]]:
     scenes = [scene for found in content.by_dataset.values() for scene in found]
-    return comparisons_payload(scenes, LEVELS)
+    return comparisons_payload(scenes, content.choices.levels)
 
 
 def _download(content: Content, dataset: str, path: Path) -> Path:

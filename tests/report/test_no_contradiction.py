@@ -19,6 +19,7 @@ from rich.console import Console
 
 from harness.cli.compare import _table
 from harness.contracts import UserError
+from harness.measures.selection import eligible
 from harness.measures.verdicts import (
     EQUAL_WITHIN,
     Ratio,
@@ -31,7 +32,7 @@ from harness.measures.verdicts import Estimate as RatioEstimate
 from harness.report.compare import compare_curves, compare_tables, to_json, to_markdown
 from harness.report.intervals import difference_text, mark, ratio_text
 from harness.report.points import prepare, scenes
-from harness.report.recommendations import LEVELS, recommendations
+from harness.report.recommendations import LEVELS, block_speeds, recommendations
 from harness.report.site.payload import comparisons_payload
 from harness.report.terminal import print_frontiers
 from harness.results.speed import speeds_of_row
@@ -182,6 +183,8 @@ def test_recommendations(made, found):
     stream = io.StringIO()
     print_frontiers(Console(file=stream, width=2000), table)
     lines = stream.getvalue().splitlines()
+    known = scene.points.dropna(subset=["tuning_recall", "held_out_recall_low", "qps"])
+    known = known.assign(mean=np.nanmean(block_speeds(known), axis=1)) if len(known) else known
     for one in recommendations(scene):
         (line,) = [text for text in lines if f"fastest at recall {one.level:g}:" in text]
         for name, ratio in one.equal:
@@ -196,10 +199,10 @@ def test_recommendations(made, found):
         )
         named = [name for name, _ in (*one.equal, *one.undecided)]
         assert len(set(named)) == len(named)
-        points = scene.points[scene.points["held_out_recall_low"] >= one.level]
-        for curve, rows in points.groupby("curve") if one.reached else ():
+        sure = eligible(known["tuning_recall"], known["held_out_recall_low"], one.level)
+        for curve, rows in known[sure].groupby("curve") if one.reached else ():
             if curve not in (*named, one.row["curve"]):
-                fastest = rows.iloc[rows["qps"].argmax()].to_dict()
+                fastest = rows.iloc[rows["mean"].argmax()].to_dict()
                 ratio = judge([estimate(speeds_of_row(fastest), speeds_of_row(one.row))])[0]
                 assert ratio.verdict == "slower"
 

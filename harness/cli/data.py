@@ -380,6 +380,10 @@ def add(
     seed: Annotated[int, typer.Option(help="Of the drawing.", min=0)] = 0,
     metric: MetricName = None,
     format_name: Annotated[str | None, typer.Option("--format", help="Told by the ending.")] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(help="The column, or the array, of the vectors; FIRST:LAST in CSV files."),
+    ] = None,
     licence: Annotated[str, typer.Option(help="Of the data, for others to see.")] = "unknown",
     plugins: Plugins = None,
 ) -> None:
@@ -402,6 +406,7 @@ def add(
         queries,
         format_name,
         licence,
+        column,
     )
     with shown_progress() as progress:
         config = add_entry(own, user_plugin_folder() / "datasets", progress)

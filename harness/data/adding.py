@@ -13,7 +13,7 @@ from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.contracts.paths import user_path
 from harness.data.cache import written_whole
-from harness.data.formats import format_of
+from harness.data.formats import FORMATS, format_named, format_of
 from harness.data.parts import split
 from harness.data.progress import Progress, silent
 from harness.data.sources import from_first_source
@@ -23,7 +23,10 @@ from harness.metric import Metric
 
 @dataclasses.dataclass(frozen=True)
 class OwnData:
-    """What the user says of the file. `queries` is a second file; else `split` draws them."""
+    """What the user says of the file. `queries` is a second file; else `split` draws them.
+
+    `column` names the column, or the array, that holds the vectors.
+    """
 
     name: str
     file: Path
@@ -32,6 +35,7 @@ class OwnData:
     queries: Path | None = None
     format: str | None = None
     licence: str = "unknown"
+    column: str | None = None
 
 
 def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) -> Path:
@@ -84,6 +88,9 @@ def _draft(own: OwnData, config: Path) -> DatasetDefinition:
         hint = "name it by --format"
         raise UserError("the file's ending tells no format", where=str(path), hint=hint)
     options: dict[str, Any] = {}
+    if own.column is not None:
+        _require_columns(name, path)
+        options["column"] = own.column
     if own.queries is not None:
         options["queries"] = str(user_path(own.queries).absolute())
     return DatasetDefinition(
@@ -98,6 +105,15 @@ def _draft(own: OwnData, config: Path) -> DatasetDefinition:
         folder=config.parent,
         origin=str(path),
     )
+
+
+def _require_columns(format_name: str, path: Path) -> None:
+    if not format_named(format_name).has_columns:
+        raise UserError(
+            f"files of the format {format_name} have no columns to choose from",
+            where=str(path),
+            expected="--column with " + ", ".join(n for n, f in FORMATS.items() if f.has_columns),
+        )
 
 
 def _measured(draft: DatasetDefinition, progress: Progress) -> DatasetDefinition:

@@ -25,6 +25,11 @@ class GrowingRows:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def dimension(self) -> int:
+        """The number of values in a row."""
+        return self._rows.shape[1]
+
     def append(self, block: NDArray[np.float32]) -> None:
         """Add rows at the end.
 

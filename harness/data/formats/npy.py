@@ -12,7 +12,7 @@ from harness.contracts import UserError, Vectors
 from harness.data.rows import blocks
 
 # NumPy reads the header as a Python literal, so a damaged one fails in many ways.
-_UNREADABLE = (
+UNREADABLE = (
     OSError,
     ValueError,
     TypeError,
@@ -36,7 +36,7 @@ def read_npy(path: Path) -> Vectors:
     """
     try:
         rows = npy_format.open_memmap(path, mode="r")
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UserError(
             "cannot read the .npy file",
             where=str(path),

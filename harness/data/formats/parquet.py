@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
+from harness.data.formats.columns import chosen_column
 from harness.data.formats.growing import GrowingRows
 from harness.data.rows import blocks
 from harness.data.words import Words
@@ -77,7 +78,7 @@ def _texts(column: Any) -> list[str]:
     return [text or "" for text in column.to_pylist()]
 
 
-def _column(schema: Any, wanted: str | None, path: Path) -> str:
+def _column(schema: Any, wanted: object, path: Path) -> str:
     from pyarrow import types
 
     names = [
@@ -87,17 +88,7 @@ def _column(schema: Any, wanted: str | None, path: Path) -> str:
         or types.is_large_list(field.type)
         or types.is_fixed_size_list(field.type)
     ]
-    if wanted is not None and names.count(wanted) == 1:
-        return wanted
-    if wanted is not None or len(names) != 1:
-        raise UserError(
-            "which column holds the vectors?",
-            where=str(path),
-            expected=f"a column of lists called {wanted!r}" if wanted else "one column of lists",
-            got=", ".join(names) or "none",
-            hint="name it in a dataset's entry: options: {column: NAME}",
-        )
-    return str(names[0])
+    return chosen_column(wanted, names, {f.name: str(f.type) for f in schema}, path)
 
 
 def _read(file: Any, column: str, names: list[str], path: Path) -> Vectors:

@@ -9,9 +9,12 @@ from typing import Any
 
 from harness.contracts import UserError, Vectors
 from harness.data.formats.bin_rows import bin_reader, bin_writer
+from harness.data.formats.csv_rows import read_csv
 from harness.data.formats.hdf5 import read_hdf5
 from harness.data.formats.idx import read_idx, write_idx
+from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.npy import read_npy, write_npy
+from harness.data.formats.npz import read_npz
 from harness.data.formats.parquet import read_parquet, write_parquet
 from harness.data.formats.synthetic import make_synthetic
 from harness.data.formats.text import read_text, write_glove_text, write_word2vec_text
@@ -28,13 +31,14 @@ class Format:
     """A way to keep vectors in a file.
 
     `write` is None where only reading makes sense, and for `hdf5`, which holds a whole dataset and
-    is written by `harness.data.converting`.
+    is written by `harness.data.converting`. `has_columns`: `options["column"]` chooses among them.
     """
 
     name: str
     endings: tuple[str, ...]
     read: Reader
     write: Writer | None = None
+    has_columns: bool = False
 
 
 def _plain(read: Callable[[Path], Vectors]) -> Reader:
@@ -47,6 +51,7 @@ def _binary(kind: str, ending: str, code: str) -> Format:
 
 
 _TEXT_ENDINGS = (".txt", ".txt.gz", ".txt.zip", ".zip")
+_JSON_ENDINGS = (".jsonl", ".jsonl.gz", ".ndjson")
 FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
@@ -62,7 +67,10 @@ FORMATS: dict[str, Format] = {
         _binary("bin", "i8bin", "i1"),
         _binary("bin", "ibin", "<i4"),
         Format("npy", (".npy",), _plain(read_npy), write_npy),
-        Format("parquet", (".parquet", ".pq"), read_parquet, write_parquet),
+        Format("parquet", (".parquet", ".pq"), read_parquet, write_parquet, True),
+        Format("npz", (".npz",), read_npz, has_columns=True),
+        Format("csv", (".csv",), read_csv, has_columns=True),
+        Format("jsonl", _JSON_ENDINGS, read_jsonl, has_columns=True),
         Format("idx", ("-ubyte", "-ubyte.gz", ".idx", ".idx.gz"), _plain(read_idx), write_idx),
         Format("synthetic", (), make_synthetic),
     )

@@ -1,0 +1,83 @@
+"""JSON lines: on each a list of numbers, or an object with such a list under a name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.contracts import UserError, Vectors
+from harness.data.formats.columns import as_table, chosen_column
+from harness.data.formats.growing import GrowingRows
+from harness.data.formats.streams import opened_text, whole_lines
+from harness.data.words import Words
+
+
+def read_jsonl(path: Path, options: Mapping[str, Any]) -> Vectors:
+    """Read the lists, and the first text of each object as its label.
+
+    Parameters
+    ----------
+    path
+        Plain or gzipped.
+    options
+        `column` names the list where objects have several.
+
+    Raises
+    ------
+    UserError
+        If a line is no JSON, has no such list, or the lists differ in length; it names the row.
+    """
+    rows: GrowingRows | None = None
+    column: str | None = None
+    label: str | None = None
+    words: list[str] = []
+    with opened_text(path) as stream:
+        done = 0
+        for piece in whole_lines(stream, path):
+            items = list(_items(piece, path, done + 1))
+            if not items:
+                continue
+            if rows is None and isinstance(items[0], dict):
+                column, label = _names(items[0], options.get("column"), path)
+            lists = items if column is None else [_field(item, column) for item in items]
+            block = as_table(lists, path, done + 1, 0 if rows is None else rows.dimension)
+            if rows is None:
+                rows = GrowingRows(block.shape[1], str(path))
+            rows.append(block)
+            words += [str(_field(item, label) or "") for item in items] if label else []
+            done += len(items)
+    if rows is None:
+        raise _broken(path, "no rows")
+    return Vectors(rows=rows.finished(), labels=Words.pack(words) if label else None)
+
+
+def _items(piece: bytes, path: Path, first: int) -> Iterator[Any]:
+    lines = (line for line in piece.split(b"\n") if line.strip())
+    for row, line in enumerate(lines, first):
+        try:
+            yield json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise _broken(f"{path}, row {row:,}", str(error)) from error
+
+
+def _names(first: dict[str, Any], wanted: object, path: Path) -> tuple[str, str | None]:
+    """The names of the list and of the label, by the first object."""
+    usable = [name for name, value in first.items() if isinstance(value, list)]
+    there = {name: type(value).__name__ for name, value in first.items()}
+    texts = [name for name, value in first.items() if isinstance(value, str)]
+    return chosen_column(wanted, usable, there, path), texts[0] if texts else None
+
+
+def _field(item: object, name: str) -> object:
+    return item.get(name) if isinstance(item, dict) else None
+
+
+def _broken(where: object, got: str) -> UserError:
+    return UserError(
+        "cannot read the JSON lines",
+        where=str(where),
+        expected="a list of numbers, or an object with such a list, on every line",
+        got=got,
+    )

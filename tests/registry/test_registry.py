@@ -185,3 +185,13 @@ def test_a_mistake_in_a_suite_names_file_and_line(tmp_path: Path, old, new, mess
 def test_an_unknown_suite_gets_the_nearest_name():
     with pytest.raises(UserError, match="did you mean 'demo'"):
         read_suite("dmeo", load_registry().algorithms)
+
+
+@pytest.mark.parametrize("d", [1, 17, 25, 96, 384])
+def test_the_demo_refuses_no_dimension(d):
+    registry = load_registry()
+    facts = Facts(k=10, n=1000, d=d, metric="angular")
+    for variant in read_suite("demo", registry.algorithms).variants:
+        definition = registry.algorithm(variant.algorithm)
+        found = settings(definition, facts, variant.group, variant.build, variant.search)
+        assert [setting.refusal for setting in found if setting.refusal] == []

@@ -17,7 +17,7 @@ from harness.contracts import Metric, UserError
 from .base import ScannedCodes, check_nbits
 from .encoding import Float32, Float64, encode
 from .reranking import CopyKind
-from .rotation import RotationKind, rotation
+from .rotation import RotationKind, transform
 from .scanner import ScanKind, add_codes, blocks, empty_index
 from .training import Sample, Trained, random_codebooks, train
 from .tuning import tuned_eta
@@ -37,7 +37,8 @@ class ProductQuantizer(ScannedCodes):
     metric
         Any. Rows are scored by their inner product with the query, or by L2 for `euclidean`.
     M, nbits
-        Subspaces (a divisor of d), and bits of each code, 1 to 8: M nbits bits per vector.
+        Subspaces (any number; above d it means d), and bits of each code, 1 to 8: M nbits bits per
+        vector. Where M does not divide d, some subspaces have a dimension fewer than others.
     seed
         Of the training sample, the random start and the rotation.
     iterations
@@ -109,8 +110,8 @@ class ProductQuantizer(ScannedCodes):
         rows = np.random.default_rng(self.build["seed"]).choice(len(base), count, replace=False)
         rows.sort()
         points = base[rows]
-        kind, subspaces = self.build["rotation"], self.build["M"]
-        self._rotation = rotation(kind, points, subspaces, self.build["nbits"], self.build["seed"])
+        kind, nbits, seed = (self.build[name] for name in ("rotation", "nbits", "seed"))
+        self._transform = transform(kind, points, self._subspaces, nbits, seed)
         gains, weights = (_take(array, rows) for array in self._losses)
         return Sample.of(self._turned(points), (gains - 1).astype(np.float32), weights)
 
@@ -119,14 +120,14 @@ class ProductQuantizer(ScannedCodes):
         return int(self.build["training_points"] or max(bounded, 100 << self.build["nbits"]))
 
     def _turned(self, rows: Float32) -> Float32:
-        return rows if self._rotation is None else self._rotation.apply(rows)
+        return rows if self._transform is None else self._transform.apply(rows)
 
     def _train(self, sample: Sample) -> Trained:
         return self._kmeans(sample, self.build["iterations"])
 
     def _kmeans(self, sample: Sample, iterations: int) -> Trained:
         rng = np.random.default_rng([self.build["seed"], 1])
-        start = random_codebooks(sample.points, self.build["M"], 1 << self.build["nbits"], rng)
+        start = random_codebooks(sample.points, self._subspaces, 1 << self.build["nbits"], rng)
         return train(sample.euclidean(), start, iterations=iterations)
 
     def _encode_all(self, base: Float32) -> faiss.IndexPQ:
@@ -219,10 +220,11 @@ class AnisotropicPQ(ProductQuantizer):
     def _tuned_eta(self, base: Float32) -> float:
         rng = np.random.default_rng([self.build["seed"], 2])
         rows = np.sort(rng.choice(len(base), min(len(base), _TUNING_ROWS), replace=False))
-        kind, subspaces, nbits = (self.build[name] for name in ("rotation", "M", "nbits"))
+        kind, nbits, seed = (self.build[name] for name in ("rotation", "nbits", "seed"))
         points = base[rows]
-        turn = rotation(kind, points, subspaces, nbits, self.build["seed"])
-        return tuned_eta(points if turn is None else turn.apply(points), subspaces, 1 << nbits, rng)
+        turn = transform(kind, points, self._subspaces, nbits, seed)
+        points = points if turn is None else turn.apply(points)
+        return tuned_eta(points, self._subspaces, 1 << nbits, rng)
 
     def diagnostics(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
         """Return the table `loss`, the mean eta over the rows, besides the others."""

@@ -14,7 +14,7 @@ from harness.contracts import Algorithm, UserError
 from .distortion import distortion, neighbour_errors
 from .encoding import Float32
 from .reranking import Reranker
-from .rotation import Rotation
+from .rotation import Padding, Rotation
 from .scanner import Ids, Scanner
 from .weights import PointWeights
 
@@ -24,7 +24,7 @@ _QUERIES_KEPT = 200  # for diagnostics
 class ScannedCodes(Algorithm):
     """An adapter whose index is codes, scanned whole. Subclasses make the `IndexPQ`."""
 
-    _rotation: Rotation | None = None
+    _transform: Padding | Rotation | None = None
     _queries: Float32 | None = None
 
     def _make_index(self, base: Float32) -> faiss.IndexPQ:
@@ -37,13 +37,13 @@ class ScannedCodes(Algorithm):
     def fit(self, base: Float32) -> None:
         """Train and encode. Timed."""
         base = np.asarray(base)  # a plain array for numba, still mapped
-        check_subspaces(self.build["M"], base.shape[1])
+        self._subspaces = subspaces_of(self.build["M"], base.shape[1])
         self._base = base
         reranker = Reranker(base, self.metric, self.build["rerank_copy"])
         index = self._make_index(base)
         # FAISS's own quantizers are scanned by FAISS: they are the baseline
         scan = self.build.get("scan", "faiss")
-        self._scanner = Scanner(index, reranker, self._rotation, scan)
+        self._scanner = Scanner(index, reranker, self._transform, scan)
 
     def set_search(self, *, rerank: int = 0) -> None:
         """Re-rank the best `rerank` candidates by the copy of their vectors; 0 is none."""
@@ -90,16 +90,16 @@ class ScannedCodes(Algorithm):
         return {"distortion": table}
 
 
-def check_subspaces(subspaces: int, dimension: int) -> None:
-    """Refuse a number of subspaces that does not divide the dimension."""
-    if subspaces < 1 or dimension % subspaces:
-        divisors = [m for m in range(1, dimension + 1) if dimension % m == 0]
+def subspaces_of(wanted: int, dimension: int) -> int:
+    """Return how many subspaces there are: as many as wanted, but no more than dimensions."""
+    if wanted < 1 or wanted % 1:
         raise UserError(
-            "M must divide the dimension",
+            "M is out of range",
             where="build parameter M",
-            expected=f"a divisor of {dimension}: {', '.join(map(str, divisors))}",
-            got=str(subspaces),
+            expected="a whole number of at least 1",
+            got=str(wanted),
         )
+    return min(int(wanted), dimension)
 
 
 def check_nbits(nbits: int, most: int) -> None:

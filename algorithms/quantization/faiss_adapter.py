@@ -9,10 +9,11 @@ from harness.contracts import Metric, UserError
 from .base import ScannedCodes, check_nbits
 from .encoding import Float32
 from .reranking import CopyKind
-from .rotation import RotationKind, rotation
+from .rotation import RotationKind, transform
 from .scanner import blocks, faiss_metric
 
 _OPQ_ROWS = 20_000
+_ROWS_PER_CODEWORD = 256  # that FAISS's k-means looks at
 
 
 class FaissPQ(ScannedCodes):
@@ -23,7 +24,8 @@ class FaissPQ(ScannedCodes):
     metric
         Any; FAISS always trains and encodes under the Euclidean loss.
     M, nbits
-        Subspaces (a divisor of d), and bits of each code, 1 to 12.
+        Subspaces (any number; above d it means d), and bits of each code, 1 to 12. Where M does
+        not divide d, some subspaces have a dimension fewer than others.
     seed
         Of FAISS's k-means.
     iterations
@@ -58,26 +60,27 @@ class FaissPQ(ScannedCodes):
     def _make_index(self, base: Float32) -> faiss.IndexPQ:
         check_nbits(self.build["nbits"], 12)
         self._check_rows(len(base))
-        index = faiss.IndexPQ(
-            base.shape[1], self.build["M"], self.build["nbits"], faiss_metric(self.metric)
-        )
-        index.pq.cp.seed = self.build["seed"]
+        sample = self._sample(base)
+        kind, nbits, seed = (self.build[name] for name in ("rotation", "nbits", "seed"))
+        self._transform = transform(kind, sample, self._subspaces, nbits, seed)
+        width = -(-base.shape[1] // self._subspaces)
+        metric = faiss_metric(self.metric)
+        index = faiss.IndexPQ(self._subspaces * width, self._subspaces, nbits, metric)
+        index.pq.cp.seed = seed
         index.pq.cp.niter = self.build["iterations"]
-        self._rotation = rotation(
-            self.build["rotation"],
-            base[:: _stride(base)],
-            self.build["M"],
-            self.build["nbits"],
-            self.build["seed"],
-        )
-        if self._rotation is None:
+        if self._transform is None:
             index.train(base)
             index.add(base)
             return index
-        index.train(self._rotation.apply(base[:: _stride(base)]))
+        index.train(self._transform.apply(sample))
         for rows in blocks(len(base)):
-            index.add(self._rotation.apply(base[rows]))
+            index.add(self._transform.apply(base[rows]))
         return index
+
+    def _sample(self, base: Float32) -> Float32:
+        """Return rows from all over the base, at least as many as FAISS's k-means looks at."""
+        wanted = max(_OPQ_ROWS, _ROWS_PER_CODEWORD << self.build["nbits"])
+        return base[:: max(1, len(base) // wanted)]
 
     def _check_rows(self, rows: int) -> None:
         if rows < 1 << self.build["nbits"]:
@@ -87,7 +90,3 @@ class FaissPQ(ScannedCodes):
                 expected=f"2^nbits <= {rows}, the rows of the base",
                 got=str(self.build["nbits"]),
             )
-
-
-def _stride(base: Float32) -> int:
-    return max(1, len(base) // _OPQ_ROWS)

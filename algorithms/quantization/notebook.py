@@ -56,7 +56,7 @@ class NotebookAnisotropicPQ(AnisotropicPQ):
 
     def _train(self, sample: Sample) -> Trained:
         rng = np.random.default_rng([self.build["seed"], 1])
-        subspaces, codewords = self.build["M"], 1 << self.build["nbits"]
+        subspaces, codewords = self._subspaces, 1 << self.build["nbits"]
         start = random_codebooks(sample.points, subspaces, codewords, rng)
         self._parts = [self._train_subspace(sample, m, start[m]) for m in range(subspaces)]
         codebooks = np.concatenate([part.codebooks for part in self._parts])

@@ -1,4 +1,4 @@
-"""An orthogonal turn of the space before it is cut into subspaces.
+"""What happens to rows before they are cut into subspaces: zeros are put in, the space is turned.
 
 Inner products, distances and directions stay as they are; how the error spreads over the subspaces
 does not.
@@ -20,8 +20,37 @@ RotationKind = Literal["none", "random", "opq"]
 _OPQ_ITERATIONS = 20
 
 
+class Padding:
+    """Rows with zeros put in, so that M subspaces of ceil(d/M) dimensions hold d.
+
+    The zeros are spread evenly: every subspace ends with one, or none.
+    """
+
+    def __init__(self, dimension: int, subspaces: int) -> None:
+        width = -(-dimension // subspaces)
+        starts = np.arange(subspaces + 1) * dimension // subspaces
+        within = [np.arange(size) for size in np.diff(starts)]
+        self.places = np.concatenate([m * width + place for m, place in enumerate(within)])
+        self._width = subspaces * width
+
+    def apply(self, rows: Float32) -> Float32:
+        """Return padded rows, read-only as the kernels want them."""
+        padded = np.zeros((len(rows), self._width), np.float32)
+        padded[:, self.places] = rows
+        padded.flags.writeable = False
+        return padded
+
+    def undo(self, rows: Float32) -> Float32:
+        """Return rows without the zeros."""
+        return rows[:, self.places]
+
+    def nbytes(self) -> int:
+        """Return 0: the places follow from d and M."""
+        return 0
+
+
 class Rotation:
-    """Rows times an orthogonal matrix `(d, d)` float32."""
+    """Rows times a matrix with orthonormal columns, `(padded d, d)` float32."""
 
     def __init__(self, matrix: Float32) -> None:
         self._matrix = np.ascontiguousarray(matrix, dtype=np.float32)
@@ -41,10 +70,10 @@ class Rotation:
         return int(self._matrix.nbytes)
 
 
-def rotation(
+def transform(
     kind: RotationKind, sample: Float32, subspaces: int, nbits: int, seed: int
-) -> Rotation | None:
-    """Return a rotation learned from, or merely as wide as, a sample `(n, d)`.
+) -> Padding | Rotation | None:
+    """Return padding, if d needs it, and a rotation learned from, or as wide as, a sample `(n, d)`.
 
     Parameters
     ----------
@@ -58,18 +87,23 @@ def rotation(
     UserError
         If the kind is none of these.
     """
+    padding = Padding(sample.shape[1], subspaces) if sample.shape[1] % subspaces else None
     if kind == "none":
-        return None
+        return padding
+    if padding:
+        sample = padding.apply(sample)
     if kind == "random":
-        return Rotation(random_orthogonal(sample.shape[1], seed))
-    if kind == "opq":
-        return Rotation(_optimized(sample, subspaces, nbits, seed))
-    raise UserError(
-        "unknown rotation",
-        where="build parameter rotation",
-        expected="none, random or opq",
-        got=repr(kind),
-    )
+        matrix = random_orthogonal(sample.shape[1], seed)
+    elif kind == "opq":
+        matrix = _optimized(sample, subspaces, nbits, seed)
+    else:
+        raise UserError(
+            "unknown rotation",
+            where="build parameter rotation",
+            expected="none, random or opq",
+            got=repr(kind),
+        )
+    return Rotation(matrix[:, padding.places] if padding else matrix)
 
 
 def random_orthogonal(dimension: int, seed: int) -> Float32:

@@ -21,7 +21,7 @@ from . import byte_lanes
 from .bounded_scan import ROWS, scan_one
 from .encoding import Codes, Float32
 from .reranking import Reranker
-from .rotation import Rotation
+from .rotation import Padding, Rotation
 
 Ids = NDArray[np.int64]
 ScanKind = Literal["auto", "bounded", "faiss"]
@@ -232,14 +232,14 @@ class Scanner:
         self,
         index: faiss.IndexPQ,
         reranker: Reranker,
-        rotation: Rotation | None = None,
+        transform: Padding | Rotation | None = None,
         scan: ScanKind = "auto",
     ) -> None:
         self.bits = index.pq.M * index.pq.nbits
         self._rows = index.ntotal
         self._scan = scan_of(index, scan)
         self._reranker = reranker
-        self._rotation = rotation
+        self._transform = transform
         self._candidates = 0
 
     def set_search(self, rerank: int) -> None:
@@ -248,7 +248,7 @@ class Scanner:
 
     def search(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
-        turned = queries if self._rotation is None else self._rotation.apply(queries)
+        turned = queries if self._transform is None else self._transform.apply(queries)
         if not self._candidates:
             return self._scan.search(turned, k)
         candidates = min(max(self._candidates, k), self._rows)
@@ -261,13 +261,13 @@ class Scanner:
     def reconstruct_ids(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows stand for, `(*ids.shape, d)`."""
         vectors = self._scan.decode(ids.ravel())
-        if self._rotation is not None:
-            vectors = self._rotation.undo(vectors)
+        if self._transform is not None:
+            vectors = self._transform.undo(vectors)
         return vectors.reshape(*ids.shape, -1)
 
     def index_bytes(self) -> int:
         """Count codes (as laid out), codebooks, a rotation, and the copy that re-ranking uses."""
         size = self._scan.nbytes()
-        if self._rotation is not None:
-            size += self._rotation.nbytes()
+        if self._transform is not None:
+            size += self._transform.nbytes()
         return int(size + (self._reranker.copy_bytes() if self._candidates else 0))

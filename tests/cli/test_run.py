@@ -165,7 +165,7 @@ def test_bad_arguments_are_told_on_one_screen(suite, tmp_path, command, case):
         ("k: [1, 5]", "k: 301", "k is larger than the base"),
         ("k: [1, 5]", "k: 0", "greater than or equal to 1"),
         ("repeats: 2", "repeats: 0", "greater than or equal to 1"),
-        ("exact:", "pq: {build: {M: [3]}}", "M must divide the dimension (M=3 d=8)"),
+        ("exact:", "pq: {build: {M: [0]}}", "M must be a whole number of at least 1 (M=0)"),
         ("builds: 2", "bilds: 2", "did you mean 'builds'"),
         ("small.hdf5", "empty.hdf5", "empty.hdf5"),
         ("small.hdf5", "nan.hdf5", "nan.hdf5"),
@@ -197,13 +197,18 @@ def test_bad_suites_and_data_exit_2_and_write_nothing(suite, tmp_path, command, 
     assert not (tmp_path / "results").exists()
 
 
-def test_a_refusal_from_a_registry_grid_is_recorded_and_the_rest_runs(suite, tmp_path, command):
-    suite.write_text("k: 5\ndatasets: small.hdf5\nalgorithms: {exact: , pq: }\nbuilds: 1\n")
+def test_a_refusal_from_a_registry_grid_is_recorded_and_the_rest_runs(
+    suite, tmp_path, command, write_small_hdf5
+):
+    write_small_hdf5(tmp_path / "small.hdf5", "euclidean")
+    suite.write_text(
+        "k: 5\ndatasets: small.hdf5\nalgorithms: {exact: , anisotropic-pq: }\nbuilds: 1\n"
+    )
     done = command("run", suite)
     assert done.returncode == 0, done.stderr
     assert "unsupported" in done.stdout
     frame = harness.load_results(tmp_path / "results", overhead=True)
-    assert set(frame[frame["algorithm"] == "pq"]["status"]) == {"unsupported"}
+    assert set(frame[frame["algorithm"] == "anisotropic-pq"]["status"]) == {"unsupported"}
     assert set(frame[frame["algorithm"] == "exact"]["status"]) == {"ok"}
 
 

@@ -11,6 +11,8 @@ from harness.algorithms.quantization.encoding import decode
 from harness.algorithms.quantization.faiss_adapter import FaissPQ
 from harness.algorithms.quantization.notebook import NotebookAnisotropicPQ
 from harness.algorithms.quantization.scanner import add_codes, empty_index, pack
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.contracts import UserError
 
@@ -207,8 +209,9 @@ def test_prepare_leaves_the_instance_and_compiles_what_fit_needs(data):
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_bad_input_is_told(adapter, data):
     base, _ = data
-    with pytest.raises(UserError, match="a divisor of 24: 1, 2, 3, 4"):
-        built(adapter, base, M=7)
+    for M in (0, -3, 2.5):
+        with pytest.raises(UserError, match="a whole number of at least 1"):
+            built(adapter, base, M=M)
     with pytest.raises(UserError, match="nbits is out of range"):
         built(adapter, base, M=8, nbits=13)
     with pytest.raises(TypeError):
@@ -323,3 +326,50 @@ def test_unknown_kinds_are_told(build, told, data):
     base, _ = data
     with pytest.raises(UserError, match=told):
         built(ProductQuantizer, base, M=8, **build)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(2, 40),
+    st.integers(1, 45),
+    st.sampled_from([3, 4]),
+    st.sampled_from(["none", "random", "opq"]),
+    st.sampled_from([*OWN, FaissPQ]),
+    st.sampled_from(["auto", "bounded"]),
+)
+def test_any_number_of_subspaces_holds_any_dimension(d, M, nbits, rotation, adapter, scan):
+    base, queries = clustered(300, d, queries=5)
+    build = {} if adapter is FaissPQ else {"scan": scan}
+    index = built(adapter, base, M=M, nbits=nbits, rotation=rotation, **build)
+    subspaces, width = min(M, d), -(-d // min(M, d))
+    table = index.diagnostics()["distortion"]
+    assert table["bits_per_vector"][0] == subspaces * nbits
+    assert table["mean_squared_error"][0] < 1.5 * table["mean_square"][0]
+    decoded = index._scanner.reconstruct(slice(0, 300))
+    assert decoded.shape == base.shape
+    scores = queries @ decoded.T
+    ids = index.query_batch(queries, 10)
+    close = 1e-5 if nbits == 3 or build.get("scan") == "bounded" else 0.2  # FAISS rounds its tables
+    best = -np.sort(-scores, axis=1)[:, :10]
+    np.testing.assert_allclose(np.take_along_axis(scores, ids, axis=1), best, atol=close)
+    assert (np.stack([index.query(query, 10) for query in queries]) == ids).all()
+    codebooks = 4 * subspaces * width * 2**nbits
+    turned = 0 if rotation == "none" else 4 * subspaces * width * d
+    if nbits == 3:  # 4-bit codes are laid out in blocks of rows
+        codes = 300 * -(-subspaces * nbits // 8)
+        assert index.index_bytes() == codes + codebooks + turned
+    index.set_search(rerank=300)
+    truth = -np.sort(-(queries @ base.T), axis=1)[:, :10]
+    exact = np.take_along_axis(queries @ base.T, index.query_batch(queries, 10), axis=1)
+    np.testing.assert_allclose(exact, truth, atol=1e-5)
+
+
+@pytest.mark.parametrize("adapter", [ProductQuantizer, AnisotropicPQ, FaissPQ])
+def test_dimensions_are_spread_evenly(adapter):
+    """With all zeros at the end, the last subspaces would hold nothing."""
+    base, _ = clustered(400, 33)
+    errors = [
+        built(adapter, base, M=M).diagnostics()["distortion"]["mean_squared_error"][0]
+        for M in (11, 16, 33)
+    ]
+    assert errors[0] > 1.2 * errors[1] > 1.44 * errors[2]

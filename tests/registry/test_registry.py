@@ -207,3 +207,13 @@ def test_options_override_a_suite_within_the_bounds_of_its_file():
     for wrong in ({"builds": 0}, {"builds": 10**9}, {"k": [0]}, {"timeout": float("nan")}):
         with pytest.raises(UserError, match=f"wrong value for --{next(iter(wrong))}"):
             overridden(suite, **wrong)
+
+
+@pytest.mark.parametrize("d", [1, 17, 25, 96, 384])
+def test_the_demo_refuses_no_dimension(d):
+    registry = load_registry()
+    facts = Facts(k=10, n=1000, d=d, metric="angular")
+    for variant in read_suite("demo", registry.algorithms).variants:
+        definition = registry.algorithm(variant.algorithm)
+        found = settings(definition, facts, variant.group, variant.build, variant.search)
+        assert [setting.refusal for setting in found if setting.refusal] == []

@@ -50,7 +50,7 @@ def within(table: pd.DataFrame, limits: Limits) -> pd.DataFrame:
         )
     if limits.max_bytes is None:
         return kept
-    fitting = kept[pd.to_numeric(kept["bytes_per_vector"]) <= limits.max_bytes]
+    fitting = kept[_figures(kept, "bytes_per_vector") <= limits.max_bytes]
     if not fitting["in_answers"].any():
         raise _nothing_fits(kept[kept["in_answers"].astype(bool)], limits.max_bytes)
     return fitting
@@ -76,13 +76,20 @@ def reaching(table: pd.DataFrame, recall: float) -> pd.DataFrame:
     UserError
         If none does.
     """
-    kept = table[eligible(table["tuning_recall"], table["held_out_recall_low"], recall)]
+    tuning, low = _figures(table, "tuning_recall"), _figures(table, "held_out_recall_low")
+    kept = table[eligible(tuning, low, recall)]
     if kept.empty:
+        known = f"the highest is {low.max():.3f}, by its lower bound"
         raise UserError(
             f"no point reaches recall {recall:g} with confidence",
-            got=f"the highest is {table['held_out_recall_low'].max():.3f}, by its lower bound",
+            got=known if low.notna().any() else "no point was measured",
         )
     return kept
+
+
+def _figures(table: pd.DataFrame, name: str) -> pd.Series[float]:
+    """A column of figures, NaN where they are unknown; a table of failures has none."""
+    return pd.to_numeric(table.reindex(columns=[name])[name])
 
 
 def _are_of(table: pd.DataFrame, names: Sequence[str]) -> pd.Series[bool]:
@@ -113,7 +120,7 @@ def _pairs(table: pd.DataFrame) -> Iterable[tuple[str, str]]:
 
 
 def _nothing_fits(points: pd.DataFrame, most: float) -> UserError:
-    sizes = pd.to_numeric(points["bytes_per_vector"])
+    sizes = _figures(points, "bytes_per_vector")
     if sizes.notna().any():
         smallest = int(np.nanargmin(sizes))
         got = f"the smallest, {points['label'].iloc[smallest]}, has {human(sizes.iloc[smallest])}"

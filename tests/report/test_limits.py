@@ -99,3 +99,17 @@ def test_points_that_reach_a_recall_reach_it_with_confidence(table):
     assert (kept["held_out_recall_low"] >= 0.9).all()
     with pytest.raises(UserError, match="with confidence"):
         reaching(table[table["tuning_recall"] < 0.9], 0.9)
+
+
+def test_a_table_of_failures_alone_has_no_figures(table):
+    """Then `load_results` has no columns of figures."""
+    failed = table[table["status"] != "ok"].drop(
+        columns=["bytes_per_vector", "tuning_recall", "held_out_recall", "held_out_recall_low"]
+    )
+    with pytest.raises(UserError, match="no point of known size"):
+        within(failed, Limits(max_bytes=100))
+    with pytest.raises(UserError, match="no point was measured"):
+        reaching(failed, 0.9)
+    reached, words = told(failed, [0.9])
+    assert not reached
+    assert "every point failed" in words

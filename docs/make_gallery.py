@@ -8,7 +8,7 @@ from pathlib import Path
 import harness
 from harness.report.plots.writing import MAKERS, write_plots
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "results"
 PICTURES = HERE / "gallery"
 HEAD = """# Gallery
 

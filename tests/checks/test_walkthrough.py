@@ -1,4 +1,4 @@
-"""docs/plugins.md as a new user follows it: its commands and files, in their order, as written."""
+"""The tutorial "Your own algorithm" as a reader follows it: its commands and files, as written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import harness
 
 HOUSE = Path(__file__).parents[2]
-DOCUMENT = HOUSE / "docs" / "plugins.md"
+DOCUMENT = HOUSE / "docs" / "tutorial" / "your-own-algorithm.md"
 STEP = re.compile(r"(?:^`(?P<path>[^`]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```", re.M | re.S)
 SET_UP = ["make setup", "source .venv/bin/activate"]
 
@@ -21,7 +21,7 @@ SET_UP = ["make setup", "source .venv/bin/activate"]
 def steps() -> list[tuple[str, str]]:
     """Commands as `("", line)` and files as `(path, text)`, in the order of the document."""
     found = []
-    walk_through = DOCUMENT.read_text().partition("## What the checks promise")[0]
+    walk_through = DOCUMENT.read_text().partition("## A dataset")[0]
     for match in STEP.finditer(walk_through):
         if match["kind"] == "console":
             lines = [line for line in match["text"].splitlines() if line.startswith("$ ")]

@@ -17,6 +17,7 @@ release = harness.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 myst_heading_anchors = 4
+smartquotes = False  # it would turn --option into a dash and a word
 default_role = "literal"  # docstrings write `names` in single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
@@ -29,7 +30,6 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
-
 
 # The pages link to Markdown files of the repository's root, which works where the repository is
 # read; the site shows these files as the pages of `project/`.

@@ -61,8 +61,10 @@ def _filled(match: re.Match[str]) -> str:
 
 
 def commands() -> str:
-    """Return a section for each command, from its own help."""
-    return "\n".join(_command(name, command) for name, command in _verbs())
+    """Return the list of commands, and a section for each of them, from its own help."""
+    found = list(_verbs())
+    summaries = (f"- [{name}](#{_anchor(name)}): {_first_line(one)}" for name, one in found)
+    return "\n".join([*summaries, "", *(_command(name, one) for name, one in found)])
 
 
 def _verbs() -> Iterator[tuple[str, Any]]:
@@ -71,21 +73,35 @@ def _verbs() -> Iterator[tuple[str, Any]]:
         yield from ((f"{name} {k}", c) for k, c in inner.items()) if inner else [(name, command)]
 
 
+def _anchor(name: str) -> str:
+    return f"annharness {name}".replace(" ", "-")
+
+
+def _first_line(command: Any) -> str:
+    return " ".join(command.help.strip().split("\n\n")[0].split())
+
+
 def _command(name: str, command: Any) -> str:
-    lines = [f"## annharness {name}\n", _dedented(command.help), ""]
+    lines = [f"## annharness {name}\n", _help(command.help), ""]
     lines += [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _dedented(text: str) -> str:
-    """Paragraphs as they are; examples, which the help indents, as code."""
-    lines = [line.strip() for line in text.strip().splitlines()]
-    return "\n".join(f"    {line}" if line.startswith("annharness ") else line for line in lines)
+def _help(text: str) -> str:
+    """Paragraphs as they are; examples, each a paragraph of its own in the help, as one block."""
+    told = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    told = [line.removeprefix("Example: ") for line in told if line != "Examples:"]
+    examples = [line for line in told if line.startswith("annharness ")]
+    words = [line for line in told if line not in examples]
+    return "\n\n".join([*words, "```text\n" + "\n".join(examples) + "\n```"])
 
 
 def _parameter(parameter: Any) -> str:
-    names = ", ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.name
-    return f"- `{names}`: {parameter.help}"
+    names = ", ".join([*parameter.opts, *parameter.secondary_opts])
+    default = parameter.default
+    has_default = isinstance(default, (str, int, float, Path)) and not isinstance(default, bool)
+    shown = f" Default: `{default}`." if has_default and "default" not in parameter.help else ""
+    return f"- `{names}`: {parameter.help}{shown}"
 
 
 # Keys of YAML files ------------------------------------------------------------------------------

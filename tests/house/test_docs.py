@@ -61,7 +61,7 @@ def test_links_and_pictures_lead_somewhere(path):
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_commands_in_documents_name_real_verbs(path):
-    for verb in re.findall(r"^\$? ?annharness ([a-z]+)", path.read_text(), flags=re.MULTILINE):
+    for verb in re.findall(r"^\$ annharness ([a-z]+)", path.read_text(), flags=re.MULTILINE):
         assert any(known.split()[0] == verb for known in verbs()), f"{path.name}: {verb}"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path, *, suffix: str = ".part", durable: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside `path`; if the block ends well it takes the place of `path`.
+    """Give a temporary path beside `path`, which replaces `path` if the block succeeds.
 
     Parameters
     ----------

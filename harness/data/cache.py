@@ -1,4 +1,4 @@
-"""Where cached data lie, and how files get there: whole or not at all."""
+"""The cache folder, and the writing of files into it: whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENVIRONMENT = "ANNHARNESS_DATA"
 
 
 def cache_folder() -> Path:
-    """Return the folder that cached data go to: `ANNHARNESS_DATA`, else the platform's."""
+    """Return the cache folder: `ANNHARNESS_DATA`, or the platform's."""
     chosen = os.environ.get(ENVIRONMENT)
     if chosen:
         return user_path(chosen).absolute()
@@ -46,7 +46,7 @@ def cache_subfolder(name: str) -> Path:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; it takes the place of `path` if the block ends well.
+    """Give a temporary path beside `path`, which replaces `path` if the block succeeds.
 
     Raises
     ------

@@ -41,7 +41,7 @@ def convert(
     queries: Path | None = None,
     metric: Metric | None = None,
 ) -> None:
-    """Read one file and write another, the formats told by their endings unless named.
+    """Read one file and write another; formats that are not named follow from the endings.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def _write_hdf5(target: Path, parts: Parts, metric: Metric) -> None:
     values = (len(parts.base) + len(parts.queries)) * parts.base.dimension
     require_disk(target.parent, 4 * values, target.name)
     with TemporaryDirectory(dir=target.parent, prefix=".converting-") as folder:
-        # With its unit rows the file is a dataset, of which the neighbours can be asked.
+        # With its unit rows the file is a complete dataset, whose neighbours can be computed.
         whole = Path(folder) / "whole.hdf5"
         write_cached(whole, parts, identity, unit_rows=found.unit_rows)
         truth = open_cached(whole).truth(min(_NEIGHBOURS, len(parts.base)))
@@ -154,7 +154,7 @@ def _write_hdf5(target: Path, parts: Parts, metric: Metric) -> None:
 
 
 def _copy_public(made: h5py.File, file: h5py.File, truth: Truth) -> None:
-    """Copy what other tools know, without the unit rows and names that only we use."""
+    """Copy what other tools read, without unit rows and names, which only we use."""
     for name, value in made.attrs.items():
         file.attrs[name] = value
     for name in (layout.BASE, layout.QUERIES):

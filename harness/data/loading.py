@@ -1,4 +1,4 @@
-"""From a definition or a path to an opened dataset, by way of the cache."""
+"""From a definition or a path to an opened dataset, through the cache."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from harness.metric import METRICS, Metric
 def open_definition(
     definition: DatasetDefinition, *, progress: Progress | None = None
 ) -> CachedDataset:
-    """Open the dataset of a registry entry, fetching and caching it first if need be.
+    """Open the dataset of a registry entry; fetch and cache it first if necessary.
 
     Raises
     ------
@@ -50,8 +50,8 @@ def open_file(
 ) -> CachedDataset:
     """Open a file of the user's that holds both base and queries.
 
-    It is mapped as it is where its rows lie in one piece as float32, else copied into the cache;
-    it is never written to.
+    It is mapped as it is if its rows are contiguous float32, otherwise copied into the cache. It is
+    never written to.
 
     Parameters
     ----------
@@ -95,16 +95,16 @@ def open_file(
 
 
 def path_by_name(name: str) -> Path | None:
-    """Return the cached form of a file that was opened by its path here, by the name it got then.
+    """Return the cached form of a file by the name that it got when it was opened by its path.
 
-    So results and commands can speak of it without its path, which may name a person.
+    So results and commands need not contain its path, which may name a person.
     """
     path = cache_subfolder("files") / f"{name}.hdf5"
     return path if is_name_of_file(name) and path.is_file() else None
 
 
 def is_name_of_file(name: str) -> bool:
-    """Whether a name is such as `open_file` gives: a file's stem and digits of its fingerprint."""
+    """Whether a name has the form that `open_file` gives: stem and digits of the fingerprint."""
     return re.fullmatch(r"[a-z0-9.-]+-[0-9a-f]{8}", name) is not None
 
 
@@ -120,7 +120,7 @@ def cached_file(path: Path) -> CachedDataset | None:
 
 
 def _recipe(definition: DatasetDefinition) -> str:
-    """A hash of everything that decides about the rows."""
+    """A hash of everything that determines the rows."""
     facts: dict[str, Any] = {
         "metric": definition.metric,
         "shape": [definition.base, definition.dimension],

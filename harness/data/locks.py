@@ -13,9 +13,9 @@ from harness.data.cache import cache_subfolder
 
 @contextmanager
 def locked(name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock called `name`; wait for whoever holds it.
+    """Hold the lock called `name`; wait while another process holds it.
 
-    The kernel frees it when the holder ends, however it ends, so that no stale lock can remain.
+    The kernel releases it when the holder ends, in whatever way, so no stale lock can remain.
 
     Parameters
     ----------

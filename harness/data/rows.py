@@ -103,14 +103,14 @@ def largest_norm(rows: Rows) -> float:
 
 
 class Fingerprint:
-    """Sha256 of metric, shapes and values, taken while the blocks go by: base, then queries."""
+    """Sha256 of metric, shapes and values, computed block by block: base, then queries."""
 
     def __init__(self, metric: Metric, base_shape: tuple[int, ...], query_count: int) -> None:
         n, d = base_shape
         self._hash = hashlib.sha256(f"{metric} {n} {query_count} {d}\n".encode())
 
     def add(self, block: Rows) -> None:
-        """Take the next block of rows in."""
+        """Add the next block of rows."""
         self._hash.update(np.ascontiguousarray(block, dtype="<f4").data)
 
     def hexdigest(self) -> str:

@@ -1,4 +1,4 @@
-"""Which of a file's columns, or arrays, holds the vectors, and lists of numbers as rows."""
+"""Choosing the column or array of a file that holds the vectors; lists of numbers as rows."""
 
 from __future__ import annotations
 

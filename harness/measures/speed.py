@@ -1,7 +1,7 @@
 """Speed of a build from its stored times: typical times, log seconds, levels of rounds.
 
-What interrupts a process only adds time, so the typical time of a query is the lower quartile of
-its repeats. It varies less than their median or mean where other work disturbs the machine.
+Interruptions only add time, so the typical time of a query is the lower quartile of its repeats. It
+varies less than their median or mean on a machine with other work.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def lower_quartile(values: Float64) -> Float64:
 
 
 def _quartile_position(known: int) -> float:
-    """Between which of so many ordered values the quartile lies, counted from 0."""
+    """Position of the quartile among so many ordered values, counted from 0."""
     return min(max((known + 1 / 3) / 4 - 2 / 3, 0.0), max(known - 1.0, 0.0))
 
 
@@ -85,9 +85,9 @@ def log_seconds_of_reference(
 ) -> float:
     """Return the logarithm of the reference index's typical seconds per query for one build.
 
-    It is made up as that of the build is: the lower quartile over the cycles in which the build
-    made its passes, window by window, then the mean over windows. So a build that took part in few
-    cycles is compared with the conditions of these.
+    Computed as for the build: the lower quartile over the cycles in which the build made its
+    passes, window by window, then the mean over windows. So a build that took part in few cycles is
+    compared with the conditions of these cycles.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def round_levels(
     """
     logs = _log(times)
     logs -= logs.mean(axis=0)
-    # All windows but the last are of one length, and faster together than one by one.
+    # All windows but the last have one length; computing them together is faster.
     alike = [window for window in windows if len(window) == len(windows[0])]
     medians = [np.median(logs[:, np.array(alike)], axis=2)]
     medians += [np.median(logs[:, w], axis=1, keepdims=True) for w in windows[len(alike) :]]

@@ -37,8 +37,8 @@ _COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "sh
 def add_build(path: Path, header: PointHeader, build: Build) -> None:
     """Add a build to a point's file, atomically; it replaces a stored one of its number.
 
-    The other builds are copied as they are stored: to compress them anew took longer than all else
-    where a point has many. A file that cannot be read counts as none.
+    The other builds are copied in their stored form: compressing them again took longer than
+    everything else for points with many builds. A file that cannot be read counts as missing.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def read_point(path: Path) -> StoredPoint:
 
 
 def read_settled(path: Path) -> dict[int, int]:
-    """Return the finished builds of a point: number to passes made or given up; reads no times.
+    """Return number and passes (made or given up) of each finished build; reads no times.
 
     Raises
     ------
@@ -86,13 +86,13 @@ def read_settled(path: Path) -> dict[int, int]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[_StoredFile]:
-    """A result file is replaced whole, so that readers need no lock on it."""
+    """Open a result file; files are replaced whole, so readers need no lock."""
     with h5py.File(path, "r", locking=False) as file:
         yield _StoredFile(file, path)
 
 
 class _StoredFile:
-    """An open result file of either format; raises whatever h5py does if it is damaged."""
+    """An open result file of either format; passes on h5py's exceptions for damaged files."""
 
     def __init__(self, file: h5py.File, path: Path) -> None:
         self.root = file
@@ -117,7 +117,7 @@ class _StoredFile:
         return int(self._file.number(self._own(row), "number"))
 
     def is_of_now(self, row: str) -> bool:
-        """Whether the build's group holds all of it, as in format 2."""
+        """Whether the file has format 2, in which the build's group holds everything."""
         return "times" in self._own(row)
 
     def settled(self, row: str) -> tuple[int, int]:
@@ -180,9 +180,9 @@ class _StoredFile:
 
 
 def _image(stored: _StoredFile | None, header: PointHeader, build: Build) -> memoryview:
-    """The bytes of a point's file with a build more, made in memory.
+    """The bytes of a point's file with one more build, made in memory.
 
-    HDF5 may crash when a disk is full, so that it is we who write them.
+    They are written without HDF5, which may crash when a disk is full.
     """
     image = io.BytesIO()
     with h5py.File(image, "w") as file:
@@ -222,7 +222,7 @@ def _copy_foreign_part(stored: h5py.File, file: h5py.File) -> None:
 
 
 def _write_foreign_part(file: h5py.File, header: PointHeader, build: Build) -> None:
-    """What ann-benchmarks' tools read: one run, the fastest repeat of the first build."""
+    """Write what ann-benchmarks' tools read: one run, the fastest pass of the first build."""
     seconds = build.times.mean(axis=1)
     answer = min(int(seconds.argmin()), len(build.neighbors) - 1)
     arrays = (

@@ -1,4 +1,4 @@
-"""Locks on pieces of work, so that two runs on one folder share it; they die with their owner."""
+"""Locks on pieces of work, so that two runs can share a folder; they end with their owner."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 @contextmanager
 def try_lock(folder: Path, name: str) -> Iterator[bool]:
-    """Hold the lock called `name` below `folder`, if nobody else does; give whether it is held.
+    """Try to hold the lock called `name` below `folder`; give whether it is held.
 
-    The kernel drops the lock when the process ends, however it ends.
+    The kernel releases the lock when the process ends, in whatever way.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -33,10 +33,9 @@ def _acquired(handle: int) -> bool:
 
 @contextmanager
 def among_writers(folder: Path, when_alone: Callable[[], None]) -> Iterator[None]:
-    """Count as a writer of `folder` while the block runs; call `when_alone` first if there is none.
+    """Be a writer of `folder` while the block runs; first call `when_alone` if there is no other.
 
-    What a killed writer left half-written can be told from what another is writing only when
-    nobody else writes.
+    Half-written files of a killed writer can be recognised only while nobody else writes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder / "writers.lock", os.O_RDWR | os.O_CREAT, 0o644)

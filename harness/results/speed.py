@@ -28,7 +28,7 @@ Float64 = NDArray[np.float64]
 
 
 def one_by_one(identity: PointIdentity) -> bool:
-    """Whether every query has a time of its own that nothing ran beside."""
+    """Whether every query was timed by itself, with no other running."""
     return identity.mode == "single" and identity.threads == 1
 
 
@@ -64,7 +64,7 @@ def qps_interval_of(point: StoredPoint) -> QpsInterval:
 
 
 def repeats_would_help(point: StoredPoint) -> bool:
-    """Whether more passes a build narrow the interval of QPS more than further builds would."""
+    """Whether more passes per build narrow the QPS interval more than further builds would."""
     return qps_interval.repeats_would_help(speeds_of(point))
 
 
@@ -97,7 +97,7 @@ def _reference_levels(build: Build, singly: bool) -> Float64:
 
 
 def _windows(build: Build, singly: bool) -> tuple[NDArray[np.intp], ...]:
-    """The windows of a cycle; one of all queries where they are not timed one by one."""
+    """The windows of a cycle; one with all queries if they are not timed one by one."""
     nq = build.times.shape[1]
     return _query_windows(nq, build.block.window if singly and build.block else nq)
 

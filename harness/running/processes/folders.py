@@ -1,4 +1,4 @@
-"""The folders in which workers run: one for each worker, and none left behind for long."""
+"""The folders in which workers run: one for each worker, removed at its end or by a later run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class NoRoom(Exception):
-    """The folder for temporary files takes no more: the fault of no algorithm."""
+    """The folder for temporary files is full, which is no algorithm's failure."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(error.strerror or str(error))
@@ -50,7 +50,7 @@ def job_folder() -> Iterator[Path]:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder, or what an adapter has put in its place: opening a pipe would block."""
+    """Remove a folder, or what an adapter has put in its place, without opening a pipe."""
     try:
         if stat.S_ISDIR(folder.lstat().st_mode):
             shutil.rmtree(folder, ignore_errors=True)
@@ -61,7 +61,7 @@ def _remove(folder: Path) -> None:
 
 
 def remove_abandoned() -> None:
-    """Remove the folders of this user whose owner is gone."""
+    """Remove the folders of this user whose owner process has ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
             if folder.stat().st_uid == os.getuid() and folder.joinpath(f"{_OWNER}.lock").exists():

@@ -1,4 +1,4 @@
-"""What reports write: whole or not at all, into folders that are made for it."""
+"""Writing of report files: whole or not at all, into folders that are created."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from harness.results.store import ResultStore
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
 
 CEILING = "no-op"
-"""The algorithm that runs with every suite: its speed is the harness's own limit."""
+"""The algorithm that runs with every suite and measures the harness overhead."""
 
 _ALWAYS_IN_KEYS = ("numpy", "faiss-cpu", "numba")
 

@@ -1,4 +1,4 @@
-"""What each page says, as plain data for the templates."""
+"""The contents of each page, as plain data for the templates."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Page:
 
 @dataclass(frozen=True)
 class SiteChoices:
-    """What whoever publishes chose.
+    """The user's choices for a site.
 
     `levels` are the recalls at which there are recommendations and comparisons; of curves in
     `highlight`, all others are grey; `title` is the heading of the front page.
@@ -59,7 +59,7 @@ USUAL = SiteChoices()
 
 @dataclass(frozen=True)
 class Content:
-    """A prepared table, its scenes by dataset, and the names of the pages about them."""
+    """A prepared table, its comparison groups by dataset, and the names of their pages."""
 
     table: pd.DataFrame
     by_dataset: Mapping[str, Sequence[Scene]]
@@ -117,7 +117,7 @@ def pages_of(content: Content) -> Iterator[Page]:
 
 
 def recommendation_row(scene: Scene, one: Recommendation) -> dict[str, Any]:
-    """Return a recommendation in words."""
+    """Return a recommendation as text."""
     row = one.row
     low, high = row["held_out_recall_low"], row["held_out_recall_high"]
     return {
@@ -151,7 +151,7 @@ def _qps_bounds(one: Recommendation) -> str:
 
 
 def _recommendations(content: Content, found: Iterable[Scene]) -> list[dict[str, Any]]:
-    """What is fastest in some scenes, with the pages to go to."""
+    """The recommendations of some groups, with links to their pages."""
     return [
         recommendation_row(scene, one)
         | {
@@ -164,7 +164,7 @@ def _recommendations(content: Content, found: Iterable[Scene]) -> list[dict[str,
 
 
 def _algorithm(content: Content, algorithm: str) -> dict[str, Any]:
-    """The fastest of an algorithm's points at each level of recall, in every scene."""
+    """The fastest of an algorithm's points at each level of recall, in every group."""
     alone = (
         replace(scene, points=scene.points[scene.points["algorithm"] == algorithm])
         for scene in _scenes(content)

@@ -86,7 +86,7 @@ def _draft(own: OwnData, config: Path) -> DatasetDefinition:
     name = own.format or format_of(path)
     if name is None:
         hint = "name it by --format"
-        raise UserError("the file's ending tells no format", where=str(path), hint=hint)
+        raise UserError("no format has the ending of this file", where=str(path), hint=hint)
     options: dict[str, Any] = {}
     if own.column is not None:
         _require_columns(name, path)

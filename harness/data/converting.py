@@ -82,7 +82,7 @@ def _format(path: Path, named: str | None) -> str:
     found = named or format_of(path)
     if found is None:
         raise UserError(
-            "the file's ending tells no format",
+            "no format has the ending of this file",
             where=str(path),
             expected=", ".join(sorted(ending for f in FORMATS.values() for ending in f.endings)),
             hint="name it by --from or --to",

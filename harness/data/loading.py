@@ -182,7 +182,7 @@ def _require_both_parts(path: Path) -> None:
 
 def _no_metric(path: Path) -> Metric:
     raise UserError(
-        "the file does not say its metric",
+        "the file does not state its metric",
         where=f"{path}, attribute distance",
         expected="one of " + ", ".join(METRICS),
         hint=f"annharness data add NAME {path.name} --metric angular",

@@ -98,7 +98,7 @@ def _placed(folder: Path, name: str, page: str | None) -> Path:
 
 
 def _to_be_had(page: str | None) -> str:
-    return f"; it is to be had from {page}" if page else ""
+    return f"; it is available from {page}" if page else ""
 
 
 def from_first_source(
@@ -128,7 +128,7 @@ def _no_source(definition: DatasetDefinition, reasons: list[UserError]) -> UserE
         return reasons[0]
     tried = "\n".join(f"{i}. {reason.describe()}" for i, reason in enumerate(reasons, 1))
     return UserError(
-        f"no source of {definition.name} can be had; tried in this order:\n{tried}",
+        f"no source of {definition.name} is available; tried in this order:\n{tried}",
         where=definition.origin,
         hint=f"annharness data info {definition.name} lists what to place where by hand",
     )

@@ -249,7 +249,7 @@ def _baseline(name: str | None, variants: Sequence[Variant], document: Document)
     labels = {variant.label for variant in variants}
     if name is not None and name not in labels:
         raise UserError(
-            f"the baseline {name!r} is no label of the suite",
+            f"the baseline {name!r} is not a label of the suite",
             where=document.place(("baseline",)),
             hint=did_you_mean(name, labels),
         )

@@ -120,7 +120,7 @@ def _attribute(file: h5py.File, name: str, path: Path) -> str | None:
     stored = file.attrs.get_id(name)
     if stored.shape != () or stored.get_storage_size() > _LONGEST_ATTRIBUTE_BYTES:
         raise UserError(
-            "the attribute is no word",
+            "the attribute is not a word",
             where=f"{path}, attribute {name}",
             expected="one text",
             got=f"shape {stored.shape}, {stored.get_storage_size():,} bytes",

@@ -78,7 +78,7 @@ class _Sane:
 def _require_sane(unpacked_bytes: int, packed_bytes: int, path: Path) -> None:
     if unpacked_bytes > _ALWAYS_SANE_BYTES and unpacked_bytes > _MOST_RATIO * packed_bytes:
         raise UserError(
-            "the file is packed tighter than any real vectors",
+            "the compressed file is too small for its contents",
             where=str(path),
             expected=f"at most {_MOST_RATIO} times its size when unpacked",
             got=f"{unpacked_bytes:,} bytes out of {packed_bytes:,}",

@@ -165,6 +165,8 @@ class _StoredFile:
             cycles=self._file.array(group, "cycles", ("i2",), (None,)),
             window=self._file.number(group, "window"),
             reference_times=self._file.array(group, "reference_times", ("f8",), (None,)),
+            # Early blocks of format 2 all had one order.
+            order_seed=self._file.number(group, "order_seed") if "order_seed" in group.attrs else 0,
         )
 
     def _tables(self, own: h5py.Group) -> dict[str, dict[str, NDArray[Any]]]:
@@ -272,6 +274,7 @@ def _write_build(group: h5py.Group, build: Build) -> None:
 def _write_block(group: h5py.Group, block: BlockShare) -> None:
     group.attrs["id"] = block.id
     group.attrs["window"] = block.window
+    group.attrs["order_seed"] = block.order_seed
     group.create_dataset("cycles", data=np.asarray(block.cycles, dtype=np.int16))
     group.create_dataset("reference_times", data=block.reference_times.astype(np.float64))
 

@@ -272,7 +272,13 @@ class Runner:
             facts=_with_warnings(measured.facts, point.definition.untested()),
             diagnostics=measured.diagnostics,
             provenance=self._provenance(outcome, point.environment),
-            block=BlockShare(outcome.id, measured.cycles, outcome.window, outcome.reference_times),
+            block=BlockShare(
+                id=outcome.id,
+                cycles=measured.cycles,
+                window=outcome.window,
+                reference_times=outcome.reference_times,
+                order_seed=outcome.order_seed,
+            ),
         )
 
     def _fail(

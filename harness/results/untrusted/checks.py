@@ -41,6 +41,7 @@ def _check_block(block: BlockShare, passes: int) -> None:
     cycles, window = block.cycles, block.window
     fits = cycles.shape == (passes,) and bool((np.diff(cycles, prepend=-1) > 0).all())
     _require(fits and window >= 1, f"block of cycles {cycles} and windows of {window}, {passes}")
+    _require(0 <= block.order_seed < 1 << 63, f"an order of queries of seed {block.order_seed}")
     _require(_are_seconds(block.reference_times), "a time of the reference that cannot be")
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from harness.measures.qps_interval import qps_interval
-from harness.measures.splitting import split_queries
 from harness.measures.speed import typical_level
+from harness.measures.splitting import split_queries
 from harness.measures.verdicts import Speeds
 from harness.results.conditions import adjust_qps
 

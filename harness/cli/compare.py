@@ -36,13 +36,16 @@ def compare(
     ],
     b: Annotated[
         str,
-        typer.Argument(help="The new side, likewise.", autocompletion=completion.algorithms),
+        typer.Argument(
+            help="The new side, of the same kinds.", autocompletion=completion.algorithms
+        ),
     ],
     recall: Annotated[
         list[float] | None, typer.Option("--recall", help="Recall to compare at; may be repeated.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write it to a file: .json or .md.")
+        Path | None,
+        typer.Option("--out", "-o", help="Write the comparison to a file: .json or .md."),
     ] = None,
     fail_if_slower: Annotated[
         str | None,
@@ -56,7 +59,7 @@ def compare(
         bool,
         typer.Option(
             "--fail-if-undecided",
-            help="With --fail-if-slower: exit 1 as well where it could not decide.",
+            help="With --fail-if-slower: exit 1 also if that is undecided.",
         ),
     ] = False,
     results: Results = DEFAULT_RESULTS,
@@ -64,14 +67,14 @@ def compare(
     """Compare the QPS of B with that of A at fixed recalls: ratio, interval, verdict.
 
     The verdict is faster, slower, equal within 5 %, or undecided, with the number of builds that
-    would decide. It comes from the interval that is printed, which is corrected for the number of
+    would decide. It comes from the printed interval, which is corrected for the number of
     comparisons. Builds that were measured side by side in one block are paired; others are linked
-    by the reference index of their blocks.
+    through the reference index of their blocks.
 
-    Folders and commits are compared curve by curve. A commit is that of the harness which measured,
-    as each result records it: digits of its hash, or a revision that git knows here (main, HEAD~1).
-    Its results are looked for in the results folder, stale ones among them, or in another folder by
-    FOLDER@COMMIT.
+    Folders and commits are compared curve by curve. A commit is that of the harness that measured,
+    as each result records it. Give digits of its hash, or a revision that git knows in the current
+    folder (main, HEAD~1). Its results, including stale ones, are read from the results folder, or
+    from another one with FOLDER@COMMIT.
 
     Examples:
 

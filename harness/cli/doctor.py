@@ -14,9 +14,9 @@ _UNFIT = 1
 
 
 def doctor() -> None:
-    """Say whether this machine is fit to measure on, why not, and what to do about it.
+    """Grade this machine for measuring, with reasons and remedies.
 
-    The exit status is 1 if it is unfit (grade D); `run --strict` refuses to run then.
+    The exit status is 1 for grade D (unfit), on which `run --strict` refuses to measure.
 
     Example: annharness doctor
     """

@@ -59,14 +59,17 @@ def list_entries(
     ] = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Import every adapter in a child process and tell how."),
+        typer.Option(
+            "--check", help="Import every adapter in a child process and print what failed."
+        ),
     ] = False,
     plugins: Plugins = None,
 ) -> None:
-    """List what can be named, and whether it is ready: one line each. `show NAME` says more.
+    """List algorithms, datasets and suites, one line each, with their state.
 
-    Without --check, libraries are looked up but not imported; what the last check found is told
-    again. `annharness list --plugins`, with no folder, is `annharness list plugins`.
+    Without --check, libraries are looked up but not imported, and the findings of the last check
+    are shown. `annharness list --plugins`, with no folder, is `annharness list plugins`.
+    `annharness show NAME` prints everything about one name.
 
     Examples:
 

@@ -27,23 +27,23 @@ _MADE_UP = "vectors.csv"
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="What it is to be called: [a-z0-9.-].")],
+    name: Annotated[str, typer.Argument(help="Name of the plug-in: [a-z0-9.-].")],
     dataset: Annotated[
-        bool, typer.Option("--dataset", help="Make a dataset, not an algorithm.")
+        bool, typer.Option("--dataset", help="Write a dataset instead of an algorithm.")
     ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
-            help="Folder of plug-ins to write into. Default: that of --plugins, else your own.",
+            help="Folder of plug-ins to write into. Default: that of --plugins, or your own.",
         ),
     ] = None,
     plugins: Plugins = None,
 ) -> None:
-    """Write a plug-in folder that passes at once, to be edited.
+    """Write a plug-in folder that passes its checks, as a start for your own.
 
-    An algorithm's holds its adapter, its registry entry, a test and a suite; a dataset's its
-    entry, a loader, some rows and a test. Nothing is overwritten.
+    For an algorithm: an adapter, its registry entry, a test and a suite. For a dataset: an entry, a
+    loader, some rows and a test. Nothing is overwritten.
 
     Example: annharness new my-index --plugins plugins
     """

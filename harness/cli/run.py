@@ -44,7 +44,7 @@ def run(
     suite: Annotated[
         str | None,
         typer.Argument(
-            help="Name of a suite, or path of a suite file. Without: -d and -a.",
+            help="Name of a suite, or path of a suite file. Without one: give -d and -a.",
             autocompletion=completion.suites,
         ),
     ] = None,
@@ -67,24 +67,27 @@ def run(
             autocompletion=completion.algorithms,
         ),
     ] = None,
-    builds: Annotated[int | None, typer.Option("--builds", help="Instead of the suite's.")] = None,
+    builds: Annotated[
+        int | None, typer.Option("--builds", help="Number of blocks, replaces the suite's.")
+    ] = None,
     repeats: Annotated[
-        int | None, typer.Option("--repeats", help="Instead of the suite's.")
+        int | None, typer.Option("--repeats", help="Passes in a block, replaces the suite's.")
     ] = None,
     k: Annotated[
-        list[int] | None, typer.Option("--k", help="Instead of the suite's; may be repeated.")
+        list[int] | None,
+        typer.Option("--k", help="Number of neighbours, replaces the suite's; may be repeated."),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option("--threads", help="Instead of the suite's.")
+        int | None, typer.Option("--threads", help="Number of threads, replaces the suite's.")
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", help="Seconds for a build or a setting, instead of the suite's."),
+        typer.Option("--timeout", help="Seconds for a build or a setting, replaces the suite's."),
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Say what would be measured, how long it takes, and what memory."
+            "--dry-run", help="Print what would be measured, how long it takes and its memory."
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Measure stored points again.")] = False,
@@ -100,7 +103,7 @@ def run(
         ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse to run on a machine that is unfit (doctor).")
+        bool, typer.Option("--strict", help="Refuse to run on a machine of grade D (see doctor).")
     ] = False,
     signed: Annotated[
         bool,

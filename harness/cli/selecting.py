@@ -36,7 +36,7 @@ Datasets = Annotated[
     typer.Option(
         "-d",
         "--dataset",
-        help="Only this dataset (a name or a path); repeatable.",
+        help="Only this dataset (a name or a path); may be repeated.",
         autocompletion=completion.datasets,
     ),
 ]
@@ -45,7 +45,7 @@ Algorithms = Annotated[
     typer.Option(
         "-a",
         "--algorithm",
-        help="Only this algorithm or label; repeatable.",
+        help="Only this algorithm or label; may be repeated.",
         autocompletion=completion.algorithms,
     ),
 ]
@@ -53,7 +53,7 @@ Highlight = Annotated[
     list[str] | None,
     typer.Option(
         "--highlight",
-        help="Algorithm or label that stands out, all others stand back; repeatable.",
+        help="Algorithm or label to highlight; all others are drawn faintly. May be repeated.",
         autocompletion=completion.algorithms,
     ),
 ]

@@ -45,17 +45,19 @@ def show(
         typer.Option(
             "-d",
             "--dataset",
-            help="Whose size and metric the grids are shown for.",
+            help="Dataset whose size and metric are used to expand the grids.",
             autocompletion=completion.datasets,
         ),
     ] = _BUNDLED,
-    k: Annotated[int, typer.Option("--k", min=1, help="For which the grids are shown.")] = 10,
+    k: Annotated[
+        int, typer.Option("--k", min=1, help="Number of neighbours used to expand the grids.")
+    ] = 10,
     plugins: Plugins = None,
 ) -> None:
-    """Show all about a name: parameters and defaults, groups, grid, requirements, state.
+    """Show one algorithm, dataset or suite: parameters, groups, grid, requirements, state.
 
-    Of an algorithm, the size of the grid is given, and what `where` drops and `require` refuses
-    for a dataset and k. All entries of the name are shown.
+    For an algorithm, this includes the size of the grid, and what `where` leaves out and `require`
+    refuses for a dataset and k. All entries of that name are shown.
 
     Examples:
 

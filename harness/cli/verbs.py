@@ -28,12 +28,12 @@ VERBS = {
     "list": Verb(
         "harness.cli.list",
         "list_entries",
-        "List what can be named, and whether it is ready: one line each. `show NAME` says more.",
+        "List algorithms, datasets and suites, one line each, with their state.",
     ),
     "show": Verb(
         "harness.cli.show",
         "show",
-        "Show all about a name: parameters and defaults, groups, grid, requirements, state.",
+        "Show one algorithm, dataset or suite: parameters, groups, grid, requirements, state.",
     ),
     "data": Verb(
         "harness.cli.data",
@@ -49,7 +49,7 @@ VERBS = {
     "recommend": Verb(
         "harness.cli.recommend",
         "recommend",
-        "Say which index is the fastest at a recall, of what is stored: nothing is measured.",
+        "Print the fastest stored index at a recall; nothing is measured.",
     ),
     "plot": Verb(
         "harness.cli.plot",
@@ -70,8 +70,7 @@ VERBS = {
     "import": Verb(
         "harness.cli.importing",
         "import_",
-        "Take results of ann-benchmarks into the results folder, recall recomputed from "
-        "their answers.",
+        "Import results of ann-benchmarks; recall is recomputed from the stored neighbours.",
     ),
     "compare": Verb(
         "harness.cli.compare",
@@ -81,17 +80,17 @@ VERBS = {
     "new": Verb(
         "harness.cli.new",
         "new",
-        "Write a plug-in folder that passes at once, to be edited.",
+        "Write a plug-in folder that passes its checks, as a start for your own.",
     ),
     "check": Verb(
         "harness.cli.check",
         "check",
-        "Check that an adapter keeps the contract, one line for each check.",
+        "Check an adapter against the contract, one line for each check.",
     ),
     "doctor": Verb(
         "harness.cli.doctor",
         "doctor",
-        "Say whether this machine is fit to measure on, why not, and what to do about it.",
+        "Grade this machine for measuring, with reasons and remedies.",
     ),
 }
 """In the order of the work."""

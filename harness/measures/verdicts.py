@@ -1,7 +1,7 @@
 """Is one side faster than the other? Ratios of QPS with intervals, and verdicts from them.
 
 The terminal, `compare`, the site and the plots all state verdicts by `judge`. The rules are fixed
-in advance and never depend on the outcome: see `estimate` and docs/measuring.md.
+in advance and never depend on the outcome: see `estimate` and docs/explanation/statistics.md.
 """
 
 from __future__ import annotations

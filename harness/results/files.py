@@ -17,13 +17,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.files.replacing import replacing
 from harness.results.point import BlockShare, Build, PointHeader, StoredPoint
 from harness.results.untrusted.bounded import BoundedFile, Shape
 from harness.results.untrusted.broken import BrokenResult, reading
 from harness.results.untrusted.checks import check_build
 from harness.results.untrusted.schema import facts_of, header_of, provenance_of
 from harness.text import clean
-from harness.whole_files import replacing
 
 GROUP = "annharness"
 FORMAT = 2

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +11,14 @@ import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
+from harness.files.replacing import replacing
 from harness.results.files import add_build, read_point, read_settled
 from harness.results.identity import PointIdentity, slug
-from harness.results.locks import among_writers
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.broken import BrokenResult, reading
 from harness.results.untrusted.checks import check_truth
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
-from harness.whole_files import replacing
 
 _POINT = ".hdf5"
 _FAILURE = ".failure.json"
@@ -146,17 +143,6 @@ class ResultStore:
         stem = self.path_of(header)
         stem.with_name(stem.name + _POINT).unlink(missing_ok=True)
 
-    @contextmanager
-    def open_for_writing(self) -> Iterator[None]:
-        """Count as a writer while the block runs; the first one removes what killed ones left."""
-        with among_writers(self.root / ".locks", self._remove_leftovers):
-            yield
-
-    def _remove_leftovers(self) -> None:
-        for pattern in ("*/*/*/.*.part", "*/*/.truth-*"):
-            for path in self.root.glob(pattern):
-                path.unlink(missing_ok=True)
-
     def stems(self) -> list[Path]:
         """Return the paths of all stored points without their endings, in order."""
         endings = (_POINT, _FAILURE)
@@ -204,8 +190,8 @@ class ResultStore:
         if self.holds_truth(identity):
             return
         path = self.truth_path(identity)
-        with replacing(path, suffix=".npz", durable=True) as temporary:
-            np.savez_compressed(temporary, ids=truth.ids, distances=truth.distances)
+        with replacing(path, durable=True) as temporary, temporary.open("wb") as out:
+            np.savez_compressed(out, ids=truth.ids, distances=truth.distances)
 
     def owns(self, path: Path) -> bool:
         """Whether a path lies in this folder, links followed."""

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-
 from harness.results.locks import among_writers, try_lock
+
 from harness.results.store import ResultStore
 
 HOLD = """

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
 from harness.files.replacing import replacing
-from harness.results.files import add_build, read_point, read_settled
+from harness.results.files import add_build, read_point, read_sequence, read_settled
 from harness.results.identity import PointIdentity, slug
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
+from harness.results.sequence import following, sequence_of
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.broken import BrokenResult, reading
 from harness.results.untrusted.checks import check_truth
@@ -45,6 +49,7 @@ class ResultStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._newest: dict[Path, int] = {}
 
     def require_readable(self) -> None:
         """Raise a `UserError` unless the folder is there and can be listed."""
@@ -121,16 +126,36 @@ class ResultStore:
         """
         stem = self.path_of(header)
         path = stem.with_name(stem.name + _POINT)
-        add_build(path, header, build)
+        add_build(path, header, replace(build, provenance=self._numbered(header, build.provenance)))
         return path
 
     def write_failure(self, failure: Failure) -> Path:
         """Store a failure, atomically; builds that had finished before stay."""
         stem = self.path_of(failure.header)
         path = stem.with_name(stem.name + _FAILURE)
+        numbered = replace(failure, provenance=self._numbered(failure.header, failure.provenance))
         with replacing(path, durable=True) as temporary:
-            temporary.write_text(json.dumps(failure.to_json(), indent=1))
+            temporary.write_text(json.dumps(numbered.to_json(), indent=1))
         return path
+
+    def _numbered(self, header: PointHeader, provenance: Mapping[str, Any]) -> dict[str, Any]:
+        """The provenance of a result that is stored now, with its number."""
+        folder = self.path_of(header).parent
+        if folder not in self._newest:
+            self._newest[folder] = max(map(self._sequence, self._stems_of(folder)), default=0)
+        self._newest[folder] = following(self._newest[folder])
+        return {**provenance, "sequence": self._newest[folder]}
+
+    def _sequence(self, stem: Path) -> int:
+        """The largest number of what is stored of a point; 0 if that cannot be read."""
+        path, failed = self.files_of(stem)
+        numbers = [0]
+        with suppress(BrokenResult):
+            numbers.append(read_sequence(path) if path.exists() else 0)
+        with suppress(BrokenResult):
+            failure = self._read_failure(failed)
+            numbers.append(sequence_of(failure.provenance) if failure is not None else 0)
+        return max(numbers)
 
     def forget_failure(self, header: PointHeader) -> None:
         """Remove a stored failure, so that the point can be tried again."""
@@ -145,10 +170,13 @@ class ResultStore:
 
     def stems(self) -> list[Path]:
         """Return the paths of all stored points without their endings, in order."""
+        return self._stems_of(self.root, "*/*/*/*")
+
+    def _stems_of(self, folder: Path, pattern: str = "*") -> list[Path]:
         endings = (_POINT, _FAILURE)
         names = {
             str(path).removesuffix(_FAILURE).removesuffix(_POINT)
-            for path in self.root.glob("*/*/*/*")
+            for path in folder.glob(pattern)
             if path.name.endswith(endings) and not path.name.startswith(".")
         }
         return list(map(Path, sorted(names)))

@@ -74,7 +74,6 @@ def _call(command: Sequence[str]) -> str:
             timeout=_TIMEOUT_SECONDS,
             encoding="utf-8",
             errors="replace",
-            errors="replace",
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)

@@ -33,9 +33,9 @@ VERBS = {
     "data convert": "data convert small.hdf5 out/converted.hdf5",
     "data fetch": "data fetch remote",
     "plot": "plot mine.yml --results stored -o out/plots",
-    "publish": "publish --results stored -o out/site",
+    "publish": "publish out/site --results stored",
     "export": "export --results stored -o out/points.parquet",
-    "compare": "compare stored stored-too -o out/compared.md",
+    "compare": "compare stored stored-too --recall 0.1 -o out/compared.md",
     "import": "import theirs --results imported",
     "check": "check sampled --only same-seed",
 }

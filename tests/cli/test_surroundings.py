@@ -90,7 +90,7 @@ def test_a_run_on_a_terminal_of_ascii_alone(within, io_encoding):
     for verb in (["run", "mine.yml"], ["recommend", "--recall", "0.5"]):
         done = within(line, *verb)
         assert done.returncode == 0, done.stderr
-        assert "+/-" in done.stdout
+        assert re.search(r"\+/-\d|x/:\d", done.stdout), done.stdout  # as wide as it came out
         assert done.stdout.isascii()
         assert done.stderr.isascii()
 

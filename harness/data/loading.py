@@ -14,15 +14,15 @@ import h5py
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.contracts.paths import user_path
-from harness.data.cache import cache_subfolder, written_whole
+from harness.data.cache import cache_lock, cache_subfolder
 from harness.data.cached import CachedDataset, file_state, open_cached
 from harness.data.formats import format_of, read_vectors
 from harness.data.formats.hdf5 import can_be_used_in_place, metric_of, require_queries
-from harness.data.locks import locked
 from harness.data.parts import Parts, split
-from harness.data.progress import Progress, silent
 from harness.data.sources import from_first_source, source_state
 from harness.data.writing import Identity, inspect, write_cached
+from harness.files.progress import Progress, silent
+from harness.files.replacing import written_whole
 from harness.metric import METRICS, Metric
 
 
@@ -39,7 +39,7 @@ def open_definition(
     path = cache_subfolder("datasets") / f"{definition.name}.hdf5"
     made_from = _recipe(definition)
     if not _is_made_from(path, made_from):
-        with locked(f"dataset-{definition.name}"):
+        with cache_lock(f"dataset-{definition.name}"):
             if not _is_made_from(path, made_from):
                 _make(definition, path, made_from, progress or silent)
     return open_cached(path)
@@ -79,7 +79,7 @@ def open_file(
     found = inspect(parts, chosen, progress)
     name = f"{_slug(path.stem)}-{found.fingerprint[:8]}"
     target = cache_subfolder("files") / f"{name}.hdf5"
-    with locked(f"file-{name}"):
+    with cache_lock(f"file-{name}"):
         rows_file = path if can_be_used_in_place(path) else None
         identity = Identity(name, chosen, found.fingerprint)
         write_cached(

@@ -19,7 +19,7 @@ Float64 = NDArray[np.float64]
 QUERY_ORDER_SEED = 77_041
 
 _WINSOR = 1.5 * 1.4826
-"""Windows are drawn in to so many median absolute deviations, 1.5 standard deviations of normals."""
+"""Windows are drawn in to so many median absolute deviations, 1.5 of a normal's deviations."""
 
 
 def query_order(nq: int, seed: int) -> NDArray[np.intp]:

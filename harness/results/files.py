@@ -17,13 +17,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.files.replacing import replacing
 from harness.results.point import BlockShare, Build, PointHeader, StoredPoint
+from harness.results.sequence import sequence_of
 from harness.results.untrusted.bounded import BoundedFile, Shape
 from harness.results.untrusted.broken import BrokenResult, reading
 from harness.results.untrusted.checks import check_build
 from harness.results.untrusted.schema import facts_of, header_of, provenance_of
 from harness.text import clean
-from harness.whole_files import replacing
 
 GROUP = "annharness"
 FORMAT = 2
@@ -84,6 +85,18 @@ def read_settled(path: Path) -> dict[int, int]:
         return dict(stored.settled(row) for row in stored.rows())
 
 
+def read_sequence(path: Path) -> int:
+    """Return the largest number of a point's builds, 0 if there is none; reads nothing else.
+
+    Raises
+    ------
+    BrokenResult
+        If it is not a whole result file of ours.
+    """
+    with reading(path), _opened(path) as stored:
+        return max((sequence_of(stored.provenance(row)) for row in stored.rows()), default=0)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[_StoredFile]:
     """A result file is replaced whole, so that readers need no lock on it."""
@@ -125,6 +138,9 @@ class _StoredFile:
         made = int(np.count_nonzero(~np.isnan(self._walls(row))))
         return self.number(row), max(made, facts.get("repeats_asked", 0))
 
+    def provenance(self, row: str) -> dict[str, Any]:
+        return provenance_of(self._file.text(self._own(row), "provenance"))
+
     def build(self, row: str) -> Build:
         own, read = self._own(row), self._file.array
         walls = self._walls(row)
@@ -138,7 +154,7 @@ class _StoredFile:
             scales=read(own, "scales", ("f4",), (None,) * 3),
             facts=facts_of(self._file.attribute(own, "facts")),
             diagnostics=self._tables(own) if "diagnostics" in own else {},
-            provenance=provenance_of(self._file.text(own, "provenance")),
+            provenance=self.provenance(row),
             block=self._block(own) if "block" in own else None,
         )
 

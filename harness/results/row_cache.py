@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.files.replacing import replacing
 from harness.results.point import PointHeader
 from harness.results.untrusted.broken import reading
-from harness.whole_files import replacing
 
 Row = dict[str, Any]
 
@@ -278,8 +278,7 @@ def private_key() -> bytes | None:
     path = user_state_path("annharness") / "rows.key"
     try:
         if not path.exists():
-            with replacing(path) as temporary:
-                temporary.chmod(0o600)
+            with replacing(path, mode=0o600) as temporary:
                 temporary.write_bytes(secrets.token_bytes(_KEY_BYTES))
         key = path.read_bytes()
     except OSError:

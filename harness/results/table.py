@@ -264,15 +264,7 @@ def _identity_columns(header: PointHeader, stored: Stored) -> Row:
         "adapter_sha256": identity.adapter_sha256,
         "fingerprint": identity.fingerprint,
         "question": identity.question,
-        "finished_at": _finished_at(stored),
     }
-
-
-def _finished_at(stored: Stored) -> str:
-    if stored.point is not None:
-        times = [str(b.provenance.get("finished_at", "")) for b in stored.point.builds]
-        return max(times)
-    return str(stored.failure.provenance.get("finished_at", "")) if stored.failure else ""
 
 
 def _failure(failure: Failure) -> Row:
@@ -407,7 +399,7 @@ def _mark_stale(rows: list[Row]) -> None:
     newest: dict[str, Row] = {}
     for row in rows:
         other = newest.get(row["question"])
-        if other is None or other["finished_at"] < row["finished_at"]:
+        if other is None or other["sequence"] < row["sequence"]:
             newest[row["question"]] = row
     for row in rows:
         row["stale"] = newest[row["question"]] is not row

@@ -6,7 +6,6 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,9 +15,9 @@ import numpy as np
 
 from harness.data.cached import CachedDataset
 from harness.data.truth_store import truth_of
+from harness.files.locks import try_lock
 from harness.measures.distances import distances_and_scales
 from harness.results.identity import hash_of
-from harness.results.locks import try_lock
 from harness.results.point import FAILURES, BlockShare, Build, Failure, PointHeader
 from harness.results.store import ResultStore
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
@@ -89,9 +88,7 @@ class Runner:
             If the results folder, or that for temporary files, can no longer be written.
         """
         try:
-            with ExitStack() as stack:
-                self._storing(lambda: stack.enter_context(self.store.open_for_writing()))
-                return self._run()
+            return self._run()
         except NoRoom as none:
             what = "the folder for temporary files (TMPDIR)"
             raise StoreFull(what, none.path, none.reason, self._added) from none
@@ -179,8 +176,8 @@ class Runner:
         """Run a dataset's block; False if another run measures on that dataset just now."""
         if not self._lacking(dataset, number):
             return True
-        name = f"block-{hash_of({'dataset': dataset.fingerprint})}"
-        with try_lock(self.store.root / ".locks", name) as held:
+        name = f"block-{hash_of({'dataset': dataset.fingerprint})}.lock"
+        with try_lock(self.store.root / ".locks" / name) as held:
             if held:
                 self._run_block(dataset, number, blocks)
             return held

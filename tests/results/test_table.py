@@ -146,8 +146,8 @@ def test_points_of_the_same_blocks_keep_the_qps_that_was_measured(store):
 
 
 def test_stale_points_do_not_set_the_conditions(store):
-    store.add_build(header(adapter_sha256="1"), build(1, share=block("new", reference=1.0)))
     store.add_build(header(), build(0, share=block("old", reference=4.0)))
+    store.add_build(header(adapter_sha256="1"), build(1, share=block("new", reference=1.0)))
     old, new = sorted(rows_of(store), key=lambda row: row["block_ids"], reverse=True)
     assert old["stale"]
     assert new["qps"] == pytest.approx(new["measured_qps"])

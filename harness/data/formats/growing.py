@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.space import require_memory
+from harness.files.space import require_memory
 
 _FIRST_ROWS = 1024
 _GROWTH = 1.25

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.data import layout
-from harness.data.space import require_memory
+from harness.files.space import require_memory
 from harness.metric import METRICS, Metric
 
 _MAX_RATIO = 1100

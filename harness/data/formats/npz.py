@@ -17,7 +17,7 @@ from numpy.lib import format as npy_format
 from harness.contracts import UserError, Vectors
 from harness.data.formats.columns import chosen_column
 from harness.data.formats.npy import UNREADABLE
-from harness.data.space import require_memory
+from harness.files.space import require_memory
 
 _UNREADABLE = (
     *UNREADABLE,

@@ -84,7 +84,7 @@ class ResultStore:
     def find(self, header: PointHeader) -> Stored:
         """Return what is stored of a point.
 
-        A broken file counts as nothing stored: the point is run again and replaces it.
+        A broken file counts as nothing stored: the point is run again, and the file set aside.
         """
         stem = self.path_of(header)
         path = stem.with_name(stem.name + _POINT)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.data.loading import is_name_of_file
+from harness.data.file_names import is_name_of_file
 from harness.measures.verdicts import LEAST_BUILDS
 from harness.report.curves import looks_of
 from harness.report.intervals import mark, notes

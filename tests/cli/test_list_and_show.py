@@ -52,7 +52,8 @@ def test_words_filter_names_and_descriptions():
         told("list", "hnswlbi")
 
 
-def test_only_what_is_listed_is_imported_for_a_check(tmp_path):
+def test_only_what_is_listed_is_imported_for_a_check(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
     for name in ("one", "two"):
         folder = tmp_path / "algorithms" / name
         folder.mkdir(parents=True)

@@ -19,10 +19,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.results.point import BlockShare, Build, PointHeader, StoredPoint
+from harness.results.point import BlockShare, Build, BuildCost, PointHeader, StoredPoint
 from harness.results.untrusted.bounded import BoundedFile, Shape
 from harness.results.untrusted.broken import BrokenResult, reading
-from harness.results.untrusted.checks import check_build
+from harness.results.untrusted.checks import check_build, check_seconds
 from harness.results.untrusted.schema import facts_of, header_of, provenance_of
 from harness.text import clean
 from harness.whole_files import replacing
@@ -93,6 +93,21 @@ def read_settled(path: Path) -> dict[int, int]:
         return dict(stored.settled(row) for row in stored.rows())
 
 
+def read_costs(path: Path) -> tuple[PointHeader, list[BuildCost]]:
+    """Return what the finished builds of a point took; reads no times of queries and no answers.
+
+    Raises
+    ------
+    BrokenResult
+        If it is not a whole result file of ours.
+    """
+    with reading(path), _opened(path) as stored:
+        costs = [stored.cost(row) for row in stored.rows()]
+        for cost in costs:
+            check_seconds(cost.walls)
+        return stored.header(), costs
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[_StoredFile]:
     """A result file is replaced whole, so that readers need no lock on it."""
@@ -134,9 +149,13 @@ class _StoredFile:
             _write_build(builds.create_group(name), self.build(row))
 
     def settled(self, row: str) -> tuple[int, int]:
+        cost = self.cost(row)
+        return self.number(row), max(len(cost.walls), cost.facts.get("repeats_asked", 0))
+
+    def cost(self, row: str) -> BuildCost:
+        walls = self._walls(row)
         facts = facts_of(self._file.attribute(self._own(row), "facts"))
-        made = int(np.count_nonzero(~np.isnan(self._walls(row))))
-        return self.number(row), max(made, facts.get("repeats_asked", 0))
+        return BuildCost(walls[~np.isnan(walls)], facts)
 
     def build(self, row: str) -> Build:
         own, read = self._own(row), self._file.array

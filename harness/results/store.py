@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,10 @@ import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
-from harness.results.files import add_build, read_point, read_settled
+from harness.results.files import add_build, read_costs, read_point, read_settled
 from harness.results.identity import PointIdentity, slug
 from harness.results.locks import among_writers
-from harness.results.point import Build, Failure, PointHeader, StoredPoint
+from harness.results.point import Build, BuildCost, Failure, PointHeader, StoredPoint
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.broken import BrokenResult, reading
 from harness.results.untrusted.checks import check_truth
@@ -157,12 +158,19 @@ class ResultStore:
             for path in self.root.glob(pattern):
                 path.unlink(missing_ok=True)
 
-    def stems(self) -> list[Path]:
-        """Return the paths of all stored points without their endings, in order."""
+    def costs(self, dataset: str) -> Iterator[tuple[PointHeader, list[BuildCost]]]:
+        """Yield what the points of a dataset took; those that cannot be read are left out."""
+        for stem in self.stems(dataset):
+            with suppress(BrokenResult):
+                yield read_costs(self.files_of(stem)[0])
+
+    def stems(self, dataset: str | None = None) -> list[Path]:
+        """Return the paths of all stored points, or a dataset's, without endings, in order."""
+        folder = "*" if dataset is None else glob.escape(dataset)
         endings = (_POINT, _FAILURE)
         names = {
             str(path).removesuffix(_FAILURE).removesuffix(_POINT)
-            for path in self.root.glob("*/*/*/*")
+            for path in self.root.glob(f"{folder}/*/*/*")
             if path.name.endswith(endings) and not path.name.startswith(".")
         }
         return list(map(Path, sorted(names)))

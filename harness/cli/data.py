@@ -25,12 +25,12 @@ from harness.data.cached import CachedDataset, open_cached
 from harness.data.cleaning import Kind, cached_items, remove
 from harness.data.converting import convert
 from harness.data.difficulty import difficulty_of
+from harness.data.file_names import is_name_of_file
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
 from harness.data.layout import METRIC_OF_DISTANCE
 from harness.data.loading import (
     cached_path,
-    is_name_of_file,
     open_definition,
     open_file,
     path_by_name,

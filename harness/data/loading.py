@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.contracts.paths import user_path
 from harness.data.cache import cache_lock, cache_subfolder
 from harness.data.cached import CachedDataset, file_state, open_cached
+from harness.data.file_names import is_name_of_file, name_of_file
 from harness.data.formats import format_of, read_vectors
 from harness.data.formats.hdf5 import can_be_used_in_place, metric_of, require_queries
 from harness.data.parts import Parts, split
@@ -77,7 +77,7 @@ def open_file(
     parts = split(read_vectors(path, "hdf5"), QuerySplit("file"), str(path))
     chosen = metric or metric_of(path) or _no_metric(path)
     found = inspect(parts, chosen, progress)
-    name = f"{_slug(path.stem)}-{found.fingerprint[:8]}"
+    name = name_of_file(path, found.fingerprint)
     target = cache_subfolder("files") / f"{name}.hdf5"
     with cache_lock(f"file-{name}"):
         rows_file = path if can_be_used_in_place(path) else None
@@ -101,11 +101,6 @@ def path_by_name(name: str) -> Path | None:
     """
     path = cache_subfolder("files") / f"{name}.hdf5"
     return path if is_name_of_file(name) and path.is_file() else None
-
-
-def is_name_of_file(name: str) -> bool:
-    """Whether a name is such as `open_file` gives: a file's stem and digits of its fingerprint."""
-    return re.fullmatch(r"[a-z0-9.-]+-[0-9a-f]{8}", name) is not None
 
 
 def cached_path(definition: DatasetDefinition) -> Path | None:
@@ -187,11 +182,6 @@ def _no_metric(path: Path) -> Metric:
         expected="one of " + ", ".join(METRICS),
         hint=f"annharness data add NAME {path.name} --metric angular",
     )
-
-
-def _slug(stem: str) -> str:
-    slug = re.sub(r"[^a-z0-9.]+", "-", stem.lower()).strip("-.")
-    return slug[:60].rstrip("-.") or "file"
 
 
 def _index_path(path: Path, metric: Metric | None) -> Path:

@@ -70,6 +70,11 @@ def truth_of(
         return _compute(dataset, k, progress, queries_at_once(dataset, k, memory_bytes))
 
 
+def stored_truth(fingerprint: str, k: int) -> Truth | None:
+    """Return the truth of a dataset that was computed before, as `truth_of`; None if none was."""
+    return _stored(fingerprint, k)
+
+
 def queries_at_once(dataset: CachedDataset, k: int, memory_bytes: int) -> int:
     """Return how many queries fit the memory."""
     from harness.data.nearest import candidate_count

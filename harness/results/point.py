@@ -84,6 +84,14 @@ class Build:
 
 
 @dataclass(frozen=True)
+class BuildCost:
+    """What a build took, without its times and answers; the fields are as in `Build`."""
+
+    walls: NDArray[np.float64]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class StoredPoint:
     """A point with at least one finished build."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +16,9 @@ import numpy as np
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
 from harness.files.replacing import replacing
-from harness.results.files import add_build, read_point, read_sequence, read_settled
+from harness.results.files import add_build, read_costs, read_point, read_sequence, read_settled
 from harness.results.identity import PointIdentity, slug
-from harness.results.point import Build, Failure, PointHeader, StoredPoint
+from harness.results.point import Build, BuildCost, Failure, PointHeader, StoredPoint
 from harness.results.sequence import following, sequence_of
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.broken import BrokenResult, reading
@@ -86,7 +87,7 @@ class ResultStore:
     def find(self, header: PointHeader) -> Stored:
         """Return what is stored of a point.
 
-        A broken file counts as nothing stored: the point is run again and replaces it.
+        A broken file counts as nothing stored: the point is run again, and the file set aside.
         """
         stem = self.path_of(header)
         path = stem.with_name(stem.name + _POINT)
@@ -168,9 +169,16 @@ class ResultStore:
         stem = self.path_of(header)
         stem.with_name(stem.name + _POINT).unlink(missing_ok=True)
 
-    def stems(self) -> list[Path]:
-        """Return the paths of all stored points without their endings, in order."""
-        return self._stems_of(self.root, "*/*/*/*")
+    def costs(self, dataset: str) -> Iterator[tuple[PointHeader, list[BuildCost]]]:
+        """Yield what the points of a dataset took; those that cannot be read are left out."""
+        for stem in self.stems(dataset):
+            with suppress(BrokenResult):
+                yield read_costs(self.files_of(stem)[0])
+
+    def stems(self, dataset: str | None = None) -> list[Path]:
+        """Return the paths of all stored points, or a dataset's, without endings, in order."""
+        name = "*" if dataset is None else glob.escape(dataset)
+        return self._stems_of(self.root, f"{name}/*/*/*")
 
     def _stems_of(self, folder: Path, pattern: str = "*") -> list[Path]:
         endings = (_POINT, _FAILURE)

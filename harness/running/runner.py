@@ -25,7 +25,7 @@ from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.executors.local import Executor
 from harness.running.executors.outcomes import BlockOutcome, Measured, TaskFailure
 from harness.running.machine.privacy import impersonal, impersonal_data, signature
-from harness.running.plan import Plan, PlannedPoint, missing_builds
+from harness.running.plan import Plan, PlannedPoint, missing_builds, retried
 from harness.running.precision import MOST_BUILDS, Precision
 from harness.running.processes.folders import NoRoom
 from harness.running.progress import Imprecise, Listener, RunSummary, Silence
@@ -136,7 +136,7 @@ class Runner:
                 self.store.forget(point.header)
                 continue
             failure = self.store.failure(point.header)
-            if failure is not None and failure.status in {*self.retry, "unsupported"}:
+            if failure is not None and failure.status in retried(self.retry):
                 self.store.forget_failure(point.header)
 
     def _write_truths(self) -> None:

@@ -28,6 +28,7 @@ html_theme = "furo"
 html_title = f"annharness {release}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_show_search_summary = False  # it would fetch pages, which a browser refuses from disk
 html_copy_source = False
 html_show_sphinx = False
 

@@ -1,4 +1,4 @@
-"""The rows that adapters are checked on: real ones, few enough for seconds."""
+"""The rows for the checks: real ones, few enough for checks of seconds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows as in their source, of differing norms: `base` `(n, d)`, `queries` `(nq, d)`."""
+    """Rows as in their source, of different norms: `base` `(n, d)`, `queries` `(nq, d)`."""
 
     base: Rows
     queries: Rows

@@ -86,7 +86,7 @@ def _checked(
 
 
 def line_of(verdict: Verdict) -> Text:
-    """Return what is printed of a verdict: one line, and two more where it failed."""
+    """Return the text of a verdict: one line, and two more if it failed."""
     line = Text(f"  {verdict.status:<{_WIDTH_OF_STATUS}}", style=_STYLES[verdict.status])
     line.append(f"{verdict.title:<{_WIDTH_OF_TITLE}}{verdict.why}".rstrip(), style="default")
     if verdict.status in ("fail", "expected"):

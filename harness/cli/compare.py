@@ -92,7 +92,7 @@ def compare(
     share = share_of(fail_if_slower, "--fail-if-slower") if fail_if_slower is not None else None
     if fail_if_undecided and share is None:
         raise UserError(
-            "it is not said what to decide",
+            "--fail-if-undecided needs --fail-if-slower",
             where="--fail-if-undecided",
             hint="--fail-if-slower 10%",
         )
@@ -109,7 +109,7 @@ def compare(
 
 
 def _gate(found: list[Comparison], share: float, fail_if_undecided: bool) -> bool:
-    """Whether to fail: slower by the share somewhere, or undecided about it. Warn if undecided."""
+    """Whether to fail: slower by the share at any recall, or undecided. Warn if undecided."""
     from harness.report.compare import slower_than, table_rows, undecided_about
 
     undecided = undecided_about(found, share)
@@ -126,7 +126,7 @@ def _gate(found: list[Comparison], share: float, fail_if_undecided: bool) -> boo
 def _found(
     a: str, b: str, recall: list[float] | None, results: Path
 ) -> tuple[list[Comparison], str]:
-    """The comparisons, and what stands above them where the curves do not name the sides."""
+    """The comparisons, and a title above them if the curves do not name the sides."""
     from harness.cli.sides import sides_of
     from harness.report.compare import compare_curves, compare_tables
 
@@ -140,10 +140,10 @@ def _found(
 
 
 def _table(found: list[Comparison], title: str, width: int) -> Group:
-    """The comparisons; what is the same in every row stands above them.
+    """The comparisons as a table; values that are equal in every row are in its title.
 
-    Where the title tells the sides apart, both curves have one name, which stands there once. Below
-    100 columns the QPS of both sides are left out.
+    If the title names the sides, both curves have the same name, which is shown once. Below 100
+    columns the QPS of both sides are left out.
     """
     from harness.report.compare import caption, table_rows
 

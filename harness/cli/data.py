@@ -1,4 +1,4 @@
-"""The verbs of `annharness data`."""
+"""The commands of `annharness data`."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ MetricName = Annotated[
 def open_named(
     name: str, plugins: list[Path] | None, progress: Progress | None = None
 ) -> CachedDataset:
-    """Open a dataset by registry name, by path, or by the name that a file got in results."""
+    """Open a dataset by registry name, by path, or by the name of a file in results."""
     registry = load_registry(plugins or ())
     require_dataset(name, registry.datasets, "DATASET")
     if looks_like_path(name):
@@ -86,13 +86,13 @@ def open_named(
 
 
 def require_dataset(name: str, known: Collection[str], where: str) -> None:
-    """Raise a `UserError` with the nearest names and files, unless a dataset is called so."""
+    """Raise a `UserError` with the nearest names and files if there is no dataset of that name."""
     path = user_path(name)
     if name in known or path.is_file() or path_by_name(name) is not None:
         return
     if is_name_of_file(name):
         raise UserError(
-            f"no dataset is called {name!r}: so results name a file that was given by its path",
+            f"no dataset is called {name!r}: this is the name that results give to a file",
             where=where,
             hint="give the path of that file, with -d",
         )
@@ -109,7 +109,7 @@ def require_dataset(name: str, known: Collection[str], where: str) -> None:
 
 
 def looks_like_path(name: str) -> bool:
-    """Whether the user means a file: names of entries hold no slash and end in no format."""
+    """Whether the user means a file: entry names have no slash and no ending of a format."""
     return "/" in name or name.endswith(_FILE_ENDINGS) or Path(name).is_file()
 
 
@@ -119,7 +119,7 @@ def _console() -> Console:
 
 
 def print_facts(facts: dict[str, str]) -> None:
-    """Print a name and a fact a line, never wrapped, so that paths can be copied."""
+    """Print one fact with its name per line, not wrapped, so that paths can be copied."""
     width = max(map(len, facts))
     for name, fact in facts.items():
         print(f"{name:<{width}}  " + fact.replace("\n", "\n" + " " * (width + 2)))
@@ -149,7 +149,7 @@ def list_datasets(plugins: Plugins = None) -> None:
 
 
 def describe_split(split: QuerySplit) -> str:
-    """Say in a few words where the queries come from."""
+    """Return in a few words where the queries come from."""
     if split.kind == "file":
         return "its own"
     if split.kind == "random":
@@ -192,7 +192,7 @@ def info(
 
 
 def entry_facts(definition: DatasetDefinition) -> dict[str, str]:
-    """Return what an entry says, a fact a name, in the order to be shown."""
+    """Return the facts of an entry by name, in the order to show."""
     facts = {
         "name": definition.name,
         "about": definition.about,
@@ -517,7 +517,7 @@ def clean(
 
 
 def _clean_environments(dry_run: bool) -> int:
-    """Remove the isolated environments, or only name them; return their bytes."""
+    """Remove the isolated environments, or only list them; return their bytes."""
     sizes = {one.folder: folder_bytes(one.folder) for one in made_environments()}
     for folder, size in sizes.items():
         print(f"{'environment':<10} {megabytes(size):>12}  {folder}")

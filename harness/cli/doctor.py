@@ -1,4 +1,4 @@
-"""`annharness doctor`: is this machine fit to measure on?"""
+"""`annharness doctor`: grade this machine for measuring."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def doctor() -> None:
 
 
 def warning_line(diagnosis: Diagnosis) -> str | None:
-    """Return what a run says of a machine of grade C or D; None of a better one."""
+    """Return the warning of a run on a machine of grade C or D; None for a better one."""
     if diagnosis.grade not in ("C", "D"):
         return None
     found = "; ".join(f"{finding.topic}: {finding.found}" for finding in diagnosis.worst)

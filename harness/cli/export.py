@@ -124,7 +124,7 @@ def export(
 
 
 def _lay_out(table: pd.DataFrame, results: Path, out: Path) -> None:
-    """Vectors are linked where the dataset lies in the cache; nothing is fetched for them."""
+    """Write ann-benchmarks' layout; vectors are linked if cached, and never fetched."""
     from harness.data.cache import cache_subfolder
     from harness.report.ann_benchmarks import lay_out
 

@@ -61,7 +61,7 @@ def import_(
 
 
 def _open(name: str, theirs: Path, plugins: list[Path] | None) -> CachedDataset:
-    """Their own file if it holds vectors, else what is cached by that name, else the registry's."""
+    """Their own file if it has vectors, otherwise the cached dataset or the registry's."""
     from harness.data.cache import cache_subfolder
     from harness.data.cached import open_cached
 
@@ -72,7 +72,7 @@ def _open(name: str, theirs: Path, plugins: list[Path] | None) -> CachedDataset:
 
 
 def _holds_vectors(path: Path) -> bool:
-    """Whether the file itself holds base and queries; what we lay out only links to them."""
+    """Whether the file itself has base and queries, and not only links to them as ours."""
     import h5py
 
     from harness.results.untrusted.broken import reading

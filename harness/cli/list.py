@@ -1,4 +1,4 @@
-"""`annharness list`: what can be named, one line each."""
+"""`annharness list`: algorithms, datasets and suites, one line each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from harness.running.environments.probe import Probes
 
 
 class Kind(StrEnum):
-    """What can be listed."""
+    """A kind of entries that can be listed."""
 
     ALGORITHMS = "algorithms"
     DATASETS = "datasets"
@@ -105,13 +105,13 @@ def list_entries(
 
 
 def _console() -> Console:
-    """The terminal; a wide one where the output goes elsewhere and no width is given."""
+    """The console; wide if the output is not a terminal and no width is given."""
     is_elsewhere = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(width=_WIDTH_OF_FILES if is_elsewhere else None)
 
 
 def _names_of(kind: Kind, registry: Registry) -> Iterator[tuple[str, str]]:
-    """The names of a kind, each with what it is."""
+    """The names of a kind, each with its description."""
     if kind is Kind.SUITES:
         for name in suite_names():
             yield name, read_suite(name, registry.algorithms).about
@@ -138,7 +138,7 @@ def _entries(kind: Kind, registry: Registry, words: Sequence[str], check: bool) 
 
 
 def _print_entries(console: Console, kind: Kind, entries: Sequence[Entry], check: bool) -> None:
-    """A line each, cut to the terminal; after a check, what it found."""
+    """Print a line for each entry, cut to the terminal; after a check, its finding."""
     if not entries:
         return
     console.print(Text(f"{kind.value.capitalize()} ({len(entries)})", "bold"))
@@ -185,7 +185,7 @@ def _plugins(registry: Registry) -> Table:
 
 
 def _names(names: Sequence[str]) -> Text:
-    """Name a few, count many: `annharness list algorithms` names them all."""
+    """List a few names, or only count many: `annharness list algorithms` shows all."""
     return Text(", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} entries")
 
 

@@ -1,4 +1,4 @@
-"""`annharness new`: a plug-in folder that works as it stands, to be edited."""
+"""`annharness new`: a plug-in folder that works as it is, as a start for your own."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def new(
 
 
 def identifier_of(name: str) -> str:
-    """Return the folder for a name: a Python identifier, for it is a package."""
+    """Return the folder for a name: a Python identifier, since it becomes a package."""
     folder = re.sub(r"[^a-z0-9]+", "_", name).strip("_")
     is_good = folder.isidentifier() and not keyword.iskeyword(folder)
     return folder if is_good else f"plugin_{folder}"

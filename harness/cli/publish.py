@@ -1,4 +1,4 @@
-"""`annharness publish`: a site that people read, share and can check."""
+"""`annharness publish`: a static site of the stored results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`annharness run`: measure what a suite asks for and is not stored yet."""
+"""`annharness run`: measure the points of a suite that are not stored yet."""
 
 from __future__ import annotations
 
@@ -132,10 +132,10 @@ def run(
         builds=builds, repeats=repeats, k=k, threads=threads, timeout=timeout,
     )  # fmt: skip
     if precision is not None:
-        # Who asks for a precision by hand gets it, however long that takes.
+        # A precision on the command line has no limit of time.
         chosen = dataclasses.replace(chosen, precision=share, extra_seconds=math.inf)
     only = algorithm or ()
-    for name in chosen.datasets:  # every wrong name is told before the first dataset is fetched
+    for name in chosen.datasets:  # report every wrong name before the first dataset is fetched
         require_dataset(name, registry.datasets, "-d" if dataset else str(chosen.path))
     store = ResultStore(results)
     _tell_untested(chosen, registry, only)
@@ -170,7 +170,7 @@ def run(
 def _chosen_suite(
     suite: str | None, datasets: Sequence[str], algorithms: Sequence[str], registry: Registry
 ) -> Suite:
-    """The suite on the datasets asked for; without one, what is asked for makes a suite."""
+    """The suite, with the datasets asked for; without one, a suite made from the options."""
     if suite is not None:
         chosen = read_suite(suite, registry.algorithms)
         asked = tuple(dict.fromkeys(datasets))
@@ -202,7 +202,7 @@ def _measure(runner: Runner) -> RunSummary:
 
 
 def examined() -> dict[str, Any]:
-    """Look at the machine once before measuring; say so if it disturbs, and return the findings."""
+    """Check the machine before measuring; warn if it disturbs, and return the findings."""
     found = diagnose()
     line = warning_line(found)
     if line is not None:
@@ -247,7 +247,7 @@ def _statuses(retry: Sequence[str]) -> frozenset[str]:
 def _environments(
     suite: Suite, registry: Registry, only: Sequence[str], progress: Progress
 ) -> Environments:
-    """Make what the isolated algorithms of the run need; one that fails does not stop the rest."""
+    """Make the environments of the run's isolated algorithms; a failure stops no other."""
     environments = Environments()
     for variant in chosen_variants(suite, registry, only):
         progress(f"environment of {variant.algorithm}", 0, 0)

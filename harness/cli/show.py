@@ -26,7 +26,7 @@ from harness.running.environments.isolated import Environments
 from harness.running.plan import library_versions
 from harness.text import counted
 
-_MOST_LINES = 10  # of dropped or refused settings, which may be thousands
+_MOST_LINES = 10  # of settings left out or refused, which may be thousands
 _BUNDLED = "glove-50-10k"
 
 FactLines = list[tuple[str, str]]
@@ -96,7 +96,7 @@ def _print(console: Console, facts: FactLines) -> None:
 
 
 def _facts(registry: Registry, dataset: str, k: int, definition: AlgorithmDefinition) -> Facts:
-    """What to expand the grid for; a metric that the algorithm lacks would refuse everything."""
+    """The facts for the grid; a metric that the algorithm lacks would refuse everything."""
     entry = registry.dataset(dataset)
     metric = entry.metric if entry.metric in definition.metrics else definition.metrics[0]
     return Facts(k=k, n=entry.base, d=entry.dimension, metric=metric)
@@ -141,7 +141,7 @@ def _with_first(lines: Iterator[str]) -> Iterator[tuple[bool, str]]:
 
 
 def _parameter_lines(grid: Mapping[str, Any]) -> Iterator[str]:
-    """A parameter a line: its default, or the values that the grid takes."""
+    """A line for each parameter: its default, or the values of the grid."""
     for name, values in grid.items():
         yield f"{name} = {_values(values)}"
     if not grid:

@@ -1,4 +1,4 @@
-"""The verbs of the command line, each imported when it is used: the help shows them without."""
+"""The commands, each imported when it is used; the overview of the help needs no import."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTINGS: dict[str, Any] = {
 
 
 class Verb(NamedTuple):
-    """Where a verb is: a function, or the `typer.Typer` of several; and the summary of its help."""
+    """The module and attribute of a command (or of a `typer.Typer`), and its summary."""
 
     module: str
     attribute: str
@@ -97,20 +97,20 @@ VERBS = {
 
 
 class Verbs(TyperGroup):
-    """A group that knows its verbs by name and summary, and imports the one that is asked for."""
+    """A group that lists its commands by name and summary, and imports only the one used."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = {name: TyperCommand(name, help=v.summary) for name, v in VERBS.items()}
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the verb that the arguments begin with, imported."""
+        """Return the command that the arguments begin with, imported."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command and loaded(str(command.name)), rest
 
 
 def loaded(name: str) -> Any:
-    """Import a verb and return it as a command."""
+    """Import a command and return it."""
     verb = VERBS[name]
     found = getattr(importlib.import_module(verb.module), verb.attribute)
     if isinstance(found, typer.Typer):

@@ -15,7 +15,7 @@ ENVIRONMENT = "ANNHARNESS_DATA"
 
 
 def cache_folder() -> Path:
-    """Return the folder that cached data go to: `ANNHARNESS_DATA`, else the platform's."""
+    """Return the cache folder: `ANNHARNESS_DATA`, or the platform's."""
     chosen = os.environ.get(ENVIRONMENT)
     if chosen:
         return user_path(chosen).absolute()

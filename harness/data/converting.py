@@ -41,7 +41,7 @@ def convert(
     queries: Path | None = None,
     metric: Metric | None = None,
 ) -> None:
-    """Read one file and write another, the formats told by their endings unless named.
+    """Read one file and write another; formats that are not named follow from the endings.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _format(path: Path, named: str | None) -> str:
     found = named or format_of(path)
     if found is None:
         raise UserError(
-            "the file's ending tells no format",
+            "no format has the ending of this file",
             where=str(path),
             expected=", ".join(sorted(ending for f in FORMATS.values() for ending in f.endings)),
             hint="name it by --from or --to",
@@ -149,7 +149,7 @@ def _write_hdf5(target: Path, parts: Parts, metric: Metric) -> None:
 
 
 def _copy_public(made: h5py.File, file: h5py.File, truth: Truth) -> None:
-    """Copy what other tools know, without the unit rows and names that only we use."""
+    """Copy what other tools read, without unit rows and names, which only we use."""
     for name, value in made.attrs.items():
         file.attrs[name] = value
     for name in (layout.BASE, layout.QUERIES):

@@ -1,4 +1,4 @@
-"""Sizes and hashes of source files: checked where known, recorded where nobody knew them yet."""
+"""Sizes and hashes of source files: checked if known, otherwise recorded at the first fetch."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def with_recorded(source: Source) -> Source:
 
 
 def record(source: Source, path: Path, progress: Progress = silent) -> None:
-    """Keep the hash and size of a file that was read well, if its source does not know them."""
+    """Record the hash and size of a file that was read, unless its source states them."""
     if source.sha256 is not None or source.kind not in ("package", "url"):
         return
     entry = {"sha256": sha256_of(path, progress), "bytes": path.stat().st_size}

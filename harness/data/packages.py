@@ -1,6 +1,6 @@
 """Files of packages, through the ordinary client of each ecosystem, as it is configured here.
 
-A package that is installed is read where it lies; else the client downloads its archive, without
+An installed package is read where it is. Otherwise the client downloads its archive, without
 dependencies and without running anything of it.
 """
 
@@ -26,7 +26,7 @@ _TIMEOUT_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Package:
-    """A package's name, as in `pypi:NAME==VERSION`; without a version, whichever there is."""
+    """A package's name, as in `pypi:NAME==VERSION`; without a version, any version."""
 
     ecosystem: str
     name: str
@@ -74,12 +74,12 @@ def installed_file(package: Package, member: str) -> Path | None:
 
 
 def folder_of(package: Package) -> Path:
-    """Return the folder that the package's archive belongs in; one may place it there by hand."""
+    """Return the folder of the package's archive; users may place it there by hand."""
     return cache_subfolder("downloads") / package.slug
 
 
 def archive_of(package: Package, progress: Progress = silent) -> Path:
-    """Return the package's archive in the cache, downloaded by its client if it is not there.
+    """Return the package's archive in the cache; its client downloads it if it is missing.
 
     Raises
     ------

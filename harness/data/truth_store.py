@@ -1,7 +1,7 @@
 """Ground truth on disk, by the fingerprint of base, queries and metric.
 
-It is computed by blocks of queries. Each finished block is kept until all are, so that an
-interrupted computation goes on where it stopped.
+It is computed in blocks of queries. Each finished block is kept until all are done, so that an
+interrupted computation resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def truth_of(
 ) -> Truth:
     """Return the k true nearest neighbours, from the cache or computed now.
 
-    A stored truth for a larger k serves a smaller one.
+    A stored truth for a larger k is used for a smaller one.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def _compute(dataset: CachedDataset, k: int, progress: Progress, step: int) -> T
 def _compute_blocks(
     dataset: CachedDataset, k: int, progress: Progress, step: int, folder: Path
 ) -> None:
-    from harness.data.nearest import Space, nearest_of_block  # brings FAISS in
+    from harness.data.nearest import Space, nearest_of_block  # imports FAISS
 
     nq = len(dataset.queries)
     space: Space | None = None

@@ -1,4 +1,4 @@
-"""HDF5 files of ours: whole or not at all, and a full disk is told as one."""
+"""Writing of HDF5 files: whole or not at all, with a `UserError` for a full disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.files.replacing import written_whole
 
 @contextmanager
 def written_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Give a new HDF5 file to fill, which stands at `path` once the block has ended well.
+    """Give a new HDF5 file to fill, which is moved to `path` if the block succeeds.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How long work tells how far it is: one callable, which a terminal bar or a test may be."""
+"""Progress of long work: the type of the callable that it reports to."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ Unit = Literal["rows", "bytes", "queries"]
 
 
 class Progress(Protocol):
-    """Called with what is being done, how much is done and how much there is (0 if unknown)."""
+    """Called with the current work, how much is done and how much there is (0 if unknown)."""
 
     def __call__(self, what: str, done: int, total: int, unit: Unit = "rows") -> None: ...
 
 
 def silent(what: str, done: int, total: int, unit: Unit = "rows") -> None:
-    """Tell nobody."""
+    """Report nothing."""

@@ -1,4 +1,4 @@
-"""Room on the disk and in memory, asked for before it is used."""
+"""Free space on the disk and in memory, checked before it is used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DISK_RESERVE_BYTES = 64 << 20
 
 
 def require_disk(folder: Path, needed_bytes: int, what: str) -> None:
-    """Raise a `UserError` if the disk of `folder` has no room for so many bytes more."""
+    """Raise a `UserError` if the disk of `folder` has too little space for so many bytes."""
     free = shutil.disk_usage(folder).free
     if needed_bytes + _DISK_RESERVE_BYTES > free:
         raise UserError(
@@ -38,5 +38,5 @@ def require_memory(needed_bytes: int, what: str, where: str) -> None:
 
 
 def megabytes(count: int) -> str:
-    """Return a number of bytes as people read it."""
+    """Return a number of bytes as text, such as 12 MB."""
     return f"{count / 1e6:,.1f} MB"

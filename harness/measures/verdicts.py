@@ -189,7 +189,7 @@ def judge(estimates: Sequence[Estimate]) -> list[Ratio]:
     """Return each ratio with its verdict, corrected for the number of comparisons made together.
 
     With m distinct comparisons the intervals have a confidence of 1 - .05 / m (Bonferroni), so
-    that at most one family of comparisons in 20 states anything false. The same comparison made
+    that at most one set of comparisons in 20 contains a false statement. The same comparison made
     twice counts once, also with its sides swapped; those without an interval state nothing and
     do not count.
     """
@@ -283,7 +283,7 @@ def _within_margin(low: float, high: float) -> bool:
 
 
 def _sides_apart(one: Estimate) -> tuple[float, float, float, int, str]:
-    """What is equal for two estimates of one comparison, whichever side comes first."""
+    """A key that is equal for two estimates of one comparison, whichever side comes first."""
     return abs(one.log_ratio), one.standard_error, one.degrees, one.builds, one.scope
 
 

@@ -61,7 +61,7 @@ Metrics = Annotated[list[Metric], Field(min_length=1)]
 
 
 class _EntrySchema(_Strict):
-    """What every algorithm entry may say, wherever its adapter comes from."""
+    """The keys that every algorithm entry may have, whoever wrote its adapter."""
 
     requires: list[Text] = []
     """pip requirements. Another version runs as well, with a warning on its points."""
@@ -99,7 +99,7 @@ class AlgorithmSchema(_EntrySchema):
 
 
 class ForeignSchema(_EntrySchema):
-    """An adapter of another harness; what its own configuration says need not be said again."""
+    """An entry for an adapter of another harness, whose configuration gives the defaults."""
 
     from_: Annotated[Literal["ann-benchmarks", "vibe"], Field(alias="from")]
     """The harness that the adapter was written for."""
@@ -212,7 +212,7 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, lt=_MOST_SECON
 
 
 def _as_precision(value: Any) -> Any:
-    """Turn `5%` into 0.05; `off`, which YAML reads as false, is no precision at all."""
+    """Turn `5%` into 0.05, and `off` (which YAML may read as false) into None."""
     if value is False or value == "off":
         return None
     if isinstance(value, str) and value.strip().endswith("%"):
@@ -227,7 +227,7 @@ Precision = Annotated[float, Field(gt=0, lt=1)] | None
 
 
 def _as_entries(value: Any) -> Any:
-    """Take a list of names for a mapping of names to nothing."""
+    """Turn a list of names into a mapping of names to nothing."""
     is_list = isinstance(value, list) and all(isinstance(name, str) for name in value)
     return dict.fromkeys(value) if is_list else value
 
@@ -271,7 +271,7 @@ class SuiteSchema(_Strict):
 
 
 def read_entries(path: Path, kind: str, example: str) -> Document:
-    """Read a registry file, whose top level maps the names of entries to what they say.
+    """Read a registry file, whose top level maps names to entries.
 
     Raises
     ------

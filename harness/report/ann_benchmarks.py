@@ -1,8 +1,8 @@
-"""Our results laid out as ann-benchmarks' own tools look for them.
+"""Our results in the layout that ann-benchmarks' tools expect.
 
 Its `plot.py`, `create_website.py` and `data_export.py` read `results/DATASET/COUNT/ALGORITHM` and
-`data/DATASET.hdf5` below the folder they run in. Result files already are in that schema; the
-dataset file is made from the stored truth, its vectors linked to where they lie.
+`data/DATASET.hdf5` below the folder they run in. Result files already have that schema; the dataset
+file is made from the stored truth, with links to the vectors.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _place(row: Mapping[str, object], out: Path) -> Path:
 
 
 def _link_result(source: Path, target: Path) -> Path:
-    """A hard link, or a copy where there can be none; the tools open it to add their metrics."""
+    """Make a hard link, or a copy if that fails; the tools open it to add their metrics."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:

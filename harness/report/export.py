@@ -48,7 +48,7 @@ _MORE = (
 )
 _CURVES = ("recall_curve", "first_recall_curve")
 
-# A spreadsheet takes a cell that begins so for a formula.
+# A spreadsheet reads a cell that begins with these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
@@ -94,7 +94,7 @@ def export_recommendations(
     levels: Sequence[float] = LEVELS,
     style: TableStyle = PLAIN,
 ) -> None:
-    """Write what is fastest at each level of recall, a row per recommendation, by path's ending.
+    """Write the recommendation at each level of recall as a row; the ending is the format.
 
     Chosen by recall on the tuning queries; recall is of the held-out queries, QPS is cross-fitted.
 
@@ -268,7 +268,7 @@ def _write_for_people(table: Table, path: Path, style: TableStyle) -> None:
 
 
 def _check_style(path: Path, chosen: TableStyle) -> None:
-    """Refuse what the format cannot show, instead of leaving it out in silence."""
+    """Raise a `UserError` for settings that the format cannot show."""
     ending = path.suffix.lower()
     for_latex = {"--caption": chosen.caption, "--align": chosen.alignment}
     for_people = {"--columns": chosen.columns, "--highlight": chosen.highlight}

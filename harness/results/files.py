@@ -83,7 +83,7 @@ def read_point(path: Path) -> StoredPoint:
 
 
 def read_settled(path: Path) -> dict[int, int]:
-    """Return the finished builds of a point: number to passes made or given up; reads no times.
+    """Return number and passes (made or given up) of each finished build; reads no times.
 
     Raises
     ------
@@ -123,13 +123,13 @@ def read_costs(path: Path) -> tuple[PointHeader, list[BuildCost]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[_StoredFile]:
-    """A result file is replaced whole, so that readers need no lock on it."""
+    """Open a result file; files are replaced whole, so readers need no lock."""
     with h5py.File(path, "r", locking=False) as file:
         yield _StoredFile(file, path)
 
 
 class _StoredFile:
-    """An open result file of either format; raises whatever h5py does if it is damaged."""
+    """An open result file of either format; passes on h5py's exceptions for damaged files."""
 
     def __init__(self, file: h5py.File, path: Path) -> None:
         self.root = file
@@ -264,7 +264,7 @@ def _write_point(file: h5py.File, header: PointHeader, build: Build, first: Buil
 
 
 def _write_foreign_part(file: h5py.File, header: PointHeader, build: Build) -> None:
-    """What ann-benchmarks' tools read: one run, the fastest repeat of the first build."""
+    """Write what ann-benchmarks' tools read: one run, the fastest pass of the first build."""
     seconds = build.times.mean(axis=1)
     answer = min(int(seconds.argmin()), len(build.neighbors) - 1)
     arrays = (

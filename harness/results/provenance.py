@@ -1,4 +1,4 @@
-"""Where points come from: commit, machine, conditions and libraries of their builds."""
+"""Provenance of points: commit, machine, conditions and libraries of their builds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _PARTS = ("machine", "conditions", "source", "suite", "command", "libraries")
 
 
 class Provenances:
-    """Equal parts of the provenance of many points, kept once."""
+    """Keeps equal parts of the provenance of many points only once."""
 
     def __init__(self) -> None:
         self._parts: dict[str, Any] = {}
 
     def once(self, part: Any) -> Any:
-        """Return a part, or the one that came before and is equal."""
+        """Return an equal part that was given before, otherwise this one."""
         return self._parts.setdefault(json.dumps(part, sort_keys=True), part)
 
 
@@ -52,12 +52,12 @@ def commit_of(provenance: Mapping[str, Any]) -> str:
 
 
 def is_at(measured: str, commit: str) -> bool:
-    """Whether the commit that measured is the one asked for, given by its first digits."""
+    """Whether a commit begins with the digits that were asked for."""
     return bool(commit) and measured.startswith(commit)
 
 
 def of_commit(stored: Stored, commit: str) -> Stored:
-    """Return what of a point was measured at a commit: those of its builds, its failure."""
+    """Return the builds and the failure of a point that were measured at a commit."""
     failure = stored.failure
     if failure is not None and _is_of(failure.provenance, commit):
         return stored

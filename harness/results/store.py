@@ -1,4 +1,4 @@
-"""The results folder: where each point stands, and what stands there already."""
+"""The results folder: the files of each point, and what is stored already."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FAILURE = ".failure.json"
 
 @dataclass(frozen=True)
 class Stored:
-    """What a results folder holds of one point: finished builds, a failure, both or neither."""
+    """The stored parts of one point: finished builds, a failure, both or neither."""
 
     point: StoredPoint | None
     failure: Failure | None
@@ -85,7 +85,7 @@ class ResultStore:
         return folder / f"{slug(header.name)}-{identity.key}"
 
     def find(self, header: PointHeader) -> Stored:
-        """Return what is stored of a point.
+        """Return the stored parts of a point.
 
         A broken file counts as nothing stored: the point is run again, and the file set aside.
         """
@@ -98,7 +98,7 @@ class ResultStore:
         return Stored(point, self.failure(header), path)
 
     def settled(self, header: PointHeader) -> dict[int, int]:
-        """Return the finished builds of a point: number to passes made or given up.
+        """Return number and passes (made or given up) of each finished build.
 
         A broken file counts as nothing stored.
         """
@@ -164,7 +164,7 @@ class ResultStore:
         stem.with_name(stem.name + _FAILURE).unlink(missing_ok=True)
 
     def forget(self, header: PointHeader) -> None:
-        """Remove all that is stored of a point."""
+        """Remove everything that is stored for a point."""
         self.forget_failure(header)
         stem = self.path_of(header)
         stem.with_name(stem.name + _POINT).unlink(missing_ok=True)
@@ -214,14 +214,14 @@ class ResultStore:
             return failure_of(file.read(MOST_JSON_CHARACTERS + 1).decode())
 
     def truth_path(self, identity: PointIdentity) -> Path:
-        """Return the file of the true neighbours that a point is judged by."""
+        """Return the file of the true neighbours of a point."""
         folder = self.root / identity.dataset / str(identity.k)
         return folder / f"truth-{identity.fingerprint[:16]}.npz"
 
     def write_truth(self, identity: PointIdentity, truth: Truth) -> None:
-        """Keep the truth beside the answers, so that they plot where the dataset is not.
+        """Store the truth beside the results, so that they can be plotted without the dataset.
 
-        One that is there and whole stays.
+        An undamaged truth is kept.
         """
         if self.holds_truth(identity):
             return
@@ -234,7 +234,7 @@ class ResultStore:
         return path.resolve().is_relative_to(self.root.resolve())
 
     def holds_truth(self, identity: PointIdentity) -> bool:
-        """Whether the truth that a point is judged by is there and whole."""
+        """Whether the truth of a point is stored and undamaged."""
         try:
             self.read_truth(identity)
         except BrokenResult:
@@ -242,7 +242,7 @@ class ResultStore:
         return True
 
     def read_truth(self, identity: PointIdentity) -> Truth:
-        """Return the truth that a point is judged by.
+        """Return the true neighbours of a point.
 
         Raises
         ------

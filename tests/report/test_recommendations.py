@@ -189,7 +189,7 @@ def test_points_near_the_limit_of_the_harness_are_marked(table):
     assert "*" not in printed(table)
     marked = printed(table.assign(near_ceiling=table["algorithm"] == "exact"))
     assert sum("*" in line for line in marked.splitlines() if line.startswith("exact")) == 1
-    assert "harness's own limit" in in_one_line(marked)
+    assert "harness overhead" in in_one_line(marked)
 
 
 @pytest.mark.parametrize("width", [80, 120])

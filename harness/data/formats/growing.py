@@ -14,7 +14,7 @@ _GROWTH = 1.25
 class GrowingRows:
     """Rows of float32 that are appended block by block, in one array that grows in place.
 
-    The system moves no pages when it grows, so that memory stays near the size of the rows.
+    Growing copies no pages, so memory stays near the size of the rows.
     """
 
     def __init__(self, dimension: int, where: str) -> None:

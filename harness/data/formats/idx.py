@@ -44,7 +44,7 @@ def read_idx(path: Path) -> Vectors:
 
 
 def write_idx(path: Path, vectors: Vectors) -> None:
-    """Write the rows, in float32 where IDX has no such type as theirs."""
+    """Write the rows, in float32 if IDX lacks their type."""
     rows = np.asarray(vectors.rows)
     dtype = rows.dtype.newbyteorder(">") if rows.dtype.itemsize > 1 else rows.dtype
     if dtype not in _CODES:

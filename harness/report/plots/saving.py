@@ -1,4 +1,4 @@
-"""Figures to files: atomic, and the same bytes for the same figure."""
+"""Writing of figures: atomic, and the same bytes for the same figure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def save(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
 
 @contextmanager
 def quiet_fonts() -> Iterator[None]:
-    """Draw without complaint characters that the font lacks: they show as boxes."""
+    """Suppress warnings about characters that the font lacks, which are drawn as boxes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield

@@ -145,7 +145,7 @@ def _shared(content: Content, *, single: bool) -> Mapping[str, Any]:
 
 
 def _inline(text: str) -> str:
-    """A script or style that can stand inside its element."""
+    """A script or style that is safe inside its element."""
     return text.replace("</script", "<\\/script").replace("</style", "<\\/style")
 
 

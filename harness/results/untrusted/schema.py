@@ -1,6 +1,6 @@
 """The schema of the JSON in stored files: headers, failures, facts and provenance of builds.
 
-Names that become parts of paths are held to a pattern. All other text is cleaned, so that files of
+Names that become parts of paths must match a pattern. All other text is cleaned, so that files of
 older releases with odd characters stay readable.
 """
 
@@ -112,7 +112,7 @@ class _Strict(BaseModel):
 
 
 class _Open(BaseModel):
-    """More may stand here than is known of it."""
+    """A model that accepts unknown keys."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=True)
 
@@ -194,7 +194,7 @@ class _Facts(_Open):
 
 
 def header_of(text: str) -> PointHeader:
-    """Return the header that stands in a result file.
+    """Return the header of a result file.
 
     Raises
     ------
@@ -211,7 +211,7 @@ def require_sound(header: PointHeader) -> None:
 
 
 def failure_of(text: str) -> Failure:
-    """Return the failure that stands in its file; raises as `header_of`."""
+    """Return the failure of a failure file; raises as `header_of`."""
     return Failure.from_json(_checked(_Failure, text))
 
 

@@ -1,4 +1,4 @@
-"""The folders in which workers run: one for each worker, and none left behind for long."""
+"""The folders in which workers run: one for each worker, removed at its end or by a later run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class NoRoom(Exception):
-    """The folder for temporary files takes no more: the fault of no algorithm."""
+    """The folder for temporary files is full, which is no algorithm's failure."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(error.strerror or str(error))

@@ -110,6 +110,23 @@ def test_another_truth_makes_other_rows(filled, reads, header, truth):
     assert rows(filled)[0]["recall@10"] == 0.0
 
 
+def test_a_truth_that_is_replaced_meanwhile_makes_other_rows(filled, header, truth, monkeypatch):
+    identity = header().identity
+    read, path = store.ResultStore.read_truth, filled.truth_path(identity)
+
+    def replaced_once_read(self, asked):
+        found = read(self, asked)
+        patch.undo()
+        path.unlink()
+        self.write_truth(asked, Truth(truth.ids, truth.distances / 2))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.ResultStore, "read_truth", replaced_once_read)
+        assert rows(filled)[0]["recall@10"] == 1.0
+    assert {row["recall@10"] for row in rows(filled) if row["status"] == "ok"} == {0.0}
+
+
 def test_damaged_entries_count_for_nothing(filled, reads):
     first = rows(filled)
     whole = [path.read_bytes() for path in entries(filled)]

@@ -113,8 +113,11 @@ class Truths:
         return self._difficulties[name]
 
     def _estimated(self, header: PointHeader) -> Float64 | None:
-        metric, distances = header.identity.metric, self._widest(header).distances
-        if metric == "inner_product" or distances.shape[1] < _LEAST_NEIGHBOURS:
+        metric = header.identity.metric
+        if metric == "inner_product":
+            return None
+        distances = self._widest(header).distances
+        if distances.shape[1] < _LEAST_NEIGHBOURS:
             return None
         return lid_from(lengths(metric, distances))
 

@@ -75,6 +75,22 @@ def test_what_has_not_changed_is_not_read_again(filled, reads):
     assert len(reads) == 3
 
 
+def test_kept_rows_of_inner_products_need_no_truth(small_store, header, build, monkeypatch):
+    other = header(metric="inner_product", dataset="other")
+    small_store.add_build(other, build(0))
+    small_store.write_truth(other.identity, small_store.read_truth(header().identity))
+    rows(small_store)
+    asked, read = [], store.ResultStore.read_truth
+
+    def counted(self, identity):
+        asked.append(identity.dataset)
+        return read(self, identity)
+
+    monkeypatch.setattr(store.ResultStore, "read_truth", counted)
+    assert {row["dataset"] for row in rows(small_store)} == {"small", "other"}
+    assert asked == ["small"]
+
+
 def test_one_new_build_costs_one_point(filled, reads, header, build):
     rows(filled)
     reads.clear()

@@ -52,6 +52,10 @@ class Source:
     settled: bool
 
 
+NOTHING = Source(None, None, True)
+"""A file that was not there."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A row, without the columns that depend on the whole table, and its files.
@@ -80,7 +84,7 @@ class RowCache:
         """Return the present state of a file; raise `BrokenResult` if it cannot be read."""
         stat = _stat(path)
         if stat is None:
-            return Source(None, None, True)
+            return NOTHING
         return Source(stat, self._sha256(path, stat), _is_settled(stat))
 
     def get(self, stem: Path) -> Entry | None:

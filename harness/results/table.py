@@ -143,7 +143,8 @@ def table_of(
     The rest is as for `load_results`.
     """
     cache = None if per_query else RowCache(store.root)
-    reader = _Reader(store, Truths(store, truth_at_hand), Provenances(), per_query, commit, cache)
+    truths = Truths(store, truth_at_hand, cache)
+    reader = _Reader(store, truths, Provenances(), per_query, commit, cache)
     rows = [row for stem in stems if (row := reader.row(stem)) is not None]
     _mark_stale(rows)
     adjust_qps(rows)
@@ -197,10 +198,8 @@ class _Reader:
             figures = _failure(stored.failure)
         elif stored.point is not None:
             header, found = stored.point.header, [b.provenance for b in stored.point.builds]
-            truth = self.store.truth_path(header.identity)
-            self.truths.of(header)  # it may be taken anew
             if self.cache is not None:
-                before[truth] = self.cache.source(truth)
+                before[self.store.truth_path(header.identity)] = self.truths.source(header)
             figures = self._figures(stored.point)
         else:
             return None

@@ -134,6 +134,31 @@ def test_export_takes_them(run, tmp_path):
     assert r"\textbf{pq}" in tex
 
 
+EXPORT_THEIRS = ["export", "--to", "ann-benchmarks", "-o", "theirs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["export", "--recommendations", "--to", "ann-benchmarks"], "not go with --to"),
+        (["export", "--recommendations", "--per-query"], "not go with --per-query"),
+        ([*EXPORT_THEIRS, "--per-query"], "--to does not go with --per-query"),
+        ([*EXPORT_THEIRS, "--columns", "QPS"], "--to does not go with --columns"),
+        ([*EXPORT_THEIRS, "--caption", "C", "--align", "l"], "with --caption and --align"),
+        ([*EXPORT_THEIRS, "--highlight", "pq"], "--to does not go with --highlight"),
+        (["export", "--recall", ".8", "--recall", ".9"], "several with --recommendations"),
+    ],
+)
+def test_options_that_would_not_be_heard_are_refused_before_anything_is_read(
+    run, tmp_path, monkeypatch, arguments, words
+):
+    monkeypatch.setattr("harness.cli.selecting.load_selected", lambda *_: pytest.fail("read"))
+    with pytest.raises(UserError) as refused:
+        run(*arguments)
+    assert words in refused.value.describe()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

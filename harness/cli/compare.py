@@ -86,8 +86,8 @@ def compare(
 
       annharness compare old-results@1a2b3c4 results@5d6e7f8
     """
+    from harness.files.replacing import write_text
     from harness.report.compare import to_json, to_markdown
-    from harness.report.files import write_text
 
     share = share_of(fail_if_slower, "--fail-if-slower") if fail_if_slower is not None else None
     if fail_if_undecided and share is None:

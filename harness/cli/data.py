@@ -25,23 +25,23 @@ from harness.data.cached import CachedDataset, open_cached
 from harness.data.cleaning import Kind, cached_items, remove
 from harness.data.converting import convert
 from harness.data.difficulty import difficulty_of
+from harness.data.file_names import is_name_of_file
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
 from harness.data.layout import METRIC_OF_DISTANCE
 from harness.data.loading import (
     cached_path,
-    is_name_of_file,
     open_definition,
     open_file,
     path_by_name,
 )
-from harness.data.progress import Progress, silent
 from harness.data.rows import fingerprint
 from harness.data.showing import Neighbours, neighbours_of
 from harness.data.sources import places_of
-from harness.data.space import megabytes
 from harness.data.truth_store import truth_of
 from harness.data.verifying import RowFacts, compare_own_truth, near_ties, row_facts, rows_in
+from harness.files.progress import Progress, silent
+from harness.files.space import megabytes
 from harness.metric import Metric
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.plugins import user_plugin_folder
@@ -122,7 +122,7 @@ def print_facts(facts: dict[str, str]) -> None:
     """Print one fact with its name per line, not wrapped, so that paths can be copied."""
     width = max(map(len, facts))
     for name, fact in facts.items():
-        typer.echo(f"{name:<{width}}  " + fact.replace("\n", "\n" + " " * (width + 2)))
+        print(f"{name:<{width}}  " + fact.replace("\n", "\n" + " " * (width + 2)))
 
 
 @app.command("list")
@@ -181,7 +181,7 @@ def info(
         definition = load_registry(plugins or ()).dataset(dataset)
         print_facts(entry_facts(definition))
         if cached_path(definition) is None and definition.sources[0].kind != "bundled":
-            typer.echo(f"not here yet: annharness data fetch {dataset}")
+            print(f"not here yet: annharness data fetch {dataset}")
             return
     with shown_progress() as progress:
         opened = open_named(dataset, plugins, progress)
@@ -509,16 +509,16 @@ def clean(
     chosen |= {"datasets", "files"} if datasets or everything else set()
     items = [item for item in cached_items() if item.kind in chosen]
     for item in items:
-        typer.echo(f"{item.kind:<10} {megabytes(item.bytes):>12}  {item.path}")
+        print(f"{item.kind:<10} {megabytes(item.bytes):>12}  {item.path}")
     freed = sum(item.bytes for item in items) if dry_run else remove(items)
     if environments or everything:
         freed += _clean_environments(dry_run)
-    typer.echo(f"{'would free' if dry_run else 'freed'} {megabytes(freed)}")
+    print(f"{'would free' if dry_run else 'freed'} {megabytes(freed)}")
 
 
 def _clean_environments(dry_run: bool) -> int:
     """Remove the isolated environments, or only list them; return their bytes."""
     sizes = {one.folder: folder_bytes(one.folder) for one in made_environments()}
     for folder, size in sizes.items():
-        typer.echo(f"{'environment':<10} {megabytes(size):>12}  {folder}")
+        print(f"{'environment':<10} {megabytes(size):>12}  {folder}")
     return sum(sizes.values()) if dry_run else remove_environments()

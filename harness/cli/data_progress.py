@@ -23,8 +23,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from harness.data.progress import Progress as Teller
-from harness.data.progress import Unit
+from harness.files.progress import Progress as Teller
+from harness.files.progress import Unit
 
 _SECONDS_BETWEEN_LINES = 1.75  # with the tick it makes two seconds at most
 _TICK_SECONDS = 0.25

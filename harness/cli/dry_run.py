@@ -47,9 +47,9 @@ def print_dry_run(
         As the run would: for a grid that cannot run, or a file that is no dataset.
     """
     machine = this_machine()
-    history = History(store, machine.short())
     for name in suite.datasets:
         dataset = _facts_of_named(name, registry)
+        history = History(store, dataset.name, machine.short())
         points = plan_points(suite, registry, [dataset], machine, only)
         found = estimate(dataset, points, suite, store, history, again)
         console.print(Text(f"{dataset.name}: {dataset.n:,} rows of {dataset.d}", "bold"))

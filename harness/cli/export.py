@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,12 @@ from harness.contracts import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_EXCLUDED = {
+    "--recommendations": ("--to", "--per-query"),
+    "--to": ("--per-query", "--columns", "--caption", "--align", "--highlight"),
+}
+"""Options of one kind of export, each with those of the others."""
 
 
 def export(
@@ -102,6 +109,11 @@ def export(
     if to not in (None, "ann-benchmarks"):
         raise UserError("no other harness by this name", where="--to", expected="ann-benchmarks")
     levels = recalls_of(recall)
+    given = {
+        "--recommendations": recommendations, "--to": to, "--per-query": per_query,
+        "--columns": columns, "--caption": caption, "--align": align, "--highlight": highlight,
+    }  # fmt: skip
+    _require_use_of_all(given, levels if recall else ())
     limits = Limits(dataset or (), algorithm or (), max_bytes)
     table = selected(results, suite, plugins, stale=stale, limits=limits)
     style = TableStyle(
@@ -121,6 +133,25 @@ def export(
     else:
         _lay_out(table, results, out)
     print(out)
+
+
+def _require_use_of_all(given: Mapping[str, object], levels: Sequence[float]) -> None:
+    """Raise a `UserError` if an option would be left unheard beside another one."""
+    for option, others in _EXCLUDED.items():
+        unheard = [other for other in others if given[option] and given[other]]
+        if unheard:
+            raise UserError(
+                f"{option} does not go with {' and '.join(unheard)}",
+                where="export",
+                hint=f"two exports, one with {option}",
+            )
+    if len(levels) > 1 and not given["--recommendations"]:
+        raise UserError(
+            "points are of one recall",
+            where="--recall",
+            expected="one level, or several with --recommendations",
+            got=", ".join(f"{level:g}" for level in levels),
+        )
 
 
 def _lay_out(table: pd.DataFrame, results: Path, out: Path) -> None:

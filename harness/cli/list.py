@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -90,7 +90,7 @@ def list_entries(
         elif kind is Kind.ENVIRONMENTS:
             console.print(_environments(registry))
         else:
-            entries = _matching(_entries(kind, registry, check), wanted)
+            entries = list(_entries(kind, registry, wanted, check))
             shown += len(entries)
             _print_entries(console, kind, entries, check)
     if wanted and not shown:
@@ -121,10 +121,13 @@ def _names_of(kind: Kind, registry: Registry) -> Iterator[tuple[str, str]]:
         yield from ((entry.name, entry.about) for entry in registry.datasets.values())
 
 
-def _entries(kind: Kind, registry: Registry, check: bool) -> Iterator[Entry]:
+def _entries(kind: Kind, registry: Registry, words: Sequence[str], check: bool) -> Iterator[Entry]:
+    """The entries that have all the words in their name or description."""
     environments = Environments()
     probes = Probes(environments) if check else None
     for name, about in _names_of(kind, registry):
+        if not all(word in f"{name} {about}".lower() for word in words):
+            continue
         if kind is Kind.ALGORITHMS:
             state = algorithm_state(registry.algorithms[name], environments, probes)
         elif kind is Kind.DATASETS:
@@ -132,10 +135,6 @@ def _entries(kind: Kind, registry: Registry, check: bool) -> Iterator[Entry]:
         else:
             state = State("", "", "green")
         yield name, about, state
-
-
-def _matching(entries: Iterable[Entry], words: Sequence[str]) -> list[Entry]:
-    return [entry for entry in entries if all(w in f"{entry[0]} {entry[1]}".lower() for w in words)]
 
 
 def _print_entries(console: Console, kind: Kind, entries: Sequence[Entry], check: bool) -> None:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.data_progress import ProgressLines, shown_lines, ticking
-from harness.data.progress import Unit
+from harness.files.progress import Unit
 from harness.results.point import Failure, PointHeader
 
 _FAILURES_SHOWN = 5

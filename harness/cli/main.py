@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import harness
+from harness.cli.printable import spell_what_cannot_be_printed
 from harness.cli.verbs import SETTINGS, Verbs
 from harness.errors import UserError
 
@@ -84,6 +85,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     warnings.showwarning = _show_warning
+    spell_what_cannot_be_printed()
     try:
         app(_with_plugins_spelled_out(sys.argv[1:]), prog_name="annharness")
     except UserError as error:

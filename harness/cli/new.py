@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import keyword
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
@@ -17,6 +15,7 @@ import typer
 from harness.cli.options import Plugins
 from harness.contracts import UserError
 from harness.contracts.paths import user_path
+from harness.files.temporary import temporary_folder
 from harness.registry.names import check_entry_name
 from harness.registry.plugins import Kind, find_folders, user_plugin_folder
 from harness.registry.registry import Registry, load_registry
@@ -56,12 +55,12 @@ def new(
     _require_free(name, kind, folder, load_registry(known))
     write_folder(folder, _files_of_dataset(name) if dataset else _files_of_algorithm(name))
     option = "" if root == user_plugin_folder() else f" --plugins {root}"
-    typer.echo(f"wrote {folder}:")
+    print(f"wrote {folder}:")
     for path in sorted(folder.iterdir()):
-        typer.echo(f"  {path.name}")
-    typer.echo("next:")
+        print(f"  {path.name}")
+    print("next:")
     for line in _next_lines(name, folder, dataset, option):
-        typer.echo(f"  {line}")
+        print(f"  {line}")
 
 
 def identifier_of(name: str) -> str:
@@ -87,15 +86,12 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-        try:
+        with temporary_folder(folder.parent, folder.name) as temporary:
+            draft = temporary / "draft"  # as a folder made by hand, not private as a temporary one
+            draft.mkdir()
             for file, text in files.items():
                 (draft / file).write_text(text, encoding="utf-8")
-            draft.chmod(0o755)  # the mode of an ordinary folder; temporary ones are private
             draft.rename(folder)
-        except OSError:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
     except OSError as error:
         raise UserError(f"cannot write: {error.strerror}", where=str(folder)) from error
 

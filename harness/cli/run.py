@@ -22,7 +22,7 @@ from harness.cli.options import DEFAULT_RESULTS, Plugins, Results, share_of
 from harness.contracts import UserError
 from harness.data.cache import cache_folder
 from harness.data.cached import CachedDataset
-from harness.data.progress import Progress
+from harness.files.progress import Progress
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import Suite, overridden, read_suite, suite_of

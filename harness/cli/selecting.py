@@ -148,10 +148,10 @@ def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) 
 
 
 def truth_of(identity: PointIdentity) -> Truth | None:
-    """Return the truth of a point whose dataset is in the cache."""
-    from harness.data.cached import truth_at_hand
+    """Return the truth of a point if the cache holds it: a reading verb computes none."""
+    from harness.data.truth_store import stored_truth
 
-    return truth_at_hand(identity.dataset, identity.fingerprint, identity.k)
+    return stored_truth(identity.fingerprint, identity.k)
 
 
 def _at_hand(registry: Registry) -> tuple[dict[str, str], dict[str, str]]:

@@ -12,12 +12,12 @@ import yaml
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.contracts.paths import user_path
-from harness.data.cache import written_whole
 from harness.data.formats import FORMATS, format_named, format_of
 from harness.data.parts import split
-from harness.data.progress import Progress, silent
 from harness.data.sources import from_first_source
 from harness.data.writing import inspect
+from harness.files.progress import Progress, silent
+from harness.files.replacing import written_whole
 from harness.metric import Metric
 
 

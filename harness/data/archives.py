@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO
 
 from harness.contracts import UserError
-from harness.data.progress import Progress, silent
-from harness.data.space import require_disk
+from harness.files.progress import Progress, silent
+from harness.files.space import require_disk
 
 _CHUNK_BYTES = 1 << 20
 _DEB_MAGIC = b"!<arch>\n"

@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 from harness.contracts import Dataset, Labels, UserError
 from harness.contracts.dataset import Truth
 from harness.data import layout
-from harness.data.cache import cache_subfolder
 from harness.data.words import Words
 from harness.metric import METRICS, Metric
 
 Rows = NDArray[np.float32]
-
-_MOST_NEIGHBOURS = 1000
 
 
 @dataclass
@@ -151,23 +148,6 @@ def _labels(file: h5py.File, path: Path) -> Labels | None:
         for name in (layout.LABELS_BASE, layout.LABELS_QUERIES)
     )
     return Labels(base, queries)
-
-
-def truth_at_hand(name: str, fingerprint: str, k: int) -> Truth | None:
-    """Return the true neighbours of a dataset in the cache; None if it is missing or has changed.
-
-    Also None for a k so large that computing them would take long.
-    """
-    if k > _MOST_NEIGHBOURS:
-        return None
-    for folder in ("datasets", "files"):
-        try:
-            dataset = open_cached(cache_subfolder(folder) / f"{name}.hdf5")
-            if dataset.fingerprint == fingerprint:
-                return dataset.truth(k)
-        except UserError:
-            continue
-    return None
 
 
 def file_state(path: Path) -> str:

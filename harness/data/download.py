@@ -20,10 +20,9 @@ from urllib.parse import unquote, urlsplit
 
 from harness.contracts import UserError
 from harness.contracts.definitions import Source
-from harness.data.cache import cache_subfolder
-from harness.data.locks import locked
-from harness.data.progress import Progress, silent
-from harness.data.space import require_disk
+from harness.data.cache import cache_lock, cache_subfolder
+from harness.files.progress import Progress, silent
+from harness.files.space import require_disk
 
 _CHUNK_BYTES = 1 << 18
 _PASSING_STATUS = {408, 416, 425, 429, 500, 502, 503, 504}
@@ -67,7 +66,7 @@ def downloaded(source: Source, progress: Progress = silent) -> Path:
         If the server does not give the whole file; what came so far is kept for the next time.
     """
     target = place_of(source)
-    with locked(f"url-{target.name}", lambda: progress("waiting for another fetch", 0, 0)):
+    with cache_lock(f"url-{target.name}", lambda: progress("waiting for another fetch", 0, 0)):
         if not target.is_file():
             exact = source.bytes if source.member is None else None
             _Fetch(source.url or "", target, exact, progress).run()

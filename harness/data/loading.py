@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,16 @@ import h5py
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.contracts.paths import user_path
-from harness.data.cache import cache_subfolder, written_whole
+from harness.data.cache import cache_lock, cache_subfolder
 from harness.data.cached import CachedDataset, file_state, open_cached
+from harness.data.file_names import is_name_of_file, name_of_file
 from harness.data.formats import format_of, read_vectors
 from harness.data.formats.hdf5 import can_be_used_in_place, metric_of, require_queries
-from harness.data.locks import locked
 from harness.data.parts import Parts, split
-from harness.data.progress import Progress, silent
 from harness.data.sources import from_first_source, source_state
 from harness.data.writing import Identity, inspect, write_cached
+from harness.files.progress import Progress, silent
+from harness.files.replacing import written_whole
 from harness.metric import METRICS, Metric
 
 
@@ -39,7 +39,7 @@ def open_definition(
     path = cache_subfolder("datasets") / f"{definition.name}.hdf5"
     made_from = _recipe(definition)
     if not _is_made_from(path, made_from):
-        with locked(f"dataset-{definition.name}"):
+        with cache_lock(f"dataset-{definition.name}"):
             if not _is_made_from(path, made_from):
                 _make(definition, path, made_from, progress or silent)
     return open_cached(path)
@@ -77,9 +77,9 @@ def open_file(
     parts = split(read_vectors(path, "hdf5"), QuerySplit("file"), str(path))
     chosen = metric or metric_of(path) or _no_metric(path)
     found = inspect(parts, chosen, progress)
-    name = f"{_slug(path.stem)}-{found.fingerprint[:8]}"
+    name = name_of_file(path, found.fingerprint)
     target = cache_subfolder("files") / f"{name}.hdf5"
-    with locked(f"file-{name}"):
+    with cache_lock(f"file-{name}"):
         rows_file = path if can_be_used_in_place(path) else None
         identity = Identity(name, chosen, found.fingerprint)
         write_cached(
@@ -101,11 +101,6 @@ def path_by_name(name: str) -> Path | None:
     """
     path = cache_subfolder("files") / f"{name}.hdf5"
     return path if is_name_of_file(name) and path.is_file() else None
-
-
-def is_name_of_file(name: str) -> bool:
-    """Whether a name has the form that `open_file` gives: stem and digits of the fingerprint."""
-    return re.fullmatch(r"[a-z0-9.-]+-[0-9a-f]{8}", name) is not None
 
 
 def cached_path(definition: DatasetDefinition) -> Path | None:
@@ -187,11 +182,6 @@ def _no_metric(path: Path) -> Metric:
         expected="one of " + ", ".join(METRICS),
         hint=f"annharness data add NAME {path.name} --metric angular",
     )
-
-
-def _slug(stem: str) -> str:
-    slug = re.sub(r"[^a-z0-9.]+", "-", stem.lower()).strip("-.")
-    return slug[:60].rstrip("-.") or "file"
 
 
 def _index_path(path: Path, metric: Metric | None) -> Path:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from harness.contracts import Dataset
 from harness.contracts.dataset import Truth
 from harness.data.rows import largest_norm, row_norms
-from harness.data.space import require_memory
+from harness.files.space import require_memory
 from harness.measures.distances import answer_distances
 from harness.metric import Metric
 

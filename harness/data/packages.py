@@ -12,15 +12,14 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import UserError
-from harness.data.cache import cache_subfolder
-from harness.data.locks import locked
-from harness.data.progress import Progress, silent
+from harness.data.cache import cache_lock, cache_subfolder
+from harness.files.progress import Progress, silent
+from harness.files.temporary import temporary_folder
 
 _TIMEOUT_SECONDS = 3600
 
@@ -88,7 +87,7 @@ def archive_of(package: Package, progress: Progress = silent) -> Path:
         If the client is absent or fails, with what it said last.
     """
     folder = folder_of(package)
-    with locked(f"package-{package.slug}"):
+    with cache_lock(f"package-{package.slug}"):
         found = _archive_in(folder)
         if found is None:
             progress(f"fetching {package}", 0, 0, "bytes")
@@ -105,12 +104,12 @@ def _archive_in(folder: Path) -> Path | None:
 
 
 def _download(package: Package, folder: Path) -> None:
-    """Download into a folder beside, which gets the final name only after success."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".package-") as scratch:
-        _CLIENTS[package.ecosystem](package, Path(scratch))
+    """Download into a folder beside, which takes the right name only when all went well."""
+    with temporary_folder(folder.parent, "package") as scratch:
+        _CLIENTS[package.ecosystem](package, scratch)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        for path in Path(scratch).iterdir():
+        for path in scratch.iterdir():
             path.replace(folder / path.name)
 
 
@@ -155,7 +154,12 @@ def _call(package: Package, command: Sequence[str], folder: Path, *, has_client:
         )
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS
+            command,
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TIMEOUT_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"{client} failed: {error}", where=str(package)) from error

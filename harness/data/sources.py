@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -23,7 +22,8 @@ from harness.data.formats import format_of, read_vectors
 from harness.data.formats.labels import read_labels
 from harness.data.hashes import record, verify, with_recorded
 from harness.data.packages import Package, archive_of, folder_of, installed_file
-from harness.data.progress import Progress
+from harness.files.progress import Progress
+from harness.files.temporary import temporary_folder
 
 LOADER_FORMAT = "loader"
 """The format of sources that the entry's own `loader` reads."""
@@ -141,8 +141,8 @@ def _use_one(
     use: Callable[[Vectors, Source], None],
 ) -> None:
     parent = cache_subfolder("downloads")
-    with tempfile.TemporaryDirectory(dir=parent, prefix=".unpacked-") as scratch:
-        place = _Place(source, definition, Path(scratch), progress)
+    with temporary_folder(parent, "unpacked") as scratch:
+        place = _Place(source, definition, scratch, progress)
         with _discarding(place):
             path = place.main()
             verify(path, source, progress)

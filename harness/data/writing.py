@@ -11,11 +11,11 @@ import numpy as np
 
 from harness.data import layout
 from harness.data.cached import file_state
-from harness.data.hdf5_writing import written_hdf5
 from harness.data.parts import Part, Parts
-from harness.data.progress import Progress, silent
 from harness.data.rows import Fingerprint, all_unit, unit
 from harness.data.words import Words
+from harness.files.hdf5 import written_hdf5
+from harness.files.progress import Progress, silent
 from harness.metric import Metric
 
 

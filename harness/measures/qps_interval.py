@@ -54,9 +54,12 @@ def qps_interval(speeds: Speeds) -> QpsInterval:
 
 
 def errors_within(speeds: Speeds) -> list[tuple[float, float]]:
-    """Return `error_within` of each build relative to the reference; NaN where unknown."""
+    """Return `error_within` of each build, relative to the reference where that is known."""
     pairs = zip(speeds.levels, speeds.reference_levels, strict=True)
-    return [error_within(levels, reference) for levels, reference in pairs]
+    return [
+        error_within(levels, reference if len(reference) else np.zeros_like(levels))
+        for levels, reference in pairs
+    ]
 
 
 def repeats_would_help(speeds: Speeds) -> bool:

@@ -105,8 +105,7 @@ def suite_of(
             raise UserError(
                 f"no algorithm is called {name!r}", where="-a", hint=did_you_mean(name, algorithms)
             )
-    given = {"k": 10, "datasets": list(datasets), "algorithms": list(names)}
-    schema = SuiteSchema.model_validate(given)
+    schema = SuiteSchema.model_validate(_ANYTHING)
     unique = dict.fromkeys(names)
     variants = [Variant(name, name, None, {}, {}, _COMMAND_LINE) for name in unique]
     return _suite(schema, "no-suite", Path(_COMMAND_LINE), variants, datasets, None)
@@ -121,9 +120,8 @@ def overridden(suite: Suite, **given: Any) -> Suite:
         For a value that a suite file may not have either.
     """
     asked = {key: value for key, value in given.items() if value is not None}
-    rest = {"k": list(suite.ks), "datasets": list(suite.datasets), "algorithms": ["any"]}
     try:
-        schema = SuiteSchema.model_validate({**rest, **asked})
+        schema = SuiteSchema.model_validate({**_ANYTHING, "k": list(suite.ks), **asked})
     except ValidationError as error:
         fault = error.errors()[0]
         raise UserError(
@@ -134,6 +132,7 @@ def overridden(suite: Suite, **given: Any) -> Suite:
 
 
 _COMMAND_LINE = "the command line"
+_ANYTHING = {"k": 10, "datasets": ["any"], "algorithms": ["any"]}  # what a schema cannot lack
 
 
 def _suite(

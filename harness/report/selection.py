@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,11 @@ from typing import Any
 import pandas as pd
 
 from harness.contracts import UserError
+from harness.data.file_names import is_named_after
 from harness.registry.algorithms import Facts, Setting, settings
 from harness.registry.registry import Registry
 from harness.registry.suites import Suite, Variant
 from harness.report.points import rows_of
-
-_FINGERPRINT_DIGITS = 8
 
 
 def of_suite(table: pd.DataFrame, suite: Suite, registry: Registry) -> pd.DataFrame:
@@ -87,8 +85,4 @@ def _fits(row: Mapping[str, Any], variant: Variant, setting: Setting) -> bool:
 
 def same_dataset(stored: str, named: str) -> bool:
     """Whether a stored name is that of a registry entry, or of a file's stem and fingerprint."""
-    if stored == named:
-        return True
-    stem = re.sub(r"[^A-Za-z0-9]", "", Path(named).stem)
-    digits = stored.rpartition("-")
-    return len(digits[2]) == _FINGERPRINT_DIGITS and re.sub(r"[^A-Za-z0-9]", "", digits[0]) == stem
+    return stored == named or is_named_after(stored, Path(named))

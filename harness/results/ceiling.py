@@ -29,5 +29,5 @@ def mark_near_ceiling(rows: Sequence[dict[str, Any]]) -> None:
 def _ceilings(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], float]:
     """QPS of `no-op` by conditions; of several the newest."""
     measured = [row for row in rows if row["status"] == "ok" and not row["in_answers"]]
-    newest_last = sorted(measured, key=lambda row: str(row["finished_at"]))
+    newest_last = sorted(measured, key=lambda row: int(row["sequence"]))
     return {conditions_of(row): row["qps"] for row in newest_last}

@@ -47,15 +47,17 @@ class BlockShare:
 
     `id` is a text that no other block, or part of one, has. `cycles` is `(passes,)` int16,
     ascending: the cycle of the block in which each pass was made. `window` is the number of
-    queries of a window (see `harness.measures.speed.query_windows`). `reference_times` is
-    `(turns,)` float64: the seconds per query of the reference index, one turn a round, cycle by
-    cycle and in these window by window; turns that are not one a round are used as a whole.
+    queries of a window and `order_seed` the seed of the order of the queries (see
+    `harness.measures.speed.query_windows`). `reference_times` is `(turns,)` float64: the seconds
+    per query of the reference index, one turn a round, cycle by cycle and in these window by
+    window; turns that are not one a round are used as a whole.
     """
 
     id: str
     cycles: NDArray[np.int16]
     window: int
     reference_times: NDArray[np.float64]
+    order_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,14 @@ class Build:
     diagnostics: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     block: BlockShare | None = None
+
+
+@dataclass(frozen=True)
+class BuildCost:
+    """What a build took, without its times and answers; the fields are as in `Build`."""
+
+    walls: NDArray[np.float64]
+    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

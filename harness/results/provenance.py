@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.results.point import Build
+from harness.results.sequence import sequence_of
 from harness.results.store import Stored
 
 _PARTS = ("machine", "conditions", "source", "suite", "command", "libraries")
@@ -35,10 +36,12 @@ def provenance_columns(stored: Stored) -> dict[str, Any]:
         found = [{**b.provenance, "libraries": b.facts.get("libraries")} for b in builds]
     else:
         found = [dict(stored.failure.provenance)] if stored.failure is not None else []
-    newest = max(found, key=lambda one: str(one.get("finished_at", "")), default={})
+    newest: Mapping[str, Any] = max(found, key=sequence_of, default={})
     return {
         "commits": tuple(dict.fromkeys(filter(None, map(commit_of, found)))),
         "dirty": any(bool(_source(one).get("dirty")) for one in found),
+        "finished_at": str(newest.get("finished_at", "")),
+        "sequence": sequence_of(newest),
         "provenance": {part: newest.get(part) for part in _PARTS},
     }
 

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.files.replacing import replacing
 from harness.results.point import PointHeader
 from harness.results.untrusted.broken import reading
-from harness.whole_files import replacing
 
 Row = dict[str, Any]
 
@@ -50,6 +50,10 @@ class Source:
     stat: Stat | None
     sha256: str | None
     settled: bool
+
+
+NOTHING = Source(None, None, True)
+"""A file that was not there."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class RowCache:
         """Return the present state of a file; raise `BrokenResult` if it cannot be read."""
         stat = _stat(path)
         if stat is None:
-            return Source(None, None, True)
+            return NOTHING
         return Source(stat, self._sha256(path, stat), _is_settled(stat))
 
     def get(self, stem: Path) -> Entry | None:
@@ -278,8 +282,7 @@ def private_key() -> bytes | None:
     path = user_state_path("annharness") / "rows.key"
     try:
         if not path.exists():
-            with replacing(path) as temporary:
-                temporary.chmod(0o600)
+            with replacing(path, mode=0o600) as temporary:
                 temporary.write_bytes(secrets.token_bytes(_KEY_BYTES))
         key = path.read_bytes()
     except OSError:

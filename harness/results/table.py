@@ -143,7 +143,8 @@ def table_of(
     The rest is as for `load_results`.
     """
     cache = None if per_query else RowCache(store.root)
-    reader = _Reader(store, Truths(store, truth_at_hand), Provenances(), per_query, commit, cache)
+    truths = Truths(store, truth_at_hand, cache)
+    reader = _Reader(store, truths, Provenances(), per_query, commit, cache)
     rows = [row for stem in stems if (row := reader.row(stem)) is not None]
     _mark_stale(rows)
     adjust_qps(rows)
@@ -197,10 +198,8 @@ class _Reader:
             figures = _failure(stored.failure)
         elif stored.point is not None:
             header, found = stored.point.header, [b.provenance for b in stored.point.builds]
-            truth = self.store.truth_path(header.identity)
-            self.truths.of(header)  # it may be taken anew
             if self.cache is not None:
-                before[truth] = self.cache.source(truth)
+                before[self.store.truth_path(header.identity)] = self.truths.source(header)
             figures = self._figures(stored.point)
         else:
             return None
@@ -264,15 +263,7 @@ def _identity_columns(header: PointHeader, stored: Stored) -> Row:
         "adapter_sha256": identity.adapter_sha256,
         "fingerprint": identity.fingerprint,
         "question": identity.question,
-        "finished_at": _finished_at(stored),
     }
-
-
-def _finished_at(stored: Stored) -> str:
-    if stored.point is not None:
-        times = [str(b.provenance.get("finished_at", "")) for b in stored.point.builds]
-        return max(times)
-    return str(stored.failure.provenance.get("finished_at", "")) if stored.failure else ""
 
 
 def _failure(failure: Failure) -> Row:
@@ -407,7 +398,7 @@ def _mark_stale(rows: list[Row]) -> None:
     newest: dict[str, Row] = {}
     for row in rows:
         other = newest.get(row["question"])
-        if other is None or other["finished_at"] < row["finished_at"]:
+        if other is None or other["sequence"] < row["sequence"]:
             newest[row["question"]] = row
     for row in rows:
         row["stale"] = newest[row["question"]] is not row

@@ -18,8 +18,9 @@ import numpy as np
 
 from harness.metric import Metric
 
-_WINDOW = 200
-_LEAST_WINDOW = 25
+_MOST_IN_WINDOW = 200
+_LEAST_IN_WINDOW = 25
+_USUAL_TURN_SECONDS = 0.003
 TURN_SECONDS = 1.0
 """A window is so short that the slowest setting answers it in about this time."""
 
@@ -86,6 +87,11 @@ class BlockSpec:
     memory_bytes: int | None
     members: tuple[MemberSpec, ...]
 
+    @property
+    def order_seed(self) -> int:
+        """The seed of the order of the queries: another one for each number of the builds."""
+        return self.number + 1
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         return asdict(self)
@@ -115,14 +121,18 @@ def _member_from_json(data: Mapping[str, Any]) -> MemberSpec:
 def window_for(nq: int, pass_seconds: Sequence[float], *, one_by_one: bool) -> int:
     """Return how many queries a window has.
 
-    All of them if they are not timed one by one, since a batch is not divided. Otherwise about 200,
-    or fewer (at least about 25) if the slowest setting would need more than `TURN_SECONDS`.
+    All of them where they are not timed one by one: a batch stays whole. Else as many as most
+    settings answer in 3 ms, but 25 to 200: the shorter a round is, the more alike are the
+    conditions of its turns, and the more rounds there are; but a turn costs some milliseconds
+    beside. Fewer if the slowest setting would need more than `TURN_SECONDS`, but about 25 at least.
     """
     if not one_by_one:
         return nq
-    slowest = max([*pass_seconds, 1e-9]) / nq
-    fitting = max(_LEAST_WINDOW, min(_WINDOW, int(TURN_SECONDS / slowest)))
-    windows = max(1, round(nq / fitting))
+    usual, slowest = (
+        max(seconds, 1e-9) / nq for seconds in (float(np.median(pass_seconds)), max(pass_seconds))
+    )
+    wanted = min(_MOST_IN_WINDOW, int(_USUAL_TURN_SECONDS / usual), int(TURN_SECONDS / slowest))
+    windows = max(1, round(nq / max(_LEAST_IN_WINDOW, wanted)))
     return -(-nq // windows)
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.registry.suites import Suite
-from harness.results.point import Build, StoredPoint
+from harness.results.point import BuildCost
 from harness.results.store import ResultStore
-from harness.results.untrusted.broken import BrokenResult
 from harness.running.blocks import passes_for
 from harness.running.environments.isolated import EnvironmentFailed
-from harness.running.plan import DatasetFacts, PlannedPoint, missing_builds
+from harness.running.plan import DatasetFacts, PlannedPoint, missing_builds, retried
 
 _START_SECONDS = 1.5
 """To start a worker, import its library, warm up and end it (1.3 s in the demo when quiet)."""
@@ -59,31 +57,23 @@ class Estimate:
 
 
 class History:
-    """Costs of stored points on one machine: those of the same point, or of its algorithm."""
+    """Costs of what is stored of a dataset, of one machine: of the point, else of its algorithm."""
 
-    def __init__(self, store: ResultStore, machine: str) -> None:
+    def __init__(self, store: ResultStore, dataset: str, machine: str) -> None:
         self._of_points: dict[str, Cost] = {}
-        self._of_algorithms: dict[tuple[str, str], list[Cost]] = defaultdict(list)
-        for point in _readable_points(store):
-            identity = point.header.identity
-            if identity.machine.short() == machine:
-                cost = _cost_of(point)
+        of_algorithms: dict[str, list[Cost]] = defaultdict(list)
+        for header, builds in store.costs(dataset):
+            identity = header.identity
+            if identity.machine.short() == machine and builds:
+                cost = _median(list(map(_cost_of, builds)))
                 self._of_points[identity.key] = cost
-                self._of_algorithms[identity.dataset, identity.algorithm].append(cost)
+                of_algorithms[identity.algorithm].append(cost)
+        self._of_algorithms = {name: _median(costs) for name, costs in of_algorithms.items()}
 
     def of(self, point: PlannedPoint) -> Cost | None:
-        """Return the cost of a point, or the median of those of its algorithm on the dataset."""
+        """Return the cost of a point, or the median of those of its algorithm."""
         identity = point.header.identity
-        alike = self._of_algorithms.get((identity.dataset, identity.algorithm))
-        return self._of_points.get(identity.key) or (_median(alike) if alike else None)
-
-
-def _readable_points(store: ResultStore) -> Iterator[StoredPoint]:
-    for stem in store.stems() if store.root.is_dir() else ():
-        with suppress(BrokenResult):
-            point = store.stored(stem).point
-            if point is not None:
-                yield point
+        return self._of_points.get(identity.key) or self._of_algorithms.get(identity.algorithm)
 
 
 def estimate(
@@ -137,10 +127,9 @@ def _lacking(
     point: PlannedPoint, suite: Suite, store: ResultStore, again: frozenset[str] | None
 ) -> set[int]:
     wanted = dict.fromkeys(range(suite.builds), suite.repeats)
-    failure = store.failure(point.header)
-    if again is None or (failure is not None and failure.status in {*again, "unsupported"}):
+    if again is None:
         return set(wanted)
-    return set(missing_builds(store, point.header, wanted))
+    return set(missing_builds(store, point.header, wanted, retried(again)))
 
 
 def _seconds(costs: Sequence[Cost], suite: Suite) -> float:
@@ -153,11 +142,7 @@ def _seconds(costs: Sequence[Cost], suite: Suite) -> float:
     return _START_SECONDS + max(cost.build_seconds for cost in costs) + searching
 
 
-def _cost_of(point: StoredPoint) -> Cost:
-    return _median([_cost_of_build(build) for build in point.builds])
-
-
-def _cost_of_build(build: Build) -> Cost:
+def _cost_of(build: BuildCost) -> Cost:
     facts = build.facts
     seconds = float(facts.get("build_seconds", 0)) + float(facts.get("prepare_seconds", 0))
     peak = facts.get("peak_bytes")

@@ -126,14 +126,23 @@ def plan_points(
     return list(points.values())
 
 
+def retried(statuses: Iterable[str]) -> frozenset[str]:
+    """Return the statuses of stored failures that a run tries again: these, and `unsupported`."""
+    return frozenset({*statuses, "unsupported"})
+
+
 def missing_builds(
-    store: ResultStore, header: PointHeader, wanted: Mapping[int, int]
+    store: ResultStore,
+    header: PointHeader,
+    wanted: Mapping[int, int],
+    again: frozenset[str] = frozenset(),
 ) -> dict[int, int]:
     """Return the builds of a point that are not stored, with their repeats, by number.
 
-    None for a point that is stored as failed.
+    A point that is stored as failed lacks none, unless failures of its status are tried `again`.
     """
-    if store.failure(header) is not None:
+    failure = store.failure(header)
+    if failure is not None and failure.status not in again:
         return {}
     have = store.settled(header)
     return {n: repeats for n, repeats in wanted.items() if have.get(n, 0) < repeats}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.data.progress import Unit
+from harness.files.progress import Unit
 from harness.results.point import Failure, PointHeader
 
 

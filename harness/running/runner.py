@@ -6,7 +6,6 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,9 +15,9 @@ import numpy as np
 
 from harness.data.cached import CachedDataset
 from harness.data.truth_store import truth_of
+from harness.files.locks import try_lock
 from harness.measures.distances import distances_and_scales
 from harness.results.identity import hash_of
-from harness.results.locks import try_lock
 from harness.results.point import FAILURES, BlockShare, Build, Failure, PointHeader
 from harness.results.store import ResultStore
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
@@ -26,7 +25,7 @@ from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.executors.local import Executor
 from harness.running.executors.outcomes import BlockOutcome, Measured, TaskFailure
 from harness.running.machine.privacy import impersonal, impersonal_data, signature
-from harness.running.plan import Plan, PlannedPoint, missing_builds
+from harness.running.plan import Plan, PlannedPoint, missing_builds, retried
 from harness.running.precision import MOST_BUILDS, Precision
 from harness.running.processes.folders import NoRoom
 from harness.running.progress import Imprecise, Listener, RunSummary, Silence
@@ -89,9 +88,7 @@ class Runner:
             If the results folder, or that for temporary files, can no longer be written.
         """
         try:
-            with ExitStack() as stack:
-                self._storing(lambda: stack.enter_context(self.store.open_for_writing()))
-                return self._run()
+            return self._run()
         except NoRoom as none:
             what = "the folder for temporary files (TMPDIR)"
             raise StoreFull(what, none.path, none.reason, self._added) from none
@@ -139,7 +136,7 @@ class Runner:
                 self.store.forget(point.header)
                 continue
             failure = self.store.failure(point.header)
-            if failure is not None and failure.status in {*self.retry, "unsupported"}:
+            if failure is not None and failure.status in retried(self.retry):
                 self.store.forget_failure(point.header)
 
     def _write_truths(self) -> None:
@@ -179,8 +176,8 @@ class Runner:
         """Run a dataset's block; False if another run measures on that dataset just now."""
         if not self._lacking(dataset, number):
             return True
-        name = f"block-{hash_of({'dataset': dataset.fingerprint})}"
-        with try_lock(self.store.root / ".locks", name) as held:
+        name = f"block-{hash_of({'dataset': dataset.fingerprint})}.lock"
+        with try_lock(self.store.root / ".locks" / name) as held:
             if held:
                 self._run_block(dataset, number, blocks)
             return held
@@ -272,7 +269,13 @@ class Runner:
             facts=_with_warnings(measured.facts, point.definition.untested()),
             diagnostics=measured.diagnostics,
             provenance=self._provenance(outcome, point.environment),
-            block=BlockShare(outcome.id, measured.cycles, outcome.window, outcome.reference_times),
+            block=BlockShare(
+                id=outcome.id,
+                cycles=measured.cycles,
+                window=outcome.window,
+                reference_times=outcome.reference_times,
+                order_seed=outcome.order_seed,
+            ),
         )
 
     def _fail(

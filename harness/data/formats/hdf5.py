@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.data import layout
-from harness.data.space import require_memory
+from harness.files.space import require_memory
 from harness.metric import METRICS, Metric
+from harness.text import first_line
 
 _MAX_RATIO = 1100
 """No filter of HDF5 in common use packs tighter than deflate, whose limit is 1032 to 1."""
@@ -31,7 +32,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
             "cannot read the HDF5 file",
             where=str(path),
             expected="an HDF5 file in ann-benchmarks' schema",
-            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            got=first_line(error),
         ) from error
 
 

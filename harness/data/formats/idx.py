@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.data.rows import blocks
-from harness.data.space import require_memory
+from harness.files.space import require_memory
 
 DEFLATE_RATIO = 1033
 """Deflate packs no tighter than 1032 to 1, so a header that claims more is wrong."""

@@ -17,7 +17,8 @@ from numpy.lib import format as npy_format
 from harness.contracts import UserError, Vectors
 from harness.data.formats.columns import chosen_column
 from harness.data.formats.npy import UNREADABLE
-from harness.data.space import require_memory
+from harness.files.space import require_memory
+from harness.text import first_line
 
 _UNREADABLE = (
     *UNREADABLE,
@@ -75,9 +76,7 @@ def read_npz(path: Path, options: Mapping[str, Any]) -> Vectors:
             name = chosen_column(options.get("column"), usable, there, path, what="array")
             return Vectors(rows=_read(archive, arrays[name], path))
     except _UNREADABLE as error:
-        raise _broken(
-            path, str(error).splitlines()[0] if str(error) else type(error).__name__
-        ) from error
+        raise _broken(path, first_line(error)) from error
 
 
 def _arrays(archive: zipfile.ZipFile) -> dict[str, _Array]:

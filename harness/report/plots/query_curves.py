@@ -53,7 +53,7 @@ def latency_distribution(
     axes.set_xlabel("time of a query (less is better)")
     axes.set_ylabel("share of queries answered")
     title = f"{scene.dataset}: latency at recall {level:g}"
-    notes = ["Each query's time is the lower quartile of its repeats.", *_left_out(scene, level)]
+    notes = ["Each query's time is the median of its repeats.", *_left_out(scene, level)]
     conclude(figure, scene, title, notes)
     label_curves(axes, named)
     return figure

@@ -85,6 +85,7 @@ class BoundedFile:
         found = self._dataset(parent, name)
         if found.shape != () or h5py.check_string_dtype(found.dtype) is None:
             raise ValueError(f"{name} is no text")
+        self._allowance.take(name, (), found.dtype.itemsize)
         return self._counted(found.asstr()[()])
 
     def column(self, parent: h5py.Group, name: str) -> NDArray[Any]:

@@ -31,6 +31,14 @@ class BrokenResult(UserError):
             hint="remove it and run its suite again",
         )
 
+    def require_damage(self) -> None:
+        """Raise what kept the file from being read, unless it is the file that is at fault."""
+        cause = self.__cause__
+        if isinstance(cause, MemoryError):
+            raise cause
+        if isinstance(cause, OSError) and cause.errno is not None:  # HDF5's own errors have none
+            raise cause
+
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"
 

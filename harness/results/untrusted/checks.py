@@ -25,7 +25,8 @@ def check_build(header: PointHeader, build: Build) -> None:
     _require(passes > 0, "no pass")
     _require(build.times.shape == (passes, header.nq), f"times {build.times.shape}")
     _require(shapes == (shape,) * 3 and answers in (1, passes), f"answers of the shapes {shapes}")
-    _require(_are_seconds(build.times) and _are_seconds(build.walls), "a time that cannot be")
+    check_seconds(build.times)
+    check_seconds(build.walls)
     ids = build.neighbors
     _require(ids.min() >= -1 and ids.max() < header.n, f"an id outside of 0 to {header.n - 1}")
     known = build.distances[build.distances != np.inf]
@@ -41,7 +42,8 @@ def _check_block(block: BlockShare, passes: int) -> None:
     cycles, window = block.cycles, block.window
     fits = cycles.shape == (passes,) and bool((np.diff(cycles, prepend=-1) > 0).all())
     _require(fits and window >= 1, f"block of cycles {cycles} and windows of {window}, {passes}")
-    _require(_are_seconds(block.reference_times), "a time of the reference that cannot be")
+    _require(0 <= block.order_seed < 1 << 63, f"an order of queries of seed {block.order_seed}")
+    check_seconds(block.reference_times)
 
 
 def check_truth(truth: Truth) -> None:
@@ -53,8 +55,9 @@ def check_truth(truth: Truth) -> None:
     _require(bool((np.diff(distances, axis=1) >= 0).all()), "distances that do not ascend")
 
 
-def _are_seconds(values: NDArray[Any]) -> bool:
-    return bool(((values > 0) & (values <= MOST_SECONDS)).all())
+def check_seconds(values: NDArray[Any]) -> None:
+    """Raise ValueError unless these can be times that something took."""
+    _require(bool(((values > 0) & (values <= MOST_SECONDS)).all()), "a time that cannot be")
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -24,6 +24,7 @@ from pydantic import (
 from harness.metric import Metric
 from harness.results.identity import PROTOCOL
 from harness.results.point import FAILURES, Failure, PointHeader
+from harness.results.sequence import MOST_SEQUENCE
 from harness.text import clean
 
 MOST_SECONDS = 1e9
@@ -156,6 +157,7 @@ class _Source(_Open):
 
 class _Provenance(_Open):
     finished_at: Text = ""
+    sequence: Annotated[int, Field(ge=0, le=MOST_SEQUENCE)] = 0
     source: _Source | Text | None = None
     machine: dict[Text, Any] | None = None
     conditions: dict[Text, Any] | None = None

@@ -72,7 +72,7 @@ def _call(command: Sequence[str]) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=_TIMEOUT_SECONDS,
-            text=True,
+            encoding="utf-8",
             errors="replace",
         )
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import UserError
-from harness.data.cache import cache_subfolder, written_whole
-from harness.data.locks import locked
+from harness.data.cache import cache_lock, cache_subfolder
+from harness.files.replacing import written_whole
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.running.environments.installers import InstallFailed, install
 
@@ -102,7 +102,7 @@ def make_environment(requires: Sequence[str], say: Say = lambda text: None) -> E
     """
     wanted = _canonical(requires)
     folder = _folder(wanted)
-    with locked(f"environment-{folder.name}"):
+    with cache_lock(f"environment-{folder.name}"):
         found = _read(folder)
         return found if found is not None else _make(folder, wanted, say)
 
@@ -144,7 +144,7 @@ def remove_environments() -> int:
     """Remove every environment, including incomplete ones; return the bytes that this freed."""
     freed = 0
     for folder in [path for path in _parent().iterdir() if path.is_dir()]:
-        with locked(f"environment-{folder.name}"):
+        with cache_lock(f"environment-{folder.name}"):
             freed += folder_bytes(folder)
             shutil.rmtree(folder, ignore_errors=True)
     return freed

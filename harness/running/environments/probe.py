@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.data.cache import cache_folder, cache_subfolder, written_whole
+from harness.data.cache import cache_folder, cache_subfolder
+from harness.files.replacing import written_whole
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.results.identity import hash_of, source_sha256
 from harness.running.blocks import AdapterSpec

@@ -47,7 +47,7 @@ class BlockRun:
         self._on_phase = on_phase
         dataset = open_cached(Path(spec.dataset))
         nq = len(dataset.queries)
-        self._order = query_order(nq)
+        self._order = query_order(nq, spec.order_seed)
         self._rng = np.random.default_rng(int(spec.id, 16))
         self._workers = Workers(spec, cache, len(dataset.base), nq)
         self._building = Building(self._workers, nq, on_phase)
@@ -66,7 +66,7 @@ class BlockRun:
                     return
                 began = time.monotonic()
                 name = self._spec.id if part == 0 else f"{self._spec.id}-{part}"
-                outcome = BlockOutcome(name, self._spec.number)
+                outcome = BlockOutcome(name, self._spec.number, self._spec.order_seed)
                 waiting = self._measure_part(waiting, outcome)
                 outcome.seconds = time.monotonic() - began
                 yield outcome

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.files.temporary import remove_abandoned
 from harness.running.blocks import BlockSpec
 from harness.running.executors.block import BlockRun
 from harness.running.executors.member import STATUSES
@@ -20,7 +22,6 @@ from harness.running.machine.facts import (
 )
 from harness.running.messages import Done, Failed, Message, Phase, Report, Start
 from harness.running.processes.child import Child, ChildGone, ChildSpec
-from harness.running.processes.folders import remove_abandoned
 from harness.text import clean
 
 _LOOK_SECONDS = 0.05
@@ -68,7 +69,7 @@ class LocalExecutor:
         self._cache = cache
         self._examine = examine
         self._conditions: Mapping[str, Any] | None = None
-        remove_abandoned()
+        remove_abandoned(Path(tempfile.gettempdir()))  # a killed run may have left large indexes
 
     def run_block(self, spec: BlockSpec, on_phase: OnPhase) -> Iterator[BlockOutcome]:
         """Measure a block; no process of an adapter is left afterwards, whatever it does."""

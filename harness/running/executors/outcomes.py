@@ -46,13 +46,15 @@ class Measured:
 class BlockOutcome:
     """The outcome of a block, or of the part of it that fitted into memory.
 
-    `finished` and `failed` are by the key of the setting. A setting in neither did not cause the
-    end of its process and is measured in a later part. `reference_times` are the seconds per query
-    of the reference index in each of its turns.
+    `finished` and `failed` are by the key of the setting. A setting in neither was not to blame for
+    the end of its process and comes in a later part. `reference_times` are the seconds per query of
+    the reference index in each of its turns; `window` and `order_seed` tell which queries were
+    asked in each round.
     """
 
     id: str
     number: int
+    order_seed: int = 0
     window: int = 1
     reference_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     finished: dict[str, Measured] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from harness.running.executors.member import Member, NoSpace, Setting, Watch, al
 from harness.running.messages import TakeTurn
 from harness.running.processes.child import ChildGone
 
-_REFERENCE_QUERIES = 200
+_REFERENCE_QUERIES = 50
 _SLOW_TURN = 2.0  # a turn ends after so many times the time that a window should take
 _UNLIMITED = float(1 << 31)
 

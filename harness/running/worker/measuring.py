@@ -145,7 +145,7 @@ class _Member:
         build, self._seed = with_seed(adapter, self._spec.build, self._block.number)
         self._algorithm = adapter(self._block.metric, **build)
         self._base, self._queries = rows_for(self._algorithm, dataset)
-        self._order = query_order(len(self._queries))
+        self._order = query_order(len(self._queries), self._block.order_seed)
         return Ready()
 
     def _build(self) -> Message:

@@ -71,14 +71,13 @@ def turn_function(
 
 
 def keep_out_of_collections() -> None:
-    """Exclude all present objects (modules, the index) from the garbage collections of turns."""
+    """Let the collections between turns skip all that exists now: modules and the index."""
     gc.collect()
     gc.freeze()
 
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    gc.collect()
     gc.disable()
     try:
         yield

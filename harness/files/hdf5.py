@@ -8,7 +8,7 @@ from pathlib import Path
 
 import h5py
 
-from harness.data.cache import written_whole
+from harness.files.replacing import written_whole
 
 
 @contextmanager
@@ -22,7 +22,8 @@ def written_hdf5(path: Path) -> Iterator[h5py.File]:
     """
     with written_whole(path) as temporary:
         try:
-            with h5py.File(temporary, "w") as file:
+            # The temporary file is locked by us, and some file systems have no locks.
+            with h5py.File(temporary, "w", locking=False) as file:
                 yield file
         except RuntimeError as error:  # what closing a file raises when the disk is full
             if "errno" not in str(error):

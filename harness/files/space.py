@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.contracts import UserError
+from harness.errors import UserError
 
 _DISK_RESERVE_BYTES = 64 << 20
 

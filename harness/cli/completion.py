@@ -1,4 +1,4 @@
-"""What the shell offers behind TAB: names of algorithms, datasets and suites."""
+"""Shell completion of the names of algorithms, datasets and suites."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`annharness list`: what can be named, one line each."""
+"""`annharness list`: algorithms, datasets and suites, one line each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from harness.running.environments.probe import Probes
 
 
 class Kind(StrEnum):
-    """What can be listed."""
+    """A kind of entries that can be listed."""
 
     ALGORITHMS = "algorithms"
     DATASETS = "datasets"
@@ -59,14 +59,17 @@ def list_entries(
     ] = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Import every adapter in a child process and tell how."),
+        typer.Option(
+            "--check", help="Import every adapter in a child process and print what failed."
+        ),
     ] = False,
     plugins: Plugins = None,
 ) -> None:
-    """List what can be named, and whether it is ready: one line each. `show NAME` says more.
+    """List algorithms, datasets and suites, one line each, with their state.
 
-    Without --check, libraries are looked up but not imported; what the last check found is told
-    again. `annharness list --plugins`, with no folder, is `annharness list plugins`.
+    Without --check, libraries are looked up but not imported, and the findings of the last check
+    are shown. `annharness list --plugins`, with no folder, is `annharness list plugins`.
+    `annharness show NAME` prints everything about one name.
 
     Examples:
 
@@ -102,13 +105,13 @@ def list_entries(
 
 
 def _console() -> Console:
-    """The terminal; a wide one where the output goes elsewhere and no width is given."""
+    """The console; wide if the output is not a terminal and no width is given."""
     is_elsewhere = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(width=_WIDTH_OF_FILES if is_elsewhere else None)
 
 
 def _names_of(kind: Kind, registry: Registry) -> Iterator[tuple[str, str]]:
-    """The names of a kind, each with what it is."""
+    """The names of a kind, each with its description."""
     if kind is Kind.SUITES:
         for name in suite_names():
             yield name, read_suite(name, registry.algorithms).about
@@ -135,7 +138,7 @@ def _entries(kind: Kind, registry: Registry, words: Sequence[str], check: bool) 
 
 
 def _print_entries(console: Console, kind: Kind, entries: Sequence[Entry], check: bool) -> None:
-    """A line each, cut to the terminal; after a check, what it found."""
+    """Print a line for each entry, cut to the terminal; after a check, its finding."""
     if not entries:
         return
     console.print(Text(f"{kind.value.capitalize()} ({len(entries)})", "bold"))
@@ -182,7 +185,7 @@ def _plugins(registry: Registry) -> Table:
 
 
 def _names(names: Sequence[str]) -> Text:
-    """Name a few, count many: `annharness list algorithms` names them all."""
+    """List a few names, or only count many: `annharness list algorithms` shows all."""
     return Text(", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} entries")
 
 

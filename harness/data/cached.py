@@ -20,7 +20,7 @@ Rows = NDArray[np.float32]
 
 @dataclass
 class _Arrays:
-    """The mapped arrays; the unit rows are the rows themselves where there is no second copy."""
+    """The mapped arrays; without a second copy, the unit rows are the rows themselves."""
 
     base: Rows
     queries: Rows
@@ -29,10 +29,10 @@ class _Arrays:
 
 
 class CachedDataset(Dataset):
-    """Rows mapped read-only from `path`, or from the user's own file where that fits as it is.
+    """Rows mapped read-only from `path`, or from the user's own file if that can be mapped.
 
-    `path` is the file in the cache. Making one checks nothing but the file's shape: the values
-    were checked when it was written.
+    `path` is the file in the cache. Opening checks only the file's shape: the values were checked
+    when it was written.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class CachedDataset(Dataset):
 
     def truth(self, k: int) -> Truth:
         """Return the k true nearest neighbours of every query, computed once and cached."""
-        from harness.data.truth_store import truth_of  # not needed where answers are only timed
+        from harness.data.truth_store import truth_of  # not needed for timing
 
         return truth_of(self, k)
 

@@ -35,9 +35,9 @@ class Suite:
     """A checked suite; the field names and units are those of the file.
 
     `precision` is the half-width of QPS intervals to reach, as a share, None for none;
-    `extra_seconds` is how long that may take beyond `builds` and `repeats`, None for half as long
-    as those took. `baseline` is the label that the recall of the others is compared with, query by
-    query.
+    `extra_seconds` is the time for that beyond `builds` and `repeats`, None for half of the time
+    that those took. `baseline` is the label that the recall of the others is compared with, query
+    by query.
     """
 
     name: str
@@ -248,7 +248,7 @@ def _baseline(name: str | None, variants: Sequence[Variant], document: Document)
     labels = {variant.label for variant in variants}
     if name is not None and name not in labels:
         raise UserError(
-            f"the baseline {name!r} is no label of the suite",
+            f"the baseline {name!r} is not a label of the suite",
             where=document.place(("baseline",)),
             hint=did_you_mean(name, labels),
         )

@@ -1,4 +1,4 @@
-"""Curves of a scene: the points of one label, its frontier, and which curves matter most."""
+"""Curves of a comparison group: points and frontier of each label, and the order of curves."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def whole(curve: CurvePoints, x: Quantity) -> CurvePoints:
 
 
 def looks_of(found: Sequence[Scene], highlight: Collection[str] = ()) -> dict[str, Look]:
-    """Return the look of every curve of some scenes: those shown together have other colours.
+    """Return the style of every curve; curves that are shown together have different colours.
 
     Of curves to highlight, all others are grey.
     """
@@ -79,12 +79,12 @@ def looks_of(found: Sequence[Scene], highlight: Collection[str] = ()) -> dict[st
 
 
 class Ranking(NamedTuple):
-    """Which curves of a scene matter; ask `Scene.ranking`, which is computed once.
+    """Which curves of a scene are most relevant; use `Scene.ranking`, which computes it once.
 
-    `every` are all curves, most worth showing first. `leaders` are the fastest at any of several
-    levels of recall, or may be: equal to the fastest within 5 %, or undecided against it. `shown`
-    are those that a chart shows by itself: the leaders, as many as there are colours, then those
-    that come close, up to eight.
+    `every` are all curves, most relevant first. `leaders` are or may be the fastest at one of
+    several levels of recall; "may be" means equal to the fastest within 5 %, or undecided against
+    it. `shown` are those that a chart shows by default: the leaders, as many as there are colours,
+    then close ones, up to eight.
     """
 
     every: list[str]
@@ -93,7 +93,7 @@ class Ranking(NamedTuple):
 
 
 def ranking_of(scene: Scene) -> Ranking:
-    """Return which curves of a scene matter."""
+    """Return which curves of a scene are most relevant."""
     every, leaders = _by_relevance(scene.points), _leaders(scene)
     ordered = sorted(every, key=lambda name: name not in leaders)  # stable
     most = max(_USUALLY_SHOWN, min(len(leaders), len(COLOURS)))
@@ -109,10 +109,10 @@ def _leaders(scene: Scene) -> frozenset[str]:
 
 
 def _by_relevance(points: pd.DataFrame) -> list[str]:
-    """The names of the curves, most worth showing first.
+    """The names of the curves, most relevant first.
 
-    A curve's worth is its best rank in QPS at any of several levels of recall, then the mean rank:
-    who wins anywhere comes before who is second everywhere.
+    They are sorted by the best rank in QPS at any of several levels of recall, then by the mean
+    rank: a curve that wins at one level comes before one that is second everywhere.
     """
     usable = known(points, "recall", "qps")
     names = sorted(map(str, points["curve"].unique()))

@@ -1,4 +1,4 @@
-"""The part of a table that a suite speaks of."""
+"""The part of a table that belongs to a suite."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from harness.report.points import rows_of
 
 
 def of_suite(table: pd.DataFrame, suite: Suite, registry: Registry) -> pd.DataFrame:
-    """Return the points that a suite asks for, under its labels, from whatever machine.
+    """Return the points that a suite asks for, under its labels, from any machine.
 
-    `no-op` points of the same datasets, k, mode and threads are kept: they are the harness's limit.
+    `no-op` points of the same datasets, k, mode and threads are kept, for the harness overhead.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def of_suite(table: pd.DataFrame, suite: Suite, registry: Registry) -> pd.DataFr
 
 
 class _Wanted:
-    """Which rows a suite asks for; grids are expanded once for each dataset and k."""
+    """The rows that a suite asks for; grids are expanded once for each dataset and k."""
 
     def __init__(self, suite: Suite, registry: Registry) -> None:
         self._suite = suite
@@ -74,7 +74,7 @@ class _Wanted:
 
 
 def _fits(row: Mapping[str, Any], variant: Variant, setting: Setting) -> bool:
-    """Whether a stored point is the setting; parameters that came or went since do not count."""
+    """Whether a stored point has the setting; parameters added or removed since do not count."""
     pairs = ((row["build"], setting.build), (row["search"], setting.search))
     return row["algorithm"] == variant.algorithm and all(
         stored[name] == asked[name]

@@ -19,13 +19,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.files.replacing import replacing
 from harness.results.point import BlockShare, Build, BuildCost, PointHeader, StoredPoint
+from harness.results.sequence import sequence_of
 from harness.results.untrusted.bounded import BoundedFile, Shape
 from harness.results.untrusted.broken import BrokenResult, reading
 from harness.results.untrusted.checks import check_build, check_seconds
 from harness.results.untrusted.schema import facts_of, header_of, provenance_of
 from harness.text import clean
-from harness.whole_files import replacing
 
 GROUP = "annharness"
 FORMAT = 2
@@ -82,7 +83,7 @@ def read_point(path: Path) -> StoredPoint:
 
 
 def read_settled(path: Path) -> dict[int, int]:
-    """Return the finished builds of a point: number to passes made or given up; reads no times.
+    """Return number and passes (made or given up) of each finished build; reads no times.
 
     Raises
     ------
@@ -91,6 +92,18 @@ def read_settled(path: Path) -> dict[int, int]:
     """
     with reading(path), _opened(path) as stored:
         return dict(stored.settled(row) for row in stored.rows())
+
+
+def read_sequence(path: Path) -> int:
+    """Return the largest number of a point's builds, 0 if there is none; reads nothing else.
+
+    Raises
+    ------
+    BrokenResult
+        If it is not a whole result file of ours.
+    """
+    with reading(path), _opened(path) as stored:
+        return max((sequence_of(stored.provenance(row)) for row in stored.rows()), default=0)
 
 
 def read_costs(path: Path) -> tuple[PointHeader, list[BuildCost]]:
@@ -110,13 +123,13 @@ def read_costs(path: Path) -> tuple[PointHeader, list[BuildCost]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[_StoredFile]:
-    """A result file is replaced whole, so that readers need no lock on it."""
+    """Open a result file; files are replaced whole, so readers need no lock."""
     with h5py.File(path, "r", locking=False) as file:
         yield _StoredFile(file, path)
 
 
 class _StoredFile:
-    """An open result file of either format; raises whatever h5py does if it is damaged."""
+    """An open result file of either format; passes on h5py's exceptions for damaged files."""
 
     def __init__(self, file: h5py.File, path: Path) -> None:
         self.root = file
@@ -157,6 +170,9 @@ class _StoredFile:
         facts = facts_of(self._file.attribute(self._own(row), "facts"))
         return BuildCost(walls[~np.isnan(walls)], facts)
 
+    def provenance(self, row: str) -> dict[str, Any]:
+        return provenance_of(self._file.text(self._own(row), "provenance"))
+
     def build(self, row: str) -> Build:
         own, read = self._own(row), self._file.array
         walls = self._walls(row)
@@ -170,7 +186,7 @@ class _StoredFile:
             scales=read(own, "scales", ("f4",), (None,) * 3),
             facts=facts_of(self._file.attribute(own, "facts")),
             diagnostics=self._tables(own) if "diagnostics" in own else {},
-            provenance=provenance_of(self._file.text(own, "provenance")),
+            provenance=self.provenance(row),
             block=self._block(own) if "block" in own else None,
         )
 
@@ -197,6 +213,8 @@ class _StoredFile:
             cycles=self._file.array(group, "cycles", ("i2",), (None,)),
             window=self._file.number(group, "window"),
             reference_times=self._file.array(group, "reference_times", ("f8",), (None,)),
+            # Early blocks of format 2 all had one order.
+            order_seed=self._file.number(group, "order_seed") if "order_seed" in group.attrs else 0,
         )
 
     def _tables(self, own: h5py.Group) -> dict[str, dict[str, NDArray[Any]]]:
@@ -246,7 +264,7 @@ def _write_point(file: h5py.File, header: PointHeader, build: Build, first: Buil
 
 
 def _write_foreign_part(file: h5py.File, header: PointHeader, build: Build) -> None:
-    """What ann-benchmarks' tools read: one run, the fastest repeat of the first build."""
+    """Write what ann-benchmarks' tools read: one run, the fastest pass of the first build."""
     seconds = build.times.mean(axis=1)
     answer = min(int(seconds.argmin()), len(build.neighbors) - 1)
     arrays = (
@@ -296,6 +314,7 @@ def _write_build(group: h5py.Group, build: Build) -> None:
 def _write_block(group: h5py.Group, block: BlockShare) -> None:
     group.attrs["id"] = block.id
     group.attrs["window"] = block.window
+    group.attrs["order_seed"] = block.order_seed
     group.create_dataset("cycles", data=np.asarray(block.cycles, dtype=np.int16))
     group.create_dataset("reference_times", data=block.reference_times.astype(np.float64))
 

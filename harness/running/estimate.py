@@ -1,4 +1,4 @@
-"""What a run would take: counted from its plan, estimated from what is stored already."""
+"""Estimate of a run: points counted from its plan, times and memory from stored results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNTIMED_SECONDS = 2.0  # the most of the pass with which each setting warms up
 
 @dataclass(frozen=True)
 class Cost:
-    """What one build of an index took: seconds without searching, and the most bytes of memory."""
+    """Cost of one build of an index: seconds without searching, and peak memory in bytes."""
 
     build_seconds: float
     pass_seconds: float
@@ -33,9 +33,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would take on one dataset.
+    """Estimate of a run on one dataset.
 
-    `kept` points are complete in the store; `refused` counts those that cannot run by the reason.
+    `kept` points are complete in the store; `refused` counts those that cannot run, by reason.
     `seconds` and `peak_bytes` (of a whole block) are of the `known` indexes, those whose algorithm
     has stored results on this dataset and machine. `bound_seconds` is what the time limits allow
     the `unknown` labels.
@@ -84,7 +84,7 @@ def estimate(
     history: History,
     again: frozenset[str] | None = frozenset(),
 ) -> Estimate:
-    """Return what the points of one dataset would take; nothing is measured or written.
+    """Return the estimate for the points of one dataset; nothing is measured or written.
 
     Parameters
     ----------

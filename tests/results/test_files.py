@@ -242,8 +242,8 @@ def test_qps_of_a_stored_point_on_its_own():
     alone = qps_interval_of(StoredPoint(HEADER, one))
     assert alone.scope == "within one build"
     assert alone.low < alone.value < alone.high
-    typical = np.quantile(one[0].times, 0.25, axis=0, method="median_unbiased")
-    assert alone.value == pytest.approx(1 / typical.mean())
+    typical = np.median(one[0].times, axis=0)
+    assert alone.value == pytest.approx(1 / typical.mean(), rel=0.05)
     assert qps_interval_of(StoredPoint(HEADER, several)).scope == "between builds"
     bare = [replace(b, block=None) for b in several[:2]]
     assert qps_interval_of(StoredPoint(HEADER, bare)).scope == "unknown"

@@ -1,4 +1,4 @@
-"""What each page says, as plain data for the templates."""
+"""The contents of each page, as plain data for the templates."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Page:
 
 @dataclass(frozen=True)
 class SiteChoices:
-    """What whoever publishes chose.
+    """The user's choices for a site.
 
     `levels` are the recalls at which there are recommendations and comparisons; of curves in
     `highlight`, all others are grey; `title` is the heading of the front page.
@@ -61,7 +61,7 @@ USUAL = SiteChoices()
 
 @dataclass(frozen=True)
 class Content:
-    """A prepared table, its scenes by dataset, and the names of the pages about them."""
+    """A prepared table, its comparison groups by dataset, and the names of their pages."""
 
     table: pd.DataFrame
     by_dataset: Mapping[str, Sequence[Scene]]
@@ -118,7 +118,7 @@ def pages_of(content: Content) -> Iterator[Page]:
 
 
 def recommendation_row(scene: Scene, one: Recommendation) -> dict[str, Any]:
-    """Return a recommendation in words."""
+    """Return a recommendation as text."""
     row = one.row
     low, high = row["held_out_recall_low"], row["held_out_recall_high"]
     return {
@@ -170,7 +170,7 @@ def _rows(content: Content, chosen: Iterable[Chosen]) -> list[dict[str, Any]]:
 
 
 def _algorithm(content: Content, algorithm: str) -> dict[str, Any]:
-    """The fastest of an algorithm's points at each level of recall, in every scene."""
+    """The fastest of an algorithm's points at each level of recall, in every group."""
     alone = (
         replace(scene, points=scene.points[scene.points["algorithm"] == algorithm])
         for found in content.by_dataset.values()

@@ -16,7 +16,7 @@ _REASON_CHARACTERS = 300
 
 
 class BrokenResult(UserError):
-    """A stored file that cannot be read, or holds what cannot be; named and skipped, never deleted.
+    """A stored file that cannot be used; it is reported and skipped, never deleted.
 
     `str` gives the path and the reason in one line.
     """

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kernels
-from .lanes import WIDTH
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-Codes = NDArray[np.uint8]
+from .arrays import Codes, Float32, Float64
+from .simd import kernels
+from .simd.lanes import WIDTH
 
 ROUNDS = 10
 """Most rounds of coordinate descent over the subspaces."""
@@ -31,6 +29,28 @@ class Encoded(NamedTuple):
         """Return |r|^2 + (eta - 1) parallel^2 of every point, `(n,)` float64."""
         parallels = self.parallels.astype(np.float64)
         return self.squares + gains.astype(np.float64) * parallels**2
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How codes are chosen once the codebooks are there.
+
+    Parameters
+    ----------
+    nearest
+        Take the nearest codewords, whatever the loss.
+    scann_compatible
+        Encode by the rule of the scann package: no move may raise the parallel part.
+    """
+
+    nearest: bool = False
+    scann_compatible: bool = False
+
+    def codes(self, points: Float32, gains: Float32, codebooks: Float64) -> Codes:
+        """Return the codes `(n, M)` of points, with arguments as for `encode`."""
+        if self.nearest:
+            gains = np.zeros(1, np.float32)
+        return encode(points, gains, codebooks, scann_compatible=self.scann_compatible).codes
 
 
 def encode(

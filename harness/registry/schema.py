@@ -18,6 +18,7 @@ from pydantic import (
 
 from harness.contracts import UserError
 from harness.metric import Metric
+from harness.registry.inheriting import with_inherited_keys
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.yaml_source import Document, KeyPath, read_yaml
 
@@ -60,6 +61,7 @@ Metrics = Annotated[list[Metric], Field(min_length=1)]
 class _EntrySchema(_Strict):
     """What every algorithm entry may say, wherever its adapter comes from."""
 
+    like: Text | None = None
     requires: list[Text] = []
     environment: Literal["shared", "isolated"] = "shared"
     build: Grid = {}
@@ -127,6 +129,7 @@ class SourceSchema(_Strict):
 
 
 class DatasetSchema(_Strict):
+    like: Text | None = None
     about: Text
     licence: Text
     metric: Metric
@@ -213,6 +216,8 @@ class SuiteSchema(_Strict):
 def read_entries(path: Path, kind: str, example: str) -> Document:
     """Read a registry file, whose top level maps the names of entries to what they say.
 
+    Entries that are `like` others have what they take from them.
+
     Raises
     ------
     UserError
@@ -221,6 +226,7 @@ def read_entries(path: Path, kind: str, example: str) -> Document:
     document = read_yaml(path)
     if not isinstance(document.data, dict) or not document.data:
         raise UserError(f"no {kind} entries", where=str(path), expected=example)
+    document = with_inherited_keys(document)
     for name in document.data:
         check_entry_name(name, document.place((name,)))
     return document

@@ -2,16 +2,11 @@
 
 import numpy as np
 import pytest
-from harness.algorithms.quantization import byte_lanes
 from harness.algorithms.quantization.adapter import ProductQuantizer
 from harness.algorithms.quantization.encoding import decode
-from harness.algorithms.quantization.scanner import (
-    BoundedScan,
-    FaissScan,
-    add_codes,
-    empty_index,
-    scan_of,
-)
+from harness.algorithms.quantization.faiss_codes import add_codes, empty_index
+from harness.algorithms.quantization.scanner import BoundedScan, FaissScan, scan_of
+from harness.algorithms.quantization.simd import byte_lanes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +36,7 @@ def built(base, metric, M, scan="bounded"):
 
 def scores_of(index, base, queries):
     """What the codes say, in float64; higher is better."""
-    decoded = index._scanner.reconstruct(slice(0, len(base))).astype(np.float64)
+    decoded = index.reconstruct(slice(0, len(base))).astype(np.float64)
     products = queries.astype(np.float64) @ decoded.T
     return 2 * products - (decoded**2).sum(axis=1) if index.metric == "euclidean" else products
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.contracts import UserError
+
 from .arrays import Codes, Float32, Float64
 from .simd import kernels
 from .simd.lanes import WIDTH
@@ -15,7 +17,9 @@ from .simd.lanes import WIDTH
 ROUNDS = 10
 """Most rounds of coordinate descent over the subspaces."""
 
-_FAR = 1e15  # its square is still far below float32's largest
+_MOST_SQUARE = 1e34  # of |x| and |r|: the kernels multiply it by eta, in float32
+
+_FAR = 1e19  # farther than any row: its square is inf or near it
 
 
 class Encoded(NamedTuple):
@@ -82,7 +86,7 @@ def encode(
         first, as the scann package does.
     """
     n = len(points)
-    codes = np.empty((n, len(codebooks)), np.uint8) if start is None else start.copy()
+    codes = np.zeros((n, len(codebooks)), np.uint8) if start is None else start.copy()
     encoded = Encoded(codes, np.empty(n, np.float32), np.empty(n, np.float32))
     kernels.encode(
         points,
@@ -95,7 +99,26 @@ def encode(
         encoded.squares,
         encoded.parallels,
     )
+    if n and not encoded.squares.max() < _MOST_SQUARE:
+        raise _too_large(points)
     return encoded
+
+
+def require_squares(points: Float32) -> None:
+    """Refuse points `(n, d)` whose squares may not fit float32."""
+    largest = np.float64(max(points.max(), -points.min()))
+    if not points.shape[1] * largest**2 < _MOST_SQUARE:
+        raise _too_large(points)
+
+
+def _too_large(points: Float32) -> UserError:
+    return UserError(
+        "the rows are too large: their squares do not fit float32",
+        where="the base",
+        expected=f"rows with |x|^2 below {_MOST_SQUARE:g}",
+        got=f"values up to {np.abs(points).max():.3g}",
+        hint="scale base and queries down alike; their neighbours stay the same",
+    )
 
 
 def _in_lanes(codebooks: Float64) -> Float32:

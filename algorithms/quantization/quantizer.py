@@ -12,7 +12,7 @@ import numpy as np
 from harness.contracts import Metric, Table
 
 from .arrays import Float32, Float64, Ids, blocks, weights_of
-from .encoding import Encoder
+from .encoding import Encoder, require_squares
 from .faiss_codes import add_codes, empty_index
 from .loss import Loss, PointWeights
 from .parameters import Parameters
@@ -84,9 +84,10 @@ class ComposedQuantizer:
     def quantize(self, base: Float32, metric: Metric, parameters: Parameters) -> Quantized:
         """Return the base `(n, d)` in codes."""
         parameters.require_nbits(_MOST_BITS)
-        weights = self.loss.weights(base, metric, parameters)
         rows = self._sampled(len(base), base[:1].nbytes, parameters)
         points = base[rows]
+        require_squares(points)
+        weights = self.loss.weights(base, metric, parameters)
         turn = transform(points, parameters)
         sample = Sample.of(
             points if turn is None else turn.apply(points),

@@ -101,7 +101,8 @@ class BoundedScan:
         self._packed = _blocks_of(index)
         self._flat = self._packed.reshape(-1)
         self._decoder = empty_index(codebooks_of(index), "angular")
-        self._slopes, self._offsets = _costs_of(index)
+        self._euclidean = index.metric_type == faiss.METRIC_L2
+        self._slopes, self._offsets = _costs_of(index, self._euclidean)
 
     def search(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
@@ -118,7 +119,9 @@ class BoundedScan:
 
     def _scan(self, queries: Float32, ids: Ids) -> None:
         for query, best in zip(queries, ids, strict=True):
-            scan_one(self._flat, self._rows, self._slopes, self._offsets, query, best)
+            scan_one(
+                self._flat, self._rows, self._slopes, self._offsets, self._euclidean, query, best
+            )
 
     def decode(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows `(rows,)` stand for, `(rows, d)`."""
@@ -158,14 +161,14 @@ def _blocks_of(index: faiss.IndexPQ) -> Codes:
     return np.ascontiguousarray(blocks_of_rows.transpose(0, 2, 1))
 
 
-def _costs_of(index: faiss.IndexPQ) -> tuple[Float32, Float32]:
+def _costs_of(index: faiss.IndexPQ, euclidean: bool) -> tuple[Float32, Float32]:
     """Return slopes `(M, d/M, K)` and offsets `(M K,)`: less is better, as a line in the query."""
     codebooks = codebooks_of(index)
-    if index.metric_type == faiss.METRIC_L2:  # |q - c|^2, less |q|^2
-        slopes, offsets = -2 * codebooks, (codebooks**2).sum(axis=2)
-    else:
-        slopes, offsets = -codebooks, np.zeros(codebooks.shape[:2], np.float32)
-    return np.ascontiguousarray(slopes.transpose(0, 2, 1)), offsets.ravel()
+    offsets = np.zeros(codebooks.shape[:2], np.float32)
+    if euclidean:  # (|q - c|^2 - |q|^2) / 2
+        with np.errstate(over="ignore", under="ignore"):  # the scan notices, and computes them anew
+            offsets = (codebooks**2).sum(axis=2) / 2
+    return np.ascontiguousarray(-codebooks.transpose(0, 2, 1)), offsets.ravel()
 
 
 class Scanner:

@@ -1,4 +1,4 @@
-"""The program of the child process: one trial after the other, each announced before it begins."""
+"""The program of the child process: runs trials one by one and announces each before it begins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.running.worker.pools import pools_limited
 
 
 def main(channel: Channel) -> None:
-    """Run the trials; whatever an adapter raises is a verdict, not an exception."""
+    """Run the trials; exceptions of an adapter become verdicts."""
     start = channel.wait()
     if not isinstance(start, Start):
         raise ProtocolError(f"{type(start).__name__} before Start")

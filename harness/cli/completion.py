@@ -1,4 +1,4 @@
-"""What the shell offers behind TAB: names of algorithms, datasets and suites."""
+"""Shell completion of the names of algorithms, datasets and suites."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Offer = Callable[[typer.Context, str], list[str]]
 
 
 def _offering(names_of: Callable[[Registry], Iterable[str]]) -> Offer:
-    """Return a function that offers the names that go on as the word begins."""
+    """Return a function that completes a word to the names that begin with it."""
 
     def offer(ctx: typer.Context, incomplete: str) -> list[str]:
         try:
             registry = load_registry(ctx.params.get("plugins") or ())
         except UserError:
-            return []  # whoever presses TAB is told of no mistake
+            return []  # completion prints no errors
         return [name for name in names_of(registry) if name.startswith(incomplete)]
 
     return offer

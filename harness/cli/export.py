@@ -29,30 +29,33 @@ def export(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", help="The file; its ending says the format: csv, parquet, json, md, tex."
+            "--out",
+            "-o",
+            help="File to write; its ending is the format: csv, parquet, json, md, tex.",
         ),
     ] = Path("results.csv"),
     to: Annotated[
         str | None,
-        typer.Option("--to", help="ann-benchmarks: lay results/ and data/ out below --out for it."),
+        typer.Option("--to", help="ann-benchmarks: write its results/ and data/ below --out."),
     ] = None,
     per_query: Annotated[
-        bool, typer.Option("--per-query", help="Parquet only: a row for each point and query.")
+        bool,
+        typer.Option("--per-query", help="Write a row for each point and query (parquet only)."),
     ] = False,
     recommendations: Annotated[
         bool,
         typer.Option(
             "--recommendations",
             "--answers",
-            help="What is fastest at each --recall, by default at .8, .9, .95 and .99.",
+            help="Write the fastest points at each --recall. Default: .8, .9, .95, .99.",
         ),
     ] = False,
     recall: Annotated[
         list[float] | None,
         typer.Option(
             "--recall",
-            help="Only points that reach it with confidence, as `recommend` asks for it. "
-            "Repeatable with --recommendations.",
+            help="Only points that reach this recall with confidence, as in `recommend`. "
+            "May be repeated with --recommendations.",
         ),
     ] = None,
     max_bytes: MaxBytes = None,
@@ -61,13 +64,17 @@ def export(
     highlight: Highlight = None,
     columns: Annotated[
         str | None,
-        typer.Option("--columns", help="Of .tex and .md, in this order: algorithm,recall@k,QPS."),
+        typer.Option(
+            "--columns", help="Columns of .tex and .md, in order, such as algorithm,recall@k,QPS."
+        ),
     ] = None,
     caption: Annotated[
-        str | None, typer.Option("--caption", help="Of .tex, which becomes a float: plain text.")
+        str | None,
+        typer.Option("--caption", help="Caption of .tex as plain text; makes the table a float."),
     ] = None,
     align: Annotated[
-        str | None, typer.Option("--align", help="Of .tex: a letter l, r or c for each column.")
+        str | None,
+        typer.Option("--align", help="Alignment in .tex: a letter l, r or c for each column."),
     ] = None,
     stale: Stale = False,
     results: Results = DEFAULT_RESULTS,
@@ -117,7 +124,7 @@ def export(
 
 
 def _lay_out(table: pd.DataFrame, results: Path, out: Path) -> None:
-    """Vectors are linked where the dataset lies in the cache; nothing is fetched for them."""
+    """Write ann-benchmarks' layout; vectors are linked if cached, and never fetched."""
     from harness.data.cache import cache_subfolder
     from harness.report.ann_benchmarks import lay_out
 

@@ -1,4 +1,4 @@
-"""What plug-ins see: the algorithm and dataset contracts and the error for users."""
+"""What plug-ins use: the contracts of algorithms and datasets, and the error for users."""
 
 from harness.contracts.algorithm import Algorithm, Ids, Rows, Table
 from harness.contracts.dataset import Dataset, Labels, Vectors

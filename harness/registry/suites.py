@@ -35,9 +35,9 @@ class Suite:
     """A checked suite; the field names and units are those of the file.
 
     `precision` is the half-width of QPS intervals to reach, as a share, None for none;
-    `extra_seconds` is how long that may take beyond `builds` and `repeats`, None for half as long
-    as those took. `baseline` is the label that the recall of the others is compared with, query by
-    query.
+    `extra_seconds` is the time for that beyond `builds` and `repeats`, None for half of the time
+    that those took. `baseline` is the label that the recall of the others is compared with, query
+    by query.
     """
 
     name: str
@@ -105,8 +105,7 @@ def suite_of(
             raise UserError(
                 f"no algorithm is called {name!r}", where="-a", hint=did_you_mean(name, algorithms)
             )
-    given = {"k": 10, "datasets": list(datasets), "algorithms": list(names)}
-    schema = SuiteSchema.model_validate(given)
+    schema = SuiteSchema.model_validate(_ANYTHING)
     unique = dict.fromkeys(names)
     variants = [Variant(name, name, None, {}, {}, _COMMAND_LINE) for name in unique]
     return _suite(schema, "no-suite", Path(_COMMAND_LINE), variants, datasets, None)
@@ -121,9 +120,8 @@ def overridden(suite: Suite, **given: Any) -> Suite:
         For a value that a suite file may not have either.
     """
     asked = {key: value for key, value in given.items() if value is not None}
-    rest = {"k": list(suite.ks), "datasets": list(suite.datasets), "algorithms": ["any"]}
     try:
-        schema = SuiteSchema.model_validate({**rest, **asked})
+        schema = SuiteSchema.model_validate({**_ANYTHING, "k": list(suite.ks), **asked})
     except ValidationError as error:
         fault = error.errors()[0]
         raise UserError(
@@ -134,6 +132,7 @@ def overridden(suite: Suite, **given: Any) -> Suite:
 
 
 _COMMAND_LINE = "the command line"
+_ANYTHING = {"k": 10, "datasets": ["any"], "algorithms": ["any"]}  # what a schema cannot lack
 
 
 def _suite(
@@ -249,7 +248,7 @@ def _baseline(name: str | None, variants: Sequence[Variant], document: Document)
     labels = {variant.label for variant in variants}
     if name is not None and name not in labels:
         raise UserError(
-            f"the baseline {name!r} is no label of the suite",
+            f"the baseline {name!r} is not a label of the suite",
             where=document.place(("baseline",)),
             hint=did_you_mean(name, labels),
         )

@@ -1,4 +1,4 @@
-"""YAML as written by people: safe, with the line of every key, numbers as in YAML 1.2."""
+"""Safe reading of YAML, with the line of every key, and numbers as in YAML 1.2."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CONSTANTS = {
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file as plain Python data, with the line on which each key or item stands."""
+    """A YAML file as plain Python data, with the line of each key and item."""
 
     path: Path
     data: Any
@@ -86,7 +86,7 @@ def read_yaml(path: Path) -> Document:
 
 
 def parse_yaml(text: str, path: Path) -> Document:
-    """As `read_yaml`, for text that was read already; `path` is used in messages."""
+    """Parse YAML text as `read_yaml` does; `path` is used in messages."""
     try:
         _refuse_depth(text, path)
         # Only nodes are composed here: nothing is constructed by a loader, whatever the tags say.
@@ -99,7 +99,7 @@ def parse_yaml(text: str, path: Path) -> Document:
 
 
 def _refuse_depth(text: str, path: Path) -> None:
-    """Look at the brackets alone: composing recurses, in C without a limit."""
+    """Refuse deep nesting before composing, which recurses in C without a limit."""
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.CollectionStartEvent):

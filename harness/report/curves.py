@@ -1,4 +1,4 @@
-"""Curves of a scene: the points of one label, its frontier, and which curves matter most."""
+"""Curves of a comparison group: points and frontier of each label, and the order of curves."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def whole(curve: CurvePoints, x: Quantity) -> CurvePoints:
 
 
 def looks_of(found: Sequence[Scene], highlight: Collection[str] = ()) -> dict[str, Look]:
-    """Return the look of every curve of some scenes: those shown together have other colours.
+    """Return the style of every curve; curves that are shown together have different colours.
 
     Of curves to highlight, all others are grey.
     """
@@ -79,9 +79,9 @@ def looks_of(found: Sequence[Scene], highlight: Collection[str] = ()) -> dict[st
 
 
 def shown_first(scene: Scene) -> list[str]:
-    """Return the curves of a scene that a chart shows by itself, most worth showing first.
+    """Return the curves that a chart shows by default, most relevant first.
 
-    Those of `leaders`, as many as there are colours, then those that come close, up to eight.
+    These are the `leaders`, as many as there are colours, then close ones, up to eight.
     """
     relevant, leading = by_relevance(scene.points), leaders(scene)
     ordered = sorted(relevant, key=lambda name: name not in leading)  # stable
@@ -89,9 +89,9 @@ def shown_first(scene: Scene) -> list[str]:
 
 
 def leaders(scene: Scene) -> set[str]:
-    """Return the curves that are the fastest at any of several levels of recall, or may be.
+    """Return the curves that are or may be the fastest at one of several levels of recall.
 
-    That is, equal to the fastest within 5 %, or undecided against it.
+    "May be" means equal to the fastest within 5 %, or undecided against it.
     """
     return {
         name
@@ -101,10 +101,10 @@ def leaders(scene: Scene) -> set[str]:
 
 
 def by_relevance(points: pd.DataFrame) -> list[str]:
-    """Return the names of the curves, most worth showing first.
+    """Return the names of the curves, most relevant first.
 
-    A curve's worth is its best rank in QPS at any of several levels of recall, then the mean rank:
-    who wins anywhere comes before who is second everywhere.
+    They are sorted by the best rank in QPS at any of several levels of recall, then by the mean
+    rank: a curve that wins at one level comes before one that is second everywhere.
     """
     usable = known(points, "recall", "qps")
     names = sorted(map(str, points["curve"].unique()))

@@ -1,4 +1,4 @@
-"""The true neighbours that a folder's points are judged by, and how hard its queries are."""
+"""The true neighbours of a folder's points, and the difficulty of its queries."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TruthAtHand = Callable[[PointIdentity], Truth | None]
 """Gives the truth of a dataset that is at hand, None for another one."""
 
 _LEAST_NEIGHBOURS = 10
-"""An estimate from fewer neighbours says more of chance than of the query."""
+"""An estimate from fewer neighbours is mostly noise."""
 
 _MOST_HELD = 4  # points come in the order of their datasets and k
 
 
 class Truths:
-    """Truths of one results folder, and how hard its queries are.
+    """Truths of one results folder, and the difficulty of its queries.
 
     Parameters
     ----------
@@ -75,10 +75,10 @@ class Truths:
         return made
 
     def difficulty(self, header: PointHeader) -> Float64 | None:
-        """Return the local intrinsic dimensionality round each query, `(nq,)`; higher is harder.
+        """Return the local intrinsic dimensionality around each query, `(nq,)`; higher is harder.
 
-        From the widest truth that the folder holds of the dataset, so that points of every k agree
-        on it. None for inner products, which are no distances, and where no truth is wide enough.
+        From the widest truth of the dataset in the folder, so that points of every k agree on it.
+        None for inner products, which are no distances, and if no truth is wide enough.
         """
         identity = header.identity
         name = (identity.dataset, identity.fingerprint, identity.metric, header.nq)

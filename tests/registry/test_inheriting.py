@@ -93,7 +93,7 @@ two:
 
 
 def test_the_example_of_the_documentation_works(registry_of):
-    text = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "algorithm-entries.md").read_text()
     [example] = re.findall(r"```yaml\n(_signs:.*?)```", text, flags=re.DOTALL)
     algorithms = registry_of(example.replace("adapter:SignBits", "adapter:Mine")).algorithms
     assert algorithms["sign-bits-long"].build == {"bits": [1024, 2048], "seed": 0}

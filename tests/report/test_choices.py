@@ -15,8 +15,10 @@ from harness.report.looks import GREY
 from harness.report.plots.style import settings
 from harness.report.plots.writing import figures, makers
 from harness.report.points import prepare, scenes
+from harness.report.recommendations import optimism, optimism_text, recommendations
 from harness.report.site.content import SiteChoices, content_of, pages_of
 from harness.report.site.payload import dataset_payload
+from harness.report.site.writing import write_site
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +115,14 @@ def test_publish_takes_them(run, tmp_path):
     assert "faiss-pq" not in front
     compared = (tmp_path / "site" / "data" / "compare.js").read_text()
     assert json.loads(compared.partition("=")[2].rstrip(";\n"))[0]["levels"] == [0.6]
+
+
+def test_the_methods_page_is_about_the_chosen_recalls(table, tmp_path):
+    write_site(table, tmp_path, choices=SiteChoices(levels=[0.6]))
+    (scene,) = scenes(prepare(table))
+    text = " ".join((tmp_path / "methods.html").read_text().split())
+    gap = optimism_text(optimism(recommendations(scene, [0.6])))
+    assert f"On the tuning queries recall is {gap} on average" in text
 
 
 def test_export_takes_them(run, tmp_path):

@@ -26,7 +26,7 @@ _TO = ":"
 
 @dataclass(frozen=True)
 class _Layout:
-    """What the first two lines tell. `kinds`: `number`, `list` or `text`, of each column."""
+    """What the first two lines show. `kinds`: `number`, `list` or `text`, for each column."""
 
     names: list[str]
     kinds: list[str]
@@ -123,7 +123,7 @@ def _columns(layout: _Layout, wanted: object, path: Path) -> list[str]:
 
 
 def _from_to(layout: _Layout, wanted: str) -> list[str]:
-    """The columns FIRST:LAST, if there are such and all hold numbers."""
+    """The columns FIRST:LAST, if they exist and all hold numbers."""
     first, _, last = wanted.partition(_TO)
     if first not in layout.names or last not in layout.names:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.space import require_memory
+from harness.files.space import require_memory
 
 _FIRST_ROWS = 1024
 _GROWTH = 1.25
@@ -14,7 +14,7 @@ _GROWTH = 1.25
 class GrowingRows:
     """Rows of float32 that are appended block by block, in one array that grows in place.
 
-    The system moves no pages when it grows, so that memory stays near the size of the rows.
+    Growing copies no pages, so memory stays near the size of the rows.
     """
 
     def __init__(self, dimension: int, where: str) -> None:

@@ -56,7 +56,7 @@ def read_words(path: Path) -> Words:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """Open the file; what is damaged in it, texts that are no UTF-8 too, becomes a `UserError`."""
+    """Open the file; damage, including text that is not UTF-8, becomes a `UserError`."""
     import pyarrow
     import pyarrow.parquet
 

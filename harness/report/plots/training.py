@@ -1,4 +1,4 @@
-"""Training loss per iteration, from the diagnostics that adapters leave."""
+"""Training loss per iteration, from the diagnostics of adapters."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class _Trace(NamedTuple):
 
 
 def training_loss(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
-    """Return a panel per algorithm with a line per build, or None if nobody recorded a loss.
+    """Return a panel per algorithm with a line per build, or None if no loss is recorded.
 
-    Losses of different algorithms are different quantities, hence the panels of their own.
+    Losses of different algorithms are different quantities, so each has a panel of its own.
     """
     traces = _traces(scene)
     if not traces:

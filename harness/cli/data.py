@@ -17,6 +17,7 @@ from harness.cli import completion
 from harness.cli.data_progress import shown_progress
 from harness.cli.options import Plugins
 from harness.cli.states import dataset_state
+from harness.cli.terminal import Terminal, say
 from harness.contracts import METRICS, UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit
 from harness.contracts.paths import user_path
@@ -115,14 +116,14 @@ def looks_like_path(name: str) -> bool:
 
 def _console() -> Console:
     width = None if sys.stdout.isatty() else _WIDTH_OF_FILES
-    return Console(markup=False, highlight=False, width=width)
+    return Terminal(markup=False, highlight=False, width=width)
 
 
 def print_facts(facts: dict[str, str]) -> None:
     """Print a name and a fact a line, never wrapped, so that paths can be copied."""
     width = max(map(len, facts))
     for name, fact in facts.items():
-        typer.echo(f"{name:<{width}}  " + fact.replace("\n", "\n" + " " * (width + 2)))
+        say(f"{name:<{width}}  " + fact.replace("\n", "\n" + " " * (width + 2)))
 
 
 @app.command("list")
@@ -181,7 +182,7 @@ def info(
         definition = load_registry(plugins or ()).dataset(dataset)
         print_facts(entry_facts(definition))
         if cached_path(definition) is None and definition.sources[0].kind != "bundled":
-            typer.echo(f"not here yet: annharness data fetch {dataset}")
+            say(f"not here yet: annharness data fetch {dataset}")
             return
     with shown_progress() as progress:
         opened = open_named(dataset, plugins, progress)
@@ -495,16 +496,16 @@ def clean(
     chosen |= {"datasets", "files"} if datasets or everything else set()
     items = [item for item in cached_items() if item.kind in chosen]
     for item in items:
-        typer.echo(f"{item.kind:<10} {megabytes(item.bytes):>12}  {item.path}")
+        say(f"{item.kind:<10} {megabytes(item.bytes):>12}  {item.path}")
     freed = sum(item.bytes for item in items) if dry_run else remove(items)
     if environments or everything:
         freed += _clean_environments(dry_run)
-    typer.echo(f"{'would free' if dry_run else 'freed'} {megabytes(freed)}")
+    say(f"{'would free' if dry_run else 'freed'} {megabytes(freed)}")
 
 
 def _clean_environments(dry_run: bool) -> int:
     """Remove the isolated environments, or only name them; return their bytes."""
     sizes = {one.folder: folder_bytes(one.folder) for one in made_environments()}
     for folder, size in sizes.items():
-        typer.echo(f"{'environment':<10} {megabytes(size):>12}  {folder}")
+        say(f"{'environment':<10} {megabytes(size):>12}  {folder}")
     return sum(sizes.values()) if dry_run else remove_environments()

@@ -18,6 +18,7 @@ from harness.cli.selecting import (
     recalls_of,
     selected,
 )
+from harness.cli.terminal import say
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def export(
     )
     if recommendations:
         export_recommendations(table, out, levels, style)
-        print(out)
+        say(out)
         return
     if recall:
         table = reaching(table, levels[0])
@@ -113,7 +114,7 @@ def export(
         write(table, out, per_query=per_query, style=style)
     else:
         _lay_out(table, results, out)
-    print(out)
+    say(out)
 
 
 def _lay_out(table: pd.DataFrame, results: Path, out: Path) -> None:

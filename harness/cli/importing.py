@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from harness.cli.data import open_named
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.terminal import say
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ def import_(
         raise UserError("no result files", where=str(folder), expected="results/**/*.hdf5")
     for one in done:
         if one.path is None:
-            print(f"left out {one.source}: {one.reason}", file=sys.stderr)
+            say(f"left out {one.source}: {one.reason}", to_errors=True)
     taken = sum(one.path is not None for one in done)
-    print(f"{taken} of {len(done)} results imported into {results}")
+    say(f"{taken} of {len(done)} results imported into {results}")
     if taken < len(done):
         raise typer.Exit(_LEFT_OUT)
 

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import harness
+from harness.cli.terminal import prepare_terminal, say
 from harness.cli.verbs import SETTINGS, Verbs
 from harness.errors import UserError
 
@@ -48,7 +49,7 @@ def _show_warning(
 ) -> None:
     """One line, without the place in our code."""
     kind = "" if issubclass(category, UserWarning) else f"{category.__name__}: "
-    print(f"warning: {kind}{message}", file=sys.stderr)
+    say(f"warning: {kind}{message}", to_errors=True)
 
 
 def _print_version(wanted: bool) -> None:
@@ -84,10 +85,11 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     warnings.showwarning = _show_warning
+    prepare_terminal()
     try:
         app(_with_plugins_spelled_out(sys.argv[1:]), prog_name="annharness")
     except UserError as error:
-        print(f"error: {error.describe()}", file=sys.stderr)
+        say(f"error: {error.describe()}", to_errors=True)
         sys.exit(_USER_ERROR)
     except _Interrupted as interrupted:
         print("\nstopped; what was finished is kept, the same command goes on", file=sys.stderr)

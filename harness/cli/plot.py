@@ -17,6 +17,7 @@ from harness.cli.selecting import (
     recalls_of,
     selected,
 )
+from harness.cli.terminal import say
 from harness.contracts import UserError
 from harness.report.plots.style import StyleName
 from harness.report.quantities import Scale
@@ -105,4 +106,4 @@ def plot(
         title="" if no_title else title,
     )
     for path in paths:
-        print(path)
+        say(path)

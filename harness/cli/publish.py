@@ -17,6 +17,7 @@ from harness.cli.selecting import (
     recalls_of,
     selected,
 )
+from harness.cli.terminal import say
 
 
 def publish(
@@ -62,4 +63,4 @@ def publish(
     if stale:
         table = table.assign(stale=False)  # shown like the others
     paths = write_site(table, out, single_file=single_file, choices=choices)
-    print(paths[0] if single_file else out / "index.html")
+    say(paths[0] if single_file else out / "index.html")

@@ -16,6 +16,7 @@ from harness.cli import completion
 from harness.cli.data import entry_facts
 from harness.cli.options import Plugins
 from harness.cli.states import algorithm_state, dataset_state
+from harness.cli.terminal import Terminal
 from harness.contracts import UserError
 from harness.registry.algorithms import AlgorithmDefinition, Facts, Setting, dropped, settings
 from harness.registry.grid import format_value, short_name
@@ -81,7 +82,7 @@ def show(
             f"no algorithm, dataset or suite is called {name!r}", hint=did_you_mean(name, known)
         )
     for part in parts:
-        _print(Console(highlight=False), part)
+        _print(Terminal(highlight=False), part)
 
 
 def _print(console: Console, facts: FactLines) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.selecting import truth_of
+from harness.cli.terminal import say
 from harness.contracts import UserError
 from harness.registry.names import did_you_mean
 
@@ -91,7 +91,7 @@ def _at_commit(folder: Path, commit: str) -> Side:
     name = commit[:_SHOWN_DIGITS]
     if table["dirty"].any():
         count = int(table["dirty"].sum())
-        print(f"{name}: {count} points measured with uncommitted changes", file=sys.stderr)
+        say(f"{name}: {count} points measured with uncommitted changes", to_errors=True)
     return Side(name, table)
 
 

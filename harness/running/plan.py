@@ -18,11 +18,13 @@ from harness.results.identity import Machine, PointIdentity, source_sha256
 from harness.results.point import PointHeader
 from harness.results.store import ResultStore
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
+from harness.text import clean
 
 CEILING = "no-op"
 """The algorithm that runs with every suite: its speed is the harness's own limit."""
 
 _ALWAYS_IN_KEYS = ("numpy", "faiss-cpu", "numba")
+_VERSION_CHARACTERS = 100
 
 
 @dataclass(frozen=True)
@@ -266,6 +268,6 @@ def library_versions(
 @lru_cache(maxsize=256)
 def _version_here(name: str) -> str:
     try:
-        return metadata.version(name)
+        return clean(metadata.version(name), _VERSION_CHARACTERS)
     except metadata.PackageNotFoundError:
         return "none"

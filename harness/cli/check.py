@@ -41,7 +41,7 @@ def check(
         typer.Option("--only", help="Run this check alone, such as k-one; may be repeated."),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", help="Seconds for each check.", min=1)
+        float, typer.Option("--timeout", help="Seconds for each check.", min=1, max=1e9)
     ] = TIMEOUT_SECONDS,
     plugins: Plugins = None,
 ) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli import completion
-from harness.cli.options import DEFAULT_RESULTS, Results, share_of
+from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Results, share_of
 from harness.cli.selecting import recalls_of
 from harness.cli.terminal import Terminal, say
 from harness.contracts import UserError
@@ -42,7 +42,8 @@ def compare(
         list[float] | None, typer.Option("--recall", help="Recall to compare at; may be repeated.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write it to a file: .json or .md.")
+        Path | None,
+        typer.Option("--out", "-o", **AS_PATH, help="Write it to a file: .json or .md."),
     ] = None,
     fail_if_slower: Annotated[
         str | None,

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from harness.cli import completion
 from harness.cli.data_progress import shown_progress
-from harness.cli.options import Plugins
+from harness.cli.options import AS_PATH, Plugins
 from harness.cli.states import dataset_state
 from harness.cli.terminal import Terminal, say
 from harness.contracts import METRICS, UserError
@@ -47,7 +47,7 @@ from harness.metric import Metric
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
-from harness.registry.schema import parse_size
+from harness.registry.schema import MOST_SEED, parse_size
 from harness.running.environments.isolated import (
     folder_bytes,
     made_environments,
@@ -80,7 +80,7 @@ def open_named(
     registry = load_registry(plugins or ())
     require_dataset(name, registry.datasets, "DATASET")
     if looks_like_path(name):
-        return open_file(Path(name), progress=progress or silent)
+        return open_file(user_path(name), progress=progress or silent)
     if name not in registry.datasets and (cached := path_by_name(name)) is not None:
         return open_cached(cached)
     return open_definition(registry.dataset(name), progress=progress)
@@ -111,7 +111,7 @@ def require_dataset(name: str, known: Collection[str], where: str) -> None:
 
 def looks_like_path(name: str) -> bool:
     """Whether the user means a file: names of entries hold no slash and end in no format."""
-    return "/" in name or name.endswith(_FILE_ENDINGS) or Path(name).is_file()
+    return "/" in name or name.endswith(_FILE_ENDINGS) or user_path(name).is_file()
 
 
 def _console() -> Console:
@@ -304,7 +304,7 @@ def verify(
     """
     with shown_progress() as progress:
         facts = (
-            _verified_file(Path(dataset), k)
+            _verified_file(user_path(dataset), k)
             if looks_like_path(dataset)
             else _verified_entry(dataset, k, plugins, progress)
         )
@@ -375,10 +375,14 @@ def _tie_line(opened: CachedDataset, k: int) -> dict[str, str]:
 @app.command("add")
 def add(
     name: Annotated[str, typer.Argument(help="What the dataset is to be called.")],
-    file: Annotated[Path, typer.Argument(help="The file with the vectors.")],
-    queries: Annotated[Path | None, typer.Option(help="A file with the queries.")] = None,
+    file: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="FILE", help="The file with the vectors.")
+    ],
+    queries: Annotated[
+        Path | None, typer.Option(**AS_PATH, help="A file with the queries.")
+    ] = None,
     holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
-    seed: Annotated[int, typer.Option(help="Of the drawing.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of the drawing.", min=0, max=MOST_SEED)] = 0,
     metric: MetricName = None,
     format_name: Annotated[str | None, typer.Option("--format", help="Told by the ending.")] = None,
     column: Annotated[
@@ -440,14 +444,20 @@ def _split(file: Path, queries: Path | None, holdout: int | None, seed: int) -> 
 
 @app.command("convert")
 def convert_file(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="The file to read.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    source: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="IN", help="The file to read.")
+    ],
+    target: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="OUT", help="The file to write.")
+    ],
     from_format: Annotated[str | None, typer.Option("--from", help="Format of IN.")] = None,
     to_format: Annotated[str | None, typer.Option("--to", help="Format of OUT.")] = None,
     part: Annotated[str, typer.Option(help="base or queries, if OUT holds one table.")] = "base",
-    queries: Annotated[Path | None, typer.Option(help="A file with the queries.")] = None,
+    queries: Annotated[
+        Path | None, typer.Option(**AS_PATH, help="A file with the queries.")
+    ] = None,
     holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
-    seed: Annotated[int, typer.Option(help="Of the drawing.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of the drawing.", min=0, max=MOST_SEED)] = 0,
     metric: MetricName = None,
 ) -> None:
     """Convert a file of vectors; formats are told by the endings.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Plugins, Results
 from harness.cli.selecting import (
     Algorithms,
     Datasets,
@@ -30,7 +30,10 @@ def export(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", help="The file; its ending says the format: csv, parquet, json, md, tex."
+            "--out",
+            "-o",
+            **AS_PATH,
+            help="The file; its ending says the format: csv, parquet, json, md, tex.",
         ),
     ] = Path("results.csv"),
     to: Annotated[

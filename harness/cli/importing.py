@@ -12,6 +12,7 @@ from harness.cli.data import open_named
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
 from harness.cli.terminal import say
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
 
 if TYPE_CHECKING:
     from harness.data.cached import CachedDataset
@@ -20,7 +21,12 @@ _LEFT_OUT = 1
 
 
 def import_(
-    folder: Annotated[Path, typer.Argument(help="Their folder, which holds results/ and data/.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            parser=user_path, metavar="FOLDER", help="Their folder, which holds results/ and data/."
+        ),
+    ],
     machine: Annotated[
         str, typer.Option("--machine", help="What to call the machine they were measured on.")
     ] = "unknown machine (ann-benchmarks)",

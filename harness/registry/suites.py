@@ -106,7 +106,7 @@ def suite_of(
             raise UserError(
                 f"no algorithm is called {name!r}", where="-a", hint=did_you_mean(name, algorithms)
             )
-    schema = _checked({"k": 10, "datasets": list(datasets), "algorithms": list(names)})
+    schema = _checked({"k": 10})
     unique = dict.fromkeys(names)
     variants = [Variant(name, name, None, {}, {}, _COMMAND_LINE) for name in unique]
     return _suite(schema, "no-suite", Path(_COMMAND_LINE), variants, datasets, None)
@@ -121,25 +121,22 @@ def overridden(suite: Suite, **given: Any) -> Suite:
         For a value that a suite file may not have either.
     """
     asked = {key: value for key, value in given.items() if value is not None}
-    rest = {"k": list(suite.ks), "datasets": list(suite.datasets), "algorithms": ["any"]}
-    schema = _checked({**rest, **asked})
+    schema = _checked({"k": list(suite.ks), **asked})
     values = {key: getattr(schema, key) for key in asked if key != "k"}
     return replace(suite, ks=tuple(dict.fromkeys(schema.k)), **values)
 
 
 _COMMAND_LINE = "the command line"
-_OPTIONS = {"datasets": "-d", "algorithms": "-a"}
 
 
 def _checked(given: Mapping[str, Any]) -> SuiteSchema:
-    """Hold what options ask for to the bounds of a suite file."""
+    """Hold what options ask for to the bounds of a suite file; names are checked elsewhere."""
     try:
-        return SuiteSchema.model_validate(given)
+        return SuiteSchema.model_validate({"datasets": ["any"], "algorithms": ["any"], **given})
     except ValidationError as error:
         fault = error.errors()[0]
-        key = str(fault["loc"][0])
         raise UserError(
-            f"wrong value for {_OPTIONS.get(key, f'--{key}')}",
+            f"wrong value for --{fault['loc'][0]}",
             expected=message_of(fault),
             got=shown(fault["input"]),
         ) from error

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.results.point import MOST_DIAGNOSTICS
 from harness.running.blocks import MemberSpec, SettingSpec
 from harness.running.executors.outcomes import Measured, TaskFailure
 from harness.running.messages import (
@@ -24,7 +25,7 @@ from harness.running.messages import (
 )
 from harness.running.processes.child import Child, ChildGone
 from harness.running.worker.answers import WrongAnswer, require_valid
-from harness.running.worker.diagnostics import MOST_COLUMNS, is_name
+from harness.running.worker.diagnostics import is_name
 
 _PHASES = ("prepare", "build")
 STATUSES = ("error", "wrong_answer", "out_of_memory")
@@ -378,7 +379,7 @@ def nested(tables: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[An
         if values.ndim != 1 or not (is_name(table) and is_name(column)):
             raise ChildGone("error", f"{_BROKEN}: an unknown diagnostic")
         found.setdefault(table, {})[column] = np.array(values)
-    if len(tables) > MOST_COLUMNS:
+    if len(tables) > MOST_DIAGNOSTICS:
         raise ChildGone("error", f"{_BROKEN}: {len(tables):,} diagnostics")
     return found
 

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.results.point import MOST_DIAGNOSTICS
 from harness.text import clean, is_clean
-
-MOST_COLUMNS = 1000
-"""Of all tables together."""
 
 _NAME_CHARACTERS = 200
 _MOST_BYTES = 64 << 20
@@ -49,8 +47,10 @@ def checked_tables(tables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
             flat[f"{_checked_name(table)}/{_checked_name(column)}"] = array
         if len(lengths) > 1:
             raise ValueError(f"diagnostics table {table!r} has columns of lengths {lengths}")
-    if len(flat) > MOST_COLUMNS:
-        raise ValueError(f"diagnostics of {len(flat):,} columns, at most {MOST_COLUMNS:,} are kept")
+    if len(flat) > MOST_DIAGNOSTICS:
+        raise ValueError(
+            f"diagnostics of {len(flat):,} columns, at most {MOST_DIAGNOSTICS:,} are kept"
+        )
     size = sum(values.nbytes for values in flat.values())
     if size > _MOST_BYTES:
         raise ValueError(f"diagnostics of {size:,} bytes, at most {_MOST_BYTES:,} are kept")

@@ -13,6 +13,7 @@ from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
 from harness.cli.terminal import say
 from harness.contracts import UserError
 from harness.contracts.paths import user_path
+from harness.text import clean, is_clean
 
 if TYPE_CHECKING:
     from harness.data.cached import CachedDataset
@@ -41,7 +42,15 @@ def import_(
     """
     from harness.report.importing import import_results
     from harness.results.store import ResultStore
+    from harness.results.untrusted.schema import LABEL_CHARACTERS
 
+    if not is_clean(machine, LABEL_CHARACTERS):
+        raise UserError(
+            "a machine cannot be called so",
+            where="--machine",
+            expected=f"at most {LABEL_CHARACTERS} characters, no control characters",
+            got=clean(machine, LABEL_CHARACTERS),
+        )
     if not folder.is_dir():
         raise UserError("no such folder", where=str(folder), expected="ann-benchmarks' folder")
 

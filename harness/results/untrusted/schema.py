@@ -34,8 +34,10 @@ MOST_BYTES = 1 << 60
 MOST_JSON_CHARACTERS = 16 << 20
 """Of one text: a header, the facts of a build, a failure."""
 
+LABEL_CHARACTERS = 300
+"""Of the name of a curve or a machine."""
+
 _TEXT_CHARACTERS = 1 << 16
-_LABEL_CHARACTERS = 300
 _MOST_ROWS = 1 << 40
 _NAME = "[A-Za-z0-9][A-Za-z0-9._=+-]{0,199}"
 _STATUSES = (*FAILURES, "unsupported", "lost")
@@ -50,7 +52,7 @@ def _reason(text: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    return clean(text, _LABEL_CHARACTERS)
+    return clean(text, LABEL_CHARACTERS)
 
 
 def _up_to(most: float) -> AfterValidator:

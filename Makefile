@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export OMP_WAIT_POLICY ?= PASSIVE
 UV := $(BIN)/python -m uv
 
-.PHONY: help demo test test-all lint format setup docs peers wheel gallery clean
+.PHONY: help demo test test-all lint format setup reference docs peers wheel gallery clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -51,8 +51,14 @@ format: $(STAMP) ## let ruff rewrite the tree
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(STAMP) ## write docs/commands.md from the commands' own help
+reference: $(STAMP) ## write the generated parts of docs/ from the code
 	$(BIN)/python docs/make_reference.py
+
+docs: reference ## build the documentation site into build/docs
+	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,docs]' || \
+	    $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+	@echo "build/docs/index.html"
 
 gallery: $(STAMP) ## draw docs/gallery from the demo's results
 	@$(BIN)/annharness run demo

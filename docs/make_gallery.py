@@ -1,4 +1,4 @@
-"""Draw every figure type from the demo's results: `python docs/make_gallery.py [RESULTS]`."""
+"""Draw every type of figure from the demo's results: `python docs/make_gallery.py [RESULTS]`."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from pathlib import Path
 import harness
 from harness.report.plots.writing import MAKERS, write_plots
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "results"
 PICTURES = HERE / "gallery"
-HEAD = """# Gallery
+HEAD = """# Gallery of figures
 
-Every figure type, drawn from the results of `annharness run demo` on the bundled GloVe sample;
-`make gallery` draws them anew. Each can be had as PNG, SVG or PDF and in three sizes
-(`--style screen|paper|slide`). A curve has one colour, marker and dash in
-all of them, and curves that appear together have different ones.
+Every type of figure, drawn from the results of `annharness run demo` on the bundled GloVe sample.
+`make gallery` draws them again. Each is available as PNG, SVG or PDF, in three sizes
+(`--style screen|paper|slide`). An algorithm has the same colour, marker and dash in all of them,
+and algorithms that appear together have different ones.
 """
 CAPTIONS = {
     "qps-recall": "Queries per second against recall, log scale, with the Pareto frontier of each "
-    "algorithm and 95 % intervals. Settings off the frontier stand behind it. Recall is drawn by "
-    "its error where most of it is above 0.9. The dotted line is the harness's own limit.",
-    "recall-1-at-n": "Is the true nearest neighbour among the first N answers? One curve for each "
+    "algorithm and 95 % intervals. Settings off the frontier are drawn faintly. The recall axis "
+    "shows the error if most recalls are above 0.9. The dotted line is the QPS of the no-op "
+    "adapter: the overhead of the harness.",
+    "recall-1-at-n": "Is the true nearest neighbour among the first N ids? One curve for each "
     "algorithm at one size of codes, with its interval over queries; other settings are grey.",
     "build-costs": "Seconds to build and bytes per vector, for each build. An index that re-ranks "
     "keeps the vectors and is larger.",
     "training-loss": "Training loss per iteration, in each algorithm's own units.",
-    "at-recall": "What one recall costs: QPS read off the frontier; build time, size and memory "
+    "at-recall": "What a recall costs: QPS read off the frontier; build time, size and memory "
     "of the fastest point that reaches it.",
     "recall-bits": "Recall against the bits per vector of the whole index.",
     "recall-distortion": "Recall against the quantizer's mean squared error, as a share of the "
     "vectors' mean square. Less distortion is not always more recall.",
     "latency": "The share of queries answered within a time, at one recall.",
     "difficulty": "Recall from the easiest to the hardest tenth of the queries, by the local "
-    "intrinsic dimensionality round each, estimated from its true neighbours.",
+    "intrinsic dimensionality around each query, estimated from its true neighbours.",
 }
 
 
@@ -54,7 +55,7 @@ def _section(name: str, table: object) -> str:
     picture = path.replace(PICTURES / f"{name}.png")
     return (
         f"\n## {name}\n\n{CAPTIONS[name]}\n\n![{name}]({picture.relative_to(HERE)})\n\n"
-        f"    annharness plot demo --figure {name}\n"
+        f"<!-- run: slow -->\n```console\n$ annharness plot demo --figure {name}\n```\n"
     )
 
 

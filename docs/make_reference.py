@@ -1,45 +1,311 @@
-"""Write the reference of commands from their own help: `python docs/make_reference.py`."""
+"""Write the generated parts of the pages from the code: `python docs/make_reference.py`.
+
+A page marks where a part belongs, and everything around it is written by hand:
+
+    <!-- generated: suite-keys -->
+    <!-- end of generated -->
+
+`PARTS` maps each name to the function that returns the part's Markdown. To add a part, add a
+function to `PARTS` and the two marks to a page. `tests/house/test_docs.py` compares the pages with
+the code.
+"""
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+import harness
+from harness.checks.catalog import check_function, names_of_checks, promise_of
 from harness.cli.verbs import VERBS, loaded
+from harness.data.formats import FORMATS
+from harness.registry import load_registry
+from harness.registry.algorithms import AlgorithmDefinition
+from harness.registry.schema import (
+    AlgorithmSchema,
+    DatasetSchema,
+    ForeignSchema,
+    SuiteSchema,
+    _EntrySchema,
+)
 
-TARGET = Path(__file__).parent / "commands.md"
-HEAD = "# Commands\n\nWritten from the commands' own help by `make docs`; do not edit.\n"
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+PART = re.compile(
+    r"(?P<start><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- end of generated -->)", re.S
+)
 
 
-def reference() -> str:
-    """Return the whole page."""
-    return HEAD + "".join(_section(name, command) for name, command in _verbs())
+def generated_pages() -> dict[Path, str]:
+    """Return the pages that have generated parts, with the text that they should have."""
+    texts = {path: path.read_text() for path in sorted(DOCS.rglob("*.md"))}
+    return {path: PART.sub(_filled, text) for path, text in texts.items() if PART.search(text)}
 
 
-def _verbs() -> list[tuple[str, Any]]:
-    found = []
+def _filled(match: re.Match[str]) -> str:
+    return f"{match['start']}\n{PARTS[match['name']]().strip()}\n\n{match['end']}"
+
+
+# Commands ----------------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    """Return the list of commands, and a section for each of them, from its own help."""
+    found = list(_verbs())
+    summaries = (f"- [{name}](#{_anchor(name)}): {_first_line(one)}" for name, one in found)
+    return "\n".join([*summaries, "", *(_command(name, one) for name, one in found)])
+
+
+def _verbs() -> Iterator[tuple[str, Any]]:
     for name, command in ((name, loaded(name)) for name in VERBS):
         inner = getattr(command, "commands", None)
-        found += [(f"{name} {k}", c) for k, c in inner.items()] if inner else [(name, command)]
-    return found
+        yield from ((f"{name} {k}", c) for k, c in inner.items()) if inner else [(name, command)]
 
 
-def _section(name: str, command: Any) -> str:
-    lines = [f"\n## annharness {name}\n", _dedented(command.help), ""]
+def _anchor(name: str) -> str:
+    return f"annharness {name}".replace(" ", "-")
+
+
+def _first_line(command: Any) -> str:
+    return " ".join(command.help.strip().split("\n\n")[0].split())
+
+
+def _command(name: str, command: Any) -> str:
+    lines = [f"## annharness {name}\n", _help(command.help), ""]
     lines += [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _dedented(text: str) -> str:
-    """Paragraphs as they are; examples, which the help indents, as code."""
-    lines = [line.strip() for line in text.strip().splitlines()]
-    return "\n".join(f"    {line}" if line.startswith("annharness ") else line for line in lines)
+def _help(text: str) -> str:
+    """Paragraphs as they are; examples, each a paragraph of its own in the help, as one block."""
+    told = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    told = [line.removeprefix("Example: ") for line in told if line != "Examples:"]
+    examples = [line for line in told if line.startswith("annharness ")]
+    words = [line for line in told if line not in examples]
+    return "\n\n".join([*words, "```text\n" + "\n".join(examples) + "\n```"])
 
 
 def _parameter(parameter: Any) -> str:
-    names = ", ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.name
-    return f"- `{names}`: {parameter.help}"
+    names = ", ".join([*parameter.opts, *parameter.secondary_opts])
+    default = parameter.default
+    has_default = isinstance(default, (str, int, float, Path)) and not isinstance(default, bool)
+    shown = f" Default: `{default}`." if has_default and "default" not in parameter.help else ""
+    return f"- `{names}`: {parameter.help}{shown}"
 
+
+# Keys of YAML files ------------------------------------------------------------------------------
+
+
+def keys_of(model: type[BaseModel], but: type[BaseModel] | None = None) -> str:
+    """Return a table of a model's keys, and one for each key that has keys itself.
+
+    Keys that `but` has as well are left out.
+    """
+    schema = model.model_json_schema(by_alias=True)
+    known = set(but.model_fields) if but else set()
+    return "\n\n".join(_key_tables(model, schema, schema.get("$defs", {}), known))
+
+
+def _key_tables(model: type[BaseModel], schema: Any, inner: Any, but: set[str]) -> Iterator[str]:
+    told = _attribute_docstrings(model)
+    rows, nested = [], []
+    fields = [(name, field) for name, field in model.model_fields.items() if name not in but]
+    for name, field in sorted(fields, key=lambda item: not item[1].is_required()):
+        key = field.alias or name
+        kind = schema["properties"][key]
+        rows.append((f"`{key}`", _kind(kind), _default(field), told[name]))
+        nested += [(key, found) for found in re.findall(r"#/\$defs/(\w+)", str(kind))]
+    yield _table(("key", "value", "default", "meaning"), rows)
+    for key, found in nested:
+        yield f"### Keys of `{key}`"
+        yield from _key_tables(_model_named(found), inner[found], inner, set())
+
+
+def _model_named(name: str) -> type[BaseModel]:
+    return getattr(inspect.getmodule(SuiteSchema), name)  # type: ignore[no-any-return]
+
+
+def _attribute_docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """Return the strings that stand below the fields of a class and its bases."""
+    found = {}
+    for one in reversed([c for c in model.__mro__ if c.__module__ == model.__module__]):
+        body = ast.parse(inspect.getsource(one)).body[0].body  # type: ignore[attr-defined]
+        for field, told in pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(told, ast.Expr):
+                found[ast.unparse(field.target)] = " ".join(ast.literal_eval(told.value).split())
+    return found
+
+
+def _default(field: Any) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if field.default is None or isinstance(field.default, (dict, list)):
+        return ""
+    return f"`{str(field.default).lower()}`"
+
+
+def _kind(schema: Any) -> str:
+    """Return in words what values a JSON schema allows."""
+    if "anyOf" in schema:
+        kinds = [_kind(one) for one in schema["anyOf"] if one.get("type") != "null"]
+        return ", or ".join(kinds)
+    if "enum" in schema or "const" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return ", ".join(f"`{str(value).lower()}`" for value in values)
+    if schema.get("type") == "array":
+        return f"list: {_kind(schema['items'])}"
+    if schema.get("type") in ("integer", "number"):
+        return _number(schema)
+    return {"string": "text", "boolean": "`true` or `false`"}.get(schema.get("type"), "mapping")
+
+
+def _number(schema: Any) -> str:
+    bounds = {
+        "minimum": "from {:g}",
+        "exclusiveMinimum": "above {:g}",
+        "maximum": "to {:,}",
+        "exclusiveMaximum": "below {:,.0f}",
+    }
+    told = [words.format(schema[name]) for name, words in bounds.items() if name in schema]
+    kind = "whole number" if schema["type"] == "integer" else "number"
+    return " ".join([kind, *told])
+
+
+# The registry, formats and checks ----------------------------------------------------------------
+
+
+def algorithms() -> str:
+    """Return a table of the algorithms of this repository."""
+    own = [one for one in load_registry().algorithms.values() if _is_ours(one.folder.path)]
+    extras = _extras()
+    rows = [(f"`{e.name}`", e.about, _metrics(e), _library(e, extras), _grid(e)) for e in own]
+    return _table(("name", "what it is", "metrics", "library", "the grid varies"), rows)
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.resolve().is_relative_to(ROOT)
+
+
+def _metrics(entry: AlgorithmDefinition) -> str:
+    return "all" if len(entry.metrics) == 3 else ", ".join(entry.metrics)
+
+
+def _extras() -> dict[str, str]:
+    """Return the extra of pyproject.toml that installs each optional library."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    libraries = {n: r for n, r in project["optional-dependencies"].items() if n not in _BUNDLES}
+    return {Requirement(one).name: name for name, found in libraries.items() for one in found}
+
+
+_BUNDLES = ("dev", "docs", "peers")
+
+
+def _library(entry: AlgorithmDefinition, extras: dict[str, str]) -> str:
+    if not entry.requires:
+        return "core"
+    extra = {extras.get(Requirement(one).name) for one in entry.requires}
+    where = ["environment of its own"] if entry.isolated else [f"extra `{x}`" for x in extra if x]
+    return ", ".join([*(one.replace("==", " ") for one in entry.requires), *where])
+
+
+def _grid(entry: AlgorithmDefinition) -> str:
+    grids = {**entry.build, **entry.search}
+    varied = [f"`{name}`" for name, v in grids.items() if isinstance(v, (list, tuple)) and v[1:]]
+    return ", ".join(varied)
+
+
+def datasets() -> str:
+    """Return a table of the datasets of this repository."""
+    own = [one for one in load_registry().datasets.values() if _is_ours(one.folder)]
+    rows = [
+        (f"`{e.name}`", e.about, e.metric, f"{e.base:,} x {e.dimension}", _state(e.untested))
+        for e in own
+    ]
+    return _table(("name", "what it is", "metric", "size", "loaded end to end"), rows)
+
+
+def _state(untested: bool) -> str:
+    return "no" if untested else "yes"
+
+
+def formats() -> str:
+    """Return a table of the file formats."""
+    rows = [
+        (
+            f"`{one.name}`",
+            ", ".join(f"`{ending}`" for ending in one.endings),
+            "yes" if one.write or one.name == "hdf5" else "",
+            "yes" if one.has_columns else "",
+        )
+        for one in FORMATS.values()
+    ]
+    return _table(("format", "endings", "`data convert` writes it", "`--column`"), rows)
+
+
+def checks() -> str:
+    """Return a table of the contract checks."""
+    rows = [(f"`{name}`", promise_of(check_function(name)) + ".") for name in names_of_checks()]
+    return _table(("check", "what holds"), rows)
+
+
+# The Python API ----------------------------------------------------------------------------------
+
+
+def api() -> str:
+    """Return the directives that show the docstrings of the public names."""
+    names = [name for name in harness.__all__ if not name.startswith("__")]
+    return _directives(f"harness.{name}" for name in names)
+
+
+def contracts() -> str:
+    """Return the directives that show the docstrings of what plug-ins see."""
+    return _directives(f"harness.contracts.{name}" for name in harness.contracts.__all__)
+
+
+def _directives(names: Iterable[str]) -> str:
+    shown = "\n\n".join(_directive(name) for name in names)
+    return f"```{{eval-rst}}\n{shown}\n```"
+
+
+def _directive(name: str) -> str:
+    module, _, last = name.rpartition(".")
+    target = getattr(importlib.import_module(module), last)
+    if inspect.isclass(target):
+        return f".. autoclass:: {name}\n   :members:"
+    kind = "autofunction" if inspect.isfunction(target) else "autodata"
+    return f".. {kind}:: {name}"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "suite-keys": lambda: keys_of(SuiteSchema),
+    "algorithm-keys": lambda: keys_of(AlgorithmSchema),
+    "foreign-keys": lambda: keys_of(ForeignSchema, but=_EntrySchema),
+    "dataset-keys": lambda: keys_of(DatasetSchema),
+    "algorithms": algorithms,
+    "datasets": datasets,
+    "formats": formats,
+    "checks": checks,
+    "api": api,
+    "contracts": contracts,
+}
 
 if __name__ == "__main__":
-    TARGET.write_text(reference())
+    for page, text in generated_pages().items():
+        page.write_text(text)

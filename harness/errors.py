@@ -1,4 +1,4 @@
-"""The one exception for mistakes that the user can mend."""
+"""The exception for mistakes that the user can correct."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ _LINE_CHARACTERS = 500
 
 
 class UserError(Exception):
-    """Bad input, told so that the reader can mend it: no traceback is shown, the exit status is 2.
+    """Bad input, with what the user needs to correct it. No traceback is shown; exit status 2.
 
     Parameters
     ----------
     what
         What is wrong, in one sentence without a full stop.
     where
-        The file and line, the option or the array in which it stands.
+        The file and line, the option or the array.
     expected, got
-        What was asked for and what came instead.
+        What was expected, and what came instead.
     hint
         What to do next.
     """

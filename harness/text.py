@@ -81,3 +81,8 @@ def told(error: BaseException) -> str:
 def counted(count: int, one: str, more: str = "") -> str:
     """Return a number with its noun, such as "1 core" and "2 cores"; `more` is an odd plural."""
     return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an exception says, its kind if it says nothing."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,6 +1,6 @@
-"""The contract checks of plug-ins: what every adapter must keep, and how that is shown.
+"""The contract checks of plug-ins.
 
-`checks_of` makes a test of them in one line; `annharness check` prints them.
+`checks_of` turns them into tests in one line; `annharness check` prints them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["algorithms_ready", "checks_of"]
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy: a child process that runs the checks has no need of pytest or the registry.
+    # Lazy: a child process that runs the checks needs neither pytest nor the registry.
     if name in __all__:
         from harness.checks import testing
 

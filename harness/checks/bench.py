@@ -1,4 +1,4 @@
-"""Where an adapter is tried, inside the child process: its class, rows, and built indexes."""
+"""The test bench inside the child process: adapter class, rows, and built indexes."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Note = Callable[[str], None]
 
 
 class Built(NamedTuple):
-    """A fitted adapter and the array, its own, that it was given as base."""
+    """A fitted adapter, and the copy of the rows that it was given as base."""
 
     algorithm: Algorithm
     base: Rows
 
 
 class Bench:
-    """Builds indexes of cases, each from a copy of the rows, and asks them.
+    """Builds indexes of cases, each from a copy of the rows, and queries them.
 
-    The copies are writable, unlike what the harness hands over, so that an adapter that cannot
-    take read-only arrays fails the check of that and no other.
+    The copies are writable, unlike those of a run, so that an adapter that cannot take read-only
+    arrays fails only the check for that.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Bench:
         self.note: Note = lambda text: None
 
     def adapter(self, metric: Metric) -> Callable[..., Algorithm]:
-        """Return what makes the adapter, imported when first asked for: a check sees it fail."""
+        """Return the adapter's class, imported at first use, so that a check reports failures."""
         if metric not in self._adapters:
             self._adapters[metric] = load_adapter(self._spec.adapters[metric])
         return self._adapters[metric]
@@ -70,7 +70,7 @@ class Bench:
         return self._sample(case.metric).queries[:count]
 
     def parameters(self, case: Case) -> dict[str, Any]:
-        """Return the build parameters as the harness gives them, the seed among them."""
+        """Return the build parameters as the harness passes them, with the seed."""
         build = json.loads(json.dumps(dict(case.build)))  # lists of its own, to see them changed
         return with_seed(self.adapter(case.metric), build, 0)[0]
 
@@ -79,7 +79,7 @@ class Bench:
         return self.adapter(case.metric)(case.metric, **self.parameters(case))
 
     def fit(self, case: Case, base: NDArray[Any] | None = None) -> Algorithm:
-        """Build the index of a case anew, from `base` or from a copy of the case's rows."""
+        """Build the index of a case again, from `base` or from a copy of the case's rows."""
         algorithm = self.construct(case)
         rows = self.base(case).copy() if base is None else base
         algorithm.prepare(rows.shape)
@@ -96,35 +96,35 @@ class Bench:
         return self._built[key]
 
     def ready(self, algorithm: Algorithm, case: Case) -> Algorithm:
-        """Take the search setting of a case and warm up, as before every timed pass."""
+        """Set the search parameters of a case and warm up, as before every timed pass."""
         algorithm.set_search(**case.search)
         algorithm.warm_up(self.queries(case).copy(), case.k)
         return algorithm
 
     def ask(self, algorithm: Algorithm, case: Case, queries: Rows | None = None) -> Ids:
-        """Return the `(nq, k)` answers to single queries: row numbers or -1.
+        """Return the `(nq, k)` neighbours from single queries: row numbers or -1.
 
-        No more is required here, so that one fault does not fail every check.
+        Nothing else is checked here, so that one fault does not fail every check.
         """
         asked = self.queries(case).copy() if queries is None else queries
         answers = [np.array(algorithm.query(query, case.k)) for query in asked]
         return _ids_of_rows(answers, (len(asked), case.k), case.rows)
 
     def ask_batch(self, algorithm: Algorithm, case: Case, queries: Rows | None = None) -> Ids:
-        """Return the `(nq, k)` answers to all queries at once, as `ask` does."""
+        """Return the `(nq, k)` neighbours from one batch, as `ask` does."""
         asked = self.queries(case).copy() if queries is None else queries
         answers = algorithm.query_batch(asked, case.k)
         return _ids_of_rows(answers, (len(asked), case.k), case.rows)
 
     def require_valid(self, algorithm: Algorithm, case: Case) -> list[Ids]:
-        """Return the answers, singly and in a batch, held to the whole contract of an answer."""
+        """Return the neighbours, from single queries and a batch, checked against the contract."""
         queries = self.queries(case).copy()
         answers = [np.array(algorithm.query(query, case.k)) for query in queries]
         batch = np.array(algorithm.query_batch(queries, case.k))
         return [checked_ids(one, len(queries), case.k, case.rows) for one in (answers, batch)]
 
     def distances(self, case: Case, ids: Ids) -> NDArray[np.float64]:
-        """Return the true `(nq, k)` distances of answers under the metric of the case."""
+        """Return the `(nq, k)` distances of neighbours under the metric of the case."""
         queries = self.queries(case, len(ids))
         return answer_distances(case.metric, self.base(case), queries, ids)
 
@@ -137,7 +137,7 @@ class Bench:
 
 
 def _ids_of_rows(answers: Any, shape: tuple[int, int], rows: int) -> Ids:
-    """Return answers as an int64 array that can be used to look rows up."""
+    """Return neighbours as an int64 array that can index rows."""
     parts = {np.shape(answer) for answer in answers}
     if len(answers) != shape[0] or parts != {shape[1:]}:
         got = ", ".join(map(str, sorted(parts, key=str)))

@@ -1,4 +1,4 @@
-"""Registers the checks: functions that hold an adapter to a promise of the contract."""
+"""The register of contract checks: functions that check one rule of the contract each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.checks.bench import Bench
 from harness.checks.trials import Trial
 
 Check = Callable[[Bench, Trial], dict[str, Any] | None]
-"""Raises if the promise is broken; may return more to say of it, by the names of `Verdict`."""
+"""Raises if the rule is broken; may return fields of `Verdict` to report."""
 
 _CHECKS: dict[str, Check] = {}
 
@@ -34,5 +34,5 @@ def check_function(name: str) -> Check:
 
 
 def promise_of(check: Check) -> str:
-    """Return the first sentence of a check's docstring: what the adapter promises."""
+    """Return the first line of a check's docstring: the rule that it checks."""
     return (check.__doc__ or "").strip().splitlines()[0].rstrip(".")

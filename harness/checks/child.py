@@ -1,4 +1,4 @@
-"""The program of the child process: one trial after the other, each announced before it begins."""
+"""The program of the child process: runs trials one by one and announces each before it begins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GOT_CHARACTERS = 300
 
 
 def main(channel: Channel) -> None:
-    """Run the trials; whatever an adapter raises is a verdict, not an exception."""
+    """Run the trials; exceptions of an adapter become verdicts."""
     start = channel.wait()
     if not isinstance(start, Start):
         raise ProtocolError(f"{type(start).__name__} before Start")

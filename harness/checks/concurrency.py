@@ -1,4 +1,4 @@
-"""How many threads want to run at once, whatever else the machine is doing."""
+"""How many threads of a process want to run at once, independent of the machine's load."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class _Spent(NamedTuple):
 
 
 def cores_wanted(work: Callable[[], object], seconds: float) -> float:
-    """Return how many cores the process would have used, on average, had all been free.
+    """Return how many cores the process would have used, on average, if all had been free.
 
-    The kernel counts for each thread how long it ran and how long it was ready to run but had to
-    wait. Their sum over the wall time is the mean number of threads that wanted to run, and does
-    not depend on how busy the machine is. Threads that take turns count as one.
+    The kernel counts for each thread how long it ran and how long it waited for a processor. The
+    sum over the wall time is the mean number of threads that wanted to run, which does not depend
+    on the load of the machine. Threads that take turns count as one.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def cores_wanted(work: Callable[[], object], seconds: float) -> float:
 def _wanted(before: _Spent, after: _Spent) -> float:
     alive = {thread: after.wanted[thread] - before.wanted.get(thread, 0) for thread in after.wanted}
     ran = sum(after.ran[thread] - before.ran.get(thread, 0) for thread in after.ran)
-    ended = max(0.0, after.process - before.process - ran)  # what threads ran that are gone
+    ended = max(0.0, after.process - before.process - ran)  # by threads that have ended
     return sum(alive.values()) + ended + max(0.0, after.children - before.children)
 
 

@@ -1,7 +1,7 @@
 """Runs the trials of an entry in child processes and collects the verdicts.
 
-This process never imports an adapter. A trial that takes its process down has failed; the others
-go on in a new one.
+This process never imports an adapter. A trial that ends its process has failed; the other trials go
+on in a new process.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Conductor:
         return [self._declared(self._verdicts[trial.title]) for trial in trials]
 
     def _obstacle(self, say: Say) -> Verdict | None:
-        """Return why nothing can be checked here; make the environment of an isolated entry."""
+        """Return why nothing can be checked, if so; make the environment of an isolated entry."""
         definition = self._definition
         missing = definition.missing()
         if missing:
@@ -88,7 +88,7 @@ class Conductor:
         return None
 
     def _chosen(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Those that are asked for, and the first, without which nothing can be said."""
+        """The checks asked for, and `builds`, on which all others depend."""
         names = {name for trial in trials for name in (trial.title, trial.check)}
         for name in self._only:
             if name not in names:
@@ -97,7 +97,7 @@ class Conductor:
         return [trial for trial in trials if {trial.title, trial.check} & wanted]
 
     def _settled(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Settle those that the entry has no case for and return the others."""
+        """Skip trials for which the entry has no case, and return the others."""
         for trial in trials:
             if trial.refusal:
                 self._take(Verdict(trial.title, "skip", why=trial.refusal))
@@ -109,7 +109,7 @@ class Conductor:
         self._run([replace(trial, answers=self._answers) for trial in again], folder, say)
 
     def _run(self, trials: list[Trial], folder: Path, say: Say) -> None:
-        """Run trials in one process, and in another one those that a death left over."""
+        """Run trials in one process; if it dies, run the remaining ones in another."""
         while trials:
             if self._is_broken():
                 return self._skip(trials)
@@ -150,7 +150,7 @@ class Conductor:
         self._verdicts[verdict.title] = verdict
 
     def _declared(self, verdict: Verdict) -> Verdict:
-        """Mark a failure that the entry declares as expected, with the reason that it gives."""
+        """Mark a failure that the entry declares as expected, with its reason."""
         declared = self._definition.expected_failures
         reason = declared.get(verdict.title, declared.get(verdict.title.partition("[")[0]))
         if verdict.status != "fail" or reason is None:

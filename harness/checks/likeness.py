@@ -1,4 +1,4 @@
-"""How alike two answers are."""
+"""Comparison of two sets of neighbours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RELATIVE, _ABSOLUTE = 1e-5, 1e-5
 
 
 def agreement(first: Ids, second: Ids) -> float:
-    """Return the share of answered ids that two answers `(nq, k)` have in common."""
+    """Return the share of ids that two arrays of neighbours `(nq, k)` have in common."""
     shared = sum(
         len(np.intersect1d(a[a >= 0], b[b >= 0])) for a, b in zip(first, second, strict=True)
     )
@@ -29,10 +29,10 @@ def require_same(first: Ids, second: Ids, expected: str) -> None:
 
 
 def require_alike(bench: Bench, case: Case, first: Ids, second: Ids, expected: str) -> None:
-    """Fail unless the answers are the same up to ties.
+    """Fail unless the neighbours are the same up to ties.
 
-    Where answers are in the order of true distance, ties are equal distances. Elsewhere they are
-    ties of scores that only the adapter knows: nine ids of ten must be the same.
+    If they are in the order of true distance, ties are equal distances. Otherwise ties are equal
+    scores, which only the adapter knows: then nine ids of ten must be the same.
     """
     if bench.entry.exact_order:
         ours, theirs = (np.sort(bench.distances(case, ids), axis=1) for ids in (first, second))

@@ -1,4 +1,4 @@
-"""From a registry entry to the trials that it must stand."""
+"""From a registry entry to its trials."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Shape:
 def trials_of(definition: AlgorithmDefinition, shape: Shape) -> list[Trial]:
     """Return all trials of an entry, in the order of `names_of_checks`.
 
-    The smoke group under the first metric stands most of them; where there is no such group, the
-    first setting of the grid does.
+    Most of them use the smoke group with the first metric, or the first setting of the grid if
+    there is no such group.
 
     Raises
     ------
@@ -127,7 +127,7 @@ class _Plan:
         return _spread(found, _MOST_SEARCHES)
 
     def _with_k(self, k_of: Any) -> list[Case]:
-        """The smoke group's index asked for k of its rows; a smaller one if need be."""
+        """The smoke group's index, searched for k of its rows; a smaller index if necessary."""
         metric = self.definition.metrics[0]
         for rows in (self.shape.n, *(few for few in _FEW_ROWS if few < self.shape.n)):
             for main in self._main(metric):
@@ -173,7 +173,7 @@ def _spread(cases: list[Case], most: int) -> list[Case]:
 
 
 def _spoiled(definition: AlgorithmDefinition, case: Case, shape: Shape) -> Iterator[Case]:
-    """The case with one parameter wrong at a time, where the entry does not refuse it."""
+    """The case with one wrong parameter at a time, unless the entry refuses it."""
     for name, value in {**case.build, **case.search}.items():
         wrong = _wrong(name, value)
         if wrong is None:
@@ -200,7 +200,7 @@ def _is_refused(definition: AlgorithmDefinition, case: Case, shape: Shape) -> bo
     build, search = ({n: [v] for n, v in part.items()} for part in (case.build, case.search))
     try:
         found = list(settings(definition, facts, None, build, search))
-    except UserError:  # an expression that has no meaning for this value
+    except UserError:  # an expression that is undefined for this value
         return True
     return not found or any(setting.refusal for setting in found)
 

@@ -1,4 +1,4 @@
-"""The rows that adapters are checked on: real ones, few enough for seconds."""
+"""The rows for the checks: real ones, few enough for checks of seconds."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Dataset
+from harness.files.temporary import temporary_folder
 from harness.metric import Metric
 
 BASE_ROWS = 2_000
@@ -23,7 +24,7 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows as in their source, of differing norms: `base` `(n, d)`, `queries` `(nq, d)`."""
+    """Rows as in their source, of different norms: `base` `(n, d)`, `queries` `(nq, d)`."""
 
     base: Rows
     queries: Rows
@@ -44,11 +45,10 @@ def sample_of(dataset: Dataset, rows: int = BASE_ROWS) -> Sample:
 @contextmanager
 def written(sample: Sample) -> Iterator[Path]:
     """Write a sample into a folder that is removed at the end."""
-    with TemporaryDirectory(prefix="annharness-checks-") as folder:
-        path = Path(folder)
-        np.save(path / _BASE_FILE, sample.base)
-        np.save(path / _QUERIES_FILE, sample.queries)
-        yield path
+    with temporary_folder(Path(gettempdir()), "sample") as folder:
+        np.save(folder / _BASE_FILE, sample.base)
+        np.save(folder / _QUERIES_FILE, sample.queries)
+        yield folder
 
 
 def read(folder: Path) -> Sample:

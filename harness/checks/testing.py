@@ -1,4 +1,4 @@
-"""The checks as tests: one line in a test file, one test for each check."""
+"""The checks as pytest tests: one line in a test file, one test for each check."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def checks_of(name: str, plugins: str | Path | Sequence[Path] = ()) -> Callable[
 
         test_my_index = checks_of("my-index", plugins=Path(__file__).parents[3])
 
-    All checks run when the first of the tests does. Skips are skips with their reason, failures
-    that the entry declares are `xfail`.
+    All checks run when the first test does. A skipped check is a skipped test with its reason; a
+    failure that the entry declares is `xfail`.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def titles_of(name: str, plugins: Sequence[Path] = ()) -> list[str]:
 
 
 def algorithms_ready(plugins: Sequence[Path] = ()) -> dict[str, str]:
-    """Return all registered algorithms by name, each with what it lacks; empty text if nothing.
+    """Return all registered algorithms by name, each with what is missing; "" if nothing is.
 
-    Environments of isolated algorithms are made in CI; elsewhere one that is not there is lacking.
+    Environments of isolated algorithms are made in CI; elsewhere they count as missing.
     """
     found = _registry(tuple(plugins)).algorithms
     return {name: _lacking(definition) for name, definition in found.items()}
@@ -70,7 +70,7 @@ def _lacking(definition: AlgorithmDefinition) -> str:
 
 
 def require_pass(verdict: Verdict) -> None:
-    """Turn a verdict into what pytest knows."""
+    """Turn a verdict into pytest's outcome."""
     import pytest
 
     if verdict.status == "skip":
@@ -83,7 +83,7 @@ def require_pass(verdict: Verdict) -> None:
 
 @lru_cache(maxsize=64)
 def verdicts_of(name: str, plugins: tuple[Path, ...] = ()) -> dict[str, Verdict]:
-    """Return the verdicts of all checks of an entry by title; they are found out once."""
+    """Return the verdicts of all checks of an entry by title; the checks run once."""
     found = {verdict.title: verdict for verdict in check_entry(name, plugins)}
     if EVERYTHING in found:
         return dict.fromkeys(titles_of(name, plugins), found[EVERYTHING])

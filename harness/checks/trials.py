@@ -1,4 +1,4 @@
-"""A trial: one check on one case, as plain data that travels to the child process."""
+"""A trial: one check on one case, as plain data for the child process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.running.blocks import AdapterSpec, adapter_from_json
 class Case:
     """One index on the first `rows` rows of the sample, and one search of it for k neighbours.
 
-    `note` says what is particular about it, for messages.
+    `note` describes what is special about it, for messages.
     """
 
     metric: Metric
@@ -27,7 +27,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the registry entry declares and checks need to know.
+    """Declarations of the registry entry that the checks use.
 
     `floor` is the least recall@10 of the smoke group under its best search setting.
     """
@@ -38,10 +38,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Trial:
-    """A check and its cases. `subject` tells several trials of one check apart.
+    """A check and its cases. `subject` distinguishes several trials of one check.
 
-    `refusal` says why the entry has no case for it: then it is skipped. `answers` are those of
-    another process, for checks that compare with them.
+    `refusal` is the reason why the entry has no case for it: then it is skipped. `answers` are the
+    neighbours from another process, for checks that compare with them.
     """
 
     check: str
@@ -52,7 +52,7 @@ class Trial:
 
     @property
     def title(self) -> str:
-        """The name by which it is shown and by which a failure of it is declared."""
+        """The name that is shown, and by which a failure is declared."""
         return f"{self.check}[{self.subject}]" if self.subject else self.check
 
     @property
@@ -72,9 +72,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class CheckSpec:
-    """What the child process works on: trials of one entry, on the sample that lies in `folder`.
+    """The work of the child process: trials of one entry, on the sample in `folder`.
 
-    `adapters` says how the entry's adapter is made under each of its metrics.
+    `adapters` maps each metric of the entry to the adapter's class.
     """
 
     folder: str

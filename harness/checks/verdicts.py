@@ -1,4 +1,4 @@
-"""What becomes of a check: one verdict, with what was expected and what came."""
+"""The verdict on a check, with what was expected and got."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Status = Literal["pass", "fail", "skip", "expected"]
 
 
 class Failed(Exception):
-    """A promise that is broken: what was expected, and what came instead."""
+    """A broken rule of the contract: what was expected, and what came instead."""
 
     def __init__(self, expected: str, got: str) -> None:
         super().__init__(f"expected {expected}, got {got}")
@@ -19,12 +19,12 @@ class Failed(Exception):
 
 
 class Skipped(Exception):
-    """A check that has nothing to say of this entry; the message says why."""
+    """A check that does not apply to this entry; the message says why."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The end of one check.
+    """The outcome of one check.
 
     `title` is its name, with the metric or group it is about in brackets; `why` is the reason of a
     skip, or of a failure that the entry declares (`expected`).

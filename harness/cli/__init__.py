@@ -1,1 +1,1 @@
-"""The command line: thin, it parses and prints."""
+"""The command line: it parses arguments and prints results."""

@@ -34,21 +34,21 @@ def check(
     ],
     dataset: Annotated[
         str,
-        typer.Option("--dataset", help="Check on 2,000 rows of this one (a name or a path)."),
+        typer.Option("--dataset", help="Check on 2,000 rows of this dataset (a name or a path)."),
     ] = DATASET,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="Run this check alone, such as k-one; may be repeated."),
+        typer.Option("--only", help="Run only this check, such as k-one; may be repeated."),
     ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", help="Seconds for each check.", min=1, max=1e9)
     ] = TIMEOUT_SECONDS,
     plugins: Plugins = None,
 ) -> None:
-    """Check that an adapter keeps the contract, one line for each check.
+    """Check an adapter against the contract, one line for each check.
 
-    pass; fail, with what was expected and what came; skip, with the reason; expected, a failure
-    that the entry declares under `expected_failures`. The exit status is 1 if any check failed.
+    Each line says pass; fail, with what was expected and got; skip, with the reason; or expected, a
+    failure that the entry declares in `expected_failures`. The exit status is 1 if a check failed.
 
     Example: annharness check exact pq
     """
@@ -87,7 +87,7 @@ def _checked(
 
 
 def line_of(verdict: Verdict) -> Text:
-    """Return what is printed of a verdict: one line, and two more where it failed."""
+    """Return the text of a verdict: one line, and two more if it failed."""
     line = Text(f"  {verdict.status:<{_WIDTH_OF_STATUS}}", style=_STYLES[verdict.status])
     line.append(f"{verdict.title:<{_WIDTH_OF_TITLE}}{verdict.why}".rstrip(), style="default")
     if verdict.status in ("fail", "expected"):

@@ -36,14 +36,18 @@ def compare(
     ],
     b: Annotated[
         str,
-        typer.Argument(help="The new side, likewise.", autocompletion=completion.algorithms),
+        typer.Argument(
+            help="The new side, of the same kinds.", autocompletion=completion.algorithms
+        ),
     ],
     recall: Annotated[
         list[float] | None, typer.Option("--recall", help="Recall to compare at; may be repeated.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", **AS_PATH, help="Write it to a file: .json or .md."),
+        typer.Option(
+            "--out", "-o", **AS_PATH, help="Write the comparison to a file: .json or .md."
+        ),
     ] = None,
     fail_if_slower: Annotated[
         str | None,
@@ -57,7 +61,7 @@ def compare(
         bool,
         typer.Option(
             "--fail-if-undecided",
-            help="With --fail-if-slower: exit 1 as well where it could not decide.",
+            help="With --fail-if-slower: exit 1 also if that is undecided.",
         ),
     ] = False,
     results: Results = DEFAULT_RESULTS,
@@ -65,14 +69,14 @@ def compare(
     """Compare the QPS of B with that of A at fixed recalls: ratio, interval, verdict.
 
     The verdict is faster, slower, equal within 5 %, or undecided, with the number of builds that
-    would decide. It comes from the interval that is printed, which is corrected for the number of
+    would decide. It comes from the printed interval, which is corrected for the number of
     comparisons. Builds that were measured side by side in one block are paired; others are linked
-    by the reference index of their blocks.
+    through the reference index of their blocks.
 
-    Folders and commits are compared curve by curve. A commit is that of the harness which measured,
-    as each result records it: digits of its hash, or a revision that git knows here (main, HEAD~1).
-    Its results are looked for in the results folder, stale ones among them, or in another folder by
-    FOLDER@COMMIT.
+    Folders and commits are compared curve by curve. A commit is that of the harness that measured,
+    as each result records it. Give digits of its hash, or a revision that git knows in the current
+    folder (main, HEAD~1). Its results, including stale ones, are read from the results folder, or
+    from another one with FOLDER@COMMIT.
 
     Examples:
 
@@ -84,13 +88,13 @@ def compare(
 
       annharness compare old-results@1a2b3c4 results@5d6e7f8
     """
+    from harness.files.replacing import write_text
     from harness.report.compare import to_json, to_markdown
-    from harness.report.files import write_text
 
     share = share_of(fail_if_slower, "--fail-if-slower") if fail_if_slower is not None else None
     if fail_if_undecided and share is None:
         raise UserError(
-            "it is not said what to decide",
+            "--fail-if-undecided needs --fail-if-slower",
             where="--fail-if-undecided",
             hint="--fail-if-slower 10%",
         )
@@ -107,7 +111,7 @@ def compare(
 
 
 def _gate(found: list[Comparison], share: float, fail_if_undecided: bool) -> bool:
-    """Whether to fail: slower by the share somewhere, or undecided about it. Warn if undecided."""
+    """Whether to fail: slower by the share at any recall, or undecided. Warn if undecided."""
     from harness.report.compare import slower_than, table_rows, undecided_about
 
     undecided = undecided_about(found, share)
@@ -124,7 +128,7 @@ def _gate(found: list[Comparison], share: float, fail_if_undecided: bool) -> boo
 def _found(
     a: str, b: str, recall: list[float] | None, results: Path
 ) -> tuple[list[Comparison], str]:
-    """The comparisons, and what stands above them where the curves do not name the sides."""
+    """The comparisons, and a title above them if the curves do not name the sides."""
     from harness.cli.sides import sides_of
     from harness.report.compare import compare_curves, compare_tables
 
@@ -138,10 +142,10 @@ def _found(
 
 
 def _table(found: list[Comparison], title: str, width: int) -> Group:
-    """The comparisons; what is the same in every row stands above them.
+    """The comparisons as a table; values that are equal in every row are in its title.
 
-    Where the title tells the sides apart, both curves have one name, which stands there once. Below
-    100 columns the QPS of both sides are left out.
+    If the title names the sides, both curves have the same name, which is shown once. Below 100
+    columns the QPS of both sides are left out.
     """
     from harness.report.compare import caption, table_rows
 

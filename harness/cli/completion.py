@@ -1,4 +1,4 @@
-"""What the shell offers behind TAB: names of algorithms, datasets and suites."""
+"""Shell completion of the names of algorithms, datasets and suites."""
 
 from __future__ import annotations
 
@@ -13,20 +13,31 @@ from harness.registry.suites import suite_names
 Offer = Callable[[typer.Context, str], list[str]]
 
 
-def _offering(names_of: Callable[[Registry], Iterable[str]]) -> Offer:
+def _offering(
+    of_registry: Callable[[Registry], Iterable[str]] | None,
+    others: Callable[[], Iterable[str]] = tuple,
+) -> Offer:
     """Return a function that offers the names that go on as the word begins."""
 
     def offer(ctx: typer.Context, incomplete: str) -> list[str]:
-        try:
-            registry = load_registry(ctx.params.get("plugins") or ())
-        except UserError:
-            return []  # whoever presses TAB is told of no mistake
-        return [name for name in names_of(registry) if name.startswith(incomplete)]
+        names = [*others()]
+        if of_registry is not None:
+            names = [*_named_in_registry(ctx, of_registry), *names]
+        return [name for name in names if name.startswith(incomplete)]
 
     return offer
 
 
+def _named_in_registry(
+    ctx: typer.Context, names_of: Callable[[Registry], Iterable[str]]
+) -> Iterable[str]:
+    try:
+        return names_of(load_registry(ctx.params.get("plugins") or ()))
+    except UserError:
+        return ()  # whoever presses TAB is told of no mistake
+
+
 algorithms = _offering(lambda registry: registry.algorithms)
 datasets = _offering(lambda registry: registry.datasets)
-suites = _offering(lambda registry: suite_names())
-every_name = _offering(lambda registry: [*registry.algorithms, *registry.datasets, *suite_names()])
+suites = _offering(None, suite_names)
+every_name = _offering(lambda registry: [*registry.algorithms, *registry.datasets], suite_names)

@@ -1,4 +1,4 @@
-"""The verbs of `annharness data`."""
+"""The commands of `annharness data`."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from harness.data.cached import CachedDataset, open_cached
 from harness.data.cleaning import Kind, cached_items, remove
 from harness.data.converting import convert
 from harness.data.difficulty import difficulty_of
+from harness.data.file_names import is_name_of_file
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
 from harness.data.layout import METRIC_OF_DISTANCE
 from harness.data.loading import (
     cached_path,
-    is_name_of_file,
     open_definition,
     open_file,
     path_by_name,
 )
-from harness.data.progress import Progress, silent
 from harness.data.rows import fingerprint
 from harness.data.showing import Neighbours, neighbours_of
 from harness.data.sources import places_of
-from harness.data.space import megabytes
 from harness.data.truth_store import truth_of
 from harness.data.verifying import RowFacts, compare_own_truth, near_ties, row_facts, rows_in
+from harness.files.progress import Progress, silent
+from harness.files.space import megabytes
 from harness.metric import Metric
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.plugins import user_plugin_folder
@@ -76,7 +76,7 @@ MetricName = Annotated[
 def open_named(
     name: str, plugins: list[Path] | None, progress: Progress | None = None
 ) -> CachedDataset:
-    """Open a dataset by registry name, by path, or by the name that a file got in results."""
+    """Open a dataset by registry name, by path, or by the name of a file in results."""
     registry = load_registry(plugins or ())
     require_dataset(name, registry.datasets, "DATASET")
     if looks_like_path(name):
@@ -87,13 +87,13 @@ def open_named(
 
 
 def require_dataset(name: str, known: Collection[str], where: str) -> None:
-    """Raise a `UserError` with the nearest names and files, unless a dataset is called so."""
+    """Raise a `UserError` with the nearest names and files if there is no dataset of that name."""
     path = user_path(name)
     if name in known or path.is_file() or path_by_name(name) is not None:
         return
     if is_name_of_file(name):
         raise UserError(
-            f"no dataset is called {name!r}: so results name a file that was given by its path",
+            f"no dataset is called {name!r}: this is the name that results give to a file",
             where=where,
             hint="give the path of that file, with -d",
         )
@@ -110,7 +110,7 @@ def require_dataset(name: str, known: Collection[str], where: str) -> None:
 
 
 def looks_like_path(name: str) -> bool:
-    """Whether the user means a file: names of entries hold no slash and end in no format."""
+    """Whether the user means a file: entry names have no slash and no ending of a format."""
     return "/" in name or name.endswith(_FILE_ENDINGS) or user_path(name).is_file()
 
 
@@ -120,7 +120,7 @@ def _console() -> Console:
 
 
 def print_facts(facts: dict[str, str]) -> None:
-    """Print a name and a fact a line, never wrapped, so that paths can be copied."""
+    """Print one fact with its name per line, not wrapped, so that paths can be copied."""
     width = max(map(len, facts))
     for name, fact in facts.items():
         say(f"{name:<{width}}  " + fact.replace("\n", "\n" + " " * (width + 2)))
@@ -150,7 +150,7 @@ def list_datasets(plugins: Plugins = None) -> None:
 
 
 def describe_split(split: QuerySplit) -> str:
-    """Say in a few words where the queries come from."""
+    """Return in a few words where the queries come from."""
     if split.kind == "file":
         return "its own"
     if split.kind == "random":
@@ -168,13 +168,13 @@ def _state(definition: DatasetDefinition) -> str:
 def info(
     dataset: DatasetName,
     difficulty: Annotated[
-        bool, typer.Option(help="Say how hard the queries are (needs the ground truth).")
+        bool, typer.Option(help="Print how hard the queries are (needs the ground truth).")
     ] = True,
     plugins: Plugins = None,
 ) -> None:
-    """Say what a dataset is: source, licence, size, metric, queries, difficulty.
+    """Print source, licence, size, metric, queries and difficulty of a dataset.
 
-    An entry that is not in the cache is described, with what to place where by hand.
+    If the dataset is not in the cache, this includes which file you can place where by hand.
 
     Example: annharness data info glove-50-10k
     """
@@ -193,7 +193,7 @@ def info(
 
 
 def entry_facts(definition: DatasetDefinition) -> dict[str, str]:
-    """Return what an entry says, a fact a name, in the order to be shown."""
+    """Return the facts of an entry by name, in the order to show."""
     facts = {
         "name": definition.name,
         "about": definition.about,
@@ -243,10 +243,10 @@ def _quantiles(values: np.ndarray) -> str:
 def fetch(
     dataset: DatasetName,
     k: Annotated[int, typer.Option("--k", help="Compute the ground truth for k, too.")] = 0,
-    memory: Annotated[str, typer.Option("--memory", help="For the ground truth.")] = "1GiB",
+    memory: Annotated[str, typer.Option("--memory", help="Memory for the ground truth.")] = "1GiB",
     plugins: Plugins = None,
 ) -> None:
-    """Bring a dataset into the cache: fetched, checked, ready to run.
+    """Fetch a dataset into the cache, check it and make it ready to run.
 
     Example: annharness data fetch glove-50 --k 100 --memory 2GiB
     """
@@ -268,7 +268,7 @@ def _bytes(text: str) -> int:
 def show(
     dataset: DatasetName,
     query: Annotated[str, typer.Option("--query", help="The word to look up.")],
-    k: Annotated[int, typer.Option("--k", help="How many neighbours.", min=1)] = 10,
+    k: Annotated[int, typer.Option("--k", help="Number of neighbours.", min=1)] = 10,
     plugins: Plugins = None,
 ) -> None:
     """Show the true nearest neighbours of a query by its name.
@@ -298,7 +298,7 @@ def verify(
     k: Annotated[int, typer.Option("--k", help="Count near-ties at this k.", min=1)] = 10,
     plugins: Plugins = None,
 ) -> None:
-    """Check a dataset: its values, and a file's own neighbours against ours.
+    """Check the values of a dataset, and a file's own neighbours against the ground truth.
 
     Example: annharness data verify sift-128-euclidean.hdf5
     """
@@ -374,7 +374,7 @@ def _tie_line(opened: CachedDataset, k: int) -> dict[str, str]:
 
 @app.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="What the dataset is to be called.")],
+    name: Annotated[str, typer.Argument(help="Name of the dataset.")],
     file: Annotated[
         Path, typer.Argument(parser=user_path, metavar="FILE", help="The file with the vectors.")
     ],
@@ -382,20 +382,22 @@ def add(
         Path | None, typer.Option(**AS_PATH, help="A file with the queries.")
     ] = None,
     holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
-    seed: Annotated[int, typer.Option(help="Of the drawing.", min=0, max=MOST_SEED)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)] = 0,
     metric: MetricName = None,
-    format_name: Annotated[str | None, typer.Option("--format", help="Told by the ending.")] = None,
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="Format of the file. Default: by its ending.")
+    ] = None,
     column: Annotated[
         str | None,
         typer.Option(help="The column, or the array, of the vectors; FIRST:LAST in CSV files."),
     ] = None,
-    licence: Annotated[str, typer.Option(help="Of the data, for others to see.")] = "unknown",
+    licence: Annotated[str, typer.Option(help="Licence of the data.")] = "unknown",
     plugins: Plugins = None,
 ) -> None:
     """Make a registry entry for a file of your own.
 
-    Without --queries or --holdout an HDF5 file's own `test` rows are the queries; of any other
-    file 1,000 rows are drawn.
+    Without --queries or --holdout, the queries of an HDF5 file are its own `test` rows; from any
+    other file 1,000 rows are drawn.
 
     Example: annharness data add mine vectors.npy --holdout 1000 --seed 0 --metric angular
     """
@@ -450,17 +452,21 @@ def convert_file(
     target: Annotated[
         Path, typer.Argument(parser=user_path, metavar="OUT", help="The file to write.")
     ],
-    from_format: Annotated[str | None, typer.Option("--from", help="Format of IN.")] = None,
-    to_format: Annotated[str | None, typer.Option("--to", help="Format of OUT.")] = None,
-    part: Annotated[str, typer.Option(help="base or queries, if OUT holds one table.")] = "base",
+    from_format: Annotated[
+        str | None, typer.Option("--from", help="Format of SOURCE. Default: by its ending.")
+    ] = None,
+    to_format: Annotated[
+        str | None, typer.Option("--to", help="Format of TARGET. Default: by its ending.")
+    ] = None,
+    part: Annotated[str, typer.Option(help="base or queries, if TARGET holds one table.")] = "base",
     queries: Annotated[
         Path | None, typer.Option(**AS_PATH, help="A file with the queries.")
     ] = None,
     holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
-    seed: Annotated[int, typer.Option(help="Of the drawing.", min=0, max=MOST_SEED)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)] = 0,
     metric: MetricName = None,
 ) -> None:
-    """Convert a file of vectors; formats are told by the endings.
+    """Convert a file of vectors; the endings of the names are the formats.
 
     An HDF5 file gets base, queries and the true 100 nearest neighbours, for other tools to use.
 
@@ -487,16 +493,24 @@ def convert_file(
 
 @app.command("clean")
 def clean(
-    downloads: Annotated[bool, typer.Option("--downloads", help="Archives as fetched.")] = False,
-    truth: Annotated[bool, typer.Option("--truth", help="Ground truth and difficulty.")] = False,
-    datasets: Annotated[bool, typer.Option("--datasets", help="Datasets ready to run.")] = False,
-    environments: Annotated[
-        bool, typer.Option("--environments", help="Environments of isolated algorithms.")
+    downloads: Annotated[
+        bool, typer.Option("--downloads", help="Remove fetched archives.")
     ] = False,
-    everything: Annotated[bool, typer.Option("--all", help="All of these.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    truth: Annotated[
+        bool, typer.Option("--truth", help="Remove ground truth and difficulty.")
+    ] = False,
+    datasets: Annotated[
+        bool, typer.Option("--datasets", help="Remove datasets that are ready to run.")
+    ] = False,
+    environments: Annotated[
+        bool, typer.Option("--environments", help="Remove the environments of isolated algorithms.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all of these.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be removed, and remove nothing.")
+    ] = False,
 ) -> None:
-    """Remove what the cache holds; without an option, only what broken-off work left behind.
+    """Remove parts of the cache; without an option, only what interrupted work left behind.
 
     Example: annharness data clean --downloads --dry-run
     """
@@ -514,7 +528,7 @@ def clean(
 
 
 def _clean_environments(dry_run: bool) -> int:
-    """Remove the isolated environments, or only name them; return their bytes."""
+    """Remove the isolated environments, or only list them; return their bytes."""
     sizes = {one.folder: folder_bytes(one.folder) for one in made_environments()}
     for folder, size in sizes.items():
         say(f"{'environment':<10} {megabytes(size):>12}  {folder}")

@@ -1,4 +1,4 @@
-"""Progress of long work: bars with a clock on a terminal, else a line every two seconds."""
+"""Progress of long work: bars with a clock on a terminal, otherwise a line every two seconds."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from rich.progress import (
 )
 
 from harness.cli.terminal import Terminal, say
-from harness.data.progress import Progress as Teller
-from harness.data.progress import Unit
+from harness.files.progress import Progress as Teller
+from harness.files.progress import Unit
 from harness.text import clean
 
 _SECONDS_BETWEEN_LINES = 1.75  # with the tick it makes two seconds at most
@@ -35,7 +35,7 @@ _UNNAMED = "working"
 
 @contextmanager
 def shown_progress() -> Iterator[Teller]:
-    """Give a callable that shows what it is told, on standard error; warnings are a line each."""
+    """Give a callable that shows progress on standard error; each warning is a line."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
@@ -48,7 +48,7 @@ def shown_progress() -> Iterator[Teller]:
 
 @contextmanager
 def shown_lines(out: TextIO) -> Iterator[ProgressLines]:
-    """Give a callable that writes what it is told, and that work goes on while it is not told."""
+    """Give a callable that writes progress as lines, also while no progress is reported."""
     lines = ProgressLines(out)
     with ticking(_TICK_SECONDS, lines.tick):
         yield lines
@@ -56,7 +56,7 @@ def shown_lines(out: TextIO) -> Iterator[ProgressLines]:
 
 @contextmanager
 def ticking(seconds: float, call: Callable[[], None]) -> Iterator[None]:
-    """Call something again and again, from another thread, until the `with` statement ends."""
+    """Call something repeatedly, from another thread, until the `with` statement ends."""
     ended = threading.Event()
 
     def tick() -> None:
@@ -132,7 +132,7 @@ class _Bars:
 
 
 class ProgressLines:
-    """What goes on and for how long, in a line whenever nothing was written for two seconds."""
+    """Writes the current work and its duration when nothing was written for two seconds."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -155,7 +155,7 @@ class ProgressLines:
             self._write(line)
 
     def tick(self) -> None:
-        """Write what goes on if it is time to."""
+        """Write the current work if two seconds have passed."""
         with self._lock:
             now = time.monotonic()
             if now - self._told >= _SECONDS_BETWEEN_LINES:

@@ -1,4 +1,4 @@
-"""`annharness doctor`: is this machine fit to measure on?"""
+"""`annharness doctor`: grade this machine for measuring."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _UNFIT = 1
 
 
 def doctor() -> None:
-    """Say whether this machine is fit to measure on, why not, and what to do about it.
+    """Grade this machine for measuring, with reasons and remedies.
 
-    The exit status is 1 if it is unfit (grade D); `run --strict` refuses to run then.
+    The exit status is 1 for grade D (unfit), on which `run --strict` refuses to measure.
 
     Example: annharness doctor
     """
@@ -28,7 +28,7 @@ def doctor() -> None:
 
 
 def warning_line(diagnosis: Diagnosis) -> str | None:
-    """Return what a run says of a machine of grade C or D; None of a better one."""
+    """Return the warning of a run on a machine of grade C or D; None for a better one."""
     if diagnosis.grade not in ("C", "D"):
         return None
     found = "; ".join(f"{finding.topic}: {finding.found}" for finding in diagnosis.worst)

@@ -28,7 +28,7 @@ from harness.running.precision import MOST_BUILDS
 from harness.running.runner import EXTRA_SHARE
 from harness.text import counted
 
-_ASSUMED_QUERIES = 10_000  # of a dataset that brings its own and is not here
+_ASSUMED_QUERIES = 10_000  # of a dataset with its own queries that is not in the cache
 _MIB, _GIB = 1 << 20, 1 << 30
 
 
@@ -48,9 +48,9 @@ def print_dry_run(
         As the run would: for a grid that cannot run, or a file that is no dataset.
     """
     machine = this_machine()
-    history = History(store, machine.short())
     for name in suite.datasets:
         dataset = _facts_of_named(name, registry)
+        history = History(store, dataset.name, machine.short())
         points = plan_points(suite, registry, [dataset], machine, only)
         found = estimate(dataset, points, suite, store, history, again)
         console.print(Text(f"{dataset.name}: {dataset.n:,} rows of {dataset.d}", "bold"))
@@ -60,7 +60,7 @@ def print_dry_run(
 
 
 def _facts_of_named(name: str, registry: Registry) -> DatasetFacts:
-    """What is known of a dataset without fetching or caching it."""
+    """The facts of a dataset that are known without fetching or caching it."""
     if looks_like_path(name):
         file = user_path(name)
         cached = cached_file(file)
@@ -125,7 +125,7 @@ def _time_lines(found: Estimate, suite: Suite) -> Iterator[str]:
 
 
 def _extra(seconds: float | None) -> str:
-    """How long blocks may be added for a precision."""
+    """How long further blocks for the precision may take."""
     if seconds is None:
         return f"may add {EXTRA_SHARE:.0%} of the time"
     most = "any time" if isinf(seconds) else duration(seconds)

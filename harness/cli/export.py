@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,12 @@ from harness.contracts import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+_EXCLUDED = {
+    "--recommendations": ("--to", "--per-query"),
+    "--to": ("--per-query", "--columns", "--caption", "--align", "--highlight"),
+}
+"""Options of one kind of export, each with those of the others."""
+
 
 def export(
     suite: Suite = None,
@@ -33,30 +40,31 @@ def export(
             "--out",
             "-o",
             **AS_PATH,
-            help="The file; its ending says the format: csv, parquet, json, md, tex.",
+            help="File to write; its ending is the format: csv, parquet, json, md, tex.",
         ),
     ] = Path("results.csv"),
     to: Annotated[
         str | None,
-        typer.Option("--to", help="ann-benchmarks: lay results/ and data/ out below --out for it."),
+        typer.Option("--to", help="ann-benchmarks: write its results/ and data/ below --out."),
     ] = None,
     per_query: Annotated[
-        bool, typer.Option("--per-query", help="Parquet only: a row for each point and query.")
+        bool,
+        typer.Option("--per-query", help="Write a row for each point and query (parquet only)."),
     ] = False,
     recommendations: Annotated[
         bool,
         typer.Option(
             "--recommendations",
             "--answers",
-            help="What is fastest at each --recall, by default at .8, .9, .95 and .99.",
+            help="Write the fastest points at each --recall. Default: .8, .9, .95, .99.",
         ),
     ] = False,
     recall: Annotated[
         list[float] | None,
         typer.Option(
             "--recall",
-            help="Only points that reach it with confidence, as `recommend` asks for it. "
-            "Repeatable with --recommendations.",
+            help="Only points that reach this recall with confidence, as in `recommend`. "
+            "May be repeated with --recommendations.",
         ),
     ] = None,
     max_bytes: MaxBytes = None,
@@ -65,13 +73,17 @@ def export(
     highlight: Highlight = None,
     columns: Annotated[
         str | None,
-        typer.Option("--columns", help="Of .tex and .md, in this order: algorithm,recall@k,QPS."),
+        typer.Option(
+            "--columns", help="Columns of .tex and .md, in order, such as algorithm,recall@k,QPS."
+        ),
     ] = None,
     caption: Annotated[
-        str | None, typer.Option("--caption", help="Of .tex, which becomes a float: plain text.")
+        str | None,
+        typer.Option("--caption", help="Caption of .tex as plain text; makes the table a float."),
     ] = None,
     align: Annotated[
-        str | None, typer.Option("--align", help="Of .tex: a letter l, r or c for each column.")
+        str | None,
+        typer.Option("--align", help="Alignment in .tex: a letter l, r or c for each column."),
     ] = None,
     stale: Stale = False,
     results: Results = DEFAULT_RESULTS,
@@ -99,6 +111,11 @@ def export(
     if to not in (None, "ann-benchmarks"):
         raise UserError("no other harness by this name", where="--to", expected="ann-benchmarks")
     levels = recalls_of(recall)
+    given = {
+        "--recommendations": recommendations, "--to": to, "--per-query": per_query,
+        "--columns": columns, "--caption": caption, "--align": align, "--highlight": highlight,
+    }  # fmt: skip
+    _require_use_of_all(given, levels if recall else ())
     limits = Limits(dataset or (), algorithm or (), max_bytes)
     table = selected(results, suite, plugins, stale=stale, limits=limits)
     style = TableStyle(
@@ -120,8 +137,27 @@ def export(
     say(out)
 
 
+def _require_use_of_all(given: Mapping[str, object], levels: Sequence[float]) -> None:
+    """Raise a `UserError` if an option would be left unheard beside another one."""
+    for option, others in _EXCLUDED.items():
+        unheard = [other for other in others if given[option] and given[other]]
+        if unheard:
+            raise UserError(
+                f"{option} does not go with {' and '.join(unheard)}",
+                where="export",
+                hint=f"two exports, one with {option}",
+            )
+    if len(levels) > 1 and not given["--recommendations"]:
+        raise UserError(
+            "points are of one recall",
+            where="--recall",
+            expected="one level, or several with --recommendations",
+            got=", ".join(f"{level:g}" for level in levels),
+        )
+
+
 def _lay_out(table: pd.DataFrame, results: Path, out: Path) -> None:
-    """Vectors are linked where the dataset lies in the cache; nothing is fetched for them."""
+    """Write ann-benchmarks' layout; vectors are linked if cached, and never fetched."""
     from harness.data.cache import cache_subfolder
     from harness.report.ann_benchmarks import lay_out
 

@@ -29,14 +29,14 @@ def import_(
         ),
     ],
     machine: Annotated[
-        str, typer.Option("--machine", help="What to call the machine they were measured on.")
+        str, typer.Option("--machine", help="Name of the machine that they were measured on.")
     ] = "unknown machine (ann-benchmarks)",
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
-    """Take results of ann-benchmarks into the results folder, recall recomputed from their answers.
+    """Import results of ann-benchmarks; recall is recomputed from the stored neighbours.
 
-    A dataset is taken from their data/NAME.hdf5, else from the registry by its name.
+    The dataset is their data/NAME.hdf5, or the one of that name in the registry.
 
     Example: annharness import their-folder --machine "AWS r6i.16xlarge"
     """
@@ -76,7 +76,7 @@ def import_(
 
 
 def _open(name: str, theirs: Path, plugins: list[Path] | None) -> CachedDataset:
-    """Their own file if it holds vectors, else what is cached by that name, else the registry's."""
+    """Their own file if it has vectors, otherwise the cached dataset or the registry's."""
     from harness.data.cache import cache_subfolder
     from harness.data.cached import open_cached
 
@@ -87,7 +87,7 @@ def _open(name: str, theirs: Path, plugins: list[Path] | None) -> CachedDataset:
 
 
 def _holds_vectors(path: Path) -> bool:
-    """Whether the file itself holds base and queries; what we lay out only links to them."""
+    """Whether the file itself has base and queries, and not only links to them as ours."""
     import h5py
 
     from harness.results.untrusted.broken import reading

@@ -1,10 +1,10 @@
-"""`annharness list`: what can be named, one line each."""
+"""`annharness list`: algorithms, datasets and suites, one line each."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -30,7 +30,7 @@ from harness.running.environments.probe import Probes
 
 
 class Kind(StrEnum):
-    """What can be listed."""
+    """A kind of entries that can be listed."""
 
     ALGORITHMS = "algorithms"
     DATASETS = "datasets"
@@ -60,14 +60,17 @@ def list_entries(
     ] = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Import every adapter in a child process and tell how."),
+        typer.Option(
+            "--check", help="Import every adapter in a child process and print what failed."
+        ),
     ] = False,
     plugins: Plugins = None,
 ) -> None:
-    """List what can be named, and whether it is ready: one line each. `show NAME` says more.
+    """List algorithms, datasets and suites, one line each, with their state.
 
-    Without --check, libraries are looked up but not imported; what the last check found is told
-    again. `annharness list --plugins`, with no folder, is `annharness list plugins`.
+    Without --check, libraries are looked up but not imported, and the findings of the last check
+    are shown. `annharness list --plugins`, with no folder, is `annharness list plugins`.
+    `annharness show NAME` prints everything about one name.
 
     Examples:
 
@@ -88,7 +91,7 @@ def list_entries(
         elif kind is Kind.ENVIRONMENTS:
             console.print(_environments(registry))
         else:
-            entries = _matching(_entries(kind, registry, check), wanted)
+            entries = list(_entries(kind, registry, wanted, check))
             shown += len(entries)
             _print_entries(console, kind, entries, check)
     if wanted and not shown:
@@ -103,13 +106,13 @@ def list_entries(
 
 
 def _console() -> Console:
-    """The terminal; a wide one where the output goes elsewhere and no width is given."""
+    """The console; wide if the output is not a terminal and no width is given."""
     is_elsewhere = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Terminal(width=_WIDTH_OF_FILES if is_elsewhere else None)
 
 
 def _names_of(kind: Kind, registry: Registry) -> Iterator[tuple[str, str]]:
-    """The names of a kind, each with what it is."""
+    """The names of a kind, each with its description."""
     if kind is Kind.SUITES:
         for name in suite_names():
             yield name, read_suite(name, registry.algorithms).about
@@ -119,10 +122,13 @@ def _names_of(kind: Kind, registry: Registry) -> Iterator[tuple[str, str]]:
         yield from ((entry.name, entry.about) for entry in registry.datasets.values())
 
 
-def _entries(kind: Kind, registry: Registry, check: bool) -> Iterator[Entry]:
+def _entries(kind: Kind, registry: Registry, words: Sequence[str], check: bool) -> Iterator[Entry]:
+    """The entries that have all the words in their name or description."""
     environments = Environments()
     probes = Probes(environments) if check else None
     for name, about in _names_of(kind, registry):
+        if not all(word in f"{name} {about}".lower() for word in words):
+            continue
         if kind is Kind.ALGORITHMS:
             state = algorithm_state(registry.algorithms[name], environments, probes)
         elif kind is Kind.DATASETS:
@@ -132,12 +138,8 @@ def _entries(kind: Kind, registry: Registry, check: bool) -> Iterator[Entry]:
         yield name, about, state
 
 
-def _matching(entries: Iterable[Entry], words: Sequence[str]) -> list[Entry]:
-    return [entry for entry in entries if all(w in f"{entry[0]} {entry[1]}".lower() for w in words)]
-
-
 def _print_entries(console: Console, kind: Kind, entries: Sequence[Entry], check: bool) -> None:
-    """A line each, cut to the terminal; after a check, what it found."""
+    """Print a line for each entry, cut to the terminal; after a check, its finding."""
     if not entries:
         return
     console.print(Text(f"{kind.value.capitalize()} ({len(entries)})", "bold"))
@@ -184,7 +186,7 @@ def _plugins(registry: Registry) -> Table:
 
 
 def _names(names: Sequence[str]) -> Text:
-    """Name a few, count many: `annharness list algorithms` names them all."""
+    """List a few names, or only count many: `annharness list algorithms` shows all."""
     return Text(", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} entries")
 
 

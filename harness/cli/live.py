@@ -1,4 +1,4 @@
-"""How a run looks while it goes on: a live table, or plain lines where there is no terminal."""
+"""Display of a running suite: a live table on a terminal, otherwise plain lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.data_progress import ProgressLines, shown_lines, ticking
-from harness.data.progress import Unit
+from harness.files.progress import Unit
 from harness.results.point import Failure, PointHeader
 
 _FAILURES_SHOWN = 5
@@ -34,7 +34,7 @@ class PlainLines:
         self._built = 0
 
     def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
-        """Say how much there is to do."""
+        """Write how much there is to do."""
         self._say(f"{len(points)} points, {kept} measured before, {builds} builds to run")
 
     def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
@@ -44,26 +44,26 @@ class PlainLines:
         self._say(f"{self._block}, {len(titles)} indexes side by side")
 
     def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
-        """Name each index that is built; of turns, which are many, only what goes on at times."""
+        """Write each build; of the many turns, only the current phase now and then."""
         self.progress("  " + f"{title} {phase}".strip(), 0, 0)
         if phase == "build" and title != "reference":
             self._built += 1
             self._say(f"  building {title} ({self._built} of {self._members})")
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
-        """Say nothing: the block's own line tells."""
+        """Write nothing: the line of the block covers it."""
 
     def point_failed(self, failure: Failure) -> None:
-        """Name the point and its reason."""
+        """Write the point and its reason."""
         self._say(failure_line(failure))
 
     def block_ended(self, seconds: float) -> None:
-        """Say how long it took."""
+        """Write how long it took."""
         self._say(f"{self._block}: {seconds:.1f} s")
 
 
 class LiveTable:
-    """What is done, what runs and what is left, per algorithm, redrawn in place."""
+    """A table of done, running and remaining points per algorithm, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._began = time.monotonic()
@@ -81,13 +81,13 @@ class LiveTable:
         self.live = Live(console=console, auto_refresh=False, get_renderable=self._render)
 
     def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
-        """Lay the table out."""
+        """Lay out the table."""
         self._points = Counter(header.label for header in points)
         self._builds = builds
         self._refresh()
 
     def progress(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
-        """Show how far work is that comes before the blocks."""
+        """Show progress of work before the blocks."""
         self._show(f"{what} {100 * done // total} %" if total else what)
 
     def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
@@ -98,18 +98,18 @@ class LiveTable:
         self._refresh()
 
     def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
-        """Show what goes on. Called between turns, never while a query is timed."""
+        """Show the current phase. Called between turns, never while a query is timed."""
         if title == "reference":
             return
         if phase == "build":
             self._built += 1
-            self._builds = max(self._builds, self._built)  # a crash costs a further build
+            self._builds = max(self._builds, self._built)  # a crash costs another build
         name = header.name.partition(" | ")[2] if header is not None else ""
         self._in_turns = not title
         self._show(" ".join(part for part in (title, phase, name) if part))
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
-        """Count the point once its first build is in."""
+        """Count the point when its first build is stored."""
         if header.identity.key not in self._finished:
             self._finished.add(header.identity.key)
             self._done[header.label] += 1
@@ -122,14 +122,14 @@ class LiveTable:
         self._refresh()
 
     def block_ended(self, seconds: float) -> None:
-        """Reckon by what it took how long the rest will take."""
+        """Estimate the remaining time from the block's time."""
         now = time.monotonic()
         end = now + (now - self._began) / max(1, self._built) * (self._builds - self._built)
         self._left = lambda: f", about {max(0.0, end - time.monotonic()):.0f} s left"
         self._refresh()
 
     def tick(self) -> None:
-        """Let the clock go on; not in turns, where a query may be timed just now."""
+        """Update the clock, except during turns, when a query may be timed."""
         if not self._in_turns:
             self._refresh()
 
@@ -171,7 +171,7 @@ class LiveTable:
 
 
 def failure_line(failure: Failure) -> str:
-    """Return one line that names the point, what became of it and why."""
+    """Return one line with the point, its status and the reason."""
     header = failure.header
     point = f"{header.identity.dataset} k={header.identity.k} {header.label} {header.name}"
     reason = " ".join(failure.reason.split())

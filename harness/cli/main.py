@@ -1,4 +1,4 @@
-"""The command `annharness`: verbs in the order of the work, and what every one of them shares."""
+"""The command `annharness`: its commands in the order of the work, and their common options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 
 import harness
-from harness.cli.terminal import prepare_terminal, say
+from harness.cli.printable import spell_what_cannot_be_printed
+from harness.cli.terminal import drop_odd_sizes, say
 from harness.cli.verbs import SETTINGS, Verbs
 from harness.errors import UserError
 
@@ -26,28 +27,28 @@ app = typer.Typer(cls=Verbs, no_args_is_help=True, **SETTINGS)
 
 
 class _Interrupted(BaseException):
-    """A signal that asks to stop; no library may take it for its own business."""
+    """A signal that asks to stop; not an Exception, so that no library catches it."""
 
     def __init__(self, number: int) -> None:
         self.number = number
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    # Once is enough: let the ending go on in peace, but not for ever.
+    # One signal is enough: allow some time for an orderly end.
     until = time.monotonic() + _PATIENCE_SECONDS
     signal.signal(number, lambda again, _: _leave(again) if time.monotonic() > until else None)
     raise _Interrupted(number)
 
 
 def _leave(number: int) -> None:
-    """Some library swallowed the first signal, or the ending hangs; the worker dies with us."""
+    """Exit at once: a library swallowed the first signal, or ending hangs; workers die with us."""
     os._exit(_SIGNALLED + number)
 
 
 def _show_warning(
     message: Warning | str, category: type[Warning], *place: object, **more: object
 ) -> None:
-    """One line, without the place in our code."""
+    """Print a warning as one line, without its place in our code."""
     kind = "" if issubclass(category, UserWarning) else f"{category.__name__}: "
     say(f"warning: {kind}{message}", to_errors=True)
 
@@ -85,7 +86,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     warnings.showwarning = _show_warning
-    prepare_terminal()
+    spell_what_cannot_be_printed()
+    drop_odd_sizes()
     try:
         app(_with_plugins_spelled_out(sys.argv[1:]), prog_name="annharness")
     except UserError as error:
@@ -95,7 +97,7 @@ def main() -> None:
         print("\nstopped; what was finished is kept, the same command goes on", file=sys.stderr)
         sys.exit(_SIGNALLED + interrupted.number)
     except BrokenPipeError:
-        # The reader went away (`| head`): nobody is left to tell.
+        # The reader has closed the pipe (`| head`): output is no longer possible.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_SIGNALLED + signal.SIGPIPE)
 

@@ -1,11 +1,9 @@
-"""`annharness new`: a plug-in folder that works as it stands, to be edited."""
+"""`annharness new`: a plug-in folder that works as it is, as a start for your own."""
 
 from __future__ import annotations
 
 import keyword
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
@@ -16,6 +14,7 @@ import typer
 
 from harness.cli.options import AS_PATH, Plugins
 from harness.contracts import UserError
+from harness.files.temporary import temporary_folder
 from harness.registry.names import check_entry_name
 from harness.registry.plugins import Kind, find_folders, user_plugin_folder
 from harness.registry.registry import Registry, load_registry
@@ -26,24 +25,24 @@ _MADE_UP = "vectors.csv"
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="What it is to be called: [a-z0-9.-].")],
+    name: Annotated[str, typer.Argument(help="Name of the plug-in: [a-z0-9.-].")],
     dataset: Annotated[
-        bool, typer.Option("--dataset", help="Make a dataset, not an algorithm.")
+        bool, typer.Option("--dataset", help="Write a dataset instead of an algorithm.")
     ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             **AS_PATH,
-            help="Folder of plug-ins to write into. Default: that of --plugins, else your own.",
+            help="Folder of plug-ins to write into. Default: that of --plugins, or your own.",
         ),
     ] = None,
     plugins: Plugins = None,
 ) -> None:
-    """Write a plug-in folder that passes at once, to be edited.
+    """Write a plug-in folder that passes its checks, as a start for your own.
 
-    An algorithm's holds its adapter, its registry entry, a test and a suite; a dataset's its
-    entry, a loader, some rows and a test. Nothing is overwritten.
+    For an algorithm: an adapter, its registry entry, a test and a suite. For a dataset: an entry, a
+    loader, some rows and a test. Nothing is overwritten.
 
     Example: annharness new my-index --plugins plugins
     """
@@ -56,16 +55,16 @@ def new(
     _require_free(name, kind, folder, load_registry(known))
     write_folder(folder, _files_of_dataset(name) if dataset else _files_of_algorithm(name))
     option = "" if root == user_plugin_folder() else f" --plugins {root}"
-    typer.echo(f"wrote {folder}:")
+    print(f"wrote {folder}:")
     for path in sorted(folder.iterdir()):
-        typer.echo(f"  {path.name}")
-    typer.echo("next:")
+        print(f"  {path.name}")
+    print("next:")
     for line in _next_lines(name, folder, dataset, option):
-        typer.echo(f"  {line}")
+        print(f"  {line}")
 
 
 def identifier_of(name: str) -> str:
-    """Return the folder for a name: a Python identifier, for it is a package."""
+    """Return the folder for a name: a Python identifier, since it becomes a package."""
     folder = re.sub(r"[^a-z0-9]+", "_", name).strip("_")
     is_good = folder.isidentifier() and not keyword.iskeyword(folder)
     return folder if is_good else f"plugin_{folder}"
@@ -87,15 +86,12 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-        try:
+        with temporary_folder(folder.parent, folder.name) as temporary:
+            draft = temporary / "draft"  # as a folder made by hand, not private as a temporary one
+            draft.mkdir()
             for file, text in files.items():
                 (draft / file).write_text(text, encoding="utf-8")
-            draft.chmod(0o755)  # as a folder made by hand, not private as temporary ones are
             draft.rename(folder)
-        except OSError:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
     except OSError as error:
         raise UserError(f"cannot write: {error.strerror}", where=str(folder)) from error
 

@@ -1,4 +1,4 @@
-"""Options that every verb shares."""
+"""Options that the commands share."""
 
 from __future__ import annotations
 

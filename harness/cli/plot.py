@@ -47,28 +47,31 @@ def plot(
         ),
     ] = None,
     style: Annotated[
-        StyleName, typer.Option("--style", help="For a screen, a paper's column or a slide.")
+        StyleName, typer.Option("--style", help="Size: screen, paper (one column) or slide.")
     ] = "screen",
     x_scale: Annotated[
-        Scale | None, typer.Option("--x-scale", help="Of qps-recall and Y:X; else by the values.")
+        Scale | None,
+        typer.Option("--x-scale", help="Scale of qps-recall and Y:X. Default: by the values."),
     ] = None,
-    y_scale: Annotated[Scale | None, typer.Option("--y-scale", help="Likewise.")] = None,
+    y_scale: Annotated[Scale | None, typer.Option("--y-scale", help="As --x-scale.")] = None,
     dataset: Datasets = None,
     algorithm: Algorithms = None,
     recall: Annotated[
         float | None,
         typer.Option(
             "--recall",
-            help="Of at-recall (drawn if no other is asked for), latency and difficulty.",
+            help="Recall of at-recall (drawn if no figure is named), latency and difficulty.",
         ),
     ] = None,
     highlight: Highlight = None,
     title: Annotated[
-        str | None, typer.Option("--title", help="Of every figure, instead of its own.")
+        str | None, typer.Option("--title", help="Title of every figure, replaces its own.")
     ] = None,
     no_title: Annotated[
         bool,
-        typer.Option("--no-title", help="Without title and conditions: a caption says them."),
+        typer.Option(
+            "--no-title", help="Leave out title and conditions, for a figure with a caption."
+        ),
     ] = False,
     stale: Stale = False,
     results: Results = DEFAULT_RESULTS,

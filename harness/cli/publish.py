@@ -1,4 +1,4 @@
-"""`annharness publish`: a site that people read, share and can check."""
+"""`annharness publish`: a static site of the stored results."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def publish(
     ],
     suite: Suite = None,
     single_file: Annotated[
-        bool, typer.Option("--single-file", help="One HTML file that can be mailed.")
+        bool, typer.Option("--single-file", help="Write one HTML file that can be mailed.")
     ] = False,
     dataset: Datasets = None,
     algorithm: Algorithms = None,
     recall: Annotated[
         list[float] | None,
         typer.Option(
-            "--recall", help="Of recommendations and comparisons; repeatable. Default: the usual."
+            "--recall",
+            help="Recall to recommend and compare at; may be repeated. Default: .8, .9, .95, .99.",
         ),
     ] = None,
     highlight: Highlight = None,
@@ -48,7 +49,7 @@ def publish(
 ) -> None:
     """Write a static site: recommendations, interactive charts, comparisons, failures, methods.
 
-    It needs no server and no network: open OUT/index.html.
+    The site needs no server and no network: open OUT/index.html.
 
     Examples:
 

@@ -25,7 +25,9 @@ def recommend(
     suite: Suite = None,
     recall: Annotated[
         list[float] | None,
-        typer.Option("--recall", help="The recall that you need; repeatable. Default: the usual."),
+        typer.Option(
+            "--recall", help="The recall that you need; may be repeated. Default: .8, .9, .95, .99."
+        ),
     ] = None,
     max_bytes: MaxBytes = None,
     dataset: Datasets = None,
@@ -34,11 +36,11 @@ def recommend(
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
-    """Say which index is the fastest at a recall, of what is stored: nothing is measured.
+    """Print the fastest stored index at a recall; nothing is measured.
 
-    It reaches the recall on the tuning queries and, with confidence, on the held-out queries.
-    Others are listed that are equal within 5 %, and those of which it is undecided whether they
-    are, with what would decide. The exit status is 1 if no point reaches any of the recalls.
+    It reaches the recall on the tuning queries and, with confidence, on the held-out queries. Below
+    it are the algorithms that are equal within 5 %, and those that are undecided, with what would
+    decide. The exit status is 1 if no point reaches any of the recalls.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""`annharness run`: measure what a suite asks for and is not stored yet."""
+"""`annharness run`: measure the points of a suite that are not stored yet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.cli.terminal import Terminal, say
 from harness.contracts import UserError
 from harness.data.cache import cache_folder
 from harness.data.cached import CachedDataset
-from harness.data.progress import Progress
+from harness.files.progress import Progress
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import Suite, overridden, read_suite, suite_of
@@ -44,7 +44,7 @@ def run(
     suite: Annotated[
         str | None,
         typer.Argument(
-            help="Name of a suite, or path of a suite file. Without: -d and -a.",
+            help="Name of a suite, or path of a suite file. Without one: give -d and -a.",
             autocompletion=completion.suites,
         ),
     ] = None,
@@ -67,24 +67,27 @@ def run(
             autocompletion=completion.algorithms,
         ),
     ] = None,
-    builds: Annotated[int | None, typer.Option("--builds", help="Instead of the suite's.")] = None,
+    builds: Annotated[
+        int | None, typer.Option("--builds", help="Number of blocks, replaces the suite's.")
+    ] = None,
     repeats: Annotated[
-        int | None, typer.Option("--repeats", help="Instead of the suite's.")
+        int | None, typer.Option("--repeats", help="Passes in a block, replaces the suite's.")
     ] = None,
     k: Annotated[
-        list[int] | None, typer.Option("--k", help="Instead of the suite's; may be repeated.")
+        list[int] | None,
+        typer.Option("--k", help="Number of neighbours, replaces the suite's; may be repeated."),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option("--threads", help="Instead of the suite's.")
+        int | None, typer.Option("--threads", help="Number of threads, replaces the suite's.")
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", help="Seconds for a build or a setting, instead of the suite's."),
+        typer.Option("--timeout", help="Seconds for a build or a setting, replaces the suite's."),
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Say what would be measured, how long it takes, and what memory."
+            "--dry-run", help="Print what would be measured, how long it takes and its memory."
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Measure stored points again.")] = False,
@@ -100,7 +103,7 @@ def run(
         ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse to run on a machine that is unfit (doctor).")
+        bool, typer.Option("--strict", help="Refuse to run on a machine of grade D (see doctor).")
     ] = False,
     signed: Annotated[
         bool,
@@ -128,10 +131,10 @@ def run(
         builds=builds, repeats=repeats, k=k, threads=threads, timeout=timeout, precision=precision,
     )  # fmt: skip
     if precision is not None:
-        # Who asks for a precision by hand gets it, however long that takes.
+        # A precision on the command line has no limit of time.
         chosen = dataclasses.replace(chosen, extra_seconds=math.inf)
     only = algorithm or ()
-    for name in chosen.datasets:  # every wrong name is told before the first dataset is fetched
+    for name in chosen.datasets:  # report every wrong name before the first dataset is fetched
         require_dataset(name, registry.datasets, "-d" if dataset else str(chosen.path))
     store = ResultStore(results)
     _tell_untested(chosen, registry, only)
@@ -166,7 +169,7 @@ def run(
 def _chosen_suite(
     suite: str | None, datasets: Sequence[str], algorithms: Sequence[str], registry: Registry
 ) -> Suite:
-    """The suite on the datasets asked for; without one, what is asked for makes a suite."""
+    """The suite, with the datasets asked for; without one, a suite made from the options."""
     if suite is not None:
         chosen = read_suite(suite, registry.algorithms)
         asked = tuple(dict.fromkeys(datasets))
@@ -198,7 +201,7 @@ def _measure(runner: Runner) -> RunSummary:
 
 
 def examined() -> dict[str, Any]:
-    """Look at the machine once before measuring; say so if it disturbs, and return the findings."""
+    """Check the machine before measuring; warn if it disturbs, and return the findings."""
     found = diagnose()
     line = warning_line(found)
     if line is not None:
@@ -243,7 +246,7 @@ def _statuses(retry: Sequence[str]) -> frozenset[str]:
 def _environments(
     suite: Suite, registry: Registry, only: Sequence[str], progress: Progress
 ) -> Environments:
-    """Make what the isolated algorithms of the run need; one that fails does not stop the rest."""
+    """Make the environments of the run's isolated algorithms; a failure stops no other."""
     environments = Environments()
     for variant in chosen_variants(suite, registry, only):
         progress(f"environment of {variant.algorithm}", 0, 0)

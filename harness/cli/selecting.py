@@ -1,4 +1,4 @@
-"""Which points the reading verbs read: a results folder, less what is not the suite's."""
+"""The points that the reading commands use: those of a results folder, or of a suite in it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Datasets = Annotated[
     typer.Option(
         "-d",
         "--dataset",
-        help="Only this dataset (a name or a path); repeatable.",
+        help="Only this dataset (a name or a path); may be repeated.",
         autocompletion=completion.datasets,
     ),
 ]
@@ -45,7 +45,7 @@ Algorithms = Annotated[
     typer.Option(
         "-a",
         "--algorithm",
-        help="Only this algorithm or label; repeatable.",
+        help="Only this algorithm or label; may be repeated.",
         autocompletion=completion.algorithms,
     ),
 ]
@@ -53,7 +53,7 @@ Highlight = Annotated[
     list[str] | None,
     typer.Option(
         "--highlight",
-        help="Algorithm or label that stands out, all others stand back; repeatable.",
+        help="Algorithm or label to highlight; all others are drawn faintly. May be repeated.",
         autocompletion=completion.algorithms,
     ),
 ]
@@ -64,7 +64,7 @@ MaxBytes = Annotated[
 
 
 def recalls_of(given: Sequence[float] | None) -> tuple[float, ...]:
-    """Return the levels of recall that `--recall` gives, lowest first; the usual ones of none.
+    """Return the levels of recall of `--recall`, lowest first; by default the usual ones.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def recalls_of(given: Sequence[float] | None) -> tuple[float, ...]:
 
 
 def without_stale(table: pd.DataFrame, stale: bool) -> pd.DataFrame:
-    """Return the table less its stale points, unless asked for; say how many are left out.
+    """Return the table without stale points, unless asked for; print how many are left out.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def selected(
     stale: bool,
     limits: Limits | None = None,
 ) -> pd.DataFrame:
-    """Return the table that a reading verb speaks of: what the options ask for.
+    """Return the table with the points that the options ask for.
 
     Raises
     ------
@@ -148,14 +148,14 @@ def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) 
 
 
 def truth_of(identity: PointIdentity) -> Truth | None:
-    """Return the truth of a point whose dataset is in the cache."""
-    from harness.data.cached import truth_at_hand
+    """Return the truth of a point if the cache holds it: a reading verb computes none."""
+    from harness.data.truth_store import stored_truth
 
-    return truth_at_hand(identity.dataset, identity.fingerprint, identity.k)
+    return stored_truth(identity.fingerprint, identity.k)
 
 
 def _at_hand(registry: Registry) -> tuple[dict[str, str], dict[str, str]]:
-    """Hashes of the adapters and fingerprints of the cached datasets that this machine has."""
+    """The hashes of the adapters, and the fingerprints of the cached datasets, on this machine."""
     from harness.data.cached import open_cached
     from harness.data.loading import cached_path
     from harness.results.identity import source_sha256

@@ -28,7 +28,7 @@ from harness.running.environments.isolated import Environments
 from harness.running.plan import library_versions
 from harness.text import counted
 
-_MOST_LINES = 10  # of dropped or refused settings, which may be thousands
+_MOST_LINES = 10  # of settings left out or refused, which may be thousands
 _MOST_VALUES = 20  # of a parameter
 _BUNDLED = "glove-50-10k"
 
@@ -48,17 +48,19 @@ def show(
         typer.Option(
             "-d",
             "--dataset",
-            help="Whose size and metric the grids are shown for.",
+            help="Dataset whose size and metric are used to expand the grids.",
             autocompletion=completion.datasets,
         ),
     ] = _BUNDLED,
-    k: Annotated[int, typer.Option("--k", min=1, help="For which the grids are shown.")] = 10,
+    k: Annotated[
+        int, typer.Option("--k", min=1, help="Number of neighbours used to expand the grids.")
+    ] = 10,
     plugins: Plugins = None,
 ) -> None:
-    """Show all about a name: parameters and defaults, groups, grid, requirements, state.
+    """Show one algorithm, dataset or suite: parameters, groups, grid, requirements, state.
 
-    Of an algorithm, the size of the grid is given, and what `where` drops and `require` refuses
-    for a dataset and k. All entries of the name are shown.
+    For an algorithm, this includes the size of the grid, and what `where` leaves out and `require`
+    refuses for a dataset and k. All entries of that name are shown.
 
     Examples:
 
@@ -97,7 +99,7 @@ def _print(console: Console, facts: FactLines) -> None:
 
 
 def _facts(registry: Registry, dataset: str, k: int, definition: AlgorithmDefinition) -> Facts:
-    """What to expand the grid for; a metric that the algorithm lacks would refuse everything."""
+    """The facts for the grid; a metric that the algorithm lacks would refuse everything."""
     entry = registry.dataset(dataset)
     metric = entry.metric if entry.metric in definition.metrics else definition.metrics[0]
     return Facts(k=k, n=entry.base, d=entry.dimension, metric=metric)
@@ -142,7 +144,7 @@ def _with_first(lines: Iterator[str]) -> Iterator[tuple[bool, str]]:
 
 
 def _parameter_lines(grid: Mapping[str, Any]) -> Iterator[str]:
-    """A parameter a line: its default, or the values that the grid takes."""
+    """A line for each parameter: its default, or the values of the grid."""
     for name, values in grid.items():
         yield f"{name} = {_values(values)}"
     if not grid:

@@ -1,4 +1,4 @@
-"""What the two words after `annharness compare` mean: folders, commits, algorithms or labels."""
+"""The two sides of `annharness compare`: folders, commits, algorithms or labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _GIT_SECONDS = 10
 
 @dataclass(frozen=True)
 class Side:
-    """One side: what it is called, and its own table; None if it is a curve of the shared one."""
+    """One side: its name, and its own table, or None if it is a curve of the shared table."""
 
     name: str
     table: pd.DataFrame | None
@@ -34,7 +34,7 @@ class Side:
 def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side, pd.DataFrame | None]:
     """Return both sides and the table of the results folder, None if neither needs it.
 
-    A folder comes before an algorithm or label of the same name, and that before a commit.
+    A folder takes precedence over an algorithm or label of the same name, and that over a commit.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def _side(text: str, results: Path, shared: pd.DataFrame | None) -> Side:
         root = user_path(folder)
         table = load_results(root, truth_at_hand=truth_of)
         return _at_commit(root, _commit(revision, table, folder))
-    assert shared is not None  # only sides that are folders do without
+    assert shared is not None  # sides that are folders do not need it
     if len(shared) and text in {*shared["algorithm"], *shared["label"]}:
         return Side(text, None)
     return _at_commit(results, _commit(text, shared, str(results)))
@@ -95,7 +95,7 @@ def _at_commit(folder: Path, commit: str) -> Side:
 
 
 def _commit(text: str, table: pd.DataFrame, where: str) -> str:
-    """The whole hash of the stored commit that a prefix or a revision of git means."""
+    """The full hash of the stored commit for a prefix or a revision of git."""
     known: list[str] = sorted({commit for row in table.get("commits", ()) for commit in row})
     found = [commit for commit in known if _HEX.fullmatch(text) and commit.startswith(text)]
     found = found or [commit for commit in known if commit == _resolved(text)]
@@ -112,7 +112,7 @@ def _commit(text: str, table: pd.DataFrame, where: str) -> str:
 
 
 def _nearest(text: str, names: Sequence[str]) -> str:
-    """The nearest algorithm, label or folder; a hash of a commit is not near to any."""
+    """The nearest algorithm, label or folder; none for a hash of a commit."""
     beside = [str(path) for path in user_path(text).parent.glob("*") if path.is_dir()]
     near = did_you_mean(text, [*names, *beside])
     is_near = near.startswith("did you mean") and not _HEX.fullmatch(text)

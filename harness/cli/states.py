@@ -1,4 +1,4 @@
-"""Whether an entry can be used here: one word for a list, and a sentence with what to do."""
+"""Whether an entry can be used here: one word for a list, and a sentence with the remedy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class State:
 
     @property
     def is_ready(self) -> bool:
-        """Whether there is nothing to tell."""
+        """Whether the entry can be used."""
         return self.style == "green"
 
 

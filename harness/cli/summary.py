@@ -1,4 +1,4 @@
-"""The end of a run: the best points, the failures, and where everything lies."""
+"""The summary of a run: Pareto points, failures, and the paths of the results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from harness.running.progress import Imprecise, RunSummary
 from harness.text import counted
 
 _SHOWN = 20
-_ENDLESS = 10_000_000  # queries that nobody will collect
+_ENDLESS = 10_000_000  # more queries than anyone will collect
 
 
 def print_summary(console: Console, plan: Plan, store: ResultStore, summary: RunSummary) -> None:
@@ -47,11 +47,11 @@ def print_summary(console: Console, plan: Plan, store: ResultStore, summary: Run
         f"{summary.measured} points measured now, {summary.kept} kept from before, "
         f"{len(summary.failures)} failed, {len(summary.unsupported)} unsupported"
     )
-    console.print(f"results: {store.root.resolve()}", soft_wrap=True)
+    console.print(Text(f"results: {store.root.resolve()}"), soft_wrap=True)
 
 
 def _print_differences(console: Console, found: Sequence[RecallDifference]) -> None:
-    """The verdict on recall: differences to the baseline, paired over the queries."""
+    """Print the differences in recall to the baseline, paired over the queries."""
     for (dataset, label), group in groupby(found, key=lambda one: (one.dataset, one.label)):
         console.print(_differences_of_label(dataset, label, list(group)))
     console.print(Text(f"verdict: {sentence(found)}"))
@@ -91,7 +91,7 @@ def _needed(one: RecallDifference) -> str:
 
 
 def _print_list(console: Console, title: str, style: str, lines: Sequence[str]) -> None:
-    """A title with the number of lines, and the first of them."""
+    """Print a title with the number of lines, and the first of them."""
     if not lines:
         return
     console.print(Text(f"{len(lines)} {title}", style=f"bold {style}"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -39,14 +38,10 @@ def say(text: object, *, to_errors: bool = False) -> None:
     )
 
 
-def prepare_terminal() -> None:
-    """Take odd sizes out of the environment, and show what the terminal cannot show as a mark."""
+def drop_odd_sizes() -> None:
+    """Take sizes of the terminal out of the environment that none has: rich lays out any."""
     for name in _SIZES:
         text = os.environ.get(name, "")
         whole = text.isascii() and text.isdigit() and len(text) <= len(str(_MOST_CELLS))
-        if not (whole and 0 < int(text) <= _MOST_CELLS):
+        if not (whole and int(text) > 0):
             os.environ.pop(name, None)
-    streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
-    for stream in streams:
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")

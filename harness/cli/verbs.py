@@ -1,4 +1,4 @@
-"""The verbs of the command line, each imported when it is used: the help shows them without."""
+"""The commands, each imported when it is used; the overview of the help needs no import."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTINGS: dict[str, Any] = {
 
 
 class Verb(NamedTuple):
-    """Where a verb is: a function, or the `typer.Typer` of several; and the summary of its help."""
+    """The module and attribute of a command (or of a `typer.Typer`), and its summary."""
 
     module: str
     attribute: str
@@ -28,12 +28,12 @@ VERBS = {
     "list": Verb(
         "harness.cli.list",
         "list_entries",
-        "List what can be named, and whether it is ready: one line each. `show NAME` says more.",
+        "List algorithms, datasets and suites, one line each, with their state.",
     ),
     "show": Verb(
         "harness.cli.show",
         "show",
-        "Show all about a name: parameters and defaults, groups, grid, requirements, state.",
+        "Show one algorithm, dataset or suite: parameters, groups, grid, requirements, state.",
     ),
     "data": Verb(
         "harness.cli.data",
@@ -49,7 +49,7 @@ VERBS = {
     "recommend": Verb(
         "harness.cli.recommend",
         "recommend",
-        "Say which index is the fastest at a recall, of what is stored: nothing is measured.",
+        "Print the fastest stored index at a recall; nothing is measured.",
     ),
     "plot": Verb(
         "harness.cli.plot",
@@ -70,8 +70,7 @@ VERBS = {
     "import": Verb(
         "harness.cli.importing",
         "import_",
-        "Take results of ann-benchmarks into the results folder, recall recomputed from "
-        "their answers.",
+        "Import results of ann-benchmarks; recall is recomputed from the stored neighbours.",
     ),
     "compare": Verb(
         "harness.cli.compare",
@@ -81,37 +80,37 @@ VERBS = {
     "new": Verb(
         "harness.cli.new",
         "new",
-        "Write a plug-in folder that passes at once, to be edited.",
+        "Write a plug-in folder that passes its checks, as a start for your own.",
     ),
     "check": Verb(
         "harness.cli.check",
         "check",
-        "Check that an adapter keeps the contract, one line for each check.",
+        "Check an adapter against the contract, one line for each check.",
     ),
     "doctor": Verb(
         "harness.cli.doctor",
         "doctor",
-        "Say whether this machine is fit to measure on, why not, and what to do about it.",
+        "Grade this machine for measuring, with reasons and remedies.",
     ),
 }
 """In the order of the work."""
 
 
 class Verbs(TyperGroup):
-    """A group that knows its verbs by name and summary, and imports the one that is asked for."""
+    """A group that lists its commands by name and summary, and imports only the one used."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = {name: TyperCommand(name, help=v.summary) for name, v in VERBS.items()}
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the verb that the arguments begin with, imported."""
+        """Return the command that the arguments begin with, imported."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command and loaded(str(command.name)), rest
 
 
 def loaded(name: str) -> Any:
-    """Import a verb and return it as a command."""
+    """Import a command and return it."""
     verb = VERBS[name]
     found = getattr(importlib.import_module(verb.module), verb.attribute)
     if isinstance(found, typer.Typer):

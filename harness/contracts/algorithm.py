@@ -1,4 +1,4 @@
-"""The contract of an algorithm adapter: who calls what, and what of it is timed."""
+"""The contract of an algorithm adapter: which methods are called, and which calls are timed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ from numpy.typing import NDArray
 
 from harness.metric import Metric
 
+Rows = NDArray[np.float32]
+"""Of the base or of queries, `(n, d)`, or one query, `(d,)`."""
+
+Ids = NDArray[np.integer[Any]]
+"""Row numbers of the base, -1 for none."""
+
 Table = Mapping[str, NDArray[Any]]
 
 RowForm = Literal["shared", "copied", "copied from source"]
-"""Rows that are shared and read-only, copies of its own, or copies of the rows as in the source.
+"""Form of the rows: shared and read-only, own copies, or own copies of the rows as in the source.
 
-Those of the source are not unit-norm under `angular`.
+Rows as in the source are not unit-norm for `angular`.
 """
 
 
@@ -42,8 +48,8 @@ class Algorithm(ABC):
         algorithm.diagnostics()                   # not timed
         algorithm.close()                         # not timed
 
-    Between its turns the harness pauses the process and all that it started, while other indexes
-    have theirs; an entry with `pausable: false` is not paused.
+    Between its turns the harness pauses the process and all processes that it started, while other
+    indexes have their turns. An entry with `pausable: false` is not paused.
 
     In batch mode `query_batch` is timed instead of `query`. Rows are unit-norm when the metric is
     `angular` (a zero row stays zero): adapters never normalise.
@@ -77,7 +83,7 @@ class Algorithm(ABC):
         """
 
     @abstractmethod
-    def fit(self, base: NDArray[np.float32]) -> None:
+    def fit(self, base: Rows) -> None:
         """Build the index. Timed.
 
         Parameters
@@ -87,22 +93,26 @@ class Algorithm(ABC):
             deployed index would hold a copy.
         """
 
-    def set_search(self, **search: Any) -> None:
-        """Take the parameters of the next searches. Not timed.
+    def set_search(self, *unnamed: Any, **search: Any) -> None:
+        """Set the parameters of the next searches, by name. Not timed.
 
-        The default accepts no parameters at all, so that a parameter of the registry entry which
-        the adapter has forgotten is an error and not a silent loss.
+        An adapter names those that it has: `def set_search(self, *, nprobe: int)`. (To a type
+        checker, `*unnamed: Any, **search: Any` allows every signature.)
+
+        The default accepts no parameters, so a parameter of the registry entry that the adapter
+        does not handle is an error.
 
         Raises
         ------
         TypeError
             If a parameter is not known.
         """
-        if search:
-            raise TypeError(f"{type(self).__name__} takes no search parameters, got {search}")
+        if unnamed or search:
+            got = search or unnamed
+            raise TypeError(f"{type(self).__name__} takes no search parameters, got {got}")
 
-    def warm_up(self, queries: NDArray[np.float32], k: int) -> None:  # noqa: B027 - optional
-        """Compile, allocate and touch what the first real query would pay for. Not timed.
+    def warm_up(self, queries: Rows, k: int) -> None:  # noqa: B027 - optional
+        """Compile, allocate and touch what the first query needs. Not timed.
 
         Parameters
         ----------
@@ -113,7 +123,7 @@ class Algorithm(ABC):
         """
 
     @abstractmethod
-    def query(self, query: NDArray[np.float32], k: int) -> NDArray[np.integer[Any]]:
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the ids of the k nearest base rows, best first. Timed.
 
         Parameters
@@ -132,7 +142,7 @@ class Algorithm(ABC):
             fails as `wrong_answer`.
         """
 
-    def query_batch(self, queries: NDArray[np.float32], k: int) -> NDArray[np.integer[Any]]:
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the ids for many queries at once. Timed in batch mode.
 
         Parameters
@@ -169,13 +179,13 @@ class Algorithm(ABC):
         return {}
 
     def close(self) -> None:  # noqa: B027 - optional
-        """Stop what was started, such as a server. Not timed; what is left running is ended."""
+        """Stop what was started, such as a server. Not timed; processes still running are ended."""
 
-    # What wraps an adapter of another harness tells here how that one is driven. -----------------
+    # How an adapter of another harness is called; overridden by the wrappers of these. -----------
 
     @property
     def row_form(self) -> RowForm:
-        """In which form `fit` and `query` get their rows."""
+        """The form of the rows that `fit` and `query` get."""
         return "shared"
 
     @property
@@ -185,24 +195,24 @@ class Algorithm(ABC):
 
     @property
     def most_clients(self) -> int | None:
-        """How many threads may ask at once; None for any number."""
+        """How many threads may query at once; None for any number."""
         return None
 
-    def prepared_query(self, query: NDArray[np.float32], k: int) -> Callable[[], Any]:
-        """Return the call that is timed instead of `query`; preparing it is not timed.
+    def prepared_query(self, query: Rows, k: int) -> Callable[[], Any]:
+        """Prepare, untimed, the call that is timed instead of `query`, and return it.
 
         Its result goes to `ids_of`, once, before the next query.
         """
         return partial(self.query, query, k)
 
     def ids_of(self, result: Any, k: int) -> Any:
-        """Return the ids `(k,)` that the result of a timed call stands for. Not timed."""
+        """Convert the result of a timed call into ids `(k,)`. Not timed."""
         return result
 
-    def prepared_batch(self, queries: NDArray[np.float32], k: int) -> Callable[[], Any]:
+    def prepared_batch(self, queries: Rows, k: int) -> Callable[[], Any]:
         """As `prepared_query`, for all queries at once; its result goes to `ids_of_batch`."""
         return partial(self.query_batch, queries, k)
 
     def ids_of_batch(self, result: Any, k: int) -> Any:
-        """Return the ids `(nq, k)` that the result of a timed batch stands for. Not timed."""
+        """Convert the result of a timed batch into ids `(nq, k)`. Not timed."""
         return result

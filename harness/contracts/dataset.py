@@ -1,4 +1,4 @@
-"""The contract of a dataset: what is searched, with what, and what the right answers are."""
+"""The contract of a dataset: base, queries and true neighbours."""
 
 from __future__ import annotations
 

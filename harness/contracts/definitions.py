@@ -1,4 +1,4 @@
-"""Checked definitions of datasets and algorithms: plain data that travels between the rooms."""
+"""Checked definitions of datasets: plain data that packages exchange."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SourceKind = Literal["bundled", "package", "file", "url"]
 
 @dataclass(frozen=True)
 class Source:
-    """One place that a dataset's rows can be had from; an entry lists them in order of preference.
+    """One place to get a dataset's rows from; an entry lists them in order of preference.
 
     `kind` is `bundled` (`path` inside the plug-in's folder), `package` (`package` as
     `ecosystem:name==version`), `file` (`path` on this machine) or `url`. `member` is the file
@@ -35,7 +35,7 @@ class Source:
 
 @dataclass(frozen=True)
 class QuerySplit:
-    """How the queries are told from the base.
+    """How base and queries are split.
 
     - `file`: the source brings them.
     - `random`: `count` rows drawn without replacement by `default_rng(seed)`; the rest is base.

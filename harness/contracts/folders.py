@@ -1,4 +1,4 @@
-"""Where adapters keep files that an index needs while it lives."""
+"""Temporary folders for adapters whose index keeps files."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import weakref
 from pathlib import Path
 
 JOB_FOLDER_VARIABLE = "ANNHARNESS_JOB"
-"""Names, in a worker's environment, the folder that goes with the worker; set by the harness."""
+"""Environment variable of a worker: the folder that is removed when the worker ends."""
 
 
 class TemporaryFolder:
-    """A new folder, which goes away with this object, and with the worker even if it is killed.
+    """A new folder that is removed with this object, or when the worker ends or is killed.
 
     Parameters
     ----------
     prefix
-        Begins the name of the folder.
+        First part of the folder's name.
 
     Attributes
     ----------
@@ -32,6 +32,6 @@ class TemporaryFolder:
 
 
 def bytes_below(folder: str | Path) -> int:
-    """Return the bytes of all files below a folder: what a database of files takes."""
+    """Return the bytes of all files below a folder, for `index_bytes`."""
     files = Path(folder).rglob("*")
     return sum(file.stat().st_size for file in files if file.is_file())

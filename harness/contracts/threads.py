@@ -1,4 +1,4 @@
-"""How many threads an adapter may use at this moment: the harness says it, adapters ask."""
+"""How many threads an adapter may use at this moment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ALLOTTED: ContextVar[int] = ContextVar("allotted_threads", default=1)
 
 
 def allotted_threads() -> int:
-    """Return the size of pool that the caller may use: of building in `fit`, of searching after.
+    """Return the size of the thread pool that an adapter may use, in `fit` and in searches.
 
     The harness sizes the pools of OpenMP, BLAS, numba and other libraries that it knows; an
     adapter asks only where its library keeps a pool of its own. One query at a time gets 1, in
@@ -21,7 +21,7 @@ def allotted_threads() -> int:
 
 @contextmanager
 def threads_allotted(threads: int) -> Iterator[None]:
-    """Set what `allotted_threads` returns to this thread and what it calls. For the harness."""
+    """Set what `allotted_threads` returns in this thread. Used by the harness, not by adapters."""
     token = _ALLOTTED.set(threads)
     try:
         yield

@@ -12,12 +12,12 @@ import yaml
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.contracts.paths import user_path
-from harness.data.cache import written_whole
 from harness.data.formats import FORMATS, format_named, format_of
 from harness.data.parts import split
-from harness.data.progress import Progress, silent
 from harness.data.sources import from_first_source
 from harness.data.writing import inspect
+from harness.files.progress import Progress, silent
+from harness.files.replacing import written_whole
 from harness.metric import Metric
 from harness.text import REASON_CHARACTERS, clean, is_clean
 
@@ -26,7 +26,7 @@ _SHOWN_CHARACTERS = 200
 
 @dataclasses.dataclass(frozen=True)
 class OwnData:
-    """What the user says of the file. `queries` is a second file; else `split` draws them.
+    """The user's description of the file. Queries are the file `queries`, or drawn by `split`.
 
     `column` names the column, or the array, that holds the vectors.
     """
@@ -42,7 +42,7 @@ class OwnData:
 
 
 def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) -> Path:
-    """Check the file and write its entry; nothing is written if the file will not do.
+    """Check the file and write its entry; nothing is written if a check fails.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _draft(own: OwnData, config: Path) -> DatasetDefinition:
     name = own.format or format_of(path)
     if name is None:
         hint = "name it by --format"
-        raise UserError("the file's ending tells no format", where=str(path), hint=hint)
+        raise UserError("no format has the ending of this file", where=str(path), hint=hint)
     options: dict[str, Any] = {}
     if own.column is not None:
         _require_columns(name, path)
@@ -134,7 +134,7 @@ def _require_columns(format_name: str, path: Path) -> None:
 
 
 def _measured(draft: DatasetDefinition, progress: Progress) -> DatasetDefinition:
-    """The same with the numbers of the file, every value of which was checked."""
+    """The same with the sizes of the file, after every value was checked."""
     shapes: list[tuple[int, int]] = []
 
     def measure(vectors: Vectors, source: Source) -> None:

@@ -1,8 +1,8 @@
-"""Single members of archives, streamed out under a name of ours and within bounds.
+"""Single members of archives, extracted to a path of ours and within bounds.
 
-No archive is ever unpacked as a whole and no path inside one is ever used as a path of this
-machine, so `../` in a name leads nowhere. The size that the archive declares is checked against
-the disk first and enforced while the bytes come.
+An archive is never unpacked as a whole, and a path inside one is never used as a path of this
+machine, so `../` in a name has no effect. The declared size is checked against the disk first and
+enforced during extraction.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO
 
 from harness.contracts import UserError
-from harness.data.progress import Progress, silent
-from harness.data.space import require_disk
+from harness.files.progress import Progress, silent
+from harness.files.space import require_disk
 
 _CHUNK_BYTES = 1 << 20
 _DEB_MAGIC = b"!<arch>\n"

@@ -1,4 +1,4 @@
-"""Every distance of a few queries in float64: slow and simple, to check what is fast."""
+"""Every distance of a few queries in float64: slow and simple, to check the fast way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Float64 = NDArray[np.float64]
 
 
 class Table(Protocol):
-    """What is indexed by rows and knows its shape."""
+    """Anything with a shape that can be indexed by rows."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -86,7 +86,7 @@ def require_right_sample(dataset: Dataset, distances: Table, seed: int = 0) -> N
 
 
 def _scale(metric: Metric, base: Rows, queries: Rows) -> Float64:
-    """What the rounding of each query's distances is relative to."""
+    """The scale of the rounding error of each query's distances."""
     if metric == "angular":
         return np.ones(len(queries))
     norms, largest = row_norms(queries), largest_norm(base)

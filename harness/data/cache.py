@@ -1,21 +1,21 @@
-"""Where cached data lie, and how files get there: whole or not at all."""
+"""Where cached data lie, and locks on what is in there."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness.contracts import UserError
 from harness.contracts.paths import user_path
-from harness.whole_files import replacing
+from harness.files.locks import locked
 
 ENVIRONMENT = "ANNHARNESS_DATA"
 
 
 def cache_folder() -> Path:
-    """Return the folder that cached data go to: `ANNHARNESS_DATA`, else the platform's."""
+    """Return the cache folder: `ANNHARNESS_DATA`, or the platform's."""
     chosen = os.environ.get(ENVIRONMENT)
     if chosen:
         return user_path(chosen).absolute()
@@ -45,20 +45,25 @@ def cache_subfolder(name: str) -> Path:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; it takes the place of `path` if the block ends well.
+def cache_lock(name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold a lock of the cache, once whoever holds it is done.
+
+    Parameters
+    ----------
+    name
+        What is locked, fit for a file name.
+    waiting
+        Called once if another process holds the lock.
 
     Raises
     ------
     UserError
-        If the folder cannot be written to or the disk is full.
+        If the cache cannot be written to.
     """
-    try:
-        with replacing(path) as temporary:
-            yield temporary
-    except OSError as error:
-        raise UserError(
-            f"cannot write the file: {error.strerror or error}",
-            where=str(path),
-            hint=f"free some space or choose another folder ({ENVIRONMENT} for the cache)",
-        ) from error
+    path = cache_subfolder("locks") / f"{name}.lock"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, waiting))
+        except OSError as error:
+            raise UserError(f"cannot lock the cache: {error.strerror}", where=str(path)) from error
+        yield

@@ -12,18 +12,15 @@ from numpy.typing import NDArray
 from harness.contracts import Dataset, Labels, UserError
 from harness.contracts.dataset import Truth
 from harness.data import layout
-from harness.data.cache import cache_subfolder
 from harness.data.words import Words
 from harness.metric import METRICS, Metric
 
 Rows = NDArray[np.float32]
 
-_MOST_NEIGHBOURS = 1000
-
 
 @dataclass
 class _Arrays:
-    """The mapped arrays; the unit rows are the rows themselves where there is no second copy."""
+    """The mapped arrays; without a second copy, the unit rows are the rows themselves."""
 
     base: Rows
     queries: Rows
@@ -32,10 +29,10 @@ class _Arrays:
 
 
 class CachedDataset(Dataset):
-    """Rows mapped read-only from `path`, or from the user's own file where that fits as it is.
+    """Rows mapped read-only from `path`, or from the user's own file if that can be mapped.
 
-    `path` is the file in the cache. Making one checks nothing but the file's shape: the values
-    were checked when it was written.
+    `path` is the file in the cache. Opening checks only the file's shape: the values were checked
+    when it was written.
     """
 
     def __init__(
@@ -81,7 +78,7 @@ class CachedDataset(Dataset):
 
     def truth(self, k: int) -> Truth:
         """Return the k true nearest neighbours of every query, computed once and cached."""
-        from harness.data.truth_store import truth_of  # not needed where answers are only timed
+        from harness.data.truth_store import truth_of  # not needed for timing
 
         return truth_of(self, k)
 
@@ -151,23 +148,6 @@ def _labels(file: h5py.File, path: Path) -> Labels | None:
         for name in (layout.LABELS_BASE, layout.LABELS_QUERIES)
     )
     return Labels(base, queries)
-
-
-def truth_at_hand(name: str, fingerprint: str, k: int) -> Truth | None:
-    """Return the true neighbours of a dataset in the cache; None unless it is there and the same.
-
-    None as well for a k so large that computing them anew would take long.
-    """
-    if k > _MOST_NEIGHBOURS:
-        return None
-    for folder in ("datasets", "files"):
-        try:
-            dataset = open_cached(cache_subfolder(folder) / f"{name}.hdf5")
-            if dataset.fingerprint == fingerprint:
-                return dataset.truth(k)
-        except UserError:
-            continue
-    return None
 
 
 def file_state(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What lies in the cache, how much of the disk it takes, and removing it."""
+"""The contents of the cache, their sizes, and their removal."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Item:
 
 
 def cached_items(now: float | None = None) -> list[Item]:
-    """List what may be removed; records of hashes and locks are none of it.
+    """List what may be removed, which excludes records of hashes and locks.
 
-    Part-files and temporary ones count as left over when nobody wrote to them for an hour.
+    Partial and temporary files count as left over if nobody wrote to them for an hour.
     """
     moment = time.time() if now is None else now
     items = []

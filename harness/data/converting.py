@@ -6,7 +6,6 @@ import gzip
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import h5py
 import numpy as np
@@ -15,16 +14,17 @@ from harness.contracts import UserError, Vectors
 from harness.contracts.dataset import Truth
 from harness.contracts.definitions import QuerySplit
 from harness.data import layout
-from harness.data.cache import written_whole
 from harness.data.cached import open_cached
 from harness.data.formats import format_named, format_of, read_vectors
 from harness.data.formats.hdf5 import metric_of
 from harness.data.formats.table import FORMATS
-from harness.data.hdf5_writing import written_hdf5
 from harness.data.parts import Parts, split
 from harness.data.rows import require_rows
-from harness.data.space import require_disk
 from harness.data.writing import Identity, inspect, write_cached
+from harness.files.hdf5 import written_hdf5
+from harness.files.replacing import written_whole
+from harness.files.space import require_disk
+from harness.files.temporary import temporary_folder
 from harness.metric import METRICS, Metric
 
 _NEIGHBOURS = 100
@@ -41,7 +41,7 @@ def convert(
     queries: Path | None = None,
     metric: Metric | None = None,
 ) -> None:
-    """Read one file and write another, the formats told by their endings unless named.
+    """Read one file and write another; formats that are not named follow from the endings.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _format(path: Path, named: str | None) -> str:
     found = named or format_of(path)
     if found is None:
         raise UserError(
-            "the file's ending tells no format",
+            "no format has the ending of this file",
             where=str(path),
             expected=", ".join(sorted(ending for f in FORMATS.values() for ending in f.endings)),
             hint="name it by --from or --to",
@@ -123,19 +123,14 @@ def _write_table(target: Path, name: str, vectors: Vectors) -> None:
         raise UserError(f"{name} cannot be written", where=str(target))
     require_disk(target.parent, vectors.rows.nbytes, target.name)
     with written_whole(target) as temporary:
-        write(temporary, vectors)
-        if _packed(target):
-            _pack(temporary)
-
-
-def _pack(path: Path) -> None:
-    packed = path.with_name(path.name + ".packed")
-    try:
-        with path.open("rb") as plain, gzip.open(packed, "wb") as out:
-            shutil.copyfileobj(plain, out)
-        packed.replace(path)
-    finally:
-        packed.unlink(missing_ok=True)
+        if not _packed(target):
+            write(temporary, vectors)
+            return
+        with temporary_folder(target.parent, target.stem) as folder:
+            plain = folder / "plain"
+            write(plain, vectors)
+            with plain.open("rb") as rows, gzip.open(temporary, "wb") as out:
+                shutil.copyfileobj(rows, out)
 
 
 def _write_hdf5(target: Path, parts: Parts, metric: Metric) -> None:
@@ -144,17 +139,17 @@ def _write_hdf5(target: Path, parts: Parts, metric: Metric) -> None:
     identity = Identity(target.stem, metric, found.fingerprint)
     values = (len(parts.base) + len(parts.queries)) * parts.base.dimension
     require_disk(target.parent, 4 * values, target.name)
-    with TemporaryDirectory(dir=target.parent, prefix=".converting-") as folder:
+    with temporary_folder(target.parent, target.stem) as folder:
         # With its unit rows the file is a dataset, of which the neighbours can be asked.
-        whole = Path(folder) / "whole.hdf5"
+        whole = folder / "whole.hdf5"
         write_cached(whole, parts, identity, unit_rows=found.unit_rows)
         truth = open_cached(whole).truth(min(_NEIGHBOURS, len(parts.base)))
-        with h5py.File(whole, "r") as made, written_hdf5(target) as file:
+        with h5py.File(whole, "r", locking=False) as made, written_hdf5(target) as file:
             _copy_public(made, file, truth)
 
 
 def _copy_public(made: h5py.File, file: h5py.File, truth: Truth) -> None:
-    """Copy what other tools know, without the unit rows and names that only we use."""
+    """Copy what other tools read, without unit rows and names, which only we use."""
     for name, value in made.attrs.items():
         file.attrs[name] = value
     for name in (layout.BASE, layout.QUERIES):

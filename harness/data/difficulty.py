@@ -17,9 +17,9 @@ from harness.contracts import UserError
 from harness.data.brute import pair_distances
 from harness.data.cache import cache_subfolder
 from harness.data.cached import CachedDataset
-from harness.data.hdf5_writing import written_hdf5
-from harness.data.progress import Progress, silent
 from harness.data.truth_store import truth_of
+from harness.files.hdf5 import written_hdf5
+from harness.files.progress import Progress, silent
 from harness.measures.difficulty import lengths, lid_from
 
 Float64 = NDArray[np.float64]

@@ -1,6 +1,6 @@
 """Files from the web: resumed, retried, checked for completeness, and put in place whole.
 
-pooch, which does much of this, cannot resume a part-file; hence our own.
+pooch does much of this but cannot resume a partial download.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from urllib.parse import unquote, urlsplit
 
 from harness.contracts import UserError
 from harness.contracts.definitions import Source
-from harness.data.cache import cache_subfolder
-from harness.data.locks import locked
-from harness.data.progress import Progress, silent
-from harness.data.space import require_disk
+from harness.data.cache import cache_lock, cache_subfolder
+from harness.files.progress import Progress, silent
+from harness.files.space import require_disk
 
 _CHUNK_BYTES = 1 << 18
 _PASSING_STATUS = {408, 416, 425, 429, 500, 502, 503, 504}
@@ -32,9 +31,9 @@ _MOST_ATTEMPTS = 50
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to put up with a server.
+    """How often to retry a server.
 
-    `attempts` are those in a row that bring nothing new; the wait doubles from one to the next.
+    `attempts` counts attempts in a row without progress; the wait doubles after each.
     """
 
     attempts: int = 5
@@ -47,11 +46,11 @@ PATIENCE = Patience()
 
 
 class _PassingError(Exception):
-    """Something that may be better at the next attempt."""
+    """A failure that the next attempt may not have."""
 
 
 def place_of(source: Source) -> Path:
-    """Return where the file of a URL belongs in the cache; one may place it there by hand."""
+    """Return the path of a URL's file in the cache; users may place the file there by hand."""
     url = source.url or ""
     digest = hashlib.sha256(url.encode()).hexdigest()[:8]
     name = re.sub(r"[^\w.+-]+", "_", unquote(Path(urlsplit(url).path).name)) or "file"
@@ -67,7 +66,7 @@ def downloaded(source: Source, progress: Progress = silent) -> Path:
         If the server does not give the whole file; what came so far is kept for the next time.
     """
     target = place_of(source)
-    with locked(f"url-{target.name}", lambda: progress("waiting for another fetch", 0, 0)):
+    with cache_lock(f"url-{target.name}", lambda: progress("waiting for another fetch", 0, 0)):
         if not target.is_file():
             exact = source.bytes if source.member is None else None
             _Fetch(source.url or "", target, exact, progress).run()
@@ -75,7 +74,7 @@ def downloaded(source: Source, progress: Progress = silent) -> Path:
 
 
 class _Fetch:
-    """One file on its way: `part` holds what came, `note` what it is a part of."""
+    """A download in progress: `part` holds the bytes so far, `note` says of which file."""
 
     def __init__(self, url: str, target: Path, exact: int | None, progress: Progress) -> None:
         self.url = url
@@ -86,7 +85,7 @@ class _Fetch:
         self.note = target.with_name(target.name + ".part.json")
 
     def run(self) -> None:
-        """Attempt until the file is whole, then rename it."""
+        """Retry until the file is complete, then rename it."""
         idle = 0
         wait = PATIENCE.first_wait_seconds
         for _ in range(_MOST_ATTEMPTS):
@@ -138,7 +137,7 @@ class _Fetch:
         return urllib.request.Request(self.url, headers=headers)
 
     def _known_validator(self) -> str | None:
-        """What tells that the server still has the file that the part is of; else no resuming."""
+        """The validator of the partial file: without a match there is no resuming."""
         try:
             note = json.loads(self.note.read_text(encoding="utf-8"))
             return str(note["validator"]) if note["url"] == self.url else None
@@ -164,7 +163,7 @@ class _Fetch:
             raise _PassingError(f"the connection ended after {done:,} of {total:,} bytes")
 
     def _start(self, response: Any) -> int:
-        """Where in the file the answer begins: at what we have, if the server does ranges."""
+        """The offset at which the response begins: our size, if the server supports ranges."""
         if response.status != 206:
             return 0
         match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
@@ -204,7 +203,7 @@ class _Fetch:
 
 
 class _NoDowngrade(urllib.request.HTTPRedirectHandler):
-    """Follows at most ten redirects, none of them from https to something weaker."""
+    """Follows at most ten redirects, and none from https to a weaker scheme."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str

@@ -1,4 +1,4 @@
-"""Sizes and hashes of source files: checked where known, recorded where nobody knew them yet."""
+"""Sizes and hashes of source files: checked if known, otherwise recorded at the first fetch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from harness.contracts import UserError
 from harness.contracts.definitions import Source
-from harness.data.cache import cache_subfolder, written_whole
-from harness.data.locks import locked
-from harness.data.progress import Progress, silent
+from harness.data.cache import cache_lock, cache_subfolder
+from harness.files.progress import Progress, silent
+from harness.files.replacing import written_whole
 
 
 def sha256_of(path: Path, progress: Progress = silent) -> str:
@@ -65,11 +65,11 @@ def with_recorded(source: Source) -> Source:
 
 
 def record(source: Source, path: Path, progress: Progress = silent) -> None:
-    """Keep the hash and size of a file that was read well, if its source does not know them."""
+    """Record the hash and size of a file that was read, unless its source states them."""
     if source.sha256 is not None or source.kind not in ("package", "url"):
         return
     entry = {"sha256": sha256_of(path, progress), "bytes": path.stat().st_size}
-    with locked("recorded-hashes"):
+    with cache_lock("recorded-hashes"):
         records = {**_records(), _key(source): entry}
         with written_whole(_record_path()) as temporary:
             temporary.write_text(json.dumps(records, indent=1, sort_keys=True), encoding="utf-8")

@@ -1,8 +1,8 @@
-"""The cached form of a dataset: names inside the HDF5 file, and arrays mapped out of it.
+"""The cached form of a dataset: names inside the HDF5 file, and arrays mapped from it.
 
 `train` and `test` and the attributes `distance`, `dimension` and `point_type` are ann-benchmarks'
-schema. What only we need stands in the group `annharness`. Everything is contiguous and
-uncompressed, so that an array is a part of the file and can be mapped into memory.
+schema. Everything else is in the group `annharness`. Arrays are contiguous and uncompressed, so
+that they can be mapped into memory.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def mapped(dataset: h5py.Dataset, path: Path) -> NDArray[Any]:
 
 
 def can_be_mapped(dataset: h5py.Dataset) -> bool:
-    """Whether the rows lie in the file just as algorithms read them: float32, in one piece."""
+    """Whether the rows can be mapped as they are in the file: float32 and contiguous."""
     plain = dataset.chunks is None and not dataset.is_virtual and dataset.external is None
     if not plain or dataset.dtype != np.dtype("<f4") or dataset.ndim != 2 or dataset.size == 0:
         return False

@@ -1,11 +1,10 @@
-"""From a definition or a path to an opened dataset, by way of the cache."""
+"""From a definition or a path to an opened dataset, through the cache."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,23 @@ import h5py
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.contracts.paths import user_path
-from harness.data.cache import cache_subfolder, written_whole
+from harness.data.cache import cache_lock, cache_subfolder
 from harness.data.cached import CachedDataset, file_state, open_cached
+from harness.data.file_names import is_name_of_file, name_of_file
 from harness.data.formats import format_of, read_vectors
 from harness.data.formats.hdf5 import can_be_used_in_place, metric_of, require_queries
-from harness.data.locks import locked
 from harness.data.parts import Parts, split
-from harness.data.progress import Progress, silent
 from harness.data.sources import from_first_source, source_state
 from harness.data.writing import Identity, inspect, write_cached
+from harness.files.progress import Progress, silent
+from harness.files.replacing import written_whole
 from harness.metric import METRICS, Metric
 
 
 def open_definition(
     definition: DatasetDefinition, *, progress: Progress | None = None
 ) -> CachedDataset:
-    """Open the dataset of a registry entry, fetching and caching it first if need be.
+    """Open the dataset of a registry entry; fetch and cache it first if necessary.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def open_definition(
     path = cache_subfolder("datasets") / f"{definition.name}.hdf5"
     made_from = _recipe(definition)
     if not _is_made_from(path, made_from):
-        with locked(f"dataset-{definition.name}"):
+        with cache_lock(f"dataset-{definition.name}"):
             if not _is_made_from(path, made_from):
                 _make(definition, path, made_from, progress or silent)
     return open_cached(path)
@@ -50,8 +50,8 @@ def open_file(
 ) -> CachedDataset:
     """Open a file of the user's that holds both base and queries.
 
-    It is mapped as it is where its rows lie in one piece as float32, else copied into the cache;
-    it is never written to.
+    It is mapped as it is if its rows are contiguous float32, otherwise copied into the cache. It is
+    never written to.
 
     Parameters
     ----------
@@ -77,9 +77,9 @@ def open_file(
     parts = split(read_vectors(path, "hdf5"), QuerySplit("file"), str(path))
     chosen = metric or metric_of(path) or _no_metric(path)
     found = inspect(parts, chosen, progress)
-    name = f"{_slug(path.stem)}-{found.fingerprint[:8]}"
+    name = name_of_file(path, found.fingerprint)
     target = cache_subfolder("files") / f"{name}.hdf5"
-    with locked(f"file-{name}"):
+    with cache_lock(f"file-{name}"):
         rows_file = path if can_be_used_in_place(path) else None
         identity = Identity(name, chosen, found.fingerprint)
         write_cached(
@@ -95,17 +95,12 @@ def open_file(
 
 
 def path_by_name(name: str) -> Path | None:
-    """Return the cached form of a file that was opened by its path here, by the name it got then.
+    """Return the cached form of a file by the name that it got when it was opened by its path.
 
-    So results and commands can speak of it without its path, which may name a person.
+    So results and commands need not contain its path, which may name a person.
     """
     path = cache_subfolder("files") / f"{name}.hdf5"
     return path if is_name_of_file(name) and path.is_file() else None
-
-
-def is_name_of_file(name: str) -> bool:
-    """Whether a name is such as `open_file` gives: a file's stem and digits of its fingerprint."""
-    return re.fullmatch(r"[a-z0-9.-]+-[0-9a-f]{8}", name) is not None
 
 
 def cached_path(definition: DatasetDefinition) -> Path | None:
@@ -120,7 +115,7 @@ def cached_file(path: Path) -> CachedDataset | None:
 
 
 def _recipe(definition: DatasetDefinition) -> str:
-    """A hash of everything that decides about the rows."""
+    """A hash of everything that determines the rows."""
     facts: dict[str, Any] = {
         "metric": definition.metric,
         "shape": [definition.base, definition.dimension],
@@ -182,16 +177,11 @@ def _require_both_parts(path: Path) -> None:
 
 def _no_metric(path: Path) -> Metric:
     raise UserError(
-        "the file does not say its metric",
+        "the file does not state its metric",
         where=f"{path}, attribute distance",
         expected="one of " + ", ".join(METRICS),
         hint=f"annharness data add NAME {path.name} --metric angular",
     )
-
-
-def _slug(stem: str) -> str:
-    slug = re.sub(r"[^a-z0-9.]+", "-", stem.lower()).strip("-.")
-    return slug[:60].rstrip("-.") or "file"
 
 
 def _index_path(path: Path, metric: Metric | None) -> Path:

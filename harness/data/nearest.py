@@ -1,10 +1,10 @@
 """Exact nearest neighbours: float32 candidates with a proof, ordered by the float64 distance.
 
-FAISS finds a few more candidates than needed by blocked matrix products. The distances that count
-are computed again in float64 by `harness.measures.distances`. Rounding in float32 is bounded, so
-for each query it can be told whether a row left out could belong to the answer; where it could
-(ties, near-ties, cancellation), every row within the bound is compared in float64. Rows so long or
-so short that products of float32 would overflow or vanish are multiplied by a power of two first.
+FAISS finds a few more candidates than needed by blocked matrix products. Their distances are
+computed again in float64 by `harness.measures.distances`. Rounding in float32 is bounded, so for
+each query it is known whether a row left out could be a neighbour. If it could (ties, near-ties,
+cancellation), every row within the bound is compared in float64. Rows so long or so short that
+products of float32 would overflow or vanish are first multiplied by a power of two.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from harness.contracts import Dataset
 from harness.contracts.dataset import Truth
 from harness.data.rows import largest_norm, row_norms
-from harness.data.space import require_memory
+from harness.files.space import require_memory
 from harness.measures.distances import answer_distances
 from harness.metric import Metric
 
@@ -118,14 +118,14 @@ def candidate_count(n: int, k: int) -> int:
 
 
 def _exponent(longest: float) -> int:
-    """The power of two that brings the largest norm to 1/2 or more and below 1, if need be."""
+    """The power of two that brings the largest norm into [1/2, 1), if scaling is necessary."""
     if longest == 0 or _SHORTEST <= longest <= _LONGEST:
         return 0
     return -math.frexp(longest)[1]
 
 
 def _scaled(rows: Rows, exponent: int, name: str) -> Rows:
-    """Multiply by a power of two, which rounds nothing but what becomes denormal."""
+    """Multiply by a power of two, which rounds only values that become denormal."""
     if exponent == 0:
         return rows
     require_memory(rows.nbytes, "rows scaled to where float32 can multiply them", name)
@@ -165,7 +165,7 @@ def _as_score(space: Space, distances: Float64) -> Float64:
 
 
 def _error(space: Space, block: slice) -> Float64:
-    """A bound of what float32 arithmetic can get wrong in a score, for each query.
+    """A bound of the float32 rounding error of a score, for each query.
 
     A sum of d products errs by at most about d eps |q||x|; euclidean scores also by the rounding
     of the squared norms that they are made of. Products below the least normal number lose up to

@@ -1,6 +1,6 @@
 """Files of packages, through the ordinary client of each ecosystem, as it is configured here.
 
-A package that is installed is read where it lies; else the client downloads its archive, without
+An installed package is read where it is. Otherwise the client downloads its archive, without
 dependencies and without running anything of it.
 """
 
@@ -12,22 +12,21 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import UserError
-from harness.data.cache import cache_subfolder
-from harness.data.locks import locked
-from harness.data.progress import Progress, silent
+from harness.data.cache import cache_lock, cache_subfolder
+from harness.files.progress import Progress, silent
+from harness.files.temporary import temporary_folder
 
 _TIMEOUT_SECONDS = 3600
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package's name, as in `pypi:NAME==VERSION`; without a version, whichever there is."""
+    """A package's name, as in `pypi:NAME==VERSION`; without a version, any version."""
 
     ecosystem: str
     name: str
@@ -75,12 +74,12 @@ def installed_file(package: Package, member: str) -> Path | None:
 
 
 def folder_of(package: Package) -> Path:
-    """Return the folder that the package's archive belongs in; one may place it there by hand."""
+    """Return the folder of the package's archive; users may place it there by hand."""
     return cache_subfolder("downloads") / package.slug
 
 
 def archive_of(package: Package, progress: Progress = silent) -> Path:
-    """Return the package's archive in the cache, downloaded by its client if it is not there.
+    """Return the package's archive in the cache; its client downloads it if it is missing.
 
     Raises
     ------
@@ -88,7 +87,7 @@ def archive_of(package: Package, progress: Progress = silent) -> Path:
         If the client is absent or fails, with what it said last.
     """
     folder = folder_of(package)
-    with locked(f"package-{package.slug}"):
+    with cache_lock(f"package-{package.slug}"):
         found = _archive_in(folder)
         if found is None:
             progress(f"fetching {package}", 0, 0, "bytes")
@@ -106,11 +105,11 @@ def _archive_in(folder: Path) -> Path | None:
 
 def _download(package: Package, folder: Path) -> None:
     """Download into a folder beside, which takes the right name only when all went well."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".package-") as scratch:
-        _CLIENTS[package.ecosystem](package, Path(scratch))
+    with temporary_folder(folder.parent, "package") as scratch:
+        _CLIENTS[package.ecosystem](package, scratch)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        for path in Path(scratch).iterdir():
+        for path in scratch.iterdir():
             path.replace(folder / path.name)
 
 
@@ -155,7 +154,12 @@ def _call(package: Package, command: Sequence[str], folder: Path, *, has_client:
         )
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS
+            command,
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TIMEOUT_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"{client} failed: {error}", where=str(package)) from error

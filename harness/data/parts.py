@@ -51,7 +51,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a dataset is made of."""
+    """The parts of a dataset."""
 
     base: Part
     queries: Part
@@ -59,7 +59,7 @@ class Parts:
 
 
 def split(vectors: Vectors, how: QuerySplit, where: str) -> Parts:
-    """Tell queries from base.
+    """Split the rows into base and queries.
 
     Raises
     ------

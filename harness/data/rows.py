@@ -30,11 +30,11 @@ def require_rows(rows: NDArray[np.generic], what: str, where: str, minimum: int)
     if rows.ndim != 2:
         got = f"an array of shape {rows.shape}"
         raise UserError(
-            f"the {what} are no table of vectors", where=where, expected="rows", got=got
+            f"the {what} are not a table of vectors", where=where, expected="rows", got=got
         )
     if rows.dtype.kind not in "fiu":
         raise UserError(
-            f"the {what} hold no real numbers",
+            f"the {what} are not real numbers",
             where=where,
             expected="float or integer values",
             got=str(rows.dtype),
@@ -64,7 +64,7 @@ def as_float32(rows: NDArray[np.generic], what: str, where: str, first: int = 0)
         row = int(np.argmin(finite))
         value = np.asarray(rows[row])[~np.isfinite(block[row])][0]
         raise UserError(
-            f"the {what} hold a value that is not finite",
+            f"the {what} contain a value that is not finite",
             where=f"{where}, row {first + row}",
             expected="finite float32 numbers",
             got=str(value),
@@ -103,14 +103,14 @@ def largest_norm(rows: Rows) -> float:
 
 
 class Fingerprint:
-    """Sha256 of metric, shapes and values, taken while the blocks go by: base, then queries."""
+    """Sha256 of metric, shapes and values, computed block by block: base, then queries."""
 
     def __init__(self, metric: Metric, base_shape: tuple[int, ...], query_count: int) -> None:
         n, d = base_shape
         self._hash = hashlib.sha256(f"{metric} {n} {query_count} {d}\n".encode())
 
     def add(self, block: Rows) -> None:
-        """Take the next block of rows in."""
+        """Add the next block of rows."""
         self._hash.update(np.ascontiguousarray(block, dtype="<f4").data)
 
     def hexdigest(self) -> str:

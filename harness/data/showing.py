@@ -1,4 +1,4 @@
-"""The true nearest rows of one query by name, so that a person sees what the data are."""
+"""The true nearest rows of one query by name, to show what the data are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMPARED_WORDS = 20_000
 class Neighbours:
     """The nearest base rows of a named row, nearest first. `distances` as everywhere: float64.
 
-    `is_query` is False if the word names a base row, which is then left out of the answer.
+    `is_query` is False if the word names a base row, which is then not among its neighbours.
     """
 
     word: str
@@ -74,7 +74,7 @@ def _unknown(dataset: Dataset, labels: Labels, word: str) -> UserError:
 
 def _nearest_by_spelling(word: str, known: Sequence[str], cutoff: float) -> list[str]:
     candidates: Sequence[str] = known
-    if len(known) > _COMPARED_WORDS:  # comparing takes long: only words that begin alike
+    if len(known) > _COMPARED_WORDS:  # comparing all would take long
         candidates = [one for one in known if one[:1] == word[:1] and abs(len(one) - len(word)) < 3]
     return difflib.get_close_matches(word, candidates[:_COMPARED_WORDS], n=3, cutoff=cutoff)
 

@@ -1,11 +1,10 @@
-"""Where rows come from: the sources of an entry, tried in order until one reads well."""
+"""The sources of a dataset entry, tried in order until one can be read."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -23,7 +22,8 @@ from harness.data.formats import format_of, read_vectors
 from harness.data.formats.labels import read_labels
 from harness.data.hashes import record, verify, with_recorded
 from harness.data.packages import Package, archive_of, folder_of, installed_file
-from harness.data.progress import Progress
+from harness.files.progress import Progress
+from harness.files.temporary import temporary_folder
 
 LOADER_FORMAT = "loader"
 """The format of sources that the entry's own `loader` reads."""
@@ -31,7 +31,7 @@ LOADER_FORMAT = "loader"
 
 @dataclass(frozen=True)
 class _Place:
-    """Files of one source by name; archives give theirs out into `scratch`."""
+    """Files of one source by name; members of archives are extracted to `scratch`."""
 
     source: Source
     definition: DatasetDefinition
@@ -55,7 +55,7 @@ class _Place:
         return self._member(self._archive(), name)
 
     def discard(self) -> None:
-        """Put the fetched file or archive aside; it is not taken for good again."""
+        """Move the fetched file or archive aside, so that it is not used again."""
         if self.source.kind == "url":
             path = place_of(self.source)
         elif self.source.kind == "package":
@@ -82,9 +82,9 @@ class _Place:
 
 
 def _placed(folder: Path, name: str, page: str | None) -> Path:
-    """A file of the entry's folder, or placed in the cache's downloads by hand.
+    """A file in the entry's folder, or placed in the cache's downloads by hand.
 
-    `page` is where people find it, if the entry says so.
+    `page` is the web page that offers it, if the entry states one.
     """
     beside = folder / user_path(name)
     for path in (beside, cache_subfolder("downloads") / Path(name).name):
@@ -98,15 +98,15 @@ def _placed(folder: Path, name: str, page: str | None) -> Path:
 
 
 def _to_be_had(page: str | None) -> str:
-    return f"; it is to be had from {page}" if page else ""
+    return f"; it is available from {page}" if page else ""
 
 
 def from_first_source(
     definition: DatasetDefinition, progress: Progress, use: Callable[[Vectors, Source], None]
 ) -> None:
-    """Read the rows from the first source that can be had and is right, and hand them to `use`.
+    """Read the rows from the first available and correct source, and pass them to `use`.
 
-    What `use` refuses counts against the source as well: the next one is tried.
+    If `use` refuses them, the next source is tried.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _no_source(definition: DatasetDefinition, reasons: list[UserError]) -> UserE
         return reasons[0]
     tried = "\n".join(f"{i}. {reason.describe()}" for i, reason in enumerate(reasons, 1))
     return UserError(
-        f"no source of {definition.name} can be had; tried in this order:\n{tried}",
+        f"no source of {definition.name} is available; tried in this order:\n{tried}",
         where=definition.origin,
         hint=f"annharness data info {definition.name} lists what to place where by hand",
     )
@@ -141,8 +141,8 @@ def _use_one(
     use: Callable[[Vectors, Source], None],
 ) -> None:
     parent = cache_subfolder("downloads")
-    with tempfile.TemporaryDirectory(dir=parent, prefix=".unpacked-") as scratch:
-        place = _Place(source, definition, Path(scratch), progress)
+    with temporary_folder(parent, "unpacked") as scratch:
+        place = _Place(source, definition, scratch, progress)
         with _discarding(place):
             path = place.main()
             verify(path, source, progress)
@@ -156,7 +156,7 @@ def _use_one(
 
 @contextmanager
 def _discarding(place: _Place) -> Iterator[None]:
-    """Put what was fetched aside if it turns out wrong; the next time it is fetched anew."""
+    """Move a fetched file aside if it turns out wrong, so that the next run fetches it again."""
     try:
         yield
     except UserError:
@@ -210,7 +210,7 @@ def _loader(definition: DatasetDefinition) -> Callable[[Path, Any], Vectors]:
 
 
 def places_of(definition: DatasetDefinition) -> list[str]:
-    """Say of each source what it is and where its file may be placed by hand."""
+    """Return for each source what it is, and where its file may be placed by hand."""
     return [_place_by_hand(source, definition.folder) for source in definition.sources]
 
 
@@ -228,7 +228,7 @@ def _place_by_hand(source: Source, folder: Path) -> str:
 
 
 def source_state(source: Source, folder: Path) -> dict[str, Any]:
-    """Return what tells whether rows cached from this source are still the same."""
+    """Return a text that changes if rows cached from this source may have changed."""
     facts = dataclasses.asdict(source)
     if source.kind in ("bundled", "file") and source.sha256 is None:
         path = folder / user_path(source.path or "")

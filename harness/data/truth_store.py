@@ -1,7 +1,7 @@
 """Ground truth on disk, by the fingerprint of base, queries and metric.
 
-It is computed by blocks of queries. Each finished block is kept until all are, so that an
-interrupted computation goes on where it stopped.
+It is computed in blocks of queries. Each finished block is kept until all are done, so that an
+interrupted computation resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
 from harness.data.brute import require_right_sample
-from harness.data.cache import cache_subfolder, written_whole
+from harness.data.cache import cache_lock, cache_subfolder
 from harness.data.cached import CachedDataset
-from harness.data.hdf5_writing import written_hdf5
-from harness.data.locks import locked
-from harness.data.progress import Progress, silent
-from harness.data.space import require_disk
+from harness.files.hdf5 import written_hdf5
+from harness.files.progress import Progress, silent
+from harness.files.replacing import written_whole
+from harness.files.space import require_disk
 
 DEFAULT_MEMORY_BYTES = 1 << 30
 LEAST_MEMORY_BYTES = 128 << 20
@@ -39,7 +39,7 @@ def truth_of(
 ) -> Truth:
     """Return the k true nearest neighbours, from the cache or computed now.
 
-    A stored truth for a larger k serves a smaller one.
+    A stored truth for a larger k is used for a smaller one.
 
     Parameters
     ----------
@@ -63,11 +63,16 @@ def truth_of(
     if stored is not None:
         return stored
     name = f"truth-{dataset.fingerprint[:16]}"
-    with locked(name, lambda: progress("waiting for another process's ground truth", 0, 0)):
+    with cache_lock(name, lambda: progress("waiting for another process's ground truth", 0, 0)):
         stored = _stored(dataset.fingerprint, k)
         if stored is not None:
             return stored
         return _compute(dataset, k, progress, queries_at_once(dataset, k, memory_bytes))
+
+
+def stored_truth(fingerprint: str, k: int) -> Truth | None:
+    """Return the truth of a dataset that was computed before, as `truth_of`; None if none was."""
+    return _stored(fingerprint, k)
 
 
 def queries_at_once(dataset: CachedDataset, k: int, memory_bytes: int) -> int:
@@ -109,8 +114,7 @@ def _compute(dataset: CachedDataset, k: int, progress: Progress, step: int) -> T
         _join(blocks, file, (nq, k), step)
         progress("checking the ground truth", 0, 0)
         require_right_sample(dataset, file["distances"])
-    shutil.rmtree(blocks, ignore_errors=True)
-    truth = _read(path, dataset.fingerprint, k)
+    truth = _stored(dataset.fingerprint, k)
     if truth is None:
         raise UserError("the ground truth just written cannot be read back", where=str(path))
     return truth
@@ -119,7 +123,7 @@ def _compute(dataset: CachedDataset, k: int, progress: Progress, step: int) -> T
 def _compute_blocks(
     dataset: CachedDataset, k: int, progress: Progress, step: int, folder: Path
 ) -> None:
-    from harness.data.nearest import Space, nearest_of_block  # brings FAISS in
+    from harness.data.nearest import Space, nearest_of_block  # imports FAISS
 
     nq = len(dataset.queries)
     space: Space | None = None
@@ -149,8 +153,16 @@ def _stored(fingerprint: str, k: int) -> Truth | None:
         if _k_of(path) >= k:
             truth = _read(path, fingerprint, k)
             if truth is not None:
+                _remove_blocks(fingerprint, _k_of(path))
                 return truth
     return None
+
+
+def _remove_blocks(fingerprint: str, k: int) -> None:
+    """Remove the blocks of computations that a finished one has made needless."""
+    for folder in cache_subfolder("truth").glob(f".blocks-{fingerprint[:32]}-*"):
+        if int(folder.name.split("-")[2]) <= k:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _candidates(fingerprint: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What is in a file of vectors, and whether its own neighbours are what they claim to be."""
+"""Checks of a file of vectors, and of its own neighbours."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class OwnTruth:
     """How a sample of a file's own neighbours compares with ours, by metric.
 
     `recall` is the share of its neighbours that are true ones (ties count); `form` names what its
-    distances are, or is None if they are none of those that we know.
+    distances are, or is None if they have no known form.
     """
 
     sampled: int
@@ -53,7 +53,7 @@ class OwnTruth:
 
 
 def row_facts(rows: Table) -> RowFacts:
-    """Count what may be wrong with rows; a row equal to an earlier one is a duplicate."""
+    """Count suspicious rows; a row equal to an earlier one is a duplicate."""
     not_finite = zero = 0
     norms = []
     for block in blocks(rows):
@@ -71,7 +71,7 @@ def row_facts(rows: Table) -> RowFacts:
 
 
 def rows_in(queries: Table, base: Table) -> int:
-    """Return how many queries stand in the base, value for value."""
+    """Return how many queries are in the base, value for value."""
     return int(np.isin(row_keys(queries), row_keys(base)).sum())
 
 
@@ -90,7 +90,7 @@ def row_keys(rows: Table) -> NDArray[np.void]:
 
 
 def near_ties(dataset: Dataset, k: int) -> int | None:
-    """Return for how many queries neighbours k and k + 1 are as far as makes no difference.
+    """Return for how many queries neighbours k and k + 1 are at the same distance or nearly so.
 
     None if the base has no more than k rows.
     """

@@ -1,4 +1,4 @@
-"""Row names in two flat arrays, so that 400,000 words cost no Python objects until asked for."""
+"""Row names in two flat arrays, so that 400,000 words need no Python objects until used."""
 
 from __future__ import annotations
 

@@ -11,17 +11,17 @@ import numpy as np
 
 from harness.data import layout
 from harness.data.cached import file_state
-from harness.data.hdf5_writing import written_hdf5
 from harness.data.parts import Part, Parts
-from harness.data.progress import Progress, silent
 from harness.data.rows import Fingerprint, all_unit, unit
 from harness.data.words import Words
+from harness.files.hdf5 import written_hdf5
+from harness.files.progress import Progress, silent
 from harness.metric import Metric
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What the checking pass found. `unit_rows`: every row has norm 1 or 0 already."""
+    """Findings of the checking pass. `unit_rows`: every row has norm 1 or 0 already."""
 
     fingerprint: str
     unit_rows: bool
@@ -51,7 +51,7 @@ def inspect(parts: Parts, metric: Metric, progress: Progress = silent) -> Inspec
 
 @dataclass(frozen=True)
 class Identity:
-    """What a cached file says about itself. `made_from` tells when it is out of date."""
+    """The identity that a cached file records. `made_from` shows if it is out of date."""
 
     name: str
     metric: Metric

@@ -1,4 +1,4 @@
-"""Adapters written for other harnesses: the packages they import, and their classes as ours."""
+"""Adapters written for other harnesses: the packages they import, and a wrapper for them."""
 
 from harness.foreign.adapter import import_foreign, load_foreign
 

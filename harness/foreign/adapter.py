@@ -1,4 +1,4 @@
-"""A class written for ann-benchmarks or VIBE, behind the contract of an algorithm."""
+"""A wrapper that gives a class written for ann-benchmarks or VIBE our contract."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from harness.metric import Metric
 
 
 class ForeignAlgorithm(Algorithm):
-    """Drives an adapter of another harness as that harness would.
+    """Calls an adapter of another harness as that harness does.
 
-    Such adapters normalise rows themselves and may write into what they are given: they get
-    writable copies. The harness times them as theirs does, around `query`, or around
-    `run_prepared_query` where there is a `prepare_query`; copying, preparing and reading the
-    answer are outside. `query` and `query_batch` here do all of it, for callers that do not time.
+    Such adapters normalise rows themselves and may write into their arguments, so they get writable
+    copies. Timed is what their harness times: `query`, or `run_prepared_query` if there is a
+    `prepare_query`. Copying, preparing and reading the ids are not timed. `query` and `query_batch`
+    here do all of it, for callers that do not time.
 
     Parameters
     ----------
@@ -42,17 +42,17 @@ class ForeignAlgorithm(Algorithm):
 
     @property
     def row_form(self) -> RowForm:
-        """Writable copies: unit-norm, or as in the source for one that normalises."""
+        """Writable copies: unit-norm, or as in the source if the adapter normalises."""
         return "copied" if self._call["unit_rows"] else "copied from source"
 
     @property
     def prepares_queries(self) -> bool:
-        """Always: rows are copied outside the timing."""
+        """Always true: queries are copied outside the timed region."""
         return True
 
     @property
     def most_clients(self) -> int | None:
-        """One where queries are prepared: the prepared query is kept in the adapter."""
+        """One if queries are prepared, since the adapter keeps the prepared query."""
         return 1 if self._prepares else None
 
     @property
@@ -60,7 +60,7 @@ class ForeignAlgorithm(Algorithm):
         return hasattr(self._adapter, "prepare_query")
 
     def prepare(self, shape: tuple[int, int]) -> None:
-        """Import the adapter's module and make the object: neither is theirs to be timed."""
+        """Import the adapter's module and make the object; their harness times neither."""
         adapter_class = import_foreign(self._call)
         values = positional(self._call["arguments"], self.build, self._call["space"])
         self._adapter = adapter_class(*values)
@@ -79,7 +79,7 @@ class ForeignAlgorithm(Algorithm):
             self._index_kilobytes = max(0.0, after - before)
 
     def set_search(self, **search: Any) -> None:
-        """Hand the query arguments over, if the configuration names any."""
+        """Pass the query arguments on, if the configuration names any."""
         values = positional(self._call["query_arguments"], search, self._call["space"])
         if values:
             self._adapter.set_query_arguments(*values)
@@ -119,11 +119,11 @@ class ForeignAlgorithm(Algorithm):
         return self.ids_of_batch(self.prepared_batch(queries, k)(), k)
 
     def index_bytes(self) -> int:
-        """Return the growth of the process in `fit`, by the adapter's own account."""
+        """Return the growth of the process in `fit`, as the adapter measured it."""
         return int(self._index_kilobytes * 1024)
 
     def diagnostics(self) -> Mapping[str, Table]:
-        """Return what `get_additional` says, as a table of one row."""
+        """Return the result of `get_additional`, as a table of one row."""
         facts = self._adapter.get_additional() or {}
         columns = {str(name): np.atleast_1d(np.asarray(value)) for name, value in facts.items()}
         plain = {n: a for n, a in columns.items() if a.shape == (1,) and a.dtype.kind in "biufU"}
@@ -135,7 +135,7 @@ class ForeignAlgorithm(Algorithm):
 
 
 def load_foreign(call: Mapping[str, Any]) -> Callable[..., ForeignAlgorithm]:
-    """Return what makes the algorithm from a metric and build parameters.
+    """Return the callable that makes the algorithm from a metric and build parameters.
 
     The adapter itself is imported when it is prepared.
     """
@@ -143,7 +143,7 @@ def load_foreign(call: Mapping[str, Any]) -> Callable[..., ForeignAlgorithm]:
 
 
 def import_foreign(call: Mapping[str, Any]) -> Any:
-    """Import the module of an adapter, its package supplied, and return the class."""
+    """Supply the package of an adapter, import its module, and return the class."""
     supply(call["kind"], Path(call["folder"]))
     module = importlib.import_module(f"{call['module']}.module")
     return getattr(module, call["constructor"])

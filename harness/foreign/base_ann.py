@@ -8,10 +8,10 @@ from harness.contracts import allotted_threads
 
 
 class BaseANN:
-    """What an adapter of theirs may rely on without defining it itself.
+    """The methods that adapters inherit.
 
     `fit` and `query` have no default here: an adapter that lacks one fails with an
-    `AttributeError` that names it, instead of answering nothing.
+    `AttributeError` that names it, instead of returning no neighbours.
     """
 
     res: Any
@@ -26,7 +26,7 @@ class BaseANN:
         return float(psutil.Process().memory_info().rss) / 1024
 
     def batch_query(self, X: Any, n: int) -> None:
-        """Ask `query` for every row, by as many threads as the harness allots."""
+        """Call `query` for every row, with as many threads as the harness allots."""
         from multiprocessing.pool import ThreadPool  # few need it
 
         query: Any = self.query  # type: ignore[attr-defined]

@@ -28,7 +28,7 @@ def qps_at_recall(curve: Curve, recall: float) -> Interval:
     """Return the QPS at which the frontier reaches a recall, with its 95 % interval.
 
     Between two neighbours of the frontier, log QPS is linear in recall. Below the lowest recall of
-    the frontier its fastest point answers (nothing is extrapolated); above the highest the result
+    the frontier it is that of its fastest point (nothing is extrapolated); above the highest it
     is NaN. The interval joins the neighbours' intervals of QPS, taken as moving together, with
     the uncertainty of recall times the slope, taken as independent.
     """

@@ -11,11 +11,11 @@ Float64 = NDArray[np.float64]
 
 
 def lid_from(nearest: Float64) -> Float64:
-    """Return the local intrinsic dimensionality round each query; more is harder.
+    """Return the local intrinsic dimensionality around each query; higher is harder.
 
     The maximum likelihood estimate (L. Amsaleg et al., "Estimating local intrinsic
-    dimensionality", KDD 2015). Zero distances are left out: a query that stands in the base says
-    nothing of its surroundings.
+    dimensionality", KDD 2015). Zero distances are left out: they come from a query that is in the
+    base and carry no information about its neighbourhood.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ def lid_from(nearest: Float64) -> Float64:
 
 
 def lengths(metric: Metric, distances: Float64) -> Float64:
-    """Return distances as lengths, which are a metric: of 1 - cos the chord between unit vectors.
+    """Return distances as lengths, which are a metric: for 1 - cos the chord of unit vectors.
 
-    Not for `inner_product`, whose distances are no lengths of anything.
+    Not defined for `inner_product`, which has no lengths.
     """
     if metric == "angular":
         return np.sqrt(2.0 * np.maximum(distances, 0.0))

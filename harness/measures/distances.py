@@ -1,7 +1,7 @@
-"""The one definition of distance, for the truth and for every answer.
+"""The definition of distance, for true neighbours and for those that an algorithm returned.
 
-Distances are computed in float64 from ids, never taken from an algorithm, so that an answer and
-the truth cannot differ by the arithmetic of two libraries.
+Distances are computed in float64 from ids, never taken from an algorithm, so that both cannot
+differ through the arithmetic of two libraries.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def answer_distances(
     queries: NDArray[np.float32],
     ids: NDArray[np.integer],
 ) -> Float64:
-    """Return the distance of every answered row to its query.
+    """Return the distance of every returned row to its query.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def tie_scales(
     queries: NDArray[np.float32],
     ids: NDArray[np.integer],
 ) -> Float64:
-    """Return the scale s of the tie rule for every answer: `d <= d_k + 1e-6 s` is a hit.
+    """Return the scale s of the tie rule for every returned id: `d <= d_k + 1e-6 s` is a hit.
 
     `|q||x|` for angular (1 or 0, rows being unit) and inner product; for euclidean `|q|^2 + |x|^2`,
     to be applied to squared distances. `(nq, k)` float64, 0 where the id is padding.
@@ -81,7 +81,7 @@ def _by_blocks(
     distances = np.empty(ids.shape)
     scales = np.empty(ids.shape)
     nq, k = ids.shape
-    # Where rows come up more than once, their squares are summed once.
+    # If rows occur more than once, their squares are summed once.
     squares = _row_squares(base) if ids.size >= len(base) else None
     for block in _slices(nq, k * base.shape[1]):
         numbers = np.maximum(ids[block], 0)
@@ -96,7 +96,7 @@ def _by_blocks(
 
 
 def _slices(items: int, values: int) -> Iterator[slice]:
-    """Cut `range(items)` into slices whose blocks, of so many values an item, caches hold."""
+    """Cut `range(items)` into slices whose blocks, of so many values an item, fit the caches."""
     step = max(1, _BLOCK_VALUES // max(1, values))
     return (slice(start, min(start + step, items)) for start in range(0, items, step))
 

@@ -12,7 +12,7 @@ def pareto_frontier(
     """Return the points that no other point beats.
 
     A point is beaten if another is at least as good in both figures and better in one. Of equal
-    points the first stands for all.
+    points, only the first is returned.
 
     Parameters
     ----------

@@ -35,14 +35,14 @@ def student_quantile(degrees: float, level: float = LEVEL) -> float:
 
 
 def exp_of(logarithm: float) -> float:
-    """Return e to a power; a bound far outside of what can be written is cut off."""
+    """Return e to a power, clipped to the range of float64."""
     return float(np.exp(np.clip(logarithm, -_LARGEST, _LARGEST)))
 
 
 def log_t_interval(values: NDArray[np.float64]) -> Interval:
     """Return the geometric mean of positive values with Student's interval on logarithms.
 
-    NaN values are left out. With one value the bounds are NaN: nothing is known of the spread.
+    NaN values are left out. With one value the bounds are NaN: the spread is unknown.
     """
     known = np.asarray(values, dtype=np.float64)
     logs = np.log(known[np.isfinite(known) & (known > 0)])

@@ -1,8 +1,8 @@
 """Mean and percentiles of the time per query, from stored times.
 
-Each is computed for every timed pass on its own. Its headline is the median over the passes of a
-build, then over the builds, so that one disturbed pass moves none of them far. They hold all that
-users would wait for; see `harness.measures.speed` for the times without interruptions.
+Each is computed for every timed pass; reported is the median over the passes of a build, then over
+the builds, so that one disturbed pass has little effect. Interruptions are included, as a user
+would wait for them; see `harness.measures.speed` for the times without them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The QPS of a point with its interval, and what would make the interval narrower.
 
-The interval is that of the point relative to its blocks: what slows a whole block, such as a busy
-afternoon, slows the reference index as well and is not in it. So intervals of points of one run may
+The interval is relative to the blocks of the point: what slows a whole block, such as a busy
+afternoon, slows the reference index as well and is not in it. So intervals of points of one run can
 be compared with each other. `tests/performance/interval_coverage.py` simulates their coverage.
 """
 
@@ -54,17 +54,20 @@ def qps_interval(speeds: Speeds) -> QpsInterval:
 
 
 def errors_within(speeds: Speeds) -> list[tuple[float, float]]:
-    """Return `error_within` of each build relative to the reference; NaN where unknown."""
+    """Return `error_within` of each build, relative to the reference where that is known."""
     pairs = zip(speeds.levels, speeds.reference_levels, strict=True)
-    return [error_within(levels, reference) for levels, reference in pairs]
+    return [
+        error_within(levels, reference if len(reference) else np.zeros_like(levels))
+        for levels, reference in pairs
+    ]
 
 
 def repeats_would_help(speeds: Speeds) -> bool:
-    """Whether the builds vary mostly because of the noise within each: longer builds help most.
+    """Whether builds vary mostly through the noise within each, so that more passes help most.
 
-    The variance of the builds' log seconds, relative to the reference where it is known, holds the
-    noise within builds; it is compared with that of `error_within`. With fewer than two builds, or
-    one pass a build, nothing can be told: no.
+    The variance of the builds' log seconds, relative to the reference if it is known, contains the
+    noise within builds, and is compared with that of `error_within`. False with fewer than two
+    builds or one pass a build, which do not show it.
     """
     relative = np.where(np.isfinite(speeds.relative), speeds.relative, speeds.log_seconds)
     known = np.isfinite(relative)

@@ -1,6 +1,6 @@
-"""Recall of stored answers, for every k' up to k at once.
+"""Recall of stored neighbours, for every k' up to k at once.
 
-An answer among the first k' is a hit if `d <= d_k' + 1e-6 s`: d its distance, s its scale and
+An id among the first k' is a hit if `d <= d_k' + 1e-6 s`: d its distance, s its scale and
 d_k' the distance of the k'-th true neighbour, all from `harness.measures.distances`. For the
 euclidean metric the rule is applied to squared distances.
 """
@@ -15,7 +15,7 @@ from harness.metric import Metric
 
 Float64 = NDArray[np.float64]
 
-_FEW_NEIGHBORS = 32  # of which all pairs are compared sooner than each query is looked at
+_FEW_NEIGHBORS = 32  # up to this k, comparing all pairs is faster than a loop over queries
 
 
 def recall_matrix(
@@ -45,7 +45,7 @@ def recall_matrix(
     """
     reach, truth = _comparable(metric, distances, scales, true_distances)
     nq, k = reach.shape
-    # An answer at position i is a hit for every k' from max(its rank among the truth, i + 1) on.
+    # The id at position i is a hit for every k' from max(its rank among the truth, i + 1) on.
     columns = np.maximum(_ranks(reach, truth), np.arange(k))
     rows = np.repeat(np.arange(nq), k) * (k + 1)
     new_hits = np.bincount(rows + columns.ravel(), minlength=nq * (k + 1)).reshape(nq, k + 1)
@@ -67,7 +67,7 @@ def first_recall_matrix(
 def _comparable(
     metric: Metric, distances: Float64, scales: Float64, true_distances: Float64
 ) -> tuple[Float64, Float64]:
-    """Answers less their tolerance, and true distances, on the scale on which ties are judged."""
+    """Distances less their tolerance, and true distances, on the scale of the tie rule."""
     if distances.ndim != 2 or distances.shape != scales.shape:
         raise ValueError(f"distances {distances.shape} and scales {scales.shape} must be (nq, k)")
     nq, k = distances.shape
@@ -82,7 +82,7 @@ def _comparable(
 
 
 def _ranks(reach: Float64, truth: Float64) -> NDArray[np.intp]:
-    """`(nq, k)`: how many true distances lie below each answer; k for padding."""
+    """`(nq, k)`: how many true distances are below each distance; k for padding."""
     ranks = np.empty(reach.shape, dtype=np.intp)
     if reach.shape[1] <= _FEW_NEIGHBORS:
         np.sum(truth[:, None, :] < reach[:, :, None], axis=2, out=ranks)

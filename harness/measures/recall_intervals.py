@@ -175,5 +175,5 @@ def _variances(recall: Float64) -> tuple[Float64, Float64]:
 
 
 def _sides_apart(one: RecallEstimate) -> tuple[object, ...]:
-    """What is equal for two estimates of one comparison, whichever side comes first."""
+    """A key that is equal for two estimates of one comparison, whichever side comes first."""
     return abs(one.value), one.variances, str(one.degrees)

@@ -1,8 +1,8 @@
-"""Choosing the fastest of several candidates, and reporting its speed without optimism.
+"""Choosing the fastest of several candidates, and reporting its speed without bias.
 
-The candidate that measured fastest was partly lucky: its speed in the same blocks that it was
-chosen by is too high on average (the winner's curse). Cross-fitting removes that: the speed in
-each block is read of the candidate that is chosen by the other blocks (Cawley & Talbot, "On
+The candidate that measured fastest was partly lucky: its speed in the blocks by which it was chosen
+is too high on average (the winner's curse). Cross-fitting removes the bias: in each block, the
+speed is that of the candidate which is fastest in the other blocks (Cawley & Talbot, "On
 over-fitting in model selection", JMLR 2010, sections 4 and 5).
 """
 
@@ -61,8 +61,8 @@ def eligible(
 def block_log_speeds(candidates: Sequence[Speeds]) -> Float64:
     """Return the speeds of the candidates in each block, `(candidates, blocks)`, for `choose`.
 
-    Logarithms of QPS; NaN where a candidate has no build in a block. A block that was slow for all
-    is levelled out by the reference index where every build has one. Builds of no known block are
+    Logarithms of QPS; NaN if a candidate has no build in a block. If every build has a reference
+    index, speeds are relative to it, so that slow blocks count equally. Builds without a block are
     put in columns by their order.
     """
     columns: dict[str, int] = {}
@@ -113,7 +113,7 @@ def choose(log_speeds: Float64) -> Choice:
 
 
 def _cross_fitted(speeds: Float64) -> Float64:
-    """In each block the speed of the candidate that is fastest by the sum of the other blocks."""
+    """In each block, the speed of the candidate that is fastest in the other blocks together."""
     by_others = speeds.sum(axis=1, keepdims=True) - speeds
     return np.asarray(speeds[by_others.argmax(axis=0), np.arange(speeds.shape[1])])
 

@@ -13,9 +13,9 @@ _BYTES_OF_A_NUMBER = 4
 def size_scope(index_bytes: float, n: int, d: int, *, measured: bool) -> SizeScope:
     """Return how a size is known.
 
-    A measured size is the growth of a process's memory while it builds. What the process has
-    allocated before and uses again is not in it, so it may be far too small: one below that of n
-    float32 rows of d numbers is told apart, and growth of nothing says nothing.
+    A measured size is the growth of a process's memory while it builds. Memory that was allocated
+    before and is reused is not in it, so it may be far too small: a size below that of n float32
+    rows of d numbers has a scope of its own, and no growth is an unknown size.
 
     Parameters
     ----------

@@ -1,7 +1,10 @@
-"""Speed of a build from its stored times: typical times, log seconds, levels of rounds.
+"""Speed of a build from its stored times: how fast each round was, and the typical round.
 
-What interrupts a process only adds time, so the typical time of a query is the lower quartile of
-its repeats. It varies less than their median or mean where other work disturbs the machine.
+A shared machine has states. A neighbour on the same core, for example, makes all that runs in some
+rounds slower by a half or more, and a build spends a random share of its few rounds so. Two indexes
+that had their turns in one round mostly met the same state, so they are compared round by round;
+the typical difference is a median over the rounds, which the rounds in between two states do not
+move. Quantiles of each index alone follow the share of its own rounds that were slow.
 """
 
 from __future__ import annotations
@@ -15,47 +18,48 @@ Float64 = NDArray[np.float64]
 
 QUERY_ORDER_SEED = 77_041
 
-
-def query_order(nq: int) -> NDArray[np.intp]:
-    """Return the order in which the queries are asked: seeded by their number alone."""
-    return np.random.default_rng([QUERY_ORDER_SEED, nq]).permutation(nq)
+_WINSOR = 1.5 * 1.4826
+"""Windows are drawn in to so many median absolute deviations, 1.5 of a normal's deviations."""
 
 
-def query_windows(nq: int, window: int) -> list[NDArray[np.intp]]:
+def query_order(nq: int, seed: int) -> NDArray[np.intp]:
+    """Return the order in which the queries are asked in a block.
+
+    It differs from block to block, so that which queries share a window averages out over them.
+
+    Parameters
+    ----------
+    nq
+        Number of queries.
+    seed
+        That of the block, at least 0, which all blocks of early versions have.
+    """
+    seeds = [QUERY_ORDER_SEED, nq, seed] if seed else [QUERY_ORDER_SEED, nq]
+    return np.random.default_rng(seeds).permutation(nq)
+
+
+def query_windows(nq: int, window: int, seed: int) -> list[NDArray[np.intp]]:
     """Return the windows that a cycle is cut into: row numbers of queries, `(<= window,)` each.
 
-    They are consecutive parts of `query_order`, the same for every build; the last may be shorter.
+    They are consecutive parts of `query_order`, the same for every build of a block; the last may
+    be shorter.
     """
-    order = query_order(nq)
+    order = query_order(nq, seed)
     return [order[start : start + window] for start in range(0, nq, window)]
 
 
-def lower_quartile(values: Float64) -> Float64:
-    """Return the lower quartile over the first axis; NaN values are left out.
+def median_of_known(values: Float64) -> Float64:
+    """Return the median over the first axis; NaN values are left out, NaN where none is left.
 
-    It is `numpy.quantile(values, 0.25, axis=0, method="median_unbiased")` (Hyndman & Fan, "Sample
-    quantiles in statistical packages", 1996, definition 8) without numpy's overhead. NaN where no
-    value is left.
+    It is `numpy.nanmedian(values, axis=0)`, several times as fast.
     """
     if len(values) == 0:
         return np.full(values.shape[1:], np.nan)
     ordered = np.sort(values, axis=0)  # NaN comes last
-    last = len(values) - 1
-    if not np.isnan(ordered[last]).any():
-        position = _quartile_position(last + 1)
-        low, high = ordered[int(position)], ordered[min(int(position) + 1, last)]
-        return np.asarray(low + (position - int(position)) * (high - low), dtype=np.float64)
     known = np.count_nonzero(~np.isnan(ordered), axis=0)
-    positions = np.array([_quartile_position(n) for n in range(last + 2)])[known]
-    below = positions.astype(np.intp)
-    above = np.clip(below + 1, 0, np.maximum(known - 1, 0))
-    low, high = _row_of_each(ordered, below), _row_of_each(ordered, above)
-    return np.asarray(low + (positions - below) * (high - low), dtype=np.float64)
-
-
-def _quartile_position(known: int) -> float:
-    """Between which of so many ordered values the quartile lies, counted from 0."""
-    return min(max((known + 1 / 3) / 4 - 2 / 3, 0.0), max(known - 1.0, 0.0))
+    below, above = np.maximum(known - 1, 0) // 2, known // 2
+    above = np.minimum(above, np.maximum(known - 1, 0))
+    return np.asarray((_row_of_each(ordered, below) + _row_of_each(ordered, above)) / 2)
 
 
 def _row_of_each(values: Float64, rows: NDArray[np.intp]) -> Float64:
@@ -64,55 +68,13 @@ def _row_of_each(values: Float64, rows: NDArray[np.intp]) -> Float64:
 
 def typical_times(times: Float64) -> Float64:
     """Return the typical seconds of each query of a build, `(nq,)`, from `(passes, nq)` seconds."""
-    return lower_quartile(times)
-
-
-def log_seconds_of_queries(times: Float64) -> float:
-    """Return the logarithm of the mean typical seconds per query of a build.
-
-    `times` is `(passes, nq)` seconds of queries that were timed one by one. NaN without passes.
-    """
-    return _log_of_mean(typical_times(times))
-
-
-def log_seconds_of_walls(walls: Float64, nq: int) -> float:
-    """Return the logarithm of the typical seconds per query from `(passes,)` seconds of passes."""
-    return _log_of_mean(lower_quartile(walls[:, None]) / nq)
-
-
-def log_seconds_of_reference(
-    reference_times: Float64, cycles: NDArray[np.integer], windows: int
-) -> float:
-    """Return the logarithm of the reference index's typical seconds per query for one build.
-
-    It is made up as that of the build is: the lower quartile over the cycles in which the build
-    made its passes, window by window, then the mean over windows. So a build that took part in few
-    cycles is compared with the conditions of these.
-
-    Parameters
-    ----------
-    reference_times
-        `(turns,)` seconds per query, one turn a round: cycle by cycle, in these window by window.
-    cycles
-        `(passes,)` the cycles in which the build made its passes.
-    windows
-        The number of windows of a cycle.
-
-    Returns
-    -------
-    log_seconds
-        NaN without any turn. Where the turns are not one a round, the quartile is over all turns.
-    """
-    turns = _by_cycle(reference_times, cycles, windows)
-    if turns is None:
-        return _log_of_mean(lower_quartile(reference_times[:, None]))
-    return _log_of_mean(lower_quartile(turns[cycles]))
+    return median_of_known(times)
 
 
 def round_levels(
     times: Float64, cycles: NDArray[np.integer], windows: Sequence[NDArray[np.intp]]
 ) -> Float64:
-    """Return how slow each round of a build was, relative to its other rounds.
+    """Return how fast each round of a build was.
 
     Parameters
     ----------
@@ -126,57 +88,111 @@ def round_levels(
     Returns
     -------
     levels
-        `(cycles, windows)` float64: the median over the window's queries of the logarithm of their
-        time, less the mean of it over the query's passes. NaN in cycles without a pass. Relative
-        to the mean and not to the typical time, which is one of few repeats: most of a window's
-        queries would have exactly that time, and its level would show nothing of the noise.
+        `(cycles, windows)` float64: the logarithm of the mean seconds that the queries of the
+        window take at the speed of the round. NaN in cycles without a pass. An interruption of a
+        few queries does not move it: the speed of a round is the median over the window's queries
+        of the logarithm of their time, less that of the same query in the other rounds.
     """
     logs = _log(times)
-    logs -= logs.mean(axis=0)
     # All windows but the last are of one length, and faster together than one by one.
     alike = [window for window in windows if len(window) == len(windows[0])]
-    medians = [np.median(logs[:, np.array(alike)], axis=2)]
-    medians += [np.median(logs[:, w], axis=1, keepdims=True) for w in windows[len(alike) :]]
-    return _in_cycles(np.concatenate(medians, axis=1), cycles)
+    groups = [np.array(alike), *(window[None] for window in windows[len(alike) :])]
+    levels = [_levels(logs[:, group]) for group in groups]
+    return _in_cycles(np.concatenate(levels, axis=1), cycles)
 
 
-def wall_levels(walls: Float64, cycles: NDArray[np.integer]) -> Float64:
+def _levels(logs: Float64) -> Float64:
+    """The levels of windows of one length: `(passes, windows)` from `(passes, windows, length)`."""
+    # The speed of a pass is relative to the mean of the passes: relative to the median, a third of
+    # three times would be the median itself, and the pass with most of these would seem typical.
+    # But an interruption is in the mean, so the seconds of a window come from the medians.
+    middle, mean = median_of_known(logs), logs.mean(axis=0)
+    speeds = np.median(logs - mean, axis=2)
+    seconds = np.log(np.exp(middle).mean(axis=1))
+    return np.asarray(seconds + speeds - np.median(middle - mean, axis=1))
+
+
+def wall_levels(walls: Float64, cycles: NDArray[np.integer], nq: int) -> Float64:
     """Return `(cycles, 1)` levels as of `round_levels` from `(passes,)` seconds of whole passes."""
-    logs = _log(walls)
-    return _in_cycles((logs - logs.mean())[:, None], cycles)
+    return _in_cycles(_log(walls)[:, None] - np.log(nq), cycles)
 
 
 def reference_levels(
     reference_times: Float64, cycles: NDArray[np.integer], windows: int
 ) -> Float64:
-    """Return the logarithms of the reference index's times in the cycles of a build's levels.
+    """Return the logarithm of the reference index's seconds per query in the rounds of a build.
 
-    Parameters as for `log_seconds_of_reference`; `(cycles, windows)` float64, or `(0, windows)`
-    where the turns are not one a round.
+    Parameters
+    ----------
+    reference_times
+        `(turns,)` seconds per query, one turn a round: cycle by cycle, in these window by window.
+    cycles
+        `(passes,)` the cycles in which the build made its passes.
+    windows
+        The number of windows of a cycle.
+
+    Returns
+    -------
+    levels
+        `(cycles, windows)` float64; the median over all turns in each where they are not one a
+        round, and no rows without any turn.
     """
-    turns = _by_cycle(reference_times, cycles, windows)
-    return np.empty((0, windows)) if turns is None else _log(turns[: int(max(cycles)) + 1])
+    if len(cycles) == 0 or len(reference_times) == 0:
+        return np.empty((0, windows))
+    shape = (int(max(cycles)) + 1, windows)
+    if len(reference_times) % windows or len(reference_times) < shape[0] * windows:
+        return np.full(shape, np.median(_log(reference_times)))
+    return _log(reference_times.reshape(-1, windows)[: shape[0]])
 
 
-def _by_cycle(
-    reference_times: Float64, cycles: NDArray[np.integer], windows: int
-) -> Float64 | None:
-    """The turns as `(cycles, windows)`, None unless they are one a round."""
-    if len(cycles) == 0 or len(reference_times) % windows:
-        return None
-    turns = reference_times.reshape(-1, windows)
-    return turns if len(turns) > max(cycles) else None
+def typical_level(levels: Float64) -> float:
+    """Return the logarithm of the mean seconds per query of a build in its typical round."""
+    return typical_difference(levels, np.zeros_like(levels))
+
+
+def typical_difference(ours: Float64, theirs: Float64) -> float:
+    """Return how much longer ours takes than theirs in the rounds in which both took part.
+
+    Parameters
+    ----------
+    ours, theirs
+        `(cycles, windows)` levels of builds of one block; NaN in rounds without a turn.
+
+    Returns
+    -------
+    difference
+        The logarithm of the ratio of mean seconds per query. NaN without a round of both.
+    """
+    cycles = min(len(ours), len(theirs))
+    if ours.shape[1] != theirs.shape[1] or cycles == 0:
+        return float("nan")
+    return float(typical_differences(ours[:cycles, None], theirs[:cycles, None])[0])
+
+
+def typical_differences(ours: Float64, theirs: Float64) -> Float64:
+    """Return `typical_difference` of each of many samples: `(n,)` from `(cycles, n, windows)`.
+
+    For each window the median over the cycles of the difference of the levels. Windows whose median
+    is off by more than 1.5 standard deviations, estimated by the median absolute deviation, are
+    drawn in to there (winsorized): most of their cycles met two states of the machine. The mean
+    over windows has as weights the geometric mean of the seconds that both take for a window, so
+    that the result is the ratio of the means over queries and not the mean of the ratios.
+    """
+    unknown = np.isnan(ours) | np.isnan(theirs)
+    ours, theirs = np.where(unknown, np.nan, ours), np.where(unknown, np.nan, theirs)
+    differences = median_of_known(ours - theirs)
+    centre = np.median(differences, axis=1, keepdims=True)
+    reach = _WINSOR * np.median(np.abs(differences - centre), axis=1, keepdims=True)
+    differences = np.clip(differences, centre - reach, centre + reach)
+    sizes = (median_of_known(ours) + median_of_known(theirs)) / 2
+    weights = np.exp(sizes - sizes.max(axis=1, keepdims=True))
+    return np.asarray((weights * differences).sum(axis=1) / weights.sum(axis=1))
 
 
 def _in_cycles(levels: Float64, cycles: NDArray[np.integer]) -> Float64:
     placed = np.full((int(max(cycles, default=-1)) + 1, levels.shape[1]), np.nan)
     placed[cycles] = levels
     return placed
-
-
-def _log_of_mean(seconds: Float64) -> float:
-    mean = float(seconds.mean()) if len(seconds) else float("nan")
-    return float(np.log(mean)) if mean > 0 else float("nan")
 
 
 def _log(seconds: Float64) -> Float64:

@@ -2,7 +2,7 @@
 
 The fastest of many settings that reach a recall is partly the luckiest: chosen and reported on the
 same queries, its recall is too high on average. So settings are chosen by recall on the tuning
-queries, and the recall that is reported of them is that on the held-out queries.
+queries, and the recall reported for them is that on the held-out queries.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Split(NamedTuple):
 
 
 def split_queries(nq: int) -> Split:
-    """Split the queries in halves, seeded by their number alone; the odd one is held out.
+    """Split the queries into tuning and held-out ones, seeded by their number alone.
 
-    One query alone, which cannot be split, is in both.
+    Of an odd number, the held-out part gets one more. A single query is in both parts.
     """
     if nq == 1:
         return Split(np.zeros(1, dtype=np.intp), np.zeros(1, dtype=np.intp))

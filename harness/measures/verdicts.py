@@ -1,7 +1,7 @@
 """Is one side faster than the other? Ratios of QPS with intervals, and verdicts from them.
 
 The terminal, `compare`, the site and the plots all state verdicts by `judge`. The rules are fixed
-in advance and never depend on the outcome: see `estimate` and docs/measuring.md.
+in advance and never depend on the outcome: see `estimate` and docs/explanation/statistics.md.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.measures.interval import LEVEL, exp_of, student_quantile
+from harness.measures.speed import typical_difference
 from harness.measures.within_builds import error_within, joint_error
 
 Float64 = NDArray[np.float64]
@@ -46,9 +47,9 @@ class Speeds:
     blocks
         The id of each build's block, "" where it is unknown; B of them.
     log_seconds
-        `(B,)` float64: the logarithm of each build's mean typical seconds per query.
+        `(B,)` float64: the logarithm of each build's mean seconds per query in its typical round.
     reference
-        `(B,)` float64: the same of the reference index in the cycles of each build, NaN where it
+        `(B,)` float64: the same of the reference index in the rounds of each build, NaN where it
         is unknown.
     levels, reference_levels
         `(cycles, windows)` float64 for each build, from `round_levels` and `reference_levels` of
@@ -157,8 +158,8 @@ class Ratio:
 def estimate(ours: Speeds, theirs: Speeds) -> Estimate:
     """Return the ratio ours / theirs by the first rule that applies.
 
-    1. Three or more shared blocks: Student's t on the differences in these blocks alone, relative
-       to the reference index. Whatever slows a whole block cancels.
+    1. Three or more shared blocks: Student's t on the typical differences in the rounds of these
+       blocks alone. Whatever slows a whole round cancels.
     2. Three or more builds a side with a reference: Welch's t (1947) on log seconds less those of
        the reference index.
     3. One or two shared blocks: the mean difference in them, with the error within these builds.
@@ -188,7 +189,7 @@ def judge(estimates: Sequence[Estimate]) -> list[Ratio]:
     """Return each ratio with its verdict, corrected for the number of comparisons made together.
 
     With m distinct comparisons the intervals have a confidence of 1 - .05 / m (Bonferroni), so
-    that at most one family of comparisons in 20 states anything false. The same comparison made
+    that at most one set of comparisons in 20 contains a false statement. The same comparison made
     twice counts once, also with its sides swapped; those without an interval state nothing and
     do not count.
     """
@@ -241,16 +242,7 @@ def _error_within(
     ours: Speeds, theirs: Speeds, pairs: list[tuple[int, int]]
 ) -> tuple[float, float]:
     """Standard error and degrees of freedom of the mean difference, within the builds alone."""
-    return joint_error(
-        [
-            error_within(
-                ours.levels[i],
-                max(ours.reference_levels[i], theirs.reference_levels[j], key=len),
-                theirs.levels[j],
-            )
-            for i, j in pairs
-        ]
-    )
+    return joint_error([error_within(ours.levels[i], theirs.levels[j]) for i, j in pairs])
 
 
 def _without_interval(ours: Float64, theirs: Float64) -> Estimate:
@@ -291,7 +283,7 @@ def _within_margin(low: float, high: float) -> bool:
 
 
 def _sides_apart(one: Estimate) -> tuple[float, float, float, int, str]:
-    """What is equal for two estimates of one comparison, whichever side comes first."""
+    """A key that is equal for two estimates of one comparison, whichever side comes first."""
     return abs(one.log_ratio), one.standard_error, one.degrees, one.builds, one.scope
 
 
@@ -311,13 +303,15 @@ def _known_blocks(speeds: Speeds) -> dict[str, int]:
 def _differences(ours: Speeds, theirs: Speeds, pairs: list[tuple[int, int]]) -> Float64:
     """`(pairs,)`: the logarithm of ours / theirs in QPS, that is of theirs / ours in seconds.
 
-    Relative to the reference where it is known. It cancels where both made their passes in the same
-    cycles; where not, it takes out what differed between their cycles.
+    From the rounds in which both had a turn; where there are none, or nothing is known of rounds,
+    each relative to the reference if that is known.
     """
     i, j = _columns(pairs)
     differences = theirs.log_seconds[j] - ours.log_seconds[i]
     conditions = theirs.reference[j] - ours.reference[i]
-    return np.asarray(differences - np.where(np.isfinite(conditions), conditions, 0.0))
+    apart = differences - np.where(np.isfinite(conditions), conditions, 0.0)
+    together = [typical_difference(theirs.levels[b], ours.levels[a]) for a, b in pairs]
+    return np.where(np.isfinite(together), together, apart)
 
 
 def _columns(pairs: list[tuple[int, int]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -1,10 +1,9 @@
 """The noise of a speed within one build, by resampling the cycles of its block.
 
-A lower quartile of few repeats follows the one or two cycles that happen to lie there. Where the
-speed of the machine drifts from cycle to cycle, two builds of a block follow the same cycles, and
-the noise of their ratio shrinks much less with the number of cycles than that of a mean. No
-constant factor fits quiet and drifting machines alike, so cycles are drawn with replacement (the
-bootstrap: Efron, Annals of Statistics 7, 1979), the same for both builds and all windows.
+The typical difference of two builds is made of medians over the cycles of a block, whose noise no
+simple formula gives where the machine changes its speed in spells. So cycles are drawn with
+replacement (the bootstrap: Efron, Annals of Statistics 7, 1979), the same for both builds and all
+windows.
 
 Such an interval is one within these builds: it knows nothing of other builds, nor of a state of the
 machine that lasts for many cycles and slows one index more than another.
@@ -17,49 +16,48 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.measures.speed import lower_quartile
+from harness.measures.speed import typical_differences
 
 Float64 = NDArray[np.float64]
 
 _DRAWS = 200
 _SEED = 20_180_131
-_CHUNK = 500  # windows resampled at a time, to bound memory
+_MOST_VALUES = 2_000_000  # resampled at a time, to bound memory
 
 
-def error_within(
-    ours: Float64, reference: Float64, theirs: Float64 | None = None
-) -> tuple[float, float]:
-    """Return the standard error of a build's log seconds within its block.
-
-    They are log seconds relative to the reference index, or the difference of two builds.
+def error_within(ours: Float64, theirs: Float64) -> tuple[float, float]:
+    """Return the standard error of the typical difference of two builds, within their block.
 
     Parameters
     ----------
     ours, theirs
-        `(cycles, windows)` from `harness.measures.speed.round_levels`, of one block.
-    reference
-        `(cycles, windows)` from `reference_levels`; without rows where it is unknown.
+        `(cycles, windows)` levels of two builds of one block, or of one and of its reference index,
+        from `harness.measures.speed`; without rows where they are unknown.
 
     Returns
     -------
     error, degrees
-        The degrees of freedom are the passes of the build that has fewer, less one. NaN with fewer
-        than two passes, or where the windows differ.
+        The degrees of freedom are the cycles in which both made a pass, less one. NaN with fewer
+        than two of these, or where the windows differ.
     """
-    sides = [ours] if theirs is None else [ours, theirs]
-    passes = [int(_complete(side).sum()) for side in sides]
-    if min(passes) < 2 or len({side.shape[1] for side in sides}) > 1:
+    cycles = min(len(ours), len(theirs))
+    if cycles == 0 or ours.shape[1] != theirs.shape[1]:
         return float("nan"), float("nan")
-    rows = max(map(len, sides))
-    padded = [_padded(side, rows) for side in sides]
-    taking_part = np.flatnonzero(np.any([_complete(side) for side in padded], axis=0))
-    drawn = taking_part[_draws(len(taking_part))]
-    effects = [_effects(side, reference, drawn) for side in padded]
-    effect = effects[0] if theirs is None else effects[0] - effects[1]
-    known = effect[np.isfinite(effect)]
+    ours, theirs = ours[:cycles], theirs[:cycles]
+    shared = np.flatnonzero(np.isfinite(ours + theirs).all(axis=1))
+    if len(shared) < 2:
+        return float("nan"), float("nan")
+    drawn = shared[_draws(len(shared))]
+    parts = -(-drawn.size * ours.shape[1] // _MOST_VALUES)
+    effects = np.concatenate(
+        [
+            typical_differences(ours[part], theirs[part])
+            for part in np.array_split(drawn, parts, axis=1)
+        ]
+    )
     # A draw of n repeats n - 1 parts of the variance among them.
-    variance = float(known.var(ddof=1)) * min(passes) / (min(passes) - 1)
-    return variance**0.5, float(min(passes) - 1)
+    variance = float(effects.var(ddof=1)) * len(shared) / (len(shared) - 1)
+    return variance**0.5, float(len(shared) - 1)
 
 
 def joint_error(errors: list[tuple[float, float]]) -> tuple[float, float]:
@@ -75,33 +73,7 @@ def joint_error(errors: list[tuple[float, float]]) -> tuple[float, float]:
     return total**0.5, total**2 / spread if spread > 0 else float(degrees.sum())
 
 
-def _effects(levels: Float64, reference: Float64, drawn: NDArray[np.intp]) -> Float64:
-    """Log seconds less those of the reference in each draw, but for a constant: `(draws,)`."""
-    total = _quartiles(levels, drawn)
-    if len(reference) >= len(levels) and reference.shape[1] == levels.shape[1]:
-        in_our_cycles = np.where(np.isnan(levels), np.nan, reference[: len(levels)])
-        total = total - _quartiles(in_our_cycles, drawn)
-    return total
-
-
-def _quartiles(levels: Float64, drawn: NDArray[np.intp]) -> Float64:
-    """The mean over windows of the quartiles of the drawn cycles, `(draws,)`."""
-    windows = levels.shape[1]
-    parts = [levels[:, start : start + _CHUNK] for start in range(0, windows, _CHUNK)]
-    sums = [lower_quartile(part[drawn]).sum(axis=1) for part in parts]
-    return np.asarray(np.sum(sums, axis=0) / windows, dtype=np.float64)
-
-
 @lru_cache(maxsize=16)
 def _draws(cycles: int) -> NDArray[np.intp]:
     """Which cycles are drawn, `(cycles, draws)`; it depends on their number alone."""
     return np.random.default_rng([_SEED, cycles]).integers(cycles, size=(cycles, _DRAWS))
-
-
-def _complete(levels: Float64) -> NDArray[np.bool_]:
-    """In which cycles the build made a pass."""
-    return np.asarray(np.isfinite(levels).all(axis=1) & (levels.shape[1] > 0))
-
-
-def _padded(levels: Float64, rows: int) -> Float64:
-    return np.pad(levels, ((0, rows - len(levels)), (0, 0)), constant_values=np.nan)

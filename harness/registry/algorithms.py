@@ -43,9 +43,9 @@ class Group:
 class AlgorithmDefinition:
     """One entry of an algorithm registry file. `origin` is its `file:line`.
 
-    An `isolated` one runs in an environment of its own, made from `requires`. A `foreign` one has
-    its adapter and its settings from another harness. A `pausable` one bears that its processes are
-    stopped while others are timed.
+    `isolated`: runs in an environment of its own, made from `requires`. `foreign`: the adapter and
+    its settings come from another harness. `pausable`: its processes may be stopped while others
+    are timed.
     """
 
     name: str
@@ -86,7 +86,7 @@ class AlgorithmDefinition:
         return self.foreign.call_for(metric) if self.foreign else None
 
     def missing(self) -> list[str]:
-        """Return the pip requirements that are not installed here, where they are wanted here."""
+        """Return the pip requirements that are missing here; none for an isolated entry."""
         return [] if self.isolated else missing_requirements(self.requires)
 
     def untested(self) -> list[str]:
@@ -189,7 +189,7 @@ def settings_count(
 def dropped(
     definition: AlgorithmDefinition, facts: Facts, group: str | None = None
 ) -> Iterator[tuple[Parameters, Parameters]]:
-    """Yield the build and search values that `where` drops from a grid."""
+    """Yield the build and search values that `where` leaves out of a grid."""
     for build, search in _laid_over(definition, facts, group):
         if definition.where is not None and not definition.where.holds(
             _values(build, search, facts)
@@ -198,7 +198,7 @@ def dropped(
 
 
 def _values(build: Parameters, search: Parameters, facts: Facts) -> Parameters:
-    """What expressions know at a point of the grid."""
+    """Values of the names that expressions may use, at a point of the grid."""
     known = {"k": facts.k, "n": facts.n, "d": facts.d, "metric": facts.metric}
     return {**search, **build, **known}
 
@@ -210,7 +210,7 @@ def _laid_over(
     build: Mapping[str, Any] | None = None,
     search: Mapping[str, Any] | None = None,
 ) -> Iterator[tuple[Parameters, Parameters]]:
-    """Yield every point of the grids of an entry, a group and those given by hand."""
+    """Yield every point of an entry's grids, overlaid by a group's and those given by hand."""
     laid = _group_laid_over(definition, group, build, search)
     return _grid_points(definition, facts, laid)
 
@@ -243,7 +243,7 @@ def _grid_points(
 def _refusal(
     definition: AlgorithmDefinition, facts: Facts, values: Mapping[str, Any]
 ) -> tuple[str | None, frozenset[str]]:
-    """Why a setting cannot run, and the names that the refusing expression uses."""
+    """Return why a setting cannot run, and the names that the refusing expression uses."""
     if facts.metric not in definition.metrics:
         return f"metric {facts.metric} is not among {', '.join(definition.metrics)}", frozenset()
     for expression, reason in definition.require:

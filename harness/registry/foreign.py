@@ -1,8 +1,8 @@
 """Configurations of ann-benchmarks and VIBE, expanded to settings with named parameters.
 
-Their files give positional lists for a constructor and for `set_query_arguments`. Names come from
-the signatures, read from the source; a dictionary that stands for one argument is spread into
-named parameters of its own, so that all of them can be listed, plotted and overridden.
+Their files give positional lists for a constructor and for `set_query_arguments`. The names come
+from the signatures in the source. A dictionary that is one argument becomes several named
+parameters, so that all of them can be listed, plotted and overridden.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _POINT_TYPES = ("float", "any")
 _ANY = "any"
 _TAKEN = {"k", "n", "d", "metric"}
 _PACKAGES = {"ann-benchmarks": "ann_benchmarks", "vibe": "vibe"}
-# What each of our metrics may be called there; adapters for `normalized` get unit rows.
+# The names of our metrics there; adapters for `normalized` get unit rows.
 _SPACES: dict[str, dict[Metric, tuple[str, ...]]] = {
     "ann-benchmarks": {
         "angular": ("angular",),
@@ -70,7 +70,7 @@ class RunGroup:
 
 @dataclass(frozen=True)
 class ForeignAdapter:
-    """An adapter of another harness: where it stands, how it is called, what its file asks for.
+    """An adapter of another harness: its folder, how it is called, and the settings of its file.
 
     `module` and `constructor` are as in their configuration; `folder` holds `module.py`. The
     overlays are grids of our entry, laid over their settings.
@@ -87,11 +87,11 @@ class ForeignAdapter:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Our metrics for which there is a space."""
+        """The metrics for which the configuration has a space."""
         return tuple(metric for metric in METRICS if self.space(metric) is not None)
 
     def space(self, metric: Metric) -> str | None:
-        """Return their name of a metric, if the configuration has anything for it."""
+        """Return their name of a metric, or None if the configuration has nothing for it."""
         have = {group.space for group in self.run_groups}
         known = [name for name in _SPACES[self.kind][metric] if name in have]
         return known[0] if known else None
@@ -288,7 +288,7 @@ def _run_groups(kind: Kind, space: str, entry: Mapping[str, Any]) -> Iterator[Ru
 def _calls(
     kind: Kind, group: Mapping[str, Any], plain: str, grouped: str
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the positional arguments that a run group multiplies out to."""
+    """Yield the positional arguments that a run group expands to."""
     if grouped in group:
         spread = [list(_dicts(v)) if isinstance(v, dict) else v for v in group[grouped]]
         yield from _products(spread)
@@ -318,7 +318,7 @@ def _flat(value: Any) -> Any:
 
 
 def _substituted(value: Any, variables: Mapping[str, Any]) -> Any:
-    """Replace `@metric` and its like, however deep they stand."""
+    """Replace `@metric` and similar words at any depth."""
     if isinstance(value, dict):
         return {key: _substituted(inner, variables) for key, inner in value.items()}
     if isinstance(value, list):

@@ -17,7 +17,7 @@ from harness.registry.yaml_source import Document
 
 @dataclass(frozen=True)
 class ForeignEntry:
-    """A checked entry: what it says itself, and what the folder that it names says."""
+    """A checked entry, and the configuration in the folder that it names."""
 
     schema: ForeignSchema
     adapter: ForeignAdapter
@@ -29,12 +29,12 @@ class ForeignEntry:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The metrics that it is to be run with: its own choice among those that are there."""
+        """The metrics to run it with: those of the entry, or all of the configuration."""
         return tuple(self.schema.metrics or self.adapter.metrics)
 
 
 def is_foreign(data: Any) -> bool:
-    """Return whether an entry of a registry file is one of these."""
+    """Return whether an entry of a registry file has an adapter of another harness."""
     return isinstance(data, dict) and "from" in data
 
 

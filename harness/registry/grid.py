@@ -42,7 +42,7 @@ def require_size(count: int, what: str, place: str) -> None:
 
 
 def merged(*grids: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the grids laid over each other, key by key, the last one on top."""
+    """Return the grids merged key by key; later ones win."""
     result: dict[str, Any] = {}
     for grid in grids:
         result.update(grid)
@@ -54,7 +54,7 @@ def overlaid(
     build: Mapping[str, Any],
     search: Mapping[str, Any],
 ) -> Iterator[tuple[Parameters, Parameters]]:
-    """Yield settings with the grids `build` and `search` laid over them, each result once."""
+    """Yield settings overlaid by the grids `build` and `search`, each result once."""
     seen = set()
     for own in settings:
         for build_values in combinations(build):
@@ -77,7 +77,7 @@ def short_name(parameters: Mapping[str, Any], grid: Mapping[str, Any]) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Return a parameter's value as people write it."""
+    """Return a parameter's value as text."""
     if isinstance(value, float):
         return f"{value:g}"
     if value is None or isinstance(value, bool):

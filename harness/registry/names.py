@@ -1,4 +1,4 @@
-"""Names: which are allowed, and the nearest right one to a wrong one."""
+"""Names: which are allowed, and the nearest known one to a mistyped one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_CHARACTERS = 100
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint that names the nearest known names, or all of them where none is near."""
+    """Return a hint with the nearest known names, or all of them if none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if near:

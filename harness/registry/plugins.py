@@ -1,4 +1,4 @@
-"""Where plug-ins stand: the folders of the house, the user's own, and those named by options."""
+"""Where plug-ins are: this repository, the user's own folder, and folders named by options."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def user_plugin_folder() -> Path:
 
 
 def plugin_roots(named: Sequence[Path] = ()) -> list[Path]:
-    """Return every root that is searched, the house itself first, without installed packages.
+    """Return every root that is searched, this repository first, without installed packages.
 
     Raises
     ------
@@ -99,12 +99,12 @@ def find_folders(kind: Kind, roots: Iterable[Path]) -> list[PluginFolder]:
 
 
 def missing_requirements(requires: Sequence[str]) -> list[str]:
-    """Return those pip requirements of which no version is installed, by their metadata."""
+    """Return the pip requirements of which no version is installed, by their metadata."""
     return [str(requirement) for requirement, version in _installed(requires) if version is None]
 
 
 def other_versions(requires: Sequence[str]) -> list[str]:
-    """Return a text for each requirement that is installed in a version that was not tested."""
+    """Return a text for each requirement whose installed version was not tested."""
     return [
         f"{requirement.name} {version} is installed, {requirement} was tested"
         for requirement, version in _installed(requires)
@@ -135,7 +135,7 @@ def roots_of_environment() -> list[Path]:
 
 
 def two_folders(one: Path, other: Path) -> UserError:
-    """Return the error that two plug-in folders of one kind have the same name."""
+    """Return the error for two plug-in folders of one kind with the same name."""
     return UserError(
         f"two plug-in folders are called {one.name!r}",
         where=f"{one} and {other}",

@@ -1,4 +1,4 @@
-"""The registry: every algorithm and dataset that can be named."""
+"""The registry: every algorithm and dataset, by name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _READERS: dict[Kind, Callable[[PluginFolder], Sequence[_Entry]]] = {
 
 @dataclass(frozen=True)
 class Registry:
-    """All entries by name. `roots` are the folders that were searched, `sources` say whose."""
+    """All entries by name. `roots` are the searched folders, `sources` say who brought them."""
 
     algorithms: Mapping[str, AlgorithmDefinition]
     datasets: Mapping[str, DatasetDefinition]
@@ -52,7 +52,7 @@ class Registry:
 
     @property
     def problems(self) -> list[UserError]:
-        """What was skipped because it was broken."""
+        """The errors of everything that was skipped because it was broken."""
         return [problem for source in self.sources for problem in source.problems]
 
     def algorithm(self, name: str) -> AlgorithmDefinition:
@@ -65,10 +65,10 @@ class Registry:
 
 
 def load_registry(plugins: Sequence[Path] = ()) -> Registry:
-    """Read every registry file of the house, of the user, of named folders and installed packages.
+    """Read all registry files: this repository's, the user's, named folders', installed packages'.
 
     No adapter is imported. Afterwards the plug-ins can be imported by their package names. What is
-    broken in an installed package is skipped and named in `sources`: its author must mend it.
+    broken in an installed package is skipped and listed in `sources`: only its author can fix it.
 
     Raises
     ------
@@ -101,7 +101,7 @@ class _Reading:
         self._folders: dict[tuple[Kind, str], PluginFolder] = {}
 
     def take(self, folder: PluginFolder) -> None:
-        """Read a folder; either all of it is taken or nothing."""
+        """Add all entries of a folder, or none."""
         taken = self._folders.setdefault((folder.kind, folder.path.name), folder)
         if taken.path != folder.path:
             raise two_folders(taken.path, folder.path)
@@ -118,7 +118,7 @@ class _Reading:
         known.update(found)
 
     def take_installed(self, found: InstalledRoot | UserError) -> PluginSource:
-        """Read an installed package, leaving out what is broken."""
+        """Add the plug-ins of an installed package, except broken ones."""
         if isinstance(found, UserError):
             return PluginSource(None, "an installed package", problems=(found,))
         problems = []
@@ -136,7 +136,7 @@ class _Reading:
         )
 
     def source(self, root: Path, whose: str) -> PluginSource:
-        """Return what was read below a root."""
+        """Return what was found below a root."""
         names = {
             kind: tuple(sorted(n for n, entry in known.items() if _stands_below(entry, root)))
             for kind, known in self.entries.items()

@@ -19,6 +19,7 @@ from pydantic import (
 
 from harness.contracts import UserError
 from harness.metric import Metric
+from harness.registry.inheriting import with_inherited_keys
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.yaml_source import Document, KeyPath, read_yaml
 from harness.text import REASON_CHARACTERS, is_clean, plain
@@ -65,6 +66,7 @@ Parameter = Annotated[Any, AfterValidator(_refuse_odd_values)]
 Locator = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$", max_length=REASON_CHARACTERS)
 ]
+Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .=_+-]{0,60}$")]
 Grid = dict[ParameterName, Parameter]
 
 
@@ -93,51 +95,80 @@ class _Strict(BaseModel):
 
 class GroupSchema(_Strict):
     build: Grid = {}
+    """Values that replace those of the entry."""
     search: Grid = {}
+    """Values that replace those of the entry."""
 
 
 Metrics = Annotated[list[Metric], Field(min_length=1)]
 
 
 class _EntrySchema(_Strict):
-    """What every algorithm entry may say, wherever its adapter comes from."""
+    """The keys that every algorithm entry may have, whoever wrote its adapter."""
 
+    like: Text | None = None
+    """Another entry of the file, whose keys it takes; its own are laid over them."""
     requires: list[Text] = []
+    """pip requirements. Another version runs as well, with a warning on its points."""
     environment: Literal["shared", "isolated"] = "shared"
+    """`isolated`: a virtual environment of its own, made from `requires`."""
     build: Grid = {}
+    """Build parameters with their defaults. A list is a grid, and grids multiply."""
     search: Grid = {}
+    """Search parameters with their defaults, as for `build`."""
     where: Text | None = None
+    """An expression; combinations for which it is false are left out."""
     require: dict[Text, Text] = {}
+    """Expressions with reasons; a combination for which one is false is refused."""
     groups: dict[Name, GroupSchema] = {}
+    """Named grids that a suite can choose; `annharness check` builds `smoke`."""
     exact_order: bool = False
+    """Whether answers come nearest first by true distance."""
     floor: Annotated[float, Field(ge=0, le=1)] | None = None
+    """The recall@10 that `smoke` reaches under its best search setting."""
     expected_failures: dict[Text, Text] = {}
+    """Contract checks that cannot pass, by name, each with the reason."""
     in_answers: bool = True
+    """`false` keeps the entry out of tables and recommendations."""
     pausable: bool = True
+    """`false` if its processes cannot be stopped between turns."""
 
 
 class AlgorithmSchema(_EntrySchema):
     adapter: Locator
+    """`FILE:CLASS`, the adapter in the entry's folder."""
     about: Text
+    """One sentence."""
     metrics: Metrics
+    """The metrics that it can search."""
 
 
 class ForeignSchema(_EntrySchema):
-    """An adapter of another harness; what its own configuration says need not be said again."""
+    """An entry for an adapter of another harness, whose configuration gives the defaults."""
 
     from_: Annotated[Literal["ann-benchmarks", "vibe"], Field(alias="from")]
+    """The harness that the adapter was written for."""
     path: PathText
+    """Folder with its `module.py` and `config.yml`, from this file or absolute."""
     algorithm: Text | None = None
+    """Which `name` of its configuration, if several are not disabled."""
     about: Text | None = None
+    """One sentence."""
     metrics: Metrics | None = None
+    """The metrics that it can search; by default those of its configuration."""
 
 
 class QueriesSchema(_Strict):
     draw: Literal["random"] | None = None
+    """Draw `count` rows without replacement; the others, in order, are the base."""
     file: Literal[True] | PathText | None = None
+    """`true` if the source brings its own queries, or the file that holds them."""
     first: Annotated[int, Field(ge=1, le=_MOST_ROWS)] | None = None
+    """The base is the first so many rows, and queries come from the others."""
     count: Annotated[int, Field(ge=2, le=_MOST_ROWS)] | None = None
+    """How many queries; with `first` by default all other rows."""
     seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+    """Seed of `numpy.random.default_rng` for the draw."""
 
     @model_validator(mode="after")
     def _one_way(self) -> QueriesSchema:
@@ -151,14 +182,23 @@ class QueriesSchema(_Strict):
 
 class SourceSchema(_Strict):
     kind: Literal["bundled", "package", "file", "url"]
+    """Where it is."""
     format: Text
+    """One of the [formats](datasets.md#formats), or `loader`."""
     path: PathText | None = None
+    """For `bundled` a file of the entry's folder, for `file` one of this machine."""
     package: Annotated[Text, StringConstraints(pattern=r"^(pypi|npm|debian):\S+$")] | None = None
+    """`pypi:NAME==VERSION`, `npm:NAME==VERSION` or `debian:NAME`."""
     url: Annotated[Text, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    """Address of the file."""
     member: PathText | None = None
+    """The file inside an archive or a package."""
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Hash of the file as read. By default the first fetch records it."""
     bytes: Annotated[int, Field(ge=1, le=_MOST_BYTES)] | None = None
+    """Size of the file as read. By default the first fetch records it."""
     options: dict[Name, Parameter] = {}
+    """Options of the format, such as `column`."""
 
     @model_validator(mode="after")
     def _has_its_place(self) -> SourceSchema:
@@ -169,27 +209,37 @@ class SourceSchema(_Strict):
 
 
 class DatasetSchema(_Strict):
+    like: Text | None = None
+    """Another entry of the file, whose keys it takes; its own are laid over them."""
     about: Text
+    """One sentence."""
     licence: Text
+    """Licence of the data; `unknown` if its publisher states none."""
     metric: Metric
+    """The metric of its neighbours."""
     dimension: Annotated[int, Field(ge=1, le=_MOST_ROWS)]
+    """Dimensions of each row."""
     base: Annotated[int, Field(ge=1, le=_MOST_ROWS)]
+    """Rows of the base, after the queries are taken out."""
     queries: QueriesSchema
+    """Where the queries come from: exactly one of `draw`, `file` and `first`."""
     sources: Annotated[list[SourceSchema], Field(min_length=1)]
+    """Places to get it from; the first that works is taken."""
     loader: Locator | None = None
+    """`FILE:FUNCTION` in the entry's folder that reads what no format reads."""
     untested: bool = False
+    """`true` if the entry was never loaded end to end."""
 
 
 class VariantSchema(_Strict):
     group: Text | None = None
-    label: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .=_+-]{0,60}$")] | None
+    """A group of the entry, whose grids replace those of the entry."""
+    label: Label | None = None
+    """Name of the curve; by default that of the entry."""
     build: Grid = {}
+    """Values that replace those of the entry or group."""
     search: Grid = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _label_is_optional(cls, data: Any) -> Any:
-        return {"label": None, **data} if isinstance(data, dict) else data
+    """Values that replace those of the entry or group."""
 
 
 _MOST_SECONDS = 1e9
@@ -210,7 +260,7 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, lt=_MOST_SECON
 
 
 def _as_precision(value: Any) -> Any:
-    """Turn `5%` into 0.05; `off`, which YAML reads as false, is no precision at all."""
+    """Turn `5%` into 0.05, and `off` (which YAML may read as false) into None."""
     if value is False or value == "off":
         return None
     if not isinstance(value, str):
@@ -225,7 +275,7 @@ Precision = Annotated[float, Field(gt=0, lt=1)] | None
 
 
 def _as_entries(value: Any) -> Any:
-    """Take a list of names for a mapping of names to nothing."""
+    """Turn a list of names into a mapping of names to nothing."""
     is_list = isinstance(value, list) and all(isinstance(name, str) for name in value)
     return dict.fromkeys(value) if is_list else value
 
@@ -235,28 +285,45 @@ Variants = Annotated[list[VariantSchema], BeforeValidator(_as_variants), Field(m
 
 class SuiteSchema(_Strict):
     about: Text = "a suite"
+    """One sentence."""
     k: Annotated[list[Count], BeforeValidator(_as_list), Field(min_length=1)]
+    """Number of neighbours asked for; each number of a list is run."""
     datasets: Annotated[list[PathText], BeforeValidator(_as_list), Field(min_length=1)]
+    """Names or paths of datasets."""
     algorithms: Annotated[dict[Text, Variants], BeforeValidator(_as_entries), Field(min_length=1)]
+    """Names of entries, each with nothing, a variant, or a list of variants; or a list of names."""
     baseline: Text | None = None
+    """A label: the run ends with the differences in recall to it."""
     mode: Literal["single", "batch"] = "single"
+    """`single`: each query is timed; `batch`: all queries are given at once."""
     threads: Threads = 1
+    """Clients that ask at once (`single`), or size of the thread pool (`batch`)."""
     build_threads: Threads | None = None
+    """Size of the thread pool while building; by default all cores."""
     builds: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Least number of blocks, each with a build of its own of every index."""
     repeats: Annotated[int, Field(ge=1, le=10_000)] = 5
+    """Least number of passes of each setting in a block."""
     precision: Annotated[Precision, BeforeValidator(_as_precision)] = 0.05
+    """Half-width of QPS intervals to reach by further blocks, as `5%`; `off` for none."""
     extra_seconds: (
         Annotated[float, BeforeValidator(_seconds), Field(ge=0, lt=_MOST_SECONDS)] | None
     ) = None
+    """Seconds for further blocks; by default half of those of the suite's own builds."""
     search_seconds: Seconds = 60.0
+    """Seconds for the passes of one setting in a block; one pass is always made."""
     timeout: Seconds = 3600.0
+    """Seconds for each build, and for each search setting in a block."""
     memory: (
         Annotated[int, BeforeValidator(parse_size), Field(ge=1 << 20, le=_MOST_BYTES)] | None
     ) = None
+    """Memory of all members of a block, as `8GiB`; by default 80 % of what is free."""
 
 
 def read_entries(path: Path, kind: str, example: str) -> Document:
-    """Read a registry file, whose top level maps the names of entries to what they say.
+    """Read a registry file, whose top level maps names to entries.
+
+    Entries that are `like` others have what they take from them.
 
     Raises
     ------
@@ -266,6 +333,7 @@ def read_entries(path: Path, kind: str, example: str) -> Document:
     document = read_yaml(path)
     if not isinstance(document.data, dict) or not document.data:
         raise UserError(f"no {kind} entries", where=str(path), expected=example)
+    document = with_inherited_keys(document)
     for name in document.data:
         check_entry_name(name, document.place((name,)))
     return document

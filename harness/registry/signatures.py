@@ -12,7 +12,7 @@ _DEEPEST = 5
 
 @dataclass(frozen=True)
 class _Class:
-    """A class definition and the file in which it stands."""
+    """A class definition and its file."""
 
     node: ast.ClassDef
     file: Path
@@ -23,7 +23,7 @@ def parameter_names(file: Path, class_name: str, method: str) -> list[str]:
     """Return the positional parameters of a method, without `self`.
 
     Base classes are followed in the same file and through relative imports, such as
-    `from ..faiss.module import Faiss`. What cannot be found or read gives no names.
+    `from ..faiss.module import Faiss`. A class that cannot be found or read gives no names.
     """
     found = _find_class(file, class_name)
     for _ in range(_DEEPEST):

@@ -13,7 +13,7 @@ from harness.registry.plugins import roots_of_environment, user_plugin_folder
 
 @dataclass(frozen=True)
 class PluginSource:
-    """A root of plug-ins: where it stands, who brought it, what it holds and what is wrong with it.
+    """A root of plug-ins: its folder, who brought it, its entries and its errors.
 
     `brought_by` is words for people; `package` and `version` are set for an installed package.
     """
@@ -28,7 +28,7 @@ class PluginSource:
 
 
 def brought_by(root: Path, named: Sequence[Path]) -> str:
-    """Return who brought a root that is no installed package."""
+    """Return who brought a root that is not an installed package."""
     if root in [user_path(path).resolve() for path in named]:
         return "--plugins"
     if root in [path.resolve() for path in roots_of_environment()]:

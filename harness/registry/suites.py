@@ -36,9 +36,9 @@ class Suite:
     """A checked suite; the field names and units are those of the file.
 
     `precision` is the half-width of QPS intervals to reach, as a share, None for none;
-    `extra_seconds` is how long that may take beyond `builds` and `repeats`, None for half as long
-    as those took. `baseline` is the label that the recall of the others is compared with, query by
-    query.
+    `extra_seconds` is the time for that beyond `builds` and `repeats`, None for half of the time
+    that those took. `baseline` is the label that the recall of the others is compared with, query
+    by query.
     """
 
     name: str
@@ -106,7 +106,7 @@ def suite_of(
             raise UserError(
                 f"no algorithm is called {name!r}", where="-a", hint=did_you_mean(name, algorithms)
             )
-    schema = _checked({"k": 10})
+    schema = _checked({})
     unique = dict.fromkeys(names)
     variants = [Variant(name, name, None, {}, {}, _COMMAND_LINE) for name in unique]
     return _suite(schema, "no-suite", Path(_COMMAND_LINE), variants, datasets, None)
@@ -127,12 +127,13 @@ def overridden(suite: Suite, **given: Any) -> Suite:
 
 
 _COMMAND_LINE = "the command line"
+_ANYTHING = {"k": 10, "datasets": ["any"], "algorithms": ["any"]}  # what a schema cannot lack
 
 
 def _checked(given: Mapping[str, Any]) -> SuiteSchema:
     """Hold what options ask for to the bounds of a suite file; names are checked elsewhere."""
     try:
-        return SuiteSchema.model_validate({"datasets": ["any"], "algorithms": ["any"], **given})
+        return SuiteSchema.model_validate({**_ANYTHING, **given})
     except ValidationError as error:
         fault = error.errors()[0]
         raise UserError(
@@ -257,7 +258,7 @@ def _baseline(name: str | None, variants: Sequence[Variant], document: Document)
     labels = {variant.label for variant in variants}
     if name is not None and name not in labels:
         raise UserError(
-            f"the baseline {name!r} is no label of the suite",
+            f"the baseline {name!r} is not a label of the suite",
             where=document.place(("baseline",)),
             hint=did_you_mean(name, labels),
         )

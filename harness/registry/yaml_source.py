@@ -1,4 +1,4 @@
-"""YAML as written by people: safe, with the line of every key, numbers as in YAML 1.2."""
+"""Safe reading of YAML, with the line of every key, and numbers as in YAML 1.2."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.contracts import UserError
 KeyPath = tuple[str | int, ...]
 
 _MAX_FILE_BYTES = 4 << 20
-_MAX_NODES = 100_000
+MAX_NODES = 100_000
 _MAX_DEPTH = 100
 _TOO_DEEP = "YAML nested too deeply"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
@@ -33,7 +33,7 @@ _CONSTANTS = {
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file as plain Python data, with the line on which each key or item stands."""
+    """A YAML file as plain Python data, with the line of each key and item."""
 
     path: Path
     data: Any
@@ -104,7 +104,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_yaml(text: str, path: Path) -> Document:
-    """As `read_yaml`, for text that was read already; `path` is used in messages."""
+    """Parse YAML text as `read_yaml` does; `path` is used in messages."""
     try:
         _refuse_depth(text, path)
         # Only nodes are composed here: nothing is constructed by a loader, whatever the tags say.
@@ -117,7 +117,7 @@ def parse_yaml(text: str, path: Path) -> Document:
 
 
 def _refuse_depth(text: str, path: Path) -> None:
-    """Look at the brackets alone: composing recurses, in C without a limit."""
+    """Refuse deep nesting before composing, which recurses in C without a limit."""
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -156,7 +156,7 @@ class _Builder:
             raise self._error(_TOO_DEEP, node)
         if id(node) in self.open_nodes:
             raise self._error("an alias that contains itself", node)
-        if len(self.lines) > _MAX_NODES:
+        if len(self.lines) > MAX_NODES:
             raise self._error("too many values (aliases multiply)", node)
         self.open_nodes.add(id(node))
         try:

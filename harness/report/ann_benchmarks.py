@@ -1,8 +1,8 @@
-"""Our results laid out as ann-benchmarks' own tools look for them.
+"""Our results in the layout that ann-benchmarks' tools expect.
 
 Its `plot.py`, `create_website.py` and `data_export.py` read `results/DATASET/COUNT/ALGORITHM` and
-`data/DATASET.hdf5` below the folder they run in. Result files already are in that schema; the
-dataset file is made from the stored truth, its vectors linked to where they lie.
+`data/DATASET.hdf5` below the folder they run in. Result files already have that schema; the dataset
+file is made from the stored truth, with links to the vectors.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import UserError
-from harness.contracts.dataset import Truth
-from harness.report.files import write_whole
+from harness.files.hdf5 import written_hdf5
+from harness.files.replacing import written_whole
 from harness.report.points import rows_of
 from harness.results.files import read_point
 from harness.results.store import ResultStore
@@ -71,7 +71,7 @@ def _place(row: Mapping[str, object], out: Path) -> Path:
 
 
 def _link_result(source: Path, target: Path) -> Path:
-    """A hard link, or a copy where there can be none; the tools open it to add their metrics."""
+    """Make a hard link, or a copy if that fails; the tools open it to add their metrics."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
@@ -83,9 +83,10 @@ def _link_result(source: Path, target: Path) -> Path:
             raise OSError("the name inside must change, and ours must not")
         os.link(source, target)
     except OSError:
-        write_whole(target, lambda temporary: shutil.copyfile(source, temporary))
-        with h5py.File(target, "r+") as file:
-            file.attrs["dataset"] = _site_name(source.parent.parent.parent.name)
+        with written_whole(target) as temporary:
+            shutil.copyfile(source, temporary)
+            with h5py.File(temporary, "r+", locking=False) as file:
+                file.attrs["dataset"] = _site_name(source.parent.parent.parent.name)
     return target
 
 
@@ -94,11 +95,7 @@ def _write_dataset(
 ) -> None:
     identity = read_point(Path(point["path"])).header.identity
     truth = store.read_truth(identity)
-    write_whole(path, lambda temporary: _fill(temporary, point, truth, vectors))
-
-
-def _fill(path: Path, point: pd.Series[Any], truth: Truth, vectors: Path | None) -> None:
-    with h5py.File(path, "w") as file:
+    with written_hdf5(path) as file:
         file.create_dataset("neighbors", data=truth.ids.astype(np.int32))
         file.create_dataset("distances", data=truth.distances.astype(np.float32))
         if vectors is not None:

@@ -26,7 +26,7 @@ from harness.results.speed import speeds_of_row
 
 @dataclass(frozen=True)
 class Comparison:
-    """QPS of the new side over that of the old at one recall of one scene.
+    """QPS of the new side over that of the old at one recall of one comparison group.
 
     `ratio`, with its interval and verdict, need not be new_qps / old_qps: it is taken over builds
     of the same blocks where there are some. See `harness.measures.verdicts`.
@@ -60,8 +60,8 @@ _Judge = Callable[[Ratio], Comparison]
 def speeds_at(points: pd.DataFrame, recall: float) -> Speeds | None:
     """Return the speeds of a curve's builds at a recall, read off the frontier of the points.
 
-    None if the points do not reach the recall. Below the lowest recall of the frontier its fastest
-    point answers; between two points the logarithm is linear in recall.
+    None if the points do not reach the recall. Below the lowest recall of the frontier they are
+    those of its fastest point; between two points the logarithm is linear in recall.
     """
     rows = list(rows_of(points.iloc[pareto_frontier(points["recall"], points["qps"])]))
     recalls = [row["recall"] for row in rows]
@@ -106,7 +106,7 @@ def compare_tables(
 def compare_every_pair(
     scene: Scene, names: Sequence[str], levels: Sequence[float] = LEVELS
 ) -> Iterator[Comparison]:
-    """Yield the comparisons of every two of these curves, either as the old side.
+    """Yield the comparisons of every two of these curves, in both directions.
 
     Verdicts are corrected for the recalls at which a pair is compared.
     """
@@ -121,9 +121,9 @@ def slower_than(found: Sequence[Comparison], share: float) -> list[Comparison]:
 
 
 def undecided_about(found: Sequence[Comparison], share: float) -> list[Comparison]:
-    """Return those of which it is open whether the new side is slower by at least a share of QPS.
+    """Return the comparisons in which the new side may be slower by at least a share of QPS.
 
-    Their interval reaches as far, or is unknown, without being such that `slower_than` has them.
+    Their interval includes that ratio, or is unknown, and `slower_than` does not return them.
     """
     return [o for o in found if not (o.ratio.low > 1 - share or _is_slower(o.ratio, share))]
 
@@ -144,9 +144,9 @@ def to_markdown(found: Sequence[Comparison]) -> str:
 
 
 def table_rows(found: Sequence[Comparison]) -> list[dict[str, str]]:
-    """Return comparisons in words, heading to cell; identical ones at several recalls make one row.
+    """Return comparisons as rows of text; identical ones at several recalls make one row.
 
-    The mode, threads and machine are there where they differ.
+    Mode, threads and machine are included if they differ.
     """
     conditions = ("mode", "threads", "machine")
     several = [name for name in conditions if len({getattr(one, name) for one in found}) > 1]
@@ -172,7 +172,7 @@ def table_rows(found: Sequence[Comparison]) -> list[dict[str, str]]:
 
 
 def caption(found: Sequence[Comparison]) -> str:
-    """Return what stands below a table of comparisons: what its intervals are."""
+    """Return the text below a table of comparisons, which explains its intervals."""
     levels = {one.ratio.level for one in found if isfinite(one.ratio.low)}
     words = map(corrected_text, sorted(levels))
     return ". ".join(["ratio: new QPS over old", *words, *notes(one.ratio.scope for one in found)])
@@ -205,7 +205,7 @@ _Pair = tuple[Scene, tuple[str, pd.DataFrame], tuple[str, pd.DataFrame]]
 
 
 def _pairs(old: pd.DataFrame, new: pd.DataFrame, *, same_curves: bool) -> Iterator[_Pair]:
-    """Curves that may be compared: of one dataset, k, mode, number of threads and machine."""
+    """Pairs of curves of one dataset, k, mode, number of threads and machine."""
     others = {_conditions(scene): scene for scene in scenes(new)}
     for scene in scenes(old):
         other = others.get(_conditions(scene))
@@ -226,7 +226,7 @@ def _curves(scene: Scene) -> dict[str, pd.DataFrame]:
 
 
 def _compared(pairs: Iterator[_Pair], levels: Sequence[float]) -> list[Comparison]:
-    """All comparisons, corrected for their number."""
+    """Return all comparisons, corrected for their number."""
     found = _judged(
         one
         for scene, (old, before), (new, after) in pairs

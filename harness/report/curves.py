@@ -1,10 +1,10 @@
-"""Curves of a scene: the points of one label, its frontier, and which curves matter most."""
+"""Curves of a comparison group: points and frontier of each label, and the order of curves."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,7 @@ def whole(curve: CurvePoints, x: Quantity) -> CurvePoints:
 
 
 def looks_of(found: Sequence[Scene], highlight: Collection[str] = ()) -> dict[str, Look]:
-    """Return the look of every curve of some scenes: those shown together have other colours.
+    """Return the style of every curve; curves that are shown together have different colours.
 
     Of curves to highlight, all others are grey.
     """
@@ -74,37 +74,45 @@ def looks_of(found: Sequence[Scene], highlight: Collection[str] = ()) -> dict[st
         for part in (scene.points, scene.ceiling, scene.failures)
         for name in part["curve"]
     }
-    together = [[*highlight, *shown_first(scene)] for scene in found]
+    together = [[*highlight, *scene.ranking.shown] for scene in found]
     return highlighted(looks({*names, *highlight}, together), highlight)
 
 
-def shown_first(scene: Scene) -> list[str]:
-    """Return the curves of a scene that a chart shows by itself, most worth showing first.
+class Ranking(NamedTuple):
+    """Which curves of a scene are most relevant; use `Scene.ranking`, which computes it once.
 
-    Those of `leaders`, as many as there are colours, then those that come close, up to eight.
+    `every` are all curves, most relevant first. `leaders` are or may be the fastest at one of
+    several levels of recall; "may be" means equal to the fastest within 5 %, or undecided against
+    it. `shown` are those that a chart shows by default: the leaders, as many as there are colours,
+    then close ones, up to eight.
     """
-    relevant, leading = by_relevance(scene.points), leaders(scene)
-    ordered = sorted(relevant, key=lambda name: name not in leading)  # stable
-    return ordered[: max(_USUALLY_SHOWN, min(len(leading), len(COLOURS)))]
+
+    every: list[str]
+    leaders: frozenset[str]
+    shown: list[str]
 
 
-def leaders(scene: Scene) -> set[str]:
-    """Return the curves that are the fastest at any of several levels of recall, or may be.
+def ranking_of(scene: Scene) -> Ranking:
+    """Return which curves of a scene are most relevant."""
+    every, leaders = _by_relevance(scene.points), _leaders(scene)
+    ordered = sorted(every, key=lambda name: name not in leaders)  # stable
+    most = max(_USUALLY_SHOWN, min(len(leaders), len(COLOURS)))
+    return Ranking(every, leaders, ordered[:most])
 
-    That is, equal to the fastest within 5 %, or undecided against it.
-    """
-    return {
+
+def _leaders(scene: Scene) -> frozenset[str]:
+    return frozenset(
         name
         for one in recommendations(scene, _LEVELS)
         for name in (str(one.row["curve"]), *(name for name, _ in (*one.equal, *one.undecided)))
-    }
+    )
 
 
-def by_relevance(points: pd.DataFrame) -> list[str]:
-    """Return the names of the curves, most worth showing first.
+def _by_relevance(points: pd.DataFrame) -> list[str]:
+    """The names of the curves, most relevant first.
 
-    A curve's worth is its best rank in QPS at any of several levels of recall, then the mean rank:
-    who wins anywhere comes before who is second everywhere.
+    They are sorted by the best rank in QPS at any of several levels of recall, then by the mean
+    rank: a curve that wins at one level comes before one that is second everywhere.
     """
     usable = known(points, "recall", "qps")
     names = sorted(map(str, points["curve"].unique()))

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import UserError
+from harness.files.replacing import write_text, written_whole
 from harness.measures.selection import NOT_REACHED
-from harness.report.files import write_text, write_whole
 from harness.report.points import Scene, prepare, rows_of, scenes
 from harness.report.recommendations import LEVELS, Recommendation, recommendations
 from harness.report.sizes import size_notes
@@ -48,7 +48,7 @@ _MORE = (
 )
 _CURVES = ("recall_curve", "first_recall_curve")
 
-# A spreadsheet takes a cell that begins so for a formula.
+# A spreadsheet reads a cell that begins with these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 
@@ -94,7 +94,7 @@ def export_recommendations(
     levels: Sequence[float] = LEVELS,
     style: TableStyle = PLAIN,
 ) -> None:
-    """Write what is fastest at each level of recall, a row per recommendation, by path's ending.
+    """Write the recommendation at each level of recall as a row; the ending is the format.
 
     Chosen by recall on the tuning queries; recall is of the held-out queries, QPS is cross-fitted.
 
@@ -115,7 +115,7 @@ def export_recommendations(
     names = _RECOMMENDATIONS
     frame = pd.DataFrame(rows, columns=names)
     if ending == ".parquet":
-        write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
+        _write_frame(frame, path)
     elif ending == ".json":
         plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
         write_text(path, json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
@@ -190,7 +190,12 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     frame = pd.DataFrame(rows, columns=columns)
     for name in _CURVES:
         frame[name] = [_plain(row.get(name)) for row in rows_of(table)]
-    write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
+    _write_frame(frame, path)
+
+
+def _write_frame(frame: pd.DataFrame, path: Path) -> None:
+    with written_whole(path) as temporary:
+        frame.to_parquet(temporary, index=False)
 
 
 def _write_queries(table: pd.DataFrame, path: Path) -> None:
@@ -209,7 +214,7 @@ def _write_queries(table: pd.DataFrame, path: Path) -> None:
     columns = [*names, "query", "recall", "seconds", "difficulty"]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     frame = frame[columns]
-    write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
+    _write_frame(frame, path)
 
 
 def _cell(value: object) -> object:
@@ -263,7 +268,7 @@ def _write_for_people(table: Table, path: Path, style: TableStyle) -> None:
 
 
 def _check_style(path: Path, chosen: TableStyle) -> None:
-    """Refuse what the format cannot show, instead of leaving it out in silence."""
+    """Raise a `UserError` for settings that the format cannot show."""
     ending = path.suffix.lower()
     for_latex = {"--caption": chosen.caption, "--align": chosen.alignment}
     for_people = {"--columns": chosen.columns, "--highlight": chosen.highlight}

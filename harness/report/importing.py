@@ -1,7 +1,7 @@
-"""Results of ann-benchmarks taken into our store, recall recomputed from their stored answers.
+"""Import of ann-benchmarks' results; recall is recomputed from their stored neighbours.
 
 Their files hold one timed pass of one build each, so the intervals of QPS are unknown. Their
-machine is not recorded; who imports them names it.
+machine is not recorded; the user names it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FACTS = (*_NEEDED, "build_time", "index_size")
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of one file: its path in the store, or why it was left out."""
+    """The outcome of one file: its path in the store, or why it was left out."""
 
     source: Path
     path: Path | None
@@ -44,7 +44,7 @@ class Imported:
 def import_results(
     folder: Path, store: ResultStore, open_dataset: Callable[[str], Dataset], machine: str
 ) -> Iterator[Imported]:
-    """Take every result file below a folder into the store; yield what became of each.
+    """Import every result file below a folder into the store; yield the outcome of each.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def import_results(
 
 @dataclass(frozen=True)
 class _Theirs:
-    """What one of their files says: `(nq,)` seconds, `(nq, k)` ids."""
+    """The contents of one of their files: `(nq,)` seconds, `(nq, k)` ids."""
 
     dataset: str
     algo: str
@@ -150,7 +150,7 @@ def _header(theirs: _Theirs, dataset: Dataset, machine: str) -> PointHeader:
 
 
 def _build_facts(theirs: _Theirs) -> dict[str, Any]:
-    """What they measured; a figure that cannot be is not known."""
+    """Their figures; impossible ones count as unknown."""
     return {
         "build_seconds": _known(theirs.build_seconds, MOST_SECONDS),
         "prepare_seconds": float("nan"),
@@ -169,7 +169,7 @@ def _known(value: float, most: float) -> float:
 def _check_answers(
     ids: NDArray[np.int64], times: NDArray[np.float64], k: int, dataset: Dataset
 ) -> None:
-    """Refuse answers that could count twice or belong to other queries."""
+    """Refuse neighbours that are repeated or belong to other queries."""
     n, nq = len(dataset.base), len(dataset.queries)
     if ids.shape != (nq, k) or times.shape != (nq,):
         raise ValueError(f"{ids.shape} answers and {times.shape} times, ({nq}, {k}) are expected")

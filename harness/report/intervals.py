@@ -1,4 +1,4 @@
-"""Intervals and verdicts in words, the same in the terminal, in tables and on pages."""
+"""Texts of intervals and verdicts, the same in the terminal, in tables and on pages."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _MOST_DECIMALS = 17
 
 
 def mark(scope: object) -> str:
-    """Return the character to print behind an interval that is not simply one between builds."""
+    """Return the mark to print after an interval that is not one between builds."""
     return _MARKS.get(str(scope), "")
 
 
 def notes(scopes: Iterable[object]) -> list[str]:
-    """Return what the marks of these scopes mean, or that there is no interval, each once."""
+    """Return the meaning of the marks of these scopes, each once."""
     found = set(map(str, scopes))
     return [note for scope, note in _NOTES.items() if scope in found]
 
@@ -41,7 +41,7 @@ def notes(scopes: Iterable[object]) -> list[str]:
 def ratio_text(ratio: Ratio) -> str:
     """Return such as "0.46 [0.35, 0.61]"; with the mark of its scope, without an unknown interval.
 
-    It has as many digits as it takes for the printed interval to state the same verdict.
+    It has enough digits for the printed interval to give the same verdict.
     """
     least = 2 if not 0 < ratio.value < 1 else 1 - floor(log10(ratio.value))
     decimals = min(max(least, 2), _MOST_DECIMALS)
@@ -54,7 +54,7 @@ def ratio_text(ratio: Ratio) -> str:
 
 
 def difference_text(value: float, low: float, high: float) -> str:
-    """Return such as "+0.030 [+0.012, +0.048]", with digits enough to tell both bounds from 0."""
+    """Return such as "+0.030 [+0.012, +0.048]", with enough digits to keep bounds apart from 0."""
     if not (isfinite(low) and isfinite(high)):
         return f"{value:+.3f}"
     styles = (*(f"+.{decimals}f" for decimals in range(3, _MOST_DECIMALS)), "+.2g")
@@ -79,7 +79,7 @@ def corrected_text(level: float) -> str:
 def plus_minus(value: float, low: float, high: float) -> str:
     """Return half the width of an interval as a share of the value, such as "±3%"; "" if unknown.
 
-    A wide interval is told as a factor on both sides, such as a factor of 2.5.
+    A wide interval is given as a factor on both sides, such as a factor of 2.5.
     """
     if not (isfinite(low) and isfinite(high) and low > 0):
         return ""
@@ -91,7 +91,7 @@ def plus_minus(value: float, low: float, high: float) -> str:
 
 
 def _agrees(ratio: Ratio, decimals: int) -> bool:
-    """Whether the verdict that the rounded interval states is that of the interval."""
+    """Whether the rounded interval gives the same verdict as the interval."""
     low, high = (float(f"{bound:.{decimals}f}") for bound in (ratio.low, ratio.high))
     rounded = replace(ratio, low=low, high=high, verdict=verdict_of(low, high))
     return verdict_words(rounded) == verdict_words(ratio)

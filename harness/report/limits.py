@@ -1,4 +1,4 @@
-"""What readers ask for of a table: datasets, algorithms, a memory budget, a recall."""
+"""Filters of a table: datasets, algorithms, a memory budget, a recall."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.report.selection import same_dataset
 
 @dataclass(frozen=True)
 class Limits:
-    """Which points are asked for; what is empty or None limits nothing.
+    """The filters of a table; empty or None means no limit.
 
     `datasets` are names, or paths of files; `algorithms` are algorithms or labels; `max_bytes` is
     the most bytes per vector.
@@ -30,7 +30,7 @@ class Limits:
 
 
 def within(table: pd.DataFrame, limits: Limits) -> pd.DataFrame:
-    """Return the points within the limits; points of unknown size are in no memory budget.
+    """Return the points within the limits; points of unknown size exceed every memory budget.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def curves_named(table: pd.DataFrame, names: Sequence[str]) -> set[str]:
 
 
 def reaching(table: pd.DataFrame, recall: float) -> pd.DataFrame:
-    """Return the points that reach a recall with confidence, as recommendations ask for it.
+    """Return the points that reach a recall with confidence, as for recommendations.
 
     Raises
     ------

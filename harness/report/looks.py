@@ -1,9 +1,9 @@
 """One colour, marker and dash for each curve, the same in every figure and page of a table.
 
-Six of the colours are Okabe and Ito's (2008, made to be told apart by colour-blind readers). The
-other six were searched for: as far as can be from these, from each other and from grey, to normal
-and to simulated colour-blind eyes (Machado, Oliveira and Fernandes 2009), and visible on white and
-on a dark page. Markers and dashes tell apart what colours do not.
+Six of the colours are Okabe and Ito's (2008), which colour-blind readers can distinguish. The other
+six were found by a search: as far as possible from these, from each other and from grey, for normal
+and for simulated colour-blind vision (Machado, Oliveira and Fernandes 2009), and visible on white
+and on a dark page. Markers and dashes distinguish further curves.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Look(NamedTuple):
 
     @property
     def is_grey(self) -> bool:
-        """Whether it is one of those that stand back."""
+        """Whether the curve is drawn in grey, behind the others."""
         return self.colour == GREY
 
     @property
@@ -74,7 +74,7 @@ _FIXED = {
     "exact": Look("#000000", "*", "star", "solid"),
     "no-op": Look(GREY, "o", "circle", "solid"),
 }
-# The places among the colours that names wish for, and which of them chooses first.
+# The preferred colours of the names, and the order in which names choose.
 _WISHES = {
     name: (place, turn)
     for place, names in enumerate(
@@ -99,7 +99,7 @@ _LAST = max(turn for _, turn in _WISHES.values()) + 1
 
 
 def looks(names: Iterable[str], together: Iterable[Sequence[str]] = ()) -> dict[str, Look]:
-    """Return the look of each curve. Give all names of a table at once, for every figure.
+    """Return the style of each curve. Pass all names of a table at once, for every figure.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def looks(names: Iterable[str], together: Iterable[Sequence[str]] = ()) -> dict[
 
 
 def highlighted(looks: Mapping[str, Look], names: Collection[str]) -> dict[str, Look]:
-    """Return the looks with all curves but these in grey; of no names, as they are."""
+    """Return the styles with all curves except these in grey; without names, unchanged."""
     return {
         name: look if name in names or not names else look._replace(colour=GREY)
         for name, look in looks.items()
@@ -138,7 +138,7 @@ def highlighted(looks: Mapping[str, Look], names: Collection[str]) -> dict[str, 
 
 
 def _look(place: int, user: int) -> Look:
-    """The look of a colour's first, second, ... user: another marker and dash for each."""
+    """The style of a colour's first, second, ... curve: another marker and dash for each."""
     marker = _MARKERS[(place + user) % len(_MARKERS)]
     dash = _DASHES[(max(place - 5, 0) + user) % len(_DASHES)]
     return Look(COLOURS[place], marker, _SYMBOLS[marker], dash)

@@ -1,11 +1,12 @@
-"""The table as figures and pages see it: scenes of comparable points, and their quantities."""
+"""The table prepared for figures and pages: comparison groups of points, and their columns."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,16 +14,19 @@ from numpy.typing import NDArray
 
 from harness.report.quantities import quantity
 
+if TYPE_CHECKING:
+    from harness.report.curves import Ranking
+
 _SCENE = ["dataset", "k", "mode", "threads", "machine"]
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Points that may be compared: one dataset, k, mode, number of threads and machine.
+    """A comparison group: points of one dataset, k, mode, number of threads and machine.
 
     `points` are finished and can be recommended; `ceiling` are those of `no-op`; `failures` are
-    neither. `crowd` is True if the table holds the same scene of another machine as well. `heading`
-    is the title of its figures, None for their own; without any (""), conditions go as well.
+    neither. `crowd` is True if the table has the same group on another machine as well. `heading`
+    is the title of its figures, None for their own; "" leaves out title and conditions.
     """
 
     dataset: str
@@ -38,26 +42,33 @@ class Scene:
 
     @property
     def conditions(self) -> str:
-        """What holds for every point: k, threads, mode, size, machine."""
+        """The conditions common to all points: k, threads, mode, size, machine."""
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         facts = [f"k = {self.k}", threads, self.mode, self._size(), self.machine]
         return " · ".join(fact for fact in facts if fact)
 
     @property
     def brief(self) -> str:
-        """The conditions that differ between the scenes of a dataset."""
+        """The conditions that differ between the groups of a dataset."""
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         facts = [f"k = {self.k}", threads, "batch" if self.mode == "batch" else ""]
         return ", ".join(fact for fact in [*facts, self.machine if self.crowd else ""] if fact)
 
     @property
     def slug(self) -> str:
-        """A file name's stem, the same for the same scene."""
+        """A file name's stem, the same for the same group."""
         parts = [self.dataset, f"k{self.k}"]
         parts += [self.mode] if self.mode != "single" else []
         parts += [f"{self.threads}threads"] if self.threads != 1 else []
         parts += [self.machine] if self.crowd else []
         return "-".join(slug(part) for part in parts)
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Which of the curves matter."""
+        from harness.report.curves import ranking_of  # which is about scenes
+
+        return ranking_of(self)
 
     def _size(self) -> str:
         rows = pd.concat([self.points, self.ceiling, self.failures])
@@ -77,8 +88,8 @@ def slug(text: object, longest: int = 60) -> str:
 def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
     """Return the table with the columns that reports add.
 
-    `curve` (the name that a line carries: the label, else the algorithm), `words` and `build_words`
-    (the parameters that tell points apart), `recall`, `recall_low`, `recall_high` (at the k of the
+    `curve` (the name of a line: the label, or the algorithm), `words` and `build_words` (the
+    parameters that distinguish points), `recall`, `recall_low`, `recall_high` (at the k of the
     point), `bits_per_vector` and `distortion`. Stale points are left
     out unless asked for.
     """
@@ -100,7 +111,7 @@ def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
 
 
 def scenes(prepared: pd.DataFrame) -> Iterator[Scene]:
-    """Yield the scenes of a prepared table, in the order of their names."""
+    """Yield the comparison groups of a prepared table, in the order of their names."""
     if prepared.empty:
         return
     machines = prepared.fillna({"machine": ""}).groupby(_SCENE[:-1])["machine"]
@@ -152,7 +163,7 @@ def _last(curve: object) -> float:
 
 
 def _words(row: Mapping[str, Any], *parts: str) -> str:
-    """The parameters named in the point's name: those that the registry or the suite varies."""
+    """The parameters in the point's name: those that the registry or the suite varies."""
     named = set(str(row.get("name") or "").replace("|", " ").split())
     chosen = []
     for part in parts:

@@ -1,4 +1,4 @@
-"""The quantities that can stand on an axis: their column, words, direction and scale."""
+"""The quantities that an axis can show: column, title, direction and scale."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Quantity:
 
     @property
     def is_size(self) -> bool:
-        """Whether it is the size of an index, which may have been measured only."""
+        """Whether it is an index size, which may be measured instead of computed."""
         return self.column in SIZES
 
 
@@ -99,7 +99,7 @@ def human(value: float, unit: str = "", digits: int = 3) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """Return text of at most `longest` characters, the cut marked."""
+    """Return text of at most `longest` characters, with a mark if it was cut."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 

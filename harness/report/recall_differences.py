@@ -17,19 +17,19 @@ from harness.measures.recall_intervals import (
 RANKS = (1, 5, 10, 20, 50, 100)
 """The k' at which recalls are compared, as far as k goes."""
 
-_FACTOR = (1.959964 + 0.841621) ** 2  # a two-sided test at 5 % that sees the difference in 80 %
+_FACTOR = (1.959964 + 0.841621) ** 2  # power of 80 % for a two-sided test at 5 %
 _MEASURES = {"recall_of_queries": "recall@{}", "first_recall_of_queries": "recall 1@{}"}
 _SCENE = ["dataset", "fingerprint", "k", "mode", "threads", "machine"]
 
 
 @dataclass(frozen=True)
 class RecallDifference:
-    """One measure of recall of a label, less that of the baseline, over the same queries.
+    """The difference in one measure of recall between a label and the baseline.
 
-    `measure` is such as `recall 1@10`. The interval of `difference` covers queries and builds and
-    is corrected for all that are compared together. `queries_needed` is how many queries would show
-    a difference of this size in 80 of 100 tries at the 5 % level, uncorrected; infinite where the
-    builds differ too much for that, `builds_differ`: then more builds are needed.
+    `measure` is, for example, `recall 1@10`. The interval of `difference` covers queries and builds
+    and is corrected for all comparisons made together. `queries_needed` queries would show a
+    difference of this size in 80 of 100 trials at the 5 % level, uncorrected; infinite if the
+    builds differ too much for that (`builds_differ`), so that more builds are needed.
     """
 
     dataset: str
@@ -46,7 +46,7 @@ class RecallDifference:
 
 
 def recall_differences(table: pd.DataFrame, baseline: str) -> list[RecallDifference]:
-    """Compare every label of a table with the baseline, where both have one point of equal bytes.
+    """Compare every label of a table with the baseline, at points of equal bytes.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ _Pair = tuple[pd.Series, pd.Series, str, int]
 
 
 def _pairs(scene: pd.DataFrame, baseline: str) -> Iterator[tuple[pd.Series, pd.Series]]:
-    """Points with the baseline's point of equal bytes and search setting."""
+    """Pairs of a point and the baseline's point with equal bytes and search setting."""
     theirs = {_size(row): row for _, row in scene[scene["label"] == baseline].iterrows()}
     others = scene[(scene["label"] != baseline) & scene["in_answers"].astype(bool)]
     for _, row in others.iterrows():
@@ -100,7 +100,7 @@ def _size(row: pd.Series) -> tuple[float, str]:
 
 
 def _measures(ours: pd.Series, theirs: pd.Series) -> Iterator[_Pair]:
-    """The pair with each column of recalls and rank to compare at."""
+    """A pair with each column of recalls and each rank to compare at."""
     for column in _MEASURES:
         for rank in (rank for rank in RANKS if rank <= ours["k"]):
             # recall 1@1 is the same figure as recall@1
@@ -135,5 +135,5 @@ def _queries_needed(estimate: RecallEstimate, queries: int, real: bool) -> float
     from_queries, from_builds = estimate.variances
     left = estimate.value**2 / _FACTOR - from_builds
     needed = from_queries * queries / left if left > 0 else float("inf")
-    # Where as many were asked in vain, the few builds are what hides the difference.
+    # If that many queries were asked without success, too few builds are the reason.
     return float("inf") if from_builds > 0 and needed <= queries and not real else needed

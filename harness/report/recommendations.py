@@ -1,4 +1,4 @@
-"""What readers came for: the Pareto points, and what is fastest at the recall they need."""
+"""The Pareto points, and the fastest point at a recall, with the curves that equal it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Rival = tuple[str, Ratio]
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The fastest point of a scene at a recall, and the curves that may be as fast.
+    """The fastest point of a comparison group at a recall, and the curves that may be as fast.
 
-    `row` is the point's row of the prepared table: it reaches the level on the tuning queries and,
-    with confidence, on the held-out queries, of which its recall is reported. `reached` is False
-    where no point does: then it is the fastest of those whose recall over all queries does.
-    `qps` with its bounds is cross-fitted over blocks, without the luck of being chosen, unless
-    `report` says otherwise. `equal` and `undecided` are other curves, each with the ratio of its
-    own fastest point to this one, fastest first.
+    `row` is the point's row of the prepared table. It reaches the level on the tuning queries and,
+    with confidence, on the held-out queries, whose recall is reported. If no point does, `reached`
+    is False, and the point is the fastest of those that reach it over all queries. `qps` and its
+    bounds are cross-fitted over blocks, so that the choice does not bias them, unless `report`
+    says otherwise. `equal` and `undecided` are other curves, each with the ratio of its own
+    fastest point to this one, fastest first.
     """
 
     level: float
@@ -47,12 +47,12 @@ class Recommendation:
 
     @property
     def equal_names(self) -> list[str]:
-        """The curves that are equal within 5 %, marked where that is known within one build."""
+        """The curves that are equal within 5 %, marked if that is known within one build only."""
         return [f"{name}{mark(ratio.scope)}" for name, ratio in self.equal]
 
     @property
     def undecided_names(self) -> dict[str, list[str]]:
-        """The undecided curves by what it would take to decide, such as "about 4 more builds"."""
+        """The undecided curves by what would decide, such as "about 4 more builds"."""
         found: dict[str, list[str]] = {}
         for name, ratio in self.undecided:
             found.setdefault(_what_is_missing(ratio), []).append(name)
@@ -66,7 +66,7 @@ class Recommendation:
 
     @property
     def optimism(self) -> float:
-        """Recall on the queries that the point was chosen on, less that on the others."""
+        """Recall on the tuning queries, less that on the held-out queries."""
         return float(self.row["tuning_recall"] - self.row["held_out_recall"])
 
 
@@ -114,18 +114,18 @@ def _recommendation(
 
 
 def _what_is_missing(ratio: Ratio) -> str:
-    # The winner has the highest mean over all blocks; a rival may still be faster where both were.
+    # The winner has the highest mean over all blocks; a rival may be faster in common blocks.
     if ratio.verdict == "faster":
         return "faster in the blocks of both"
     return verdict_words(ratio).removeprefix("undecided: ")
 
 
 def pareto_points(scene: Scene) -> pd.DataFrame:
-    """Return every point that is on the frontier of its own curve, by recall.
+    """Return every point that is on the frontier of its own curve, sorted by recall.
 
-    Chosen by recall on the tuning queries; the recall to report is `held_out_recall`. The column
-    `overall` tells which are on the frontier of all points of the scene, `recommended` which are
-    the fastest at one of the usual recalls; these are there in any case.
+    The frontier is by recall on the tuning queries; the recall to report is `held_out_recall`. The
+    column `overall` marks points on the frontier of the whole group, `recommended` those that are
+    the fastest at one of the usual recalls, which are always included.
     """
     points = _choosable(scene.points)
     if points.empty:
@@ -157,7 +157,7 @@ def optimism_text(gap: float) -> str:
 
 
 def _choosable(points: pd.DataFrame) -> pd.DataFrame:
-    """The points that can be chosen: of known recall on both parts of the queries, and speed."""
+    """The points that can be chosen: with known speed, and recall on both parts of the queries."""
     if points.empty:
         return points
     return points.dropna(subset=["tuning_recall", "held_out_recall_low", "qps"])
@@ -166,9 +166,9 @@ def _choosable(points: pd.DataFrame) -> pd.DataFrame:
 def common_level(
     scene: Scene, levels: Sequence[float] = (0.9, 0.95, 0.8, 0.5, 0.99)
 ) -> float | None:
-    """Return the level of recall at which curves are best compared.
+    """Return the level of recall for a comparison of curves.
 
-    The first of the levels that the most curves reach; None if no curve reaches any.
+    It is the first of the levels that the most curves reach; None if no curve reaches any.
     """
     points = known(scene.points, "recall", "qps")
     reach = points.groupby("curve")["recall"].max() if len(points) else pd.Series(dtype=float)

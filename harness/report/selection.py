@@ -1,8 +1,7 @@
-"""The part of a table that a suite speaks of."""
+"""The part of a table that belongs to a suite."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,18 +9,17 @@ from typing import Any
 import pandas as pd
 
 from harness.contracts import UserError
+from harness.data.file_names import is_named_after
 from harness.registry.algorithms import Facts, Setting, settings
 from harness.registry.registry import Registry
 from harness.registry.suites import Suite, Variant
 from harness.report.points import rows_of
 
-_FINGERPRINT_DIGITS = 8
-
 
 def of_suite(table: pd.DataFrame, suite: Suite, registry: Registry) -> pd.DataFrame:
-    """Return the points that a suite asks for, under its labels, from whatever machine.
+    """Return the points that a suite asks for, under its labels, from any machine.
 
-    `no-op` points of the same datasets, k, mode and threads are kept: they are the harness's limit.
+    `no-op` points of the same datasets, k, mode and threads are kept, for the harness overhead.
 
     Raises
     ------
@@ -42,7 +40,7 @@ def of_suite(table: pd.DataFrame, suite: Suite, registry: Registry) -> pd.DataFr
 
 
 class _Wanted:
-    """Which rows a suite asks for; grids are expanded once for each dataset and k."""
+    """The rows that a suite asks for; grids are expanded once for each dataset and k."""
 
     def __init__(self, suite: Suite, registry: Registry) -> None:
         self._suite = suite
@@ -76,7 +74,7 @@ class _Wanted:
 
 
 def _fits(row: Mapping[str, Any], variant: Variant, setting: Setting) -> bool:
-    """Whether a stored point is the setting; parameters that came or went since do not count."""
+    """Whether a stored point has the setting; parameters added or removed since do not count."""
     pairs = ((row["build"], setting.build), (row["search"], setting.search))
     return row["algorithm"] == variant.algorithm and all(
         stored[name] == asked[name]
@@ -87,8 +85,4 @@ def _fits(row: Mapping[str, Any], variant: Variant, setting: Setting) -> bool:
 
 def same_dataset(stored: str, named: str) -> bool:
     """Whether a stored name is that of a registry entry, or of a file's stem and fingerprint."""
-    if stored == named:
-        return True
-    stem = re.sub(r"[^A-Za-z0-9]", "", Path(named).stem)
-    digits = stored.rpartition("-")
-    return len(digits[2]) == _FINGERPRINT_DIGITS and re.sub(r"[^A-Za-z0-9]", "", digits[0]) == stem
+    return stored == named or is_named_after(stored, Path(named))

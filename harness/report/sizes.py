@@ -1,4 +1,4 @@
-"""Sizes of indexes in words, marked where they are not computed but measured."""
+"""Texts of index sizes, with marks for those that are measured and not computed."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def size_text(row: Mapping[str, Any], column: str = "bytes_per_vector", unit: Un
 
 
 def size_notes(scopes: Iterable[object]) -> list[str]:
-    """Return what the marks of these scopes mean, each once."""
+    """Return the meaning of the marks of these scopes, each once."""
     found = "".join(map(size_mark, scopes))
     return [note for mark, note in _NOTES.items() if mark in found]

@@ -22,7 +22,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class TableStyle:
-    """How a table is laid out; what is empty is left to the table.
+    """The layout of a table; empty fields mean the default.
 
     `columns` are names of columns, in their order. `caption` and `alignment` (letters l, r and c
     for the columns, bars between them) are for LaTeX. Rows of the curves in `highlight` are bold.
@@ -39,7 +39,7 @@ PLAIN = TableStyle()
 
 @dataclass(frozen=True)
 class Table:
-    """Headings and rows of any text. Each row says whether it is bold; notes stand below."""
+    """Headings and rows of text, each row with whether it is bold, and notes below."""
 
     headings: Sequence[str]
     rows: Sequence[tuple[Sequence[str], bool]]
@@ -70,7 +70,7 @@ def laid_out(
     style: TableStyle,
     below: Sequence[str] = (),
 ) -> Table:
-    """Return the chosen columns of rows in words.
+    """Return the chosen columns of rows as text.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def latex_text(table: Table, caption: str = "") -> str:
 
 
 def latex(text: str) -> str:
-    """Return text in which nothing is a command to LaTeX."""
+    """Return text with LaTeX's special characters escaped."""
     special = {
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
         "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
@@ -159,7 +159,7 @@ def latex(text: str) -> str:
 
 
 def words_of(column: str) -> Callable[[Row], str]:
-    """Return what writes a column in few characters; sizes that were measured are marked."""
+    """Return the function that formats a column's values; measured sizes are marked."""
     if column in SIZES:
         return lambda row: size_text(row, column)
     return lambda row: _shown(row[column])
@@ -214,7 +214,7 @@ def _checked(alignment: str, names: Sequence[str]) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Text that stays in its cell and is not taken for HTML, a link or emphasis."""
+    """Text escaped so that it stays in its cell and is not HTML, a link or emphasis."""
     one_line = " ".join(text.split())
     escaped = "".join(f"\\{char}" if char in "\\`*_[]|#~" else char for char in one_line)
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -31,11 +31,11 @@ _CAPTION = (
     "Chosen by recall on the tuning queries; the recall shown is of the held-out queries",
     "Bold: nothing is better in both",
 )
-_NEAR = "*: within a factor of 2 of the harness's own limit"
+_NEAR = "*: within a factor of 2 of the harness overhead (no-op)"
 
 
 def print_frontiers(console: Console, table: pd.DataFrame) -> None:
-    """Print the Pareto points of each scene of the table, and the fastest at usual recalls.
+    """Print the Pareto points of each group of the table, and the recommendations.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def print_frontiers(console: Console, table: pd.DataFrame) -> None:
 
 
 def pareto_table(scene: Scene, width: int = 120) -> Table:
-    """Return the Pareto points of a scene, those of the overall frontier in bold.
+    """Return the Pareto points of a group, those of the overall frontier in bold.
 
-    Below 100 columns, p99 and build time are left out so that names stay whole. Of many points
+    Below 100 columns, p99 and build time are left out so that names stay complete. Of many points,
     those that are recommended or on the overall frontier come first, then those of high recall.
     """
     points = pareto_points(scene)
@@ -82,7 +82,7 @@ def pareto_table(scene: Scene, width: int = 120) -> Table:
 
 
 def recommendation_lines(found: Sequence[Recommendation]) -> Table:
-    """Return a line for each recommendation, and one on what choosing does to recall."""
+    """Return a line for each recommendation, and one about the bias of choosing."""
     lines = Table.grid(padding=(0, 1))
     lines.add_column(no_wrap=True)
     lines.add_column()
@@ -102,7 +102,7 @@ def print_recommendations(
     levels: Sequence[float],
     max_bytes: float | None = None,
 ) -> bool:
-    """Print what is fastest at each level in each scene; return whether any point reaches one.
+    """Print the recommendations of each group; return whether any point reaches a level.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def _sentence(one: Recommendation) -> str:
 
 
 def _facts(one: Recommendation) -> list[str]:
-    """What is recommended, which curves are equal to it, and which are undecided."""
+    """The recommended point, the curves equal to it, and the undecided ones."""
     row = one.row
     low, high = row["held_out_recall_low"], row["held_out_recall_high"]
     name = escape(f"{row['curve']} {row['words']}".strip())
@@ -192,7 +192,7 @@ def _cells(row: Mapping[str, Any], *, wide: bool) -> list[str]:
 
 
 def _notes(points: pd.DataFrame, shown: int) -> list[str]:
-    """What the marks of the table mean, and what it lacks."""
+    """The meaning of the marks of the table, and what is left out."""
     found = notes(points["qps_scope"]) + size_notes(points["size_scope"])
     found += [_NEAR] if points["near_ceiling"].any() else []
     return found + ([f"{len(points) - shown} more are not shown"] if len(points) > shown else [])

@@ -1,4 +1,4 @@
-"""The ceiling: how fast the harness itself can be, and which points come too near to it."""
+"""Harness overhead: the QPS of the no-op adapter, and the points that come near to it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from harness.results.conditions import conditions_of
 
 NEAR_SHARE = 0.5
-"""Points at this share of the ceiling's QPS or above are marked: half of their time is ours."""
+"""Points from this share of the no-op QPS on are marked: half of their time is overhead."""
 
 
 def mark_near_ceiling(rows: Sequence[dict[str, Any]]) -> None:
     """Add the columns `ceiling_qps` and `near_ceiling` to rows of the results table.
 
-    The ceiling of a row is the QPS of the newest answer-less point (`no-op`) of the same dataset,
-    k, mode, number of threads and machine; NaN where none was measured, and then nothing is near.
+    `ceiling_qps` is the QPS of the newest point of `no-op` with the same dataset, k, mode, number
+    of threads and machine; NaN if none was measured, and then no row is near.
     """
     ceilings = _ceilings(rows)
     for row in rows:
@@ -27,7 +27,7 @@ def mark_near_ceiling(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _ceilings(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], float]:
-    """Conditions to QPS; the newest comes last and stays."""
+    """QPS of `no-op` by conditions; of several the newest."""
     measured = [row for row in rows if row["status"] == "ok" and not row["in_answers"]]
-    newest_last = sorted(measured, key=lambda row: str(row["finished_at"]))
+    newest_last = sorted(measured, key=lambda row: int(row["sequence"]))
     return {conditions_of(row): row["qps"] for row in newest_last}

@@ -1,4 +1,4 @@
-"""QPS at equal conditions: points that were measured in different blocks are made comparable."""
+"""QPS at equal conditions, which makes points of different blocks comparable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def adjust_qps(rows: Sequence[Row]) -> None:
 
     A group holds the rows of one dataset, k, mode, number of threads and machine. Its conditions
     are the mean over its blocks of the reference index's log seconds; stale rows do not count
-    unless there are no others. A row whose own blocks were slower than that is raised by as much.
+    unless there are no others. Rows with slower blocks are raised by that factor.
     `measured_qps` keeps the QPS as measured; rows with a build without reference keep it as `qps`.
     """
     groups = defaultdict(list)
@@ -40,7 +40,7 @@ def adjust_qps(rows: Sequence[Row]) -> None:
 
 
 def _references(rows: Iterable[Row]) -> dict[str, list[float]]:
-    """Block to the log seconds of the reference index that its builds recorded."""
+    """The log seconds of the reference index in each block, as its builds recorded them."""
     blocks = defaultdict(list)
     for block, reference in _builds(rows):
         if block and math.isfinite(reference):

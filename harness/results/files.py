@@ -7,7 +7,9 @@ read as well: times of all builds are in one array, filled up with NaN, and ther
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,19 +19,21 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.files.replacing import replacing
 from harness.results.point import (
     MOST_DIAGNOSTICS,
     BlockShare,
     Build,
+    BuildCost,
     PointHeader,
     StoredPoint,
 )
+from harness.results.sequence import sequence_of
 from harness.results.untrusted.bounded import BoundedFile, Shape
 from harness.results.untrusted.broken import BrokenResult, reading
-from harness.results.untrusted.checks import check_build
+from harness.results.untrusted.checks import check_build, check_seconds
 from harness.results.untrusted.schema import facts_of, header_of, provenance_of
 from harness.text import clean
-from harness.whole_files import replacing
 
 GROUP = "annharness"
 FORMAT = 2
@@ -44,20 +48,27 @@ def add_build(path: Path, header: PointHeader, build: Build) -> None:
     """Add a build to a point's file, atomically; it replaces a stored one of its number.
 
     The other builds are copied as they are stored: to compress them anew took longer than all else
-    where a point has many. A file that cannot be read counts as none.
+    where a point has many. A damaged file is set aside, under a name that ends in `.broken`.
 
     Raises
     ------
     OSError
-        If it cannot be written; the file that stood there before is whole.
+        If the file cannot be read or written; what stood there before is whole.
     """
-    try:
-        with reading(path), _opened(path) as stored:
-            image = _image(stored, header, build)
-    except BrokenResult:  # it is not there, or damaged
-        image = _image(None, header, build)
+    image, first, broken = io.BytesIO(), build, None
+    if path.exists():
+        try:
+            image, first = _image_of_others(path, header, build)
+        except BrokenResult as found:
+            found.require_damage()
+            broken = found
+    with h5py.File(image, "a") as file:
+        _write_point(file, header, build, first)
     with replacing(path, durable=True) as temporary:
-        temporary.write_bytes(image)
+        temporary.write_bytes(image.getbuffer())
+        aside = None if broken is None else path.rename(_name_aside(path))
+    if aside is not None:
+        warnings.warn(f"set aside a broken result: {broken}; it is {aside.name} now", stacklevel=2)
 
 
 def read_point(path: Path) -> StoredPoint:
@@ -79,7 +90,7 @@ def read_point(path: Path) -> StoredPoint:
 
 
 def read_settled(path: Path) -> dict[int, int]:
-    """Return the finished builds of a point: number to passes made or given up; reads no times.
+    """Return number and passes (made or given up) of each finished build; reads no times.
 
     Raises
     ------
@@ -90,15 +101,42 @@ def read_settled(path: Path) -> dict[int, int]:
         return dict(stored.settled(row) for row in stored.rows())
 
 
+def read_sequence(path: Path) -> int:
+    """Return the largest number of a point's builds, 0 if there is none; reads nothing else.
+
+    Raises
+    ------
+    BrokenResult
+        If it is not a whole result file of ours.
+    """
+    with reading(path), _opened(path) as stored:
+        return max((sequence_of(stored.provenance(row)) for row in stored.rows()), default=0)
+
+
+def read_costs(path: Path) -> tuple[PointHeader, list[BuildCost]]:
+    """Return what the finished builds of a point took; reads no times of queries and no answers.
+
+    Raises
+    ------
+    BrokenResult
+        If it is not a whole result file of ours.
+    """
+    with reading(path), _opened(path) as stored:
+        costs = [stored.cost(row) for row in stored.rows()]
+        for cost in costs:
+            check_seconds(cost.walls)
+        return stored.header(), costs
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[_StoredFile]:
-    """A result file is replaced whole, so that readers need no lock on it."""
+    """Open a result file; files are replaced whole, so readers need no lock."""
     with h5py.File(path, "r", locking=False) as file:
         yield _StoredFile(file, path)
 
 
 class _StoredFile:
-    """An open result file of either format; raises whatever h5py does if it is damaged."""
+    """An open result file of either format; passes on h5py's exceptions for damaged files."""
 
     def __init__(self, file: h5py.File, path: Path) -> None:
         self.root = file
@@ -120,14 +158,25 @@ class _StoredFile:
     def number(self, row: str) -> int:
         return int(self._file.number(self._own(row), "number"))
 
-    def is_of_now(self, row: str) -> bool:
-        """Whether the build's group holds all of it, as in format 2."""
-        return "times" in self._own(row)
+    def copy(self, row: str, builds: h5py.Group, name: str) -> None:
+        """Copy a build as it is stored, where its group holds all of it, as in format 2."""
+        own = self._own(row)
+        if "times" in own:
+            builds.copy(own, name)
+        else:
+            _write_build(builds.create_group(name), self.build(row))
 
     def settled(self, row: str) -> tuple[int, int]:
+        cost = self.cost(row)
+        return self.number(row), max(len(cost.walls), cost.facts.get("repeats_asked", 0))
+
+    def cost(self, row: str) -> BuildCost:
+        walls = self._walls(row)
         facts = facts_of(self._file.attribute(self._own(row), "facts"))
-        made = int(np.count_nonzero(~np.isnan(self._walls(row))))
-        return self.number(row), max(made, facts.get("repeats_asked", 0))
+        return BuildCost(walls[~np.isnan(walls)], facts)
+
+    def provenance(self, row: str) -> dict[str, Any]:
+        return provenance_of(self._file.text(self._own(row), "provenance"))
 
     def build(self, row: str) -> Build:
         own, read = self._own(row), self._file.array
@@ -142,7 +191,7 @@ class _StoredFile:
             scales=read(own, "scales", ("f4",), (None,) * 3),
             facts=facts_of(self._file.attribute(own, "facts")),
             diagnostics=self._tables(own) if "diagnostics" in own else {},
-            provenance=provenance_of(self._file.text(own, "provenance")),
+            provenance=self.provenance(row),
             block=self._block(own) if "block" in own else None,
         )
 
@@ -169,6 +218,8 @@ class _StoredFile:
             cycles=self._file.array(group, "cycles", ("i2",), (None,)),
             window=self._file.number(group, "window"),
             reference_times=self._file.array(group, "reference_times", ("f8",), (None,)),
+            # Early blocks of format 2 all had one order.
+            order_seed=self._file.number(group, "order_seed") if "order_seed" in group.attrs else 0,
         )
 
     def _tables(self, own: h5py.Group) -> dict[str, dict[str, NDArray[Any]]]:
@@ -185,50 +236,42 @@ class _StoredFile:
         return columns
 
 
-def _image(stored: _StoredFile | None, header: PointHeader, build: Build) -> memoryview:
-    """The bytes of a point's file with a build more, made in memory.
+def _image_of_others(path: Path, header: PointHeader, build: Build) -> tuple[io.BytesIO, Build]:
+    """A point's file, in memory, with its builds but this one; and the first of all of them.
 
-    HDF5 may crash when a disk is full, so that it is we who write them.
+    HDF5 may crash when a disk is full, so that it is we who write files.
     """
-    image = io.BytesIO()
-    with h5py.File(image, "w") as file:
-        own = file.create_group(GROUP)
-        own.attrs["format"] = FORMAT
-        own.attrs["header"] = json.dumps(header.to_json())
-        own.attrs["key"] = header.identity.key
-        builds = own.create_group("builds")
-        _write_build(builds.create_group(str(build.number)), build)
-        others = [] if stored is None else _copy_others(stored, builds, build.number)
-        if stored is None or build.number < min(others, default=build.number + 1):
-            _write_foreign_part(file, header, build)
-        else:
-            _copy_foreign_part(stored.root, file)
-    return image.getbuffer()
+    image, rows = io.BytesIO(), {}
+    with reading(path), _opened(path) as stored, h5py.File(image, "w") as file:
+        builds = file.create_group(f"{GROUP}/builds")
+        for row in stored.rows():
+            number = stored.number(row)
+            if number != build.number:
+                stored.copy(row, builds, str(number))
+                rows[number] = row
+        lowest = min(rows, default=build.number)
+        first = stored.build(rows[lowest]) if lowest < build.number else build
+        check_build(header, first)
+    return image, first
 
 
-def _copy_others(stored: _StoredFile, builds: h5py.Group, number: int) -> list[int]:
-    """Copy the stored builds of other numbers and return these."""
-    others = []
-    for row in stored.rows():
-        other = stored.number(row)
-        if other == number:
-            continue
-        others.append(other)
-        if stored.is_of_now(row):
-            builds.copy(stored.group[f"builds/{row}"], str(other))
-        else:
-            _write_build(builds.create_group(str(other)), stored.build(row))
-    return others
+def _name_aside(path: Path) -> Path:
+    names = (path.with_name(f"{path.name}.{number}.broken") for number in itertools.count(1))
+    return next(name for name in names if not name.exists())
 
 
-def _copy_foreign_part(stored: h5py.File, file: h5py.File) -> None:
-    for name in _FOREIGN:
-        file.copy(stored[name], name)
-    file.attrs.update(stored.attrs)
+def _write_point(file: h5py.File, header: PointHeader, build: Build, first: Build) -> None:
+    """Write a build beside the others in the file; the first is what other tools read."""
+    own = file.require_group(GROUP)
+    own.attrs["format"] = FORMAT
+    own.attrs["header"] = json.dumps(header.to_json())
+    own.attrs["key"] = header.identity.key
+    _write_build(own.create_group(f"builds/{build.number}"), build)
+    _write_foreign_part(file, header, first)
 
 
 def _write_foreign_part(file: h5py.File, header: PointHeader, build: Build) -> None:
-    """What ann-benchmarks' tools read: one run, the fastest repeat of the first build."""
+    """Write what ann-benchmarks' tools read: one run, the fastest pass of the first build."""
     seconds = build.times.mean(axis=1)
     answer = min(int(seconds.argmin()), len(build.neighbors) - 1)
     arrays = (
@@ -278,6 +321,7 @@ def _write_build(group: h5py.Group, build: Build) -> None:
 def _write_block(group: h5py.Group, block: BlockShare) -> None:
     group.attrs["id"] = block.id
     group.attrs["window"] = block.window
+    group.attrs["order_seed"] = block.order_seed
     group.create_dataset("cycles", data=np.asarray(block.cycles, dtype=np.int16))
     group.create_dataset("reference_times", data=block.reference_times.astype(np.float64))
 

@@ -1,4 +1,4 @@
-"""What a point is: everything that could change its answers or its speed, and the key of that."""
+"""The identity of a point: everything that could change its neighbours or speed, and its key."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _SLUG_CHARACTERS = 80
 
 @dataclass(frozen=True)
 class Machine:
-    """What of a machine changes speed. No host name: two equal machines are one."""
+    """The facts of a machine that change speed. No host name: two equal machines are one."""
 
     cpu: str
     cores: int
     memory_bytes: int
 
     def short(self) -> str:
-        """Return one line for titles; imported results know no more than a name."""
+        """Return one line for titles; imported results have only a name."""
         if not self.cores:
             return self.cpu
         return f"{self.cpu}, {counted(self.cores, 'core')}, {self.memory_bytes / 2**30:.0f} GiB"
@@ -59,19 +59,19 @@ class PointIdentity:
 
     @cached_property
     def key(self) -> str:
-        """Hex digits that differ where anything differs that could change the figures."""
+        """Hex digits that differ if anything differs that could change the figures."""
         return hash_of(self.to_json())
 
     @cached_property
     def build_key(self) -> str:
-        """As `key`, for all points that one built index can serve."""
+        """Key of the built index, common to all points that it serves."""
         return hash_of({**self.to_json(), "search": None, "k": None})
 
     @cached_property
     def question(self) -> str:
-        """Hex digits of what was asked, whatever code, data version or library answered it.
+        """Hex digits of the point without the versions of code, data and libraries.
 
-        Two points with the same question and different keys are versions of one point: the older
+        Two points with equal `question` and different keys are versions of one point: the older
         one is stale.
         """
         asked = self.to_json()
@@ -90,7 +90,7 @@ class PointIdentity:
 
 
 def hash_of(data: Mapping[str, Any]) -> str:
-    """Return the first hex digits of the sha256 of plain data, whatever the order of its keys."""
+    """Return the first hex digits of the sha256 of plain data; the order of keys has no effect."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_KEY_DIGITS]
 
@@ -102,9 +102,9 @@ def slug(name: str) -> str:
 
 
 def source_sha256(*folders: Path) -> str:
-    """Return the sha256 of all Python code but tests below an adapter's folders.
+    """Return the sha256 of all Python code, except tests, below an adapter's folders.
 
-    Comments and blank lines do not count: a change of them makes no result stale.
+    Comments and blank lines do not count, so changing them makes no result stale.
     """
     digest = hashlib.sha256()
     for folder in folders:
@@ -115,11 +115,11 @@ def source_sha256(*folders: Path) -> str:
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=512)  # the files of an adapter are asked for once for every point
+@lru_cache(maxsize=512)  # called for every point
 def _without_comments(source: bytes) -> bytes:
     """Return Python source without comments, blank lines and space at line ends.
 
-    What cannot be read as Python is returned as it is.
+    Text that is not valid Python is returned unchanged.
     """
     try:
         tokens = list(tokenize.tokenize(io.BytesIO(source).readline))

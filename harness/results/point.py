@@ -1,4 +1,4 @@
-"""A stored point: its builds with all their answers and times, or how it failed."""
+"""A stored point: its builds with all neighbours and times, or its failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_DIAGNOSTICS = 1000
 
 @dataclass(frozen=True)
 class PointHeader:
-    """What is known of a point before it runs.
+    """The facts of a point that are known before it runs.
 
     `name` is the short text of its parameters; `label` the name of its curve in plots; `n`, `d`
     and `nq` are base rows, dimensions and queries.
@@ -46,19 +46,21 @@ class PointHeader:
 
 @dataclass(frozen=True)
 class BlockShare:
-    """The part of a build in its block: the builds that were measured together, in turns.
+    """How a build was measured in its block.
 
     `id` is a text that no other block, or part of one, has. `cycles` is `(passes,)` int16,
     ascending: the cycle of the block in which each pass was made. `window` is the number of
-    queries of a window (see `harness.measures.speed.query_windows`). `reference_times` is
-    `(turns,)` float64: the seconds per query of the reference index, one turn a round, cycle by
-    cycle and in these window by window; turns that are not one a round are used as a whole.
+    queries of a window and `order_seed` the seed of the order of the queries (see
+    `harness.measures.speed.query_windows`). `reference_times` is `(turns,)` float64: the seconds
+    per query of the reference index, one turn a round, cycle by cycle and in these window by
+    window; turns that are not one a round are used as a whole.
     """
 
     id: str
     cycles: NDArray[np.int16]
     window: int
     reference_times: NDArray[np.float64]
+    order_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,14 @@ class Build:
 
 
 @dataclass(frozen=True)
+class BuildCost:
+    """What a build took, without its times and answers; the fields are as in `Build`."""
+
+    walls: NDArray[np.float64]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class StoredPoint:
     """A point with at least one finished build."""
 
@@ -93,13 +103,13 @@ class StoredPoint:
 
     @property
     def repeats(self) -> int:
-        """The least number of timed passes over its builds."""
+        """The smallest number of timed passes of its builds."""
         return min(len(build.times) for build in self.builds)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """How a point failed: a result like any other."""
+    """The failure of a point: status, phase, reason and log."""
 
     header: PointHeader
     status: str

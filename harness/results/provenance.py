@@ -1,4 +1,4 @@
-"""Where points come from: commit, machine, conditions and libraries of their builds."""
+"""Provenance of points: commit, machine, conditions and libraries of their builds."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from dataclasses import replace
 from typing import Any
 
 from harness.results.point import Build
+from harness.results.sequence import sequence_of
 from harness.results.store import Stored
 
 _PARTS = ("machine", "conditions", "source", "suite", "command", "libraries")
 
 
 class Provenances:
-    """Equal parts of the provenance of many points, kept once."""
+    """Keeps equal parts of the provenance of many points only once."""
 
     def __init__(self) -> None:
         self._parts: dict[str, Any] = {}
 
     def once(self, part: Any) -> Any:
-        """Return a part, or the one that came before and is equal."""
+        """Return an equal part that was given before, otherwise this one."""
         return self._parts.setdefault(json.dumps(part, sort_keys=True), part)
 
 
@@ -35,10 +36,12 @@ def provenance_columns(stored: Stored) -> dict[str, Any]:
         found = [{**b.provenance, "libraries": b.facts.get("libraries")} for b in builds]
     else:
         found = [dict(stored.failure.provenance)] if stored.failure is not None else []
-    newest = max(found, key=lambda one: str(one.get("finished_at", "")), default={})
+    newest: Mapping[str, Any] = max(found, key=sequence_of, default={})
     return {
         "commits": tuple(dict.fromkeys(filter(None, map(commit_of, found)))),
         "dirty": any(bool(_source(one).get("dirty")) for one in found),
+        "finished_at": str(newest.get("finished_at", "")),
+        "sequence": sequence_of(newest),
         "provenance": {part: newest.get(part) for part in _PARTS},
     }
 
@@ -49,12 +52,12 @@ def commit_of(provenance: Mapping[str, Any]) -> str:
 
 
 def is_at(measured: str, commit: str) -> bool:
-    """Whether the commit that measured is the one asked for, given by its first digits."""
+    """Whether a commit begins with the digits that were asked for."""
     return bool(commit) and measured.startswith(commit)
 
 
 def of_commit(stored: Stored, commit: str) -> Stored:
-    """Return what of a point was measured at a commit: those of its builds, its failure."""
+    """Return the builds and the failure of a point that were measured at a commit."""
     failure = stored.failure
     if failure is not None and _is_of(failure.provenance, commit):
         return stored

@@ -1,10 +1,10 @@
 """Rows of the results table kept in the results folder, so that unchanged points open fast.
 
 An entry is `ROOT/.rows/DIGITS.row`: a header in JSON, arrays as raw bytes, and a keyed hash over
-both. The key lies in the user's own state folder, so that entries which somebody else wrote, or
-which are damaged, count for nothing. An entry names the files that its row was made of with their
-sha256. A file is hashed again only if its size, times or inode have changed, or if it had been
-written so shortly before that its times may not show a further change.
+both. The key is in the user's state folder, so entries that are damaged, or that somebody else
+wrote, are ignored. An entry lists the files from which its row was computed, with their sha256. A
+file is hashed again only if its size, times or inode have changed, or if it had been written so
+shortly before that its times may not show a further change.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.files.replacing import replacing
 from harness.results.point import PointHeader
 from harness.results.untrusted.broken import reading
-from harness.whole_files import replacing
 
 Row = dict[str, Any]
 
@@ -45,18 +45,22 @@ Stat = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Source:
-    """A file that a row was made of; `stat` and `sha256` are None if it was not there."""
+    """A file from which a row was computed; `stat` and `sha256` are None if it was missing."""
 
     stat: Stat | None
     sha256: str | None
     settled: bool
 
 
+NOTHING = Source(None, None, True)
+"""A file that was not there."""
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A row without what is added when the table is put together, and where it comes from.
+    """A row, without the columns that depend on the whole table, and its files.
 
-    `commits` are those of the builds, in a failure's row that of the failure, "" if unknown.
+    `commits` are those of the builds, or of the failure; "" if unknown.
     """
 
     header: PointHeader
@@ -66,7 +70,7 @@ class Entry:
 
 
 class RowCache:
-    """The entries of one results folder; without a key, or in another's folder, there are none."""
+    """The entries of one results folder; empty without a key or in somebody else's folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -77,14 +81,14 @@ class RowCache:
         self._writable = True
 
     def source(self, path: Path) -> Source:
-        """Return what a file is now; raise `BrokenResult` if it cannot be read."""
+        """Return the present state of a file; raise `BrokenResult` if it cannot be read."""
         stat = _stat(path)
         if stat is None:
-            return Source(None, None, True)
+            return NOTHING
         return Source(stat, self._sha256(path, stat), _is_settled(stat))
 
     def get(self, stem: Path) -> Entry | None:
-        """Return the entry of a point if all that it was made of is as it was."""
+        """Return the entry of a point if none of its files has changed."""
         if self._key is None:
             return None
         path = self._path(stem)
@@ -99,12 +103,12 @@ class RowCache:
         now = {name: self._now(name, known) for name, known in entry.sources.items()}
         if any(now[name].sha256 != known.sha256 for name, known in entry.sources.items()):
             return None
-        if now != entry.sources:  # the same content: it need not be hashed again
+        if now != entry.sources:  # same content: no need to hash it again
             self._write(stem, Entry(entry.header, entry.row, entry.commits, now))
         return entry
 
     def put(self, stem: Path, entry: Entry) -> None:
-        """Keep a row, unless a file that it was made of has changed meanwhile."""
+        """Store a row, unless one of its files has changed meanwhile."""
         if self._key is not None and all(
             _stat(self._root / name) == source.stat for name, source in entry.sources.items()
         ):
@@ -123,7 +127,7 @@ class RowCache:
             self._writable = False
 
     def _now(self, name: str, known: Source) -> Source:
-        """What a source is now; not hashed if nothing speaks for a change."""
+        """The present state of a source; hashed only if it may have changed."""
         if known.settled and _stat(self._root / name) == known.stat:
             return known
         return self.source(self._root / name)
@@ -173,7 +177,7 @@ class RowCache:
         return self._mac(body) + body
 
     def _decoded(self, data: bytes, name: str) -> Entry | None:
-        """The entry, or None if it is not ours, of another point or of another version."""
+        """The entry, or None if it is somebody else's, of another point or of another version."""
         view = memoryview(data)
         if not hmac.compare_digest(self._mac(view[_MAC_BYTES:]), data[:_MAC_BYTES]):
             return None
@@ -195,7 +199,7 @@ class RowCache:
 
 
 def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:
-    """JSON for a value: what JSON does not know is a list that begins with its kind."""
+    """JSON for a value; a type that JSON lacks becomes a list that begins with its kind."""
     if isinstance(value, np.ndarray) and value.dtype.kind not in "OU":
         array = np.ascontiguousarray(value)
         arrays.append(array)
@@ -255,7 +259,7 @@ def _is_settled(stat: Stat) -> bool:
 
 @lru_cache(maxsize=1)
 def version() -> str:
-    """Return digits that differ where the code or a library differs that makes rows."""
+    """Return digits that differ if the code or a library that computes rows differs."""
     import harness
 
     root = Path(harness.__file__).parent
@@ -272,14 +276,13 @@ def version() -> str:
 
 @lru_cache(maxsize=1)
 def private_key() -> bytes | None:
-    """Return the key of this user's entries, made if there is none; None if it cannot be kept."""
+    """Return the key of this user's entries, created if missing; None if it cannot be stored."""
     from platformdirs import user_state_path
 
     path = user_state_path("annharness") / "rows.key"
     try:
         if not path.exists():
-            with replacing(path) as temporary:
-                temporary.chmod(0o600)
+            with replacing(path, mode=0o600) as temporary:
                 temporary.write_bytes(secrets.token_bytes(_KEY_BYTES))
         key = path.read_bytes()
     except OSError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,16 @@ from numpy.typing import NDArray
 from harness.measures import qps_interval
 from harness.measures.qps_interval import QpsInterval
 from harness.measures.speed import (
-    log_seconds_of_queries,
-    log_seconds_of_reference,
-    log_seconds_of_walls,
     query_windows,
     reference_levels,
     round_levels,
+    typical_difference,
+    typical_level,
     wall_levels,
 )
 from harness.measures.verdicts import Speeds
 from harness.results.identity import PointIdentity
-from harness.results.point import Build, StoredPoint
+from harness.results.point import BlockShare, Build, StoredPoint
 
 Float64 = NDArray[np.float64]
 
@@ -34,13 +33,19 @@ def one_by_one(identity: PointIdentity) -> bool:
 
 def speeds_of(point: StoredPoint) -> Speeds:
     """Return the speeds of a point's builds."""
-    singly, builds = one_by_one(point.header.identity), point.builds
+    singly = one_by_one(point.header.identity)
+    rounds = [_Rounds.of(build, singly) for build in point.builds]
+    blocks = tuple(build.block.id if build.block else "" for build in point.builds)
     return Speeds(
-        blocks=tuple(build.block.id if build.block else "" for build in builds),
-        log_seconds=np.array([_log_seconds(build, singly) for build in builds]),
-        reference=np.array([_reference(build, singly) for build in builds]),
-        levels=tuple(_levels(build, singly) for build in builds),
-        reference_levels=tuple(_reference_levels(build, singly) for build in builds),
+        blocks=blocks,
+        log_seconds=np.array([one.log_seconds for one in rounds]),
+        reference=np.array([one.reference for one in rounds]),
+        # Passes of no block are no rounds: nothing else had a turn beside them.
+        levels=tuple(
+            one.levels if name else np.empty((0, 1))
+            for name, one in zip(blocks, rounds, strict=True)
+        ),
+        reference_levels=tuple(one.reference_levels for one in rounds),
     )
 
 
@@ -68,40 +73,39 @@ def repeats_would_help(point: StoredPoint) -> bool:
     return qps_interval.repeats_would_help(speeds_of(point))
 
 
-def _log_seconds(build: Build, singly: bool) -> float:
-    if singly:
-        return log_seconds_of_queries(build.times)
-    return log_seconds_of_walls(build.walls, build.times.shape[1])
+class _Rounds(NamedTuple):
+    """The speed of one build and of the reference index, round by round and in the typical one."""
+
+    levels: Float64
+    reference_levels: Float64
+
+    @property
+    def log_seconds(self) -> float:
+        return typical_level(self.levels)
+
+    @property
+    def reference(self) -> float:
+        """So that less it, log seconds are the typical difference from the reference."""
+        return self.log_seconds - typical_difference(self.levels, self.reference_levels)
+
+    @classmethod
+    def of(cls, build: Build, singly: bool) -> _Rounds:
+        block, (passes, nq) = build.block, build.times.shape
+        cycles = np.arange(passes) if block is None else block.cycles
+        windows = _windows(nq, block.window if singly and block else nq, block)
+        if singly:
+            levels = round_levels(build.times, cycles, windows)
+        else:
+            levels = wall_levels(build.walls, cycles, nq)
+        times = np.empty(0) if block is None else block.reference_times
+        return cls(levels, reference_levels(times, cycles, len(windows)))
 
 
-def _reference(build: Build, singly: bool) -> float:
-    if build.block is None:
-        return float("nan")
-    times, cycles = build.block.reference_times, build.block.cycles
-    return log_seconds_of_reference(times, cycles, len(_windows(build, singly)))
-
-
-def _levels(build: Build, singly: bool) -> Float64:
-    if build.block is None:
-        return np.empty((0, 1))
-    if not singly:
-        return wall_levels(build.walls, build.block.cycles)
-    return round_levels(build.times, build.block.cycles, _windows(build, singly))
-
-
-def _reference_levels(build: Build, singly: bool) -> Float64:
-    if build.block is None:
-        return np.empty((0, 1))
-    times, cycles = build.block.reference_times, build.block.cycles
-    return reference_levels(times, cycles, len(_windows(build, singly)))
-
-
-def _windows(build: Build, singly: bool) -> tuple[NDArray[np.intp], ...]:
+def _windows(nq: int, window: int, block: BlockShare | None) -> tuple[NDArray[np.intp], ...]:
     """The windows of a cycle; one of all queries where they are not timed one by one."""
-    nq = build.times.shape[1]
-    return _query_windows(nq, build.block.window if singly and build.block else nq)
+    return _query_windows(nq, window, block.order_seed if block else 0)
 
 
 @lru_cache(maxsize=8)
-def _query_windows(nq: int, window: int) -> tuple[NDArray[np.intp], ...]:
-    return tuple(query_windows(nq, window))
+def _query_windows(nq: int, window: int, seed: int) -> tuple[NDArray[np.intp], ...]:
+    return tuple(query_windows(nq, window, seed))

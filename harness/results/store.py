@@ -1,27 +1,29 @@
-"""The results folder: where each point stands, and what stands there already."""
+"""The results folder: the files of each point, and what is stored already."""
 
 from __future__ import annotations
 
+import glob
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
-from harness.results.files import add_build, read_point, read_settled
+from harness.files.replacing import replacing
+from harness.results.files import add_build, read_costs, read_point, read_sequence, read_settled
 from harness.results.identity import PointIdentity, slug
-from harness.results.locks import among_writers
-from harness.results.point import Build, Failure, PointHeader, StoredPoint
+from harness.results.point import Build, BuildCost, Failure, PointHeader, StoredPoint
+from harness.results.sequence import following, sequence_of
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.broken import BrokenResult, reading
 from harness.results.untrusted.checks import check_truth
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
-from harness.whole_files import replacing
 
 _POINT = ".hdf5"
 _FAILURE = ".failure.json"
@@ -29,7 +31,7 @@ _FAILURE = ".failure.json"
 
 @dataclass(frozen=True)
 class Stored:
-    """What a results folder holds of one point: finished builds, a failure, both or neither."""
+    """The stored parts of one point: finished builds, a failure, both or neither."""
 
     point: StoredPoint | None
     failure: Failure | None
@@ -48,6 +50,7 @@ class ResultStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._newest: dict[Path, int] = {}
 
     def require_readable(self) -> None:
         """Raise a `UserError` unless the folder is there and can be listed."""
@@ -82,9 +85,9 @@ class ResultStore:
         return folder / f"{slug(header.name)}-{identity.key}"
 
     def find(self, header: PointHeader) -> Stored:
-        """Return what is stored of a point.
+        """Return the stored parts of a point.
 
-        A broken file counts as nothing stored: the point is run again and replaces it.
+        A broken file counts as nothing stored: the point is run again, and the file set aside.
         """
         stem = self.path_of(header)
         path = stem.with_name(stem.name + _POINT)
@@ -95,7 +98,7 @@ class ResultStore:
         return Stored(point, self.failure(header), path)
 
     def settled(self, header: PointHeader) -> dict[int, int]:
-        """Return the finished builds of a point: number to passes made or given up.
+        """Return number and passes (made or given up) of each finished build.
 
         A broken file counts as nothing stored.
         """
@@ -124,16 +127,36 @@ class ResultStore:
         """
         stem = self.path_of(header)
         path = stem.with_name(stem.name + _POINT)
-        add_build(path, header, build)
+        add_build(path, header, replace(build, provenance=self._numbered(header, build.provenance)))
         return path
 
     def write_failure(self, failure: Failure) -> Path:
         """Store a failure, atomically; builds that had finished before stay."""
         stem = self.path_of(failure.header)
         path = stem.with_name(stem.name + _FAILURE)
+        numbered = replace(failure, provenance=self._numbered(failure.header, failure.provenance))
         with replacing(path, durable=True) as temporary:
-            temporary.write_text(json.dumps(failure.to_json(), indent=1))
+            temporary.write_text(json.dumps(numbered.to_json(), indent=1))
         return path
+
+    def _numbered(self, header: PointHeader, provenance: Mapping[str, Any]) -> dict[str, Any]:
+        """The provenance of a result that is stored now, with its number."""
+        folder = self.path_of(header).parent
+        if folder not in self._newest:
+            self._newest[folder] = max(map(self._sequence, self._stems_of(folder)), default=0)
+        self._newest[folder] = following(self._newest[folder])
+        return {**provenance, "sequence": self._newest[folder]}
+
+    def _sequence(self, stem: Path) -> int:
+        """The largest number of what is stored of a point; 0 if that cannot be read."""
+        path, failed = self.files_of(stem)
+        numbers = [0]
+        with suppress(BrokenResult):
+            numbers.append(read_sequence(path) if path.exists() else 0)
+        with suppress(BrokenResult):
+            failure = self._read_failure(failed)
+            numbers.append(sequence_of(failure.provenance) if failure is not None else 0)
+        return max(numbers)
 
     def forget_failure(self, header: PointHeader) -> None:
         """Remove a stored failure, so that the point can be tried again."""
@@ -141,28 +164,27 @@ class ResultStore:
         stem.with_name(stem.name + _FAILURE).unlink(missing_ok=True)
 
     def forget(self, header: PointHeader) -> None:
-        """Remove all that is stored of a point."""
+        """Remove everything that is stored for a point."""
         self.forget_failure(header)
         stem = self.path_of(header)
         stem.with_name(stem.name + _POINT).unlink(missing_ok=True)
 
-    @contextmanager
-    def open_for_writing(self) -> Iterator[None]:
-        """Count as a writer while the block runs; the first one removes what killed ones left."""
-        with among_writers(self.root / ".locks", self._remove_leftovers):
-            yield
+    def costs(self, dataset: str) -> Iterator[tuple[PointHeader, list[BuildCost]]]:
+        """Yield what the points of a dataset took; those that cannot be read are left out."""
+        for stem in self.stems(dataset):
+            with suppress(BrokenResult):
+                yield read_costs(self.files_of(stem)[0])
 
-    def _remove_leftovers(self) -> None:
-        for pattern in ("*/*/*/.*.part", "*/*/.truth-*"):
-            for path in self.root.glob(pattern):
-                path.unlink(missing_ok=True)
+    def stems(self, dataset: str | None = None) -> list[Path]:
+        """Return the paths of all stored points, or a dataset's, without endings, in order."""
+        name = "*" if dataset is None else glob.escape(dataset)
+        return self._stems_of(self.root, f"{name}/*/*/*")
 
-    def stems(self) -> list[Path]:
-        """Return the paths of all stored points without their endings, in order."""
+    def _stems_of(self, folder: Path, pattern: str = "*") -> list[Path]:
         endings = (_POINT, _FAILURE)
         names = {
             str(path).removesuffix(_FAILURE).removesuffix(_POINT)
-            for path in self.root.glob("*/*/*/*")
+            for path in folder.glob(pattern)
             if path.name.endswith(endings) and not path.name.startswith(".")
         }
         return list(map(Path, sorted(names)))
@@ -192,27 +214,27 @@ class ResultStore:
             return failure_of(file.read(MOST_JSON_CHARACTERS + 1).decode())
 
     def truth_path(self, identity: PointIdentity) -> Path:
-        """Return the file of the true neighbours that a point is judged by."""
+        """Return the file of the true neighbours of a point."""
         folder = self.root / identity.dataset / str(identity.k)
         return folder / f"truth-{identity.fingerprint[:16]}.npz"
 
     def write_truth(self, identity: PointIdentity, truth: Truth) -> None:
-        """Keep the truth beside the answers, so that they plot where the dataset is not.
+        """Store the truth beside the results, so that they can be plotted without the dataset.
 
-        One that is there and whole stays.
+        An undamaged truth is kept.
         """
         if self.holds_truth(identity):
             return
         path = self.truth_path(identity)
-        with replacing(path, suffix=".npz", durable=True) as temporary:
-            np.savez_compressed(temporary, ids=truth.ids, distances=truth.distances)
+        with replacing(path, durable=True) as temporary, temporary.open("wb") as out:
+            np.savez_compressed(out, ids=truth.ids, distances=truth.distances)
 
     def owns(self, path: Path) -> bool:
         """Whether a path lies in this folder, links followed."""
         return path.resolve().is_relative_to(self.root.resolve())
 
     def holds_truth(self, identity: PointIdentity) -> bool:
-        """Whether the truth that a point is judged by is there and whole."""
+        """Whether the truth of a point is stored and undamaged."""
         try:
             self.read_truth(identity)
         except BrokenResult:
@@ -220,7 +242,7 @@ class ResultStore:
         return True
 
     def read_truth(self, identity: PointIdentity) -> Truth:
-        """Return the truth that a point is judged by.
+        """Return the true neighbours of a point.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The one table: every stored point as a row, with all metrics, computed from stored answers."""
+"""The results table: a row for each stored point, with metrics from the stored neighbours."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def load_results(
 def mark_outdated(
     table: pd.DataFrame, sources: Mapping[str, str], fingerprints: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Return the table with points marked stale whose adapter or dataset at hand is another one.
+    """Return the table with points marked stale whose adapter or dataset has changed here.
 
     Parameters
     ----------
@@ -143,7 +143,8 @@ def table_of(
     The rest is as for `load_results`.
     """
     cache = None if per_query else RowCache(store.root)
-    reader = _Reader(store, Truths(store, truth_at_hand), Provenances(), per_query, commit, cache)
+    truths = Truths(store, truth_at_hand, cache)
+    reader = _Reader(store, truths, Provenances(), per_query, commit, cache)
     rows = [row for stem in stems if (row := reader.row(stem)) is not None]
     _mark_stale(rows)
     adjust_qps(rows)
@@ -153,7 +154,7 @@ def table_of(
 
 @dataclass(frozen=True)
 class _Reader:
-    """Rows of stored points; what many points share is read once."""
+    """Computes rows of stored points; reads once what many points share."""
 
     store: ResultStore
     truths: Truths
@@ -163,7 +164,7 @@ class _Reader:
     cache: RowCache | None
 
     def row(self, stem: Path) -> Row | None:
-        """The row of a point; None if nothing is stored of it, or what is stored is broken."""
+        """The row of a point; None if nothing usable is stored."""
         try:
             entry = self.cache.get(stem) if self.cache is not None else None
             if entry is None or self._mixed(entry):
@@ -176,17 +177,17 @@ class _Reader:
             return None
 
     def _at_commit(self, entry: Entry) -> bool:
-        """Whether any of what was measured is of the commit asked for."""
+        """Whether any part was measured at the commit asked for."""
         return self.commit is None or any(is_at(one, self.commit) for one in entry.commits)
 
     def _mixed(self, entry: Entry) -> bool:
-        """Whether the row that is asked for is of a part of what is stored."""
+        """Whether the row is asked for only a part of what is stored."""
         if self.commit is None or all(is_at(one, self.commit) for one in entry.commits):
             return False
         return self._at_commit(entry) or entry.row["status"] != "ok"
 
     def _made(self, stem: Path) -> Entry | None:
-        """The entry of a point as its files have it; kept for the next time if it is whole."""
+        """The entry of a point, computed from its files; kept for the next time if complete."""
         files = self.store.files_of(stem)
         before = {} if self.cache is None else {path: self.cache.source(path) for path in files}
         stored = self.store.stored(stem)
@@ -197,10 +198,8 @@ class _Reader:
             figures = _failure(stored.failure)
         elif stored.point is not None:
             header, found = stored.point.header, [b.provenance for b in stored.point.builds]
-            truth = self.store.truth_path(header.identity)
-            self.truths.of(header)  # it may be taken anew
             if self.cache is not None:
-                before[truth] = self.cache.source(truth)
+                before[self.store.truth_path(header.identity)] = self.truths.source(header)
             figures = self._figures(stored.point)
         else:
             return None
@@ -213,7 +212,7 @@ class _Reader:
         return entry
 
     def _completed(self, entry: Entry, stem: Path) -> Row:
-        """The row with what is not kept: where it lies, and what many points share."""
+        """The row with the columns that are not kept: its paths, and what many points share."""
         shared: Row = {"path": str(self.store.files_of(stem)[0])}
         if entry.row["status"] == "ok":
             shared["query_difficulty"] = self.truths.difficulty(entry.header)
@@ -264,15 +263,7 @@ def _identity_columns(header: PointHeader, stored: Stored) -> Row:
         "adapter_sha256": identity.adapter_sha256,
         "fingerprint": identity.fingerprint,
         "question": identity.question,
-        "finished_at": _finished_at(stored),
     }
-
-
-def _finished_at(stored: Stored) -> str:
-    if stored.point is not None:
-        times = [str(b.provenance.get("finished_at", "")) for b in stored.point.builds]
-        return max(times)
-    return str(stored.failure.provenance.get("finished_at", "")) if stored.failure else ""
 
 
 def _failure(failure: Failure) -> Row:
@@ -314,7 +305,7 @@ def _recall_columns(
     true_distances: NDArray[np.float64],
     keep_queries: bool,
 ) -> Row:
-    """Recall of each build and query is averaged over the answers of the build."""
+    """Recall of each build and query is averaged over the passes of the build."""
     k = identity.k
     columns: Row = {}
     for prefix, matrix in (("recall", recall_matrix), ("first_recall", first_recall_matrix)):
@@ -407,7 +398,7 @@ def _mark_stale(rows: list[Row]) -> None:
     newest: dict[str, Row] = {}
     for row in rows:
         other = newest.get(row["question"])
-        if other is None or other["finished_at"] < row["finished_at"]:
+        if other is None or other["sequence"] < row["sequence"]:
             newest[row["question"]] = row
     for row in rows:
         row["stale"] = newest[row["question"]] is not row

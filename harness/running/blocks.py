@@ -1,10 +1,10 @@
 """A block: the indexes that are measured side by side, and the order of their turns.
 
 A block is plain data, so that it can be measured on another machine. Its members are built one
-after another and stay alive together. All queries once make a *cycle*; a cycle is cut into
-*windows* of queries; in a *round* every setting of every member answers the same window, each in
-its turn, in a fresh random order. So the machine's changes of speed and the difficulty of the
-queries hit all of them alike (a randomised block design, Fisher 1935, The Design of Experiments).
+after another and stay alive together. A *cycle* asks every query once and is cut into *windows* of
+queries. In a *round* every setting of every member answers the same window, one *turn* each, in a
+fresh random order. So changes in the machine's speed and the difficulty of the queries affect all
+of them equally (a randomised block design, Fisher 1935, The Design of Experiments).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import numpy as np
 
 from harness.metric import Metric
 
-_WINDOW = 200
-_LEAST_WINDOW = 25
+_MOST_IN_WINDOW = 200
+_LEAST_IN_WINDOW = 25
+_USUAL_TURN_SECONDS = 0.003
 TURN_SECONDS = 1.0
 """A window is so short that the slowest setting answers it in about this time."""
 
@@ -30,10 +31,10 @@ _MOST_PASSES = 30_000  # the cycle of a pass is stored in 16 bits
 
 @dataclass(frozen=True)
 class AdapterSpec:
-    """How a worker makes an adapter: `module:class_name` below the plug-in roots.
+    """How a worker creates an adapter: `module:class_name` below the plug-in roots.
 
-    `foreign` says how to call an adapter of another harness instead. `python` is the interpreter
-    of an isolated environment; None stands for the harness's own.
+    `foreign` describes an adapter of another harness instead. `python` is the interpreter of an
+    isolated environment, None for the harness's own.
     """
 
     module: str
@@ -68,9 +69,9 @@ class MemberSpec:
 class BlockSpec:
     """What an executor needs to measure a block.
 
-    `dataset` is the path of the cached dataset and `fingerprint` what it must hold; `number` is
-    that of the builds. `search_seconds` and `timeout` are seconds for each setting; `memory_bytes`
-    is the limit of all members together, None for a share of what is free.
+    `dataset` is the path of the cached dataset and `fingerprint` that of its contents; `number` is
+    the number of the builds. `search_seconds` and `timeout` are seconds for each setting;
+    `memory_bytes` is the limit of all members together, None for a share of what is free.
     """
 
     id: str
@@ -85,6 +86,11 @@ class BlockSpec:
     timeout: float
     memory_bytes: int | None
     members: tuple[MemberSpec, ...]
+
+    @property
+    def order_seed(self) -> int:
+        """The seed of the order of the queries: another one for each number of the builds."""
+        return self.number + 1
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -115,22 +121,26 @@ def _member_from_json(data: Mapping[str, Any]) -> MemberSpec:
 def window_for(nq: int, pass_seconds: Sequence[float], *, one_by_one: bool) -> int:
     """Return how many queries a window has.
 
-    All of them where they are not timed one by one: a batch stays whole. Else about 200, or fewer
-    if the slowest setting would need more than `TURN_SECONDS`, but about 25 at least.
+    All of them where they are not timed one by one: a batch stays whole. Else as many as most
+    settings answer in 3 ms, but 25 to 200: the shorter a round is, the more alike are the
+    conditions of its turns, and the more rounds there are; but a turn costs some milliseconds
+    beside. Fewer if the slowest setting would need more than `TURN_SECONDS`, but about 25 at least.
     """
     if not one_by_one:
         return nq
-    slowest = max([*pass_seconds, 1e-9]) / nq
-    fitting = max(_LEAST_WINDOW, min(_WINDOW, int(TURN_SECONDS / slowest)))
-    windows = max(1, round(nq / fitting))
+    usual, slowest = (
+        max(seconds, 1e-9) / nq for seconds in (float(np.median(pass_seconds)), max(pass_seconds))
+    )
+    wanted = min(_MOST_IN_WINDOW, int(_USUAL_TURN_SECONDS / usual), int(TURN_SECONDS / slowest))
+    windows = max(1, round(nq / max(_LEAST_IN_WINDOW, wanted)))
     return -(-nq // windows)
 
 
 def passes_for(repeats: int, pass_seconds: float, search_seconds: float) -> int:
     """Return how many passes a setting makes in a block.
 
-    The repeats asked for; more where they would take less than 0.15 seconds, up to four
-    times as many; fewer where they would take longer than `search_seconds`, but one at least.
+    The repeats asked for; more, up to four times as many, if they would take less than 0.15
+    seconds; fewer, but at least one, if they would take longer than `search_seconds`.
     """
     seconds = max(pass_seconds, 1e-9)
     fast = min(_MOST_TIMES_THE_REPEATS * repeats, round(_LEAST_SECONDS / seconds))
@@ -138,7 +148,7 @@ def passes_for(repeats: int, pass_seconds: float, search_seconds: float) -> int:
 
 
 def takes_part(cycle: int, cycles: int, passes: int) -> bool:
-    """Whether a setting of so many passes makes one in this cycle: evenly over the block."""
+    """Whether a setting of so many passes makes one in this cycle, spread evenly over the block."""
     return (cycle + 1) * passes // cycles > cycle * passes // cycles
 
 

@@ -1,22 +1,20 @@
-"""What a run would take: counted from its plan, estimated from what is stored already."""
+"""Estimate of a run: points counted from its plan, times and memory from stored results."""
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.registry.suites import Suite
-from harness.results.point import Build, StoredPoint
+from harness.results.point import BuildCost
 from harness.results.store import ResultStore
-from harness.results.untrusted.broken import BrokenResult
 from harness.running.blocks import passes_for
 from harness.running.environments.isolated import EnvironmentFailed
-from harness.running.plan import DatasetFacts, PlannedPoint, missing_builds
+from harness.running.plan import DatasetFacts, PlannedPoint, missing_builds, retried
 
 _START_SECONDS = 1.5
 """To start a worker, import its library, warm up and end it (1.3 s in the demo when quiet)."""
@@ -26,7 +24,7 @@ _UNTIMED_SECONDS = 2.0  # the most of the pass with which each setting warms up
 
 @dataclass(frozen=True)
 class Cost:
-    """What one build of an index took: seconds without searching, and the most bytes of memory."""
+    """Cost of one build of an index: seconds without searching, and peak memory in bytes."""
 
     build_seconds: float
     pass_seconds: float
@@ -35,9 +33,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would take on one dataset.
+    """Estimate of a run on one dataset.
 
-    `kept` points are complete in the store; `refused` counts those that cannot run by the reason.
+    `kept` points are complete in the store; `refused` counts those that cannot run, by reason.
     `seconds` and `peak_bytes` (of a whole block) are of the `known` indexes, those whose algorithm
     has stored results on this dataset and machine. `bound_seconds` is what the time limits allow
     the `unknown` labels.
@@ -59,31 +57,23 @@ class Estimate:
 
 
 class History:
-    """Costs of what is stored, of one machine: of the very point, else of its algorithm."""
+    """Costs of what is stored of a dataset, of one machine: of the point, else of its algorithm."""
 
-    def __init__(self, store: ResultStore, machine: str) -> None:
+    def __init__(self, store: ResultStore, dataset: str, machine: str) -> None:
         self._of_points: dict[str, Cost] = {}
-        self._of_algorithms: dict[tuple[str, str], list[Cost]] = defaultdict(list)
-        for point in _readable_points(store):
-            identity = point.header.identity
-            if identity.machine.short() == machine:
-                cost = _cost_of(point)
+        of_algorithms: dict[str, list[Cost]] = defaultdict(list)
+        for header, builds in store.costs(dataset):
+            identity = header.identity
+            if identity.machine.short() == machine and builds:
+                cost = _median(list(map(_cost_of, builds)))
                 self._of_points[identity.key] = cost
-                self._of_algorithms[identity.dataset, identity.algorithm].append(cost)
+                of_algorithms[identity.algorithm].append(cost)
+        self._of_algorithms = {name: _median(costs) for name, costs in of_algorithms.items()}
 
     def of(self, point: PlannedPoint) -> Cost | None:
-        """Return the cost of a point, or the median of those of its algorithm on the dataset."""
+        """Return the cost of a point, or the median of those of its algorithm."""
         identity = point.header.identity
-        alike = self._of_algorithms.get((identity.dataset, identity.algorithm))
-        return self._of_points.get(identity.key) or (_median(alike) if alike else None)
-
-
-def _readable_points(store: ResultStore) -> Iterator[StoredPoint]:
-    for stem in store.stems() if store.root.is_dir() else ():
-        with suppress(BrokenResult):
-            point = store.stored(stem).point
-            if point is not None:
-                yield point
+        return self._of_points.get(identity.key) or self._of_algorithms.get(identity.algorithm)
 
 
 def estimate(
@@ -94,7 +84,7 @@ def estimate(
     history: History,
     again: frozenset[str] | None = frozenset(),
 ) -> Estimate:
-    """Return what the points of one dataset would take; nothing is measured or written.
+    """Return the estimate for the points of one dataset; nothing is measured or written.
 
     Parameters
     ----------
@@ -137,10 +127,9 @@ def _lacking(
     point: PlannedPoint, suite: Suite, store: ResultStore, again: frozenset[str] | None
 ) -> set[int]:
     wanted = dict.fromkeys(range(suite.builds), suite.repeats)
-    failure = store.failure(point.header)
-    if again is None or (failure is not None and failure.status in {*again, "unsupported"}):
+    if again is None:
         return set(wanted)
-    return set(missing_builds(store, point.header, wanted))
+    return set(missing_builds(store, point.header, wanted, retried(again)))
 
 
 def _seconds(costs: Sequence[Cost], suite: Suite) -> float:
@@ -153,11 +142,7 @@ def _seconds(costs: Sequence[Cost], suite: Suite) -> float:
     return _START_SECONDS + max(cost.build_seconds for cost in costs) + searching
 
 
-def _cost_of(point: StoredPoint) -> Cost:
-    return _median([_cost_of_build(build) for build in point.builds])
-
-
-def _cost_of_build(build: Build) -> Cost:
+def _cost_of(build: BuildCost) -> Cost:
     facts = build.facts
     seconds = float(facts.get("build_seconds", 0)) + float(facts.get("prepare_seconds", 0))
     peak = facts.get("peak_bytes")

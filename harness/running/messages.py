@@ -1,10 +1,10 @@
 """The messages between the harness and a worker, and the private pipe that carries them.
 
 A message is a frozen dataclass. On the pipe it is one frame: two sizes, the fields as JSON, and the
-arrays as raw bytes. Nothing is pickled. The worker's side shares its process with an adapter, so
-the parent trusts no frame: sizes are bounded, the kind must be known, every field is checked
-against its type, all text from a worker is cleaned and shortened, and a message that does not fit
-raises `ProtocolError`.
+arrays as raw bytes. Nothing is pickled. The worker shares its process with an adapter, so the
+parent trusts no frame: sizes are bounded, the kind must be known, every field is checked against
+its type, all text from a worker is cleaned and shortened, and a message that does not fit raises
+`ProtocolError`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class ProtocolError(Exception):
-    """The other side sent what is no message, or not one that may come now."""
+    """The other side sent an invalid or unexpected message."""
 
 
 # ---- from the harness to a worker ---------------------------------------------------------------
@@ -40,28 +40,28 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True)
 class Start:
-    """The first message: what the program is to work on, as plain data of its own specification."""
+    """The first message: the input of the program, as plain data of its own specification."""
 
     spec: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class BuildIndex:
-    """Prepare and fit; answered by `Built`."""
+    """Prepare and fit; the reply is `Built`."""
 
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Make a setting ready by untimed queries; answered by `Answered`, with those answered."""
+    """Warm up a setting by untimed queries; the reply is `Answered` with their ids."""
 
     setting: int
 
 
 @dataclass(frozen=True)
 class TakeTurn:
-    """Time the queries `start` to `stop` of the block's order; answered by `Answered`.
+    """Time the queries `start` to `stop` of the block's order; the reply is `Answered`.
 
-    No further query begins once `seconds` have passed.
+    No further query begins after `seconds`.
     """
 
     turn: int
@@ -73,19 +73,19 @@ class TakeTurn:
 
 @dataclass(frozen=True)
 class Describe:
-    """Ask for the bytes of the index under a setting; answered by `Described`."""
+    """Ask for the bytes of the index under a setting; the reply is `Described`."""
 
     setting: int
 
 
 @dataclass(frozen=True)
 class Finish:
-    """Ask for what explains the index; answered by `Finished`."""
+    """Ask for diagnostics and libraries; the reply is `Finished`."""
 
 
 @dataclass(frozen=True)
 class Close:
-    """Stop what the adapter has started and leave; answered by `Done`."""
+    """Close the adapter and exit; the reply is `Done`."""
 
 
 # ---- from a worker to the harness ---------------------------------------------------------------
@@ -93,7 +93,7 @@ class Close:
 
 @dataclass(frozen=True)
 class Phase:
-    """What begins now, and for which task if for a single one. Needs no answer."""
+    """The phase that begins now, and its task if it has one. No reply is expected."""
 
     phase: str
     task: str | None
@@ -106,7 +106,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Built:
-    """The index stands. Seconds of wall time; `measured_index_bytes` is the growth in memory."""
+    """The index is built. Wall seconds; `measured_index_bytes` is the growth of memory."""
 
     prepare_seconds: float
     build_seconds: float
@@ -129,14 +129,14 @@ class Answered:
 
 @dataclass(frozen=True)
 class Described:
-    """The bytes that a deployed index needs, as the adapter says."""
+    """The bytes that a deployed index needs, as the adapter states them."""
 
     index_bytes: int
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Diagnostics by `table/column`, the libraries in use, and what is worth a warning."""
+    """Diagnostics by `table/column`, the libraries in use, and warnings."""
 
     diagnostics: Arrays
     libraries: Mapping[str, Any]
@@ -154,7 +154,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Report:
-    """What a program that does not measure found out about a task."""
+    """The result of a task of a program that does not measure."""
 
     task: str
     found: Mapping[str, Any]
@@ -162,7 +162,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Done:
-    """The worker leaves."""
+    """The worker exits."""
 
 
 FromHarness = Start | BuildIndex | WarmUp | TakeTurn | Describe | Finish | Close
@@ -224,7 +224,7 @@ def _is_arrays(annotation: object) -> bool:
 
 
 def _take_arrays(values: dict[str, Any], hints: Mapping[str, Any], parts: Any, body: bytes) -> None:
-    """Cut the arrays out of the body of a frame."""
+    """Extract the arrays from the body of a frame."""
     offset = 0
     for name, key, dtype_name, shape in parts:
         dtype = np.dtype(str(dtype_name))
@@ -251,7 +251,7 @@ def _take_arrays(values: dict[str, Any], hints: Mapping[str, Any], parts: Any, b
 
 
 def _check(hints: Mapping[str, Any], values: dict[str, Any]) -> None:
-    """Hold the fields of a message to their types; lists become tuples where those are due."""
+    """Check the fields of a message against their types; lists become tuples where required."""
     for name, value in values.items():
         hint = hints[name]
         if hint == tuple[str, ...]:
@@ -290,7 +290,7 @@ class Channel:
         return self.end.fileno()
 
     def send(self, message: Message) -> None:
-        """Send a message; blocks until the other side has taken it.
+        """Send a message; blocks until the other side has read it.
 
         Raises
         ------
@@ -315,7 +315,7 @@ class Channel:
                 raise EOFError("the other side is gone")
 
     def fill(self) -> bool:
-        """Read what has come; False if the other side is gone. Blocks if nothing has come."""
+        """Read available bytes; blocks if there are none. False if the other side has closed."""
         try:
             chunk = self.end.recv(_READ_BYTES)
         except BlockingIOError:
@@ -326,7 +326,7 @@ class Channel:
         return bool(chunk)
 
     def taken(self) -> Message | None:
-        """Return the next whole message of what was read, or None.
+        """Return the next complete message of the bytes read, or None.
 
         Raises
         ------
@@ -348,7 +348,7 @@ class Channel:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing that was read waits to be taken."""
+        """Whether all bytes read have been taken."""
         return not self._held
 
     def close(self) -> None:

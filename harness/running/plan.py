@@ -1,4 +1,4 @@
-"""From a suite to the points that it asks for."""
+"""Expansion of a suite to its points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.text import clean
 
 CEILING = "no-op"
-"""The algorithm that runs with every suite: its speed is the harness's own limit."""
+"""The algorithm that runs with every suite and measures the harness overhead."""
 
 MOST_POINTS = 100_000
 """Of one run, on all of its datasets."""
@@ -32,9 +32,9 @@ _VERSION_CHARACTERS = 100
 
 @dataclass(frozen=True)
 class PlannedPoint:
-    """A point that a suite asks for; `refusal` says why it cannot run.
+    """A point of a suite; `refusal` is the reason why it cannot run.
 
-    `environment` is where an isolated algorithm runs, or why there is none.
+    `environment` is that of an isolated algorithm, or the reason why it could not be made.
     """
 
     header: PointHeader
@@ -50,7 +50,7 @@ class PlannedPoint:
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What a plan must know of a dataset; `fingerprint` is empty where the rows are not at hand.
+    """The facts of a dataset for a plan; `fingerprint` is empty if the rows are not available.
 
     `n`, `d` and `nq` are base rows, dimensions and queries.
     """
@@ -102,7 +102,7 @@ def plan_suite(
 
 
 def facts_of(dataset: CachedDataset) -> DatasetFacts:
-    """Return what a plan must know of an opened dataset."""
+    """Return the facts of an opened dataset for a plan."""
     n, d = dataset.base.shape
     nq = len(dataset.queries)
     return DatasetFacts(dataset.name, dataset.metric, dataset.fingerprint, n, d, nq)
@@ -116,7 +116,7 @@ def plan_points(
     only: Sequence[str] = (),
     environments: Environments | None = None,
 ) -> list[PlannedPoint]:
-    """Return the points of a suite on datasets that need not be opened; else as `plan_suite`."""
+    """Return the points of a suite from facts of the datasets, which need not be opened."""
     variants = chosen_variants(suite, registry, only)
     environments = environments or Environments()
     points: dict[str, PlannedPoint] = {}
@@ -137,21 +137,30 @@ def plan_points(
     return list(points.values())
 
 
-def missing_builds(
-    store: ResultStore, header: PointHeader, wanted: Mapping[int, int]
-) -> dict[int, int]:
-    """Return which of the wanted builds of a point are not stored: number to repeats.
+def retried(statuses: Iterable[str]) -> frozenset[str]:
+    """Return the statuses of stored failures that a run tries again: these, and `unsupported`."""
+    return frozenset({*statuses, "unsupported"})
 
-    A point that is stored as failed lacks none.
+
+def missing_builds(
+    store: ResultStore,
+    header: PointHeader,
+    wanted: Mapping[int, int],
+    again: frozenset[str] = frozenset(),
+) -> dict[int, int]:
+    """Return the builds of a point that are not stored, with their repeats, by number.
+
+    A point that is stored as failed lacks none, unless failures of its status are tried `again`.
     """
-    if store.failure(header) is not None:
+    failure = store.failure(header)
+    if failure is not None and failure.status not in again:
         return {}
     have = store.settled(header)
     return {n: repeats for n, repeats in wanted.items() if have.get(n, 0) < repeats}
 
 
 def chosen_variants(suite: Suite, registry: Registry, only: Sequence[str] = ()) -> list[Variant]:
-    """Return the variants that a run is about: those of the suite, and the harness's own limit."""
+    """Return the variants of a run: those of the suite, and `no-op` for the harness overhead."""
     return [*_chosen(suite, only), *_ceiling(suite, registry)]
 
 

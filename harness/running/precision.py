@@ -1,4 +1,4 @@
-"""Which points are not yet known well enough, and what would help."""
+"""Which points are not precise enough yet, and what would help."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Precision:
     def repeats_for(self, point: StoredPoint) -> int:
         """Return the repeats of the point's next build.
 
-        Twice those of the last one where the spread is within builds; else further builds help, of
-        as many repeats as before.
+        Twice those of the last one if the spread is within builds. Otherwise further builds help,
+        with as many repeats as before.
         """
         key = point.header.identity.key
         before = self._repeats.get(key, self.repeats)
@@ -46,7 +46,7 @@ class Precision:
         return self._repeats[key]
 
     def verdict(self, header: PointHeader, point: StoredPoint, limit: str) -> Imprecise:
-        """Return why a point stayed imprecise; `limit` is what ended the run's further blocks."""
+        """Return why a point stayed imprecise; `limit` is the reason why no block was added."""
         width = half_width(point)
         if math.isnan(width):
             return Imprecise(header, width, f"{len(point.builds)} builds, 3 are needed")

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on; the command line decides how it looks."""
+"""Events of a run, and the listener that the command line implements."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.data.progress import Unit
+from harness.files.progress import Unit
 from harness.results.point import Failure, PointHeader
 
 
@@ -24,7 +24,7 @@ class Imprecise:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run did: points measured now, points that were there, failures old and new."""
+    """Summary of a run: points measured now, points stored before, old and new failures."""
 
     measured: int
     kept: int
@@ -40,15 +40,15 @@ class Listener(Protocol):
         """Every point of the suite; `kept` of them are done already, `builds` builds follow."""
 
     def progress(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
-        """Work that comes before the blocks, such as the ground truth, is so far."""
+        """Report progress of work before the blocks, such as the ground truth."""
 
     def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
         """A block begins: one build of each of these, of so many blocks of the dataset."""
 
     def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
-        """What a member of the block does now, and for which point, if for a single one.
+        """Report what a member of the block does now, and for which point, if for a single one.
 
-        Before each turn it says which cycle goes on, of no member.
+        Before each turn, report the cycle, with no member.
         """
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
@@ -62,25 +62,25 @@ class Listener(Protocol):
 
 
 class Silence:
-    """A listener that says nothing."""
+    """A listener that does nothing."""
 
     def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def progress(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def point_failed(self, failure: Failure) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def block_ended(self, seconds: float) -> None:
-        """Say nothing."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Runs a plan: what is missing of it, block after block, and stores what each block brings."""
+"""Runs the missing builds of a plan, block by block, and stores the outcome of each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,9 +15,9 @@ import numpy as np
 
 from harness.data.cached import CachedDataset
 from harness.data.truth_store import truth_of
+from harness.files.locks import try_lock
 from harness.measures.distances import distances_and_scales
 from harness.results.identity import hash_of
-from harness.results.locks import try_lock
 from harness.results.point import FAILURES, BlockShare, Build, Failure, PointHeader
 from harness.results.store import ResultStore
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
@@ -26,7 +25,7 @@ from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.executors.local import Executor
 from harness.running.executors.outcomes import BlockOutcome, Measured, TaskFailure
 from harness.running.machine.privacy import impersonal, impersonal_data, signature
-from harness.running.plan import Plan, PlannedPoint, missing_builds
+from harness.running.plan import Plan, PlannedPoint, missing_builds, retried
 from harness.running.precision import MOST_BUILDS, Precision
 from harness.running.processes.folders import NoRoom
 from harness.running.progress import Imprecise, Listener, RunSummary, Silence
@@ -37,7 +36,7 @@ EXTRA_SHARE = 0.5
 
 
 class StoreFull(Exception):
-    """A folder took no more in the middle of a run; what the results folder held is whole."""
+    """A disk became full during a run; the files in the results folder are undamaged."""
 
     def __init__(self, what: str, path: Path, reason: str, added: int) -> None:
         super().__init__(f"{what} {path}: {reason}")
@@ -81,7 +80,7 @@ class Runner:
     _wanted: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def run(self) -> RunSummary:
-        """Run what is missing and return what was done.
+        """Run what is missing and return a summary.
 
         Raises
         ------
@@ -89,9 +88,7 @@ class Runner:
             If the results folder, or that for temporary files, can no longer be written.
         """
         try:
-            with ExitStack() as stack:
-                self._storing(lambda: stack.enter_context(self.store.open_for_writing()))
-                return self._run()
+            return self._run()
         except NoRoom as none:
             what = "the folder for temporary files (TMPDIR)"
             raise StoreFull(what, none.path, none.reason, self._added) from none
@@ -133,13 +130,13 @@ class Runner:
         self.listener.planned([point.header for point in self.plan.points], len(kept), len(builds))
 
     def _forget(self) -> None:
-        """Drop what `force` or `retry` ask to measure again."""
+        """Remove the results that `force` or `retry` ask to measure again."""
         for point in self.plan.points:
             if self.force:
                 self.store.forget(point.header)
                 continue
             failure = self.store.failure(point.header)
-            if failure is not None and failure.status in {*self.retry, "unsupported"}:
+            if failure is not None and failure.status in retried(self.retry):
                 self.store.forget_failure(point.header)
 
     def _write_truths(self) -> None:
@@ -165,7 +162,7 @@ class Runner:
     # ---- blocks ---------------------------------------------------------------------------------
 
     def _run_blocks(self, number: int, blocks: int) -> float:
-        """Measure the builds of this number that are missing; return the seconds that it took."""
+        """Measure the missing builds of this number; return the seconds that it took."""
         began = time.monotonic()
         waiting = list(self.plan.datasets.values())
         while waiting:
@@ -179,8 +176,8 @@ class Runner:
         """Run a dataset's block; False if another run measures on that dataset just now."""
         if not self._lacking(dataset, number):
             return True
-        name = f"block-{hash_of({'dataset': dataset.fingerprint})}"
-        with try_lock(self.store.root / ".locks", name) as held:
+        name = f"block-{hash_of({'dataset': dataset.fingerprint})}.lock"
+        with try_lock(self.store.root / ".locks" / name) as held:
             if held:
                 self._run_block(dataset, number, blocks)
             return held
@@ -238,7 +235,7 @@ class Runner:
     def _take(
         self, outcome: BlockOutcome, points: Mapping[str, PlannedPoint], dataset: CachedDataset
     ) -> None:
-        """Store what a block, or a part of one, has brought."""
+        """Store the outcome of a block, or of a part of one."""
         for key, measured in outcome.finished.items():
             point = points[key]
             build = self._build(outcome, measured, point, dataset)
@@ -257,7 +254,7 @@ class Runner:
         point: PlannedPoint,
         dataset: CachedDataset,
     ) -> Build:
-        """Return a build as it is stored: here, where no adapter is loaded, come its distances."""
+        """Return a build to store; distances are computed here, where no adapter is loaded."""
         base, queries = dataset.search_base, dataset.search_queries
         pairs = [
             distances_and_scales(dataset.metric, base, queries, ids) for ids in measured.neighbors
@@ -272,7 +269,13 @@ class Runner:
             facts=_with_warnings(measured.facts, point.definition.untested()),
             diagnostics=measured.diagnostics,
             provenance=self._provenance(outcome, point.environment),
-            block=BlockShare(outcome.id, measured.cycles, outcome.window, outcome.reference_times),
+            block=BlockShare(
+                id=outcome.id,
+                cycles=measured.cycles,
+                window=outcome.window,
+                reference_times=outcome.reference_times,
+                order_seed=outcome.order_seed,
+            ),
         )
 
     def _fail(
@@ -309,7 +312,7 @@ class Runner:
     # ---- precision ------------------------------------------------------------------------------
 
     def _refine(self, seconds: float) -> list[Imprecise]:
-        """Add blocks for the points whose interval is too wide; return those that stay so."""
+        """Add blocks for points whose interval is too wide; return those that remain too wide."""
         assert self.precision is not None
         wanted = Precision(self.precision, self.plan.suite.repeats)
         allowed = EXTRA_SHARE * seconds if self.extra_seconds is None else self.extra_seconds

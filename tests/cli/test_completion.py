@@ -29,11 +29,14 @@ def test_names_are_offered(command, words):
     assert offered(command, words) == OFFERED[words]
 
 
-def test_a_mistake_in_a_plug_in_offers_nothing_and_says_nothing(command, tmp_path):
+def test_a_mistake_in_a_plug_in_offers_none_of_them_and_says_nothing(command, tmp_path):
     broken = tmp_path / "plugins" / "algorithms" / "broken"
     broken.mkdir(parents=True)
     (broken / "config.yml").write_text("broken: [")
-    assert offered(command, "annharness show pq", f"ANNHARNESS_PLUGINS={tmp_path}/plugins") == []
+    plugins = f"ANNHARNESS_PLUGINS={tmp_path}/plugins"
+    assert offered(command, "annharness show pq", plugins) == []
+    for verb in ("run", "show"):  # but the suites, which need no plug-in
+        assert offered(command, f"annharness {verb} de", plugins) == ["demo"]
 
 
 def test_the_script_of_the_shell_can_be_had(command):

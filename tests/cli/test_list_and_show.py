@@ -52,6 +52,22 @@ def test_words_filter_names_and_descriptions():
         told("list", "hnswlbi")
 
 
+def test_only_what_is_listed_is_imported_for_a_check(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
+    for name in ("one", "two"):
+        folder = tmp_path / "algorithms" / name
+        folder.mkdir(parents=True)
+        (folder / "config.yml").write_text(
+            f"plain-{name}: {{adapter: adapter:Plain, about: A test., metrics: [angular]}}\n"
+        )
+        (folder / "adapter.py").write_text(
+            f"from pathlib import Path\nPath({str(tmp_path / name)!r}).touch()\nclass Plain: ...\n"
+        )
+    told("list", "plain-two", "algorithms", "--check", "--plugins", tmp_path)
+    assert (tmp_path / "two").exists()
+    assert not (tmp_path / "one").exists()
+
+
 def test_an_algorithm_is_shown_with_its_grid_and_what_falls_out_of_it(tmp_path):
     folder = tmp_path / "algorithms" / "mine"
     folder.mkdir(parents=True)

@@ -80,7 +80,7 @@ def test_mistyped_sides_get_the_nearest_folders(home):
 
 
 def test_a_dataset_to_be_placed_by_hand_says_where_it_is_to_be_had():
-    with pytest.raises(UserError, match="to be had from http://corpus-texmex"):
+    with pytest.raises(UserError, match="available from http://corpus-texmex"):
         open_definition(load_registry().dataset("sift1m"))
 
 

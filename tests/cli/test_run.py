@@ -142,6 +142,8 @@ BAD = {
     "unknown suite": (["run", "dmeo"], "did you mean 'demo'"),
     "unknown algorithm": (["run", "mine.yml", "-a", "pqq"], "has no algorithm 'pqq'"),
     "unknown dataset": (["run", "mine.yml", "-d", "glove-50-10"], "did you mean 'glove-50-10k'"),
+    "an empty dataset": (["run", "-d", "", "-a", "exact"], "no dataset is called ''"),
+    "an empty dataset for a suite": (["run", "mine.yml", "-d", ""], "no dataset is called ''"),
     "unknown status": (["run", "mine.yml", "--retry", "eror"], "did you mean 'error'"),
     "results is a file": (["run", "mine.yml", "--results", "mine.yml"], "cannot write to"),
     "no results": (["export", "-o", "x.csv", "--results", "nowhere"], "no readable results folder"),

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from harness.cli.data_progress import shown_progress
 from harness.cli.main import app
-from harness.cli.terminal import Terminal, prepare_terminal
+from harness.cli.terminal import Terminal, drop_odd_sizes
 from harness.contracts import UserError
 
 ODD = "\x1b]0;title\x07 \x9b31m \u202e \ud800"
@@ -60,13 +60,13 @@ def test_colours_of_our_own_stay():
 @pytest.mark.parametrize("value", ["9" * 5000, "999999999", "0", "-5", "\N{SUPERSCRIPT TWO}", "x"])
 def test_odd_sizes_of_the_terminal_are_as_if_they_were_not_given(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    prepare_terminal()
+    drop_odd_sizes()
     assert name not in os.environ
 
 
 def test_the_size_of_a_terminal_stays(monkeypatch):
     monkeypatch.setenv("COLUMNS", "132")
-    prepare_terminal()
+    drop_odd_sizes()
     assert os.environ["COLUMNS"] == "132"
 
 

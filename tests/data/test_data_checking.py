@@ -221,7 +221,7 @@ def test_add_hdf5_without_test(home: Path, make_hdf5) -> None:
         (["new", "none.npy", "--metric", "angular"], "no such file"),
         (["new", "mine.npy", "--metric", "angular", "--holdout", "99"], "too few rows"),
         (["new", "nan.npy", "--metric", "angular", "--holdout", "3"], "not finite"),
-        (["new", "mine.xyz", "--metric", "angular"], "ending tells no format"),
+        (["new", "mine.xyz", "--metric", "angular"], "no format has the ending"),
         (["new", "mine.npy", "--metric", "angular", "--format", "x"], "unknown format"),
         (
             ["new", "mine.npy", "--metric", "angular", "--holdout", "3", "--queries", "mine.npy"],

@@ -1,4 +1,4 @@
-"""The short forms of `tests/performance/kills.py` and `trials.py`."""
+"""The short forms of `kills.py`, `kills_of_verbs.py` and `trials.py` of `tests/performance/`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def scripts(monkeypatch):
     """Let the scripts be imported as they import each other."""
     monkeypatch.syspath_prepend(str(PERFORMANCE))
     yield
-    for name in ("kills", "trials", "disturbance"):
+    for name in ("kills", "kills_of_verbs", "trials", "disturbance"):
         sys.modules.pop(name, None)
 
 
@@ -26,6 +26,13 @@ def test_twenty_kills_change_nothing(scripts, tmp_path):
     import kills
 
     assert kills.survive(tmp_path, KILLS, random.Random(1)) == []
+
+
+@pytest.mark.faults
+def test_the_next_call_of_a_verb_removes_what_a_kill_left(scripts, tmp_path):
+    import kills_of_verbs
+
+    assert kills_of_verbs.survive(tmp_path, KILLS, random.Random(1)) == []
 
 
 @pytest.mark.slow

@@ -184,12 +184,24 @@ def test_too_few_builds_give_a_ratio_without_an_interval():
 def test_one_shared_block_gives_an_interval_within_the_builds():
     noise = 0.01 * np.random.default_rng(0).standard_normal((2, 5, 8))
     drift = np.linspace(0, 1, 5)[:, None]
-    ours, theirs = (made([x], levels=[drift + n]) for x, n in zip((0.0, 0.5), noise, strict=True))
+    sides = zip((0.0, 0.5), noise, strict=True)
+    ours, theirs = (made([x], levels=[x + drift + n]) for x, n in sides)
     (ratio,) = judge([estimate(ours, theirs)])
     assert ratio.verdict == "faster"
     assert ratio.scope_mark == "within one build"
     assert ratio.high / ratio.low < 1.1  # the drift, which both share, is not in it
     assert ratio.more_builds == 0
+
+
+def test_builds_are_compared_in_the_rounds_that_both_took_part_in():
+    """Ours met the slow half of every block twice as often as theirs."""
+    slow = np.array([[0.0], [0.6], [0.6], [0.0], [0.6], [0.6]])
+    few = np.where(np.arange(6)[:, None] % 3 == 0, slow, np.nan)
+    ours = made([0.6] * 3, levels=[slow] * 3)
+    theirs = made([0.1] * 3, levels=[few + 0.1] * 3)
+    (ratio,) = judge([estimate(ours, theirs)])
+    assert ratio.value == pytest.approx(np.exp(0.1))
+    assert ratio.verdict == "faster"
 
 
 def test_a_single_pass_says_nothing_of_its_noise():

@@ -36,11 +36,11 @@ from harness.measures.qps_interval import qps_interval
 from harness.measures.recall_intervals import judge_differences, recall_bounds, recall_difference
 from harness.measures.selection import choose
 from harness.measures.speed import (
-    log_seconds_of_queries,
-    log_seconds_of_reference,
     query_windows,
     reference_levels,
     round_levels,
+    typical_difference,
+    typical_level,
 )
 from harness.measures.verdicts import EQUAL_WITHIN, Speeds, estimate, judge
 
@@ -48,10 +48,6 @@ Float64 = NDArray[np.float64]
 
 WINDOW, WINDOWS = 25, 8
 NQ = WINDOW * WINDOWS
-QUERY_WINDOWS = query_windows(NQ, WINDOW)
-WINDOW_OF_QUERY = np.empty(NQ, dtype=np.intp)
-for _number, _window in enumerate(QUERY_WINDOWS):
-    WINDOW_OF_QUERY[_window] = _number
 BUILD_EFFECT, TURN_NOISE, QUERY_NOISE, BLOCK_EFFECT = 0.03, 0.02, 0.05, 0.2
 BLOCKS = (3, 5, 8)
 TRIALS, FAMILIES = 1000, 1000
@@ -89,8 +85,12 @@ class Index:
 class Block:
     """A block on a machine: the conditions of its rounds and the times of the reference index."""
 
-    def __init__(self, name: str, machine: Machine, rng: np.random.Generator) -> None:
-        self.name, self.machine, self.rng = name, machine, rng
+    def __init__(self, number: int, machine: Machine, rng: np.random.Generator) -> None:
+        self.name, self.machine, self.rng = f"{number:02x}", machine, rng
+        self.windows = query_windows(NQ, WINDOW, number + 1)
+        self.window_of_query = np.empty(NQ, dtype=np.intp)
+        for window, queries in enumerate(self.windows):
+            self.window_of_query[queries] = window
         shape = (machine.cycles, WINDOWS)
         rounds = machine.cycles * WINDOWS
         walk = np.cumsum(rng.normal(0, machine.drift / rounds**0.5, rounds))
@@ -109,16 +109,19 @@ class Block:
         )
         turns = self.log_conditions[part] + TURN_NOISE * rng.standard_normal((passes, WINDOWS))
         noise = QUERY_NOISE * rng.standard_normal((passes, NQ))
-        times = index.seconds * np.exp(effect + turns[:, WINDOW_OF_QUERY] + noise)
+        times = index.seconds * np.exp(effect + turns[:, self.window_of_query] + noise)
         if self.machine.bursts:
             hit = rng.random(times.shape) < self.machine.bursts
             times += hit * rng.exponential(5 * index.seconds.mean(), times.shape)
+        levels = round_levels(times, part, self.windows)
+        reference = reference_levels(self.reference_times, part, WINDOWS)
+        log_seconds = typical_level(levels)
         return Speeds(
             (self.name,),
-            np.array([log_seconds_of_queries(times)]),
-            np.array([log_seconds_of_reference(self.reference_times, part, WINDOWS)]),
-            (round_levels(times, part, QUERY_WINDOWS),),
-            (reference_levels(self.reference_times, part, WINDOWS),),
+            np.array([log_seconds]),
+            np.array([log_seconds - typical_difference(levels, reference)]),
+            (levels,),
+            (reference,),
         )
 
 
@@ -144,7 +147,7 @@ def speed_coverage(machine: Machine, rng: np.random.Generator) -> list[float]:
     ratios = dict.fromkeys((1, *BLOCKS), 0)
     relative = []
     for _ in range(TRIALS):
-        blocks = [Block(f"{i:02x}", machine, rng) for i in range(max(BLOCKS))]
+        blocks = [Block(i, machine, rng) for i in range(max(BLOCKS))]
         effects = BUILD_EFFECT * rng.standard_normal((2, len(blocks)))
         a = [b.build(ours, e, machine.cycles) for b, e in zip(blocks, effects[0], strict=True)]
         b = [b.build(theirs, e, machine.passes) for b, e in zip(blocks, effects[1], strict=True)]
@@ -180,7 +183,7 @@ def family_errors(machine: Machine, rng: np.random.Generator) -> list[float]:
     indexes = [Index(1e-3, rng) for _ in range(6)]
     wrong = np.zeros(2)
     for _ in range(FAMILIES):
-        blocks = [Block(f"{i:02x}", machine, rng) for i in range(5)]
+        blocks = [Block(i, machine, rng) for i in range(5)]
         one, *rivals = (
             joined([b.build(i, BUILD_EFFECT * rng.standard_normal(), 5) for b in blocks])
             for i in indexes

@@ -27,6 +27,7 @@ from disturbance import disturbed
 
 from harness.cli.data import open_named
 from harness.data.cache import cache_folder
+from harness.measures.speed import typical_difference
 from harness.measures.verdicts import Speeds, estimate, judge
 from harness.registry.registry import load_registry
 from harness.registry.suites import read_suite
@@ -162,8 +163,14 @@ def judged(results: Path, seconds: float) -> Trial:
     verdicts = {name: verdict(other, one) for name, other in speeds.items()}
     name = f"slower-10 in {FEW_BLOCKS} blocks"
     verdicts[name] = verdict(*(first(s, FEW_BLOCKS) for s in (speeds["slower-10"], one)))
-    ratios = {name: one.log_seconds - other.log_seconds for name, other in speeds.items()}
+    ratios = {name: in_blocks(one, other) for name, other in speeds.items()}
     return Trial(verdicts, ratios, seconds)
+
+
+def in_blocks(one: Speeds, other: Speeds) -> np.ndarray:
+    """Return the logarithm of other / one in QPS, block by block."""
+    pairs = zip(one.levels, other.levels, strict=True)
+    return np.array([typical_difference(ours, theirs) for ours, theirs in pairs])
 
 
 def verdict(ours: Speeds, theirs: Speeds) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from harness.measures.qps_interval import qps_interval
+from harness.measures.speed import typical_level
 from harness.measures.splitting import split_queries
 from harness.measures.verdicts import Speeds
 from harness.results.conditions import adjust_qps
@@ -72,14 +73,20 @@ def make_speeds(qps, blocks=None, *, noise=0.01, slow=None, seed=0, cycles=3):
     blocks = tuple(f"b{number}" for number in range(3)) if blocks is None else tuple(blocks)
     slowness = np.array([(slow or {}).get(block, 0.0) for block in blocks])
     unknown = np.array([not block for block in blocks], dtype=bool)
-    windows = [np.empty((0, 1)) if none else np.zeros((cycles, 2)) for none in unknown]
+    shapes = [(0, 1) if none else (cycles, 2) for none in unknown]
+    log_seconds = -np.log(qps) + slowness + noise * generator.standard_normal(len(blocks))
     return Speeds(
         blocks,
-        -np.log(qps) + slowness + noise * generator.standard_normal(len(blocks)),
+        log_seconds,
         np.where(unknown, np.nan, -7.0 + slowness),
-        tuple(w + noise * generator.standard_normal(w.shape) for w in windows),
-        tuple(w - 7.0 + 0.003 * generator.standard_normal(w.shape) for w in windows),
+        tuple(_levels(s, log_seconds[i], noise, generator) for i, s in enumerate(shapes)),
+        tuple(_levels(s, slowness[i] - 7.0, 0.003, generator) for i, s in enumerate(shapes)),
     )
+
+
+def _levels(shape, log_seconds, noise, generator):
+    levels = noise * generator.standard_normal(shape)
+    return levels - typical_level(levels) + log_seconds if len(levels) else levels
 
 
 def speed_columns(speeds):

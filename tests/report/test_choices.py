@@ -15,8 +15,10 @@ from harness.report.looks import GREY
 from harness.report.plots.style import settings
 from harness.report.plots.writing import figures, makers
 from harness.report.points import prepare, scenes
+from harness.report.recommendations import optimism, optimism_text, recommendations
 from harness.report.site.content import SiteChoices, content_of, pages_of
 from harness.report.site.payload import dataset_payload
+from harness.report.site.writing import write_site
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +117,14 @@ def test_publish_takes_them(run, tmp_path):
     assert json.loads(compared.partition("=")[2].rstrip(";\n"))[0]["levels"] == [0.6]
 
 
+def test_the_methods_page_is_about_the_chosen_recalls(table, tmp_path):
+    write_site(table, tmp_path, choices=SiteChoices(levels=[0.6]))
+    (scene,) = scenes(prepare(table))
+    text = " ".join((tmp_path / "methods.html").read_text().split())
+    gap = optimism_text(optimism(recommendations(scene, [0.6])))
+    assert f"On the tuning queries recall is {gap} on average" in text
+
+
 def test_export_takes_them(run, tmp_path):
     run("export", "-o", "t.tex", "-a", "pq", "--columns", "algorithm, QPS", "--align", "lr",
         "--caption", "Ours", "--highlight", "pq")  # fmt: skip
@@ -122,6 +132,31 @@ def test_export_takes_them(run, tmp_path):
     assert r"\caption{Ours}" in tex
     assert r"\begin{tabular}{lr}" in tex
     assert r"\textbf{pq}" in tex
+
+
+EXPORT_THEIRS = ["export", "--to", "ann-benchmarks", "-o", "theirs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["export", "--recommendations", "--to", "ann-benchmarks"], "not go with --to"),
+        (["export", "--recommendations", "--per-query"], "not go with --per-query"),
+        ([*EXPORT_THEIRS, "--per-query"], "--to does not go with --per-query"),
+        ([*EXPORT_THEIRS, "--columns", "QPS"], "--to does not go with --columns"),
+        ([*EXPORT_THEIRS, "--caption", "C", "--align", "l"], "with --caption and --align"),
+        ([*EXPORT_THEIRS, "--highlight", "pq"], "--to does not go with --highlight"),
+        (["export", "--recall", ".8", "--recall", ".9"], "several with --recommendations"),
+    ],
+)
+def test_options_that_would_not_be_heard_are_refused_before_anything_is_read(
+    run, tmp_path, monkeypatch, arguments, words
+):
+    monkeypatch.setattr("harness.cli.selecting.load_selected", lambda *_: pytest.fail("read"))
+    with pytest.raises(UserError) as refused:
+        run(*arguments)
+    assert words in refused.value.describe()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from harness.contracts import UserError
+from harness.data.loading import open_file
 from harness.report.export import export_recommendations
 from harness.report.limits import Limits, reaching, within
 from harness.report.points import prepare, scenes
@@ -54,6 +55,16 @@ def test_a_recall_that_nothing_reaches_is_named_with_the_highest(table):
     reached, words = told(within(table, Limits(algorithms=["pq"], max_bytes=12)), [0.999])
     assert not reached
     assert "no point reaches it; the highest recall is 0.9" in words
+
+
+@pytest.mark.parametrize("stem", ["Vectors", "My own_vectors.v2", "x" * 80, "é"])
+def test_a_file_is_known_by_its_path(table, write_small_hdf5, tmp_path, monkeypatch, stem):
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
+    path = write_small_hdf5(tmp_path / f"{stem}.hdf5", "angular")
+    stored = table.assign(dataset=open_file(path).name)
+    assert len(within(stored, Limits(datasets=[str(path)]))) == len(table)
+    with pytest.raises(UserError, match="no results on the dataset"):
+        within(stored, Limits(datasets=["another.hdf5"]))
 
 
 def test_points_of_unknown_size_are_in_no_budget(table):

@@ -137,7 +137,7 @@ def test_the_limit_of_the_harness_is_a_line_and_near_points_are_ringed(table):
     near.loc[near["algorithm"] == "no-op", "qps"] = 40_000.0
     near["near_ceiling"] = (near["qps"] >= 20_000) & near["in_answers"]
     figure = draw(near)
-    assert "limit of the harness" in texts(figure)
+    assert "harness overhead" in texts(figure)
     assert "within a factor of 2" in texts(figure)
     assert "far above" in texts(draw(table))
 

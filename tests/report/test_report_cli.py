@@ -90,7 +90,9 @@ def judge_as_ann_benchmarks_does(table, folder):
 
 
 @pytest.mark.slow
-def test_a_damaged_truth_is_taken_anew_from_the_cache(tmp_path, small_hdf5, command):
+def test_a_damaged_truth_is_taken_from_the_cache_and_never_computed_to_read(
+    tmp_path, small_hdf5, command, session_cache
+):
     suite = (
         "k: 5\ndatasets: small.hdf5\nalgorithms: [exact]\nbuilds: 1\nrepeats: 1\nprecision: off\n"
     )
@@ -104,7 +106,13 @@ def test_a_damaged_truth_is_taken_anew_from_the_cache(tmp_path, small_hdf5, comm
         assert "broken" not in done.stderr
         assert truth.read_bytes() == whole
     truth.write_bytes(b"")
-    small_hdf5.write_bytes(small_hdf5.read_bytes() + b"\0")  # no longer the file that was measured
+    of_ours = truth.stem.removeprefix("truth-") + "*"
+    for cached in (session_cache / "truth").glob(of_ours):
+        cached.unlink()
     done = command("export")
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert f"skipped a broken result: {truth.relative_to(tmp_path)}" in done.stderr
+    assert not list((session_cache / "truth").glob(of_ours))
+    checked(command("data", "fetch", small_hdf5, "--k", 5))
+    checked(command("export"))
+    assert truth.read_bytes() == whole

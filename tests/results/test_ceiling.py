@@ -7,9 +7,9 @@ import numpy as np
 from harness.results.ceiling import mark_near_ceiling
 
 
-def row(qps, *, in_answers=True, status="ok", finished_at="2026-01-01T00:00:00Z", **other):
+def row(qps, *, in_answers=True, status="ok", sequence=2, **other):
     conditions = {"dataset": "small", "k": 5, "mode": "single", "threads": 1, "machine": "m"}
-    facts = {"status": status, "in_answers": in_answers, "finished_at": finished_at}
+    facts = {"status": status, "in_answers": in_answers, "sequence": sequence}
     return {**conditions, **facts, **({"qps": qps} if status == "ok" else {}), **other}
 
 
@@ -33,8 +33,8 @@ def test_a_ceiling_holds_for_its_own_conditions_alone():
 
 
 def test_the_newest_ceiling_counts_and_failures_are_near_nothing():
-    old = row(100.0, in_answers=False, finished_at="2025-01-01T00:00:00Z")
+    old = row(100.0, in_answers=False, sequence=1)
     new = row(1000.0, in_answers=False)
     failed = row(0.0, status="crashed")
-    broken = row(0.0, in_answers=False, status="crashed", finished_at="2027-01-01T00:00:00Z")
+    broken = row(0.0, in_answers=False, status="crashed", sequence=3)
     assert near([new, old, row(400.0), failed, broken]) == [False] * 5

@@ -96,6 +96,11 @@ def huge(group):
     group.create_dataset("builds/0/times", (10**6, NQ), "f8", chunks=True, compression="gzip")
 
 
+def long_text(group):
+    del group["builds/0/provenance"]
+    group.create_dataset("builds/0/provenance", (), f"S{2**31 - 1}")
+
+
 def elsewhere(group):
     del group["builds/0/times"]
     group.create_dataset("builds/0/times", (2, NQ), "f8", external=[("/dev/zero", 0, 16 * NQ)])
@@ -130,6 +135,7 @@ DAMAGE = {
     "a link to another file": linked(h5py.ExternalLink("/etc/passwd", "/x")),
     "values in another file": elsewhere,
     "a huge shape": huge,
+    "a huge text": long_text,
     "a chunk that expands": bomb,
     "a text for a header": text("header", "no JSON"),
     "a list for a header": text("header", "[]"),

@@ -75,6 +75,22 @@ def test_what_has_not_changed_is_not_read_again(filled, reads):
     assert len(reads) == 3
 
 
+def test_kept_rows_of_inner_products_need_no_truth(small_store, header, build, monkeypatch):
+    other = header(metric="inner_product", dataset="other")
+    small_store.add_build(other, build(0))
+    small_store.write_truth(other.identity, small_store.read_truth(header().identity))
+    rows(small_store)
+    asked, read = [], store.ResultStore.read_truth
+
+    def counted(self, identity):
+        asked.append(identity.dataset)
+        return read(self, identity)
+
+    monkeypatch.setattr(store.ResultStore, "read_truth", counted)
+    assert {row["dataset"] for row in rows(small_store)} == {"small", "other"}
+    assert asked == ["small"]
+
+
 def test_one_new_build_costs_one_point(filled, reads, header, build):
     rows(filled)
     reads.clear()
@@ -108,6 +124,23 @@ def test_another_truth_makes_other_rows(filled, reads, header, truth):
     filled.truth_path(header().identity).unlink()
     filled.write_truth(header().identity, Truth(truth.ids, truth.distances / 2))
     assert rows(filled)[0]["recall@10"] == 0.0
+
+
+def test_a_truth_that_is_replaced_meanwhile_makes_other_rows(filled, header, truth, monkeypatch):
+    identity = header().identity
+    read, path = store.ResultStore.read_truth, filled.truth_path(identity)
+
+    def replaced_once_read(self, asked):
+        found = read(self, asked)
+        patch.undo()
+        path.unlink()
+        self.write_truth(asked, Truth(truth.ids, truth.distances / 2))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.ResultStore, "read_truth", replaced_once_read)
+        assert rows(filled)[0]["recall@10"] == 1.0
+    assert {row["recall@10"] for row in rows(filled) if row["status"] == "ok"} == {0.0}
 
 
 def test_damaged_entries_count_for_nothing(filled, reads):

@@ -35,8 +35,8 @@ def test_a_block_is_plain_data():
 @given(st.integers(1, 5000), st.floats(1e-6, 1000.0))
 def test_windows_hold_every_query_once_and_are_alike_in_size(nq, pass_seconds):
     window = window_for(nq, [pass_seconds], one_by_one=True)
-    windows = query_windows(nq, window)
-    order = query_order(nq)
+    windows = query_windows(nq, window, 2)
+    order = query_order(nq, 2)
     np.testing.assert_array_equal(np.concatenate(windows), order)
     assert 1 <= window <= 300
     assert min(map(len, windows)) > 0

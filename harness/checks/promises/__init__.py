@@ -1,6 +1,6 @@
-"""The promises of the contract. The order of the imports is that of the checks: do not sort them.
+"""The contract checks. The order of the imports is that of the checks: do not sort them.
 
-The first check, `builds`, comes first: without it nothing else can be said.
+`builds` comes first: if it fails, all others are skipped.
 """
 
 # isort: off

@@ -1,4 +1,4 @@
-"""What an answer is: right, valid, in order, for every k."""
+"""Checks of the returned neighbours: valid, in order, for every k."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from harness.checks.verdicts import Failed, Skipped
 from harness.metric import METRICS, Metric
 
 _TOLERANCE = 1e-5
-_CHANCE = 0.05  # two metrics whose recalls differ by less cannot be told apart by 50 queries
+_CHANCE = 0.05  # a smaller difference between two metrics may be chance with 50 queries
 
 
 @promise
 def builds(bench: Bench, trial: Trial) -> dict[str, object]:
     """The adapter builds an index from rows and answers queries.
 
-    Its answers go with the report, for another process to compare with.
+    Its neighbours are reported, so that another process can compare its own with them.
     """
     algorithm = bench.built(trial.case).algorithm
     queries = bench.queries(trial.case).copy()
@@ -28,19 +28,19 @@ def builds(bench: Bench, trial: Trial) -> dict[str, object]:
 
 
 def _plain(answer: object) -> object:
-    """What JSON can carry; whether it is a right answer is for other checks to say."""
+    """The answer as JSON can hold it; other checks judge whether it is valid."""
     return getattr(answer, "tolist", lambda: None)()
 
 
 @promise
 def ids_valid(bench: Bench, trial: Trial) -> None:
-    """Answers are k distinct row numbers, best first, padded with -1 at the end."""
+    """The neighbours are k distinct row numbers, best first, padded with -1 at the end."""
     bench.require_valid(bench.built(trial.case).algorithm, trial.case)
 
 
 @promise
 def answers_stay(bench: Bench, trial: Trial) -> None:
-    """An answer stays as it is when the next query is asked: the harness reads it later."""
+    """The returned array is not overwritten by the next query: the harness reads it later."""
     algorithm = bench.built(trial.case).algorithm
     queries = bench.queries(trial.case).copy()
     answer = algorithm.query(queries[0], trial.case.k)
@@ -53,7 +53,7 @@ def answers_stay(bench: Bench, trial: Trial) -> None:
 
 @promise
 def single_equals_batch(bench: Bench, trial: Trial) -> None:
-    """query_batch answers as query does, up to ties."""
+    """`query_batch` returns the same as `query`, up to ties."""
     algorithm = bench.built(trial.case).algorithm
     single = bench.ask(algorithm, trial.case)
     batch = bench.ask_batch(algorithm, trial.case)
@@ -62,25 +62,25 @@ def single_equals_batch(bench: Bench, trial: Trial) -> None:
 
 @promise
 def k_one(bench: Bench, trial: Trial) -> None:
-    """One neighbour can be asked for, singly and in a batch."""
+    """A search for one neighbour works, singly and in a batch."""
     bench.require_valid(bench.built(trial.case).algorithm, trial.case)
 
 
 @promise
 def k_all(bench: Bench, trial: Trial) -> None:
-    """As many neighbours as there are rows can be asked for."""
+    """A search for as many neighbours as there are rows works."""
     bench.require_valid(bench.built(trial.case).algorithm, trial.case)
 
 
 @promise
 def k_beyond(bench: Bench, trial: Trial) -> None:
-    """Where fewer than k are found, the answer is padded with -1 at the end."""
+    """If fewer than k neighbours are found, the rest is padded with -1."""
     bench.require_valid(bench.built(trial.case).algorithm, trial.case)
 
 
 @promise
 def nearest_first(bench: Bench, trial: Trial) -> None:
-    """Answers come nearest first by true distance."""
+    """The neighbours are in the order of their true distance, if the entry says `exact_order`."""
     if not bench.entry.exact_order:
         raise Skipped("the entry does not declare exact_order: true")
     algorithm = bench.built(trial.case).algorithm
@@ -101,7 +101,7 @@ def _require_ascending(bench: Bench, trial: Trial, ids: Ids) -> None:
 
 @promise
 def recall(bench: Bench, trial: Trial) -> dict[str, str]:
-    """The declared metric is searched: recall is above the floor, and no other's is higher."""
+    """Recall under the declared metric reaches the floor, and no other metric's is higher."""
     algorithm = bench.fit(trial.case)
     recalls = []
     for case in trial.cases:
@@ -130,7 +130,7 @@ def _recalls(bench: Bench, case: Case, ids: Ids) -> dict[Metric, float]:
 def _distances(
     metric: Metric, base: NDArray[np.float64], queries: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """All distances, `(nq, n)`, up to what is the same for every row of a query."""
+    """All distances, `(nq, n)`, up to a constant for each query."""
     products: NDArray[np.float64] = queries @ base.T
     squares: NDArray[np.float64] = np.einsum("nd,nd->n", base, base)
     if metric == "euclidean":

@@ -1,4 +1,4 @@
-"""What an adapter does with the arrays that it gets."""
+"""Checks of what an adapter does with its arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.checks.verdicts import Failed
 def require_right_or_refused(
     bench: Bench, case: Case, change: Callable[[Rows], NDArray[Any]], name: str
 ) -> None:
-    """Fail if changed rows or changed queries are taken and give other answers.
+    """Fail if changed rows or changed queries are accepted and give other neighbours.
 
     Base and queries are changed one at a time, so that a refusal of one does not hide the other.
     """
@@ -44,7 +44,7 @@ def _by_queries(bench: Bench, case: Case, change: Callable[[Rows], NDArray[Any]]
 
 @promise
 def base_not_written(bench: Bench, trial: Trial) -> None:
-    """The base is not written to, neither by fit nor by searching."""
+    """Neither `fit` nor a search writes to the base."""
     algorithm, base = bench.built(trial.case)
     queries = bench.queries(trial.case).copy()
     for query in queries:
@@ -57,7 +57,7 @@ def base_not_written(bench: Bench, trial: Trial) -> None:
 
 @promise
 def arguments_kept(bench: Bench, trial: Trial) -> None:
-    """Queries and parameters are not written to."""
+    """The adapter writes neither to queries nor to parameters."""
     case = trial.case
     _require_parameters_kept(bench, trial)
     algorithm = bench.built(case).algorithm
@@ -86,7 +86,7 @@ def _require_kept(queries: np.ndarray, given: np.ndarray, who: str) -> None:
 
 @promise
 def read_only_inputs(bench: Bench, trial: Trial) -> None:
-    """Read-only rows and queries, mapped from a file, give the answers that writable ones give."""
+    """Read-only rows and queries mapped from a file, as in a run, give the same neighbours."""
     case = trial.case
     usual = bench.ask(bench.built(case).algorithm, case)
     mapped = bench.ask(bench.fit(case, bench.base(case)), case, bench.queries(case))
@@ -95,15 +95,12 @@ def read_only_inputs(bench: Bench, trial: Trial) -> None:
 
 @promise
 def strided_inputs(bench: Bench, trial: Trial) -> None:
-    """Arrays that are not C-contiguous, which the harness never hands over, do no harm.
-
-    Either they are refused by an exception, or the answers are right.
-    """
+    """Arrays that are not C-contiguous (never passed in a run) are refused or handled correctly."""
     require_right_or_refused(bench, trial.case, _strided, "non-contiguous rows")
 
 
 def _strided(rows: Rows) -> Rows:
-    """The same values with gaps between them; what lies in the gaps is far from any row."""
+    """The same values with gaps between them; the values in the gaps are far from any row."""
     wide = np.full((len(rows), 2 * rows.shape[1]), 1e3, dtype=rows.dtype)
     wide[:, ::2] = rows
     return wide[:, ::2]
@@ -111,10 +108,7 @@ def _strided(rows: Rows) -> Rows:
 
 @promise
 def float64_inputs(bench: Bench, trial: Trial) -> None:
-    """Float64 arrays, which the harness never hands over, do no harm.
-
-    Either they are refused by an exception, or the answers are right.
-    """
+    """Float64 arrays (never passed in a run) are refused or handled correctly."""
     require_right_or_refused(
         bench, trial.case, lambda rows: rows.astype(np.float64), "float64 rows"
     )

@@ -1,4 +1,4 @@
-"""Parameters: wrong ones are refused, the groups of the entry build."""
+"""Checks of parameters: wrong ones are refused, and the groups of the entry build."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CLEAN = (
     ValueError,
     TypeError,
     KeyError,
-    RuntimeError,  # what libraries written in C++ raise
+    RuntimeError,  # raised by libraries written in C++
     OverflowError,
     OSError,
 )
@@ -27,7 +27,7 @@ def is_clean(error: Exception) -> bool:
 
 @promise
 def unknown_parameter(bench: Bench, trial: Trial) -> None:
-    """set_search refuses a parameter that it does not know."""
+    """`set_search` refuses an unknown parameter."""
     algorithm = bench.built(trial.case).algorithm
     try:
         algorithm.set_search(**{**trial.case.search, _NAME: 1})
@@ -40,9 +40,9 @@ def unknown_parameter(bench: Bench, trial: Trial) -> None:
 
 @promise
 def bad_parameters(bench: Bench, trial: Trial) -> None:
-    """A wrong value of a parameter gives a UserError or ValueError, or right answers.
+    """A wrong parameter value gives a `UserError` or `ValueError`, or a correct index.
 
-    Values that `require` of the entry refuses never come to the adapter and are not tried.
+    Values that the entry's `require` refuses never reach the adapter and are not tried.
     """
     for case in trial.cases:
         bench.note(case.note)
@@ -62,5 +62,5 @@ def _try(bench: Bench, case: Case) -> None:
 
 @promise
 def group_builds(bench: Bench, trial: Trial) -> None:
-    """The group builds and answers."""
+    """The first setting of each group builds and answers queries."""
     bench.ask(bench.built(trial.case).algorithm, trial.case)

@@ -1,4 +1,4 @@
-"""The same question gets the same answer: again, in another order, elsewhere."""
+"""Checks that the same query gives the same neighbours: again, in another order, elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.checks.verdicts import Skipped
 
 @promise
 def settings_take_turns(bench: Bench, trial: Trial) -> None:
-    """A search setting answers alike before and after another one had its turn."""
+    """A search setting gives the same neighbours before and after another one was used."""
     if len(trial.cases) < 2:
         raise Skipped("the entry has one search setting only")
     first, *others = trial.cases
@@ -30,7 +30,7 @@ def settings_take_turns(bench: Bench, trial: Trial) -> None:
 
 @promise
 def same_seed(bench: Bench, trial: Trial) -> None:
-    """Two builds by one thread with equal parameters, the seed among them, answer alike."""
+    """Two builds with one thread and equal parameters, including the seed, give the same."""
     first = bench.ask(bench.built(trial.case).algorithm, trial.case)
     second = bench.ask(bench.fit(trial.case), trial.case)
     require_same(first, second, "the same answers from a second build")
@@ -38,7 +38,7 @@ def same_seed(bench: Bench, trial: Trial) -> None:
 
 @promise
 def query_order(bench: Bench, trial: Trial) -> None:
-    """Answers do not depend on the queries asked before."""
+    """The neighbours do not depend on earlier queries."""
     algorithm = bench.built(trial.case).algorithm
     forward = bench.ask(algorithm, trial.case)
     backward = bench.ask(algorithm, trial.case, bench.queries(trial.case)[::-1].copy())
@@ -47,7 +47,7 @@ def query_order(bench: Bench, trial: Trial) -> None:
 
 @promise
 def twice_in_one_process(bench: Bench, trial: Trial) -> None:
-    """Two indexes of one process do not touch each other."""
+    """Two indexes in one process do not affect each other."""
     case = trial.case
     first = bench.fit(case)
     before = bench.ask(first, case)
@@ -60,7 +60,7 @@ def twice_in_one_process(bench: Bench, trial: Trial) -> None:
 
 @promise
 def fresh_process(bench: Bench, trial: Trial) -> None:
-    """Built in another process from its name and parameters, it answers alike."""
+    """Built in another process with the same parameters, the index gives the same."""
     here = bench.ask(bench.built(trial.case).algorithm, trial.case)
     there = np.array(trial.answers, dtype=np.int64)
     require_same(there, here, "the answers of the other process")

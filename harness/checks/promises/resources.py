@@ -1,4 +1,4 @@
-"""Threads, sizes and tables."""
+"""Checks of threads, sizes and diagnostics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ALLOWANCE = 1 << 24  # tables and headers that do not grow with the rows
 
 @promise
 def threads(bench: Bench, trial: Trial) -> None:
-    """With one thread allotted, no more than one wants to run at any time."""
+    """With one thread allotted, no more than one wants to run at a time."""
     case = trial.case
     algorithm = bench.built(case).algorithm
     queries = bench.queries(case).copy()
@@ -40,7 +40,7 @@ def _require_one(name: str, work: Callable[[], object]) -> None:
 
 @promise
 def index_bytes(bench: Bench, trial: Trial) -> None:
-    """index_bytes is a whole number, between four bits for each row and fifty times the rows."""
+    """`index_bytes` is an integer from four bits per row to fifty times the size of the rows."""
     size: Any = bench.built(trial.case).algorithm.index_bytes()
     if not isinstance(size, int | np.integer) or isinstance(size, bool):
         raise Failed("a whole number of bytes", repr(size))
@@ -54,5 +54,5 @@ def index_bytes(bench: Bench, trial: Trial) -> None:
 
 @promise
 def diagnostics(bench: Bench, trial: Trial) -> None:
-    """Diagnostics are tables of equally long columns of numbers or text."""
+    """`diagnostics` returns tables of equally long columns of numbers or text."""
     checked_tables(bench.built(trial.case).algorithm.diagnostics())

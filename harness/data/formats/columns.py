@@ -1,4 +1,4 @@
-"""Which of a file's columns, or arrays, holds the vectors, and lists of numbers as rows."""
+"""Choosing the column or array of a file that holds the vectors; lists of numbers as rows."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _are_numbers(values: object) -> TypeGuard[list[float]]:
 
 def _odd(path: Path, row: int, dimension: int, got: str) -> UserError:
     return UserError(
-        "the vectors are no lists of numbers of one length",
+        "the vectors are not lists of numbers of one length",
         where=f"{path}, row {row:,}",
         expected=f"a list of {dimension or 'some'} numbers",
         got=got,

@@ -6,7 +6,7 @@ import csv
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.data.formats.columns import as_table, chosen_column
-from harness.data.formats.growing import GrowingRows
-from harness.data.words import Words
+from harness.data.formats.growing import collected
+from harness.text import first_line
 
 _BLOCK_BYTES = 8 << 20
 _LONGEST_LINE = 4 << 20  # characters; a block of pyarrow has to hold a line
@@ -26,7 +26,7 @@ _TO = ":"
 
 @dataclass(frozen=True)
 class _Layout:
-    """What the first two lines tell. `kinds`: `number`, `list` or `text`, of each column."""
+    """What the first two lines show. `kinds`: `number`, `list` or `text`, for each column."""
 
     names: list[str]
     kinds: list[str]
@@ -62,8 +62,7 @@ def read_csv(path: Path, options: Mapping[str, Any]) -> Vectors:
         columns = _columns(layout, options.get("column"), path)
         return _read(path, layout, columns)
     except (pyarrow.ArrowException, OSError, ValueError, csv.Error) as error:
-        got = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise _broken(path, got) from error
+        raise _broken(path, first_line(error)) from error
 
 
 def _layout(path: Path) -> _Layout:
@@ -123,7 +122,7 @@ def _columns(layout: _Layout, wanted: object, path: Path) -> list[str]:
 
 
 def _from_to(layout: _Layout, wanted: str) -> list[str]:
-    """The columns FIRST:LAST, if there are such and all hold numbers."""
+    """The columns FIRST:LAST, if they exist and all hold numbers."""
     first, _, last = wanted.partition(_TO)
     if first not in layout.names or last not in layout.names:
         return []
@@ -167,23 +166,27 @@ def _read(path: Path, layout: _Layout, columns: list[str]) -> Vectors:
             strings_can_be_null=are_lists,
         ),
     )
-    rows: GrowingRows | None = None
-    words: list[str] = []
     with reader:
-        for batch in reader:
-            if not batch.num_rows:
-                continue
-            done = len(rows) if rows is not None else 0
-            cells = [batch.column(name) for name in columns]
-            block = _lists(cells[0], path, done, rows) if are_lists else _numbers(cells, path, done)
-            if rows is None:
-                rows = GrowingRows(block.shape[1], str(path))
-            rows.append(block)
-            if texts:
-                words += [text or "" for text in batch.column(texts[0]).to_pylist()]
-    if rows is None:
+        found = collected(_blocks(reader, columns, texts, path, are_lists=are_lists), path)
+    if found is None:
         raise _broken(path, "no rows")
-    return Vectors(rows=rows.finished(), labels=Words.pack(words) if texts else None)
+    return found
+
+
+def _blocks(
+    reader: Any, columns: list[str], texts: list[str], path: Path, *, are_lists: bool
+) -> Iterator[tuple[NDArray[np.float32], list[str] | None]]:
+    done = dimension = 0
+    for batch in reader:
+        if not batch.num_rows:
+            continue
+        cells = [batch.column(name) for name in columns]
+        block = (
+            _lists(cells[0], path, done, dimension) if are_lists else _numbers(cells, path, done)
+        )
+        done, dimension = done + len(block), block.shape[1]
+        labels = [text or "" for name in texts for text in batch.column(name).to_pylist()]
+        yield block, labels if texts else None
 
 
 def _numbers(cells: Sequence[Any], path: Path, done: int) -> NDArray[np.float32]:
@@ -197,10 +200,10 @@ def _numbers(cells: Sequence[Any], path: Path, done: int) -> NDArray[np.float32]
     return table
 
 
-def _lists(cells: Any, path: Path, done: int, rows: GrowingRows | None) -> NDArray[np.float32]:
+def _lists(cells: Any, path: Path, done: int, dimension: int) -> NDArray[np.float32]:
     texts = enumerate(cells.to_pylist(), done + 1)
     lists = [_list(text, path, row) for row, text in texts]
-    return as_table(lists, path, done + 1, 0 if rows is None else rows.dimension)
+    return as_table(lists, path, done + 1, dimension)
 
 
 def _list(text: str | None, path: Path, row: int) -> object:

@@ -1,4 +1,4 @@
-"""Writing values in a format's own type: exactly, or not at all."""
+"""Conversion of values to a format's type: exactly, or an error."""
 
 from __future__ import annotations
 

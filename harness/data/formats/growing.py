@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.space import require_memory
+from harness.contracts import Vectors
+from harness.data.words import Words
+from harness.files.space import require_memory
 
 _FIRST_ROWS = 1024
 _GROWTH = 1.25
@@ -14,7 +19,7 @@ _GROWTH = 1.25
 class GrowingRows:
     """Rows of float32 that are appended block by block, in one array that grows in place.
 
-    The system moves no pages when it grows, so that memory stays near the size of the rows.
+    Growing copies no pages, so memory stays near the size of the rows.
     """
 
     def __init__(self, dimension: int, where: str) -> None:
@@ -24,11 +29,6 @@ class GrowingRows:
 
     def __len__(self) -> int:
         return self._count
-
-    @property
-    def dimension(self) -> int:
-        """The number of values in a row."""
-        return self._rows.shape[1]
 
     def append(self, block: NDArray[np.float32]) -> None:
         """Add rows at the end.
@@ -52,3 +52,34 @@ class GrowingRows:
 
     def _resize(self, count: int) -> None:
         self._rows.resize((count, self._rows.shape[1]), refcheck=False)
+
+
+def collected(
+    blocks: Iterable[tuple[NDArray[np.float32], Sequence[str] | None]], path: Path
+) -> Vectors | None:
+    """Return all blocks of rows as one table, None if there is no block.
+
+    Parameters
+    ----------
+    blocks
+        Each with the labels of its rows; None where the file has no labels.
+    path
+        The file that they are of, for the message.
+
+    Raises
+    ------
+    UserError
+        If they are more than the memory holds.
+    """
+    rows: GrowingRows | None = None
+    words: list[str] = []
+    has_labels = False
+    for block, labels in blocks:
+        if rows is None:
+            rows = GrowingRows(block.shape[1], str(path))
+        rows.append(block)
+        has_labels = labels is not None
+        words += labels or ()
+    if rows is None:
+        return None
+    return Vectors(rows=rows.finished(), labels=Words.pack(words) if has_labels else None)

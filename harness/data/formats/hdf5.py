@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.data import layout
-from harness.data.space import require_memory
+from harness.files.space import require_memory
 from harness.metric import METRICS, Metric
+from harness.text import first_line
 
 _MAX_RATIO = 1100
 """No filter of HDF5 in common use packs tighter than deflate, whose limit is 1032 to 1."""
@@ -31,12 +32,12 @@ def opened(path: Path) -> Iterator[h5py.File]:
             "cannot read the HDF5 file",
             where=str(path),
             expected="an HDF5 file in ann-benchmarks' schema",
-            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            got=first_line(error),
         ) from error
 
 
 def read_hdf5(path: Path) -> Vectors:
-    """Read base and queries; mapped where they lie in one piece, else into memory.
+    """Read base and queries; mapped if they are contiguous, otherwise into memory.
 
     Without `test` in the file there are no queries.
 
@@ -96,7 +97,7 @@ def metric_of(path: Path) -> Metric | None:
 
 
 def can_be_used_in_place(path: Path) -> bool:
-    """Whether `train` and `test` can be mapped just as they lie in the file."""
+    """Whether `train` and `test` can be mapped as they are in the file."""
     with opened(path) as file:
         return all(layout.can_be_mapped(file[name]) for name in (layout.BASE, layout.QUERIES))
 
@@ -114,13 +115,13 @@ def _require_dense(file: h5py.File, path: Path) -> None:
 
 
 def _attribute(file: h5py.File, name: str, path: Path) -> str | None:
-    """The text of an attribute, None if there is none; one that claims to be long is not read."""
+    """The text of an attribute, None if there is none; long ones are not read."""
     if name not in file.attrs:
         return None
     stored = file.attrs.get_id(name)
     if stored.shape != () or stored.get_storage_size() > _LONGEST_ATTRIBUTE_BYTES:
         raise UserError(
-            "the attribute is no word",
+            "the attribute is not a word",
             where=f"{path}, attribute {name}",
             expected="one text",
             got=f"shape {stored.shape}, {stored.get_storage_size():,} bytes",

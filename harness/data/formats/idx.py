@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.data.rows import blocks
-from harness.data.space import require_memory
+from harness.files.space import require_memory
 
 DEFLATE_RATIO = 1033
 """Deflate packs no tighter than 1032 to 1, so a header that claims more is wrong."""
@@ -44,7 +44,7 @@ def read_idx(path: Path) -> Vectors:
 
 
 def write_idx(path: Path, vectors: Vectors) -> None:
-    """Write the rows, in float32 where IDX has no such type as theirs."""
+    """Write the rows, in float32 if IDX lacks their type."""
     rows = np.asarray(vectors.rows)
     dtype = rows.dtype.newbyteorder(">") if rows.dtype.itemsize > 1 else rows.dtype
     if dtype not in _CODES:

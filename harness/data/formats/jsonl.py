@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.data.formats.columns import as_table, chosen_column
-from harness.data.formats.growing import GrowingRows
+from harness.data.formats.growing import collected
 from harness.data.formats.streams import opened_text, whole_lines
-from harness.data.words import Words
 
 
 def read_jsonl(path: Path, options: Mapping[str, Any]) -> Vectors:
@@ -29,28 +31,29 @@ def read_jsonl(path: Path, options: Mapping[str, Any]) -> Vectors:
     UserError
         If a line is no JSON, has no such list, or the lists differ in length; it names the row.
     """
-    rows: GrowingRows | None = None
+    with opened_text(path) as stream:
+        found = collected(_blocks(stream, options.get("column"), path), path)
+    if found is None:
+        raise _broken(path, "no rows")
+    return found
+
+
+def _blocks(
+    stream: IO[bytes], wanted: object, path: Path
+) -> Iterator[tuple[NDArray[np.float32], list[str] | None]]:
     column: str | None = None
     label: str | None = None
-    words: list[str] = []
-    with opened_text(path) as stream:
-        done = 0
-        for piece in whole_lines(stream, path):
-            items = list(_items(piece, path, done + 1))
-            if not items:
-                continue
-            if rows is None and isinstance(items[0], dict):
-                column, label = _names(items[0], options.get("column"), path)
-            lists = items if column is None else [_field(item, column) for item in items]
-            block = as_table(lists, path, done + 1, 0 if rows is None else rows.dimension)
-            if rows is None:
-                rows = GrowingRows(block.shape[1], str(path))
-            rows.append(block)
-            words += [str(_field(item, label) or "") for item in items] if label else []
-            done += len(items)
-    if rows is None:
-        raise _broken(path, "no rows")
-    return Vectors(rows=rows.finished(), labels=Words.pack(words) if label else None)
+    done = dimension = 0
+    for piece in whole_lines(stream, path):
+        items = list(_items(piece, path, done + 1))
+        if not items:
+            continue
+        if not done and isinstance(items[0], dict):
+            column, label = _names(items[0], wanted, path)
+        lists = items if column is None else [_field(item, column) for item in items]
+        block = as_table(lists, path, done + 1, dimension)
+        done, dimension = done + len(items), block.shape[1]
+        yield block, [str(_field(item, label) or "") for item in items] if label else None
 
 
 def _items(piece: bytes, path: Path, first: int) -> Iterator[Any]:

@@ -13,8 +13,8 @@ from harness.data.words import Words
 def read_labels(path: Path) -> Sequence[str]:
     """Read the names of rows.
 
-    Only a line feed ends a line of text, whatever else Unicode calls a line separator. Of a
-    Parquet file the first column of texts is taken.
+    Only a line feed ends a line of text, not other line separators of Unicode. In a Parquet file,
+    the names are the first column of texts.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The compiled part of reading lines of numbers; importing it brings numba in."""
+"""The compiled part of reading lines of numbers; importing it imports numba."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_digits(data: Any, at: int, end: int) -> tuple[Any, int, int, int]:
 
 @_compiled
 def read_exponent(data: Any, at: int, end: int) -> tuple[int, int]:
-    """The power of ten after an `e` and where it ends; -1 if it is none of a few digits."""
+    """The power of ten after an `e` and where it ends; -1 unless it has a few digits."""
     negative = at < end and data[at] == 45
     if at < end and data[at] in (45, 43):
         at += 1
@@ -59,7 +59,7 @@ def read_exponent(data: Any, at: int, end: int) -> tuple[int, int]:
 
 @_compiled
 def read_number(data: Any, at: int, end: int) -> tuple[float, int]:
-    """The number at `at` and where it ends; -1 if it needs the slow way."""
+    """The number at `at` and where it ends; -1 if Python's `float` has to read it."""
     negative = data[at] == 45
     if data[at] in (45, 43):
         at += 1

@@ -33,7 +33,7 @@ class Block:
 def parse_block(text: bytes, dimension: int) -> Block:
     """Read whole lines: a name, then `dimension` numbers, split by spaces or tabs.
 
-    A name may hold spaces; it is empty if the line starts with one. Empty lines are passed over.
+    A name may hold spaces; it is empty if the line starts with one. Empty lines are skipped.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def parse_blocks(texts: Iterable[bytes], dimension: int) -> Iterator[Block]:
 
 
 def _read_slowly(line: bytes, row: NDArray[np.float32], span: NDArray[np.int64]) -> bool:
-    """Read the numbers at the end of a line by Python; the span of its name is known."""
+    """Read the numbers at the end of a line with Python's `float`; its name's span is known."""
     try:
         values = [float(field) for field in line[span[1] - span[0] :].split()]
     except ValueError:
@@ -87,7 +87,7 @@ def _read_slowly(line: bytes, row: NDArray[np.float32], span: NDArray[np.int64])
 
 
 def _kernel() -> Any:
-    """The compiled functions; where they may be kept is settled before numba is imported."""
+    """The compiled functions; the folder of their cache is set before numba is imported."""
     os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
     from harness.data.formats import line_kernel
 

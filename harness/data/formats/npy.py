@@ -10,6 +10,7 @@ from numpy.lib import format as npy_format
 
 from harness.contracts import UserError, Vectors
 from harness.data.rows import blocks
+from harness.text import first_line
 
 # NumPy reads the header as a Python literal, so a damaged one fails in many ways.
 UNREADABLE = (
@@ -41,7 +42,7 @@ def read_npy(path: Path) -> Vectors:
             "cannot read the .npy file",
             where=str(path),
             expected="one table of numbers, as numpy.save writes it",
-            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            got=first_line(error),
         ) from error
     return Vectors(rows=rows)
 

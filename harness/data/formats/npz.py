@@ -1,4 +1,4 @@
-"""NumPy's `.npz` files: one array of several is the table; nothing pickled is ever read."""
+"""NumPy's `.npz` files: one of the arrays is the table; pickles are never read."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from numpy.lib import format as npy_format
 from harness.contracts import UserError, Vectors
 from harness.data.formats.columns import chosen_column
 from harness.data.formats.npy import UNREADABLE
-from harness.data.space import require_memory
+from harness.files.space import require_memory
+from harness.text import first_line
 
 _UNREADABLE = (
     *UNREADABLE,
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
-    NotImplementedError,  # a way of packing that zipfile does not know
+    NotImplementedError,  # a compression that zipfile does not know
     RuntimeError,  # a member with a password
 )
 _MOST_RATIO = 1033
@@ -33,7 +34,7 @@ _MOST_RATIO = 1033
 
 @dataclass(frozen=True)
 class _Array:
-    """What the header of a member says."""
+    """The header of a member."""
 
     info: zipfile.ZipInfo
     shape: tuple[int, ...]
@@ -75,9 +76,7 @@ def read_npz(path: Path, options: Mapping[str, Any]) -> Vectors:
             name = chosen_column(options.get("column"), usable, there, path, what="array")
             return Vectors(rows=_read(archive, arrays[name], path))
     except _UNREADABLE as error:
-        raise _broken(
-            path, str(error).splitlines()[0] if str(error) else type(error).__name__
-        ) from error
+        raise _broken(path, first_line(error)) from error
 
 
 def _arrays(archive: zipfile.ZipFile) -> dict[str, _Array]:

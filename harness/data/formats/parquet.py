@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.data.formats.columns import chosen_column
-from harness.data.formats.growing import GrowingRows
+from harness.data.formats.growing import collected
 from harness.data.rows import blocks
 from harness.data.words import Words
+from harness.text import first_line
 
 _BATCH_ROWS = 4096
 
@@ -36,7 +37,11 @@ def read_parquet(path: Path, options: Mapping[str, Any]) -> Vectors:
     """
     with _opened(path) as file:
         column = _column(file.schema_arrow, options.get("column"), path)
-        return _read(file, column, _text_columns(file.schema_arrow)[:1], path)
+        names = _text_columns(file.schema_arrow)[:1]
+        found = collected(_blocks(file, column, names, path), path)
+    if found is None:
+        raise _broken(path, "no rows")
+    return found
 
 
 def read_words(path: Path) -> Words:
@@ -56,7 +61,7 @@ def read_words(path: Path) -> Words:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """Open the file; what is damaged in it, texts that are no UTF-8 too, becomes a `UserError`."""
+    """Open the file; damage, including text that is not UTF-8, becomes a `UserError`."""
     import pyarrow
     import pyarrow.parquet
 
@@ -64,8 +69,7 @@ def _opened(path: Path) -> Iterator[Any]:
         with pyarrow.parquet.ParquetFile(path) as file:
             yield file
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        got = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise _broken(path, got) from error
+        raise _broken(path, first_line(error)) from error
 
 
 def _text_columns(schema: Any) -> list[str]:
@@ -91,22 +95,16 @@ def _column(schema: Any, wanted: object, path: Path) -> str:
     return chosen_column(wanted, names, {f.name: str(f.type) for f in schema}, path)
 
 
-def _read(file: Any, column: str, names: list[str], path: Path) -> Vectors:
-    rows: GrowingRows | None = None
-    words: list[str] = []
+def _blocks(
+    file: Any, column: str, names: list[str], path: Path
+) -> Iterator[tuple[NDArray[np.float32], list[str] | None]]:
+    dimension = 0
     for batch in file.iter_batches(_BATCH_ROWS, columns=[column, *names]):
         block = _table(batch.column(column), path)
-        if rows is None:
-            rows = GrowingRows(block.shape[1], str(path))
-            dimension = block.shape[1]
+        dimension = dimension or block.shape[1]
         if block.shape[1] != dimension:
             raise _broken(path, f"lists of {dimension} and of {block.shape[1]} values")
-        rows.append(block)
-        if names:
-            words += _texts(batch.column(names[0]))
-    if rows is None:
-        raise _broken(path, "no rows")
-    return Vectors(rows=rows.finished(), labels=Words.pack(words) if names else None)
+        yield block, _texts(batch.column(names[0])) if names else None
 
 
 def _table(lists: Any, path: Path) -> NDArray[np.float32]:

@@ -61,7 +61,7 @@ def opened_text(path: Path, member: str | None = None) -> Iterator[IO[bytes]]:
 
 @dataclass
 class _Sane:
-    """Reads on only as long as the packed bytes account for what comes out of them."""
+    """Stops reading if more bytes come out than the compressed size can account for."""
 
     unpacked: IO[bytes] | gzip.GzipFile
     packed: IO[bytes]
@@ -78,7 +78,7 @@ class _Sane:
 def _require_sane(unpacked_bytes: int, packed_bytes: int, path: Path) -> None:
     if unpacked_bytes > _ALWAYS_SANE_BYTES and unpacked_bytes > _MOST_RATIO * packed_bytes:
         raise UserError(
-            "the file is packed tighter than any real vectors",
+            "the compressed file is too small for its contents",
             where=str(path),
             expected=f"at most {_MOST_RATIO} times its size when unpacked",
             got=f"{unpacked_bytes:,} bytes out of {packed_bytes:,}",
@@ -98,7 +98,7 @@ def _only_member(path: Path) -> str:
 
 
 def whole_lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
-    """Yield pieces of some megabytes that end where lines end, the last one perhaps not.
+    """Yield pieces of some megabytes that end with a line, except perhaps the last one.
 
     Raises
     ------

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
-from harness.data.space import require_memory
+from harness.files.space import require_memory
 
 _BLOCK_ROWS = 8192
 _DEFAULTS: dict[str, Any] = {"kind": "gaussian", "query_rows": 0, "seed": 0, "clusters": 100}

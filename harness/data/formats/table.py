@@ -28,9 +28,9 @@ Writer = Callable[[Path, Vectors], None]
 
 @dataclass(frozen=True)
 class Format:
-    """A way to keep vectors in a file.
+    """A file format of vectors.
 
-    `write` is None where only reading makes sense, and for `hdf5`, which holds a whole dataset and
+    `write` is None for formats that are only read, and for `hdf5`, which holds a whole dataset and
     is written by `harness.data.converting`. `has_columns`: `options["column"]` chooses among them.
     """
 
@@ -91,7 +91,7 @@ def format_named(name: str) -> Format:
 
 
 def format_of(path: Path) -> str | None:
-    """Return the name of the format that the file's name tells, None if it tells none."""
+    """Return the format that the ending of a file's name stands for, None if it is unknown."""
     name = path.name.lower()
     matches = [
         (len(ending), one.name)

@@ -30,7 +30,7 @@ _BROKEN_SHOWN = 5
 
 
 def read_text(path: Path, options: Mapping[str, Any]) -> Vectors:
-    """Read a file of text vectors; whether it has word2vec's first line is seen from it.
+    """Read a file of text vectors; word2vec's first line is detected.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def _read(stream: IO[bytes], path: Path) -> Vectors:
 
 @dataclass
 class _Watched:
-    """Passes pieces on and remembers whether the last one ended with a line feed."""
+    """Forwards pieces and remembers whether the last one ended with a line feed."""
 
     pieces: Iterator[bytes]
     cut_short: bool = False
@@ -118,7 +118,7 @@ class _Collected:
 
 
 def _without_header(first: bytes) -> tuple[tuple[int, int] | None, bytes]:
-    """Word2vec's first line (rows, dimension), if there is one, and what follows it."""
+    """Word2vec's first line (rows, dimension), if there is one, and the rest."""
     line, _, rest = first.partition(b"\n")
     fields = line.split()
     if len(fields) != 2 or not all(part.isdigit() and len(part) < 15 for part in fields):

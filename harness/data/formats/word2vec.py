@@ -10,8 +10,8 @@ import numpy as np
 from harness.contracts import UserError, Vectors
 from harness.data.formats.exact import exact_blocks
 from harness.data.rows import blocks
-from harness.data.space import require_memory
 from harness.data.words import Words
+from harness.files.space import require_memory
 
 _LONGEST_WORD_BYTES = 4096
 

@@ -1,4 +1,4 @@
-"""What the same recall costs with each algorithm: speed, build time, size and memory."""
+"""The cost of one recall with each algorithm: speed, build time, size and memory."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def draw_panels(
 def _builds(points: pd.DataFrame) -> pd.DataFrame:
     """One row per build and size of its index, best recall first; `_name` is what it is called.
 
-    A build has several sizes where a search setting needs more kept: the vectors to re-rank by.
+    A build has several sizes if a search setting needs the vectors for re-ranking.
     """
     if points.empty:
         return points
@@ -74,7 +74,7 @@ def _builds(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _texts(rows: pd.DataFrame, item: Quantity) -> list[str]:
-    """What stands beside the bars: measured sizes are marked."""
+    """The texts beside the bars, with measured sizes marked."""
     if item.is_size:
         return [size_text(row, item.column, item.unit) for row in rows_of(rows)]
     return [human(value, item.unit) for value in pd.to_numeric(rows[item.column])]
@@ -100,7 +100,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look])
     most = _REACH * float(np.nanmax(values, initial=0.0))
     ends = np.nan_to_num(ends)
     for place, value, end, text in zip(places, values, ends, _texts(rows, item), strict=True):
-        # An interval that leaves the axis would strike its figure through: that one stands above.
+        # An interval that leaves the axis would cross out its figure, which is then drawn above it.
         at, align = (end, "center") if end <= most else (np.nan_to_num(value), "bottom")
         axes.annotate(text, (at, place), xytext=(4, 1),
                       textcoords="offset points", va=align, size="small", color=INK, zorder=4,
@@ -113,6 +113,6 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look])
     axes.xaxis.set_major_formatter(lambda value, _: human(value, item.unit) if value else "0")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
-    # The bars carry their figures: where labels of ticks would touch, the zero is enough.
+    # The bars have their figures beside them, so the zero is enough if tick labels would touch.
     bins = MaxNLocator(nbins=3 if axes.bbox.width < _NARROW_PIXELS else 4)
     axes.xaxis.set_major_locator(FixedLocator([0]) if cramped else bins)

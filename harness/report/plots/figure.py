@@ -1,4 +1,4 @@
-"""What all figures share: making one, and its title, conditions, failures and notes."""
+"""Parts common to all figures: title, conditions, failures and notes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_NAME = 30
 
 
 def new_figure(height: float = 1.0) -> Figure:
-    """Return an empty figure of the style in force, `height` times as high."""
+    """Return an empty figure of the current style, `height` times as high."""
     figure = Figure(layout="constrained")
     width, usual = figure.get_size_inches()
     figure.set_size_inches(width, usual * height)
@@ -36,7 +36,7 @@ def marker_size(look: Look) -> float:
 def conclude(
     figure: Figure, scene: Scene, title: str, notes: list[str], *, empty: bool = False
 ) -> None:
-    """Write what stands round the axes; an empty figure says why it is empty."""
+    """Write the texts around the axes; an empty figure says why it is empty."""
     if empty:
         for axes in figure.axes[1:]:
             axes.remove()
@@ -52,7 +52,7 @@ def conclude(
 
 
 def scope_notes(scopes: Iterable[str]) -> list[str]:
-    """Return lines that say what bars of QPS of these scopes show, where it is not plain."""
+    """Return lines that explain QPS bars of these scopes, unless all are between builds."""
     found = set(scopes)
     notes = {
         "within one build": f"Bars of QPS within one build: ask for {LEAST_BUILDS} builds or more.",
@@ -62,7 +62,7 @@ def scope_notes(scopes: Iterable[str]) -> list[str]:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names in one line, long ones cut, of many the first."""
+    """Return the first names in one line, long ones cut."""
     ordered = [shortened(name, _LONGEST_NAME) for name in sorted(names)]
     more = len(ordered) - _MOST_NAMES
     return ", ".join(ordered[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""Names written next to their curves, where they cover least."""
+"""Placement of names next to their curves, where they cover the least."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class NamedCurve:
 def label_curves(axes: Axes, curves: Sequence[NamedCurve], avoid: Float64 | None = None) -> None:
     """Write each curve's name beside it, in its colour.
 
-    For every curve places around its points are tried; the one that covers fewest points of any
-    curve, no other name, and nothing outside the axes is taken. `avoid` is `(points, 2)` further
-    data points to leave free. Call it last: scales, limits and layout must stand.
+    For every curve, places around its points are tried. The chosen one covers the fewest points of
+    any curve and no other name, and is inside the axes. `avoid` is `(points, 2)` further data
+    points to keep free. Call it last: scales, limits and layout must be final.
     """
     curves = [curve for curve in curves if len(curve.x)]
     figure = axes.figure.get_figure(root=True)
@@ -46,7 +46,7 @@ def label_curves(axes: Axes, curves: Sequence[NamedCurve], avoid: Float64 | None
     canvas = FigureCanvasAgg(figure)
     with quiet_fonts():
         canvas.draw()  # type: ignore[no-untyped-call]
-    figure.set_layout_engine("none")  # the places stand; a new layout would move the axes
+    figure.set_layout_engine("none")  # a new layout would move the axes
     renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
     paths = [_sampled(axes, curve) for curve in curves]
     if avoid is not None and len(avoid):
@@ -67,7 +67,7 @@ def label_curves(axes: Axes, curves: Sequence[NamedCurve], avoid: Float64 | None
 
 
 def _anchors(axes: Axes, curve: NamedCurve) -> Float64:
-    """Pixels at which a name may hang, the ends first; both ends and the points between."""
+    """Pixels at which a name may be attached: both ends first, then the points between."""
     pixels = axes.transData.transform(np.column_stack([curve.x, curve.y]))
     middle = pixels[1:-1] if len(pixels) > 2 else (pixels[:1] + pixels[-1:]) / 2
     if len(middle) > 12:

@@ -1,4 +1,4 @@
-"""Figures of single queries: how latency is spread, and which queries are missed."""
+"""Figures of single queries: the distribution of latency, and recall by difficulty."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Float64 = NDArray[np.float64]
 
 _MOST = 8
 _GROUPS = 10
-_SHOWN_SHARE = 0.999  # the slowest query of a thousand would stretch the axis
+_SHOWN_SHARE = 0.999  # the slowest of a thousand queries would stretch the axis
 
 
 def latency_distribution(
@@ -30,7 +30,7 @@ def latency_distribution(
 ) -> Figure | None:
     """Return the share of queries answered within a time, for each curve at one recall.
 
-    By default at one that the most curves reach. None if no point reaches it or no times are
+    By default at the recall that the most curves reach. None if no point reaches it or no times are
     stored.
     """
     level, rows = _compared(scene, "query_seconds", level)
@@ -53,7 +53,7 @@ def latency_distribution(
     axes.set_xlabel("time of a query (less is better)")
     axes.set_ylabel("share of queries answered")
     title = f"{scene.dataset}: latency at recall {level:g}"
-    notes = ["Each query's time is the lower quartile of its repeats.", *_left_out(scene, level)]
+    notes = ["Each query's time is the median of its repeats.", *_left_out(scene, level)]
     conclude(figure, scene, title, notes)
     label_curves(axes, named)
     return figure
@@ -64,8 +64,8 @@ def recall_by_difficulty(
 ) -> Figure | None:
     """Return the recall of the easiest to the hardest tenth of the queries, at one mean recall.
 
-    Hard queries are those of high local intrinsic dimensionality. Where there is none (inner
-    products), they are those that all points of the scene together answered worst. None as above.
+    Hard queries have a high local intrinsic dimensionality. If that is undefined (inner products),
+    they are those with the lowest mean recall over all points of the group. None as above.
     """
     level, rows = _compared(scene, "query_recall", level)
     if level is None or len(rows.iloc[0]["query_recall"]) < _GROUPS:
@@ -96,7 +96,7 @@ _MISSED = "Hard queries are those that all points together answered worst."
 
 
 def _difficulty(rows: pd.DataFrame) -> Float64 | None:
-    """LID of each query, the unknown as hard as the hardest; None where there is none."""
+    """LID of each query, unknown ones counted as the hardest; None if all are unknown."""
     stored = rows.iloc[0].get("query_difficulty")
     if not isinstance(stored, np.ndarray) or not np.isfinite(stored).any():
         return None
@@ -127,7 +127,7 @@ def _best_answered_first(scene: Scene) -> np.ndarray:
 def _set_tenths(
     axes: Axes, tenths: Float64, k: int, difficulty: Float64 | None, groups: list[np.ndarray]
 ) -> None:
-    """Ticks tell the median difficulty of each tenth, where it is known."""
+    """Label the ticks with the median difficulty of each tenth, if it is known."""
     if difficulty is None:
         words = ["easiest", *(str(int(tenth)) for tenth in tenths[1:-1]), "hardest"]
     else:

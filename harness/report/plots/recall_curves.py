@@ -1,4 +1,4 @@
-"""Recall 1@N against N: how soon the true nearest neighbour is among the answers."""
+"""Recall 1@N against N: whether the true nearest neighbour is among the first N ids."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ _AS_FAST = 1.5  # settings of one index differ less in speed by chance
 def recall_curves(scene: Scene, looks: Mapping[str, Look]) -> Figure:
     """Return recall 1@N against N = 1..k, one curve for each label, bands where known.
 
-    Of each label one setting at the commonest code size is in colour, so that equals are compared:
-    of those about as fast as its fastest the one with the highest curve. The others are grey.
+    For each label, one setting with the most common code size is coloured, so that equal sizes are
+    compared: of the settings about as fast as the fastest, the one with the highest curve. The
+    others are grey.
     """
     figure = new_figure()
     axes = figure.subplots()
@@ -46,8 +47,8 @@ def recall_curves(scene: Scene, looks: Mapping[str, Look]) -> Figure:
 def _chosen(points: pd.DataFrame) -> pd.DataFrame:
     """The best of the fastest points of each label, of the index size that most labels share.
 
-    Of equally common sizes the largest below that of the raw vectors: there the codes decide, not
-    a copy of the vectors.
+    Of equally common sizes, the largest below that of the raw vectors is used, so that codes are
+    compared and not copies of the vectors.
     """
     if points.empty:
         return points
@@ -61,7 +62,7 @@ def _chosen(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _best_of(rows: pd.DataFrame) -> Any:
-    """The label of the highest curve among the rows that are about as fast as the fastest."""
+    """The index of the highest curve among the rows that are about as fast as the fastest."""
     equals = rows[rows["_far"] == rows["_far"].min()]
     fast = equals[equals["qps"] >= equals["qps"].max() / _AS_FAST]
     return fast["first_recall_curve"].map(np.mean).idxmax()

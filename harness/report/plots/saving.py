@@ -1,11 +1,10 @@
-"""Figures to files: atomic, and the same bytes for the same figure."""
+"""Writing of figures: atomic, and the same bytes for the same figure."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from harness.contracts import UserError
-from harness.report.files import write_whole
+from harness.files.replacing import written_whole
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -36,13 +35,14 @@ def save(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
     """Write a figure as `stem.FORMAT` for each format and return the paths."""
     paths = [stem.with_name(f"{stem.name}.{name}") for name in formats]
     for path, kind in zip(paths, formats, strict=True):
-        write_whole(path, partial(_draw, figure, kind))
+        with written_whole(path) as temporary:
+            _draw(figure, kind, temporary)
     return paths
 
 
 @contextmanager
 def quiet_fonts() -> Iterator[None]:
-    """Draw without complaint characters that the font lacks: they show as boxes."""
+    """Suppress warnings about characters that the font lacks, which are drawn as boxes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield

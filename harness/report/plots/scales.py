@@ -23,10 +23,10 @@ _MARGIN = 0.06
 
 
 def choose_scale(quantity: Quantity, values: Sequence[float]) -> Scale:
-    """Return the scale on which these values are told apart best.
+    """Return the scale on which these values are best distinguished.
 
-    A log scale needs a range of at least a factor of 2; shares of which half are 0.9 or more are
-    shown by their error, because .99 and .999 are as far apart as .9 and .99 to who pays for it.
+    A log scale needs a range of at least a factor of 2. Shares of which half are 0.9 or more are
+    shown by their error, since the step from .99 to .999 matters as much as that from .9 to .99.
     """
     known = np.array([value for value in values if np.isfinite(value)])
     if len(known) == 0:
@@ -85,7 +85,7 @@ def _limits(values: Float64, scale: Scale, quantity: Quantity) -> tuple[float, f
         return (0.1, 1.0) if scale == "log" else (0.0, 1.0)
     forward, inverse = _transform(scale)
     low, high = forward(values.min()), forward(values.max())
-    # One value alone still gets an axis with room on both sides.
+    # A single value also gets an axis with a margin on both sides.
     room = max(_MARGIN * (high - low), 0.02 if scale != "linear" else 0.02 * abs(high), 1e-9)
     bounds = [float(inverse(low - room)), float(inverse(high + room))]
     if quantity.column == "recall" and scale == "linear":
@@ -94,7 +94,7 @@ def _limits(values: Float64, scale: Scale, quantity: Quantity) -> tuple[float, f
 
 
 def _ticks(low: float, high: float, scale: Scale) -> list[float] | None:
-    """Where the ticks stand; None leaves it to matplotlib."""
+    """The positions of the ticks; None leaves them to matplotlib."""
     if scale == "error":
         inside = [share for share in _SHARES if low <= share <= min(high, 1.0)]
         return _thinned(inside)
@@ -111,7 +111,7 @@ def _ticks(low: float, high: float, scale: Scale) -> list[float] | None:
 
 
 def _thinned(shares: list[float]) -> list[float]:
-    """Drop ticks whose labels would touch: the axis is some twelve labels wide."""
+    """Remove ticks whose labels would touch; the axis is about twelve labels wide."""
     forward, _ = _transform("error")
     if len(shares) < 2:
         return shares

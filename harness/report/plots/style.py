@@ -25,7 +25,7 @@ _FONTS: dict[StyleName, float] = {"screen": 10.0, "paper": 7.0, "slide": 15.0}
 def settings(style: StyleName) -> Any:  # matplotlib types the keys one by one
     """Return matplotlib's settings for a style, to be used with `matplotlib.rc_context`.
 
-    Names of algorithms and parameters are text, never formulas, and equal figures give equal SVG.
+    Names of algorithms and parameters are plain text, not formulas; equal figures give equal SVG.
     """
     font = _FONTS[style]
     scale = font / 10

@@ -13,14 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report.curves import (
-    CurvePoints,
-    curves_of,
-    leaders,
-    shown_first,
-    smallest,
-    whole,
-)
+from harness.report.curves import CurvePoints, curves_of, smallest, whole
 from harness.report.looks import GREY, Look
 from harness.report.plots.figure import conclude, listed, marker_size, new_figure, scope_notes
 from harness.report.plots.labels import NamedCurve, label_curves
@@ -35,18 +28,18 @@ Float64 = NDArray[np.float64]
 
 _BOUND_REACH = 1.3  # bounds stretch an axis by at most this factor beyond the values
 _LONGEST_BAR = 0.1  # of the axis: longer bars would fill the figure and are cut
-_WIDEST_BAND = 0.2  # wider intervals would only veil each other: their bars are enough
+_WIDEST_BAND = 0.2  # wider intervals would hide each other: their bars are enough
 _MOST_GREY_NAMES = 6  # more names of grey curves would cover the others
-_WIDE_PIXELS = 400  # narrower axes have no room for hints
-_CEILING_REACH = 4.0  # a harness limit further above the points than this is off the scale
+_WIDE_PIXELS = 400  # narrower axes have no space for hints
+_CEILING_REACH = 4.0  # an overhead further above the points than this is off the scale
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What the reader chose; None leaves it to the figure.
+    """The user's choices; None leaves them to the figure.
 
-    `codes_only` keeps the smallest index of each build, whose codes alone decide, and joins all of
-    these points instead of the frontier.
+    `codes_only` keeps the smallest index of each build, without copies of the vectors, and joins
+    all of these points instead of the frontier.
     """
 
     x_scale: Scale | None = None
@@ -119,17 +112,17 @@ def tradeoff(
 
 
 def _shown(scene: Scene, curves: Sequence[CurvePoints]) -> set[str]:
-    """The curves in colour: those that the reader highlights, else those that matter most."""
+    """The coloured curves: those that the user highlights, or the most relevant ones."""
     if any(curve.look.is_grey for curve in curves):
         return {curve.name for curve in curves if not curve.look.is_grey}
-    return set(shown_first(scene))
+    return set(scene.ranking.shown)
 
 
 def _notes(
     scene: Scene, curves: Sequence[CurvePoints], shown: set[str], with_qps: bool
 ) -> list[str]:
     greyed = {curve.name for curve in curves} - shown
-    rivals = greyed & leaders(scene) if greyed else set()
+    rivals = greyed & scene.ranking.leaders
     groups = {", nowhere among the fastest": greyed - rivals, ", for want of colours": rivals}
     if any(curve.look.is_grey for curve in curves):
         groups = {"": greyed}
@@ -163,7 +156,7 @@ def _set_axes(
 
 
 def _bounds(points: pd.DataFrame, item: Quantity) -> list[float]:
-    """The ends of the intervals, cut where a wide one would dwarf the figure."""
+    """The ends of the intervals, cut if wide ones would shrink the rest of the figure."""
     if f"{item.column}_low" not in points or points.empty:
         return []
     values = _values(points, item)
@@ -202,7 +195,7 @@ def _draw(axes: Axes, curve: CurvePoints, x: Quantity, y: Quantity, *, greyed: b
 def _mark_measured(
     axes: Axes, curves: Sequence[CurvePoints], x: Quantity, y: Quantity
 ) -> list[str]:
-    """Hollow out the points whose size is growth of memory, and return what that means."""
+    """Draw points with a measured size hollow, and return a note about it."""
     points = pd.concat([c.points for c in curves]) if curves else pd.DataFrame({"size_scope": []})
     measured = points[points["size_scope"].isin(MEASURED)]
     if measured.empty:
@@ -216,11 +209,11 @@ def _mark_measured(
 
 
 def _draw_ceiling(axes: Axes, scene: Scene, x: Quantity, ceiling: float) -> list[str]:
-    """The speed of `no-op`, and rings round the points that come near it."""
+    """Draw the QPS of `no-op`, and rings around the points that come near to it."""
     top = axes.get_ylim()[1]
     far = ", far above" if ceiling > top else ""
     axes.axhline(min(ceiling, top), color=GREY, linestyle=(0, (1, 2)), linewidth=1.5, zorder=1)
-    axes.annotate(f"limit of the harness (no-op): {human(ceiling)}{far}",
+    axes.annotate(f"harness overhead (no-op): {human(ceiling)}{far}",
                   (0.99, min(ceiling, top)), xycoords=("axes fraction", "data"), xytext=(0, -3),
                   textcoords="offset points", color=FAINT, size="x-small", va="top",
                   ha="right")  # fmt: skip
@@ -229,7 +222,7 @@ def _draw_ceiling(axes: Axes, scene: Scene, x: Quantity, ceiling: float) -> list
         return []
     axes.plot(_values(near, x), near["qps"], "o", markersize=11, markerfacecolor="none",
               markeredgecolor=GREY, zorder=5)  # fmt: skip
-    return ["Ringed points are within a factor of 2 of the harness's own limit."]
+    return ["Ringed points are within a factor of 2 of the harness overhead (no-op)."]
 
 
 def _ceiling(scene: Scene) -> float | None:

@@ -1,4 +1,4 @@
-"""Training loss per iteration, from the diagnostics that adapters leave."""
+"""Training loss per iteration, from the diagnostics of adapters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from harness.report.curves import by_relevance
 from harness.report.looks import Look
 from harness.report.plots.figure import conclude, listed, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
@@ -31,14 +30,14 @@ class _Trace(NamedTuple):
 
 
 def training_loss(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
-    """Return a panel per algorithm with a line per build, or None if nobody recorded a loss.
+    """Return a panel per algorithm with a line per build, or None if no loss is recorded.
 
-    Losses of different algorithms are different quantities, hence the panels of their own.
+    Losses of different algorithms are different quantities, so each has a panel of its own.
     """
     traces = _traces(scene)
     if not traces:
         return None
-    relevant = [name for name in by_relevance(scene.points) if name in traces]
+    relevant = [name for name in scene.ranking.every if name in traces]
     shown = sorted(relevant[:_MOST_PANELS])
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)

@@ -32,7 +32,7 @@ def _pair(x: str, y: str, choices: Choices | None = None) -> Maker:
     return lambda scene, looks: tradeoff(scene, looks, x, y, choices)
 
 
-# A scene without a single finished point gets the first figure only, which names the failures.
+# A group without a finished point gets only the first figure, which names the failures.
 MAKERS: dict[str, Maker] = {
     "qps-recall": _pair("recall", "qps"),
     "recall-1-at-n": recall_curves,
@@ -62,9 +62,9 @@ def makers(
 ) -> dict[str, Maker]:
     """Return the makers of these figures; `all` is every figure, None the usual ones.
 
-    A name `Y:X` of two quantities is a figure of Y against X; the scales are for such figures and
-    for `qps-recall`, None lets the values decide. `recall` is for the figures of one recall, of
-    which `at-recall` is added if there is none.
+    A name `Y:X` of two quantities is a figure of Y against X. The scales apply to such figures and
+    to `qps-recall`; None chooses by the values. `recall` applies to the figures of one recall, of
+    which `at-recall` is added if none is named.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def figures(
     highlight: Collection[str] = (),
     title: str | None = None,
 ) -> Iterator[tuple[str, Figure]]:
-    """Yield the name and the figure of each picture of a table, in the style in force."""
+    """Yield the name and the figure of each picture of a table, in the current style."""
     prepared = prepare(table, stale=stale)
     if prepared.empty:
         return
@@ -182,13 +182,13 @@ def figures(
 
 
 def _subject(scene: Scene, name: str) -> tuple[object, ...]:
-    """What a figure shows: those of the build are the same for every k and are drawn once."""
+    """The subject of a figure: figures of builds are the same for every k and drawn once."""
     asked = () if name in _OF_THE_BUILD else (scene.k, scene.mode, scene.threads)
     return (name, scene.dataset, scene.machine, *asked)
 
 
 def _fits(scene: Scene, name: str) -> bool:
-    """Whether a scene has what a figure shows; a scene of failures gets the first figure only."""
+    """Whether a group has the data of a figure; a group of failures gets the first figure only."""
     if scene.points.empty:
         return name == "qps-recall" and len(scene.failures) > 0
     if name in ("recall-bits", "recall-distortion"):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 
-# The last thing that Plotly's bundle does: it sets up some fifty kinds of traces, maps and 3D
-# scenes among them, and registers them. "scatter", which alone our pages draw, is in its core.
+# At its end, Plotly's bundle sets up and registers some fifty trace types, such as maps and 3D.
+# "scatter", the only type that our pages draw, is in its core.
 _REGISTERING = re.compile(r"(\.register\(\[)(?:[\w$]+\(\),?)+(\]\))")
 
 
 def chart_library() -> str:
-    """Return Plotly's script without the set-up of kinds of traces that no page of ours draws.
+    """Return Plotly's script without the set-up of trace types that no page of ours draws.
 
-    Their set-up takes a browser as long as our own chart. A bundle that is built otherwise than
-    those known is returned as it is, and works as well.
+    Their set-up takes a browser as long as our own chart. A bundle of an unknown form is returned
+    unchanged, and works as well.
     """
     from plotly.offline import get_plotlyjs
 

@@ -1,4 +1,4 @@
-"""What each page says, as plain data for the templates."""
+"""The contents of each page, as plain data for the templates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.data.loading import is_name_of_file
+from harness.data.file_names import is_name_of_file
 from harness.measures.verdicts import LEAST_BUILDS
 from harness.report.curves import looks_of
 from harness.report.intervals import mark, notes
@@ -30,6 +30,8 @@ from harness.report.sizes import size_notes, size_text
 
 _MOST_FAILURES = 2000
 
+Chosen = tuple[Scene, Recommendation]
+
 
 @dataclass(frozen=True)
 class Page:
@@ -43,7 +45,7 @@ class Page:
 
 @dataclass(frozen=True)
 class SiteChoices:
-    """What whoever publishes chose.
+    """The user's choices for a site.
 
     `levels` are the recalls at which there are recommendations and comparisons; of curves in
     `highlight`, all others are grey; `title` is the heading of the front page.
@@ -59,7 +61,7 @@ USUAL = SiteChoices()
 
 @dataclass(frozen=True)
 class Content:
-    """A prepared table, its scenes by dataset, and the names of the pages about them."""
+    """A prepared table, its comparison groups by dataset, and the names of their pages."""
 
     table: pd.DataFrame
     by_dataset: Mapping[str, Sequence[Scene]]
@@ -97,27 +99,26 @@ def page_name(kind: str, name: str) -> str:
 
 def pages_of(content: Content) -> Iterator[Page]:
     """Yield every page, the index first."""
-    every = {
-        "recommendations": _recommendations(content, _scenes(content)),
-        "disturbed": disturbed(content.table),
-    }
-    yield Page("index", content.choices.title, "index.html.j2", every)
-    for dataset, found in content.by_dataset.items():
+    by_dataset = {name: _chosen(content, found) for name, found in content.by_dataset.items()}
+    every = [one for chosen in by_dataset.values() for one in chosen]
+    front = {"recommendations": _rows(content, every), "disturbed": disturbed(content.table)}
+    yield Page("index", content.choices.title, "index.html.j2", front)
+    for dataset, chosen in by_dataset.items():
         values = {
             "dataset": dataset,
             "is_file": is_name_of_file(dataset),
-            "recommendations": _recommendations(content, found),
+            "recommendations": _rows(content, chosen),
         }
         yield Page(content.dataset_pages[dataset], dataset, "dataset.html.j2", values)
     for algorithm, name in content.algorithm_pages.items():
         yield Page(name, algorithm, "algorithm.html.j2", _algorithm(content, algorithm))
     yield Page("compare", "Compare algorithms", "compare.html.j2", {"most": MOST_COMPARED})
     yield Page("failures", "Failures", "failures.html.j2", _failures(content))
-    yield Page("methods", "Methods and machines", "methods.html.j2", _methods(content))
+    yield Page("methods", "Methods and machines", "methods.html.j2", _methods(content, every))
 
 
 def recommendation_row(scene: Scene, one: Recommendation) -> dict[str, Any]:
-    """Return a recommendation in words."""
+    """Return a recommendation as text."""
     row = one.row
     low, high = row["held_out_recall_low"], row["held_out_recall_high"]
     return {
@@ -150,26 +151,32 @@ def _qps_bounds(one: Recommendation) -> str:
     return f"{human(one.qps_low)} to {human(one.qps_high)}{mark(one.row['qps_scope'])}"
 
 
-def _recommendations(content: Content, found: Iterable[Scene]) -> list[dict[str, Any]]:
-    """What is fastest in some scenes, with the pages to go to."""
+def _chosen(content: Content, found: Iterable[Scene]) -> list[Chosen]:
+    """What is fastest in some scenes at the levels of recall that the reader chose."""
+    levels = content.choices.levels
+    return [(scene, one) for scene in found for one in recommendations(scene, levels)]
+
+
+def _rows(content: Content, chosen: Iterable[Chosen]) -> list[dict[str, Any]]:
+    """Recommendations in words, with the pages to go to."""
     return [
         recommendation_row(scene, one)
         | {
             "page": content.dataset_pages[scene.dataset],
             "algorithm_page": content.algorithm_pages[one.row["algorithm"]],
         }
-        for scene in found
-        for one in recommendations(scene, content.choices.levels)
+        for scene, one in chosen
     ]
 
 
 def _algorithm(content: Content, algorithm: str) -> dict[str, Any]:
-    """The fastest of an algorithm's points at each level of recall, in every scene."""
+    """The fastest of an algorithm's points at each level of recall, in every group."""
     alone = (
         replace(scene, points=scene.points[scene.points["algorithm"] == algorithm])
-        for scene in _scenes(content)
+        for found in content.by_dataset.values()
+        for scene in found
     )
-    rows = _recommendations(content, alone)
+    rows = _rows(content, _chosen(content, alone))
     mine = content.table[content.table["algorithm"] == algorithm]
     counts = mine["status"].value_counts().to_dict()
     return {"algorithm": algorithm, "rows": rows, "counts": sorted(counts.items())}
@@ -189,15 +196,11 @@ def _failures(content: Content) -> dict[str, Any]:
     return {"rows": rows, "left_out": max(len(failed) - _MOST_FAILURES, 0)}
 
 
-def _methods(content: Content) -> dict[str, Any]:
-    gap = optimism([one for scene in _scenes(content) for one in recommendations(scene)])
+def _methods(content: Content, chosen: Iterable[Chosen]) -> dict[str, Any]:
+    gap = optimism([one for _, one in chosen])
     return {
         "machines": machines_of(content.table),
         "optimism": None if pd.isna(gap) else optimism_text(gap),
         "points": len(content.table),
         "least_builds": LEAST_BUILDS,
     }
-
-
-def _scenes(content: Content) -> list[Scene]:
-    return [scene for found in content.by_dataset.values() for scene in found]

@@ -1,4 +1,4 @@
-"""What results record of where they were measured, in words: a section for every machine."""
+"""Texts about the machines that measured: a section for every machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def machines_of(prepared: pd.DataFrame) -> list[dict[str, Any]]:
 def disturbed(prepared: pd.DataFrame) -> list[dict[str, Any]]:
     """Return each machine that `annharness doctor` graded C or D when it measured.
 
-    With its worst grade, the number of its points that have such a grade, and what disturbed them.
+    Each with its worst grade, the number of points of such a grade, and the reasons.
     """
     bad = prepared[[bool(grade_of(row)) for row in rows_of(prepared)]]
     return [
@@ -48,7 +48,7 @@ def disturbed(prepared: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def grade_of(row: Mapping[str, Any]) -> str:
-    """Return "C" or "D" where a point was measured on a machine of such a grade, else ""."""
+    """Return "C" or "D" if a point was measured on a machine of such a grade, otherwise ""."""
     grade = _part(_origin(row), "conditions").get("grade")
     return grade if grade in ("C", "D") else ""
 
@@ -150,14 +150,14 @@ def _commit(origin: Origin) -> str:
 
 
 def _command(origin: Origin) -> str:
-    """The command line; of paths the last part only, for they may name a person."""
+    """The command line, with only the last part of paths, since they may name a person."""
     words = origin.get("command")
     parts = words if isinstance(words, list) else []
     return " ".join(PurePath(str(part)).name if "/" in str(part) else str(part) for part in parts)
 
 
 def _findings(origin: Origin, levels: Collection[str] = ()) -> list[str]:
-    """What the doctor found, of these levels or of all."""
+    """The findings of the doctor, of these levels or of all."""
     findings = _part(origin, "conditions").get("findings")
     return [
         f"{_text(one.get('topic'))}: {_text(one.get('found'))} ({_text(one.get('level'))})"

@@ -1,4 +1,4 @@
-"""The figures of a dataset as the pages' scripts read them: columns of numbers and words."""
+"""The data of the pages' scripts: columns of numbers and texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from harness.measures.verdicts import verdict_words
 from harness.report.compare import Comparison, compare_every_pair
-from harness.report.curves import CurvePoints, by_relevance, curves_of, shown_first
+from harness.report.curves import CurvePoints, curves_of
 from harness.report.intervals import level_text, mark, notes, ratio_text
 from harness.report.looks import Look
 from harness.report.points import Scene, known
@@ -43,7 +43,7 @@ def dataset_payload(
 
 
 def quantities_payload() -> list[dict[str, Any]]:
-    """Return the quantities that can stand on an axis."""
+    """Return the quantities that an axis can show."""
     chosen = [quantity(name) for name in QUANTITIES]
     return [
         {
@@ -60,7 +60,7 @@ def quantities_payload() -> list[dict[str, Any]]:
 
 
 def script_safe(value: object) -> str:
-    """Return JSON that can stand inside a script element, whatever its text holds."""
+    """Return JSON that is safe inside a script element, whatever text it contains."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
@@ -68,16 +68,16 @@ def script_safe(value: object) -> str:
 
 
 def comparisons_payload(scenes: Sequence[Scene], levels: Sequence[float]) -> list[dict[str, Any]]:
-    """Return every pair of curves of every scene: of many curves the most competitive."""
+    """Return every pair of curves of every group; of many curves, the most competitive."""
     return [_pairs_payload(scene, levels) for scene in scenes if len(scene.points)]
 
 
 def _pairs_payload(scene: Scene, levels: Sequence[float]) -> dict[str, Any]:
     """`pairs` is keyed by the numbers of the old and the new curve: for each level a cell's number.
 
-    Cells hold the words as they are shown: no verdict is made up on the page.
+    Cells hold the texts as shown: no verdict is computed on the page.
     """
-    names = by_relevance(scene.points)
+    names = scene.ranking.every
     kept = names[:MOST_COMPARED]
     numbers = {name: number for number, name in enumerate(kept)}
     places = {level: place for place, level in enumerate(levels)}
@@ -120,7 +120,7 @@ def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
     curves = curves_of(points, quantity("recall"), quantity("qps"), looks)
     numbers = {curve.name: number for number, curve in enumerate(curves)}
     lit = {curve.name for curve in curves if not curve.look.is_grey}
-    shown = {*shown_first(scene), *(lit if len(lit) < len(curves) else ())}
+    shown = {*scene.ranking.shown, *(lit if len(lit) < len(curves) else ())}
     ceiling = scene.ceiling["qps"].max() if len(scene.ceiling) else float("nan")
     return {
         "k": scene.k,
@@ -173,7 +173,7 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> dict[st
 
 
 def _finite(value: object) -> Any:
-    """A parameter as JSON can hold it: numbers that are not finite as YAML writes them."""
+    """A parameter as JSON can hold it: numbers that are not finite become text as in YAML."""
     if isinstance(value, Mapping):
         return {name: _finite(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -184,13 +184,13 @@ def _finite(value: object) -> Any:
 
 
 def _once(values: Sequence[object]) -> tuple[list[Any], list[int]]:
-    """The distinct values, and for each value the number of its equal among them."""
+    """The distinct values, and for each value its position among them."""
     texts = [json.dumps(value, sort_keys=False, default=str) for value in values]
     distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     return [json.loads(text) for text in distinct], [distinct[text] for text in texts]
 
 
 def _rounded(value: object, digits: int = _DIGITS) -> float | None:
-    """A number with enough digits to be told from its neighbours; None where unknown."""
+    """A number with enough digits to distinguish it from others; None if unknown."""
     number = float(value) if isinstance(value, (int, float, np.number)) else float("nan")
     return float(f"{number:.{digits}g}") if np.isfinite(number) else None

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pandas as pd
@@ -13,8 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.contracts import UserError
+from harness.files.replacing import write_text
+from harness.files.temporary import temporary_folder
 from harness.report.export import export
-from harness.report.files import write_text
 from harness.report.site.charts import chart_library
 from harness.report.site.content import (
     USUAL,
@@ -113,12 +115,10 @@ def _download(content: Content, dataset: str, path: Path) -> Path:
 
 def _parquet(content: Content) -> dict[str, str]:
     """Parquet files of the datasets, in base64: a single file has no other place for them."""
-    import tempfile
-
     found = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder(Path(gettempdir()), "parquet") as folder:
         for dataset, page in content.dataset_pages.items():
-            path = _download(content, dataset, Path(folder) / "points.parquet")
+            path = _download(content, dataset, folder / "points.parquet")
             found[page] = base64.b64encode(path.read_bytes()).decode("ascii")
     return found
 
@@ -145,7 +145,7 @@ def _shared(content: Content, *, single: bool) -> Mapping[str, Any]:
 
 
 def _inline(text: str) -> str:
-    """A script or style that can stand inside its element."""
+    """A script or style that is safe inside its element."""
     return text.replace("</script", "<\\/script").replace("</style", "<\\/style")
 
 

@@ -1,1 +1,1 @@
-"""Reading of stored files, which may come from anyone: bounded, and checked once."""
+"""Reading of stored files, which may come from anyone, within bounds and with checks."""

@@ -1,9 +1,8 @@
 """Arrays and texts from HDF5 and npz files, in bounded memory and time.
 
-What a file declares counts against an allowance that grows with its size before anything is
-allocated. Chunks are decompressed here, since HDF5's own filter goes on for as long as a chunk
-does. Links to elsewhere, in the file or outside of it, are not followed, and nothing is read twice
-under two names.
+Before anything is allocated, the declared sizes count against an allowance that grows with the size
+of the file. Chunks are decompressed here, since HDF5's own filter has no limit. Links, inside the
+file or to others, are not followed, and nothing is read twice under two names.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class Allowance:
 class BoundedFile:
     """An open HDF5 file.
 
-    All methods raise ValueError or KeyError for what is not there or not as it should be.
+    All methods raise ValueError or KeyError for data that are missing or wrong.
     """
 
     def __init__(self, file: h5py.File, path: Path) -> None:
@@ -102,6 +101,7 @@ class BoundedFile:
         found = self._dataset(parent, name)
         if found.shape != () or h5py.check_string_dtype(found.dtype) is None:
             raise ValueError(f"{name} is no text")
+        self._allowance.take(name, (), found.dtype.itemsize)
         return self._counted(found.asstr()[()])
 
     def column(self, parent: h5py.Group, name: str) -> NDArray[Any]:
@@ -172,7 +172,7 @@ class BoundedFile:
         return _from_chunks(found)
 
     def _texts(self, found: h5py.Dataset, name: str) -> NDArray[Any]:
-        """Some at a time: many may stand for one that is long. Ours are never packed."""
+        """Read in parts: a few bytes may declare many long texts. Ours are never in chunks."""
         count, left = found.shape[0], _MOST_TEXT_BYTES
         if found.chunks is not None:
             raise ValueError(f"{name}: text in chunks")

@@ -16,7 +16,7 @@ _REASON_CHARACTERS = 300
 
 
 class BrokenResult(UserError):
-    """A stored file that cannot be read, or holds what cannot be; named and skipped, never deleted.
+    """A stored file that cannot be used; it is reported and skipped, never deleted.
 
     `str` gives the path and the reason in one line.
     """
@@ -30,6 +30,14 @@ class BrokenResult(UserError):
             got=self.reason,
             hint="remove it and run its suite again",
         )
+
+    def require_damage(self) -> None:
+        """Raise what kept the file from being read, unless it is the file that is at fault."""
+        cause = self.__cause__
+        if isinstance(cause, MemoryError):
+            raise cause
+        if isinstance(cause, OSError) and cause.errno is not None:  # HDF5's own errors have none
+            raise cause
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"

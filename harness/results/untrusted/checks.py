@@ -1,4 +1,4 @@
-"""What holds for the arrays of every build and every truth."""
+"""Checks of the arrays of builds and truths."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_DISTANCE = 1e120  # squares of it are still numbers
 
 
 def check_build(header: PointHeader, build: Build) -> None:
-    """Raise ValueError if a build cannot be of its point, or holds what cannot be."""
+    """Raise ValueError if a build does not fit its point, or has impossible values."""
     passes = len(build.walls)
     answers = len(build.neighbors)
     shape = (answers, header.nq, header.identity.k)
@@ -25,27 +25,29 @@ def check_build(header: PointHeader, build: Build) -> None:
     _require(passes > 0, "no pass")
     _require(build.times.shape == (passes, header.nq), f"times {build.times.shape}")
     _require(shapes == (shape,) * 3 and answers in (1, passes), f"answers of the shapes {shapes}")
-    _require(_are_seconds(build.times) and _are_seconds(build.walls), "a time that cannot be")
+    check_seconds(build.times)
+    check_seconds(build.walls)
     ids = build.neighbors
     _require(ids.min() >= -1 and ids.max() < header.n, f"an id outside of 0 to {header.n - 1}")
     known = build.distances[build.distances != np.inf]
     _require(bool((np.abs(known) < _MOST_DISTANCE).all()), "a distance that cannot be")
-    # Infinite is what float32 makes of a scale that it cannot hold.
+    # A scale beyond float32 is stored as infinity.
     _require(bool((build.scales >= 0).all()), "a scale that cannot be")
     if build.block is not None:
         _check_block(build.block, passes)
 
 
 def _check_block(block: BlockShare, passes: int) -> None:
-    """A block that does not fit its build would spoil comparisons."""
+    """Raise ValueError if a block does not fit its build, which would falsify comparisons."""
     cycles, window = block.cycles, block.window
     fits = cycles.shape == (passes,) and bool((np.diff(cycles, prepend=-1) > 0).all())
     _require(fits and window >= 1, f"block of cycles {cycles} and windows of {window}, {passes}")
-    _require(_are_seconds(block.reference_times), "a time of the reference that cannot be")
+    _require(0 <= block.order_seed < 1 << 63, f"an order of queries of seed {block.order_seed}")
+    check_seconds(block.reference_times)
 
 
 def check_truth(truth: Truth) -> None:
-    """Raise ValueError if these cannot be true neighbours."""
+    """Raise ValueError if these are impossible as true neighbours."""
     ids, distances = truth
     _require(ids.shape == distances.shape and ids.size > 0, f"{ids.shape} ids")
     _require(bool((ids >= 0).all()), "an id below 0")
@@ -53,8 +55,9 @@ def check_truth(truth: Truth) -> None:
     _require(bool((np.diff(distances, axis=1) >= 0).all()), "distances that do not ascend")
 
 
-def _are_seconds(values: NDArray[Any]) -> bool:
-    return bool(((values > 0) & (values <= MOST_SECONDS)).all())
+def check_seconds(values: NDArray[Any]) -> None:
+    """Raise ValueError unless these can be times that something took."""
+    _require(bool(((values > 0) & (values <= MOST_SECONDS)).all()), "a time that cannot be")
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -1,6 +1,6 @@
 """The schema of the JSON in stored files: headers, failures, facts and provenance of builds.
 
-Names that become parts of paths are held to a pattern. All other text is cleaned, so that files of
+Names that become parts of paths must match a pattern. All other text is cleaned, so that files of
 older releases with odd characters stay readable.
 """
 
@@ -23,6 +23,7 @@ from pydantic import (
 from harness.metric import Metric
 from harness.results.identity import PROTOCOL
 from harness.results.point import FAILURES, Failure, PointHeader
+from harness.results.sequence import MOST_SEQUENCE
 from harness.text import clean, plain
 
 MOST_SECONDS = 1e9
@@ -89,7 +90,7 @@ class _Strict(BaseModel):
 
 
 class _Open(BaseModel):
-    """More may stand here than is known of it."""
+    """A model that accepts unknown keys."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=True)
 
@@ -134,6 +135,7 @@ class _Source(_Open):
 
 class _Provenance(_Open):
     finished_at: Text = ""
+    sequence: Annotated[int, Field(ge=0, le=MOST_SEQUENCE)] = 0
     source: _Source | Text | None = None
     machine: dict[Text, Any] | None = None
     conditions: dict[Text, Any] | None = None
@@ -170,7 +172,7 @@ class _Facts(_Open):
 
 
 def header_of(text: str) -> PointHeader:
-    """Return the header that stands in a result file.
+    """Return the header of a result file.
 
     Raises
     ------
@@ -187,7 +189,7 @@ def require_sound(header: PointHeader) -> None:
 
 
 def failure_of(text: str) -> Failure:
-    """Return the failure that stands in its file; raises as `header_of`."""
+    """Return the failure of a failure file; raises as `header_of`."""
     return Failure.from_json(_checked(_Failure, text))
 
 

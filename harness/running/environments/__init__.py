@@ -1,1 +1,1 @@
-"""Environments of their own for adapters whose libraries cannot live beside the harness."""
+"""Isolated environments for adapters whose libraries conflict with the harness."""

@@ -1,4 +1,4 @@
-"""Installing packages into an environment, by the client that is there and as it is configured."""
+"""Installation of packages into an environment, by uv or pip as they are configured here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOT_INHERITED = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX"}
 
 
 class InstallFailed(Exception):
-    """No client could install; the message is its last line, `log_tail` all that it said."""
+    """No client could install; the message is its last line, `log_tail` its output."""
 
     def __init__(self, reason: str, log_tail: str) -> None:
         super().__init__(reason)
@@ -64,7 +64,7 @@ def _uv() -> Iterator[list[str]]:
 
 
 def _call(command: Sequence[str]) -> str:
-    """Run a client; return what it said if it failed, else nothing."""
+    """Run a client; return its output if it failed, otherwise an empty text."""
     environment = {name: text for name, text in os.environ.items() if name not in _NOT_INHERITED}
     try:
         done = subprocess.run(
@@ -74,7 +74,7 @@ def _call(command: Sequence[str]) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=_TIMEOUT_SECONDS,
-            text=True,
+            encoding="utf-8",
             errors="replace",
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -86,7 +86,7 @@ def _call(command: Sequence[str]) -> str:
 
 
 def _verdict(said: str) -> str:
-    """Return the line that says what was wrong: the last that calls itself an error."""
+    """Return the line with the reason: the last that begins as an error."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error")]
     return (errors or lines)[-1][:300]

@@ -1,8 +1,8 @@
-"""Environments of their own, for algorithms whose libraries cannot live beside the harness.
+"""Isolated environments, for algorithms whose libraries conflict with the harness.
 
 An environment is a venv below the cache folder, one for each set of requirements and each Python.
-It holds what the entry requires and the little that the worker needs, nothing else. The file
-`environment.json` is written into it last: a folder without one was broken off and is made anew.
+It holds what the entry requires and the few packages that the worker needs. The file
+`environment.json` is written last: a folder without it is incomplete and is made again.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import UserError
-from harness.data.cache import cache_subfolder, written_whole
-from harness.data.locks import locked
+from harness.data.cache import cache_lock, cache_subfolder
+from harness.files.replacing import written_whole
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.running.environments.installers import InstallFailed, install
 from harness.text import clean
@@ -48,7 +48,7 @@ Say = Callable[[str], None]
 
 
 class EnvironmentFailed(Exception):
-    """An environment could not be made; `log_tail` is what the installer said last."""
+    """An environment could not be made; `log_tail` is the end of the installer's output."""
 
     def __init__(self, reason: str, log_tail: str) -> None:
         super().__init__(reason)
@@ -58,7 +58,7 @@ class EnvironmentFailed(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """A finished environment. `versions` are of all distributions in it, by canonical name."""
+    """A finished environment. `versions` maps all distributions in it by canonical name."""
 
     folder: Path
     requires: tuple[str, ...]
@@ -80,14 +80,14 @@ class Environment:
 
 
 def find_environment(requires: Sequence[str]) -> Environment | None:
-    """Return the finished environment of these requirements, if it stands in the cache."""
+    """Return the finished environment of these requirements, if it is in the cache."""
     return _read(_folder(_canonical(requires)))
 
 
 def make_environment(requires: Sequence[str], say: Say = lambda text: None) -> Environment:
-    """Return the environment of these requirements, made if it is not there.
+    """Return the environment of these requirements; make it if it is missing.
 
-    Of several processes that want the same one, one makes it and the others wait.
+    If several processes need the same one, one makes it and the others wait.
 
     Parameters
     ----------
@@ -103,19 +103,19 @@ def make_environment(requires: Sequence[str], say: Say = lambda text: None) -> E
     """
     wanted = _canonical(requires)
     folder = _folder(wanted)
-    with locked(f"environment-{folder.name}"):
+    with cache_lock(f"environment-{folder.name}"):
         found = _read(folder)
         return found if found is not None else _make(folder, wanted, say)
 
 
 class Environments:
-    """The environments that a run needs, each looked for, or made, only once."""
+    """The environments that a run needs; each is found or made only once."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, ...], Environment | EnvironmentFailed] = {}
 
     def make(self, definition: AlgorithmDefinition, say: Say) -> None:
-        """Make the environment of an isolated algorithm; remember why, if it cannot be made."""
+        """Make the environment of an isolated algorithm; remember the reason of a failure."""
         if definition.isolated and definition.requires not in self._held:
             try:
                 self._held[definition.requires] = make_environment(definition.requires, say)
@@ -142,10 +142,10 @@ def made_environments() -> Iterator[Environment]:
 
 
 def remove_environments() -> int:
-    """Remove every environment, half-made ones too; return the bytes that this freed."""
+    """Remove every environment, including incomplete ones; return the bytes that this freed."""
     freed = 0
     for folder in [path for path in _parent().iterdir() if path.is_dir()]:
-        with locked(f"environment-{folder.name}"):
+        with cache_lock(f"environment-{folder.name}"):
             freed += folder_bytes(folder)
             shutil.rmtree(folder, ignore_errors=True)
     return freed
@@ -189,7 +189,7 @@ def _write(environment: Environment) -> None:
 
 
 def _read(folder: Path) -> Environment | None:
-    """Return a finished environment; None if its record or its interpreter is gone."""
+    """Return a finished environment; None if its record or its interpreter is missing."""
     try:
         record = json.loads((folder / _RECORD).read_text())
         found = Environment(
@@ -228,7 +228,7 @@ def _canonical(requires: Sequence[str]) -> tuple[str, ...]:
 
 
 def _folder(wanted: tuple[str, ...]) -> Path:
-    """Return the folder of an environment: readable words, and a hash of all that makes it."""
+    """Return the folder of an environment: a readable name, and a hash of its requirements."""
     facts = {
         "requires": [*wanted],
         "worker": [*WORKER_REQUIRES],

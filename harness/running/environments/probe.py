@@ -1,7 +1,7 @@
-"""Does an adapter import? Tried in a child process, so that nothing it does can reach us.
+"""Test imports of adapters, each in a child process, so that a crash affects nothing else.
 
-The child imports the adapter's module and with it the library; what it says and how it ends is
-kept until the adapter's source, the library or Python changes.
+The child imports the adapter's module and with it the library. The outcome is kept until the
+adapter's source, the library or Python changes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.data.cache import cache_folder, cache_subfolder, written_whole
+from harness.data.cache import cache_folder, cache_subfolder
+from harness.files.replacing import written_whole
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.results.identity import hash_of, source_sha256
 from harness.running.blocks import AdapterSpec
@@ -31,21 +32,21 @@ _REASON_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Finding:
-    """How an import went: whether it did, and what is worth telling (empty: nothing)."""
+    """The outcome of an import: whether it succeeded, and a remark, which may be empty."""
 
     imports: bool
     note: str
 
 
 class Probes:
-    """The probes of one listing: entries that share a class are imported once for all of them."""
+    """The probes of one listing; entries that share a class are imported once."""
 
     def __init__(self, environments: Environments) -> None:
         self._environments = environments
         self._found: dict[tuple[object, ...], Finding] = {}
 
     def of(self, definition: AlgorithmDefinition) -> Finding:
-        """Import an adapter in a child process, unless its like was, and remember how it went."""
+        """Import an adapter in a child process, unless its class was, and remember the outcome."""
         like = (definition.folder, definition.module, definition.requires, definition.isolated)
         if like not in self._found:
             self._found[like] = probe(definition, self._environments)
@@ -74,7 +75,7 @@ def _remember(
 
 
 def remembered(definition: AlgorithmDefinition, environments: Environments) -> Finding | None:
-    """Return what the last probe found, if nothing has changed since."""
+    """Return the finding of the last probe, if nothing has changed since."""
     held = environments.of(definition)
     if isinstance(held, EnvironmentFailed):
         return None

@@ -1,1 +1,1 @@
-"""Executors: they take a block as plain data and return what was measured."""
+"""Executors: they take a block as plain data and return its measurements."""

@@ -31,7 +31,7 @@ _MOST_WARNINGS = 20
 
 
 class BlockRun:
-    """One block on its way.
+    """The measurement of one block.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class BlockRun:
         self._on_phase = on_phase
         dataset = open_cached(Path(spec.dataset))
         nq = len(dataset.queries)
-        self._order = query_order(nq)
+        self._order = query_order(nq, spec.order_seed)
         self._rng = np.random.default_rng(int(spec.id, 16))
         self._workers = Workers(spec, cache, len(dataset.base), nq)
         self._building = Building(self._workers, nq, on_phase)
@@ -65,7 +65,7 @@ class BlockRun:
                     return
                 began = time.monotonic()
                 name = self._spec.id if part == 0 else f"{self._spec.id}-{part}"
-                outcome = BlockOutcome(name, self._spec.number)
+                outcome = BlockOutcome(name, self._spec.number, self._spec.order_seed)
                 waiting = self._measure_part(waiting, outcome)
                 outcome.seconds = time.monotonic() - began
                 yield outcome
@@ -99,7 +99,7 @@ class BlockRun:
         return left
 
     def _finish(self, member: Member) -> None:
-        """Ask for what explains the index, once the turns are over."""
+        """Ask for index size and diagnostics, after the turns."""
         if member.gone or not member.alive_settings:
             return
         self._on_phase(member.spec.title, "finish", None)
@@ -126,7 +126,7 @@ class BlockRun:
             self._workers.lose(member, None)
 
     def _take_index_bytes(self, member: Member, setting: Setting, index_bytes: int) -> None:
-        """Take the size that the adapter states, if a machine can hold it."""
+        """Store the size that the adapter states, if a machine could hold it."""
         most = storable_bytes()
         if 0 <= index_bytes <= most:
             setting.index_bytes = index_bytes
@@ -135,7 +135,7 @@ class BlockRun:
             member.fail_setting(Failed("error", reason), setting)
 
     def _close(self, member: Member) -> None:
-        """Let a worker leave; what it was measured for is here already."""
+        """Close a worker, whose measurements are all received."""
         if not member.gone:
             if member.ask_to_leave():
                 member.child.leave()

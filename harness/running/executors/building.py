@@ -23,7 +23,7 @@ _MOST_TOGETHER = 100  # each has three open files
 class Waiting:
     """A member that is still to be measured.
 
-    `member` is there if its worker is; `alone` says that it needs the memory of a part to itself.
+    `member` is set once its worker has started; `alone`: it needs the memory of a part to itself.
     """
 
     spec: MemberSpec
@@ -32,7 +32,7 @@ class Waiting:
 
 
 class Building:
-    """The building site of a block.
+    """Builds the members of a block.
 
     Parameters
     ----------
@@ -68,11 +68,11 @@ class Building:
                 left = self._unloaded([replace(first, member=None), *left[1:]])
                 if together:
                     break
-                ahead = 1  # those that were loaded ahead were in its way
+                ahead = 1  # workers loaded ahead took the memory
                 continue
             del left[0]
             if self._is_long(member):
-                # What stands already waits for the next part; a kill must not cost the long build.
+                # Members built earlier wait for the next part: a kill must not lose the long build.
                 standing = [other for other in together if other.built and not other.gone]
                 left = [*(Waiting(other.spec, other) for other in standing), *left]
                 together = [other for other in together if other not in standing]
@@ -90,9 +90,9 @@ class Building:
         return member.built is not None and member.built.build_seconds > _LONG_BUILD_SECONDS
 
     def _load_ahead(self, left: Sequence[Waiting], most: int) -> list[Waiting]:
-        """Load the next members, if the first of them is not loaded, so many of them at once.
+        """Load the next members, several at once, if the first of them is not loaded.
 
-        Loading is not timed, so it may overlap; all of it is over before anything is built.
+        Loading is not timed, so it may overlap; all of it ends before anything is built.
         """
         if left[0].member is not None:
             return list(left)
@@ -115,14 +115,14 @@ class Building:
             loaded[id(member.spec)] = member
 
     def _unloaded(self, left: Sequence[Waiting]) -> list[Waiting]:
-        """End the workers that were loaded ahead and are not built now."""
+        """End the workers that were loaded ahead but are not built in this part."""
         for one in left:
             if one.member is not None and one.member.built is None:
                 self._workers.end(one.member)
         return [replace(o, member=o.member if o.member and o.member.built else None) for o in left]
 
     def _loaded(self, member: Member) -> bool:
-        """Wait until a worker has loaded, or failed, and pause it; False for want of memory."""
+        """Wait until a worker has loaded, or failed, and pause it; False if memory ran out."""
         if member.gone:
             return True
         self._on_phase(member.spec.title, "load", None)
@@ -150,7 +150,7 @@ class Building:
     def _build(self, member: Member) -> None:
         """Build, warm up every setting, and pause.
 
-        A setting whose warm-up takes the worker down has failed; the others get a new worker.
+        A setting whose warm-up ends the worker has failed; the others get a new worker.
         """
         while not member.gone and member.alive_settings:
             try:

@@ -1,13 +1,15 @@
-"""The executor of this machine: blocks, and programs that do not measure, in child processes."""
+"""The local executor: runs blocks, and programs that do not measure, in child processes."""
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.files.temporary import remove_abandoned
 from harness.running.blocks import BlockSpec
 from harness.running.executors.block import BlockRun
 from harness.running.executors.member import STATUSES
@@ -20,13 +22,12 @@ from harness.running.machine.facts import (
 )
 from harness.running.messages import Done, Failed, Message, Phase, Report, Start
 from harness.running.processes.child import Child, ChildGone, ChildSpec
-from harness.running.processes.folders import remove_abandoned
 
 _LOOK_SECONDS = 0.05
 
 
 class Executor(Protocol):
-    """Measures blocks; a cluster engine can stand in for the local one."""
+    """Measures blocks; a cluster's executor can replace the local one."""
 
     def run_block(self, spec: BlockSpec, on_phase: OnPhase) -> Iterator[BlockOutcome]:
         """Measure a block and yield its parts: one, if all members fit into memory together."""
@@ -37,7 +38,7 @@ class Executor(Protocol):
 class ProgramSpec:
     """A program that does not measure, for one worker.
 
-    `module` holds its `main`; `spec` is what it works on, as plain data; `tasks` are those that it
+    `module` holds its `main`; `spec` is its input, as plain data; `tasks` are those that it
     reports on, each within `timeout` seconds. `python` is as in `AdapterSpec`.
     """
 
@@ -67,10 +68,10 @@ class LocalExecutor:
         self._cache = cache
         self._examine = examine
         self._conditions: Mapping[str, Any] | None = None
-        remove_abandoned()
+        remove_abandoned(Path(tempfile.gettempdir()))  # a killed run may have left large indexes
 
     def run_block(self, spec: BlockSpec, on_phase: OnPhase) -> Iterator[BlockOutcome]:
-        """Measure a block; whatever the adapters do, no process of theirs is left."""
+        """Measure a block; no process of an adapter is left afterwards, whatever it does."""
         conditions = self._examined()
         for outcome in BlockRun(spec, self._cache, on_phase).parts():
             outcome.provenance = {
@@ -82,7 +83,7 @@ class LocalExecutor:
             yield outcome
 
     def run_program(self, spec: ProgramSpec, on_task: OnTask) -> ProgramOutcome:
-        """Run a program to its end; whatever it does, this returns and no process is left."""
+        """Run a program to its end; this always returns, and no process is left."""
         outcome = ProgramOutcome()
         limit = usable_memory_bytes()
         child = Child(ChildSpec(spec.module, 1, limit, None, spec.python, self._cache))
@@ -114,13 +115,13 @@ class _Following:
         self._next_look = 0.0
 
     def follow(self) -> None:
-        """Take its messages until it is done or breaks a limit."""
+        """Receive messages until the program is done or exceeds a limit."""
         try:
             self._child.send(Start(self._spec.spec))
             began, active = time.monotonic(), self._task
             while not isinstance(message := self._next(began), Done):
                 self._take(message)
-                if self._task != active:  # each task has its time, whatever it says meanwhile
+                if self._task != active:  # messages do not extend a task's time
                     began, active = time.monotonic(), self._task
         except ChildGone as gone:
             reason = gone.reason if gone.status == "timeout" else f"{gone.reason} in {self._phase}"

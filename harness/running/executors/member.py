@@ -1,4 +1,4 @@
-"""A member of a block: its worker, its settings, and what was measured of them so far."""
+"""A member of a block: its worker, its settings, and their measurements so far."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from harness.running.worker.diagnostics import is_name
 _PHASES = ("prepare", "build")
 STATUSES = ("error", "wrong_answer", "out_of_memory")
 _LEAST_SECONDS = 1e-9
-_TOLERATED_PROCESSORS = 0.5  # beyond those allotted: the worker's own threads, errors of accounts
+_TOLERATED_PROCESSORS = 0.5  # beyond those allotted: the worker's own threads, errors of counters
 _LEAVING_SECONDS = 5.0
 _BROKEN = "broke the protocol of its channel"
 
@@ -43,7 +43,7 @@ class NoSpace(Exception):
 
 
 class Setting:
-    """A search setting of a member on its way through the rounds."""
+    """A search setting of a member, with its measurements so far."""
 
     def __init__(self, number: int, spec: SettingSpec, nq: int, n: int) -> None:
         self.number = number
@@ -68,18 +68,18 @@ class Setting:
 
     @property
     def passes(self) -> int:
-        """How many passes were begun."""
+        """How many passes have begun."""
         return len(self._times)
 
     def begin_pass(self, cycle: int) -> None:
-        """Make room for one more pass."""
+        """Allocate arrays for one more pass."""
         self._times.append(np.full(self._nq, np.nan))
         self._walls.append(0.0)
         self._cycles.append(cycle)
         self._ids.append(np.full((self._nq, self.spec.k), -1, dtype=np.int32))
 
     def check(self, answer: Answered, asked: int, turn: int) -> None:
-        """Hold an answer to what was asked.
+        """Check the neighbours of a turn against the contract.
 
         Raises
         ------
@@ -122,7 +122,7 @@ class Setting:
         diagnostics: Mapping[str, Mapping[str, NDArray[Any]]],
         allotted: int,
     ) -> Measured:
-        """Return what was measured, with a warning if it used more processors than allotted."""
+        """Return the measurements, with a warning if more processors were used than allotted."""
         same = all(ids is self._ids[0] for ids in self._ids)
         used = self.processor_seconds / max(self.turn_seconds, _LEAST_SECONDS)
         own: dict[str, Any] = {
@@ -168,21 +168,21 @@ class Member:
         return [setting for setting in self.settings if setting.is_alive]
 
     def pause(self) -> None:
-        """Stop its processes, if it can bear that."""
+        """Stop its processes, if its entry is pausable."""
         if self.spec.pausable:
             self.child.tree.pause()
 
     def begin_rounds(self) -> None:
-        """Count the use of processors from here on: what building took is not searching."""
+        """Start to count processor time, so that building is not included."""
         self._processor_seconds_since()
 
     def resume(self) -> None:
-        """Let its processes go on."""
+        """Resume its processes."""
         if self.child.tree.is_paused:
             self.child.tree.resume()
 
     def ask(self, request: Message, phase: str, watch: Watch, active: Setting | None) -> Message:
-        """Let it work on a request and return the answer, which may be `Failed`.
+        """Send a request and return the reply, which may be `Failed`.
 
         Raises
         ------
@@ -221,12 +221,12 @@ class Member:
             watch(self, False)
 
     def wait_for_load(self, watch: Watch) -> Message:
-        """Return its answer to `Start`, which was sent when it was started."""
+        """Return its reply to `Start`, which was sent when it was started."""
         self.phase, self.active = "load", None
         return self._answer(watch, time.monotonic() - self.child.seconds)
 
     def ask_to_leave(self) -> bool:
-        """Ask the worker to close; return whether it says that it does."""
+        """Ask the worker to close; return whether it confirms."""
         self.phase, self.active = "close", None
         try:
             self.resume()
@@ -238,12 +238,12 @@ class Member:
         return isinstance(answer, Done)
 
     def replace_worker(self, other: Member) -> None:
-        """Go on with the worker of another member that has loaded the same."""
+        """Take over the worker of another member that has loaded the same."""
         self.child, self.gone, self.built = other.child, other.gone, None
         self.phase, self.active = other.phase, None
 
     def time_turn(self, request: TakeTurn, setting: Setting, watch: Watch) -> NDArray[np.float64]:
-        """Let a setting take a turn of which only the seconds `(n,)` of the queries count."""
+        """Give a setting a turn and return only the seconds `(n,)` of the queries."""
         answer = self.ask(request, "search", watch, None)
         self.pause()
         if not isinstance(answer, Answered):
@@ -254,7 +254,7 @@ class Member:
     def turn(
         self, request: TakeTurn, setting: Setting, queries: NDArray[np.intp], watch: Watch
     ) -> int:
-        """Let a setting take its turn; return how many of the queries it answered.
+        """Give a setting its turn; return how many of the queries it answered.
 
         Raises
         ------
@@ -304,12 +304,12 @@ class Member:
         setting.failure = setting.failure or self._failure(status, told.reason)
 
     def fail_all(self, told: Failed) -> None:
-        """Fail every setting, for what the worker said."""
+        """Fail every setting with the worker's message."""
         for setting in self.alive_settings:
             self.fail_setting(told, setting)
 
     def take_or_fail(self, answer: Message, kind: type[Message]) -> Message:
-        """Return the answer if it is of the kind; fail every setting if it tells of a failure."""
+        """Return the reply if it is of the kind; otherwise fail every setting."""
         if isinstance(answer, Failed):
             self.fail_all(answer)
         elif not isinstance(answer, kind):
@@ -339,7 +339,7 @@ class Member:
             "prepare_seconds": self.built.prepare_seconds,
             "build_seconds": self.built.build_seconds,
             "measured_index_bytes": self.built.measured_index_bytes,
-            # Adapters of other harnesses know the size of their index by that alone.
+            # Adapters of other harnesses know their index size only from this growth.
             "index_bytes_are_measured": self.spec.adapter.foreign is not None,
             "libraries": self.libraries,
             "warnings": [*self.warnings, *self.child.warnings()],
@@ -348,13 +348,13 @@ class Member:
 
 
 def unexpected(message: Message) -> ChildGone:
-    """Return the failure of a worker that answered something else than was asked."""
+    """Return the failure of a worker that sent an unexpected message."""
     kind = type(message).__name__
     return ChildGone("error", f"{_BROKEN}: {kind} came out of turn")
 
 
 def require_sound(built: Built, most_bytes: int) -> None:
-    """Raise `ChildGone` unless what a worker says of its build can be."""
+    """Raise `ChildGone` if the figures that a worker reports for its build are impossible."""
     seconds = (built.prepare_seconds, built.build_seconds)
     seed = 0 if built.seed is None else built.seed
     if not (
@@ -390,7 +390,7 @@ def settings_of(spec: MemberSpec, nq: int, n: int) -> tuple[Setting, ...]:
 
 
 def alive(members: Sequence[Member]) -> Iterator[tuple[Member, Setting]]:
-    """Yield every setting that has not failed, with its member, of members that are there."""
+    """Yield every setting that has not failed, with its member, of members with a worker."""
     for member in members:
         if not member.gone:
             for setting in member.alive_settings:

@@ -1,4 +1,4 @@
-"""What an executor returns: the settings that were measured, and how the others failed."""
+"""What an executor returns: the measured settings, and the failures of the others."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class TaskFailure:
-    """How a setting or a task failed; `phase` is what went on when it did.
+    """The failure of a setting or a task, and the `phase` in which it happened.
 
-    `log_tail` is what the process wrote last, `peak_bytes` the most memory that it took, `seconds`
-    how long it lived.
+    `log_tail` is the end of the process's output, `peak_bytes` its peak memory, `seconds` its
+    lifetime.
     """
 
     status: str
@@ -28,7 +28,7 @@ class TaskFailure:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one setting in one build.
+    """The measurements of one setting in one build.
 
     `times` is `(passes, nq)` and `walls` `(passes,)`, float64 seconds; `cycles` is `(passes,)`, the
     cycle of each pass; `neighbors` is `(a, nq, k)`: a = 1, or `passes` where the answers differed.
@@ -44,15 +44,17 @@ class Measured:
 
 @dataclass
 class BlockOutcome:
-    """What became of a block, or of the part of one that fitted into memory.
+    """The outcome of a block, or of the part of it that fitted into memory.
 
     `finished` and `failed` are by the key of the setting. A setting in neither was not to blame for
     the end of its process and comes in a later part. `reference_times` are the seconds per query of
-    the reference index in each of its turns.
+    the reference index in each of its turns; `window` and `order_seed` tell which queries were
+    asked in each round.
     """
 
     id: str
     number: int
+    order_seed: int = 0
     window: int = 1
     reference_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     finished: dict[str, Measured] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class BlockOutcome:
 
 @dataclass
 class ProgramOutcome:
-    """What became of a program that does not measure: reports and failures by task."""
+    """The outcome of a program that does not measure: reports and failures by task."""
 
     reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     failed: dict[str, TaskFailure] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The rounds of a block: who has its turn when, and what became of it."""
+"""The rounds of a block: the order of the turns, and their outcomes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.running.executors.member import Member, NoSpace, Setting, Watch, al
 from harness.running.messages import TakeTurn
 from harness.running.processes.child import ChildGone
 
-_REFERENCE_QUERIES = 200
+_REFERENCE_QUERIES = 50
 _SLOW_TURN = 2.0  # a turn ends after so many times the time that a window should take
 _UNLIMITED = float(1 << 31)
 
@@ -65,12 +65,12 @@ class Rounds:
         return np.array(self._reference_times)
 
     def run(self, reference: Member, members: Sequence[Member]) -> None:
-        """Give every setting its turns until each has made its passes."""
+        """Give turns until every setting has made its passes."""
         passes = {
             id(setting): passes_for(
                 setting.spec.repeats,
                 setting.pass_seconds,
-                # Half of the time-out is left to warming up, and to a machine that slows down.
+                # Half of the time-out is reserved for warming up and for a machine that slows down.
                 min(self._spec.search_seconds, self._spec.timeout / 2),
             )
             for _, setting in alive(members)
@@ -95,7 +95,7 @@ class Rounds:
     def _run_cycle(
         self, cycle: int, reference: Member, taking: Sequence[tuple[Member, Setting]]
     ) -> None:
-        """All queries once, window after window, and what slow settings still owe."""
+        """Run all windows once, then the queries that slow settings have not answered yet."""
         for _, setting in taking:
             setting.begin_pass(cycle)
         for start in range(0, len(self._order), self.window):
@@ -112,9 +112,9 @@ class Rounds:
         taking: Sequence[tuple[Member, Setting]],
         window: tuple[int, int] | None,
     ) -> None:
-        """One turn for each, in a random order; None: what is owed.
+        """Give each setting one turn, in a random order; None: on the queries left over.
 
-        The reference has one turn in every window of every cycle, as its times are stored.
+        The reference has one turn in every window of every cycle, since its times are stored so.
         """
         for i in shuffled(len(taking) + (window is not None), self._rng):
             self._on_phase("", self._cycle, None)
@@ -142,7 +142,7 @@ class Rounds:
                 setting.owed.append((start + answered, stop))
 
     def _reference_turn(self, reference: Member) -> None:
-        """A turn of the reference index; a block that has lost it goes on without."""
+        """A turn of the reference index; if it has failed, the block continues without it."""
         if reference.gone:
             return
         self._turns += 1

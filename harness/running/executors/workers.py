@@ -1,4 +1,4 @@
-"""The workers of a block: started, watched for their memory, ended."""
+"""The workers of a block: their start, memory and end."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from harness.running.worker.reference import ROWS as REFERENCE_ROWS
 
 _PROGRAM = "harness.running.worker.measuring"
 _LOOK_SECONDS = 0.05
-_SEARCH_LOOK_SECONDS = 0.5  # memory is looked at less often while queries are timed
-_REFERENCE_TIMEOUT_SECONDS = 120.0  # it is not the suite's to limit
+_SEARCH_LOOK_SECONDS = 0.5  # memory is checked less often while queries are timed
+_REFERENCE_TIMEOUT_SECONDS = 120.0  # a suite cannot limit it
 
 REFERENCE = MemberSpec(
     title="reference",
@@ -52,7 +52,7 @@ class Workers:
         self._next_look = 0.0
 
     def start(self, spec: MemberSpec) -> Member:
-        """Start a worker and let it load."""
+        """Start a worker, which then loads."""
         n = REFERENCE_ROWS if spec is REFERENCE else self._n
         return self._started(spec, settings_of(spec, self._nq, n))
 
@@ -91,14 +91,14 @@ class Workers:
         return member
 
     def are_roomy(self) -> bool:
-        """Whether most of the memory is left."""
+        """Whether most of the memory is free."""
         return self._used() < self._limit / 4
 
     def _used(self) -> int:
         return sum(member.used_bytes for member in self._running)
 
     def watch(self, member: Member, at_once: bool) -> None:
-        """Look at the memory of a member, at once or as often as its phase allows.
+        """Check the memory of a member, at once or as often as its phase allows.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class Workers:
         raise ChildGone("out_of_memory", reason)
 
     def lose(self, member: Member, gone: ChildGone | None) -> None:
-        """End a member that failed; without a failure it comes again in another part."""
+        """End a member that failed; without a failure it is measured in another part."""
         if gone is not None:
             member.fail(gone)
         member.crowded_out = gone is None
@@ -143,6 +143,6 @@ class Workers:
         end_strays({*self._before, *(other.child.tree.process.pid for other in self._running)})
 
     def end_all(self) -> None:
-        """End whatever still runs."""
+        """End all processes that still run."""
         for member in list(self._running):
             self.end(member)

@@ -1,1 +1,1 @@
-"""The machine that measures: its facts, its processors, its fitness, and what stays private."""
+"""The machine that measures: facts, processors, doctor, and removal of private names."""

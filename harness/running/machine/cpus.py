@@ -18,10 +18,10 @@ def allotted_cpus() -> tuple[int, ...]:
 
 
 def worker_cpus(threads: int) -> tuple[int, ...] | None:
-    """Return the processors for a worker of so many threads; None: all, as the kernel likes.
+    """Return the processors for a worker of so many threads; None: all, chosen by the kernel.
 
-    Where there are four or more, one core is kept free for the harness, and the worker gets one
-    hardware thread of each other core before it gets a second one of any.
+    With four or more, one core is kept free for the harness, and the worker gets one hardware
+    thread of each other core before it gets a second one of any.
     """
     cpus = allotted_cpus()
     if len(cpus) < _ENOUGH_FOR_ONE_TO_SPARE:
@@ -31,7 +31,7 @@ def worker_cpus(threads: int) -> tuple[int, ...] | None:
 
 
 def pin_all_threads(cpus: Sequence[int] | None) -> None:
-    """Bind this process to processors, with the threads that its libraries have started by now."""
+    """Bind this process to processors, with all threads that its libraries have started."""
     if cpus is None or not hasattr(os, "sched_setaffinity"):
         return
     for thread in Path("/proc/self/task").iterdir():
@@ -42,7 +42,7 @@ def pin_all_threads(cpus: Sequence[int] | None) -> None:
 
 
 def _best_first(cpus: Sequence[int]) -> list[int]:
-    """All processors but the harness's own, its siblings last."""
+    """All processors except the harness's own, its siblings last."""
     siblings = {cpu: _siblings(cpu) for cpu in cpus}
     harness_core = siblings[cpus[0]]
     return sorted(
@@ -56,7 +56,7 @@ def _rank(cpu: int, siblings: Sequence[int], allotted: Sequence[int]) -> int:
 
 
 def _siblings(cpu: int) -> list[int]:
-    """The hardware threads of a core, the processor itself among them."""
+    """The hardware threads of a core, including the processor itself."""
     try:
         text = (_CPU / f"cpu{cpu}/topology/thread_siblings_list").read_text()
     except OSError:

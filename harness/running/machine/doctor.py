@@ -33,7 +33,7 @@ _THROTTLE_FIXES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: what was found, how bad it is, and what to do about it."""
+    """The result of one check of the machine: what was found, how bad it is, and the remedy."""
 
     topic: str
     level: Level
@@ -59,7 +59,7 @@ class Diagnosis:
 
     @property
     def fit(self) -> bool:
-        """Whether `--strict` lets a run begin."""
+        """Whether a run with `--strict` may begin."""
         return self.grade != "D"
 
     def to_json(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Diagnosis:
 
 
 def diagnose() -> Diagnosis:
-    """Look at the machine; takes about two seconds."""
+    """Check the machine; takes about two seconds."""
     facts = machine_provenance()
     throttled = throttle_counts()
     return Diagnosis(
@@ -85,7 +85,7 @@ def diagnose() -> Diagnosis:
 
 
 def _load() -> Iterator[Finding]:
-    """What others use of our processors, and what the hypervisor takes away."""
+    """Processor time that other programs use, and that the hypervisor takes away."""
     before = psutil.cpu_times(percpu=False)
     own = time.process_time()
     busy = psutil.cpu_percent(interval=_BUSY_SECONDS, percpu=True)
@@ -103,7 +103,7 @@ def _load() -> Iterator[Finding]:
 
 
 def _noise() -> Finding:
-    """The spread of a fixed kernel: what a measurement cannot be more precise than."""
+    """The spread of the times of a fixed kernel, which limits the precision of a measurement."""
     rows = np.random.default_rng(0).standard_normal((2000, 64)).astype(np.float32)
     query = rows[0].copy()
     seconds = np.empty(_NOISE_SAMPLES)
@@ -141,7 +141,7 @@ def _smt(facts: dict[str, Any]) -> Finding:
 
 
 def _throttling(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[Finding]:
-    """Whether a container's quota has held us back, or heat the processor: now, or ever."""
+    """Whether a container's quota or the processor's heat throttles, now or earlier."""
     for cause, count in after.items():
         times = count - before.get(cause, 0)
         if times:

@@ -1,4 +1,4 @@
-"""The machine that measures: what keys need of it, and all that a sceptic would ask."""
+"""The machine that measures: the facts in keys, and the facts stored as provenance."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _USABLE_SHARE = 0.8
 
 @lru_cache(maxsize=1)
 def this_machine() -> Machine:
-    """Return what of this machine goes into keys."""
+    """Return the facts of this machine that are part of keys."""
     return Machine(cpu=cpu_model(), cores=allotted_cores(), memory_bytes=memory_limit_bytes())
 
 
 def allotted_cores() -> int:
-    """Return the cores that can be used at once: the affinity mask, cut by a container's quota."""
+    """Return the number of usable cores: the affinity mask, limited by a container's quota."""
     cores = len(allotted_cpus())
     quota = _cpu_quota()
     return max(1, min(cores, int(quota))) if quota else cores
@@ -41,7 +41,7 @@ def cpu_model() -> str:
 
 
 def memory_limit_bytes() -> int:
-    """Return the memory that can be used: the machine's, or a container's limit, in whole GiB."""
+    """Return the usable memory: the machine's, or a container's limit, in whole GiB."""
     total = psutil.virtual_memory().total
     limit = _first_line(_CGROUP / "memory.max")
     if limit.isdigit():
@@ -50,12 +50,12 @@ def memory_limit_bytes() -> int:
 
 
 def free_memory_bytes() -> int:
-    """Return the memory that a child can take now without swapping."""
+    """Return the memory that a child can use now without swapping."""
     return int(psutil.virtual_memory().available)
 
 
 def usable_memory_bytes() -> int:
-    """Return the memory that the children of the harness may take together by default."""
+    """Return the memory that the children of the harness may use together by default."""
     return int(free_memory_bytes() * _USABLE_SHARE)
 
 
@@ -66,7 +66,7 @@ def storable_bytes() -> int:
 
 @lru_cache(maxsize=1)
 def machine_provenance() -> dict[str, Any]:
-    """Return all that is known of the machine; nothing in it names a user or a host."""
+    """Return all known facts of the machine, without names of users or hosts."""
     return {
         "cpu": cpu_model(),
         "cores": allotted_cores(),
@@ -87,9 +87,9 @@ def machine_provenance() -> dict[str, Any]:
 
 
 def throttle_counts() -> dict[str, int]:
-    """Return how often quota and heat held us back since the system, or the container, started.
+    """Return how often quota and heat have throttled since the system or container started.
 
-    A cause that cannot be read is left out. The heat is that of our processor which had most of it.
+    A cause that cannot be read is left out. The heat is that of our most throttled processor.
     """
     found = {}
     for line in _lines(_CGROUP / "cpu.stat"):
@@ -121,7 +121,8 @@ def _git(folder: Path, *arguments: str) -> str | None:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=10,
             check=True,
         )

@@ -1,4 +1,4 @@
-"""Results are given away: nothing in them says who measured, unless whoever measures wants it."""
+"""Removal of user and host names from stored results, unless a run is given `--signed`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEAST_CHARACTERS = 3
 
 
 def impersonal(text: str) -> str:
-    """Return a text with the home folder, the user's folders and the host name replaced."""
+    """Return a text with home folder, user's folders and host name replaced."""
     home, user, host = _home(), _user(), platform.node()
     if len(home) > 1:
         text = re.sub(rf"{re.escape(home)}(?![\w.-])", HOME, text)

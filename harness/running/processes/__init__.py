@@ -1,1 +1,1 @@
-"""Child processes of the harness: started, watched, paused and ended to the last."""
+"""Child processes of the harness: start, supervision, pausing, and complete end."""

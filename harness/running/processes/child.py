@@ -1,4 +1,4 @@
-"""A worker as the harness sees it: its processes, its channel, its output and its memory."""
+"""A worker, seen from the harness: its processes, channel, output and memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ENTRY = "harness.running.worker.entry"
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """How a worker is started.
+    """The settings with which a worker is started.
 
     `program` is the module whose `main` it runs; `threads` the size of every thread pool;
     `memory_bytes` a hard limit; `cpus` the processors allotted, None for all; `python` the
@@ -51,7 +51,7 @@ class ChildSpec:
 
 
 class ChildGone(Exception):
-    """The worker ended or can no longer be talked to; `status` is one of a point."""
+    """The worker ended or cannot be reached any more; `status` is one of a point."""
 
     def __init__(self, status: str, reason: str) -> None:
         super().__init__(reason)
@@ -60,12 +60,12 @@ class ChildGone(Exception):
 
 
 class Child:
-    """A running worker. Whatever it does, `end` leaves no process and no folder of it.
+    """A running worker. `end` removes all of its processes and its folder, whatever it does.
 
     Attributes
     ----------
     peak_bytes
-        The most memory that its processes were seen to take together.
+        The largest memory observed for its processes together.
     """
 
     def __init__(self, spec: ChildSpec) -> None:
@@ -110,11 +110,11 @@ class Child:
 
     @property
     def log_tail(self) -> str:
-        """The last that it wrote to its standard output and error."""
+        """The end of its standard output and error."""
         return clean(self._log[-_LOG_BYTES:].decode(errors="replace"), _LOG_BYTES)
 
     def warnings(self) -> list[str]:
-        """Return what it did that was contained but is worth a warning."""
+        """Return warnings about misbehaviour that was contained."""
         found = []
         if self._leftover:
             found.append(f"{self._leftover} processes were left running and ended")
@@ -168,26 +168,26 @@ class Child:
                 return message
             if late:
                 raise TimeoutError
-            # What has come by now counts: time may have passed while others were waited for.
+            # Messages that have arrived count: time may have passed in waits for other members.
             late = time.monotonic() > deadline
             if not self._wait():
                 raise self.gone()
             watch()
 
     def require_silent(self) -> None:
-        """Raise `ChildGone` if something came that nobody asked for."""
+        """Raise `ChildGone` if an unexpected message has arrived."""
         self._read_channel()
         if not self.channel.is_empty:
             raise ChildGone("error", "broke the protocol of its channel: spoke without being asked")
 
     def look_at_memory(self) -> int:
-        """Return the bytes that its processes take now."""
+        """Return the bytes that its processes use now."""
         used = tree_bytes(self.tree.pids(), self._shared_files)
         self.peak_bytes = max(self.peak_bytes, used)
         return used
 
     def gone(self) -> ChildGone:
-        """Return how it ended, once it has; if it lives on without its channel it is killed."""
+        """Return how it ended; if it still runs after closing its channel, kill it first."""
         deadline = time.monotonic() + _DYING_SECONDS
         while self.tree.exit_code is None and time.monotonic() < deadline:
             self._read_log()
@@ -203,18 +203,18 @@ class Child:
         return ChildGone("crashed", f"left early with exit status {code}")
 
     def count_leftover(self) -> None:
-        """Before `Close`: note how many processes there are besides its own."""
+        """Before `Close`: count the processes besides its own."""
         self._leftover = max(0, len(self.tree.members()) - 1)
 
     def leave(self) -> None:
-        """After `Close`: give it time to leave by itself."""
+        """After `Close`: give it time to exit by itself."""
         deadline = time.monotonic() + _LEAVING_SECONDS
         while self.tree.exit_code is None and time.monotonic() < deadline:
             if not self._wait():
                 time.sleep(0.005)
 
     def end(self) -> None:
-        """End all of its processes and remove its folder; nothing if that was done before."""
+        """End all of its processes and remove its folder, unless that was done before."""
         if self._output.closed:
             return
         try:
@@ -230,7 +230,7 @@ class Child:
         ends = [self.channel.fileno(), self._output.fileno()]
         readable, _, _ = select.select(ends, [], [], _POLL_SECONDS)
         if self._output.fileno() in readable and not self._read_log():
-            time.sleep(_POLL_SECONDS / 10)  # closed by the worker, which lives on
+            time.sleep(_POLL_SECONDS / 10)  # closed by the worker, which still runs
         if self.channel.fileno() in readable:
             return self._read_channel()
         return True
@@ -239,7 +239,7 @@ class Child:
         return self.channel.fill()
 
     def _read_log(self) -> bool:
-        """Read what it wrote, at most a few pipes full; False if it has closed its output."""
+        """Read its output, at most a few pipe buffers; False if it has closed its output."""
         for _ in range(64):
             try:
                 chunk = os.read(self._output.fileno(), 1 << 16)
@@ -268,16 +268,16 @@ def _environment(spec: ChildSpec, folder: Path) -> dict[str, str]:
 
 
 def _program_paths(spec: ChildSpec) -> list[str]:
-    """Where an adapter finds programs: those of its own environment first."""
+    """The PATH of an adapter: programs of its own environment first."""
     own = [] if spec.python is None else [str(Path(spec.python).parent)]
     return [*own, os.environ.get("PATH", os.defpath)]
 
 
 def _import_paths(spec: ChildSpec, folder: Path) -> list[str]:
-    """Where a worker finds the harness: beside all else, or, in an isolated environment, alone.
+    """The import paths through which a worker finds the harness.
 
-    An installed harness lies in the folder of all that is installed beside it, which an isolated
-    worker must not see: it gets a folder with nothing but a link to the harness.
+    An isolated worker must not see the packages that are installed beside the harness, so it gets a
+    folder that holds only a link to the harness.
     """
     package = Path(harness.__file__).resolve().parent
     if spec.python is None:

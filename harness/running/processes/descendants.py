@@ -1,4 +1,4 @@
-"""Who descends from a process, told as cheaply as can be: we ask while we measure."""
+"""The descendants of a process, found cheaply, since this runs while queries are timed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _CPUCLOCK_SCHED = 2
 
 
 def descendants_of(pid: int) -> list[int]:
-    """Return the ids of children, their children and so on, zombies among them.
+    """Return the ids of children, their children and so on, including zombies.
 
-    Where the kernel lists the children of a thread only they are read; elsewhere all processes of
-    the machine are looked through once.
+    If the kernel lists the children of a thread, only these are read; otherwise all processes of
+    the machine are read once.
     """
     children = _children()
     found: dict[int, None] = {}
@@ -40,7 +40,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process exists and is no zombie."""
+    """Whether a process exists and is not a zombie."""
     if not _PROC.joinpath("self").exists():
         import psutil  # an isolated environment may lack it, and Linux does without
 
@@ -52,8 +52,8 @@ def is_alive(pid: int) -> bool:
 def processor_seconds(pid: int) -> float:
     """Return the seconds on a processor of all threads of a process, ended ones too; 0 if unknown.
 
-    By the process's clock (`clock_getcpuclockid(3)`, whose formula Linux keeps for good): `/proc`
-    has ticks of a hundredth of a second, and nothing of threads that have ended.
+    Read from the process's clock (`clock_getcpuclockid(3)`, whose formula is part of Linux's stable
+    interface): `/proc` has a resolution of 10 ms and omits threads that have ended.
     """
     try:
         return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
@@ -62,7 +62,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def send_signal(pids: Iterable[int], number: signal.Signals) -> None:
-    """Send a signal to each process that is still there and is ours."""
+    """Send a signal to each process that still exists and is ours."""
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
@@ -104,7 +104,7 @@ def _parents() -> dict[int, int]:
 
 
 def _state_and_parent(pid: int) -> tuple[str, int]:
-    """The letter of its state and the id of its parent; "X" and 0 if there is no such process."""
+    """The state letter and the parent's id of a process; "X" and 0 if there is none."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - is polled
             fields = file.read().rpartition(b")")[2].split()

@@ -1,4 +1,4 @@
-"""Memory of processes: private and shared bytes, but no pages of files such as the mapped base."""
+"""Memory of processes: private and shared bytes, without pages of files such as the base."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ _KIB = 1024
 
 
 def private_bytes(pid: int | str = "self") -> int:
-    """Return the resident private anonymous bytes of a process; 0 where they cannot be read.
+    """Return the resident private anonymous bytes of a process; 0 if they cannot be read.
 
-    Cheap enough to be polled: one line of `/proc/PID/status`, no walk over the page tables.
+    Cheap enough for polling: one line of `/proc/PID/status`, without a walk over page tables.
     """
     return _status_kib(pid, "RssAnon") * _KIB
 
 
 def trimmed_anonymous_bytes() -> int:
-    """Return this process's anonymous bytes exactly, by `smaps_rollup`; too slow to be polled.
+    """Return this process's anonymous bytes exactly, by `smaps_rollup`; too slow for polling.
 
-    Freed memory that the allocator keeps is given back first: an index could grow into it unseen.
+    Freed memory that the allocator keeps is first returned to the system; otherwise an index could
+    grow into it without being counted.
     """
     _give_back_freed_memory()
     try:
@@ -36,10 +37,10 @@ def trimmed_anonymous_bytes() -> int:
 
 
 def tree_bytes(pids: Collection[int], files: SharedFiles) -> int:
-    """Return the bytes of several processes together: private ones, and those that they share.
+    """Return the bytes of several processes together: private and shared ones.
 
-    Memory that they share counts once: that of the process which maps most of it, or that of their
-    files in memory if this is more, as files may be filled without being mapped.
+    Shared memory counts once: that of the process which maps most of it, or that of their files in
+    memory if this is more, since files may be filled without being mapped.
     """
     private = sum(private_bytes(pid) for pid in pids)
     mapped = {pid: _status_kib(pid, "RssShmem") * _KIB for pid in pids}
@@ -54,7 +55,7 @@ def _give_back_freed_memory() -> None:
 
 
 def killed_for_memory() -> int:
-    """Return how many processes the kernel has killed so far because memory had run out."""
+    """Return how many processes the kernel has killed so far for lack of memory."""
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
     except OSError:

@@ -1,8 +1,8 @@
 """Memory that a tree of processes holds in files: memfd, and files of a tmpfs such as /dev/shm.
 
-Such memory belongs to no process: it is in no count of private pages, and what was written to it
-without being mapped is in no process's count at all. A file in memory counts as the tree's once a
-process of it was seen to have it open, or mapped, for writing; it counts until it is gone.
+Such memory is not in the count of private pages, and if it was written without being mapped, in no
+process's count at all. A file in memory counts for the tree once a process of the tree was seen to
+have it open, or mapped, for writing, and until it is removed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Inode = tuple[int, int]
 
 
 class SharedFiles:
-    """The files in memory of a tree of processes, from the moment that this is made."""
+    """The files in memory of a tree of processes, from the creation of this object on."""
 
     def __init__(self) -> None:
         self._before = _names()
@@ -48,9 +48,9 @@ class SharedFiles:
         return sum(held.values())
 
     def remove(self) -> int:
-        """Remove the files that are left in /dev/shm and were not there before; return how many.
+        """Remove the files that the processes left in /dev/shm; return how many.
 
-        To be called when the processes are gone. Files of other programs stay.
+        Call it after the processes have ended. Files of other programs are kept.
         """
         left = [p for inode, p in self._seen.items() if _size_of(p, inode) is not None]
         ours = [path for path in left if path.parent == _HOME and path.name not in self._before]
@@ -86,7 +86,7 @@ def _names() -> frozenset[str]:
 
 
 def _size_of(path: Path, inode: Inode) -> int | None:
-    """The bytes of a file, None if it is no longer there."""
+    """The bytes of a file, None if it does not exist any more."""
     try:
         status = path.lstat()
     except (OSError, ValueError):
@@ -105,7 +105,7 @@ def _descriptors(pid: int) -> Iterator[tuple[str, str]]:
 
 
 def _for_writing(pid: int, descriptor: str) -> bool:
-    """Whether a descriptor is open for writing: a dataset that is read from a tmpfs is no index."""
+    """Whether a descriptor is open for writing: a dataset read from a tmpfs does not count."""
     try:
         with open(f"/proc/{pid}/fdinfo/{descriptor}", "rb") as file:  # noqa: PTH123 - is polled
             flags = next(line.split()[1] for line in file if line.startswith(b"flags:"))

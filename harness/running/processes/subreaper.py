@@ -1,4 +1,4 @@
-"""What Linux does for processes whose parent is gone: it ends them, or hands them to a reaper."""
+"""Linux's ways to handle processes whose parent has ended: a signal, or a subreaper."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def end_with_parent(number: signal.Signals) -> None:
-    """Ask for a signal when the parent is gone, and leave at once if it is no longer there."""
+    """Ask for a signal when the parent ends, and exit at once if it has ended already."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)

@@ -1,9 +1,9 @@
-"""A process between the harness and a program, which ends all that the program started.
+"""The supervisor: a process between the harness and a program that ends the whole process tree.
 
-The kernel ends a child with its parent, but not the child's own children. This process is the
-subreaper of all of them, so none can hide from it. It kills them when the program ends, or when
-the harness dies, and then leaves as the program did. It loads nothing beyond the standard library,
-for it starts with every program. It is never paused itself.
+The kernel can end a child with its parent, but not the child's own children. The supervisor is the
+subreaper of all of them, so none can escape. It kills them when the program ends or the harness
+dies, and then exits with the program's status. It imports only the standard library, since it
+starts with every program. It is never paused itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KILL_SECONDS = 10.0
 
 
 def main(command: list[str]) -> None:
-    """Run the command to its end, or to that of the process that started this one."""
+    """Run the command until it ends, or until the process that started this one ends."""
     signal.signal(_ORPHANED, lambda *_: _leave_with_parent())
     adopt_orphans()
     end_with_parent(_ORPHANED)
@@ -37,13 +37,13 @@ def main(command: list[str]) -> None:
 
 
 def _start(command: list[str]) -> int:
-    """Start the program, whose parent is then this process."""
+    """Start the program as a child of this process."""
     os.environ[PARENT_VARIABLE] = str(os.getpid())
     return os.posix_spawnp(command[0], command, os.environ, setsigdef=_PYTHON_IGNORES)
 
 
 def _exit_code_of(program: int) -> int:
-    """Wait for the program; reap adopted descendants that end meanwhile."""
+    """Wait for the program; meanwhile reap adopted descendants that end."""
     while True:
         pid, status = os.wait()
         if pid == program:
@@ -51,7 +51,7 @@ def _exit_code_of(program: int) -> int:
 
 
 def _leave_as(exit_code: int) -> None:
-    """End as the program did."""
+    """Exit with the program's status or signal."""
     if exit_code < 0:
         if -exit_code not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(-exit_code, signal.SIG_DFL)
@@ -65,7 +65,7 @@ def _leave_with_parent() -> None:
 
 
 def _end_all() -> None:
-    """Kill whatever descends from this process, until nothing does."""
+    """Kill all descendants of this process, until there are none."""
     deadline = time.monotonic() + _KILL_SECONDS
     while (left := _living()) and time.monotonic() < deadline:
         send_signal(left, signal.SIGKILL)

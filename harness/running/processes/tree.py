@@ -1,4 +1,4 @@
-"""A child process with everything that it starts: paused, resumed and ended as a whole."""
+"""A child process with all its descendants, paused, resumed and ended as a whole."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _SUPERVISOR = (sys.executable, "-S", "-c", _SUPERVISOR_SOURCE, _HOME) if _SUPERV
 
 
 class ProcessTree:
-    """A started program and everything that it started, however well that hides.
+    """A started program and all processes that it started.
 
-    On Linux a supervisor stands between the harness and the program. It adopts what the program's
-    processes leave behind, so that all of them descend from it, and ends them should the harness be
-    killed. `process` is then the supervisor, which leaves as the program does.
+    On Linux a supervisor runs between the harness and the program. It adopts processes whose parent
+    has ended, so that all of them descend from it, and ends them if the harness is killed.
+    `process` is then the supervisor, which exits with the program's status.
 
     Parameters
     ----------
@@ -78,11 +78,11 @@ class ProcessTree:
 
     @property
     def is_paused(self) -> bool:
-        """Whether `pause` was called, and not `resume` since."""
+        """Whether `pause` was called, and `resume` not since."""
         return bool(self._paused)
 
     def pids(self) -> list[int]:
-        """Return the ids of the program and all its own, looked for anew as often as is cheap."""
+        """Return the ids of the tree, refreshed as often as is cheap."""
         now = time.monotonic()
         if now >= self._next_look:
             self._known = self.members()
@@ -91,20 +91,20 @@ class ProcessTree:
         return self._known
 
     def members(self) -> list[int]:
-        """Return the ids of the program and all that it started, without the supervisor."""
+        """Return the ids of the program and its descendants, without the supervisor."""
         if self.process.poll() is not None:
             return []  # the supervisor ends all of them before it leaves; its id may be another's
         own = [] if _SUPERVISED else [self.process.pid]
         return [pid for pid in [*own, *descendants_of(self.process.pid)] if is_alive(pid)]
 
     def processor_seconds(self) -> float:
-        """Return the seconds on a processor of the processes that it has now."""
+        """Return the processor seconds of the processes that the tree has now."""
         return sum(processor_seconds(pid) for pid in self._known)
 
     def pause(self) -> None:
         """Stop every process of the tree.
 
-        A process may start another one while we look, so we look until there is no new one.
+        A process may start another one meanwhile, so this repeats until no new one is found.
         """
         paused: set[int] = set()
         while new := [pid for pid in self.members() if pid not in paused]:
@@ -113,7 +113,7 @@ class ProcessTree:
         self._paused = self._known = list(paused)
 
     def resume(self) -> None:
-        """Let every process of the tree go on."""
+        """Resume every process of the tree."""
         send_signal(self._paused, signal.SIGCONT)
         self._paused = []
 
@@ -130,7 +130,7 @@ class ProcessTree:
         return leftover
 
     def _signal(self, number: signal.Signals) -> None:
-        """Signal the program and its own; the supervisor ends by itself after them."""
+        """Signal the program and its descendants; the supervisor exits after them."""
         send_signal(self.members(), number)
 
     def _wait(self, seconds: float) -> None:
@@ -140,7 +140,7 @@ class ProcessTree:
 
 
 def end_strays(kept: Collection[int]) -> None:
-    """End what this process has adopted because an adapter had killed its supervisor.
+    """End processes that this process adopted because an adapter killed its supervisor.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""What runs inside a child process: the programs that measure, import and check an adapter."""
+"""Programs that run inside a child process: they measure, import and check an adapter."""

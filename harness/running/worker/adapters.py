@@ -1,4 +1,4 @@
-"""Makes an adapter inside the worker: its class, its parameters and its rows."""
+"""Creates an adapter inside the worker: its class, parameters and rows."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def with_seed(
 
 
 def failure_of(error: Exception, task: str | None = None) -> Failed:
-    """Return the message that tells of an exception; its traceback goes to the log."""
+    """Return the message for an exception; the traceback goes to the log."""
     traceback.print_exc()
     if isinstance(error, WrongAnswer):
         return Failed("wrong_answer", clean(error), task)

@@ -1,4 +1,4 @@
-"""Answers of an adapter: turned into ids in the worker, and checked again by the harness."""
+"""Neighbours from an adapter: converted to ids in the worker, checked again by the harness."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 
 class WrongAnswer(Exception):
-    """An answer that breaks the contract; the message says which and how."""
+    """Returned neighbours that break the contract; the message says which and how."""
 
 
 def are_lists(answers: Any) -> bool:
-    """Whether an adapter answers with lists or tuples: these are read within the timed region."""
+    """Whether an adapter returns lists or tuples, which are converted in the timed region."""
     first = answers[0] if isinstance(answers, list) and answers else answers
     return type(first) in (list, tuple)
 
 
 def ids_of(answers: Any, nq: int, k: int) -> NDArray[np.int64]:
-    """Return answers as `(nq, k)` int64 ids, whatever their values.
+    """Return neighbours as `(nq, k)` int64 ids, without a check of their values.
 
     Parameters
     ----------
@@ -59,9 +59,9 @@ def _check_one(answer: Any, shape: tuple[int, ...], name: str) -> None:
 
 
 def require_valid(ids: NDArray[np.int64], n: int) -> None:
-    """Raise `WrongAnswer` unless `(nq, k)` ids are a valid answer about n rows.
+    """Raise `WrongAnswer` unless `(nq, k)` ids are valid neighbours among n rows.
 
-    Ids are row numbers, each at most once for a query; -1 pads the end of an answer.
+    Ids are row numbers, each at most once for a query; -1 pads the end of a row.
     """
     _require(ids >= -1, ids, "an id below -1")
     _require(ids < n, ids, f"an id beyond the last row, {n - 1}")
@@ -73,7 +73,7 @@ def require_valid(ids: NDArray[np.int64], n: int) -> None:
 
 
 def checked_ids(answers: Any, nq: int, k: int, n: int) -> NDArray[np.int64]:
-    """Return answers as valid `(nq, k)` int64 ids about n rows.
+    """Return neighbours as valid `(nq, k)` int64 ids among n rows.
 
     Raises
     ------

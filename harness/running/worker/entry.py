@@ -1,4 +1,4 @@
-"""The entry of every child process: limits first, then the program, then out.
+"""The entry of every child process: set limits, run the program, exit.
 
 The only argument is JSON, written by the harness: the program's module, the descriptor of its
 channel and its limits, which are set before anything heavy is loaded.
@@ -22,11 +22,11 @@ _RESERVE_BYTES = 1 << 30
 
 
 def main(options: dict[str, Any]) -> None:
-    """Run `main(channel)` of a program and leave without the finalizers of libraries."""
+    """Run `main(channel)` of a program and exit without the finalizers of libraries."""
     end_with_parent(signal.SIGKILL)
     _limit(options["memory_bytes"], options["cpus"])
     end = socket.socket(fileno=options["channel"])
-    end.set_inheritable(False)  # what an adapter starts has no part in it
+    end.set_inheritable(False)  # not inherited by the adapter's processes
     program = importlib.import_module(options["program"])
     from harness.running.messages import Channel
 
@@ -37,7 +37,7 @@ def main(options: dict[str, Any]) -> None:
 
 
 def _limit(memory_bytes: int, cpus: list[int] | None) -> None:
-    """Set the hard stop of memory and the allotted processors."""
+    """Set the hard limit of memory and the allotted processors."""
     if memory_bytes:
         limit = memory_bytes + _RESERVE_BYTES
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -1,4 +1,4 @@
-"""The program that tries an import: it imports an adapter and tells what it printed."""
+"""The program of a test import: it imports an adapter and reports its output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEPT_CHARACTERS = 500
 
 
 def main(channel: Channel) -> None:
-    """Import an adapter; what it prints to stdout is reported. The program of the child process."""
+    """Import an adapter and report its output to stdout. The program of the child process."""
     start = channel.wait()
     if not isinstance(start, Start):
         raise ProtocolError(f"{type(start).__name__} before Start")
@@ -41,7 +41,7 @@ def main(channel: Channel) -> None:
 
 @contextmanager
 def _stdout_to(path: Path) -> Iterator[None]:
-    """Send what Python and libraries write to stdout into a file."""
+    """Redirect the stdout of Python and libraries into a file."""
     sys.stdout.flush()
     kept = os.dup(1)
     with path.open("wb") as file:

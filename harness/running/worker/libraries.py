@@ -1,4 +1,4 @@
-"""Which libraries a worker really used, read inside the worker after the work."""
+"""The libraries that a worker used, read inside the worker after the work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def library_provenance() -> dict[str, Any]:
 
 
 def _loaded_versions() -> dict[str, str]:
-    """What the loaded packages say of themselves: reading the metadata of all would take longer."""
+    """The versions of the loaded packages only: reading the metadata of all would take longer."""
     packages = {name: module for name, module in sys.modules.items() if "." not in name}
     versions = {name: getattr(module, "__version__", None) for name, module in packages.items()}
     return {

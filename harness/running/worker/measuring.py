@@ -1,7 +1,7 @@
-"""The program of a member of a block: it builds one index and takes turns when it is told to.
+"""The program of a member of a block: it builds one index and takes turns on request.
 
-It hands over ids and times and nothing derived from them: it shares its process with an adapter,
-and with whatever that loads, so no distance and no metric is computed here.
+It returns ids and times and nothing derived from them. It shares its process with an adapter and
+the adapter's libraries, so no distance and no metric is computed here.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ from harness.running.worker.timing import TurnFunction, keep_out_of_collections,
 _REWARM_SHARE = 0.25  # of the time of the last turn
 _REWARM_LEAST_SECONDS, _REWARM_MOST_SECONDS = 0.001, 0.02
 _WARM_UP_SECONDS = 2.0
-_CLIENTS_REWARM = 32  # queries: several clients know no time limit
+_CLIENTS_REWARM = 32  # queries: with several clients there is no time limit
 _UNLIMITED = float(1 << 31)
 
 
 @dataclass(frozen=True)
 class MemberStart:
-    """What a member works on: a block with itself as the only member, and its processors."""
+    """The input of a member: a block with only this member, and its processors."""
 
     block: BlockSpec
     search_cpus: tuple[int, ...] | None
@@ -77,7 +77,7 @@ class MemberStart:
 
 
 def main(channel: Channel) -> None:
-    """Serve the harness until it says `Close`; the program of the child process."""
+    """Serve requests until `Close`; the program of the child process."""
     start = channel.wait()
     if not isinstance(start, Start):
         raise ProtocolError(f"{type(start).__name__} before Start")
@@ -95,7 +95,7 @@ def main(channel: Channel) -> None:
 
 
 class _Member:
-    """The only member of the block that the worker is given."""
+    """The member that the worker serves."""
 
     def __init__(self, channel: Channel, start: MemberStart) -> None:
         self._channel = channel
@@ -109,7 +109,7 @@ class _Member:
         self._algorithm: Algorithm | None = None
 
     def answer(self, request: Message) -> Message:
-        """Do what is asked for."""
+        """Handle a request."""
         if isinstance(request, TakeTurn):
             return self._take_turn(request)
         if isinstance(request, Start):
@@ -125,7 +125,7 @@ class _Member:
         raise ProtocolError(f"{type(request).__name__} is no request")
 
     def close(self) -> None:
-        """Let the adapter stop what it has started."""
+        """Close the adapter."""
         if self._algorithm is not None:
             try:
                 self._algorithm.close()
@@ -145,7 +145,7 @@ class _Member:
         build, self._seed = with_seed(adapter, self._spec.build, self._block.number)
         self._algorithm = adapter(self._block.metric, **build)
         self._base, self._queries = rows_for(self._algorithm, dataset)
-        self._order = query_order(len(self._queries))
+        self._order = query_order(len(self._queries), self._block.order_seed)
         return Ready()
 
     def _build(self) -> Message:
@@ -165,7 +165,7 @@ class _Member:
         return Built(prepare_seconds, build_seconds, growth, self._seed)
 
     def _warm_up(self, number: int) -> Message:
-        """Make a setting ready by one pass over the queries, or a part of it; it is not counted."""
+        """Warm up a setting by one untimed pass over the queries, or a part of one."""
         setting = self._spec.settings[number]
         self._activate(number)
         self._pools = Pools()  # libraries may have been loaded since the last time
@@ -194,7 +194,7 @@ class _Member:
     def _rewarm(self, turn: TurnFunction, request: TakeTurn) -> None:
         """Bring the setting's data back into the caches after the turns of others.
 
-        By queries that precede the window, so that none of those that are timed is asked twice.
+        Uses queries before the window, so that no timed query is asked twice.
         """
         if self._block.mode == "batch":
             return
@@ -229,7 +229,7 @@ class _Member:
         )
 
     def _mischief(self) -> list[str]:
-        """What an adapter did that is contained but worth a warning."""
+        """Warnings about misbehaviour of the adapter that was contained."""
         warnings = []
         if _working_folder() != self._folder:
             warnings.append("the adapter changed or removed the working folder")

@@ -1,4 +1,4 @@
-"""Limits on the thread pools of every library that an adapter may bring."""
+"""Limits on the thread pools of the libraries that adapters use."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ POOL_VARIABLES = (
 
 
 def pool_environment(threads: int) -> dict[str, str]:
-    """Return the variables that size every known pool; they act before a library loads."""
+    """Return the variables that size every known pool; they take effect when a library loads."""
     sizes = dict.fromkeys(POOL_VARIABLES, str(threads))
     return {**sizes, "OMP_DYNAMIC": "FALSE", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 class Pools:
-    """The pools of the libraries that are loaded when this is made; looking for them takes time."""
+    """The pools of the libraries loaded at creation; finding them takes time."""
 
     def __init__(self) -> None:
         from threadpoolctl import ThreadpoolController
@@ -48,7 +48,7 @@ class Pools:
 
 @contextmanager
 def pools_limited(threads: int) -> Iterator[None]:
-    """Limit the pools of the libraries that are loaded by now, for this thread and its calls."""
+    """Limit the pools of the loaded libraries, for this thread and its calls."""
     with Pools().limited(threads):
         yield
 

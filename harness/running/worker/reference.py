@@ -1,7 +1,7 @@
 """The reference index: a small exact scan that has a turn in every round of every block.
 
-It is the same piece of work everywhere: the same rows, the same queries, one thread, numpy alone.
-What a setting needs relative to it can be compared between blocks, runs and days of one machine.
+It is the same work everywhere: the same rows, the same queries, one thread, numpy. Times relative
+to it can be compared between blocks, runs and days of one machine.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _DIMENSION, _QUERIES, _K = 64, 256, 10
 
 
 class Reference(Algorithm):
-    """Exact search by inner product over fixed rows; whatever it is asked, it asks itself.
+    """Exact search by inner product over fixed rows, with fixed queries of its own.
 
     2,000 rows of 64 dimensions fit into the second-level cache of most processors.
     """
 
     def fit(self, base: NDArray[np.float32]) -> None:
-        """Draw rows and queries; the dataset is not looked at."""
+        """Draw rows and queries; the dataset is not used."""
         rng = np.random.default_rng(20_261)
         self._rows = rng.standard_normal((ROWS, _DIMENSION)).astype(np.float32)
         self._queries = list(rng.standard_normal((_QUERIES, _DIMENSION)).astype(np.float32))
         self._at = 0
 
     def query(self, query: NDArray[np.float32], k: int) -> NDArray[np.integer[Any]]:
-        """Answer the next of its own queries."""
+        """Answer the next of the fixed queries."""
         own = self._queries[self._at]
         self._at = (self._at + 1) % _QUERIES
         scores = self._rows @ own

@@ -1,4 +1,4 @@
-"""The timed loops: nothing stands between two clock reads but the adapter's own call."""
+"""The timed loops: between two clock reads there is only the adapter's own call."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SECONDS_PER_NS = 1e-9
 
 
 class Timed(NamedTuple):
-    """What was timed: n queries, fewer than asked for if the time limit came first.
+    """A timed turn: n queries, fewer than asked for if the time limit was reached.
 
-    `seconds` is `(n,)` float64, of each query; `wall` the seconds of all of them; `answers` what
-    the adapter returned, untouched, or turned into arrays where it returns lists.
+    `seconds` is `(n,)` float64, one per query; `wall` the seconds of all of them; `answers` what
+    the adapter returned, unchanged, or converted to arrays if it returns lists.
     """
 
     seconds: NDArray[np.float64]
@@ -71,14 +71,13 @@ def turn_function(
 
 
 def keep_out_of_collections() -> None:
-    """Let the collections before each turn skip all that exists now: modules and the index."""
+    """Let the collections between turns skip all that exists now: modules and the index."""
     gc.collect()
     gc.freeze()
 
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    gc.collect()
     gc.disable()
     try:
         yield
@@ -124,7 +123,7 @@ def _timed_queries(query: Callable[..., Any], rows: Sequence[Any], k: int, limit
 
 
 def _timed_lists(query: Callable[..., Any], rows: Sequence[Any], k: int, limit: float) -> _Served:
-    """As `_timed_queries`, for adapters that return lists: reading them is part of the answer."""
+    """As `_timed_queries`, for adapters that return lists; converting them is timed."""
     asarray = np.asarray
     return _timed_queries(lambda row, k: asarray(query(row, k)), rows, k, limit)
 
@@ -132,7 +131,7 @@ def _timed_lists(query: Callable[..., Any], rows: Sequence[Any], k: int, limit: 
 def _timed_prepared_queries(
     algorithm: Algorithm, rows: Sequence[Any], k: int, limit: float
 ) -> _Served:
-    """As `_timed_queries`, with what an adapter prepares, or reads its ids from, outside."""
+    """As `_timed_queries`, with the preparation of queries and the reading of ids not timed."""
     clock = perf_counter_ns
     last = clock() + int(limit / _SECONDS_PER_NS)
     nanoseconds, answers = [], []
@@ -167,7 +166,7 @@ def _batch_turn(
 
 
 class _Client(NamedTuple):
-    """What one client saw: nanoseconds and answers of its queries, and when it began and ended."""
+    """One client's record: nanoseconds and results of its queries, and its start and end."""
 
     nanoseconds: list[int]
     answers: list[Any]
@@ -183,9 +182,9 @@ def _clients_turn(
     chosen: NDArray[np.intp],
     limit: float,
 ) -> Timed:
-    """Clients take every clients-th query; the wall time runs from the first start to the last end.
+    """Give each client every clients-th query; the wall time is from first start to last end.
 
-    The clients read the clock themselves: the thread that starts them may get its turn late.
+    The clients read the clock themselves, since the thread that starts them may be scheduled late.
     """
     parts: dict[int, _Client | BaseException] = {}
     barrier = threading.Barrier(clients)
@@ -214,7 +213,7 @@ def _clients_turn(
 
 def _joined(parts: Sequence[_Client | BaseException], nq: int) -> Timed:
     errors = [part for part in parts if isinstance(part, BaseException)]
-    if errors:  # the others only broke off because of the guilty one
+    if errors:  # the others stopped only because of this one
         raise min(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError))
     served = [part for part in parts if isinstance(part, _Client)]
     seconds = np.empty(nq)

@@ -236,7 +236,7 @@
       return [`<b>${wrapped(scene.curves[p.curve[i]].name)}</b>`, wrapped(p.words[i]),
         `recall ${share(p.recall[i])}  [${bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share)}]`,
         `${human(p.qps[i], "/s")} queries/s  [${qpsBounds(p, i)}]`,
-        ...(p.near[i] ? ["within a factor of 2 of the harness's own limit"] : []),
+        ...(p.near[i] ? ["within a factor of 2 of the harness overhead (no-op)"] : []),
         `p99 ${human((p.p99_ms || [])[i], "ms")}, build ${human((p.build_seconds || [])[i], "s")}, ${sizeText(p, i)} bytes per vector`,
         "<i>click for the command</i>"].join("<br>");
     };
@@ -276,8 +276,8 @@
     }
     function showLimit(scene, rows) {
       const near = rows.filter((i) => scene.points.near[i]).length;
-      root.querySelector(".limit").textContent = scene.ceiling ? `The harness itself (no-op) reaches ${human(scene.ceiling, "/s")} queries per second. `
-        + (near ? `${near} of these points come within a factor of 2 of that: ringed in the chart, marked * below.` : "No point shown comes within a factor of 2 of that.") : "";
+      root.querySelector(".limit").textContent = scene.ceiling ? `The no-op adapter, which measures the harness overhead, reaches ${human(scene.ceiling, "/s")} queries per second. `
+        + (near ? `${near} of these points come within a factor of 2 of that: they are ringed in the chart and marked * below.` : "No point shown comes within a factor of 2 of that.") : "";
     }
     function showRows(scene, rows, chosen) {
       const p = scene.points, kept = new Set(), best = chosen ? chosen.best : -1;
@@ -334,7 +334,7 @@
       if (ringed.length) traces.push({ type: "scatter", mode: "markers", x: ringed.map(xOf), y: ringed.map(yOf), hoverinfo: "skip", marker: { symbol: "circle-open", size: 15, color: ink, line: { width: 1 } } });
       const shapes = [];
       if (y.column === "qps" && scene.ceiling && ys === "log" && rows.some((i) => p.qps[i] > scene.ceiling / 4))
-        shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: scene.ceiling, y1: scene.ceiling, line: { color: ink, dash: "dot", width: 1 }, label: { text: "limit of the harness", textposition: "start", font: { size: 11, color: ink } } });
+        shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: scene.ceiling, y1: scene.ceiling, line: { color: ink, dash: "dot", width: 1 }, label: { text: "harness overhead (no-op)", textposition: "start", font: { size: 11, color: ink } } });
       const layout = { ...frame(style), xaxis: axis(x, xs, scene.k, valuesOf(x)), yaxis: axis(y, ys, scene.k, valuesOf(y)), shapes,
         annotations: traces.length ? [] : [{ text: "no point to draw", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 16, color: ink } }] };
       window.Plotly.react(chart, traces, layout, CHART);

@@ -1,0 +1,265 @@
+"""An exhaustive scan of 4-bit codes that drops almost all of them early, then scores exactly.
+
+For one query, every subspace m has a table of 16 costs, each above the least of its subspace, and
+a row costs the sum over m of the entries that its codes choose. While the k best so far are known,
+the worst of them costs `bound`; a row that costs more is of no interest. So the tables are turned
+into bytes whose sum reaches 255 near `bound`, and sums that stop at 255: one look-up and one
+addition for 32 rows at once. A block of 64 rows that have all reached 255 is skipped after some of
+the subspaces; rows that are still below 255 at the end, some hundreds in a million, are scored with
+the float tables.
+
+Rounding to bytes loses no row, whatever the data: costs are rounded down, and the scale is such
+that a row within `bound` stays below 255. The sum is then up to M steps too low, M/2 on average, so
+rows a little beyond `bound` are scored for nothing. With many subspaces these would be too many.
+There the scale is finer, and all sums are lowered by `_LOWERED` on the way, so that 255 at the end
+means 255 + `_LOWERED` steps. The few rows whose sum is below `_LOWERED` at that point, which cannot
+be lowered, are scored. Scores and order are those of float tables, where other scans of this kind
+keep the rounded ones.
+
+Rows: blocks of 64; in a block, for each two subspaces 64 bytes, low four bits the even subspace's.
+A sample of every 32nd block, wherever it lies since data are often sorted, tells a bound that the
+k-th best very likely meets, so that the scan proper drops rows from its beginning. Where it is not
+met, the scan is repeated with what was found instead.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from . import lanes
+from .byte_lanes import (
+    CAP,
+    bits_below,
+    both_at_cap,
+    first_bit,
+    high_codes,
+    load,
+    look_up,
+    low_codes,
+    lowered,
+    plus_capped,
+    store_steps,
+    zeros,
+)
+
+ROWS = 64  # of a block
+CODEWORDS = 16
+
+_SAMPLED = 32  # every how many blocks
+_FINER_FROM = 17  # pairs of subspaces; with fewer, sums are not lowered on the way
+_LOWERED = np.uint8(96)
+_CAP = np.uint8(CAP)
+_ROUNDED = 2.0**-23  # twice what one float32 operation is off by, at most
+_ADJUSTED = 32  # blocks between two looks at how many were left early
+_MANY, _FEW = 3, 1  # of them going on: look later, look earlier
+_TIGHTER = np.float32(0.99)  # of the bound that the tables are made for: make them again
+_MISSING = np.int64(1) << 62
+_HUGE = np.float32(1e30)
+_LEAST_TOTAL, _MOST_TOTAL = np.float32(1e-25), np.float32(1e30)  # costs that float32 can compute
+_FAST = {"reassoc", "contract", "nsz"}
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _fill_costs(query, slopes, offsets, costs):
+    subspaces, width, _ = slopes.shape
+    flat = slopes.reshape(-1)
+    for m in range(subspaces):
+        values = lanes.load(offsets, m * CODEWORDS)
+        for j in range(width):
+            slope = lanes.load(flat, (m * width + j) * CODEWORDS)
+            values = lanes.times_plus(lanes.spread(query[m * width + j]), slope, values)
+        least = lanes.spread(lanes.least(values))
+        lanes.store(costs, m * CODEWORDS, lanes.minus(values, least))
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _are_in_range(costs):
+    """Whether no cost is infinite or NaN, and not all are lost to the least numbers of float32."""
+    total = np.float32(0)
+    for place in range(costs.shape[0]):
+        total += costs[place]
+    return _LEAST_TOTAL < total < _MOST_TOTAL
+
+
+@njit(cache=True, nogil=True)
+def _fill_scaled_costs(query, slopes, euclidean, costs):
+    """As `_fill_costs`, in float64, then scaled so that the most that a row can cost is 1."""
+    subspaces, width, codewords = slopes.shape
+    exact = np.zeros((subspaces, codewords))
+    most = 0.0
+    for m in range(subspaces):
+        for c in range(codewords):
+            for j in range(width):
+                slope = np.float64(slopes[m, j, c])
+                exact[m, c] += query[m * width + j] * slope
+                if euclidean:
+                    exact[m, c] += slope * slope / 2
+        exact[m] -= exact[m].min()
+        most += exact[m].max()
+    for m in range(subspaces):
+        for c in range(codewords):
+            costs[m * codewords + c] = exact[m, c] / most if most > 0 else 0
+
+
+@njit(cache=True, nogil=True)
+def _lowering_pair(pairs):
+    """Return the number of pairs after which sums are lowered; 0 is never."""
+    return pairs * 9 // 20 if pairs >= _FINER_FROM else 0
+
+
+@njit(cache=True, nogil=True)
+def _fill_steps(costs, bound, steps):
+    """Turn costs into bytes, rounded down; all are 0 where the bound is infinite.
+
+    A row whose float32 cost is at most `bound` has a sum below 255 (plus what it is lowered by).
+    `_ROUNDED` makes up for the float32 rounding of its M additions, the scale and the products.
+    """
+    subspaces = costs.shape[0] // CODEWORDS
+    end = CAP + (_LOWERED if _lowering_pair(subspaces // 2) else 0)
+    reach = np.float32(end * (1 - (subspaces + 8) * _ROUNDED))
+    scale = min(reach / bound, _HUGE) if bound > 0 else _HUGE
+    for m in range(subspaces):
+        store_steps(steps, m * 2 * CODEWORDS, lanes.load(costs, m * CODEWORDS), scale)
+
+
+@njit(cache=True, nogil=True)
+def _cost(packed, place, costs, pairs):
+    """Score one row exactly; `place` is its byte of the first pair.
+
+    Without `fastmath`: LLVM would gather the entries into vectors one by one, which is slower.
+    """
+    even, odd = np.float32(0), np.float32(0)
+    for pair in range(pairs):
+        both = packed[place + pair * ROWS]
+        even += costs[pair * 2 * CODEWORDS + (both & 15)]
+        odd += costs[pair * 2 * CODEWORDS + CODEWORDS + (both >> 4)]
+    return even + odd
+
+
+@njit(cache=True, nogil=True)
+def _sink(worst, ids, count):
+    """Move the top of a heap down to its place; the worst row, of equals the last, is the top."""
+    cost, row, place = worst[0], ids[0], 0
+    while 2 * place + 1 < count:
+        child = 2 * place + 1
+        other = child + 1
+        if other < count and (worst[other], ids[other]) > (worst[child], ids[child]):
+            child = other
+        if (worst[child], ids[child]) <= (cost, row):
+            break
+        worst[place], ids[place] = worst[child], ids[child]
+        place = child
+    worst[place], ids[place] = cost, row
+
+
+@njit(cache=True, nogil=True)
+def _add_pairs(packed, block, steps, start, stop, a, b):
+    for pair in range(start, stop):
+        even, odd = load(steps, pair * ROWS), load(steps, pair * ROWS + 2 * CODEWORDS)
+        x, y = load(packed, block + pair * ROWS), load(packed, block + pair * ROWS + ROWS // 2)
+        a = plus_capped(a, look_up(even, low_codes(x)))
+        b = plus_capped(b, look_up(even, low_codes(y)))
+        a = plus_capped(a, look_up(odd, high_codes(x)))
+        b = plus_capped(b, look_up(odd, high_codes(y)))
+    return a, b
+
+
+@njit(cache=True, nogil=True)
+def _keep_best(candidates, number, rows, packed, costs, pairs, worst, ids):
+    """Score the rows of a block whose bits are set, and keep those among the best."""
+    while candidates != 0:
+        lane = first_bit(candidates)
+        candidates &= candidates - 1
+        row = number * ROWS + lane
+        if row >= rows:
+            break
+        cost = _cost(packed, number * pairs * ROWS + lane, costs, pairs)
+        if cost < worst[0] or (cost == worst[0] and row < ids[0]):
+            worst[0], ids[0] = cost, row
+            _sink(worst, ids, ids.shape[0])
+
+
+@njit(cache=True, nogil=True)
+def _sort(worst, ids):
+    """Make a heap a list, least cost first; what was never found is -1."""
+    for last in range(ids.shape[0] - 1, 0, -1):
+        worst[0], worst[last] = worst[last], worst[0]
+        ids[0], ids[last] = ids[last], ids[0]
+        _sink(worst, ids, last)
+    for place in range(ids.shape[0]):
+        if ids[place] == _MISSING:
+            ids[place] = -1
+
+
+@njit(cache=True, nogil=True)
+def _scan_blocks(packed, rows, costs, step, bound, worst, ids):
+    """Fill the heap with the best rows of every `step`-th block that cost at most `bound`.
+
+    Dearer rows may be left in it too, where too few are found.
+    """
+    worst[:] = np.inf
+    ids[:] = _MISSING
+    pairs = costs.shape[0] // (2 * CODEWORDS)
+    steps = np.empty(pairs * ROWS, np.uint8)
+    _fill_steps(costs, bound, steps)
+    lowering = _lowering_pair(pairs)
+    looked, going = max(1, pairs * 3 // 4), 0
+    for number in range(0, (rows + ROWS - 1) // ROWS, step):
+        if number // step % _ADJUSTED == 0:
+            looked = min(looked + (going > _MANY), pairs) - (going < _FEW and looked > lowering + 1)
+            going = 0
+        block = number * pairs * ROWS
+        a, b, too_low = zeros(), zeros(), np.int64(0)
+        if lowering:
+            a, b = _add_pairs(packed, block, steps, 0, lowering, a, b)
+            too_low = bits_below(a, b, _LOWERED)
+            a, b = lowered(a, _LOWERED), lowered(b, _LOWERED)
+        a, b = _add_pairs(packed, block, steps, lowering, looked, a, b)
+        if too_low == 0 and both_at_cap(a, b):
+            continue
+        going += 1
+        a, b = _add_pairs(packed, block, steps, looked, pairs, a, b)
+        candidates = too_low | bits_below(a, b, _CAP)
+        _keep_best(candidates, number, rows, packed, costs, pairs, worst, ids)
+        if worst[0] < bound * _TIGHTER:
+            bound = worst[0]
+            _fill_steps(costs, bound, steps)
+
+
+@njit(cache=True, nogil=True)
+def _likely_bound(packed, rows, costs, k):
+    """What the k-th best of all rows very likely does not cost more than, by a sample of blocks.
+
+    Infinite where there are too few rows to tell. Of a sample of one in S, the s-th best has some
+    S s rows before it; s is k / S and three deviations more.
+    """
+    share = k / _SAMPLED
+    number = int(np.ceil(share + 3 * np.sqrt(share) + 3))
+    if rows < _SAMPLED * ROWS * number:
+        return np.float32(np.inf)
+    worst, ids = np.empty(number, np.float32), np.empty(number, np.int64)
+    _scan_blocks(packed, rows, costs, _SAMPLED, np.float32(np.inf), worst, ids)
+    return worst[0]
+
+
+@njit(cache=True, nogil=True)
+def scan_one(packed, rows, slopes, offsets, euclidean, query, ids):
+    """Write the rows of the least costs to `ids` `(k,)` int64, least first, padded with -1.
+
+    `packed` is flat: blocks, then pairs of subspaces, then 64 bytes; the first `rows` count. The
+    cost of codeword c of subspace m is `offsets[16 m + c]` (float32) plus its part of the query
+    times `slopes[m, :, c]` `(M, d/M, 16)`. The offsets are 0, or with `euclidean` half the squares
+    of the slopes. Of equal costs, the lower row comes first.
+    """
+    pairs = (slopes.shape[0] + 1) // 2
+    costs = np.zeros(pairs * 2 * CODEWORDS, np.float32)
+    _fill_costs(query, slopes, offsets, costs)
+    if not _are_in_range(costs):
+        _fill_scaled_costs(query, slopes, euclidean, costs)
+    bound = _likely_bound(packed, rows, costs, ids.shape[0])
+    worst = np.empty(ids.shape[0], np.float32)
+    _scan_blocks(packed, rows, costs, 1, bound, worst, ids)
+    if worst[0] > bound:  # it was not met: rows may have been dropped that belong to the best
+        _scan_blocks(packed, rows, costs, 1, worst[0], worst, ids)  # the rows found meet this one
+    _sort(worst, ids)

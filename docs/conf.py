@@ -1,0 +1,47 @@
+"""How Sphinx builds the documentation site: `make docs`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # for autodoc and the version
+
+import harness
+
+project = "annharness"
+author = "The annharness authors"
+release = harness.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+myst_heading_anchors = 4
+smartquotes = False  # it would turn --option into a dash and a word
+default_role = "literal"  # docstrings write `names` in single backticks
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+copybutton_prompt_text = "$ "
+
+html_theme = "furo"
+html_title = f"annharness {release}"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_show_search_summary = False  # it would fetch pages, which a browser refuses from disk
+html_copy_source = False
+html_show_sphinx = False
+
+# The pages link to Markdown files of the repository's root, which works where the repository is
+# read; the site shows these files as the pages of `project/`.
+ROOT_FILE = re.compile(r"\]\((?:\.\./)+(?=(?:CONTRIBUTING|CHANGELOG|RELEASING)\.md)")
+
+
+def link_to_project_pages(app: Any, name: str, source: list[str]) -> None:
+    """Turn links to files of the root into links to the site's own pages."""
+    source[0] = ROOT_FILE.sub("](/project/", source[0])
+
+
+def setup(app: Any) -> None:
+    """Register what Sphinx calls."""
+    app.connect("source-read", link_to_project_pages)

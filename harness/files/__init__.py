@@ -1,0 +1,1 @@
+"""Files on disk: atomic replacement, temporary files, locks, free space, progress."""

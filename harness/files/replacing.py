@@ -1,0 +1,60 @@
+"""Files that are there whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.files.temporary import temporary_file
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = False, mode: int = 0o666) -> Iterator[Path]:
+    """Give a temporary path beside `path`; if the block ends well it takes the place of `path`.
+
+    Write into the file that is there: one that is put in its place is not locked.
+
+    Parameters
+    ----------
+    path
+        The file to write; its folder is made if missing.
+    durable
+        Wait until the disk has it, so that it outlives a power cut as well.
+    mode
+        Its permissions; the umask is taken away from them.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what stood there before is whole, and nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_file(path.parent, path.stem, mode) as temporary:
+        yield temporary
+        if durable:
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+        temporary.replace(path)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Do as `replacing`, and raise a `UserError` if the file cannot be written."""
+    try:
+        with replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise UserError(
+            f"cannot write the file: {error.strerror or error}",
+            where=str(path),
+            hint="free some space or choose another folder (ANNHARNESS_DATA for the cache)",
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with newlines as they are, whole or not at all, as `written_whole`."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))

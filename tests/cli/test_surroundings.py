@@ -1,0 +1,172 @@
+"""Terminals that take ASCII alone, a strict umask, file systems without locks."""
+
+from __future__ import annotations
+
+import errno
+import io
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.cli.printable import spell_what_cannot_be_printed
+
+SUITE = """\
+k: [5]
+datasets: small.hdf5
+algorithms: {exact: }
+builds: 3
+repeats: 2
+build_threads: 1
+precision: off
+"""
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+
+
+@pytest.fixture
+def within(tmp_path, small_hdf5, command):
+    """Call a verb after a line of the shell, with a suite, a cache and results of its own."""
+    (tmp_path / "mine.yml").write_text(SUITE)
+
+    def call(line, *arguments):
+        verb = shlex.join([sys.executable, "-m", "harness", *map(str, arguments)])
+        cache = shlex.quote(str(tmp_path / "cache"))
+        return command.raw(["sh", "-c", f"export ANNHARNESS_DATA={cache}; {line}\nexec {verb}"])
+
+    return call
+
+
+def exporting(**variables):
+    return "; ".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
+
+
+def spelled(text, encoding="ascii"):
+    """What comes out of a terminal of an encoding."""
+    raw = io.BytesIO()
+    terminal = io.TextIOWrapper(raw, encoding=encoding, errors="strict")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", terminal)
+        patch.setattr(sys, "stderr", terminal)
+        spell_what_cannot_be_printed()
+        print(text, end="", flush=True)
+    return raw.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("12.3k ±3%", "12.3k +/-3%"),
+        ("\N{MULTIPLICATION SIGN}/÷1.5", "x/:1.5"),
+        ("950 µs, a … b", "950 us, a ... b"),
+        ("café", "cafe"),
+        ("1† 2‡", "1* 2**"),
+        ("a\udce9b 漢", r"a\udce9b \u6f22"),
+    ],
+)
+def test_what_a_terminal_lacks_is_spelled(text, shown):
+    assert spelled(text) == shown
+
+
+def test_what_a_terminal_has_is_left_as_it_is():
+    assert spelled("12.3k ±3% …", "latin-1") == "12.3k ±3% ..."
+    assert spelled("12.3k ±3% … 漢", "utf-8") == "12.3k ±3% … 漢"
+
+
+def test_every_character_of_ours_can_be_read_in_ascii():
+    sources = Path(harness.__file__).parent.rglob("*.py")
+    ours = {c for path in sources for c in path.read_text("utf-8") if ord(c) > 127}
+    assert "±" in ours
+    assert [character for character in sorted(ours) if "\\" in spelled(character)] == []
+
+
+@pytest.mark.parametrize("io_encoding", ["ascii", "ascii:strict"])
+def test_a_run_on_a_terminal_of_ascii_alone(within, io_encoding):
+    line = exporting(**ASCII, PYTHONIOENCODING=io_encoding)
+    for verb in (["run", "mine.yml"], ["recommend", "--recall", "0.5"]):
+        done = within(line, *verb)
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"\+/-\d|x/:\d", done.stdout), done.stdout  # as wide as it came out
+        assert done.stdout.isascii()
+        assert done.stderr.isascii()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("io_encoding", ["ascii", "ascii:strict"])
+def test_every_verb_on_a_terminal_of_ascii_alone(within, io_encoding, tmp_path):
+    line = exporting(**ASCII, PYTHONIOENCODING=io_encoding)
+    odd = tmp_path / "vectors-é.npy"
+    for verb in (
+        "run mine.yml",
+        "list",
+        "show exact",
+        "show peers",
+        "data list",
+        "data info small.hdf5",
+        "data verify small.hdf5",
+        "data show small.hdf5",
+        f"data convert small.hdf5 {odd.name}",
+        f"data info {odd.name}",
+        "recommend --recall 0.5",
+        "plot mine.yml --figure all",
+        "publish site",
+        "export -o points.csv",
+        "export -o points.tex",
+        "compare results results --recall 0.5",
+        "export --to ann-benchmarks -o theirs",
+        "import theirs --results imported",
+        "new my-index --out plugins",
+        "check exact --only same-seed",
+        "data clean --all --dry-run",
+        "doctor",
+        "run --help",
+        "plot nothing-of-the-kind-é",
+    ):
+        done = within(line, *verb.split())
+        assert done.stdout.isascii(), verb
+        assert done.stderr.isascii(), verb
+        assert "Traceback" not in done.stderr, (verb, done.stderr)
+        assert done.returncode in ((2,) if "é" in verb else (0, 1)), (verb, done.stderr)
+    assert odd.is_file()
+
+
+def test_modes_follow_the_umask(within, tmp_path):
+    for verb in (
+        "run mine.yml",
+        "plot mine.yml",
+        "publish site",
+        "export -o points.parquet",
+        "data convert small.hdf5 converted.hdf5",
+        "new my-index --out plugins",
+    ):
+        done = within("umask 077", *verb.split())
+        assert done.returncode == 0, done.stderr
+    given = {tmp_path / "small.hdf5", tmp_path / "mine.yml"}
+    written = [path for path in tmp_path.rglob("*") if path not in given and path.is_file()]
+    assert len(written) > 20
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
+    assert (tmp_path / "plugins/algorithms/my_index").stat().st_mode & 0o777 == 0o700
+
+
+WITHOUT_LOCKS = """\
+#include <errno.h>
+int flock(int handle, int how) {{ errno = {number}; return -1; }}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS], ids=errno.errorcode.get)
+def test_without_file_locks_runs_and_fetches_go_on_with_a_warning(within, tmp_path, number):
+    (tmp_path / "flock.c").write_text(WITHOUT_LOCKS.format(number=number))
+    library = tmp_path / "flock.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "flock.c"], check=True)
+    for verb in (["run", "mine.yml"], ["data", "fetch", "glove-50-10k"]):
+        done = within(exporting(LD_PRELOAD=str(library)), *verb)
+        assert done.returncode == 0, done.stderr
+        warned = re.findall("warning: .* two runs into one folder at the same time", done.stderr)
+        assert len(warned) == 1
+    assert len(harness.load_results(tmp_path / "results")) == 1

@@ -15,8 +15,9 @@ from rich.text import Text
 
 from harness.cli import completion
 from harness.cli.data_progress import shown_progress
-from harness.cli.options import Plugins
+from harness.cli.options import AS_PATH, Plugins
 from harness.cli.states import dataset_state
+from harness.cli.terminal import Terminal, say
 from harness.contracts import METRICS, UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit
 from harness.contracts.paths import user_path
@@ -46,7 +47,7 @@ from harness.metric import Metric
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
-from harness.registry.schema import parse_size
+from harness.registry.schema import MOST_SEED, parse_size
 from harness.running.environments.isolated import (
     folder_bytes,
     made_environments,
@@ -79,7 +80,7 @@ def open_named(
     registry = load_registry(plugins or ())
     require_dataset(name, registry.datasets, "DATASET")
     if looks_like_path(name):
-        return open_file(Path(name), progress=progress or silent)
+        return open_file(user_path(name), progress=progress or silent)
     if name not in registry.datasets and (cached := path_by_name(name)) is not None:
         return open_cached(cached)
     return open_definition(registry.dataset(name), progress=progress)
@@ -110,19 +111,19 @@ def require_dataset(name: str, known: Collection[str], where: str) -> None:
 
 def looks_like_path(name: str) -> bool:
     """Whether the user means a file: entry names have no slash and no ending of a format."""
-    return "/" in name or name.endswith(_FILE_ENDINGS) or Path(name).is_file()
+    return "/" in name or name.endswith(_FILE_ENDINGS) or user_path(name).is_file()
 
 
 def _console() -> Console:
     width = None if sys.stdout.isatty() else _WIDTH_OF_FILES
-    return Console(markup=False, highlight=False, width=width)
+    return Terminal(markup=False, highlight=False, width=width)
 
 
 def print_facts(facts: dict[str, str]) -> None:
     """Print one fact with its name per line, not wrapped, so that paths can be copied."""
     width = max(map(len, facts))
     for name, fact in facts.items():
-        print(f"{name:<{width}}  " + fact.replace("\n", "\n" + " " * (width + 2)))
+        say(f"{name:<{width}}  " + fact.replace("\n", "\n" + " " * (width + 2)))
 
 
 @app.command("list")
@@ -181,7 +182,7 @@ def info(
         definition = load_registry(plugins or ()).dataset(dataset)
         print_facts(entry_facts(definition))
         if cached_path(definition) is None and definition.sources[0].kind != "bundled":
-            print(f"not here yet: annharness data fetch {dataset}")
+            say(f"not here yet: annharness data fetch {dataset}")
             return
     with shown_progress() as progress:
         opened = open_named(dataset, plugins, progress)
@@ -303,7 +304,7 @@ def verify(
     """
     with shown_progress() as progress:
         facts = (
-            _verified_file(Path(dataset), k)
+            _verified_file(user_path(dataset), k)
             if looks_like_path(dataset)
             else _verified_entry(dataset, k, plugins, progress)
         )
@@ -374,10 +375,14 @@ def _tie_line(opened: CachedDataset, k: int) -> dict[str, str]:
 @app.command("add")
 def add(
     name: Annotated[str, typer.Argument(help="Name of the dataset.")],
-    file: Annotated[Path, typer.Argument(help="The file with the vectors.")],
-    queries: Annotated[Path | None, typer.Option(help="A file with the queries.")] = None,
+    file: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="FILE", help="The file with the vectors.")
+    ],
+    queries: Annotated[
+        Path | None, typer.Option(**AS_PATH, help="A file with the queries.")
+    ] = None,
     holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)] = 0,
     metric: MetricName = None,
     format_name: Annotated[
         str | None, typer.Option("--format", help="Format of the file. Default: by its ending.")
@@ -441,8 +446,12 @@ def _split(file: Path, queries: Path | None, holdout: int | None, seed: int) -> 
 
 @app.command("convert")
 def convert_file(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="The file to read.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    source: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="IN", help="The file to read.")
+    ],
+    target: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="OUT", help="The file to write.")
+    ],
     from_format: Annotated[
         str | None, typer.Option("--from", help="Format of SOURCE. Default: by its ending.")
     ] = None,
@@ -450,9 +459,11 @@ def convert_file(
         str | None, typer.Option("--to", help="Format of TARGET. Default: by its ending.")
     ] = None,
     part: Annotated[str, typer.Option(help="base or queries, if TARGET holds one table.")] = "base",
-    queries: Annotated[Path | None, typer.Option(help="A file with the queries.")] = None,
+    queries: Annotated[
+        Path | None, typer.Option(**AS_PATH, help="A file with the queries.")
+    ] = None,
     holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)] = 0,
     metric: MetricName = None,
 ) -> None:
     """Convert a file of vectors; the endings of the names are the formats.
@@ -509,16 +520,16 @@ def clean(
     chosen |= {"datasets", "files"} if datasets or everything else set()
     items = [item for item in cached_items() if item.kind in chosen]
     for item in items:
-        print(f"{item.kind:<10} {megabytes(item.bytes):>12}  {item.path}")
+        say(f"{item.kind:<10} {megabytes(item.bytes):>12}  {item.path}")
     freed = sum(item.bytes for item in items) if dry_run else remove(items)
     if environments or everything:
         freed += _clean_environments(dry_run)
-    print(f"{'would free' if dry_run else 'freed'} {megabytes(freed)}")
+    say(f"{'would free' if dry_run else 'freed'} {megabytes(freed)}")
 
 
 def _clean_environments(dry_run: bool) -> int:
     """Remove the isolated environments, or only list them; return their bytes."""
     sizes = {one.folder: folder_bytes(one.folder) for one in made_environments()}
     for folder, size in sizes.items():
-        print(f"{'environment':<10} {megabytes(size):>12}  {folder}")
+        say(f"{'environment':<10} {megabytes(size):>12}  {folder}")
     return sum(sizes.values()) if dry_run else remove_environments()

@@ -13,6 +13,7 @@ from rich.text import Text
 from harness.cli.data import looks_like_path
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition
+from harness.contracts.paths import user_path
 from harness.data.cached import open_cached
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import metric_of
@@ -61,8 +62,9 @@ def print_dry_run(
 def _facts_of_named(name: str, registry: Registry) -> DatasetFacts:
     """The facts of a dataset that are known without fetching or caching it."""
     if looks_like_path(name):
-        cached = cached_file(Path(name))
-        return facts_of(cached) if cached is not None else _facts_of_file(Path(name))
+        file = user_path(name)
+        cached = cached_file(file)
+        return facts_of(cached) if cached is not None else _facts_of_file(file)
     if name not in registry.datasets and (opened_before := path_by_name(name)) is not None:
         return facts_of(open_cached(opened_before))
     definition = registry.dataset(name)

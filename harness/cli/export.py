@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Plugins, Results
 from harness.cli.selecting import (
     Algorithms,
     Datasets,
@@ -19,6 +19,7 @@ from harness.cli.selecting import (
     recalls_of,
     selected,
 )
+from harness.cli.terminal import say
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def export(
         typer.Option(
             "--out",
             "-o",
+            **AS_PATH,
             help="File to write; its ending is the format: csv, parquet, json, md, tex.",
         ),
     ] = Path("results.csv"),
@@ -123,7 +125,7 @@ def export(
     )
     if recommendations:
         export_recommendations(table, out, levels, style)
-        print(out)
+        say(out)
         return
     if recall:
         table = reaching(table, levels[0])
@@ -131,7 +133,7 @@ def export(
         write(table, out, per_query=per_query, style=style)
     else:
         _lay_out(table, results, out)
-    print(out)
+    say(out)
 
 
 def _require_use_of_all(given: Mapping[str, object], levels: Sequence[float]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,10 @@ import typer
 
 from harness.cli.data import open_named
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.terminal import say
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
+from harness.text import clean, is_clean
 
 if TYPE_CHECKING:
     from harness.data.cached import CachedDataset
@@ -20,7 +22,12 @@ _LEFT_OUT = 1
 
 
 def import_(
-    folder: Annotated[Path, typer.Argument(help="Their folder, which holds results/ and data/.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            parser=user_path, metavar="FOLDER", help="Their folder, which holds results/ and data/."
+        ),
+    ],
     machine: Annotated[
         str, typer.Option("--machine", help="Name of the machine that they were measured on.")
     ] = "unknown machine (ann-benchmarks)",
@@ -35,7 +42,15 @@ def import_(
     """
     from harness.report.importing import import_results
     from harness.results.store import ResultStore
+    from harness.results.untrusted.schema import LABEL_CHARACTERS
 
+    if not is_clean(machine, LABEL_CHARACTERS):
+        raise UserError(
+            "a machine cannot be called so",
+            where="--machine",
+            expected=f"at most {LABEL_CHARACTERS} characters, no control characters",
+            got=clean(machine, LABEL_CHARACTERS),
+        )
     if not folder.is_dir():
         raise UserError("no such folder", where=str(folder), expected="ann-benchmarks' folder")
 
@@ -53,9 +68,9 @@ def import_(
         raise UserError("no result files", where=str(folder), expected="results/**/*.hdf5")
     for one in done:
         if one.path is None:
-            print(f"left out {one.source}: {one.reason}", file=sys.stderr)
+            say(f"left out {one.source}: {one.reason}", to_errors=True)
     taken = sum(one.path is not None for one in done)
-    print(f"{taken} of {len(done)} results imported into {results}")
+    say(f"{taken} of {len(done)} results imported into {results}")
     if taken < len(done):
         raise typer.Exit(_LEFT_OUT)
 

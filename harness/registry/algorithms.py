@@ -12,7 +12,15 @@ from harness.metric import Metric
 from harness.registry.expressions import Expression, parse_expression
 from harness.registry.foreign import ForeignAdapter
 from harness.registry.foreign_entries import is_foreign, read_foreign_entry
-from harness.registry.grid import Parameters, combinations, merged, overlaid, short_name
+from harness.registry.grid import (
+    Parameters,
+    combinations,
+    merged,
+    overlaid,
+    require_size,
+    short_name,
+    size_of,
+)
 from harness.registry.names import did_you_mean
 from harness.registry.plugins import PluginFolder, missing_requirements, other_versions
 from harness.registry.schema import AlgorithmSchema, ForeignSchema, check, read_entries
@@ -164,6 +172,20 @@ def settings(
         )
 
 
+def settings_count(
+    definition: AlgorithmDefinition,
+    group: str | None = None,
+    build: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
+) -> int:
+    """Return how many settings there are at most, before `where` drops some; else as `settings`."""
+    laid = _group_laid_over(definition, group, build, search)
+    if definition.foreign is not None:
+        own = definition.foreign.settings_count(laid.run_group)
+        return own * size_of(laid.build, laid.search)
+    return size_of(merged(definition.build, laid.build), merged(definition.search, laid.search))
+
+
 def dropped(
     definition: AlgorithmDefinition, facts: Facts, group: str | None = None
 ) -> Iterator[tuple[Parameters, Parameters]]:
@@ -189,9 +211,18 @@ def _laid_over(
     search: Mapping[str, Any] | None = None,
 ) -> Iterator[tuple[Parameters, Parameters]]:
     """Yield every point of an entry's grids, overlaid by a group's and those given by hand."""
-    base = definition.groups[group] if group else Group()
-    laid = Group(merged(base.build, build or {}), merged(base.search, search or {}), base.run_group)
+    laid = _group_laid_over(definition, group, build, search)
     return _grid_points(definition, facts, laid)
+
+
+def _group_laid_over(
+    definition: AlgorithmDefinition,
+    group: str | None,
+    build: Mapping[str, Any] | None,
+    search: Mapping[str, Any] | None,
+) -> Group:
+    base = definition.groups[group] if group else Group()
+    return Group(merged(base.build, build or {}), merged(base.search, search or {}), base.run_group)
 
 
 def _grid_points(
@@ -342,3 +373,6 @@ def _check_parameters(definition: AlgorithmDefinition, document: Document) -> No
             if values == []:
                 place = document.place((definition.name, part, name))
                 raise UserError(f"no values for {name!r}", where=place, expected="at least one")
+    for group in (None, *definition.groups):
+        place = document.place((definition.name, *(("groups", group) if group else ())))
+        require_size(settings_count(definition, group), definition.name, place)

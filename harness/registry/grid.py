@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from harness.contracts import UserError
+
 Parameters = dict[str, Any]
+
+MOST_SETTINGS = 10_000
+"""Of one algorithm for one dataset and k, before `where` drops some."""
 
 
 def combinations(grid: Mapping[str, Any]) -> Iterator[Parameters]:
@@ -16,6 +22,23 @@ def combinations(grid: Mapping[str, Any]) -> Iterator[Parameters]:
     axes = [value if isinstance(value, list) else [value] for value in grid.values()]
     for values in itertools.product(*axes):
         yield dict(zip(names, values, strict=True))
+
+
+def size_of(*grids: Mapping[str, Any]) -> int:
+    """Return how many combinations grids have together."""
+    axes = (value for grid in grids for value in grid.values())
+    return math.prod(len(value) for value in axes if isinstance(value, list))
+
+
+def require_size(count: int, what: str, place: str) -> None:
+    """Raise a `UserError` if a grid multiplies out to too many settings."""
+    if count > MOST_SETTINGS:
+        raise UserError(
+            f"{what} multiplies out to {count:,} settings",
+            where=place,
+            expected=f"at most {MOST_SETTINGS:,}",
+            hint="shorten its lists of values",
+        )
 
 
 def merged(*grids: Mapping[str, Any]) -> dict[str, Any]:

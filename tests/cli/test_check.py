@@ -41,7 +41,7 @@ def test_a_failure_says_what_was_expected_and_what_came_and_the_others_go_on(com
     arguments = ["--plugins", PLANTED, "--only", "k-one", "--only", "k-all"]
     done = command("check", "planted-segfault", "planted-flat", *arguments)
     assert done.returncode == 1
-    assert "expected: One neighbour can be asked for" in done.stdout
+    assert "expected: A search for one neighbour works" in done.stdout
     assert "got:      crashed: ended by SIGSEGV" in done.stdout
     assert "3 checks: 2 passed, 1 failed" in done.stdout
     assert "planted-flat\n" in done.stdout

@@ -103,7 +103,7 @@ def export(
     """
     from harness.report.export import export as write
     from harness.report.export import export_recommendations
-    from harness.report.limits import Limits, curves_named, reaching
+    from harness.report.limits import curves_named, reaching
     from harness.report.tables import TableStyle
 
     if to not in (None, "ann-benchmarks"):
@@ -114,8 +114,7 @@ def export(
         "--columns": columns, "--caption": caption, "--align": align, "--highlight": highlight,
     }  # fmt: skip
     _require_use_of_all(given, levels if recall else ())
-    limits = Limits(dataset or (), algorithm or (), max_bytes)
-    table = selected(results, suite, plugins, stale=stale, limits=limits)
+    table = selected(results, suite, plugins, dataset, algorithm, max_bytes, stale=stale)
     style = TableStyle(
         columns=[name.strip() for name in columns.split(",")] if columns else (),
         caption=caption or "",

@@ -86,14 +86,13 @@ def plot(
 
       annharness plot -d glove-100 --highlight pq --recall .9 --no-title
     """
-    from harness.report.limits import Limits, curves_named
+    from harness.report.limits import curves_named
     from harness.report.plots.writing import write_plots  # matplotlib takes a second to load
 
     if title is not None and no_title:
         raise UserError("both a title and none", where="--title, --no-title")
     levels = recalls_of([recall] if recall is not None else None)
-    limits = Limits(dataset or (), algorithm or ())
-    table = selected(results, suite, plugins, stale=stale, limits=limits)
+    table = selected(results, suite, plugins, dataset, algorithm, stale=stale)
     paths = write_plots(
         table,
         out or results / "plots",

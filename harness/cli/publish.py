@@ -52,13 +52,12 @@ def publish(
 
       annharness publish site -d glove-100 --recall .9 --recall .97 --highlight pq
     """
-    from harness.report.limits import Limits, curves_named
+    from harness.report.limits import curves_named
     from harness.report.site.content import USUAL, SiteChoices
     from harness.report.site.writing import write_site
 
     levels = recalls_of(recall)
-    limits = Limits(dataset or (), algorithm or ())
-    table = selected(results, suite, plugins, stale=stale, limits=limits)
+    table = selected(results, suite, plugins, dataset, algorithm, stale=stale)
     choices = SiteChoices(levels, curves_named(table, highlight or ()), title or USUAL.title)
     if stale:
         table = table.assign(stale=False)  # shown like the others

@@ -48,11 +48,9 @@ def recommend(
 
       annharness recommend demo --recall .9 --max-bytes 300 -d glove-50-10k
     """
-    from harness.report.limits import Limits
     from harness.report.terminal import print_recommendations
 
     levels = recalls_of(recall)
-    limits = Limits(dataset or (), algorithm or (), max_bytes)
-    table = selected(results, suite, plugins, stale=stale, limits=limits)
+    table = selected(results, suite, plugins, dataset, algorithm, max_bytes, stale=stale)
     if not print_recommendations(Console(), table, levels, max_bytes):
         raise typer.Exit(_NOTHING_REACHED)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from harness.contracts.dataset import Truth
     from harness.registry.registry import Registry
-    from harness.report.limits import Limits
     from harness.results.identity import PointIdentity
 
 Suite = Annotated[
@@ -106,9 +105,11 @@ def selected(
     results: Path,
     suite: str | None,
     plugins: list[Path] | None,
+    datasets: Sequence[str] | None,
+    algorithms: Sequence[str] | None,
+    max_bytes: float | None = None,
     *,
     stale: bool,
-    limits: Limits | None = None,
 ) -> pd.DataFrame:
     """Return the table with the points that the options ask for.
 
@@ -117,10 +118,10 @@ def selected(
     UserError
         As `load_selected`, `without_stale` and `harness.report.limits.within`.
     """
-    from harness.report.limits import within
+    from harness.report.limits import Limits, within
 
     table = without_stale(load_selected(results, suite, plugins), stale)
-    return table if limits is None else within(table, limits)
+    return within(table, Limits(datasets or (), algorithms or (), max_bytes))
 
 
 def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) -> pd.DataFrame:

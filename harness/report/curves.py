@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -74,34 +74,42 @@ def looks_of(found: Sequence[Scene], highlight: Collection[str] = ()) -> dict[st
         for part in (scene.points, scene.ceiling, scene.failures)
         for name in part["curve"]
     }
-    together = [[*highlight, *shown_first(scene)] for scene in found]
+    together = [[*highlight, *scene.ranking.shown] for scene in found]
     return highlighted(looks({*names, *highlight}, together), highlight)
 
 
-def shown_first(scene: Scene) -> list[str]:
-    """Return the curves that a chart shows by default, most relevant first.
+class Ranking(NamedTuple):
+    """Which curves of a scene are most relevant; use `Scene.ranking`, which computes it once.
 
-    These are the `leaders`, as many as there are colours, then close ones, up to eight.
+    `every` are all curves, most relevant first. `leaders` are or may be the fastest at one of
+    several levels of recall; "may be" means equal to the fastest within 5 %, or undecided against
+    it. `shown` are those that a chart shows by default: the leaders, as many as there are colours,
+    then close ones, up to eight.
     """
-    relevant, leading = by_relevance(scene.points), leaders(scene)
-    ordered = sorted(relevant, key=lambda name: name not in leading)  # stable
-    return ordered[: max(_USUALLY_SHOWN, min(len(leading), len(COLOURS)))]
+
+    every: list[str]
+    leaders: frozenset[str]
+    shown: list[str]
 
 
-def leaders(scene: Scene) -> set[str]:
-    """Return the curves that are or may be the fastest at one of several levels of recall.
+def ranking_of(scene: Scene) -> Ranking:
+    """Return which curves of a scene are most relevant."""
+    every, leaders = _by_relevance(scene.points), _leaders(scene)
+    ordered = sorted(every, key=lambda name: name not in leaders)  # stable
+    most = max(_USUALLY_SHOWN, min(len(leaders), len(COLOURS)))
+    return Ranking(every, leaders, ordered[:most])
 
-    "May be" means equal to the fastest within 5 %, or undecided against it.
-    """
-    return {
+
+def _leaders(scene: Scene) -> frozenset[str]:
+    return frozenset(
         name
         for one in recommendations(scene, _LEVELS)
         for name in (str(one.row["curve"]), *(name for name, _ in (*one.equal, *one.undecided)))
-    }
+    )
 
 
-def by_relevance(points: pd.DataFrame) -> list[str]:
-    """Return the names of the curves, most relevant first.
+def _by_relevance(points: pd.DataFrame) -> list[str]:
+    """The names of the curves, most relevant first.
 
     They are sorted by the best rank in QPS at any of several levels of recall, then by the mean
     rank: a curve that wins at one level comes before one that is second everywhere.

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from harness.report.quantities import quantity
+
+if TYPE_CHECKING:
+    from harness.report.curves import Ranking
 
 _SCENE = ["dataset", "k", "mode", "threads", "machine"]
 
@@ -58,6 +62,13 @@ class Scene:
         parts += [f"{self.threads}threads"] if self.threads != 1 else []
         parts += [self.machine] if self.crowd else []
         return "-".join(slug(part) for part in parts)
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Which of the curves matter."""
+        from harness.report.curves import ranking_of  # which is about scenes
+
+        return ranking_of(self)
 
     def _size(self) -> str:
         rows = pd.concat([self.points, self.ceiling, self.failures])

@@ -88,8 +88,6 @@ def test_as_many_as_there_are_colours_never_share_one(group, others):
 
 def test_curves_that_a_chart_shows_differ_in_colour(table_maker):
     (scene,) = scenes(prepare(table_maker(extra=[f"other-{i}" for i in range(30)])))
-    from harness.report.curves import shown_first
-
     found = looks_of([scene])
-    shown = shown_first(scene)
+    shown = scene.ranking.shown
     assert len({found[name].colour for name in shown}) == len(shown) >= 8

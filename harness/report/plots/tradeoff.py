@@ -13,14 +13,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report.curves import (
-    CurvePoints,
-    curves_of,
-    leaders,
-    shown_first,
-    smallest,
-    whole,
-)
+from harness.report.curves import CurvePoints, curves_of, smallest, whole
 from harness.report.looks import GREY, Look
 from harness.report.plots.figure import conclude, listed, marker_size, new_figure, scope_notes
 from harness.report.plots.labels import NamedCurve, label_curves
@@ -122,14 +115,14 @@ def _shown(scene: Scene, curves: Sequence[CurvePoints]) -> set[str]:
     """The coloured curves: those that the user highlights, or the most relevant ones."""
     if any(curve.look.is_grey for curve in curves):
         return {curve.name for curve in curves if not curve.look.is_grey}
-    return set(shown_first(scene))
+    return set(scene.ranking.shown)
 
 
 def _notes(
     scene: Scene, curves: Sequence[CurvePoints], shown: set[str], with_qps: bool
 ) -> list[str]:
     greyed = {curve.name for curve in curves} - shown
-    rivals = greyed & leaders(scene) if greyed else set()
+    rivals = greyed & scene.ranking.leaders
     groups = {", nowhere among the fastest": greyed - rivals, ", for want of colours": rivals}
     if any(curve.look.is_grey for curve in curves):
         groups = {"": greyed}

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from harness.report.curves import by_relevance
 from harness.report.looks import Look
 from harness.report.plots.figure import conclude, listed, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
@@ -38,7 +37,7 @@ def training_loss(scene: Scene, looks: Mapping[str, Look]) -> Figure | None:
     traces = _traces(scene)
     if not traces:
         return None
-    relevant = [name for name in by_relevance(scene.points) if name in traces]
+    relevant = [name for name in scene.ranking.every if name in traces]
     shown = sorted(relevant[:_MOST_PANELS])
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from harness.measures.verdicts import verdict_words
 from harness.report.compare import Comparison, compare_every_pair
-from harness.report.curves import CurvePoints, by_relevance, curves_of, shown_first
+from harness.report.curves import CurvePoints, curves_of
 from harness.report.intervals import level_text, mark, notes, ratio_text
 from harness.report.looks import Look
 from harness.report.points import Scene, known
@@ -77,7 +77,7 @@ def _pairs_payload(scene: Scene, levels: Sequence[float]) -> dict[str, Any]:
 
     Cells hold the texts as shown: no verdict is computed on the page.
     """
-    names = by_relevance(scene.points)
+    names = scene.ranking.every
     kept = names[:MOST_COMPARED]
     numbers = {name: number for number, name in enumerate(kept)}
     places = {level: place for place, level in enumerate(levels)}
@@ -120,7 +120,7 @@ def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
     curves = curves_of(points, quantity("recall"), quantity("qps"), looks)
     numbers = {curve.name: number for number, curve in enumerate(curves)}
     lit = {curve.name for curve in curves if not curve.look.is_grey}
-    shown = {*shown_first(scene), *(lit if len(lit) < len(curves) else ())}
+    shown = {*scene.ranking.shown, *(lit if len(lit) < len(curves) else ())}
     ceiling = scene.ceiling["qps"].max() if len(scene.ceiling) else float("nan")
     return {
         "k": scene.k,

@@ -122,7 +122,7 @@ def test_nan_is_named_by_row(make_hdf5, cache: Path) -> None:
         ({"test": np.ones((5, 7), "f4")}, "differ in dimension"),
         ({"train": np.full((5, 8), np.inf, "f4")}, "not finite"),
         ({"train": np.full((5, 8), 1e300)}, "not finite"),
-        ({"train": np.ones(7, "f4")}, "no table"),
+        ({"train": np.ones(7, "f4")}, "not a table"),
         ({"train": np.empty((9, 0), "f4"), "test": np.empty((9, 0), "f4")}, "no dimensions"),
         ({"train": np.ones((5, 8), "c8")}, "not real numbers"),
         ({"train": np.array([[b"a"] * 8])}, "not real numbers"),

@@ -67,7 +67,7 @@ def test_the_name_that_a_file_has_in_results_stands_for_it(home, small_hdf5):
     assert name in done.output
     elsewhere = name[:-8] + "0" * 8
     message = refused("run", "point.yml", "-d", elsewhere)
-    assert "a file that was given by its path" in message
+    assert "the name that results give to a file" in message
     assert "give the path of that file, with -d" in message
 
 

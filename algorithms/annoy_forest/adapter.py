@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from annoy import AnnoyIndex
 
-from harness.contracts import Algorithm, allotted_threads
+from harness.contracts import Algorithm, Ids, Rows, allotted_threads
 
 
 class AnnoyForest(Algorithm):
@@ -22,9 +22,9 @@ class AnnoyForest(Algorithm):
         Of the splits.
     """
 
-    _bytes = None
+    _bytes: int | None = None
 
-    def fit(self, base):
+    def fit(self, base: Rows) -> None:
         """Add `base`, `(n, d)` float32, row by row, and grow the trees by the allotted threads."""
         kind = "dot" if self.metric == "inner_product" else self.metric
         self._index = AnnoyIndex(base.shape[1], kind)
@@ -33,18 +33,18 @@ class AnnoyForest(Algorithm):
             self._index.add_item(i, row)
         self._index.build(self.build["trees"], n_jobs=allotted_threads())
 
-    def set_search(self, *, search_k):
+    def set_search(self, *, search_k: int) -> None:
         """Take how many nodes are looked at; -1 is trees times k."""
         self._search_k = search_k
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` best ids of one query."""
         ids = self._index.get_nns_by_vector(query, k, self._search_k)
         if len(ids) < k:
             ids += [-1] * (k - len(ids))
         return np.array(ids)
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return the bytes that annoy writes: rows and trees.
 
         annoy goes on from the file that it has written, which is why it is kept open by the map.

@@ -9,7 +9,7 @@ import chromadb
 import numpy as np
 from chromadb.config import Settings
 
-from harness.contracts import Algorithm, TemporaryFolder, allotted_threads, bytes_below
+from harness.contracts import Algorithm, Ids, Rows, TemporaryFolder, allotted_threads, bytes_below
 
 _SPACES = {"angular": "ip", "inner_product": "ip", "euclidean": "l2"}
 
@@ -29,7 +29,7 @@ class ChromaCollection(Algorithm):
         Without effect: Chroma takes none.
     """
 
-    def fit(self, base):
+    def fit(self, base: Rows) -> None:
         """Add `base`, `(n, d)` float32, to a collection that goes away with the object."""
         self._folder = TemporaryFolder("chroma-")
         self._n = len(base)
@@ -52,11 +52,12 @@ class ChromaCollection(Algorithm):
             ids = [str(i) for i in range(start, start + len(rows))]
             self._collection.add(ids=ids, embeddings=rows)
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` nearest ids of one query."""
-        return self.query_batch(query[np.newaxis], k)[0]
+        ids: Ids = self.query_batch(query[np.newaxis], k)[0]
+        return ids
 
-    def query_batch(self, queries, k):
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the `(nq, k)` nearest ids."""
         asked = min(k, self._n)
         found = self._collection.query(query_embeddings=queries, n_results=asked, include=[])
@@ -65,6 +66,6 @@ class ChromaCollection(Algorithm):
             row[: len(texts)] = [int(text) for text in texts]
         return ids
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return the bytes of the files of the collection."""
         return bytes_below(self._folder.name)

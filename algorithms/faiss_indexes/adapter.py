@@ -1,9 +1,11 @@
 """FAISS's indexes, each made from a factory string; the entries differ in how they write it."""
 
+from typing import Any
+
 import faiss
 import numpy as np
 
-from harness.contracts import Algorithm
+from harness.contracts import Algorithm, Ids, Rows
 
 from . import factory
 from .layers import layers, saved_bytes
@@ -30,7 +32,7 @@ class FaissIndex(Algorithm):
         Of that draw, of FAISS's k-means, of random rotations and of the levels of HNSW.
     """
 
-    def fit(self, base):
+    def fit(self, base: Rows) -> None:
         """Train on and add `base`, `(n, d)` float32."""
         euclidean = self.metric == "euclidean"
         metric = faiss.METRIC_L2 if euclidean else faiss.METRIC_INNER_PRODUCT
@@ -40,23 +42,31 @@ class FaissIndex(Algorithm):
         self._index.train(self._sample(base))
         self._index.add(base)
         self._searched = self._index
-        self._bytes = {}
+        self._bytes: dict[bool, int] = {}
 
-    def _factory(self, n, d):
+    def _factory(self, n: int, d: int) -> str:
         """Return the factory string for `n` rows of `d` dimensions."""
-        return self.build["factory"]
+        return str(self.build["factory"])
 
-    def _configure(self):
+    def _configure(self) -> None:
         """Set what a factory string cannot say, before training."""
 
-    def _sample(self, base):
+    def _sample(self, base: Rows) -> Rows:
         count = self.build.get("training_points")
         if count is None or count >= len(base):
             return base
         rng = np.random.default_rng(self.build.get("seed", 0))
-        return base[np.sort(rng.choice(len(base), count, replace=False))]
+        sample: Rows = base[np.sort(rng.choice(len(base), count, replace=False))]
+        return sample
 
-    def set_search(self, *, nprobe=None, efSearch=None, search_L=None, k_factor=None):
+    def set_search(
+        self,
+        *,
+        nprobe: int | None = None,
+        efSearch: int | None = None,
+        search_L: int | None = None,
+        k_factor: float | None = None,
+    ) -> None:
         """Take FAISS's own search parameters; null leaves its default.
 
         Parameters
@@ -83,15 +93,17 @@ class FaissIndex(Algorithm):
             if search_L and hasattr(layer, "nsg"):
                 layer.nsg.search_L = search_L
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` best ids of one query."""
-        return self._searched.search(query[np.newaxis], k)[1][0]
+        ids: Ids = self._searched.search(query[np.newaxis], k)[1][0]
+        return ids
 
-    def query_batch(self, queries, k):
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the `(nq, k)` best ids."""
-        return self._searched.search(queries, k)[1]
+        ids: Ids = self._searched.search(queries, k)[1]
+        return ids
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return the bytes of the index as FAISS would save it, with the copy if it is used."""
         refined = self._searched is self._index
         if refined not in self._bytes:
@@ -102,45 +114,45 @@ class FaissIndex(Algorithm):
 class IVF(FaissIndex):
     """Inverted lists of whole rows: nlist (null: see `factory.lists`), storage."""
 
-    def _factory(self, n, d):
+    def _factory(self, n: int, d: int) -> str:
         return factory.ivf(n, d, self.build["nlist"], self.build["storage"])
 
 
 class IVFPQ(FaissIndex):
     """Inverted lists of product-quantized residuals: nlist, width, nbits, rotation, refine."""
 
-    def _factory(self, n, d):
+    def _factory(self, n: int, d: int) -> str:
         codes = f"x{self._nbits()}np"  # no polysemous training, which only its filter uses
         return factory.ivf_pq(n, d, codes, **_chosen(self.build, "nlist width rotation refine"))
 
-    def _nbits(self):
-        return self.build["nbits"]
+    def _nbits(self) -> int:
+        return int(self.build["nbits"])
 
-    def _configure(self):
+    def _configure(self) -> None:
         self._kept = train_opq_for(self._index, self._nbits(), self.build["seed"])
 
 
 class IVFPQFastScan(IVFPQ):
     """The same with 4-bit codes, scanned in registers."""
 
-    def _factory(self, n, d):
+    def _factory(self, n: int, d: int) -> str:
         return factory.ivf_pq(n, d, "x4fsr", **_chosen(self.build, "nlist width rotation refine"))
 
-    def _nbits(self):
+    def _nbits(self) -> int:
         return 4
 
 
 class PQFastScan(IVFPQFastScan):
     """4-bit product quantization of whole rows, all of them scanned: width, rotation, refine."""
 
-    def _factory(self, n, d):
+    def _factory(self, n: int, d: int) -> str:
         return factory.pq(d, "x4fs", **_chosen(self.build, "width rotation refine"))
 
 
 class Additive(FaissIndex):
     """Residual (RQ) or local-search (LSQ) quantization: method, M, nbits, refine."""
 
-    def _factory(self, n, d):
+    def _factory(self, n: int, d: int) -> str:
         chosen = _chosen(self.build, "method M nbits refine")
         return factory.additive(self.metric, **chosen)
 
@@ -148,24 +160,24 @@ class Additive(FaissIndex):
 class Scalar(FaissIndex):
     """Scalar quantization, every dimension by itself: codec, refine."""
 
-    def _factory(self, n, d):
+    def _factory(self, n: int, d: int) -> str:
         return factory.refined(factory.scalar(d, self.build["codec"]), self.build["refine"])
 
 
 class RaBitQ(FaissIndex):
     """RaBitQ codes after a random rotation: nbits, nlist (0 is none), refine."""
 
-    def _factory(self, n, d):
+    def _factory(self, n: int, d: int) -> str:
         return factory.rabitq(n, d, **_chosen(self.build, "nbits nlist refine"))
 
 
 class HNSW(FaissIndex):
     """A navigable graph in levels: M, efConstruction, storage."""
 
-    def _factory(self, n, d):
+    def _factory(self, n: int, d: int) -> str:
         return factory.scalar(d, self.build["storage"], before=f"HNSW{self.build['M']},")
 
-    def _configure(self):
+    def _configure(self) -> None:
         for layer in layers(self._index):
             if hasattr(layer, "hnsw"):
                 layer.hnsw.efConstruction = self.build["efConstruction"]
@@ -178,28 +190,29 @@ class NSG(FaissIndex):
     queue is longer than there are rows: neither search_L nor k may go beyond n.
     """
 
-    def _factory(self, n, d):
+    def _factory(self, n: int, d: int) -> str:
         return f"NSG{self.build['R']},Flat"
 
-    def _configure(self):
+    def _configure(self) -> None:
         by_nn_descent = 1
         self._index.build_type = by_nn_descent
         self._index.GK = self.build["neighbours"]
 
-    def set_search(self, *, search_L):
+    def set_search(self, *, search_L: int) -> None:  # type: ignore[override]
         """Take the length of the queue (k, where that is more)."""
         super().set_search(search_L=min(search_L, self._index.ntotal))
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` best ids of one query."""
-        return self.query_batch(query[np.newaxis], k)[0]
+        ids: Ids = self.query_batch(query[np.newaxis], k)[0]
+        return ids
 
-    def query_batch(self, queries, k):
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the `(nq, k)` best ids."""
         found = min(k, self._index.ntotal)
-        ids = self._index.search(queries, found)[1]
+        ids: Ids = self._index.search(queries, found)[1]
         return ids if found == k else np.pad(ids, ((0, 0), (0, k - found)), constant_values=-1)
 
 
-def _chosen(build, names):
+def _chosen(build: dict[str, Any], names: str) -> dict[str, Any]:
     return {name: build[name] for name in names.split()}

@@ -7,7 +7,7 @@ from .layers import layers
 _ITERATIONS = 20
 
 
-def train_opq_for(index, nbits, seed):
+def train_opq_for(index: faiss.Index, nbits: int, seed: int) -> list[faiss.ProductQuantizer]:
     """Let every OPQ in front of codes be trained for codes of this size, with the seed.
 
     Otherwise FAISS trains for 8 bits, which takes minutes in vain where codes have 4. Returns the

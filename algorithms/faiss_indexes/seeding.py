@@ -3,12 +3,14 @@
 FAISS fixes the seeds of two: the start of OPQ's rotation, and NN-descent below an NSG.
 """
 
+from typing import Any
+
 import faiss
 
 from .layers import layers
 
 
-def seed_all(index, seed):
+def seed_all(index: faiss.Index, seed: int) -> None:
     """Set every seed that FAISS lets callers set, before training."""
     for layer in layers(index):
         for clustering in _clusterings(layer):
@@ -22,12 +24,12 @@ def seed_all(index, seed):
             _seed_rotations(layer, seed)
 
 
-def _clusterings(layer):
+def _clusterings(layer: faiss.Index) -> list[Any]:
     owners = (layer, *(getattr(layer, name, None) for name in ("pq", "rq")))
     return [owner.cp for owner in owners if hasattr(owner, "cp")]
 
 
-def _seed_rotations(layer, seed):
+def _seed_rotations(layer: faiss.IndexPreTransform, seed: int) -> None:
     for place in range(layer.chain.size()):
         transform = faiss.downcast_VectorTransform(layer.chain.at(place))
         if isinstance(transform, faiss.RandomRotationMatrix):

@@ -3,7 +3,7 @@
 import hnswlib
 import numpy as np
 
-from harness.contracts import Algorithm, allotted_threads
+from harness.contracts import Algorithm, Ids, Rows, allotted_threads
 
 
 class HnswlibGraph(Algorithm):
@@ -19,7 +19,7 @@ class HnswlibGraph(Algorithm):
         Of the levels. With several building threads the order of insertion varies beside it.
     """
 
-    def fit(self, base):
+    def fit(self, base: Rows) -> None:
         """Insert `base`, `(n, d)` float32, with the threads that the harness allots."""
         n, d = base.shape
         self._index = hnswlib.Index("l2" if self.metric == "euclidean" else "ip", d)
@@ -31,25 +31,27 @@ class HnswlibGraph(Algorithm):
         )
         self._index.add_items(base, num_threads=allotted_threads())
 
-    def set_search(self, *, efSearch):
+    def set_search(self, *, efSearch: int) -> None:
         """Take the queue's length (k, where that is more)."""
         self._index.set_ef(efSearch)
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` best ids of one query."""
         try:
-            return self._index.knn_query(query, k, num_threads=1)[0][0]
+            ids: Ids = self._index.knn_query(query, k, num_threads=1)[0][0]
         except RuntimeError:
             return self._fewer(query, k)
+        return ids
 
-    def query_batch(self, queries, k):
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the `(nq, k)` best ids."""
         try:
-            return self._index.knn_query(queries, k, num_threads=allotted_threads())[0]
+            ids: Ids = self._index.knn_query(queries, k, num_threads=allotted_threads())[0]
         except RuntimeError:
             return np.stack([self.query(query, k) for query in queries])
+        return ids
 
-    def _fewer(self, query, k):
+    def _fewer(self, query: Rows, k: int) -> Ids:
         """Return as many ids as are found, padded; hnswlib refuses to return fewer than k."""
         found, missing = 0, k
         ids = np.full(k, -1)
@@ -62,6 +64,6 @@ class HnswlibGraph(Algorithm):
                 missing = asked
         return ids
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return the bytes that hnswlib would write: rows, links and labels."""
-        return self._index.index_file_size()
+        return int(self._index.index_file_size())

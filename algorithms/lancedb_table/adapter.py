@@ -1,6 +1,7 @@
 """LanceDB: a table in columnar files with a vector index, in this process."""
 
 import os
+from typing import Any
 
 # Lance sizes its pools once, when it is loaded; one thread is what single queries are allotted.
 os.environ["LANCE_CPU_THREADS"] = os.environ["TOKIO_WORKER_THREADS"] = "1"
@@ -10,7 +11,7 @@ import numpy as np
 import pyarrow
 from lancedb.index import HnswSq, IvfFlat, IvfPq
 
-from harness.contracts import Algorithm, TemporaryFolder, bytes_below
+from harness.contracts import Algorithm, Ids, Rows, TemporaryFolder, bytes_below
 
 _DISTANCES = {"angular": "dot", "inner_product": "dot", "euclidean": "l2"}
 
@@ -34,7 +35,7 @@ class LanceTable(Algorithm):
         Without effect: LanceDB takes none, and its builds differ.
     """
 
-    def fit(self, base):
+    def fit(self, base: Rows) -> None:
         """Write `base`, `(n, d)` float32, into a database that goes away with the object."""
         self._folder = TemporaryFolder("lance-")
         self._n, d = base.shape
@@ -44,24 +45,24 @@ class LanceTable(Algorithm):
         self._table = database.create_table("base", pyarrow.table(columns))
         self._table.create_index("vector", config=self._config(d))
 
-    def set_search(self, nprobes=20, refine=1):
+    def set_search(self, nprobes: int = 20, refine: int = 1) -> None:
         """Take the lists visited, and how many times k candidates are re-ordered by their rows."""
         self._nprobes = nprobes
         self._refine = refine
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` nearest ids of one query."""
         search = self._table.search(query).distance_type(_DISTANCES[self.metric])
         search = search.select(["id", "_distance"]).nprobes(self._nprobes)
         found = search.refine_factor(self._refine).limit(min(k, self._n)).to_arrow()
-        ids = found["id"].to_numpy()
+        ids: Ids = found["id"].to_numpy()
         return ids if len(ids) == k else np.pad(ids, (0, k - len(ids)), constant_values=-1)
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return the bytes of the files of the database."""
         return bytes_below(self._folder.name)
 
-    def _config(self, d):
+    def _config(self, d: int) -> Any:
         common = {
             "distance_type": _DISTANCES[self.metric],
             "num_partitions": self.build["partitions"],

@@ -1,9 +1,12 @@
 """Milvus Lite: Milvus's interface over a local file."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from pymilvus import DataType, MilvusClient
 
-from harness.contracts import Algorithm, TemporaryFolder, bytes_below
+from harness.contracts import Algorithm, Ids, Rows, TemporaryFolder, bytes_below
 
 _DISTANCES = {"angular": "IP", "inner_product": "IP", "euclidean": "L2"}
 _ROWS_AT_ONCE = 2000
@@ -26,7 +29,7 @@ class MilvusLite(Algorithm):
         Without effect: Milvus takes none.
     """
 
-    def fit(self, base):
+    def fit(self, base: Rows) -> None:
         """Insert `base`, `(n, d)` float32, into a file that goes away with the object."""
         self._folder = TemporaryFolder("milvus-")
         self._n = len(base)
@@ -38,24 +41,25 @@ class MilvusLite(Algorithm):
         self._client.flush("base")
         self._client.load_collection("base")
 
-    def set_search(self, ef=None, nprobe=None):
+    def set_search(self, ef: int | None = None, nprobe: int | None = None) -> None:
         """Take the queue of HNSW, or the lists visited of IVF."""
         given = {"ef": ef, "nprobe": nprobe}
         self._given = {name: value for name, value in given.items() if value is not None}
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` nearest ids of one query."""
-        return self._ids([query], k)[0]
+        ids: Ids = self._ids([query], k)[0]
+        return ids
 
-    def query_batch(self, queries, k):
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the `(nq, k)` nearest ids."""
         return self._ids(list(queries), k)
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return the bytes of the files of the database."""
         return bytes_below(self._folder.name)
 
-    def _ids(self, queries, k):
+    def _ids(self, queries: Sequence[Rows], k: int) -> Ids:
         given = dict(self._given)
         if "ef" in given:
             given["ef"] = max(given["ef"], k)
@@ -71,13 +75,17 @@ class MilvusLite(Algorithm):
             row[: len(hits)] = [hit["id"] for hit in hits]
         return ids
 
-    def _create(self, d):
+    def _create(self, d: int) -> None:
         schema = self._client.create_schema(auto_id=False)
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=d)
         index = self._client.prepare_index_params()
         graph = {"M": self.build["M"], "efConstruction": self.build["ef_construction"]}
-        parameters = {"HNSW": graph, "IVF_FLAT": {"nlist": self.build["nlist"]}, "FLAT": {}}
+        parameters: dict[str, dict[str, Any]] = {
+            "HNSW": graph,
+            "IVF_FLAT": {"nlist": self.build["nlist"]},
+            "FLAT": {},
+        }
         kind = self.build["index"]
         index.add_index(
             "vector",

@@ -3,7 +3,7 @@
 import nanopq
 import numpy as np
 
-from harness.contracts import Algorithm
+from harness.contracts import Algorithm, Ids, Rows
 
 
 class NanoPQ(Algorithm):
@@ -25,7 +25,7 @@ class NanoPQ(Algorithm):
         Of that draw and of k-means.
     """
 
-    def fit(self, base):
+    def fit(self, base: Rows) -> None:
         """Train and encode `base`, `(n, d)` float32."""
         rng = np.random.default_rng(self.build["seed"])
         count = min(len(base), self.build["training_points"])
@@ -39,14 +39,14 @@ class NanoPQ(Algorithm):
         self._codes = self._pq.encode(base)
         self._sign = 1 if self.metric == "euclidean" else -1
 
-    def _train(self, sample):
+    def _train(self, sample: Rows) -> None:
         iterations, seed = self.build["iterations"], self.build["seed"]
         if self.build["rotation"] == "opq":
             self._pq.fit(sample, pq_iter=iterations, rotation_iter=iterations, seed=seed)
         else:
             self._pq.fit(sample, iter=iterations, seed=seed)
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` best ids of one query."""
         scores = self._sign * self._pq.dtable(query).adist(self._codes)
         if k >= len(scores):
@@ -54,7 +54,7 @@ class NanoPQ(Algorithm):
         best = np.argpartition(scores, k - 1)[:k]
         return best[np.argsort(scores[best])]
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return the bytes of codes, codebooks and the rotation."""
         rotation = self._pq.R.nbytes if self.build["rotation"] == "opq" else 0
-        return self._codes.nbytes + self._pq.codewords.nbytes + rotation
+        return int(self._codes.nbytes + self._pq.codewords.nbytes + rotation)

@@ -3,7 +3,7 @@
 import ngtpy
 import numpy as np
 
-from harness.contracts import Algorithm, TemporaryFolder, allotted_threads, bytes_below
+from harness.contracts import Algorithm, Ids, Rows, TemporaryFolder, allotted_threads, bytes_below
 
 _DISTANCES = {
     "angular": "Normalized Cosine",
@@ -25,14 +25,14 @@ class NgtGraph(Algorithm):
         Without effect: NGT takes none. Builds of several threads differ, those of one seldom.
     """
 
-    def fit(self, base):
+    def fit(self, base: Rows) -> None:
         """Build from `base`, `(n, d)` float32, in a folder that goes away with the object."""
         self._folder = TemporaryFolder("ngt-")
         path = self._build(base, f"{self._folder.name}/anng")
         self._index = ngtpy.Index(path, read_only=True, log_disabled=True)
         self._bytes = bytes_below(path)
 
-    def _build(self, base, path):
+    def _build(self, base: Rows, path: str) -> str:
         """Write the index into the folder `path` and return the folder."""
         ngtpy.create(
             path,
@@ -47,25 +47,25 @@ class NgtGraph(Algorithm):
         index.close()
         return path
 
-    def set_search(self, epsilon=0.1):
+    def set_search(self, epsilon: float = 0.1) -> None:
         """Take epsilon: how much further than the k-th best the search still looks."""
         self._epsilon = epsilon
         self._index.set(epsilon=epsilon)
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` nearest ids of one query."""
         row = np.ascontiguousarray(query)  # NGT reads on, whatever the stride
-        ids = self._index.search(row, k, self._epsilon, with_distance=False)
+        ids: Ids = self._index.search(row, k, self._epsilon, with_distance=False)
         return ids if len(ids) == k else _padded(ids, k)
 
-    def query_batch(self, queries, k):
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the `(nq, k)` nearest ids; NGT's own batches, whose pool is OpenMP's."""
         results = ngtpy.BatchResults()
         self._index.batch_search(np.ascontiguousarray(queries), results, k, with_distance=False)
         ids, bounds = results.get_indexed_ids(), results.get_index()
         return np.stack([_padded(row, k) for row in np.split(ids, bounds[1:-1])])
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return the bytes of the saved index: rows, graph and tree."""
         return self._bytes
 
@@ -81,7 +81,7 @@ class NgtOnng(NgtGraph):
         Edges that are kept of each row, and edges to it.
     """
 
-    def _build(self, base, path):
+    def _build(self, base: Rows, path: str) -> str:
         optimizer = ngtpy.Optimizer(
             num_of_outgoings=self.build["outgoing"],
             num_of_incomings=self.build["incoming"],
@@ -96,6 +96,6 @@ class NgtOnng(NgtGraph):
         return path + "-onng"
 
 
-def _padded(ids, k):
+def _padded(ids: Ids, k: int) -> Ids:
     """Return `ids` as `(k,)` int64, filled up with -1."""
     return np.concatenate([ids.astype(np.int64), np.full(k - len(ids), -1)])

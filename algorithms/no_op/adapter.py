@@ -2,30 +2,30 @@
 
 import numpy as np
 
-from harness.contracts import Algorithm
+from harness.contracts import Algorithm, Ids, Rows
 
 
 class NoOp(Algorithm):
     """Return the first k row numbers for every query."""
 
-    def fit(self, base):
+    def fit(self, base: Rows) -> None:
         """Remember nothing of `base`."""
-        self._ids = {}
-        self._ids_of_batch = {}
+        self._ids: dict[int, Ids] = {}
+        self._ids_of_batch: dict[int, Ids] = {}
 
-    def warm_up(self, queries, k):
+    def warm_up(self, queries: Rows, k: int) -> None:
         """Make the answers that every later call for k neighbours returns."""
         self._ids[k] = np.arange(k)
         self._ids_of_batch[k] = np.tile(self._ids[k], (len(queries), 1))
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return `(k,)` constant ids."""
         return self._ids[k]
 
-    def query_batch(self, queries, k):
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return `(nq, k)` constant ids."""
         return self._ids_of_batch[k]
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return 0: there is no index."""
         return 0

@@ -1,155 +1,147 @@
-"""The quantizers trained here: product quantization under the Euclidean and the score-aware loss.
+"""The entries of this folder: an index of codes that are scanned whole, and six ways to make them.
 
-All are one code base in which the Euclidean loss is the case eta = 1.
+All are one class; they differ in the quantizer that it is given. The Euclidean loss is the case
+eta = 1 of the score-aware one.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-import faiss
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.contracts import Metric, UserError
+from harness.contracts import Algorithm, Metric, Table
 
-from .base import ScannedCodes, check_nbits
-from .encoding import Float32, Float64, encode
-from .reranking import CopyKind
-from .rotation import RotationKind, transform
-from .scanner import ScanKind, add_codes, blocks, empty_index
-from .training import Sample, Trained, random_codebooks, train
-from .tuning import tuned_eta
-from .weights import Formula, PointWeights, point_weights
+from .arrays import Float32, Ids
+from .distortion import distortion, neighbour_errors
+from .encoding import Encoder
+from .faiss_quantizer import FaissQuantizer
+from .loss import Eta, EuclideanLoss, Formula, ScoreAwareLoss
+from .parameters import Parameters, ScanKind
+from .quantizer import ComposedQuantizer, Quantizer
+from .reranking import Reranker
+from .scanner import Scanner
+from .training import JointTraining, KMeans, SubspaceTraining
 
-_TINY_ROWS = 300
-_ENCODED_ROWS = 1 << 16  # at a time
-_TUNING_ROWS = 10_000
-_SAMPLE_BYTES = 1 << 25  # training holds the sample twice
+_QUERIES_KEPT = 200  # for diagnostics
 
 
-class ProductQuantizer(ScannedCodes):
-    """Product quantization with k-means codebooks.
+class CodeIndex(Algorithm):
+    """Codes of all rows, scanned whole, the best re-ranked if asked.
 
     Parameters
     ----------
     metric
-        Any. Rows are scored by their inner product with the query, or by L2 for `euclidean`.
-    M, nbits
-        Subspaces (any number; above d it means d), and bits of each code, 1 to 8: M nbits bits per
-        vector. Where M does not divide d, some subspaces have a dimension fewer than others.
-    seed
-        Of the training sample, the random start and the rotation.
-    iterations
-        Most iterations of k-means.
-    training_points
-        How many base rows to train on, at most; null is 20,000 or 32 MiB of them, whichever is
-        less, but no fewer than 100 for every codeword.
-    rotation
-        Turn the space first: `none`, `random` or `opq`.
-    rerank_copy
-        What re-ranking reads: `float32` or `uint8`.
+        Rows are scored by their inner product with the query, or by L2 for `euclidean`.
+    quantizer
+        Makes the codes.
+    parameters
+        Their size, and what surrounds them.
     scan
         `bounded`, our own for 4-bit codes (FAISS's for others), `faiss`, or `auto`: ours from
         100,000 rows on, for up to 64 subspaces.
+    """
+
+    _queries: Float32 | None = None
+
+    def __init__(
+        self, metric: Metric, quantizer: Quantizer, parameters: Parameters, scan: ScanKind
+    ) -> None:
+        super().__init__(metric)
+        self._quantizer = quantizer
+        self._parameters = parameters
+        self._scan = scan
+
+    def prepare(self, shape: tuple[int, int]) -> None:
+        """Compile what `fit` needs. Not timed."""
+        self._quantizer.prepare(shape[1], self.metric, self._parameters)
+
+    def fit(self, base: Float32) -> None:
+        """Train and encode. Timed."""
+        self._base = base = np.asarray(base)  # a plain array for numba, still mapped
+        reranker = Reranker(base, self.metric, self._parameters.rerank_copy)
+        quantized = self._quantizer.quantize(base, self.metric, self._parameters)
+        self._weights, self._tables = quantized.weights, quantized.tables
+        self._scanner = Scanner(quantized, reranker, self._scan)
+
+    def set_search(self, *, rerank: int = 0) -> None:
+        """Re-rank the best `rerank` candidates by the copy of their vectors; 0 is none."""
+        self._scanner.set_search(rerank)
+
+    def warm_up(self, queries: Float32, k: int) -> None:
+        """Compile for read-only queries, one and many. Not timed."""
+        self._queries = queries[:_QUERIES_KEPT]
+        self.query(queries[0], k)
+        self.query_batch(queries[:2], k)
+
+    def query(self, query: Float32, k: int) -> Ids:
+        """Return the ids of the k best, `(k,)`. Timed."""
+        ids: Ids = self._scanner.search(query[None, :], k)[0]
+        return ids
+
+    def query_batch(self, queries: Float32, k: int) -> Ids:
+        """Return the ids of the k best for every query, `(nq, k)`. Timed."""
+        return self._scanner.search(queries, k)
+
+    def index_bytes(self) -> int:
+        """Return the bytes of codes, codebooks and, with re-ranking, the vectors."""
+        return self._scanner.index_bytes()
+
+    def reconstruct(self, rows: slice) -> Float32:
+        """Return the vectors that the codes of these rows stand for, `(rows, d)`."""
+        return self._scanner.reconstruct(np.arange(rows.start, rows.stop))
+
+    def diagnostics(self) -> Mapping[str, Table]:
+        """Return what the quantizer tells, and `distortion`, one row. Not timed.
+
+        After `warm_up`, that holds the errors at true neighbours of some queries, too. A quantizer
+        of ours adds `training`, its loss over that of codewords 0; with the score-aware loss
+        `loss`, the mean eta over the rows.
+        """
+        table = distortion(self._base, self.reconstruct, self._weights, self._scanner.bits)
+        if self._queries is not None:
+            table |= neighbour_errors(
+                self._base,
+                np.asarray(self._queries),
+                self._scanner.reconstruct,
+                euclidean=self.metric == "euclidean",
+            )
+        return {**self._tables, "distortion": table}
+
+
+class ProductQuantizer(CodeIndex):
+    """Product quantization with k-means codebooks, under any metric.
+
+    Parameters
+    ----------
+    iterations
+        Most iterations of k-means.
+    training_points
+        As for `ComposedQuantizer`.
+    scan
+        As for `CodeIndex`.
+    **codes
+        See `Parameters`; nbits is at most 8.
     """
 
     def __init__(
         self,
         metric: Metric,
         *,
-        M: int,
-        nbits: int = 4,
-        seed: int = 0,
         iterations: int = 25,
         training_points: int | None = None,
-        rotation: RotationKind = "none",
-        rerank_copy: CopyKind = "float32",
         scan: ScanKind = "auto",
-        **more: Any,
+        **codes: Any,
     ) -> None:
-        super().__init__(
-            metric,
-            M=M,
-            nbits=nbits,
-            seed=seed,
-            iterations=iterations,
-            training_points=training_points,
-            rotation=rotation,
-            rerank_copy=rerank_copy,
-            scan=scan,
-            **more,
+        quantizer = ComposedQuantizer(
+            EuclideanLoss(), KMeans(iterations), Encoder(), training_points
         )
-
-    def prepare(self, shape: tuple[int, int]) -> None:
-        """Compile, or load from numba's cache, what `fit` needs. Not timed.
-
-        Builds a small index of random rows of the same type and layout as the base.
-        """
-        rows = np.random.default_rng(0).standard_normal((_TINY_ROWS, shape[1]), dtype=np.float32)
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        rows.flags.writeable = False
-        twin = type(self)(self.metric, **self.build)
-        twin.fit(rows)
-
-    def _make_index(self, base: Float32) -> faiss.IndexPQ:
-        check_nbits(self.build["nbits"], 8)
-        self._losses = self._point_weights(base)
-        self._trained = self._train(self._sample(base))
-        return self._encode_all(base)
-
-    def _point_weights(self, base: Float32) -> PointWeights:
-        return PointWeights(np.ones(1), np.ones(1))
-
-    def _weights(self) -> PointWeights:
-        return self._losses
-
-    def _sample(self, base: Float32) -> Sample:
-        count = min(len(base), self._training_rows(base))
-        rows = np.random.default_rng(self.build["seed"]).choice(len(base), count, replace=False)
-        rows.sort()
-        points = base[rows]
-        kind, nbits, seed = (self.build[name] for name in ("rotation", "nbits", "seed"))
-        self._transform = transform(kind, points, self._subspaces, nbits, seed)
-        gains, weights = (_take(array, rows) for array in self._losses)
-        return Sample.of(self._turned(points), (gains - 1).astype(np.float32), weights)
-
-    def _training_rows(self, base: Float32) -> int:
-        bounded = min(20_000, _SAMPLE_BYTES // base[:1].nbytes)
-        return int(self.build["training_points"] or max(bounded, 100 << self.build["nbits"]))
-
-    def _turned(self, rows: Float32) -> Float32:
-        return rows if self._transform is None else self._transform.apply(rows)
-
-    def _train(self, sample: Sample) -> Trained:
-        return self._kmeans(sample, self.build["iterations"])
-
-    def _kmeans(self, sample: Sample, iterations: int) -> Trained:
-        rng = np.random.default_rng([self.build["seed"], 1])
-        start = random_codebooks(sample.points, self._subspaces, 1 << self.build["nbits"], rng)
-        return train(sample.euclidean(), start, iterations=iterations)
-
-    def _encode_all(self, base: Float32) -> faiss.IndexPQ:
-        codebooks = self._trained.codebooks.astype(np.float32).astype(np.float64)
-        index = empty_index(codebooks, self.metric)
-        gains = (self._encoding_eta() - 1).astype(np.float32)
-        ruled = self.build.get("scann_compatible", False)
-        for rows in blocks(len(base), _ENCODED_ROWS):
-            points = self._turned(base[rows])
-            encoded = encode(points, _take(gains, rows), codebooks, scann_compatible=ruled)
-            add_codes(index, encoded.codes)
-        return index
-
-    def _encoding_eta(self) -> Float64:
-        return self._losses.eta
-
-    def diagnostics(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
-        """Return the tables `training` (loss over that of codewords 0) and `distortion`."""
-        return {"training": training_table(self._trained.losses), **super().diagnostics()}
+        super().__init__(metric, quantizer, Parameters(**codes), scan)
 
 
-class AnisotropicPQ(ProductQuantizer):
+class AnisotropicPQ(CodeIndex):
     """Product quantization trained and encoded with the score-aware loss.
 
     Guo et al., ICML 2020: the error along a vector weighs eta times the error across it.
@@ -158,16 +150,13 @@ class AnisotropicPQ(ProductQuantizer):
     ----------
     metric
         `angular` or `inner_product`.
-    threshold, eta_formula
-        T, and how eta follows from it: `exact`, or `limit` (d to infinity, what is often quoted).
-    eta
-        The ratio itself, instead of the two; or `tuned`: the one with which held-out rows of the
-        base find their neighbours best (see `tuning`), for data whose rows lie close together.
+    threshold, eta_formula, eta
+        See `ScoreAwareLoss`.
     iterations
         Most iterations of joint training, begun from `kmeans_iterations` of k-means.
     scann_compatible
-        Encode by the rule of the scann package: no move may raise the parallel part.
-    **more
+        See `Encoder`.
+    training_points, scan, **codes
         As for `ProductQuantizer`.
     """
 
@@ -177,104 +166,108 @@ class AnisotropicPQ(ProductQuantizer):
         *,
         threshold: float = 0.2,
         eta_formula: Formula = "exact",
-        eta: float | Literal["tuned"] | None = None,
+        eta: Eta = None,
         iterations: int = 10,
         kmeans_iterations: int = 10,
         scann_compatible: bool = False,
-        **more: Any,
+        training_points: int | None = None,
+        scan: ScanKind = "auto",
+        **codes: Any,
     ) -> None:
-        super().__init__(
-            metric,
-            threshold=threshold,
-            eta_formula=eta_formula,
-            eta=eta,
-            iterations=iterations,
-            kmeans_iterations=kmeans_iterations,
-            scann_compatible=scann_compatible,
-            **more,
+        quantizer = ComposedQuantizer(
+            ScoreAwareLoss(threshold, eta_formula, eta),
+            JointTraining(kmeans_iterations, iterations),
+            Encoder(scann_compatible=scann_compatible),
+            training_points,
         )
-
-    def _make_index(self, base: Float32) -> faiss.IndexPQ:
-        if self.metric == "euclidean":
-            raise UserError(
-                "the score-aware loss is about inner products",
-                where="metric",
-                expected="angular or inner_product",
-                got="euclidean",
-                hint="use pq",
-            )
-        return super()._make_index(base)
-
-    def _point_weights(self, base: Float32) -> PointWeights:
-        unit = self.metric == "angular"
-        norms = np.ones(1) if unit else _norms(base)
-        return point_weights(
-            norms,
-            base.shape[1],
-            threshold=self.build["threshold"],
-            formula=self.build["eta_formula"],
-            eta=self._tuned_eta(base) if self.build["eta"] == "tuned" else self.build["eta"],
-            unit=unit,
-        )
-
-    def _tuned_eta(self, base: Float32) -> float:
-        rng = np.random.default_rng([self.build["seed"], 2])
-        rows = np.sort(rng.choice(len(base), min(len(base), _TUNING_ROWS), replace=False))
-        kind, nbits, seed = (self.build[name] for name in ("rotation", "nbits", "seed"))
-        points = base[rows]
-        turn = transform(kind, points, self._subspaces, nbits, seed)
-        points = points if turn is None else turn.apply(points)
-        return tuned_eta(points, self._subspaces, 1 << nbits, rng)
-
-    def diagnostics(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
-        """Return the table `loss`, the mean eta over the rows, besides the others."""
-        return {**super().diagnostics(), "loss": {"eta": np.array([self._losses.eta.mean()])}}
-
-    def _train(self, sample: Sample) -> Trained:
-        start = self._kmeans(sample, self.build["kmeans_iterations"])
-        return train(sample, start.codebooks, iterations=self.build["iterations"])
+        super().__init__(metric, quantizer, Parameters(**codes), scan)
 
 
-class ScannStylePQ(AnisotropicPQ):
+class ScannStylePQ(CodeIndex):
     """What the scann package does: k-means codebooks, and the score-aware loss at encoding only.
+
+    The defaults are scann's: the limit formula and its rule of encoding.
 
     Parameters
     ----------
-    **build
-        As for `AnisotropicPQ`; `iterations` are those of k-means. The defaults are scann's: the
-        limit formula and its rule of encoding.
+    iterations
+        Of k-means.
+    **others
+        As for `AnisotropicPQ`.
     """
 
     def __init__(
         self,
         metric: Metric,
         *,
+        threshold: float = 0.2,
         eta_formula: Formula = "limit",
+        eta: Eta = None,
         iterations: int = 10,
         scann_compatible: bool = True,
-        **build: Any,
+        training_points: int | None = None,
+        scan: ScanKind = "auto",
+        **codes: Any,
     ) -> None:
-        super().__init__(
-            metric,
-            eta_formula=eta_formula,
-            iterations=iterations,
-            scann_compatible=scann_compatible,
-            **build,
+        quantizer = ComposedQuantizer(
+            ScoreAwareLoss(threshold, eta_formula, eta),
+            KMeans(iterations),
+            Encoder(scann_compatible=scann_compatible),
+            training_points,
         )
-
-    def _train(self, sample: Sample) -> Trained:
-        return self._kmeans(sample, self.build["iterations"])
+        super().__init__(metric, quantizer, Parameters(**codes), scan)
 
 
-def training_table(losses: list[float]) -> dict[str, NDArray[Any]]:
-    """Return the columns `iteration` and `loss`."""
-    return {"iteration": np.arange(len(losses)), "loss": np.array(losses)}
+class NotebookAnisotropicPQ(CodeIndex):
+    """The procedure of the notebook that this project began with, kept on purpose, faults and all.
+
+    Its score-aware loss takes the direction from the subvector, not from the whole vector, and its
+    encoding is the nearest codeword, not the least loss: both throw away what the loss should gain.
+    The defaults are the notebook's: the limit formula for the whole dimension, at most 100
+    iterations, every base row trained on.
+
+    Parameters
+    ----------
+    iterations, codebook_tolerance
+        See `SubspaceTraining`.
+    **others
+        As for `AnisotropicPQ`.
+    """
+
+    def __init__(
+        self,
+        metric: Metric,
+        *,
+        threshold: float = 0.2,
+        eta_formula: Formula = "limit",
+        eta: Eta = None,
+        iterations: int = 100,
+        codebook_tolerance: float = 1e-5,
+        training_points: int | None = None,
+        scan: ScanKind = "auto",
+        **codes: Any,
+    ) -> None:
+        quantizer = ComposedQuantizer(
+            ScoreAwareLoss(threshold, eta_formula, eta),
+            SubspaceTraining(iterations, codebook_tolerance),
+            Encoder(nearest=True),
+            training_points or sys.maxsize,
+        )
+        super().__init__(metric, quantizer, Parameters(**codes), scan)
 
 
-def _take(weights: NDArray[Any], rows: NDArray[np.int64] | slice) -> NDArray[Any]:
-    return weights[rows] if len(weights) > 1 else weights
+class FaissPQ(CodeIndex):
+    """FAISS's product quantization, the baseline: trained, encoded and scanned by FAISS.
 
+    Parameters
+    ----------
+    metric
+        Any; FAISS always trains and encodes under the Euclidean loss.
+    iterations
+        Of FAISS's k-means.
+    **codes
+        See `Parameters`; nbits is at most 12.
+    """
 
-def _norms(base: Float32) -> Float64:
-    parts = [np.linalg.norm(base[rows].astype(np.float64), axis=1) for rows in blocks(len(base))]
-    return np.concatenate(parts)
+    def __init__(self, metric: Metric, *, iterations: int = 25, **codes: Any) -> None:
+        super().__init__(metric, FaissQuantizer(iterations), Parameters(**codes), "faiss")

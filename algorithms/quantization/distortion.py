@@ -8,7 +8,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoding import Float32, Float64
+from .arrays import Float32, Float64, Ids, blocks, weights_of
+from .loss import PointWeights
 
 _BLOCK_ROWS = 1 << 13
 
@@ -16,8 +17,7 @@ _BLOCK_ROWS = 1 << 13
 def distortion(
     base: Float32,
     reconstruct: Callable[[slice], Float32],
-    eta: Float64,
-    perpendicular: Float64,
+    weights: PointWeights,
     bits_per_vector: int,
 ) -> dict[str, NDArray[np.float64]]:
     """Return a table of one row: the mean errors over all base rows, computed in float64.
@@ -28,8 +28,8 @@ def distortion(
         `(n, d)`.
     reconstruct
         Gives the vectors that the codes of a slice of rows stand for.
-    eta, perpendicular
-        The weights of the loss, `(n,)` or `(1,)`; eta = 1 is the Euclidean loss.
+    weights
+        Of the loss; eta = 1 is the Euclidean one.
     bits_per_vector
         Of the codes alone.
 
@@ -40,9 +40,9 @@ def distortion(
         eta parallel + orthogonal; `mean_square` |x|^2, to divide by; `eta`, its mean.
     """
     sums = np.zeros(4)
-    for start in range(0, len(base), _BLOCK_ROWS):
-        rows = slice(start, min(len(base), start + _BLOCK_ROWS))
-        sums += _sums(base[rows], reconstruct(rows), _of(eta, rows), _of(perpendicular, rows))
+    for rows in blocks(len(base), _BLOCK_ROWS):
+        own = PointWeights(*(weights_of(part, rows) for part in weights))
+        sums += _sums(base[rows], reconstruct(rows), own)
     square, parallel, loss, norm = sums / len(base)
     columns = {
         "bits_per_vector": bits_per_vector,
@@ -51,16 +51,12 @@ def distortion(
         "orthogonal": square - parallel,
         "anisotropic_loss": loss,
         "mean_square": norm,
-        "eta": np.mean(eta),
+        "eta": np.mean(weights.eta),
     }
     return {name: np.array([value], dtype=np.float64) for name, value in columns.items()}
 
 
-def _of(weights: Float64, rows: slice) -> Float64:
-    return weights[rows] if len(weights) > 1 else weights
-
-
-def _sums(points: Float32, decoded: Float32, eta: Float64, perpendicular: Float64) -> Float64:
+def _sums(points: Float32, decoded: Float32, weights: PointWeights) -> Float64:
     """Sums over points of |r|^2, its parallel part, the weighted loss and |x|^2."""
     exact = points.astype(np.float64)
     residual = exact - decoded
@@ -68,14 +64,14 @@ def _sums(points: Float32, decoded: Float32, eta: Float64, perpendicular: Float6
     norms = np.einsum("nd,nd->n", exact, exact)
     products = np.einsum("nd,nd->n", residual, exact)
     parallel = np.divide(products**2, norms, out=np.zeros_like(norms), where=norms > 0)
-    loss = perpendicular * (squares + (eta - 1) * parallel)
+    loss = weights.perpendicular * (squares + (weights.eta - 1) * parallel)
     return np.array([squares.sum(), parallel.sum(), loss.sum(), norms.sum()])
 
 
 def neighbour_errors(
     base: Float32,
     queries: Float32,
-    reconstruct: Callable[[NDArray[np.int64]], Float32],
+    reconstruct: Callable[[Ids], Float32],
     *,
     euclidean: bool,
     k: int = 10,

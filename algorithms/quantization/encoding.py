@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kernels
-from .lanes import WIDTH
+from harness.contracts import UserError
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-Codes = NDArray[np.uint8]
+from .arrays import Codes, Float32, Float64
+from .simd import kernels
+from .simd.lanes import WIDTH
 
 ROUNDS = 10
 """Most rounds of coordinate descent over the subspaces."""
 
-_FAR = 1e15  # its square is still far below float32's largest
+_MOST_SQUARE = 1e34  # of |x| and |r|: the kernels multiply it by eta, in float32
+
+_FAR = 1e19  # farther than any row: its square is inf or near it
 
 
 class Encoded(NamedTuple):
@@ -31,6 +33,28 @@ class Encoded(NamedTuple):
         """Return |r|^2 + (eta - 1) parallel^2 of every point, `(n,)` float64."""
         parallels = self.parallels.astype(np.float64)
         return self.squares + gains.astype(np.float64) * parallels**2
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How codes are chosen once the codebooks are there.
+
+    Parameters
+    ----------
+    nearest
+        Take the nearest codewords, whatever the loss.
+    scann_compatible
+        Encode by the rule of the scann package: no move may raise the parallel part.
+    """
+
+    nearest: bool = False
+    scann_compatible: bool = False
+
+    def codes(self, points: Float32, gains: Float32, codebooks: Float64) -> Codes:
+        """Return the codes `(n, M)` of points, with arguments as for `encode`."""
+        if self.nearest:
+            gains = np.zeros(1, np.float32)
+        return encode(points, gains, codebooks, scann_compatible=self.scann_compatible).codes
 
 
 def encode(
@@ -62,7 +86,7 @@ def encode(
         first, as the scann package does.
     """
     n = len(points)
-    codes = np.empty((n, len(codebooks)), np.uint8) if start is None else start.copy()
+    codes = np.zeros((n, len(codebooks)), np.uint8) if start is None else start.copy()
     encoded = Encoded(codes, np.empty(n, np.float32), np.empty(n, np.float32))
     kernels.encode(
         points,
@@ -75,7 +99,26 @@ def encode(
         encoded.squares,
         encoded.parallels,
     )
+    if n and not encoded.squares.max() < _MOST_SQUARE:
+        raise _too_large(points)
     return encoded
+
+
+def require_squares(points: Float32) -> None:
+    """Refuse points `(n, d)` whose squares may not fit float32."""
+    largest = np.float64(max(points.max(), -points.min()))
+    if not points.shape[1] * largest**2 < _MOST_SQUARE:
+        raise _too_large(points)
+
+
+def _too_large(points: Float32) -> UserError:
+    return UserError(
+        "the rows are too large: their squares do not fit float32",
+        where="the base",
+        expected=f"rows with |x|^2 below {_MOST_SQUARE:g}",
+        got=f"values up to {np.abs(points).max():.3g}",
+        hint="scale base and queries down alike; their neighbours stay the same",
+    )
 
 
 def _in_lanes(codebooks: Float64) -> Float32:

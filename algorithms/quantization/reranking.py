@@ -2,53 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
 
 from harness.contracts import Metric, UserError
 
-from .encoding import Float32
-
-Ids = NDArray[np.int64]
-CopyKind = Literal["float32", "uint8"]
-
-_BLOCK_ROWS = 1 << 14
-
-
-@njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, nogil=True)
-def _scores(copy, query, weights, ids, euclidean):
-    """Score the candidates, higher is better; missing ones (-1) come last."""
-    scores = np.empty(ids.shape[0], np.float32)
-    for place in range(ids.shape[0]):
-        if ids[place] < 0:
-            scores[place] = -np.inf
-            continue
-        score = np.float32(0.0)
-        if euclidean:
-            for j in range(query.shape[0]):
-                difference = query[j] - np.float32(copy[ids[place], j])
-                score -= weights[j] * difference * difference
-        else:
-            for j in range(query.shape[0]):
-                score += query[j] * np.float32(copy[ids[place], j])
-        scores[place] = score
-    return scores
-
-
-@njit(cache=True, nogil=True)
-def _rerank_one(copy, query, weights, ids, euclidean, best):
-    order = np.argsort(-_scores(copy, query, weights, ids, euclidean))
-    for place in range(min(best.shape[0], order.shape[0])):
-        best[place] = ids[order[place]]
-
-
-@njit(cache=True, parallel=True, nogil=True)
-def _rerank_batch(copy, queries, weights, ids, euclidean, best):
-    for i in prange(queries.shape[0]):
-        _rerank_one(copy, queries[i], weights, ids[i], euclidean, best[i])
+from .arrays import Float32, Ids, blocks
+from .parameters import CopyKind
+from .simd.candidates import rerank_batch, rerank_one
 
 
 class Reranker:
@@ -83,8 +46,7 @@ class Reranker:
         span = base.max(axis=0) - self._low
         self._step = np.where(span > 0, span / 255, 1).astype(np.float32)
         copy = np.empty(base.shape, np.uint8)
-        for start in range(0, len(base), _BLOCK_ROWS):
-            rows = slice(start, start + _BLOCK_ROWS)
+        for rows in blocks(len(base)):
             copy[rows] = np.rint((base[rows] - self._low) / self._step)
         return copy
 
@@ -93,9 +55,9 @@ class Reranker:
         queries = self._in_steps(queries)
         best = np.full((len(queries), k), -1, np.int64)
         if len(queries) == 1:  # one query at a time starts no threads
-            _rerank_one(self._copy, queries[0], self._weights, ids[0], self._euclidean, best[0])
+            rerank_one(self._copy, queries[0], self._weights, ids[0], self._euclidean, best[0])
         else:
-            _rerank_batch(self._copy, queries, self._weights, ids, self._euclidean, best)
+            rerank_batch(self._copy, queries, self._weights, ids, self._euclidean, best)
         return best
 
     def _in_steps(self, queries: Float32) -> Float32:

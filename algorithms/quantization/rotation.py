@@ -6,16 +6,13 @@ does not.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import faiss
 import numpy as np
 
 from harness.contracts import UserError
 
-from .encoding import Float32
-
-RotationKind = Literal["none", "random", "opq"]
+from .arrays import Float32
+from .parameters import Parameters
 
 _OPQ_ITERATIONS = 20
 
@@ -70,23 +67,23 @@ class Rotation:
         return int(self._matrix.nbytes)
 
 
-def transform(
-    kind: RotationKind, sample: Float32, subspaces: int, nbits: int, seed: int
-) -> Padding | Rotation | None:
+Transform = Padding | Rotation
+
+
+def transform(sample: Float32, parameters: Parameters) -> Transform | None:
     """Return padding, if d needs it, and a rotation learned from, or as wide as, a sample `(n, d)`.
 
-    Parameters
-    ----------
-    kind
-        `none`; `random`, uniform over the orthogonal matrices; `opq`, the one FAISS finds to make
-        the Euclidean error of product quantization small (Ge et al., "Optimized Product
-        Quantization", CVPR 2013).
+    The rotation `random` is uniform over the orthogonal matrices; `opq` is the one that FAISS finds
+    to make the Euclidean error of product quantization small (Ge et al., "Optimized Product
+    Quantization", CVPR 2013).
 
     Raises
     ------
     UserError
-        If the kind is none of these.
+        If the rotation is unknown.
     """
+    kind, seed = parameters.rotation, parameters.seed
+    subspaces = parameters.subspaces(sample.shape[1])
     padding = Padding(sample.shape[1], subspaces) if sample.shape[1] % subspaces else None
     if kind == "none":
         return padding
@@ -95,7 +92,7 @@ def transform(
     if kind == "random":
         matrix = random_orthogonal(sample.shape[1], seed)
     elif kind == "opq":
-        matrix = _optimized(sample, subspaces, nbits, seed)
+        matrix = _optimized(sample, subspaces, parameters.nbits, seed)
     else:
         raise UserError(
             "unknown rotation",
@@ -123,4 +120,4 @@ def _optimized(sample: Float32, subspaces: int, nbits: int, seed: int) -> Float3
     quantizer.cp.seed = seed
     transform.pq = quantizer  # otherwise FAISS optimises for 8 bits
     transform.train(np.ascontiguousarray(sample))
-    return faiss.vector_to_array(transform.A).reshape(d, d)
+    return np.asarray(faiss.vector_to_array(transform.A).reshape(d, d))

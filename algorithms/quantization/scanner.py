@@ -6,85 +6,33 @@ are scanned by the kernels of `bounded_scan` or by FAISS's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, Protocol
+from typing import Protocol
 
 import faiss
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.contracts import Metric, UserError
+from harness.contracts import UserError
 
-from . import byte_lanes
-from .bounded_scan import ROWS, scan_one
-from .encoding import Codes, Float32
+from .arrays import Codes, Float32, Ids
+from .faiss_codes import codebooks_of, empty_index, packed_codes_of, widened
+from .parameters import ScanKind
+from .quantizer import Quantized
 from .reranking import Reranker
-from .rotation import Padding, Rotation
+from .simd import byte_lanes
+from .simd.bounded_scan import ROWS, scan_one
 
-Ids = NDArray[np.int64]
-ScanKind = Literal["auto", "bounded", "faiss"]
-
-_BLOCK_ROWS = 1 << 14
 _FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
 _MANY_ROWS, _FEW_SUBSPACES = 100_000, 64
 
 
-def faiss_metric(metric: Metric) -> int:
-    """Angular rows are unit-norm, so their order is that of the inner product."""
-    return int(faiss.METRIC_L2 if metric == "euclidean" else faiss.METRIC_INNER_PRODUCT)
-
-
-def blocks(n: int, rows: int = _BLOCK_ROWS) -> Iterator[slice]:
-    """Cut `range(n)` into slices of at most so many rows."""
-    return (slice(start, min(n, start + rows)) for start in range(0, n, rows))
-
-
-def pack(codes: Codes, nbits: int) -> Codes:
-    """Pack codes `(n, M)` into FAISS's stream of bits, low bits first: `(n, ceil(M nbits / 8))`."""
-    if nbits == 8:
-        return np.ascontiguousarray(codes)
-    if nbits == 4:
-        packed = codes[:, ::2].copy()
-        packed[:, : codes.shape[1] // 2] |= codes[:, 1::2] << 4
-        return packed
-    bits = np.unpackbits(codes[:, :, None], axis=2, count=nbits, bitorder="little")
-    return np.packbits(bits.reshape(len(codes), -1), axis=1, bitorder="little")
-
-
-def empty_index(codebooks: NDArray[np.floating], metric: Metric) -> faiss.IndexPQ:
-    """Return an `IndexPQ` with these codebooks `(M, K, d/M)` and no codes."""
-    subspaces, codewords, width = codebooks.shape
-    nbits = int(codewords).bit_length() - 1
-    index = faiss.IndexPQ(subspaces * width, subspaces, nbits, faiss_metric(metric))
-    faiss.copy_array_to_vector(codebooks.astype(np.float32).ravel(), index.pq.centroids)
-    index.is_trained = True
-    return index
-
-
-def add_codes(index: faiss.IndexPQ, codes: Codes) -> None:
-    """Append codes `(n, M)`; nothing is encoded again."""
-    for block in blocks(len(codes)):
-        index.add_sa_codes(pack(codes[block], index.pq.nbits))
-
-
-def widened(index: faiss.IndexPQ) -> faiss.IndexPQ:
-    """Return the same codes over subspaces one dimension wider, where all that is added is 0.
+def _needs_widening(index: faiss.IndexPQ) -> bool:
+    """Whether FAISS's own scan cannot be had at this width.
 
     FAISS 1.15.1 refuses look-up tables of fewer than 8 codewords in subspaces of 2 dimensions (a
     kernel of its own asserts `ksub % 8 == 0`); with 3 dimensions it goes another way.
     """
-    pq = index.pq
-    codebooks = faiss.vector_to_array(pq.centroids).reshape(pq.M, pq.ksub, pq.dsub)
-    wider = empty_index(np.pad(codebooks, ((0, 0), (0, 0), (0, 1))), "angular")
-    wider.metric_type = index.metric_type
-    faiss.copy_array_to_vector(faiss.vector_to_array(index.codes), wider.codes)
-    wider.ntotal = index.ntotal
-    return wider
-
-
-def _needs_widening(index: faiss.IndexPQ) -> bool:
     return bool(index.pq.dsub == _FRAGILE_WIDTH and index.pq.ksub < _LEAST_CODEWORDS)
 
 
@@ -133,7 +81,7 @@ class FaissScan:
 
     def decode(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows `(rows,)` stand for, `(rows, d)`."""
-        vectors = self._index.reconstruct_batch(ids)
+        vectors = np.asarray(self._index.reconstruct_batch(ids))
         if not self._is_widened:
             return vectors
         parts = np.ascontiguousarray(vectors.reshape(len(ids), -1, self._width + 1)[:, :, :-1])
@@ -152,8 +100,9 @@ class BoundedScan:
         self._rows = index.ntotal
         self._packed = _blocks_of(index)
         self._flat = self._packed.reshape(-1)
-        self._decoder = empty_index(_codebooks_of(index), "angular")
-        self._slopes, self._offsets = _costs_of(index)
+        self._decoder = empty_index(codebooks_of(index), "angular")
+        self._euclidean = index.metric_type == faiss.METRIC_L2
+        self._slopes, self._offsets = _costs_of(index, self._euclidean)
 
     def search(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
@@ -170,7 +119,9 @@ class BoundedScan:
 
     def _scan(self, queries: Float32, ids: Ids) -> None:
         for query, best in zip(queries, ids, strict=True):
-            scan_one(self._flat, self._rows, self._slopes, self._offsets, query, best)
+            scan_one(
+                self._flat, self._rows, self._slopes, self._offsets, self._euclidean, query, best
+            )
 
     def decode(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows `(rows,)` stand for, `(rows, d)`."""
@@ -202,44 +153,34 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
     return BoundedScan(index) if own else FaissScan(index)
 
 
-def _codebooks_of(index: faiss.IndexPQ) -> Float32:
-    pq = index.pq
-    return faiss.vector_to_array(pq.centroids).reshape(pq.M, pq.ksub, pq.dsub)
-
-
 def _blocks_of(index: faiss.IndexPQ) -> Codes:
     """Return FAISS's flat codes by blocks of rows, as `scan_one` reads them."""
-    flat = faiss.vector_to_array(index.codes).reshape(index.ntotal, -1)
+    flat = packed_codes_of(index)
     blocks_of_rows = np.zeros((-(-len(flat) // ROWS), ROWS, flat.shape[1]), np.uint8)
     blocks_of_rows.reshape(-1, flat.shape[1])[: len(flat)] = flat
     return np.ascontiguousarray(blocks_of_rows.transpose(0, 2, 1))
 
 
-def _costs_of(index: faiss.IndexPQ) -> tuple[Float32, Float32]:
+def _costs_of(index: faiss.IndexPQ, euclidean: bool) -> tuple[Float32, Float32]:
     """Return slopes `(M, d/M, K)` and offsets `(M K,)`: less is better, as a line in the query."""
-    codebooks = _codebooks_of(index)
-    if index.metric_type == faiss.METRIC_L2:  # |q - c|^2, less |q|^2
-        slopes, offsets = -2 * codebooks, (codebooks**2).sum(axis=2)
-    else:
-        slopes, offsets = -codebooks, np.zeros(codebooks.shape[:2], np.float32)
-    return np.ascontiguousarray(slopes.transpose(0, 2, 1)), offsets.ravel()
+    codebooks = codebooks_of(index)
+    offsets = np.zeros(codebooks.shape[:2], np.float32)
+    if euclidean:  # (|q - c|^2 - |q|^2) / 2
+        with np.errstate(over="ignore", under="ignore"):  # the scan notices, and computes them anew
+            offsets = (codebooks**2).sum(axis=2) / 2
+    return np.ascontiguousarray(-codebooks.transpose(0, 2, 1)), offsets.ravel()
 
 
 class Scanner:
     """Scans all codes, then re-ranks the best by their vectors if asked."""
 
-    def __init__(
-        self,
-        index: faiss.IndexPQ,
-        reranker: Reranker,
-        transform: Padding | Rotation | None = None,
-        scan: ScanKind = "auto",
-    ) -> None:
-        self.bits = index.pq.M * index.pq.nbits
+    def __init__(self, quantized: Quantized, reranker: Reranker, scan: ScanKind) -> None:
+        index = quantized.index
+        self.bits = int(index.pq.M * index.pq.nbits)
         self._rows = index.ntotal
         self._scan = scan_of(index, scan)
         self._reranker = reranker
-        self._transform = transform
+        self._transform = quantized.transform
         self._candidates = 0
 
     def set_search(self, rerank: int) -> None:
@@ -254,11 +195,7 @@ class Scanner:
         candidates = min(max(self._candidates, k), self._rows)
         return self._reranker.best(queries, self._scan.search(turned, candidates), k)
 
-    def reconstruct(self, rows: slice) -> Float32:
-        """Return the vectors that the codes of these rows stand for, `(rows, d)`."""
-        return self.reconstruct_ids(np.arange(rows.start, rows.stop))
-
-    def reconstruct_ids(self, ids: Ids) -> Float32:
+    def reconstruct(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows stand for, `(*ids.shape, d)`."""
         vectors = self._scan.decode(ids.ravel())
         if self._transform is not None:

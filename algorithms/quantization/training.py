@@ -6,15 +6,19 @@ squares are means: k-means in every subspace.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kernels
-from .encoding import Codes, Float32, Float64, encode
-from .lanes import WIDTH
+from harness.contracts import Table
+
+from .arrays import Codes, Float32, Float64
+from .encoding import encode
+from .simd import kernels
+from .simd.lanes import WIDTH
 
 
 class Sample(NamedTuple):
@@ -64,11 +68,29 @@ class Trained:
     """Codebooks `(M, K, d/M)` float64, and the loss after each encoding of the sample.
 
     `losses` are means over the sample, divided by `Sample.scale`; the first is that of the
-    codebooks which training began with.
+    codebooks which training began with. `by_subspace` holds those of each subspace, where they
+    were trained by themselves.
     """
 
     codebooks: Float64
     losses: list[float] = field(default_factory=list)
+    by_subspace: list[list[float]] = field(default_factory=list)
+
+    def tables(self) -> Mapping[str, Table]:
+        """Return the losses as tables, for diagnostics."""
+        tables = {"training": _table(self.losses)}
+        if self.by_subspace:
+            lengths = [len(losses) for losses in self.by_subspace]
+            parts = [_table(losses) for losses in self.by_subspace]
+            tables["training_by_subspace"] = {
+                "subspace": np.repeat(np.arange(len(parts)), lengths),
+                **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
+            }
+        return tables
+
+
+def _table(losses: list[float]) -> dict[str, NDArray[np.generic]]:
+    return {"iteration": np.arange(len(losses)), "loss": np.array(losses)}
 
 
 def random_codebooks(
@@ -82,6 +104,71 @@ def random_codebooks(
         for m in range(subspaces)
     ]
     return np.stack(parts).astype(np.float64)
+
+
+class Trainer(Protocol):
+    """Finds codebooks."""
+
+    def train(self, sample: Sample, start: Float64) -> Trained:
+        """Return codebooks for the sample, from `start` `(M, K, d/M)` on."""
+        ...
+
+
+@dataclass(frozen=True)
+class KMeans:
+    """K-means in every subspace, whatever the weights of the sample; at most so many iterations."""
+
+    iterations: int
+
+    def train(self, sample: Sample, start: Float64) -> Trained:
+        """Return the codebooks of k-means."""
+        return train(sample.euclidean(), start, iterations=self.iterations)
+
+
+@dataclass(frozen=True)
+class JointTraining:
+    """All codebooks together under the sample's loss; before that, some iterations of k-means."""
+
+    kmeans_iterations: int
+    iterations: int
+
+    def train(self, sample: Sample, start: Float64) -> Trained:
+        """Return codebooks trained jointly."""
+        start = KMeans(self.kmeans_iterations).train(sample, start).codebooks
+        return train(sample, start, iterations=self.iterations)
+
+
+@dataclass(frozen=True)
+class SubspaceTraining:
+    """Each subspace by itself, under the loss of its subvectors.
+
+    A subspace stops after so many iterations, or when no codeword moves by more than
+    `codebook_tolerance` (absolute, and relative at 1e-5).
+    """
+
+    iterations: int
+    codebook_tolerance: float
+
+    def train(self, sample: Sample, start: Float64) -> Trained:
+        """Return codebooks trained apart; the loss is the mean over the subspaces."""
+        parts = [self._train_subspace(sample, m, codebook) for m, codebook in enumerate(start)]
+        by_subspace = [part.losses for part in parts]
+        longest = max(map(len, by_subspace))
+        # a subspace that has stopped keeps its last loss
+        padded = [losses + losses[-1:] * (longest - len(losses)) for losses in by_subspace]
+        means = [float(loss) for loss in np.mean(padded, axis=0)]
+        return Trained(np.concatenate([part.codebooks for part in parts]), means, by_subspace)
+
+    def _train_subspace(self, sample: Sample, m: int, codebook: Float64) -> Trained:
+        width = codebook.shape[1]
+        vectors = np.ascontiguousarray(sample.points[:, m * width : (m + 1) * width])
+        return train(
+            Sample.of(vectors, sample.gains, sample.weights),
+            codebook[None],
+            iterations=self.iterations,
+            tolerance=-np.inf,
+            codebook_tolerance=self.codebook_tolerance,
+        )
 
 
 def train(

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .encoding import Float32, Float64, encode
+from .arrays import Float32, Float64, Ids
+from .encoding import encode
+from .parameters import Parameters
+from .rotation import transform
 from .training import Sample, random_codebooks, train
 
+_ROWS = 10_000
 _CANDIDATES = 1.5 ** np.arange(12)  # 1 to 86
 _FIRST_TRIED = 3  # an eta of 3.4
 _PATIENCE = 2  # worse candidates in a row, after which a direction is given up
@@ -23,7 +26,16 @@ _NEIGHBOURS = 10
 _KMEANS_ITERATIONS, _ITERATIONS = 8, 3
 
 
-def tuned_eta(points: Float32, subspaces: int, codewords: int, rng: np.random.Generator) -> float:
+def tuned_eta(base: Float32, parameters: Parameters) -> float:
+    """Return the best eta for quantizing the base `(n, d)`, by trial on up to 10,000 rows."""
+    rng = np.random.default_rng([parameters.seed, 2])
+    points = base[np.sort(rng.choice(len(base), min(len(base), _ROWS), replace=False))]
+    turn = transform(points, parameters)
+    points = points if turn is None else turn.apply(points)
+    return best_eta(points, parameters.subspaces(base.shape[1]), parameters.codewords, rng)
+
+
+def best_eta(points: Float32, subspaces: int, codewords: int, rng: np.random.Generator) -> float:
     """Return the eta with the best recall 10@10 of held-out rows among the others.
 
     Parameters
@@ -78,17 +90,16 @@ def _smallest_good(found: dict[int, Float64]) -> int:
     return min(place for place, recalls in found.items() if recalls.mean() >= least)
 
 
-def _recalls(
-    sample: Sample, start: Float64, eta: float, queries: Float32, truth: NDArray[np.int64]
-) -> Float64:
+def _recalls(sample: Sample, start: Float64, eta: float, queries: Float32, truth: Ids) -> Float64:
     """Return recall 10@10 of every query."""
     sample = sample._replace(gains=np.full(1, eta - 1, np.float32))
     codebooks = train(sample, start, iterations=_ITERATIONS).codebooks
     codes = encode(sample.points, sample.gains, codebooks).codes
     parts = [codebook[codes[:, m]] for m, codebook in enumerate(codebooks.astype(np.float32))]
     found = _best(queries @ np.concatenate(parts, axis=1).T)
-    return (found[:, :, None] == truth[:, None, :]).any(axis=1).mean(axis=1)
+    recalls: Float64 = (found[:, :, None] == truth[:, None, :]).any(axis=1).mean(axis=1)
+    return recalls
 
 
-def _best(scores: Float32) -> NDArray[np.int64]:
+def _best(scores: Float32) -> Ids:
     return np.argpartition(-scores, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]

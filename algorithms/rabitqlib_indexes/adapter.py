@@ -6,11 +6,12 @@ Gou et al., "SymphonyQG" (SIGMOD 2025).
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rabitqlib
 
-from harness.contracts import Algorithm, TemporaryFolder, allotted_threads
+from harness.contracts import Algorithm, Ids, Rows, TemporaryFolder, allotted_threads
 
 _LEAST_DIMENSIONS = 64
 _NOT_FOUND = np.iinfo(np.uint32).max
@@ -23,22 +24,34 @@ class _RaBitQ(Algorithm):
     Zeros change neither distances nor inner products.
     """
 
-    def fit(self, base):
+    _bytes: int | None
+    _index: Any
+
+    def _built(self, base: Rows, metric: str) -> Any:
+        """Return the library's index."""
+        raise NotImplementedError
+
+    def _search(self, queries: Rows, k: int, threads: int) -> tuple[Ids, Any]:
+        """Return ids, unsigned, and what else the library gives."""
+        raise NotImplementedError
+
+    def fit(self, base: Rows) -> None:
         """Build from `base`, `(n, d)` float32."""
         self._n = len(base)
         self._zeros = max(0, _LEAST_DIMENSIONS - base.shape[1])
         self._bytes = None
         self._index = self._built(self._wide(base), _METRICS[self.metric])
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` nearest ids of one query."""
-        return self._ids(query[np.newaxis], k, 1)[0]
+        ids: Ids = self._ids(query[np.newaxis], k, 1)[0]
+        return ids
 
-    def query_batch(self, queries, k):
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the `(nq, k)` nearest ids."""
         return self._ids(queries, k, allotted_threads())
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return the bytes of the index as the library saves it."""
         if self._bytes is None:
             folder = TemporaryFolder("rabitq-")
@@ -47,10 +60,10 @@ class _RaBitQ(Algorithm):
             self._bytes = path.stat().st_size
         return self._bytes
 
-    def _wide(self, rows):
+    def _wide(self, rows: Rows) -> Rows:
         return np.pad(rows, ((0, 0), (0, self._zeros))) if self._zeros else rows
 
-    def _ids(self, queries, k, threads):
+    def _ids(self, queries: Rows, k: int, threads: int) -> Ids:
         asked = min(k, self._n)
         ids, _ = self._search(self._wide(queries), asked, threads)
         ids = ids.view(np.int32)  # _NOT_FOUND becomes -1
@@ -58,7 +71,7 @@ class _RaBitQ(Algorithm):
             return ids
         return np.pad(ids, ((0, 0), (0, k - asked)), constant_values=-1)
 
-    def _clustered(self, base):
+    def _clustered(self, base: Rows) -> tuple[Any, Any]:
         """Return k-means centres, `(clusters, d)`, and the nearest of each row."""
         kmeans = rabitqlib.RaBitQKMeans(
             base.shape[1],
@@ -84,28 +97,30 @@ class RaBitQIvf(_RaBitQ):
         Of k-means; the random rotation of the codes has none, so that builds differ.
     """
 
-    def _built(self, base, metric):
+    def _built(self, base: Rows, metric: str) -> Any:
         index = rabitqlib.IvfIndex(
             base.shape[1], len(base), self.build["clusters"], self.build["nbits"], metric
         )
         index.build(base, *self._clustered(base), num_threads=allotted_threads())
         return index
 
-    def set_search(self, nprobe=1):
+    def set_search(self, nprobe: int = 1) -> None:
         """Take the number of lists that are visited."""
         self._nprobe = nprobe
 
-    def _search(self, queries, k, threads):
-        return self._index.search(queries, k, self._nprobe, num_threads=threads)
+    def _search(self, queries: Rows, k: int, threads: int) -> tuple[Ids, Any]:
+        found: tuple[Ids, Any] = self._index.search(queries, k, self._nprobe, num_threads=threads)
+        return found
 
 
 class _Graph(_RaBitQ):
-    def set_search(self, ef=100):
+    def set_search(self, ef: int = 100) -> None:
         """Take the size of the queue of a search, k at least."""
         self._ef = ef
 
-    def _search(self, queries, k, threads):
-        return self._index.search(queries, k, max(k, self._ef), threads)
+    def _search(self, queries: Rows, k: int, threads: int) -> tuple[Ids, Any]:
+        found: tuple[Ids, Any] = self._index.search(queries, k, max(k, self._ef), threads)
+        return found
 
 
 class RaBitQHnsw(_Graph):
@@ -123,7 +138,7 @@ class RaBitQHnsw(_Graph):
         Of k-means and of the levels.
     """
 
-    def _built(self, base, metric):
+    def _built(self, base: Rows, metric: str) -> Any:
         index = rabitqlib.HnswIndex(
             base.shape[1],
             len(base),
@@ -152,20 +167,20 @@ class SymphonyQG(_Graph):
         Without effect: the library draws as it will, so that builds differ.
     """
 
-    def _built(self, base, metric):
+    def _built(self, base: Rows, metric: str) -> Any:
         index = rabitqlib.SymqgIndex(
             base.shape[1], self.build["degree"], metric, self.build["nbits"]
         )
         index.build(base, self.build["ef_construction"], allotted_threads())
         return index
 
-    def _search(self, queries, k, threads):
+    def _search(self, queries: Rows, k: int, threads: int) -> tuple[Ids, Any]:
         try:
             return super()._search(queries, k, threads)
         except RuntimeError:  # it refuses to answer with fewer than k
             return np.concatenate([self._fewer(query[np.newaxis], k) for query in queries]), None
 
-    def _fewer(self, query, k):
+    def _fewer(self, query: Rows, k: int) -> Ids:
         """Return `(1, k)` ids with as many as one search reaches, found by halving."""
         ids = np.full((1, k), _NOT_FOUND, np.uint32)
         found, refused = 0, k

@@ -7,7 +7,7 @@ Its compressed rows (LVQ, LeanVec) run on Intel's processors only and are not of
 import numpy as np
 import svs
 
-from harness.contracts import Algorithm, allotted_threads
+from harness.contracts import Algorithm, Ids, Rows, allotted_threads
 
 
 class SvsVamana(Algorithm):
@@ -30,9 +30,9 @@ class SvsVamana(Algorithm):
         Without effect: svs takes none, and builds of several threads differ.
     """
 
-    def fit(self, base):
+    def fit(self, base: Rows) -> None:
         """Build from `base`, `(n, d)` float32."""
-        self._shape = base.shape
+        self._shape: tuple[int, int] = base.shape
         euclidean = self.metric == "euclidean"
         distance = svs.DistanceType.L2 if euclidean else svs.DistanceType.MIP
         alpha = self.build["alpha"] or (1.2 if euclidean else 0.95)
@@ -44,38 +44,39 @@ class SvsVamana(Algorithm):
         self._index = svs.Vamana.build(parameters, rows, distance, num_threads=allotted_threads())
         self._index.num_threads = 1
 
-    def set_search(self, search_window=10):
+    def set_search(self, search_window: int = 10) -> None:
         """Take the size of the buffer of a search, which svs widens to k."""
         self._index.search_window_size = search_window
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` nearest ids of one query."""
-        return self._search(query[np.newaxis], k)[0]
+        ids: Ids = self._search(query[np.newaxis], k)[0]
+        return ids
 
-    def query_batch(self, queries, k):
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the `(nq, k)` nearest ids."""
         threads = allotted_threads()
         if self._index.num_threads != threads:
             self._index.num_threads = threads
         return self._search(queries, k)
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return the bytes of rows and graph, whose rows hold `degree` ids and their number."""
         n, d = self._shape
         width = 4 if self.build["rows"] == "float32" else 2
-        return n * (d * width + 4 * (self.build["degree"] + 1))
+        return n * (d * width + 4 * (int(self.build["degree"]) + 1))
 
-    def _search(self, queries, k):
+    def _search(self, queries: Rows, k: int) -> Ids:
         asked = min(k, self._shape[0])
-        ids, distances = self._index.search(queries, asked)
-        ids = ids.view(np.int64)
+        unsigned, distances = self._index.search(queries, asked)
+        ids: Ids = unsigned.view(np.int64)
         for i in np.flatnonzero(ids[:, -1] == 0):
             self._mark_fillers(queries[i], ids[i], distances[i])
         if asked == k:
             return ids
         return np.pad(ids, ((0, 0), (0, k - asked)), constant_values=-1)
 
-    def _mark_fillers(self, query, ids, distances):
+    def _mark_fillers(self, query: Rows, ids: Ids, distances: Rows) -> None:
         """Replace by -1 the id 0 at distance 0 with which svs fills up; row 0 itself stays."""
         suspects = np.flatnonzero((ids == 0) & (distances == 0))
         is_found = self._index.get_distance(0, query) == 0

@@ -3,7 +3,7 @@
 import numpy as np
 from usearch.index import Index
 
-from harness.contracts import Algorithm, allotted_threads
+from harness.contracts import Algorithm, Ids, Rows, allotted_threads
 
 
 class UsearchGraph(Algorithm):
@@ -22,7 +22,7 @@ class UsearchGraph(Algorithm):
         several building threads the order varies beside it.
     """
 
-    def fit(self, base):
+    def fit(self, base: Rows) -> None:
         """Insert `base`, `(n, d)` float32, with the threads that the harness allots."""
         self._index = Index(
             ndim=base.shape[1],
@@ -35,28 +35,28 @@ class UsearchGraph(Algorithm):
         order = np.random.default_rng(self.build["seed"]).permutation(len(base))
         self._index.add(order.astype(np.uint64), base[order], threads=allotted_threads())
 
-    def set_search(self, *, efSearch):
+    def set_search(self, *, efSearch: int) -> None:
         """Take the queue's length (k, where that is more)."""
         self._index.expansion_search = efSearch
 
-    def query(self, query, k):
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` best ids of one query."""
-        ids = self._index.search(query, k, threads=1).keys
+        ids: Ids = self._index.search(query, k, threads=1).keys
         return ids if len(ids) == k else _padded(ids, k)
 
-    def query_batch(self, queries, k):
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the `(nq, k)` best ids."""
         found = self._index.search(queries, k, threads=allotted_threads())
         if len(queries) == 1:
             return _padded(found.keys, k)[np.newaxis]
-        ids = found.keys.astype(np.int64)
+        ids: Ids = found.keys.astype(np.int64)
         ids[np.arange(k) >= found.counts[:, np.newaxis]] = -1
         return ids
 
-    def index_bytes(self):
+    def index_bytes(self) -> int:
         """Return the bytes that usearch would write: rows, links and keys."""
-        return self._index.serialized_length
+        return int(self._index.serialized_length)
 
 
-def _padded(ids, k):
+def _padded(ids: Ids, k: int) -> Ids:
     return np.pad(ids.astype(np.int64), (0, k - len(ids)), constant_values=-1)

@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 
 from harness.metric import Metric
 
+Rows = NDArray[np.float32]
+"""Of the base or of queries, `(n, d)`, or one query, `(d,)`."""
+
+Ids = NDArray[np.integer[Any]]
+"""Row numbers of the base, -1 for none."""
+
 Table = Mapping[str, NDArray[Any]]
 
 RowForm = Literal["shared", "copied", "copied from source"]
@@ -77,7 +83,7 @@ class Algorithm(ABC):
         """
 
     @abstractmethod
-    def fit(self, base: NDArray[np.float32]) -> None:
+    def fit(self, base: Rows) -> None:
         """Build the index. Timed.
 
         Parameters
@@ -87,8 +93,11 @@ class Algorithm(ABC):
             deployed index would hold a copy.
         """
 
-    def set_search(self, **search: Any) -> None:
-        """Set the parameters of the next searches. Not timed.
+    def set_search(self, *unnamed: Any, **search: Any) -> None:
+        """Set the parameters of the next searches, by name. Not timed.
+
+        An adapter names those that it has: `def set_search(self, *, nprobe: int)`. (To a type
+        checker, `*unnamed: Any, **search: Any` allows every signature.)
 
         The default accepts no parameters, so a parameter of the registry entry that the adapter
         does not handle is an error.
@@ -98,10 +107,11 @@ class Algorithm(ABC):
         TypeError
             If a parameter is not known.
         """
-        if search:
-            raise TypeError(f"{type(self).__name__} takes no search parameters, got {search}")
+        if unnamed or search:
+            got = search or unnamed
+            raise TypeError(f"{type(self).__name__} takes no search parameters, got {got}")
 
-    def warm_up(self, queries: NDArray[np.float32], k: int) -> None:  # noqa: B027 - optional
+    def warm_up(self, queries: Rows, k: int) -> None:  # noqa: B027 - optional
         """Compile, allocate and touch what the first query needs. Not timed.
 
         Parameters
@@ -113,7 +123,7 @@ class Algorithm(ABC):
         """
 
     @abstractmethod
-    def query(self, query: NDArray[np.float32], k: int) -> NDArray[np.integer[Any]]:
+    def query(self, query: Rows, k: int) -> Ids:
         """Return the ids of the k nearest base rows, best first. Timed.
 
         Parameters
@@ -132,7 +142,7 @@ class Algorithm(ABC):
             fails as `wrong_answer`.
         """
 
-    def query_batch(self, queries: NDArray[np.float32], k: int) -> NDArray[np.integer[Any]]:
+    def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the ids for many queries at once. Timed in batch mode.
 
         Parameters
@@ -188,7 +198,7 @@ class Algorithm(ABC):
         """How many threads may query at once; None for any number."""
         return None
 
-    def prepared_query(self, query: NDArray[np.float32], k: int) -> Callable[[], Any]:
+    def prepared_query(self, query: Rows, k: int) -> Callable[[], Any]:
         """Prepare, untimed, the call that is timed instead of `query`, and return it.
 
         Its result goes to `ids_of`, once, before the next query.
@@ -199,7 +209,7 @@ class Algorithm(ABC):
         """Convert the result of a timed call into ids `(k,)`. Not timed."""
         return result
 
-    def prepared_batch(self, queries: NDArray[np.float32], k: int) -> Callable[[], Any]:
+    def prepared_batch(self, queries: Rows, k: int) -> Callable[[], Any]:
         """As `prepared_query`, for all queries at once; its result goes to `ids_of_batch`."""
         return partial(self.query_batch, queries, k)
 

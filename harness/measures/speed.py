@@ -18,8 +18,8 @@ Float64 = NDArray[np.float64]
 
 QUERY_ORDER_SEED = 77_041
 
-_WINSOR = 1.5 * 1.4826
-"""Windows are drawn in to so many median absolute deviations, 1.5 of a normal's deviations."""
+_WINSOR = 2.5 * 1.4826
+"""Windows are drawn in to so many median absolute deviations, 2.5 of a normal's deviations."""
 
 
 def query_order(nq: int, seed: int) -> NDArray[np.intp]:
@@ -173,7 +173,7 @@ def typical_differences(ours: Float64, theirs: Float64) -> Float64:
     """Return `typical_difference` of each of many samples: `(n,)` from `(cycles, n, windows)`.
 
     For each window the median over the cycles of the difference of the levels. Windows whose median
-    is off by more than 1.5 standard deviations, estimated by the median absolute deviation, are
+    is off by more than 2.5 standard deviations, estimated by the median absolute deviation, are
     drawn in to there (winsorized): most of their cycles met two states of the machine. The mean
     over windows has as weights the geometric mean of the seconds that both take for a window, so
     that the result is the ratio of the means over queries and not the mean of the ratios.

@@ -18,6 +18,7 @@ from pydantic import (
 
 from harness.contracts import UserError
 from harness.metric import Metric
+from harness.registry.inheriting import with_inherited_keys
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.yaml_source import Document, KeyPath, read_yaml
 
@@ -63,6 +64,8 @@ Metrics = Annotated[list[Metric], Field(min_length=1)]
 class _EntrySchema(_Strict):
     """The keys that every algorithm entry may have, whoever wrote its adapter."""
 
+    like: Text | None = None
+    """Another entry of the file, whose keys it takes; its own are laid over them."""
     requires: list[Text] = []
     """pip requirements. Another version runs as well, with a warning on its points."""
     environment: Literal["shared", "isolated"] = "shared"
@@ -164,6 +167,8 @@ class SourceSchema(_Strict):
 
 
 class DatasetSchema(_Strict):
+    like: Text | None = None
+    """Another entry of the file, whose keys it takes; its own are laid over them."""
     about: Text
     """One sentence."""
     licence: Text
@@ -273,6 +278,8 @@ class SuiteSchema(_Strict):
 def read_entries(path: Path, kind: str, example: str) -> Document:
     """Read a registry file, whose top level maps names to entries.
 
+    Entries that are `like` others have what they take from them.
+
     Raises
     ------
     UserError
@@ -281,6 +288,7 @@ def read_entries(path: Path, kind: str, example: str) -> Document:
     document = read_yaml(path)
     if not isinstance(document.data, dict) or not document.data:
         raise UserError(f"no {kind} entries", where=str(path), expected=example)
+    document = with_inherited_keys(document)
     for name in document.data:
         check_entry_name(name, document.place((name,)))
     return document

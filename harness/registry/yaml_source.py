@@ -14,7 +14,7 @@ from harness.contracts import UserError
 KeyPath = tuple[str | int, ...]
 
 _MAX_FILE_BYTES = 4 << 20
-_MAX_NODES = 100_000
+MAX_NODES = 100_000
 _MAX_DEPTH = 100
 _TOO_DEEP = "YAML nested too deeply"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
@@ -135,7 +135,7 @@ class _Builder:
             raise self._error(_TOO_DEEP, node)
         if id(node) in self.open_nodes:
             raise self._error("an alias that contains itself", node)
-        if len(self.lines) > _MAX_NODES:
+        if len(self.lines) > MAX_NODES:
             raise self._error("too many values (aliases multiply)", node)
         self.open_nodes.add(id(node))
         try:

@@ -15,8 +15,7 @@ from typing import Any
 from quantization_shared import Cost, Data, cost, load, parser, scann_searcher
 
 # isort: split
-from harness.algorithms.quantization.adapter import AnisotropicPQ, ProductQuantizer
-from harness.algorithms.quantization.faiss_adapter import FaissPQ
+from harness.algorithms.quantization.adapter import AnisotropicPQ, FaissPQ, ProductQuantizer
 
 
 def builders(data: Data, M: int, scann: bool) -> dict[str, Callable[[], Any]]:

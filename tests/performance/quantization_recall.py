@@ -15,8 +15,12 @@ import numpy as np
 from quantization_shared import Data, hits, interval, load, parser, scann_searcher
 
 # isort: split
-from harness.algorithms.quantization.adapter import AnisotropicPQ, ProductQuantizer, ScannStylePQ
-from harness.algorithms.quantization.faiss_adapter import FaissPQ
+from harness.algorithms.quantization.adapter import (
+    AnisotropicPQ,
+    FaissPQ,
+    ProductQuantizer,
+    ScannStylePQ,
+)
 
 COMPARED: dict[str, tuple[type, dict[str, Any]]] = {
     "pq": (ProductQuantizer, {}),

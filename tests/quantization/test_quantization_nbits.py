@@ -7,8 +7,11 @@ from harness.registry import load_registry
 
 load_registry()
 
-from harness.algorithms.quantization.adapter import AnisotropicPQ, ProductQuantizer  # noqa: E402
-from harness.algorithms.quantization.faiss_adapter import FaissPQ  # noqa: E402
+from harness.algorithms.quantization.adapter import (  # noqa: E402
+    AnisotropicPQ,
+    FaissPQ,
+    ProductQuantizer,
+)
 
 
 @pytest.mark.parametrize("adapter", [ProductQuantizer, AnisotropicPQ, FaissPQ])
@@ -24,7 +27,7 @@ def test_answers_are_those_of_the_reconstruction(adapter, nbits, subspaces):
     algorithm.fit(base)
     algorithm.set_search(rerank=0)
     algorithm.warm_up(base[:5], 10)
-    scores = base[:20] @ algorithm._scanner.reconstruct(slice(0, 600)).T
+    scores = base[:20] @ algorithm.reconstruct(slice(0, 600)).T
     found = algorithm.query_batch(base[:20], 10)
     best = -np.sort(-scores, axis=1)[:, :10]
     np.testing.assert_allclose(np.take_along_axis(scores, found, axis=1), best, atol=1e-5)

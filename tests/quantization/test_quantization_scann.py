@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness.algorithms.quantization.encoding import encode
-from harness.algorithms.quantization.weights import eta_limit
+from harness.algorithms.quantization.loss import eta_limit
 
 pytestmark = pytest.mark.adapters
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from harness.algorithms.quantization.adapter import AnisotropicPQ
-from harness.algorithms.quantization.tuning import tuned_eta
+from harness.algorithms.quantization.tuning import best_eta
 
 from harness.contracts import UserError
 
@@ -40,13 +40,13 @@ def test_tuned_beats_both_ends_where_the_formula_is_far_off():
 
 def test_the_same_seed_tunes_the_same():
     rows = np.array(narrow_cone(1500))
-    found = {tuned_eta(rows, 8, 16, np.random.default_rng(7)) for _ in range(2)}
+    found = {best_eta(rows, 8, 16, np.random.default_rng(7)) for _ in range(2)}
     assert len(found) == 1
     assert 1 <= found.pop() < 100
 
 
 def test_too_few_rows_to_learn_from():
-    assert tuned_eta(np.array(narrow_cone(90)), 8, 16, np.random.default_rng(0)) == 1
+    assert best_eta(np.array(narrow_cone(90)), 8, 16, np.random.default_rng(0)) == 1
 
 
 @pytest.mark.parametrize("eta", ["best", 0.5, -1, float("inf"), float("nan")])

@@ -56,6 +56,7 @@ _MANY, _FEW = 3, 1  # of them going on: look later, look earlier
 _TIGHTER = np.float32(0.99)  # of the bound that the tables are made for: make them again
 _MISSING = np.int64(1) << 62
 _HUGE = np.float32(1e30)
+_LEAST_TOTAL, _MOST_TOTAL = np.float32(1e-25), np.float32(1e30)  # costs that float32 can compute
 _FAST = {"reassoc", "contract", "nsz"}
 
 
@@ -70,6 +71,35 @@ def _fill_costs(query, slopes, offsets, costs):
             values = lanes.times_plus(lanes.spread(query[m * width + j]), slope, values)
         least = lanes.spread(lanes.least(values))
         lanes.store(costs, m * CODEWORDS, lanes.minus(values, least))
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _are_in_range(costs):
+    """Whether no cost is infinite or NaN, and not all are lost to the least numbers of float32."""
+    total = np.float32(0)
+    for place in range(costs.shape[0]):
+        total += costs[place]
+    return _LEAST_TOTAL < total < _MOST_TOTAL
+
+
+@njit(cache=True, nogil=True)
+def _fill_scaled_costs(query, slopes, euclidean, costs):
+    """As `_fill_costs`, in float64, then scaled so that the most that a row can cost is 1."""
+    subspaces, width, codewords = slopes.shape
+    exact = np.zeros((subspaces, codewords))
+    most = 0.0
+    for m in range(subspaces):
+        for c in range(codewords):
+            for j in range(width):
+                slope = np.float64(slopes[m, j, c])
+                exact[m, c] += query[m * width + j] * slope
+                if euclidean:
+                    exact[m, c] += slope * slope / 2
+        exact[m] -= exact[m].min()
+        most += exact[m].max()
+    for m in range(subspaces):
+        for c in range(codewords):
+            costs[m * codewords + c] = exact[m, c] / most if most > 0 else 0
 
 
 @njit(cache=True, nogil=True)
@@ -214,16 +244,19 @@ def _likely_bound(packed, rows, costs, k):
 
 
 @njit(cache=True, nogil=True)
-def scan_one(packed, rows, slopes, offsets, query, ids):
+def scan_one(packed, rows, slopes, offsets, euclidean, query, ids):
     """Write the rows of the least costs to `ids` `(k,)` int64, least first, padded with -1.
 
     `packed` is flat: blocks, then pairs of subspaces, then 64 bytes; the first `rows` count. The
     cost of codeword c of subspace m is `offsets[16 m + c]` (float32) plus its part of the query
-    times `slopes[m, :, c]` `(M, d/M, 16)`. Of equal costs, the lower row comes first.
+    times `slopes[m, :, c]` `(M, d/M, 16)`. The offsets are 0, or with `euclidean` half the squares
+    of the slopes. Of equal costs, the lower row comes first.
     """
     pairs = (slopes.shape[0] + 1) // 2
     costs = np.zeros(pairs * 2 * CODEWORDS, np.float32)
     _fill_costs(query, slopes, offsets, costs)
+    if not _are_in_range(costs):
+        _fill_scaled_costs(query, slopes, euclidean, costs)
     bound = _likely_bound(packed, rows, costs, ids.shape[0])
     worst = np.empty(ids.shape[0], np.float32)
     _scan_blocks(packed, rows, costs, 1, bound, worst, ids)

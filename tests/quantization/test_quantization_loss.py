@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness.algorithms.quantization.weights import eta_exact, eta_limit, point_weights
+from harness.algorithms.quantization.loss import eta_exact, eta_limit, point_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad

@@ -1,20 +1,27 @@
-"""How much an error along the vector weighs against one across it (the score-aware loss).
+"""Losses: how much an error along the vector weighs against one across it.
 
 Source: Guo et al., "Accelerating Large-Scale Inference with Anisotropic Vector Quantization", ICML
 2020, for the weight w(t) = 1 where the inner product t with a unit query is at least T, else 0.
+The Euclidean loss is the case eta = 1.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from harness.contracts import UserError
+from harness.contracts import Metric, Table, UserError
 
-Float64 = NDArray[np.float64]
+from .arrays import Float32, Float64, blocks
+from .parameters import Parameters
+from .tuning import tuned_eta
+
 Formula = Literal["exact", "limit"]
+Eta = float | Literal["tuned"] | None
 
 _RATIO_CEILING = 0.99
 """Rows with |x| <= T can never score T; eta has a pole there, so T/|x| stops short of 1."""
@@ -32,6 +39,76 @@ class PointWeights(NamedTuple):
 
     eta: Float64
     perpendicular: Float64
+
+
+EUCLIDEAN = PointWeights(np.ones(1), np.ones(1))
+
+
+class Loss(Protocol):
+    """Weighs the error of every point."""
+
+    def weights(self, base: Float32, metric: Metric, parameters: Parameters) -> PointWeights:
+        """Return the weights of the rows `(n, d)`."""
+        ...
+
+    def tables(self, weights: PointWeights) -> Mapping[str, Table]:
+        """Return what diagnostics tell of the weights."""
+        ...
+
+
+@dataclass(frozen=True)
+class EuclideanLoss:
+    """All errors weigh the same."""
+
+    def weights(self, base: Float32, metric: Metric, parameters: Parameters) -> PointWeights:
+        """Return eta = 1."""
+        return EUCLIDEAN
+
+    def tables(self, weights: PointWeights) -> Mapping[str, Table]:
+        """Return nothing: there is nothing to choose."""
+        return {}
+
+
+@dataclass(frozen=True)
+class ScoreAwareLoss:
+    """An error along a point weighs eta times one across it.
+
+    Parameters
+    ----------
+    threshold, formula
+        T, and how eta follows from it: `exact`, or `limit` (d to infinity, what is often quoted).
+    eta
+        The ratio itself, instead of the two; or `tuned`: the one with which held-out rows of the
+        base find their neighbours best (see `tuning`), for data whose rows lie close together.
+    """
+
+    threshold: float
+    formula: Formula
+    eta: Eta = None
+
+    def weights(self, base: Float32, metric: Metric, parameters: Parameters) -> PointWeights:
+        """Return the weights of the rows `(n, d)`; `euclidean` is refused."""
+        if metric == "euclidean":
+            raise UserError(
+                "the score-aware loss is about inner products",
+                where="metric",
+                expected="angular or inner_product",
+                got="euclidean",
+                hint="use pq",
+            )
+        unit = metric == "angular"
+        return point_weights(
+            np.ones(1) if unit else _norms(base),
+            base.shape[1],
+            threshold=self.threshold,
+            formula=self.formula,
+            eta=tuned_eta(base, parameters) if self.eta == "tuned" else self.eta,
+            unit=unit,
+        )
+
+    def tables(self, weights: PointWeights) -> Mapping[str, Table]:
+        """Return `loss`, the mean eta over the rows."""
+        return {"loss": {"eta": np.array([weights.eta.mean()])}}
 
 
 def eta_exact(ratio: ArrayLike, dimension: int) -> Float64:
@@ -97,13 +174,13 @@ def point_weights(
     if eta is not None:
         return PointWeights(one * eta, one)
     if threshold == 0 or dimension == 1:
-        return PointWeights(one, one)
+        return EUCLIDEAN
     if unit:
         return PointWeights(_eta(one * threshold, dimension, formula), one)
     return _weights_by_norm(norms, dimension, threshold, formula)
 
 
-def _check(threshold: float, formula: str, eta: float | None) -> None:
+def _check(threshold: float, formula: str, eta: float | str | None) -> None:
     if eta is not None and (isinstance(eta, str) or not 1 <= eta < np.inf):
         raise UserError(
             "eta is the weight of the parallel error over the orthogonal one",
@@ -136,7 +213,7 @@ def _weights_by_norm(
 ) -> PointWeights:
     scale = np.sqrt(np.mean(norms**2))
     if scale == 0:
-        return PointWeights(np.ones(1), np.ones(1))
+        return EUCLIDEAN
     lengths = np.where(norms > 0, norms, np.inf)
     ratio = np.minimum(threshold * scale / lengths, _RATIO_CEILING)
     ratio[norms == 0] = _RATIO_CEILING
@@ -146,6 +223,11 @@ def _weights_by_norm(
     eta = np.where(norms > 0, np.exp(log_eta), 1.0)
     weight = np.exp(log_weight - log_weight.max())
     return PointWeights(eta, weight / weight.mean())
+
+
+def _norms(base: Float32) -> Float64:
+    parts = [np.linalg.norm(base[rows].astype(np.float64), axis=1) for rows in blocks(len(base))]
+    return np.concatenate(parts)
 
 
 def _log_sine_integral(power: int, ratio: Float64) -> Float64:
@@ -162,4 +244,4 @@ def _log_sine_integral(power: int, ratio: Float64) -> Float64:
     if np.all(share > _UNDERFLOW):
         return np.asarray(by_beta)
     by_series = half * np.log(z) - np.log(power + 1) + np.log(hyp2f1(0.5, half, half + 1, z))
-    return np.where(share > _UNDERFLOW, by_beta, by_series)
+    return np.asarray(np.where(share > _UNDERFLOW, by_beta, by_series))

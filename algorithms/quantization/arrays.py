@@ -1,0 +1,26 @@
+"""Types of the arrays of this folder, and how rows are walked through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Codes = NDArray[np.uint8]
+Ids = NDArray[np.int64]
+
+_BLOCK_ROWS = 1 << 14
+
+
+def blocks(n: int, rows: int = _BLOCK_ROWS) -> Iterator[slice]:
+    """Cut `range(n)` into slices of at most so many rows."""
+    return (slice(start, min(n, start + rows)) for start in range(0, n, rows))
+
+
+def weights_of(weights: NDArray[Any], rows: Ids | slice) -> NDArray[Any]:
+    """Return the weights of these rows, where `(1,)` stands for the same weight of every row."""
+    return weights[rows] if len(weights) > 1 else weights

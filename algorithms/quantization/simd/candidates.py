@@ -1,0 +1,58 @@
+"""The compiled loops of re-ranking: scores of a few candidates by copies of their vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+
+@njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, nogil=True)
+def _scores(copy, query, weights, ids, euclidean):
+    """Score the candidates, higher is better; missing ones (-1) come last.
+
+    In the precision of the query.
+    """
+    scores = np.empty(ids.shape[0], query.dtype)
+    for place in range(ids.shape[0]):
+        if ids[place] < 0:
+            scores[place] = -np.inf
+            continue
+        score = query.dtype.type(0)
+        if euclidean:
+            for j in range(query.shape[0]):
+                difference = query[j] - np.float32(copy[ids[place], j])
+                score -= weights[j] * difference * difference
+        else:
+            for j in range(query.shape[0]):
+                score += query[j] * np.float32(copy[ids[place], j])
+        scores[place] = score
+    return scores
+
+
+@njit(cache=True, nogil=True)
+def _are_finite(scores, ids):
+    """Whether float32 was wide enough for the scores of all candidates that are there."""
+    for place in range(ids.shape[0]):
+        if ids[place] >= 0 and not np.isfinite(scores[place]):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def rerank_one(copy, query, weights, ids, euclidean, best):
+    """Write the best of the candidates `ids` to `best` `(k,)`, best first."""
+    scores = _scores(copy, query, weights, ids, euclidean)
+    if not _are_finite(scores, ids):
+        exact = _scores(copy, query.astype(np.float64), weights.astype(np.float64), ids, euclidean)
+        order = np.argsort(-exact)
+    else:
+        order = np.argsort(-scores)
+    for place in range(min(best.shape[0], order.shape[0])):
+        best[place] = ids[order[place]]
+
+
+@njit(cache=True, parallel=True, nogil=True)
+def rerank_batch(copy, queries, weights, ids, euclidean, best):
+    """As `rerank_one`, for every query."""
+    for i in prange(queries.shape[0]):
+        rerank_one(copy, queries[i], weights, ids[i], euclidean, best[i])

@@ -157,13 +157,9 @@ def _require_use_of_all(given: Mapping[str, object], levels: Sequence[float]) ->
 
 def _lay_out(table: pd.DataFrame, results: Path, out: Path) -> None:
     """Write ann-benchmarks' layout; vectors are linked if cached, and never fetched."""
-    from harness.data.cache import cache_subfolder
+    from harness.data.cached import cached_by_name
     from harness.report.ann_benchmarks import lay_out
 
-    cached = {
-        name: path
-        for name in sorted(set(table["dataset"]))
-        for folder in ("datasets", "files")
-        if (path := cache_subfolder(folder) / f"{name}.hdf5").is_file()
-    }
+    names = sorted(set(table["dataset"]))
+    cached = {name: path for name in names if (path := cached_by_name(name)) is not None}
     lay_out(table, results, out, cached)

@@ -6,14 +6,13 @@ import dataclasses
 import math
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from harness.cli import completion
-from harness.cli.data import open_named, require_dataset
 from harness.cli.data_progress import shown_progress
+from harness.cli.datasets import named, open_in
 from harness.cli.doctor import warning_line
 from harness.cli.dry_run import print_dry_run
 from harness.cli.live import live_table, plain_lines
@@ -135,7 +134,7 @@ def run(
         chosen = dataclasses.replace(chosen, extra_seconds=math.inf)
     only = algorithm or ()
     for name in chosen.datasets:  # report every wrong name before the first dataset is fetched
-        require_dataset(name, registry.datasets, "-d" if dataset else str(chosen.path))
+        named(name, registry, "-d" if dataset else str(chosen.path))
     store = ResultStore(results)
     _tell_untested(chosen, registry, only)
     if dry_run:
@@ -143,7 +142,7 @@ def run(
         print_dry_run(Terminal(highlight=False), chosen, registry, store, only, again)
         return
     with shown_progress() as progress:
-        datasets = _open_datasets(chosen, plugins, progress)
+        datasets = _open_datasets(chosen, registry, progress)
         environments = _environments(chosen, registry, only, progress)
         progress("planning", 0, 0)
         plan = plan_suite(chosen, registry, datasets, this_machine(), only, environments)
@@ -266,7 +265,7 @@ def _tell(text: str) -> None:
 
 
 def _open_datasets(
-    suite: Suite, plugins: list[Path] | None, progress: Progress
+    suite: Suite, registry: Registry, progress: Progress
 ) -> dict[str, CachedDataset]:
-    opened = [open_named(name, plugins, progress) for name in suite.datasets]
+    opened = [open_in(registry, name, progress) for name in suite.datasets]
     return {dataset.name: dataset for dataset in opened}

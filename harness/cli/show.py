@@ -77,7 +77,7 @@ def show(
         parts.append(_algorithm_facts(definition, _facts(registry, dataset, k, definition)))
     if name in registry.datasets:
         entry = registry.datasets[name]
-        parts.append([*entry_facts(entry).items(), ("state", dataset_state(entry).detail)])
+        parts.append(list(entry_facts(entry).items()))
     if name in suite_names() or Path(name).suffix in (".yml", ".yaml"):
         parts.append(_suite_facts(read_suite(name, registry.algorithms), registry))
     if not parts:
@@ -165,17 +165,15 @@ def _group_lines(definition: AlgorithmDefinition) -> Iterator[str]:
 
 
 def _grid_lines(definition: AlgorithmDefinition, facts: Facts) -> Iterator[str]:
-    yield (
-        f"for k = {facts.k}, {facts.n:,} rows of {facts.d}, {facts.metric}: "
-        f"{_size(list(settings(definition, facts)))}"
-    )
+    every = list(settings(definition, facts))
+    yield f"for k = {facts.k}, {facts.n:,} rows of {facts.d}, {facts.metric}: {_size(every)}"
     for name in definition.groups:
         yield f"group {name}: {_size(list(settings(definition, facts, name)))}"
     lost = [_named(definition, *pair) for pair in dropped(definition, facts)]
     yield from _some(f"where drops {len(lost)}", lost)
     refused = [
         f"{_named(definition, one.build, one.search)}: {one.refusal}"
-        for one in settings(definition, facts)
+        for one in every
         if one.refusal
     ]
     yield from _some(f"refused: {len(refused)}", refused)

@@ -118,6 +118,7 @@ def _algorithm_facts(definition: AlgorithmDefinition, facts: Facts) -> FactLines
         ("entry", definition.origin),
         *_headed("build", _parameter_lines(definition.build)),
         *_headed("search", _parameter_lines(definition.search)),
+        *_headed("one of", (", ".join(names) for names in definition.one_of)),
         *_headed("groups", _group_lines(definition)),
         *([("where", definition.where.text)] if definition.where else []),
         *_headed("require", (f"{e.text}: {reason}" for e, reason in definition.require)),

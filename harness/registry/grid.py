@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.contracts import UserError
@@ -41,10 +41,20 @@ def require_size(count: int, what: str, place: str) -> None:
         )
 
 
-def merged(*grids: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the grids merged key by key; later ones win."""
+def merged(*grids: Mapping[str, Any], one_of: Sequence[Collection[str]] = ()) -> dict[str, Any]:
+    """Return the grids merged key by key; later ones win.
+
+    Parameters
+    ----------
+    one_of
+        Names that exclude each other: the one that a grid has takes the place of the others.
+    """
     result: dict[str, Any] = {}
     for grid in grids:
+        for names in one_of:
+            given = [name for name in grid if name in names]
+            if given:
+                result = {given[0] if n in names else n: v for n, v in result.items()}
         result.update(grid)
     return result
 

@@ -141,6 +141,8 @@ class AlgorithmSchema(_EntrySchema):
     """One sentence."""
     metrics: Metrics
     """The metrics that it can search."""
+    one_of: list[Annotated[list[ParameterName], Field(min_length=2)]] = []
+    """Lists of parameters of which each point has exactly one; the entry has one of them."""
 
 
 class ForeignSchema(_EntrySchema):

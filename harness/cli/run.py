@@ -189,12 +189,12 @@ def _measure(runner: Runner) -> RunSummary:
             runner.listener = listener
             return runner.run()
     except StoreFull as full:
-        print(
+        say(
             f"error: {full.what} takes no more: {full.reason}\n"
             f"  where:    {full.path}\n"
             f"  kept:     everything stored before, {full.added} builds of this run among it\n"
             f"  try:      make room, then give the same command again: it goes on from here",
-            file=sys.stderr,
+            to_errors=True,
         )
         raise typer.Exit(_FAILED) from full
 

@@ -292,7 +292,8 @@ def _data(name: str, last: str) -> str:
         for node, after in pairwise([*ast.parse(file.read_text()).body, ast.Pass()]):
             if last in _assigned(node):
                 told = _joined(after.value.value) if isinstance(after, ast.Expr) else ""
-                return f".. py:data:: {name}\n   :value: {ast.unparse(node.value)}\n\n   {told}".rstrip()
+                value = ast.unparse(node.value)
+                return f".. py:data:: {name}\n   :value: {value}\n\n   {told}".rstrip()
     raise LookupError(name)
 
 

@@ -16,10 +16,10 @@ all        the three together.
 unequal    the three together; ours makes 9 passes in 9 cycles, theirs 3 of them.
 
 Intervals between builds keep to 93 to 97 %. Those within one block do not, and are marked for it:
-they are mostly too wide (97 to 99 %), as resampled medians of few cycles vary more than such medians
-do; that of QPS is too narrow (83 %) for a setting that takes part in few of the cycles, as the time
-of a setting relative to the reference depends on the state of the machine. Differences in recall
-cover up to 98 % where the seeds have no effect, as that is not known to the method.
+they are mostly too wide (97 to 99 %), as resampled medians of few cycles vary more than such
+medians do; that of QPS is too narrow (83 %) for a setting that takes part in few of the cycles, as
+the time of a setting relative to the reference depends on the state of the machine. Differences in
+recall cover up to 98 % where the seeds have no effect, as that is not known to the method.
 """
 
 from __future__ import annotations

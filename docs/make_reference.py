@@ -78,7 +78,7 @@ def _anchor(name: str) -> str:
 
 
 def _first_line(command: Any) -> str:
-    return " ".join(command.help.strip().split("\n\n")[0].split())
+    return _joined(command.help.strip().split("\n\n")[0])
 
 
 def _command(name: str, command: Any) -> str:
@@ -89,7 +89,7 @@ def _command(name: str, command: Any) -> str:
 
 def _help(text: str) -> str:
     """Paragraphs as they are; examples, each a paragraph of its own in the help, as one block."""
-    told = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    told = [_joined(paragraph) for paragraph in text.strip().split("\n\n")]
     told = [line.removeprefix("Example: ") for line in told if line != "Examples:"]
     examples = [line for line in told if line.startswith("annharness ")]
     words = [line for line in told if line not in examples]
@@ -143,7 +143,7 @@ def _attribute_docstrings(model: type[BaseModel]) -> dict[str, str]:
         body = ast.parse(inspect.getsource(one)).body[0].body  # type: ignore[attr-defined]
         for field, told in pairwise(body):
             if isinstance(field, ast.AnnAssign) and isinstance(told, ast.Expr):
-                found[ast.unparse(field.target)] = " ".join(ast.literal_eval(told.value).split())
+                found[ast.unparse(field.target)] = _joined(ast.literal_eval(told.value))
     return found
 
 
@@ -281,10 +281,29 @@ def _directives(names: Iterable[str]) -> str:
 def _directive(name: str) -> str:
     module, _, last = name.rpartition(".")
     target = getattr(importlib.import_module(module), last)
-    if inspect.isclass(target):
+    if isinstance(target, type):
         return f".. autoclass:: {name}\n   :members:"
-    kind = "autofunction" if inspect.isfunction(target) else "autodata"
-    return f".. {kind}:: {name}"
+    return f".. autofunction:: {name}" if inspect.isfunction(target) else _data(name, last)
+
+
+def _data(name: str, last: str) -> str:
+    """Return a directive for a constant or type: autodoc would show the docstring of its type."""
+    for file in [ROOT / "harness" / "metric.py", *(ROOT / "harness" / "contracts").glob("*.py")]:
+        for node, after in pairwise([*ast.parse(file.read_text()).body, ast.Pass()]):
+            if last in _assigned(node):
+                told = _joined(after.value.value) if isinstance(after, ast.Expr) else ""
+                value = ast.unparse(node.value)
+                return f".. py:data:: {name}\n   :value: {value}\n\n   {told}".rstrip()
+    raise LookupError(name)
+
+
+def _assigned(node: ast.stmt) -> list[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from harness.metric import Metric
 
 Rows = NDArray[np.float32]
-"""Of the base or of queries, `(n, d)`, or one query, `(d,)`."""
+"""Rows of the base or of queries, `(n, d)`, or one query, `(d,)`."""
 
 Ids = NDArray[np.integer[Any]]
 """Row numbers of the base, -1 for none."""
 
 Table = Mapping[str, NDArray[Any]]
+"""Columns of equal length by name."""
 
 RowForm = Literal["shared", "copied", "copied from source"]
 """Form of the rows: shared and read-only, own copies, or own copies of the rows as in the source.

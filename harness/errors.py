@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from harness.text import clean
 
+_LINE_CHARACTERS = 500
+
 
 class UserError(Exception):
     """Bad input, with what the user needs to correct it. No traceback is shown; exit status 2.
@@ -44,6 +46,6 @@ class UserError(Exception):
             "got": self.got,
             "try": self.hint,
         }
-        lines = [self.what]
+        lines = [clean(line, _LINE_CHARACTERS) for line in self.what.split("\n")]
         lines += [f"  {name + ':':<10}{clean(fact)}" for name, fact in facts.items() if fact]
         return "\n".join(lines)

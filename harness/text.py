@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 REASON_CHARACTERS = 2000
-"""How much of a reason is kept."""
+"""How much of a reason is kept, and how long any text of a registry file may be."""
 
+MOST_VALUES = 100_000
+"""How many texts, numbers, lists and mappings plain data may hold."""
+
+_MOST_DEPTH = 16
+_LARGEST_NUMBER = 2**1000  # float64 still holds it
 _CUT = " ..."
-_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # but tab and line end
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line end
+    "\u2028\u2029"  # further ends of lines
+    "\u202a-\u202e\u2066-\u2069"  # these change the order in which other text is shown
+    "\ud800-\udfff\ufffe\uffff]"  # no characters: UTF-8 does not know them, or XML
+)
 
 
 def clean(text: object, most: int = REASON_CHARACTERS) -> str:
@@ -19,6 +31,51 @@ def clean(text: object, most: int = REASON_CHARACTERS) -> str:
     raw = str(text)
     whole = raw if len(raw) <= most else raw[: most - len(_CUT)] + _CUT
     return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", whole)
+
+
+def is_clean(text: str, most: int = REASON_CHARACTERS) -> bool:
+    """Whether `clean` would leave a text as it is."""
+    return len(text) <= most and _HARMFUL.search(text) is None
+
+
+def plain(data: Any, most: int = REASON_CHARACTERS, *, values: int = MOST_VALUES) -> Any:
+    """Return data as JSON and YAML know them, with clean texts of at most so many characters.
+
+    Raises
+    ------
+    ValueError
+        If they are nested too deeply, of too many values, hold a number that no float64 holds, or
+        something else than texts, numbers, lists and mappings.
+    """
+    left = values
+
+    def walk(value: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if depth > _MOST_DEPTH or left < 0:
+            raise ValueError(f"more than {_MOST_DEPTH} levels or {values:,} values")
+        if isinstance(value, str):
+            return clean(value, most)
+        if isinstance(value, Mapping):
+            return {walk(name, depth + 1): walk(item, depth + 1) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [walk(item, depth + 1) for item in value]
+        if isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
+            raise ValueError("a number that no float64 holds")
+        if value is not None and not isinstance(value, int | float):
+            raise ValueError(f"a value of the type {type(value).__name__}")
+        return value
+
+    return walk(data, 0)
+
+
+def told(error: BaseException) -> str:
+    """Return the kind and the message of an exception, clean and short, whatever it says."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "it cannot say what is wrong"
+    return clean(f"{type(error).__name__}: {message}").strip().removesuffix(":")
 
 
 def counted(count: int, one: str, more: str = "") -> str:

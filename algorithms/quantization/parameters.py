@@ -18,9 +18,12 @@ class Parameters:
 
     Parameters
     ----------
-    M, nbits
-        Subspaces (any number; above d it means d), and bits of each code: M nbits bits per
-        vector. Where M does not divide d, some subspaces have a dimension fewer than others.
+    M, bits, bytes
+        Exactly one of them. M is the number of subspaces (above d it means d). Where it does not
+        divide d, some subspaces have a dimension fewer than others. Of `bits` or `bytes`, those of
+        a vector's codes, M is as many as fit in.
+    nbits
+        Bits of each code: M nbits bits per vector.
     seed
         Of all that is drawn at random.
     rotation
@@ -29,7 +32,9 @@ class Parameters:
         What re-ranking reads: `float32` or `uint8`.
     """
 
-    M: int
+    M: int | None = None
+    bits: int | None = None
+    bytes: int | None = None
     nbits: int = 4
     seed: int = 0
     rotation: RotationKind = "none"
@@ -42,14 +47,29 @@ class Parameters:
 
     def subspaces(self, dimension: int) -> int:
         """Return how many subspaces there are: M, but no more than dimensions."""
-        if self.M < 1 or self.M % 1:
+        name, size = self._size()
+        unit = {"M": self.nbits, "bits": 1, "bytes": 8}[name]
+        if size % 1 or size * unit < self.nbits:
             raise UserError(
-                "M is out of range",
-                where="build parameter M",
-                expected="a whole number of at least 1",
-                got=str(self.M),
+                f"{name} is out of range",
+                where=f"build parameter {name}",
+                expected=f"a whole number of at least {-(-self.nbits // unit)}",
+                got=str(size),
             )
-        return min(int(self.M), dimension)
+        return min(int(size) * unit // self.nbits, dimension)
+
+    def _size(self) -> tuple[str, int]:
+        sizes = {"M": self.M, "bits": self.bits, "bytes": self.bytes}
+        given = {name: size for name, size in sizes.items() if size is not None}
+        if len(given) != 1:
+            raise UserError(
+                "the size of the codes is not clear",
+                where="build parameters",
+                expected="exactly one of M, bits and bytes",
+                got=", ".join(f"{name}={size}" for name, size in given.items()) or "none of them",
+            )
+        [(name, size)] = given.items()
+        return name, size
 
     def require_nbits(self, most: int) -> None:
         """Refuse code sizes that cannot be stored."""

@@ -14,6 +14,9 @@ from harness.checks.verdicts import Failed, Skipped
 from harness.running.messages import Channel, Done, Phase, ProtocolError, Report, Start
 from harness.running.worker.answers import WrongAnswer
 from harness.running.worker.pools import pools_limited
+from harness.text import clean, told
+
+_GOT_CHARACTERS = 300
 
 
 def main(channel: Channel) -> None:
@@ -56,10 +59,6 @@ def _verdict(bench: Bench, trial: Trial) -> dict[str, Any]:
         return {"status": "fail", "expected": promise_of(check), "got": str(wrong)}
     except Exception as error:
         traceback.print_exc()
-        return {"status": "fail", "expected": promise_of(check), "got": told(error)}
+        got = clean(" ".join(told(error).split()), _GOT_CHARACTERS)
+        return {"status": "fail", "expected": promise_of(check), "got": got}
     return {"status": "pass", **(extra or {})}
-
-
-def told(error: Exception) -> str:
-    """Return kind and message of an exception, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")[:300]

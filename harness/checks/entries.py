@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.checks.conducting import Conductor, Say
 from harness.checks.sample import Sample, sample_of
 from harness.checks.verdicts import Verdict
+from harness.contracts.paths import user_path
 from harness.data.cache import cache_folder
 from harness.data.loading import open_definition, open_file
 from harness.registry.registry import Registry, load_registry
@@ -54,8 +55,9 @@ def check_entry(
 
 
 def _sample(registry: Registry, dataset: str) -> Sample:
-    if dataset not in registry.datasets and Path(dataset).is_file():
-        return sample_of(open_file(Path(dataset)))
+    path = user_path(dataset)
+    if dataset not in registry.datasets and path.is_file():
+        return sample_of(open_file(path))
     return _sample_of_entry(dataset, registry.roots)
 
 

@@ -15,6 +15,7 @@ from harness.checks.entries import DATASET, TIMEOUT_SECONDS, check_entry
 from harness.checks.verdicts import Verdict
 from harness.cli import completion
 from harness.cli.options import Plugins
+from harness.cli.terminal import Terminal
 from harness.registry.registry import load_registry
 
 _FAILED = 1
@@ -40,7 +41,7 @@ def check(
         typer.Option("--only", help="Run only this check, such as k-one; may be repeated."),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", help="Seconds for each check.", min=1)
+        float, typer.Option("--timeout", help="Seconds for each check.", min=1, max=1e9)
     ] = TIMEOUT_SECONDS,
     plugins: Plugins = None,
 ) -> None:
@@ -54,7 +55,7 @@ def check(
     registry = load_registry(plugins or ())
     for name in names:
         registry.algorithm(name)
-    console = Console()
+    console = Terminal()
     verdicts = [
         verdict
         for name in names
@@ -75,7 +76,7 @@ def _checked(
     with console.status(f"checking {name}") as status:
 
         def say(text: str) -> None:
-            status.update(f"checking {name}: {text}" if text else f"checking {name}")
+            status.update(Text(f"checking {name}: {text}" if text else f"checking {name}"))
 
         verdicts = check_entry(name, plugins, dataset, timeout, only or (), say)
     console.print(Text(name, style="bold"))

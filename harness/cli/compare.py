@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from harness.cli import completion
-from harness.cli.options import DEFAULT_RESULTS, Results, share_of
+from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Results, share_of
 from harness.cli.selecting import recalls_of
+from harness.cli.terminal import Terminal, say
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ def compare(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Write the comparison to a file: .json or .md."),
+        typer.Option(
+            "--out", "-o", **AS_PATH, help="Write the comparison to a file: .json or .md."
+        ),
     ] = None,
     fail_if_slower: Annotated[
         str | None,
@@ -102,7 +104,7 @@ def compare(
     found, title = _found(a, b, recall, results)
     if out is not None:
         write_text(out, writers[out.suffix](found))
-    console = Console()
+    console = Terminal()
     console.print(_table(found, title, console.width))
     if share is not None and _gate(found, share, fail_if_undecided):
         raise typer.Exit(_FAILED)
@@ -114,11 +116,11 @@ def _gate(found: list[Comparison], share: float, fail_if_undecided: bool) -> boo
 
     undecided = undecided_about(found, share)
     for row in table_rows(undecided):
-        print(
+        say(
             f"could not decide whether {row['new']} is slower by {100 * share:g} % or more: "
             f"{row['dataset']}, k = {row['k']}, recall {row['recall']}: ratio {row['ratio']}, "
             f"{row['verdict']}",
-            file=sys.stderr,
+            to_errors=True,
         )
     return bool(slower_than(found, share)) or (fail_if_undecided and bool(undecided))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -15,45 +14,42 @@ from rich.text import Text
 
 from harness.cli import completion
 from harness.cli.data_progress import shown_progress
-from harness.cli.options import Plugins
+from harness.cli.datasets import FILE_ENDINGS, OwnFile, named, open_found, open_named
+from harness.cli.options import AS_PATH, Plugins
 from harness.cli.states import dataset_state
+from harness.cli.terminal import Terminal, say
 from harness.contracts import METRICS, UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit
 from harness.contracts.paths import user_path
 from harness.data.adding import OwnData, add_entry
-from harness.data.cached import CachedDataset, open_cached
+from harness.data.cached import CachedDataset
 from harness.data.cleaning import Kind, cached_items, remove
 from harness.data.converting import convert
 from harness.data.difficulty import difficulty_of
-from harness.data.file_names import is_name_of_file
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
 from harness.data.layout import METRIC_OF_DISTANCE
 from harness.data.loading import (
-    cached_path,
-    open_definition,
     open_file,
-    path_by_name,
 )
 from harness.data.rows import fingerprint
 from harness.data.showing import Neighbours, neighbours_of
 from harness.data.sources import places_of
 from harness.data.truth_store import truth_of
 from harness.data.verifying import RowFacts, compare_own_truth, near_ties, row_facts, rows_in
-from harness.files.progress import Progress, silent
+from harness.files.progress import Progress
 from harness.files.space import megabytes
 from harness.metric import Metric
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
-from harness.registry.schema import parse_size
+from harness.registry.schema import MOST_SEED, parse_size
 from harness.running.environments.isolated import (
     folder_bytes,
     made_environments,
     remove_environments,
 )
 
-_FILE_ENDINGS = (".hdf5", ".h5")
 _WIDTH_OF_FILES = 160  # where no terminal says how wide it is
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, check and look at datasets.")
@@ -72,57 +68,16 @@ MetricName = Annotated[
 ]
 
 
-def open_named(
-    name: str, plugins: list[Path] | None, progress: Progress | None = None
-) -> CachedDataset:
-    """Open a dataset by registry name, by path, or by the name of a file in results."""
-    registry = load_registry(plugins or ())
-    require_dataset(name, registry.datasets, "DATASET")
-    if looks_like_path(name):
-        return open_file(Path(name), progress=progress or silent)
-    if name not in registry.datasets and (cached := path_by_name(name)) is not None:
-        return open_cached(cached)
-    return open_definition(registry.dataset(name), progress=progress)
-
-
-def require_dataset(name: str, known: Collection[str], where: str) -> None:
-    """Raise a `UserError` with the nearest names and files if there is no dataset of that name."""
-    path = user_path(name)
-    if name in known or path.is_file() or path_by_name(name) is not None:
-        return
-    if is_name_of_file(name):
-        raise UserError(
-            f"no dataset is called {name!r}: this is the name that results give to a file",
-            where=where,
-            hint="give the path of that file, with -d",
-        )
-    nearby = [
-        str(path.parent / other.name)
-        for ending in _FILE_ENDINGS
-        for other in path.parent.glob(f"*{ending}")
-    ]
-    raise UserError(
-        f"no dataset is called {name!r}, and no file either",
-        where=where,
-        hint=did_you_mean(name, nearby if path.suffix in _FILE_ENDINGS and nearby else known),
-    )
-
-
-def looks_like_path(name: str) -> bool:
-    """Whether the user means a file: entry names have no slash and no ending of a format."""
-    return "/" in name or name.endswith(_FILE_ENDINGS) or Path(name).is_file()
-
-
 def _console() -> Console:
     width = None if sys.stdout.isatty() else _WIDTH_OF_FILES
-    return Console(markup=False, highlight=False, width=width)
+    return Terminal(markup=False, highlight=False, width=width)
 
 
-def print_facts(facts: dict[str, str]) -> None:
+def _print_facts(facts: dict[str, str]) -> None:
     """Print one fact with its name per line, not wrapped, so that paths can be copied."""
     width = max(map(len, facts))
     for name, fact in facts.items():
-        print(f"{name:<{width}}  " + fact.replace("\n", "\n" + " " * (width + 2)))
+        say(f"{name:<{width}}  " + fact.replace("\n", "\n" + " " * (width + 2)))
 
 
 @app.command("list")
@@ -177,18 +132,17 @@ def info(
 
     Example: annharness data info glove-50-10k
     """
-    if not looks_like_path(dataset):
-        definition = load_registry(plugins or ()).dataset(dataset)
-        print_facts(entry_facts(definition))
-        if cached_path(definition) is None and definition.sources[0].kind != "bundled":
-            print(f"not here yet: annharness data fetch {dataset}")
+    found = named(dataset, load_registry(plugins or ()))
+    if isinstance(found, DatasetDefinition):
+        _print_facts(entry_facts(found))
+        if dataset_state(found).must_be_fetched:
             return
     with shown_progress() as progress:
-        opened = open_named(dataset, plugins, progress)
+        opened = open_found(found, progress)
         facts = _dataset_facts(opened)
         if difficulty and opened.metric != "inner_product":
             facts |= _difficulty_facts(opened, progress)
-    print_facts(facts)
+    _print_facts(facts)
 
 
 def entry_facts(definition: DatasetDefinition) -> dict[str, str]:
@@ -202,11 +156,9 @@ def entry_facts(definition: DatasetDefinition) -> dict[str, str]:
         "queries": describe_split(definition.split),
         "entry": definition.origin,
     }
-    if definition.untested:
-        facts["untested"] = "this entry was never loaded end to end"
     for number, place in enumerate(places_of(definition), 1):
         facts[f"source {number}"] = place
-    return facts
+    return facts | {"state": dataset_state(definition).detail}
 
 
 def _dataset_facts(opened: CachedDataset) -> dict[str, str]:
@@ -301,21 +253,19 @@ def verify(
 
     Example: annharness data verify sift-128-euclidean.hdf5
     """
+    found = named(dataset, load_registry(plugins or ()))
     with shown_progress() as progress:
         facts = (
-            _verified_file(Path(dataset), k)
-            if looks_like_path(dataset)
-            else _verified_entry(dataset, k, plugins, progress)
+            _verified_file(found.path, k)
+            if isinstance(found, OwnFile)
+            else _verified_cached(open_found(found, progress), k)
         )
-    print_facts(facts)
+    _print_facts(facts)
     if "fault" in facts:
         raise typer.Exit(1)
 
 
-def _verified_entry(
-    name: str, k: int, plugins: list[Path] | None, progress: Progress
-) -> dict[str, str]:
-    opened = open_named(name, plugins, progress)
+def _verified_cached(opened: CachedDataset, k: int) -> dict[str, str]:
     facts = {"dataset": repr(opened)}
     if fingerprint(opened.metric, opened.base, opened.queries) != opened.fingerprint:
         facts["fault"] = f"the cached rows have changed; remove {opened.path}"
@@ -374,10 +324,14 @@ def _tie_line(opened: CachedDataset, k: int) -> dict[str, str]:
 @app.command("add")
 def add(
     name: Annotated[str, typer.Argument(help="Name of the dataset.")],
-    file: Annotated[Path, typer.Argument(help="The file with the vectors.")],
-    queries: Annotated[Path | None, typer.Option(help="A file with the queries.")] = None,
+    file: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="FILE", help="The file with the vectors.")
+    ],
+    queries: Annotated[
+        Path | None, typer.Option(**AS_PATH, help="A file with the queries.")
+    ] = None,
     holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)] = 0,
     metric: MetricName = None,
     format_name: Annotated[
         str | None, typer.Option("--format", help="Format of the file. Default: by its ending.")
@@ -433,7 +387,7 @@ def _metric(text: str | None, *, required: bool = False) -> Metric | None:
 def _split(file: Path, queries: Path | None, holdout: int | None, seed: int) -> QuerySplit:
     if queries is not None and holdout is not None:
         raise UserError("--queries and --holdout exclude each other", hint="give one of them")
-    own_queries = file.suffix.lower() in _FILE_ENDINGS and holdout is None
+    own_queries = file.suffix.lower() in FILE_ENDINGS and holdout is None
     if queries is not None or own_queries:
         return QuerySplit("file")
     return QuerySplit("random", count=holdout or 1000, seed=seed)
@@ -441,8 +395,12 @@ def _split(file: Path, queries: Path | None, holdout: int | None, seed: int) -> 
 
 @app.command("convert")
 def convert_file(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="The file to read.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    source: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="IN", help="The file to read.")
+    ],
+    target: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="OUT", help="The file to write.")
+    ],
     from_format: Annotated[
         str | None, typer.Option("--from", help="Format of SOURCE. Default: by its ending.")
     ] = None,
@@ -450,9 +408,11 @@ def convert_file(
         str | None, typer.Option("--to", help="Format of TARGET. Default: by its ending.")
     ] = None,
     part: Annotated[str, typer.Option(help="base or queries, if TARGET holds one table.")] = "base",
-    queries: Annotated[Path | None, typer.Option(help="A file with the queries.")] = None,
+    queries: Annotated[
+        Path | None, typer.Option(**AS_PATH, help="A file with the queries.")
+    ] = None,
     holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)] = 0,
     metric: MetricName = None,
 ) -> None:
     """Convert a file of vectors; the endings of the names are the formats.
@@ -509,16 +469,16 @@ def clean(
     chosen |= {"datasets", "files"} if datasets or everything else set()
     items = [item for item in cached_items() if item.kind in chosen]
     for item in items:
-        print(f"{item.kind:<10} {megabytes(item.bytes):>12}  {item.path}")
+        say(f"{item.kind:<10} {megabytes(item.bytes):>12}  {item.path}")
     freed = sum(item.bytes for item in items) if dry_run else remove(items)
     if environments or everything:
         freed += _clean_environments(dry_run)
-    print(f"{'would free' if dry_run else 'freed'} {megabytes(freed)}")
+    say(f"{'would free' if dry_run else 'freed'} {megabytes(freed)}")
 
 
 def _clean_environments(dry_run: bool) -> int:
     """Remove the isolated environments, or only list them; return their bytes."""
     sizes = {one.folder: folder_bytes(one.folder) for one in made_environments()}
     for folder, size in sizes.items():
-        print(f"{'environment':<10} {megabytes(size):>12}  {folder}")
+        say(f"{'environment':<10} {megabytes(size):>12}  {folder}")
     return sum(sizes.values()) if dry_run else remove_environments()

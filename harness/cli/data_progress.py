@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -23,8 +22,10 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from harness.cli.terminal import Terminal, say
 from harness.files.progress import Progress as Teller
 from harness.files.progress import Unit
+from harness.text import clean
 
 _SECONDS_BETWEEN_LINES = 1.75  # with the tick it makes two seconds at most
 _TICK_SECONDS = 0.25
@@ -42,7 +43,7 @@ def shown_progress() -> Iterator[Teller]:
                 yield progress
         finally:
             for warning in caught:
-                print(f"warning: {warning.message}", file=sys.stderr)
+                say(f"warning: {warning.message}", to_errors=True)
 
 
 @contextmanager
@@ -73,8 +74,8 @@ def ticking(seconds: float, call: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def _shown_bars() -> Iterator[Teller]:
-    console = Console(stderr=True)
-    what = TextColumn("{task.description}")
+    console = Terminal(stderr=True)
+    what = TextColumn("{task.description}", markup=False)
     left = TimeRemainingColumn()
     of_bytes = Progress(
         what,
@@ -162,4 +163,4 @@ class ProgressLines:
 
     def _write(self, line: str) -> None:
         self._told = time.monotonic()
-        print(line, file=self._out, flush=True)
+        print(clean(line), file=self._out, flush=True)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.terminal import Terminal
 from harness.running.machine.doctor import Diagnosis, diagnose
 
 _STYLES = {"good": "green", "note": "cyan", "warning": "yellow", "unfit": "red"}
@@ -21,7 +22,7 @@ def doctor() -> None:
     Example: annharness doctor
     """
     found = diagnose()
-    print_diagnosis(Console(), found)
+    print_diagnosis(Terminal(), found)
     if not found.fit:
         raise typer.Exit(_UNFIT)
 

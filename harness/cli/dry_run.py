@@ -10,13 +10,10 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from harness.cli.data import looks_like_path
-from harness.contracts import UserError
+from harness.cli.datasets import KnownFile, OwnFile, named
 from harness.contracts.definitions import DatasetDefinition
 from harness.data.cached import open_cached
-from harness.data.formats import read_vectors
-from harness.data.formats.hdf5 import metric_of
-from harness.data.loading import cached_file, cached_path, path_by_name
+from harness.data.loading import cached_file, cached_path, shape_of_file
 from harness.registry.registry import Registry
 from harness.registry.suites import Suite
 from harness.results.store import ResultStore
@@ -60,14 +57,15 @@ def print_dry_run(
 
 def _facts_of_named(name: str, registry: Registry) -> DatasetFacts:
     """The facts of a dataset that are known without fetching or caching it."""
-    if looks_like_path(name):
-        cached = cached_file(Path(name))
-        return facts_of(cached) if cached is not None else _facts_of_file(Path(name))
-    if name not in registry.datasets and (opened_before := path_by_name(name)) is not None:
-        return facts_of(open_cached(opened_before))
-    definition = registry.dataset(name)
-    path = cached_path(definition)
-    return facts_of(open_cached(path)) if path is not None else _facts_of_entry(definition)
+    match named(name, registry):
+        case OwnFile(path):
+            known = cached_file(path)
+            return facts_of(known) if known is not None else _facts_of_file(path)
+        case KnownFile(path):
+            return facts_of(open_cached(path))
+        case definition:
+            cached = cached_path(definition)
+            return facts_of(open_cached(cached)) if cached else _facts_of_entry(definition)
 
 
 def _facts_of_entry(entry: DatasetDefinition) -> DatasetFacts:
@@ -76,15 +74,8 @@ def _facts_of_entry(entry: DatasetDefinition) -> DatasetFacts:
 
 
 def _facts_of_file(path: Path) -> DatasetFacts:
-    vectors, metric = read_vectors(path, "hdf5"), metric_of(path)
-    if vectors.queries is None or metric is None:
-        raise UserError(
-            "a file named by its path must hold base, queries and its metric",
-            where=str(path),
-            hint=f"annharness data add NAME {path.name} --holdout 1000 --metric angular",
-        )
-    n, d = vectors.rows.shape
-    return DatasetFacts(path.stem, metric, "", n, d, len(vectors.queries))
+    metric, n, d, nq = shape_of_file(path)
+    return DatasetFacts(path.stem, metric, "", n, d, nq)
 
 
 def _lines(found: Estimate, suite: Suite) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Plugins, Results
 from harness.cli.selecting import (
     Algorithms,
     Datasets,
@@ -19,6 +19,7 @@ from harness.cli.selecting import (
     recalls_of,
     selected,
 )
+from harness.cli.terminal import say
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def export(
         typer.Option(
             "--out",
             "-o",
+            **AS_PATH,
             help="File to write; its ending is the format: csv, parquet, json, md, tex.",
         ),
     ] = Path("results.csv"),
@@ -123,7 +125,7 @@ def export(
     )
     if recommendations:
         export_recommendations(table, out, levels, style)
-        print(out)
+        say(out)
         return
     if recall:
         table = reaching(table, levels[0])
@@ -131,7 +133,7 @@ def export(
         write(table, out, per_query=per_query, style=style)
     else:
         _lay_out(table, results, out)
-    print(out)
+    say(out)
 
 
 def _require_use_of_all(given: Mapping[str, object], levels: Sequence[float]) -> None:
@@ -155,13 +157,9 @@ def _require_use_of_all(given: Mapping[str, object], levels: Sequence[float]) ->
 
 def _lay_out(table: pd.DataFrame, results: Path, out: Path) -> None:
     """Write ann-benchmarks' layout; vectors are linked if cached, and never fetched."""
-    from harness.data.cache import cache_subfolder
+    from harness.data.cached import cached_by_name
     from harness.report.ann_benchmarks import lay_out
 
-    cached = {
-        name: path
-        for name in sorted(set(table["dataset"]))
-        for folder in ("datasets", "files")
-        if (path := cache_subfolder(folder) / f"{name}.hdf5").is_file()
-    }
+    names = sorted(set(table["dataset"]))
+    cached = {name: path for name in names if (path := cached_by_name(name)) is not None}
     lay_out(table, results, out, cached)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.data import open_named
+from harness.cli.datasets import open_in
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.terminal import say
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
+from harness.registry.registry import Registry, load_registry
+from harness.text import clean, is_clean
 
 if TYPE_CHECKING:
     from harness.data.cached import CachedDataset
@@ -20,7 +23,12 @@ _LEFT_OUT = 1
 
 
 def import_(
-    folder: Annotated[Path, typer.Argument(help="Their folder, which holds results/ and data/.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            parser=user_path, metavar="FOLDER", help="Their folder, which holds results/ and data/."
+        ),
+    ],
     machine: Annotated[
         str, typer.Option("--machine", help="Name of the machine that they were measured on.")
     ] = "unknown machine (ann-benchmarks)",
@@ -35,14 +43,24 @@ def import_(
     """
     from harness.report.importing import import_results
     from harness.results.store import ResultStore
+    from harness.results.untrusted.schema import LABEL_CHARACTERS
 
+    if not is_clean(machine, LABEL_CHARACTERS):
+        raise UserError(
+            "a machine cannot be called so",
+            where="--machine",
+            expected=f"at most {LABEL_CHARACTERS} characters, no control characters",
+            got=clean(machine, LABEL_CHARACTERS),
+        )
     if not folder.is_dir():
         raise UserError("no such folder", where=str(folder), expected="ann-benchmarks' folder")
+
+    registry = load_registry(plugins or ())
 
     @lru_cache(maxsize=4)
     def open_dataset(name: str) -> CachedDataset:
         try:
-            return _open(name, folder / "data" / f"{name}.hdf5", plugins)
+            return _open(name, folder / "data" / f"{name}.hdf5", registry)
         except UserError as error:
             raise ValueError(f"dataset {name!r}: {error.what}") from error
 
@@ -53,32 +71,26 @@ def import_(
         raise UserError("no result files", where=str(folder), expected="results/**/*.hdf5")
     for one in done:
         if one.path is None:
-            print(f"left out {one.source}: {one.reason}", file=sys.stderr)
+            say(f"left out {one.source}: {one.reason}", to_errors=True)
     taken = sum(one.path is not None for one in done)
-    print(f"{taken} of {len(done)} results imported into {results}")
+    say(f"{taken} of {len(done)} results imported into {results}")
     if taken < len(done):
         raise typer.Exit(_LEFT_OUT)
 
 
-def _open(name: str, theirs: Path, plugins: list[Path] | None) -> CachedDataset:
+def _open(name: str, theirs: Path, registry: Registry) -> CachedDataset:
     """Their own file if it has vectors, otherwise the cached dataset or the registry's."""
-    from harness.data.cache import cache_subfolder
-    from harness.data.cached import open_cached
-
-    if _holds_vectors(theirs):
-        return open_named(str(theirs), plugins)
-    by_path = cache_subfolder("files") / f"{name}.hdf5"
-    return open_cached(by_path) if by_path.is_file() else open_named(name, plugins)
+    return open_in(registry, str(theirs) if _holds_vectors(theirs) else name)
 
 
 def _holds_vectors(path: Path) -> bool:
     """Whether the file itself has base and queries, and not only links to them as ours."""
     import h5py
 
-    from harness.results.untrusted.broken import reading
+    from harness.data.formats.hdf5 import opened
 
     if not path.is_file():
         return False
-    with reading(path), h5py.File(path, "r", locking=False) as file:
+    with opened(path) as file:
         links = [file.get(name, getlink=True) for name in ("train", "test")]
     return all(isinstance(link, h5py.HardLink) for link in links)

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from harness.cli.options import Plugins
 from harness.cli.states import State, algorithm_state, dataset_state
+from harness.cli.terminal import Terminal
 from harness.contracts import UserError
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
@@ -107,7 +108,7 @@ def list_entries(
 def _console() -> Console:
     """The console; wide if the output is not a terminal and no width is given."""
     is_elsewhere = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(width=_WIDTH_OF_FILES if is_elsewhere else None)
+    return Terminal(width=_WIDTH_OF_FILES if is_elsewhere else None)
 
 
 def _names_of(kind: Kind, registry: Registry) -> Iterator[tuple[str, str]]:
@@ -199,7 +200,7 @@ def _environments(registry: Registry) -> Table:
     table = _table("Environments", "requires", "Python", "used by", "MB", "folder")
     for environment in made_environments():
         table.add_row(
-            ", ".join(environment.requires),
+            Text(", ".join(environment.requires)),
             environment.python_version,
             ", ".join(_users(registry, environment)) or "no entry",
             f"{folder_bytes(environment.folder) / 1e6:,.0f}",

@@ -15,6 +15,7 @@ import typer
 
 import harness
 from harness.cli.printable import spell_what_cannot_be_printed
+from harness.cli.terminal import drop_odd_sizes, say
 from harness.cli.verbs import SETTINGS, Verbs
 from harness.errors import UserError
 
@@ -49,7 +50,7 @@ def _show_warning(
 ) -> None:
     """Print a warning as one line, without its place in our code."""
     kind = "" if issubclass(category, UserWarning) else f"{category.__name__}: "
-    print(f"warning: {kind}{message}", file=sys.stderr)
+    say(f"warning: {kind}{message}", to_errors=True)
 
 
 def _print_version(wanted: bool) -> None:
@@ -86,10 +87,11 @@ def main() -> None:
         signal.signal(number, _interrupt)
     warnings.showwarning = _show_warning
     spell_what_cannot_be_printed()
+    drop_odd_sizes()
     try:
         app(_with_plugins_spelled_out(sys.argv[1:]), prog_name="annharness")
     except UserError as error:
-        print(f"error: {error.describe()}", file=sys.stderr)
+        say(f"error: {error.describe()}", to_errors=True)
         sys.exit(_USER_ERROR)
     except _Interrupted as interrupted:
         print("\nstopped; what was finished is kept, the same command goes on", file=sys.stderr)

@@ -12,9 +12,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from harness.cli.options import Plugins
+from harness.cli.options import AS_PATH, Plugins
 from harness.contracts import UserError
-from harness.contracts.paths import user_path
 from harness.files.temporary import temporary_folder
 from harness.registry.names import check_entry_name
 from harness.registry.plugins import Kind, find_folders, user_plugin_folder
@@ -34,6 +33,7 @@ def new(
         Path | None,
         typer.Option(
             "--out",
+            **AS_PATH,
             help="Folder of plug-ins to write into. Default: that of --plugins, or your own.",
         ),
     ] = None,
@@ -47,7 +47,7 @@ def new(
     Example: annharness new my-index --plugins plugins
     """
     named = list(plugins or ())
-    root = user_path(out or (named[0] if named else user_plugin_folder()))
+    root = out or (named[0] if named else user_plugin_folder())
     check_entry_name(name, "NAME")
     kind: Kind = "datasets" if dataset else "algorithms"
     known = [path for path in {*named, root} if _has_plugins(path)]

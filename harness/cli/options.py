@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
+
+AS_PATH: Any = {"parser": user_path, "metavar": "PATH"}
+"""How an option or an argument takes a path, so that odd ones are refused with the reason."""
 
 Results = Annotated[
     Path,
@@ -15,7 +19,7 @@ Results = Annotated[
         "--results",
         envvar="ANNHARNESS_RESULTS",
         help="Folder of the stored results.",
-        file_okay=True,
+        **AS_PATH,
         show_default=True,
     ),
 ]
@@ -23,6 +27,7 @@ Plugins = Annotated[
     list[Path] | None,
     typer.Option(
         "--plugins",
+        **AS_PATH,
         help="Folder with algorithms/NAME or datasets/NAME of your own; may be repeated.",
     ),
 ]

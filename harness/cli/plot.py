@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Plugins, Results
 from harness.cli.selecting import (
     Algorithms,
     Datasets,
@@ -17,6 +17,7 @@ from harness.cli.selecting import (
     recalls_of,
     selected,
 )
+from harness.cli.terminal import say
 from harness.contracts import UserError
 from harness.report.plots.style import StyleName
 from harness.report.quantities import Scale
@@ -31,7 +32,9 @@ def plot(
     suite: Suite = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for the figures. Default: RESULTS/plots."),
+        typer.Option(
+            "--out", "-o", **AS_PATH, help="Folder for the figures. Default: RESULTS/plots."
+        ),
     ] = None,
     formats: Formats = None,
     figure: Annotated[
@@ -107,4 +110,4 @@ def plot(
         title="" if no_title else title,
     )
     for path in paths:
-        print(path)
+        say(path)

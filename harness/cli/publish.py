@@ -17,10 +17,17 @@ from harness.cli.selecting import (
     recalls_of,
     selected,
 )
+from harness.cli.terminal import say
+from harness.contracts.paths import user_path
 
 
 def publish(
-    out: Annotated[Path, typer.Argument(help="Folder of the site, or file with --single-file.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            parser=user_path, metavar="OUT", help="Folder of the site, or file with --single-file."
+        ),
+    ],
     suite: Suite = None,
     single_file: Annotated[
         bool, typer.Option("--single-file", help="Write one HTML file that can be mailed.")
@@ -62,4 +69,4 @@ def publish(
     if stale:
         table = table.assign(stale=False)  # shown like the others
     paths = write_site(table, out, single_file=single_file, choices=choices)
-    print(paths[0] if single_file else out / "index.html")
+    say(paths[0] if single_file else out / "index.html")

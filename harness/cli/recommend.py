@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
 from harness.cli.selecting import (
@@ -17,6 +16,7 @@ from harness.cli.selecting import (
     recalls_of,
     selected,
 )
+from harness.cli.terminal import Terminal
 
 _NOTHING_REACHED = 1
 
@@ -52,5 +52,5 @@ def recommend(
 
     levels = recalls_of(recall)
     table = selected(results, suite, plugins, dataset, algorithm, max_bytes, stale=stale)
-    if not print_recommendations(Console(), table, levels, max_bytes):
+    if not print_recommendations(Terminal(), table, levels, max_bytes):
         raise typer.Exit(_NOTHING_REACHED)

@@ -6,19 +6,18 @@ import dataclasses
 import math
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from harness.cli import completion
-from harness.cli.data import open_named, require_dataset
 from harness.cli.data_progress import shown_progress
+from harness.cli.datasets import named, open_in
 from harness.cli.doctor import warning_line
 from harness.cli.dry_run import print_dry_run
 from harness.cli.live import live_table, plain_lines
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results, share_of
+from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.terminal import Terminal, say
 from harness.contracts import UserError
 from harness.data.cache import cache_folder
 from harness.data.cached import CachedDataset
@@ -126,25 +125,24 @@ def run(
     """
     registry = load_registry(plugins or ())
     statuses = _statuses(retry or ())
-    share = None if precision in (None, "off") else share_of(precision, "--precision")
     chosen = overridden(
         _chosen_suite(suite, dataset or (), algorithm or (), registry),
-        builds=builds, repeats=repeats, k=k, threads=threads, timeout=timeout,
+        builds=builds, repeats=repeats, k=k, threads=threads, timeout=timeout, precision=precision,
     )  # fmt: skip
     if precision is not None:
         # A precision on the command line has no limit of time.
-        chosen = dataclasses.replace(chosen, precision=share, extra_seconds=math.inf)
+        chosen = dataclasses.replace(chosen, extra_seconds=math.inf)
     only = algorithm or ()
     for name in chosen.datasets:  # report every wrong name before the first dataset is fetched
-        require_dataset(name, registry.datasets, "-d" if dataset else str(chosen.path))
+        named(name, registry, "-d" if dataset else str(chosen.path))
     store = ResultStore(results)
     _tell_untested(chosen, registry, only)
     if dry_run:
         again = None if force else statuses
-        print_dry_run(Console(highlight=False), chosen, registry, store, only, again)
+        print_dry_run(Terminal(highlight=False), chosen, registry, store, only, again)
         return
     with shown_progress() as progress:
-        datasets = _open_datasets(chosen, plugins, progress)
+        datasets = _open_datasets(chosen, registry, progress)
         environments = _environments(chosen, registry, only, progress)
         progress("planning", 0, 0)
         plan = plan_suite(chosen, registry, datasets, this_machine(), only, environments)
@@ -185,18 +183,18 @@ def _chosen_suite(
 
 
 def _measure(runner: Runner) -> RunSummary:
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     try:
         with live_table(console) if console.is_terminal else plain_lines(sys.stderr) as listener:
             runner.listener = listener
             return runner.run()
     except StoreFull as full:
-        print(
+        say(
             f"error: {full.what} takes no more: {full.reason}\n"
             f"  where:    {full.path}\n"
             f"  kept:     everything stored before, {full.added} builds of this run among it\n"
             f"  try:      make room, then give the same command again: it goes on from here",
-            file=sys.stderr,
+            to_errors=True,
         )
         raise typer.Exit(_FAILED) from full
 
@@ -211,7 +209,7 @@ def examined() -> dict[str, Any]:
 
 
 def _print_summary(plan: Plan, store: ResultStore, summary: RunSummary) -> None:
-    console = Console()
+    console = Terminal()
     with shown_progress() as progress, console.capture() as printed:
         progress("summing up", 0, 0)
         from harness.cli.summary import print_summary  # pandas takes a while to load
@@ -263,11 +261,11 @@ def _tell_untested(suite: Suite, registry: Registry, only: Sequence[str]) -> Non
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    say(text, to_errors=True)
 
 
 def _open_datasets(
-    suite: Suite, plugins: list[Path] | None, progress: Progress
+    suite: Suite, registry: Registry, progress: Progress
 ) -> dict[str, CachedDataset]:
-    opened = [open_named(name, plugins, progress) for name in suite.datasets]
+    opened = [open_in(registry, name, progress) for name in suite.datasets]
     return {dataset.name: dataset for dataset in opened}

@@ -16,7 +16,9 @@ from harness.cli import completion
 from harness.cli.data import entry_facts
 from harness.cli.options import Plugins
 from harness.cli.states import algorithm_state, dataset_state
+from harness.cli.terminal import Terminal
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
 from harness.registry.algorithms import AlgorithmDefinition, Facts, Setting, dropped, settings
 from harness.registry.grid import format_value, short_name
 from harness.registry.names import did_you_mean
@@ -27,6 +29,7 @@ from harness.running.plan import library_versions
 from harness.text import counted
 
 _MOST_LINES = 10  # of settings left out or refused, which may be thousands
+_MOST_VALUES = 20  # of a parameter
 _BUNDLED = "glove-50-10k"
 
 FactLines = list[tuple[str, str]]
@@ -74,7 +77,7 @@ def show(
         parts.append(_algorithm_facts(definition, _facts(registry, dataset, k, definition)))
     if name in registry.datasets:
         entry = registry.datasets[name]
-        parts.append([*entry_facts(entry).items(), ("state", dataset_state(entry).detail)])
+        parts.append(list(entry_facts(entry).items()))
     if name in suite_names() or Path(name).suffix in (".yml", ".yaml"):
         parts.append(_suite_facts(read_suite(name, registry.algorithms), registry))
     if not parts:
@@ -83,7 +86,7 @@ def show(
             f"no algorithm, dataset or suite is called {name!r}", hint=did_you_mean(name, known)
         )
     for part in parts:
-        _print(Console(highlight=False), part)
+        _print(Terminal(highlight=False), part)
 
 
 def _print(console: Console, facts: FactLines) -> None:
@@ -115,6 +118,7 @@ def _algorithm_facts(definition: AlgorithmDefinition, facts: Facts) -> FactLines
         ("entry", definition.origin),
         *_headed("build", _parameter_lines(definition.build)),
         *_headed("search", _parameter_lines(definition.search)),
+        *_headed("one of", (", ".join(names) for names in definition.one_of)),
         *_headed("groups", _group_lines(definition)),
         *([("where", definition.where.text)] if definition.where else []),
         *_headed("require", (f"{e.text}: {reason}" for e, reason in definition.require)),
@@ -150,7 +154,8 @@ def _parameter_lines(grid: Mapping[str, Any]) -> Iterator[str]:
 
 def _values(values: Any) -> str:
     shown = values if isinstance(values, list) else [values]
-    return ", ".join(map(format_value, shown))
+    more = f", ... ({len(shown):,} values)" if len(shown) > _MOST_VALUES else ""
+    return ", ".join(map(format_value, shown[:_MOST_VALUES])) + more
 
 
 def _group_lines(definition: AlgorithmDefinition) -> Iterator[str]:
@@ -161,17 +166,15 @@ def _group_lines(definition: AlgorithmDefinition) -> Iterator[str]:
 
 
 def _grid_lines(definition: AlgorithmDefinition, facts: Facts) -> Iterator[str]:
-    yield (
-        f"for k = {facts.k}, {facts.n:,} rows of {facts.d}, {facts.metric}: "
-        f"{_size(list(settings(definition, facts)))}"
-    )
+    every = list(settings(definition, facts))
+    yield f"for k = {facts.k}, {facts.n:,} rows of {facts.d}, {facts.metric}: {_size(every)}"
     for name in definition.groups:
         yield f"group {name}: {_size(list(settings(definition, facts, name)))}"
     lost = [_named(definition, *pair) for pair in dropped(definition, facts)]
     yield from _some(f"where drops {len(lost)}", lost)
     refused = [
         f"{_named(definition, one.build, one.search)}: {one.refusal}"
-        for one in settings(definition, facts)
+        for one in every
         if one.refusal
     ]
     yield from _some(f"refused: {len(refused)}", refused)
@@ -227,7 +230,7 @@ def _suite_facts(suite: Suite, registry: Registry) -> FactLines:
 def _dataset_line(name: str, registry: Registry) -> str:
     entry = registry.datasets.get(name)
     if entry is None:
-        return f"{name}: a file" if Path(name).is_file() else f"{name}: not known here"
+        return f"{name}: a file" if user_path(name).is_file() else f"{name}: not known here"
     state = dataset_state(entry)
     return f"{name}: {entry.base:,} x {entry.dimension}, {entry.metric}, {state.word}"
 

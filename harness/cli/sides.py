@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.selecting import truth_of
+from harness.cli.terminal import say
 from harness.contracts import UserError
+from harness.contracts.paths import user_path
 from harness.registry.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -42,11 +43,8 @@ def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side, pd.DataFrame | 
     """
     from harness.results.table import load_results
 
-    shared = (
-        None
-        if _is_of_folder(a) and _is_of_folder(b)
-        else load_results(results, truth_at_hand=truth_of)
-    )
+    of_folders = [_is_of_folder(text) for text in (a, b)]
+    shared = None if all(of_folders) else load_results(results, truth_at_hand=truth_of)
     old, new = (_side(text, results, shared) for text in (a, b))
     if (old.table is None) != (new.table is None):
         raise UserError(
@@ -66,18 +64,19 @@ def _is_of_folder(text: str) -> bool:
 
 
 def _is_folder(text: str) -> bool:
-    return bool(text) and Path(text).is_dir()  # an empty path is the current folder
+    return bool(text) and user_path(text).is_dir()  # an empty path is the current folder
 
 
 def _side(text: str, results: Path, shared: pd.DataFrame | None) -> Side:
     from harness.results.table import load_results
 
     if _is_folder(text):
-        return Side(text, load_results(Path(text), truth_at_hand=truth_of))
+        return Side(text, load_results(user_path(text), truth_at_hand=truth_of))
     folder, _, revision = text.rpartition("@")
     if _is_folder(folder):
-        table = load_results(Path(folder), truth_at_hand=truth_of)
-        return _at_commit(Path(folder), _commit(revision, table, folder))
+        root = user_path(folder)
+        table = load_results(root, truth_at_hand=truth_of)
+        return _at_commit(root, _commit(revision, table, folder))
     assert shared is not None  # sides that are folders do not need it
     if len(shared) and text in {*shared["algorithm"], *shared["label"]}:
         return Side(text, None)
@@ -91,7 +90,7 @@ def _at_commit(folder: Path, commit: str) -> Side:
     name = commit[:_SHOWN_DIGITS]
     if table["dirty"].any():
         count = int(table["dirty"].sum())
-        print(f"{name}: {count} points measured with uncommitted changes", file=sys.stderr)
+        say(f"{name}: {count} points measured with uncommitted changes", to_errors=True)
     return Side(name, table)
 
 
@@ -114,7 +113,7 @@ def _commit(text: str, table: pd.DataFrame, where: str) -> str:
 
 def _nearest(text: str, names: Sequence[str]) -> str:
     """The nearest algorithm, label or folder; none for a hash of a commit."""
-    beside = [str(path) for path in Path(text).parent.glob("*") if path.is_dir()]
+    beside = [str(path) for path in user_path(text).parent.glob("*") if path.is_dir()]
     near = did_you_mean(text, [*names, *beside])
     is_near = near.startswith("did you mean") and not _HEX.fullmatch(text)
     return near if is_near else "run the suite at that commit, into this folder or another"

@@ -20,6 +20,11 @@ class State:
     style: str
 
     @property
+    def must_be_fetched(self) -> bool:
+        """Whether it is a dataset that is not here yet."""
+        return self.word == "to fetch"
+
+    @property
     def is_ready(self) -> bool:
         """Whether the entry can be used."""
         return self.style == "green"

@@ -47,7 +47,7 @@ def print_summary(console: Console, plan: Plan, store: ResultStore, summary: Run
         f"{summary.measured} points measured now, {summary.kept} kept from before, "
         f"{len(summary.failures)} failed, {len(summary.unsupported)} unsupported"
     )
-    console.print(f"results: {store.root.resolve()}", soft_wrap=True)
+    console.print(Text(f"results: {store.root.resolve()}"), soft_wrap=True)
 
 
 def _print_differences(console: Console, found: Sequence[RecallDifference]) -> None:

@@ -19,7 +19,7 @@ Ids = NDArray[np.integer[Any]]
 """Row numbers of the base, -1 for none."""
 
 Table = Mapping[str, NDArray[Any]]
-"""Columns of equal length by name."""
+"""Columns of equal length, by name."""
 
 RowForm = Literal["shared", "copied", "copied from source"]
 """Form of the rows: shared and read-only, own copies, or own copies of the rows as in the source.

@@ -19,6 +19,9 @@ from harness.data.writing import inspect
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
 from harness.metric import Metric
+from harness.text import REASON_CHARACTERS, clean, is_clean
+
+_SHOWN_CHARACTERS = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +68,9 @@ def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) 
             where=str(config),
             hint="choose another name or remove that folder",
         )
-    definition = _measured(_draft(own, config), progress)
+    draft = _draft(own, config)
+    _require_storable(draft)
+    definition = _measured(draft, progress)
     try:
         config.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,6 +79,18 @@ def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) 
         text = yaml.safe_dump({own.name: _entry(definition)}, sort_keys=False, allow_unicode=True)
         temporary.write_text(text, encoding="utf-8")
     return config
+
+
+def _require_storable(draft: DatasetDefinition) -> None:
+    """Refuse text that no registry file may hold, such as the name of a file with an escape."""
+    source = draft.sources[0]
+    for text in (draft.about, draft.licence, source.path or "", *source.options.values()):
+        if not is_clean(text):
+            raise UserError(
+                "a registry file cannot hold this text",
+                expected=f"at most {REASON_CHARACTERS:,} characters, no control characters",
+                got=clean(text, _SHOWN_CHARACTERS),
+            )
 
 
 def _identifier(name: str) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness.contracts import Dataset, Labels, UserError
 from harness.contracts.dataset import Truth
 from harness.data import layout
+from harness.data.cache import cache_subfolder
 from harness.data.words import Words
 from harness.metric import METRICS, Metric
 
@@ -148,6 +149,18 @@ def _labels(file: h5py.File, path: Path) -> Labels | None:
         for name in (layout.LABELS_BASE, layout.LABELS_QUERIES)
     )
     return Labels(base, queries)
+
+
+def cached_by_name(name: str) -> Path | None:
+    """Return the cached form of a dataset by its name in results, None if there is none.
+
+    So results and commands can name a file without its path, which may contain a person's name.
+    """
+    for folder in ("files", "datasets"):
+        path = cache_subfolder(folder) / f"{name}.hdf5"
+        if path.is_file():
+            return path
+    return None
 
 
 def file_state(path: Path) -> str:

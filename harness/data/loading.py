@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 
@@ -15,15 +16,24 @@ from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.contracts.paths import user_path
 from harness.data.cache import cache_lock, cache_subfolder
 from harness.data.cached import CachedDataset, file_state, open_cached
-from harness.data.file_names import is_name_of_file, name_of_file
+from harness.data.file_names import name_of_file
 from harness.data.formats import format_of, read_vectors
-from harness.data.formats.hdf5 import can_be_used_in_place, metric_of, require_queries
+from harness.data.formats.hdf5 import can_be_used_in_place, metric_of, require_queries, shapes_of
 from harness.data.parts import Parts, split
 from harness.data.sources import from_first_source, source_state
 from harness.data.writing import Identity, inspect, write_cached
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
 from harness.metric import METRICS, Metric
+
+
+class FileShape(NamedTuple):
+    """The metric, base rows, dimensions and queries of a file."""
+
+    metric: Metric
+    n: int
+    d: int
+    nq: int
 
 
 def open_definition(
@@ -71,11 +81,8 @@ def open_file(
     known = _already_known(path, metric)
     if known is not None:
         return known
-    _require_both_parts(path)
     progress(f"reading {path.name}", 0, 0)
-    require_queries(path)
-    parts = split(read_vectors(path, "hdf5"), QuerySplit("file"), str(path))
-    chosen = metric or metric_of(path) or _no_metric(path)
+    parts, chosen = _parts_of_file(path, metric, lambda path: read_vectors(path, "hdf5"))
     found = inspect(parts, chosen, progress)
     name = name_of_file(path, found.fingerprint)
     target = cache_subfolder("files") / f"{name}.hdf5"
@@ -94,13 +101,25 @@ def open_file(
     return open_cached(target)
 
 
-def path_by_name(name: str) -> Path | None:
-    """Return the cached form of a file by the name that it got when it was opened by its path.
+def shape_of_file(path: Path) -> FileShape:
+    """Return what a file holds that `open_file` would open; its rows are not read.
 
-    So results and commands need not contain its path, which may name a person.
+    Raises
+    ------
+    UserError
+        As `open_file`, unless it is the rows that are at fault.
     """
-    path = cache_subfolder("files") / f"{name}.hdf5"
-    return path if is_name_of_file(name) and path.is_file() else None
+    parts, metric = _parts_of_file(user_path(path).absolute(), None, shapes_of)
+    return FileShape(metric, len(parts.base), parts.base.dimension, len(parts.queries))
+
+
+def _parts_of_file(
+    path: Path, metric: Metric | None, read: Callable[[Path], Vectors]
+) -> tuple[Parts, Metric]:
+    _require_both_parts(path)
+    require_queries(path)
+    parts = split(read(path), QuerySplit("file"), str(path))
+    return parts, metric or metric_of(path) or _no_metric(path)
 
 
 def cached_path(definition: DatasetDefinition) -> Path | None:

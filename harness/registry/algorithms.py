@@ -12,7 +12,15 @@ from harness.metric import Metric
 from harness.registry.expressions import Expression, parse_expression
 from harness.registry.foreign import ForeignAdapter
 from harness.registry.foreign_entries import is_foreign, read_foreign_entry
-from harness.registry.grid import Parameters, combinations, merged, overlaid, short_name
+from harness.registry.grid import (
+    Parameters,
+    combinations,
+    merged,
+    overlaid,
+    require_size,
+    short_name,
+    size_of,
+)
 from harness.registry.names import did_you_mean
 from harness.registry.plugins import PluginFolder, missing_requirements, other_versions
 from harness.registry.schema import AlgorithmSchema, ForeignSchema, check, read_entries
@@ -52,6 +60,7 @@ class AlgorithmDefinition:
     search: Mapping[str, Any]
     where: Expression | None
     require: tuple[tuple[Expression, str], ...]
+    one_of: tuple[tuple[str, ...], ...]
     groups: Mapping[str, Group]
     exact_order: bool
     floor: float | None
@@ -95,7 +104,8 @@ class AlgorithmDefinition:
     def parameter_names(self, part: str) -> set[str]:
         """Return the parameters of `build` or `search` that can be set."""
         grids = [getattr(self, part), *(getattr(group, part) for group in self.groups.values())]
-        return {name for grid in grids for name in grid}
+        own = {name for grid in grids for name in grid}
+        return own.union(*(names for names in self.one_of if own.intersection(names)))
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,7 @@ def settings(
     """
     by_hand = {*(build or {}), *(search or {})}
     for build_values, search_values in _laid_over(definition, facts, group, build, search):
-        values = _values(build_values, search_values, facts)
+        values = _values(definition, build_values, search_values, facts)
         if definition.where is not None and not definition.where.holds(values):
             continue
         refusal, blame = _refusal(definition, facts, values)
@@ -164,21 +174,45 @@ def settings(
         )
 
 
+def settings_count(
+    definition: AlgorithmDefinition,
+    group: str | None = None,
+    build: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
+) -> int:
+    """Return how many settings there are at most, before `where` drops some; else as `settings`."""
+    laid = _group_laid_over(definition, group, build, search)
+    if definition.foreign is not None:
+        own = definition.foreign.settings_count(laid.run_group)
+        return own * size_of(laid.build, laid.search)
+    one_of = definition.one_of
+    return size_of(
+        merged(definition.build, laid.build, one_of=one_of),
+        merged(definition.search, laid.search, one_of=one_of),
+    )
+
+
 def dropped(
     definition: AlgorithmDefinition, facts: Facts, group: str | None = None
 ) -> Iterator[tuple[Parameters, Parameters]]:
     """Yield the build and search values that `where` leaves out of a grid."""
     for build, search in _laid_over(definition, facts, group):
         if definition.where is not None and not definition.where.holds(
-            _values(build, search, facts)
+            _values(definition, build, search, facts)
         ):
             yield build, search
 
 
-def _values(build: Parameters, search: Parameters, facts: Facts) -> Parameters:
-    """Values of the names that expressions may use, at a point of the grid."""
+def _values(
+    definition: AlgorithmDefinition, build: Parameters, search: Parameters, facts: Facts
+) -> Parameters:
+    """Values of the names that expressions may use, at a point of the grid.
+
+    Of parameters that exclude each other, those that are not given are null.
+    """
+    absent = {name: None for names in definition.one_of for name in names}
     known = {"k": facts.k, "n": facts.n, "d": facts.d, "metric": facts.metric}
-    return {**search, **build, **known}
+    return {**absent, **search, **build, **known}
 
 
 def _laid_over(
@@ -189,9 +223,23 @@ def _laid_over(
     search: Mapping[str, Any] | None = None,
 ) -> Iterator[tuple[Parameters, Parameters]]:
     """Yield every point of an entry's grids, overlaid by a group's and those given by hand."""
-    base = definition.groups[group] if group else Group()
-    laid = Group(merged(base.build, build or {}), merged(base.search, search or {}), base.run_group)
+    laid = _group_laid_over(definition, group, build, search)
     return _grid_points(definition, facts, laid)
+
+
+def _group_laid_over(
+    definition: AlgorithmDefinition,
+    group: str | None,
+    build: Mapping[str, Any] | None,
+    search: Mapping[str, Any] | None,
+) -> Group:
+    base = definition.groups[group] if group else Group()
+    one_of = definition.one_of
+    return Group(
+        merged(base.build, build or {}, one_of=one_of),
+        merged(base.search, search or {}, one_of=one_of),
+        base.run_group,
+    )
 
 
 def _grid_points(
@@ -204,8 +252,9 @@ def _grid_points(
         settings = definition.foreign.settings(metric, facts.k, facts.d, laid.run_group)
         yield from overlaid(settings, laid.build, laid.search)
         return
-    for build_values in combinations(merged(definition.build, laid.build)):
-        for search_values in combinations(merged(definition.search, laid.search)):
+    one_of = definition.one_of
+    for build_values in combinations(merged(definition.build, laid.build, one_of=one_of)):
+        for search_values in combinations(merged(definition.search, laid.search, one_of=one_of)):
             yield build_values, search_values
 
 
@@ -215,6 +264,11 @@ def _refusal(
     """Return why a setting cannot run, and the names that the refusing expression uses."""
     if facts.metric not in definition.metrics:
         return f"metric {facts.metric} is not among {', '.join(definition.metrics)}", frozenset()
+    for names in definition.one_of:
+        given = [name for name in names if values[name] is not None]
+        if len(given) != 1:
+            got = " ".join(f"{name}={values[name]}" for name in given) or "none of them"
+            return f"exactly one of {', '.join(names)} ({got})", frozenset(names)
     for expression, reason in definition.require:
         if not expression.holds(values):
             used = " ".join(f"{name}={values[name]}" for name in sorted(expression.names))
@@ -244,6 +298,7 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
         search=schema.search,
         where=where,
         require=require,
+        one_of=tuple(map(tuple, schema.one_of)),
         groups={key: Group(g.build, g.search) for key, g in schema.groups.items()},
         exact_order=schema.exact_order,
         floor=schema.floor,
@@ -275,6 +330,7 @@ def _foreign_definition(name: str, folder: PluginFolder, document: Document) -> 
         search=entry.adapter.grid("search"),
         where=where,
         require=require,
+        one_of=(),
         groups={**run_groups, **own_groups},
         exact_order=entry.schema.exact_order,
         floor=entry.schema.floor,
@@ -332,6 +388,15 @@ def _check_parameters(definition: AlgorithmDefinition, document: Document) -> No
             where=document.place((definition.name, "search", name)),
             expected=f"names that differ in build and search and are none of {', '.join(FACTS)}",
         )
+    for number, names in enumerate(definition.one_of):
+        defaults = [name for name in names if name in definition.build or name in definition.search]
+        if len(defaults) != 1:
+            raise UserError(
+                f"which of {', '.join(names)} is the default?",
+                where=document.place((definition.name, "one_of", number)),
+                expected="exactly one of them in build or search of the entry",
+                got=", ".join(defaults) or "none of them",
+            )
     known = {*build, *search, *FACTS}
     expressions = [expression for expression, _ in definition.require]
     for expression in [definition.where, *expressions]:
@@ -342,3 +407,6 @@ def _check_parameters(definition: AlgorithmDefinition, document: Document) -> No
             if values == []:
                 place = document.place((definition.name, part, name))
                 raise UserError(f"no values for {name!r}", where=place, expected="at least one")
+    for group in (None, *definition.groups):
+        place = document.place((definition.name, *(("groups", group) if group else ())))
+        require_size(settings_count(definition, group), definition.name, place)

@@ -8,6 +8,7 @@ parameters, so that all of them can be listed, plotted and overridden.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -19,13 +20,14 @@ import yaml
 
 from harness.contracts import UserError
 from harness.metric import METRICS, Metric
-from harness.registry.grid import Parameters, overlaid
+from harness.registry.grid import MOST_SETTINGS, Parameters, overlaid, require_size, size_of
 from harness.registry.names import did_you_mean
 from harness.registry.signatures import parameter_names, sibling_folders
+from harness.registry.yaml_source import read_text
+from harness.text import REASON_CHARACTERS, plain, told
 
 Kind = Literal["ann-benchmarks", "vibe"]
 
-_MAX_BYTES = 4 << 20
 _POINT_TYPES = ("float", "any")
 _ANY = "any"
 _TAKEN = {"k", "n", "d", "metric"}
@@ -126,6 +128,15 @@ class ForeignAdapter:
                 substituted = [_substituted(value, variables) for value in call]
                 yield _named(self.arguments, substituted), _named(self.query_arguments, query)
 
+    def settings_count(self, run_group: str | None = None) -> int:
+        """Return how many settings there are at most, of one run group or of all."""
+        own = sum(
+            len(group.arguments) * len(group.query_arguments)
+            for group in self.run_groups
+            if run_group in (None, group.name)
+        )
+        return own * size_of(self.build_overlay, self.search_overlay)
+
     def grid(self, part: Literal["build", "search"]) -> dict[str, Any]:
         """Return each parameter with its values: a list if it varies, else the one value."""
         values: dict[str, dict[str, Any]] = {}
@@ -207,9 +218,10 @@ def read_foreign(kind: Kind, folder: Path, name: str | None, place: str) -> Fore
         groups = tuple(
             g for space, entry in chosen.items() for g in _run_groups(kind, space, entry)
         )
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise _not_of_that_form(kind, path, error) from error
     found = ForeignAdapter(kind, folder, name, module, constructor, groups)
+    require_size(found.settings_count(), str(name), str(path))
     if not found.module_file.is_file():
         raise UserError("no such module", where=str(path), got=str(found.module_file))
     return found
@@ -218,10 +230,10 @@ def read_foreign(kind: Kind, folder: Path, name: str | None, place: str) -> Fore
 def _listed(kind: Kind, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield every entry for dense rows with each space that it is for."""
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise UserError("YAML file too large", where=str(path), expected="at most 4 MiB")
         # By the other harness's own reading of YAML, 1.1: there `1e-3` is text, and `on` is true.
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.safe_load(read_text(path))
+        if plain(data) != data:
+            raise ValueError(f"text with control characters, or of more than {REASON_CHARACTERS:,}")
         for point_type in _POINT_TYPES:
             spaces_there = data.get(point_type) or {}
             for space in sorted(spaces_there, key=lambda one: one != _ANY):
@@ -232,7 +244,7 @@ def _listed(kind: Kind, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                     yield from ((one, entry) for one in spaces)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UserError(f"cannot read the file: {error}", where=str(path)) from error
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _not_of_that_form(kind, path, error) from error
 
 
@@ -241,7 +253,7 @@ def _not_of_that_form(kind: str, path: Path, error: Exception) -> UserError:
         f"not a configuration as {kind} has them",
         where=str(path),
         expected="float: {SPACE: [{name, module, constructor, run_groups, ...}]}",
-        got=f"{type(error).__name__}: {error}",
+        got=told(error),
     )
 
 
@@ -289,7 +301,11 @@ def _calls(
 
 
 def _products(axes: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-    yield from product(*(axis if isinstance(axis, list) else [axis] for axis in axes))
+    listed = [axis if isinstance(axis, list) else [axis] for axis in axes]
+    count = math.prod(map(len, listed))
+    if count > MOST_SETTINGS:
+        raise ValueError(f"{count:,} combinations, at most {MOST_SETTINGS:,} can be")
+    yield from product(*listed)
 
 
 def _dicts(axes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.contracts import UserError
+
 Parameters = dict[str, Any]
+
+MOST_SETTINGS = 10_000
+"""Of one algorithm for one dataset and k, before `where` drops some."""
 
 
 def combinations(grid: Mapping[str, Any]) -> Iterator[Parameters]:
@@ -18,10 +24,37 @@ def combinations(grid: Mapping[str, Any]) -> Iterator[Parameters]:
         yield dict(zip(names, values, strict=True))
 
 
-def merged(*grids: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the grids merged key by key; later ones win."""
+def size_of(*grids: Mapping[str, Any]) -> int:
+    """Return how many combinations grids have together."""
+    axes = (value for grid in grids for value in grid.values())
+    return math.prod(len(value) for value in axes if isinstance(value, list))
+
+
+def require_size(count: int, what: str, place: str) -> None:
+    """Raise a `UserError` if a grid multiplies out to too many settings."""
+    if count > MOST_SETTINGS:
+        raise UserError(
+            f"{what} multiplies out to {count:,} settings",
+            where=place,
+            expected=f"at most {MOST_SETTINGS:,}",
+            hint="shorten its lists of values",
+        )
+
+
+def merged(*grids: Mapping[str, Any], one_of: Sequence[Collection[str]] = ()) -> dict[str, Any]:
+    """Return the grids merged key by key; later ones win.
+
+    Parameters
+    ----------
+    one_of
+        Names that exclude each other: the one that a grid has takes the place of the others.
+    """
     result: dict[str, Any] = {}
     for grid in grids:
+        for names in one_of:
+            given = [name for name in grid if name in names]
+            if given:
+                result = {given[0] if n in names else n: v for n, v in result.items()}
         result.update(grid)
     return result
 

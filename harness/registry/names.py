@@ -11,6 +11,8 @@ from harness.contracts import UserError
 ENTRY_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 """What users type: algorithms, datasets, suites."""
 
+_MOST_CHARACTERS = 100
+
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint with the nearest known names, or all of them if none is near."""
@@ -26,9 +28,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def check_entry_name(name: str, place: str) -> None:
     """Raise a `UserError` unless the name is one that users can type."""
-    if not ENTRY_NAME.fullmatch(name):
+    if not ENTRY_NAME.fullmatch(name) or len(name) > _MOST_CHARACTERS:
         raise UserError(
             f"an entry cannot be called {name!r}",
             where=place,
-            expected="lower-case letters, digits, dots and hyphens, a letter or digit first",
+            expected=f"at most {_MOST_CHARACTERS} lower-case letters, digits, dots and hyphens, a "
+            "letter or digit first",
         )

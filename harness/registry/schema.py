@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,14 +22,52 @@ from harness.metric import Metric
 from harness.registry.inheriting import with_inherited_keys
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.yaml_source import Document, KeyPath, read_yaml
+from harness.text import REASON_CHARACTERS, is_clean, plain
 
 _MAX_FAULTS_SHOWN = 5
+_NAME_CHARACTERS = 100
+_PATH_CHARACTERS = 4095
+_MOST_ROWS = 1 << 40
+_MOST_BYTES = 1 << 60
+_MOST_THREADS = 1024
+MOST_SEED = (1 << 63) - 1
+"""Of a random generator."""
 
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Locator = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$")]
+_SIZE = "a size such as 8GiB or 500MB"
+_SHARE = "a share such as 5% or 0.05, or off"
+
+
+def _refuse_odd_text(text: str) -> str:
+    """Refuse what could not be stored and shown as it is."""
+    if not is_clean(text, max(len(text), 1)):
+        raise ValueError("text without control characters")
+    return text
+
+
+def _refuse_odd_values(value: Any) -> Any:
+    """Refuse a parameter that could not be stored and shown as it is."""
+    if [plain(value)] != [value]:  # in a list, NaN is what it is
+        raise ValueError(
+            f"text of at most {REASON_CHARACTERS:,} characters, without control characters"
+        )
+    return value
+
+
+_Clean = AfterValidator(_refuse_odd_text)
+_Stripped = StringConstraints(min_length=1, strip_whitespace=True, max_length=REASON_CHARACTERS)
+
+Text = Annotated[str, _Stripped, _Clean]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=_NAME_CHARACTERS), _Clean]
+PathText = Annotated[str, StringConstraints(min_length=1, max_length=_PATH_CHARACTERS), _Clean]
+ParameterName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=_NAME_CHARACTERS)
+]
+Parameter = Annotated[Any, AfterValidator(_refuse_odd_values)]
+Locator = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$", max_length=REASON_CHARACTERS)
+]
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .=_+-]{0,60}$")]
-Grid = dict[ParameterName, Any]
+Grid = dict[ParameterName, Parameter]
 
 
 def _as_list(value: Any) -> Any:
@@ -41,10 +80,13 @@ def parse_size(value: Any) -> Any:
         return value
     match = re.fullmatch(r"([0-9.]+)\s*([kMGT]?)(i?)B", value.strip())
     if match is None:
-        raise ValueError("a size such as 8GiB or 500MB")
+        raise ValueError(_SIZE)
     number, prefix, binary = match.groups()
     power = " kMGT".index(prefix or " ")
-    return int(float(number) * (1024 if binary else 1000) ** power)
+    try:
+        return int(float(number) * (1024 if binary else 1000) ** power)
+    except (ValueError, OverflowError):
+        raise ValueError(_SIZE) from None
 
 
 class _Strict(BaseModel):
@@ -78,7 +120,7 @@ class _EntrySchema(_Strict):
     """An expression; combinations for which it is false are left out."""
     require: dict[Text, Text] = {}
     """Expressions with reasons; a combination for which one is false is refused."""
-    groups: dict[str, GroupSchema] = {}
+    groups: dict[Name, GroupSchema] = {}
     """Named grids that a suite can choose; `annharness check` builds `smoke`."""
     exact_order: bool = False
     """Whether answers come nearest first by true distance."""
@@ -99,6 +141,8 @@ class AlgorithmSchema(_EntrySchema):
     """One sentence."""
     metrics: Metrics
     """The metrics that it can search."""
+    one_of: list[Annotated[list[ParameterName], Field(min_length=2)]] = []
+    """Lists of parameters of which each point has exactly one; the entry has one of them."""
 
 
 class ForeignSchema(_EntrySchema):
@@ -106,7 +150,7 @@ class ForeignSchema(_EntrySchema):
 
     from_: Annotated[Literal["ann-benchmarks", "vibe"], Field(alias="from")]
     """The harness that the adapter was written for."""
-    path: Text
+    path: PathText
     """Folder with its `module.py` and `config.yml`, from this file or absolute."""
     algorithm: Text | None = None
     """Which `name` of its configuration, if several are not disabled."""
@@ -119,13 +163,13 @@ class ForeignSchema(_EntrySchema):
 class QueriesSchema(_Strict):
     draw: Literal["random"] | None = None
     """Draw `count` rows without replacement; the others, in order, are the base."""
-    file: Literal[True] | Text | None = None
+    file: Literal[True] | PathText | None = None
     """`true` if the source brings its own queries, or the file that holds them."""
-    first: Annotated[int, Field(ge=1)] | None = None
+    first: Annotated[int, Field(ge=1, le=_MOST_ROWS)] | None = None
     """The base is the first so many rows, and queries come from the others."""
-    count: Annotated[int, Field(ge=2)] | None = None
+    count: Annotated[int, Field(ge=2, le=_MOST_ROWS)] | None = None
     """How many queries; with `first` by default all other rows."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
     """Seed of `numpy.random.default_rng` for the draw."""
 
     @model_validator(mode="after")
@@ -143,19 +187,19 @@ class SourceSchema(_Strict):
     """Where it is."""
     format: Text
     """One of the [formats](datasets.md#formats), or `loader`."""
-    path: Text | None = None
+    path: PathText | None = None
     """For `bundled` a file of the entry's folder, for `file` one of this machine."""
-    package: Annotated[str, StringConstraints(pattern=r"^(pypi|npm|debian):\S+$")] | None = None
+    package: Annotated[Text, StringConstraints(pattern=r"^(pypi|npm|debian):\S+$")] | None = None
     """`pypi:NAME==VERSION`, `npm:NAME==VERSION` or `debian:NAME`."""
-    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    url: Annotated[Text, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     """Address of the file."""
-    member: Text | None = None
+    member: PathText | None = None
     """The file inside an archive or a package."""
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Hash of the file as read. By default the first fetch records it."""
-    bytes: Annotated[int, Field(ge=1)] | None = None
+    bytes: Annotated[int, Field(ge=1, le=_MOST_BYTES)] | None = None
     """Size of the file as read. By default the first fetch records it."""
-    options: dict[str, Any] = {}
+    options: dict[Name, Parameter] = {}
     """Options of the format, such as `column`."""
 
     @model_validator(mode="after")
@@ -175,9 +219,9 @@ class DatasetSchema(_Strict):
     """Licence of the data; `unknown` if its publisher states none."""
     metric: Metric
     """The metric of its neighbours."""
-    dimension: Annotated[int, Field(ge=1)]
+    dimension: Annotated[int, Field(ge=1, le=_MOST_ROWS)]
     """Dimensions of each row."""
-    base: Annotated[int, Field(ge=1)]
+    base: Annotated[int, Field(ge=1, le=_MOST_ROWS)]
     """Rows of the base, after the queries are taken out."""
     queries: QueriesSchema
     """Where the queries come from: exactly one of `draw`, `file` and `first`."""
@@ -213,6 +257,7 @@ def _seconds(value: Any) -> Any:
 
 
 Count = Annotated[int, Field(ge=1, le=2**31)]
+Threads = Annotated[int, Field(ge=1, le=_MOST_THREADS)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, lt=_MOST_SECONDS)]
 
 
@@ -220,12 +265,12 @@ def _as_precision(value: Any) -> Any:
     """Turn `5%` into 0.05, and `off` (which YAML may read as false) into None."""
     if value is False or value == "off":
         return None
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return float(value.strip()[:-1]) / 100
-        except ValueError:
-            return value
-    return value
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value.strip().removesuffix("%")) / (100 if "%" in value else 1)
+    except ValueError:
+        raise ValueError(_SHARE) from None
 
 
 Precision = Annotated[float, Field(gt=0, lt=1)] | None
@@ -245,7 +290,7 @@ class SuiteSchema(_Strict):
     """One sentence."""
     k: Annotated[list[Count], BeforeValidator(_as_list), Field(min_length=1)]
     """Number of neighbours asked for; each number of a list is run."""
-    datasets: Annotated[list[Text], BeforeValidator(_as_list), Field(min_length=1)]
+    datasets: Annotated[list[PathText], BeforeValidator(_as_list), Field(min_length=1)]
     """Names or paths of datasets."""
     algorithms: Annotated[dict[Text, Variants], BeforeValidator(_as_entries), Field(min_length=1)]
     """Names of entries, each with nothing, a variant, or a list of variants; or a list of names."""
@@ -253,9 +298,9 @@ class SuiteSchema(_Strict):
     """A label: the run ends with the differences in recall to it."""
     mode: Literal["single", "batch"] = "single"
     """`single`: each query is timed; `batch`: all queries are given at once."""
-    threads: Count = 1
+    threads: Threads = 1
     """Clients that ask at once (`single`), or size of the thread pool (`batch`)."""
-    build_threads: Count | None = None
+    build_threads: Threads | None = None
     """Size of the thread pool while building; by default all cores."""
     builds: Annotated[int, Field(ge=1, le=1000)] = 3
     """Least number of blocks, each with a build of its own of every index."""
@@ -271,7 +316,9 @@ class SuiteSchema(_Strict):
     """Seconds for the passes of one setting in a block; one pass is always made."""
     timeout: Seconds = 3600.0
     """Seconds for each build, and for each search setting in a block."""
-    memory: Annotated[int, BeforeValidator(parse_size), Field(ge=1 << 20)] | None = None
+    memory: (
+        Annotated[int, BeforeValidator(parse_size), Field(ge=1 << 20, le=_MOST_BYTES)] | None
+    ) = None
     """Memory of all members of a block, as `8GiB`; by default 80 % of what is free."""
 
 
@@ -332,10 +379,18 @@ def _fault(model: type[BaseModel], fault: Any, document: Document, at: KeyPath) 
         return UserError(f"unknown key {name!r}", where=where, expected=expected, hint=hint)
     if fault["type"] == "missing":
         return UserError(f"the key {key!r} is missing", where=where, hint=f"add `{key}: ...`")
-    message = fault["msg"].removeprefix("Value error, ")
     return UserError(
-        f"wrong value for {key!r}", where=where, expected=message, got=_short(fault["input"])
+        f"wrong value for {key!r}",
+        where=where,
+        expected=message_of(fault),
+        got=shown(fault["input"]),
     )
+
+
+def message_of(fault: Any) -> str:
+    """Return what was expected where a schema error was found."""
+    message: str = fault["msg"]
+    return message.removeprefix("Value error, ")
 
 
 def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
@@ -351,6 +406,7 @@ def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
     return set(fields)
 
 
-def _short(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value for a message, in at most 120 characters."""
     text = repr(value)
     return text if len(text) <= 120 else text[:117] + "..."

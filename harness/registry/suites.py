@@ -12,9 +12,10 @@ from pydantic import ValidationError
 import harness
 from harness.contracts import UserError
 from harness.contracts.paths import user_path
-from harness.registry.algorithms import AlgorithmDefinition
+from harness.registry.algorithms import AlgorithmDefinition, settings_count
+from harness.registry.grid import require_size
 from harness.registry.names import ENTRY_NAME, did_you_mean
-from harness.registry.schema import SuiteSchema, VariantSchema, check
+from harness.registry.schema import SuiteSchema, VariantSchema, check, message_of, shown
 from harness.registry.yaml_source import Document, read_yaml
 
 
@@ -105,7 +106,7 @@ def suite_of(
             raise UserError(
                 f"no algorithm is called {name!r}", where="-a", hint=did_you_mean(name, algorithms)
             )
-    schema = SuiteSchema.model_validate(_ANYTHING)
+    schema = _checked({})
     unique = dict.fromkeys(names)
     variants = [Variant(name, name, None, {}, {}, _COMMAND_LINE) for name in unique]
     return _suite(schema, "no-suite", Path(_COMMAND_LINE), variants, datasets, None)
@@ -120,19 +121,26 @@ def overridden(suite: Suite, **given: Any) -> Suite:
         For a value that a suite file may not have either.
     """
     asked = {key: value for key, value in given.items() if value is not None}
-    try:
-        schema = SuiteSchema.model_validate({**_ANYTHING, "k": list(suite.ks), **asked})
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise UserError(
-            f"wrong value for --{fault['loc'][0]}", expected=fault["msg"], got=str(fault["input"])
-        ) from error
+    schema = _checked({"k": list(suite.ks), **asked})
     values = {key: getattr(schema, key) for key in asked if key != "k"}
     return replace(suite, ks=tuple(dict.fromkeys(schema.k)), **values)
 
 
 _COMMAND_LINE = "the command line"
 _ANYTHING = {"k": 10, "datasets": ["any"], "algorithms": ["any"]}  # what a schema cannot lack
+
+
+def _checked(given: Mapping[str, Any]) -> SuiteSchema:
+    """Hold what options ask for to the bounds of a suite file; names are checked elsewhere."""
+    try:
+        return SuiteSchema.model_validate({**_ANYTHING, **given})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise UserError(
+            f"wrong value for --{fault['loc'][0]}",
+            expected=message_of(fault),
+            got=shown(fault["input"]),
+        ) from error
 
 
 def _suite(
@@ -213,6 +221,8 @@ def _variant(
         )
     _check_grid(definition, "build", schema.build, at, document)
     _check_grid(definition, "search", schema.search, at, document)
+    count = settings_count(definition, schema.group, schema.build, schema.search)
+    require_size(count, name, document.place(at))
     return Variant(
         algorithm=name,
         label=schema.label or name,

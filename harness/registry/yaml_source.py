@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 from harness.contracts import UserError
 
@@ -77,12 +78,29 @@ def read_yaml(path: Path) -> Document:
         If it cannot be read, is no YAML, holds a tag, a duplicate key or a key that is not text.
     """
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise UserError("YAML file too large", where=str(path), expected="at most 4 MiB")
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the file: {error}", where=str(path)) from error
     return parse_yaml(text, path)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a YAML file.
+
+    Raises
+    ------
+    UserError
+        If it is no regular file, or more than 4 MiB.
+    OSError, UnicodeDecodeError
+        If it cannot be read.
+    """
+    if path.exists() and not path.is_file():  # to open a pipe would block
+        raise UserError("no regular file", where=str(path), expected="YAML")
+    with path.open("rb") as file:
+        data = file.read(_MAX_FILE_BYTES + 1)
+    if len(data) > _MAX_FILE_BYTES:
+        raise UserError("YAML file too large", where=str(path), expected="at most 4 MiB")
+    return data.decode("utf-8")
 
 
 def parse_yaml(text: str, path: Path) -> Document:
@@ -92,7 +110,7 @@ def parse_yaml(text: str, path: Path) -> Document:
         # Only nodes are composed here: nothing is constructed by a loader, whatever the tags say.
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        raise _syntax_error(error, path) from error
+        raise _syntax_error(error, text, path) from error
     builder = _Builder(path)
     data = None if node is None else builder.build(node, ())
     return Document(path, data, builder.lines)
@@ -117,7 +135,10 @@ def _place(path: Path, mark: Any) -> str:
     return str(path) if mark is None else f"{path}:{mark.line + 1}"
 
 
-def _syntax_error(error: yaml.YAMLError, path: Path) -> UserError:
+def _syntax_error(error: yaml.YAMLError, text: str, path: Path) -> UserError:
+    if isinstance(error, ReaderError):  # a character that may stand nowhere
+        line = text.encode()[: error.position].count(b"\n") + 1
+        return UserError(f"not valid YAML: {error.reason}", where=f"{path}:{line}")
     problem = getattr(error, "problem", None) or str(error)
     where = _place(path, getattr(error, "problem_mark", None))
     return UserError(f"not valid YAML: {problem}", where=where)

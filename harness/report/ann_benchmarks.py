@@ -72,8 +72,12 @@ def _place(row: Mapping[str, object], out: Path) -> Path:
 
 def _link_result(source: Path, target: Path) -> Path:
     """Make a hard link, or a copy if that fails; the tools open it to add their metrics."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+    except OSError as error:
+        what = "cannot write into the folder"
+        raise UserError(what, where=str(target), got=str(error)) from error
     try:
         if "_" in source.parent.parent.parent.name:
             raise OSError("the name inside must change, and ours must not")

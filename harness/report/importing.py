@@ -28,7 +28,8 @@ from harness.results.untrusted.schema import MOST_BYTES, MOST_SECONDS, is_name, 
 from harness.text import clean
 
 _SOURCE = "imported from ann-benchmarks"
-_FACTS = ("dataset", "algo", "name", "count", "batch_mode", "build_time", "index_size")
+_NEEDED = ("dataset", "algo", "name", "count", "batch_mode")
+_FACTS = (*_NEEDED, "build_time", "index_size")
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ class _Theirs:
 def _read(source: Path) -> _Theirs:
     with reading(source), h5py.File(source, "r", locking=False) as file:
         bounded = BoundedFile(file, source)
+        missing = [name for name in _NEEDED if name not in file.attrs]
+        if missing:
+            raise ValueError(f"no result file: it lacks the attributes {', '.join(missing)}")
         facts = {name: bounded.scalar(file, name) for name in _FACTS if name in file.attrs}
         return _Theirs(
             dataset=str(facts["dataset"]),

@@ -9,7 +9,7 @@ import re
 import tokenize
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +57,17 @@ class PointIdentity:
     versions: Mapping[str, str]
     protocol: int = PROTOCOL
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hex digits that differ if anything differs that could change the figures."""
         return hash_of(self.to_json())
 
-    @property
+    @cached_property
     def build_key(self) -> str:
         """Key of the built index, common to all points that it serves."""
         return hash_of({**self.to_json(), "search": None, "k": None})
 
-    @property
+    @cached_property
     def question(self) -> str:
         """Hex digits of the point without the versions of code, data and libraries.
 

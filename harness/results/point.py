@@ -14,6 +14,9 @@ from harness.results.identity import PointIdentity
 FAILURES = ("error", "crashed", "timeout", "out_of_memory", "wrong_answer")
 """Statuses that make a run fail; `unsupported` is none of them."""
 
+MOST_DIAGNOSTICS = 1000
+"""Columns of diagnostics that a build may have, in all of its tables together."""
+
 
 @dataclass(frozen=True)
 class PointHeader:

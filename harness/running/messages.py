@@ -3,7 +3,8 @@
 A message is a frozen dataclass. On the pipe it is one frame: two sizes, the fields as JSON, and the
 arrays as raw bytes. Nothing is pickled. The worker shares its process with an adapter, so the
 parent trusts no frame: sizes are bounded, the kind must be known, every field is checked against
-its type, and a message that does not fit raises `ProtocolError`.
+its type, all text from a worker is cleaned and shortened, and a message that does not fit raises
+`ProtocolError`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.text import clean, plain, told
+
 _SIZES = struct.Struct("<IQ")  # bytes of JSON, bytes of arrays
 _MOST_JSON_BYTES = 16 << 20
 _MOST_ARRAY_BYTES = 4 << 30
 _PLAIN_KINDS = "biufU"
 _READ_BYTES = 1 << 20
+_MOST_VALUES = 1 << 20  # the answers of a check among them
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -161,10 +165,9 @@ class Done:
     """The worker exits."""
 
 
-Message = (
-    Start | BuildIndex | WarmUp | TakeTurn | Describe | Finish | Close
-    | Phase | Ready | Built | Answered | Described | Finished | Failed | Report | Done
-)  # fmt: skip
+FromHarness = Start | BuildIndex | WarmUp | TakeTurn | Describe | Finish | Close
+FromWorker = Phase | Ready | Built | Answered | Described | Finished | Failed | Report | Done
+Message = FromHarness | FromWorker
 _KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
@@ -202,6 +205,8 @@ def decoded(text: bytes, body: bytes) -> Message:
         head = json.loads(text)
         kind = _KINDS[head["kind"]]
         values = dict(head["fields"])
+        if kind in get_args(FromWorker):
+            values = plain(values, values=_MOST_VALUES)
         for one in fields(kind):
             if _is_arrays(one.type):
                 values[one.name] = {}
@@ -210,7 +215,7 @@ def decoded(text: bytes, body: bytes) -> Message:
         _check(hints, values)
         message: Message = kind(**values)
     except Exception as error:  # numpy alone has several ways to refuse a type
-        raise ProtocolError(f"no message: {type(error).__name__}: {error}") from error
+        raise ProtocolError(f"no message: {told(error)}") from error
     return message
 
 
@@ -231,6 +236,9 @@ def _take_arrays(values: dict[str, Any], hints: Mapping[str, Any], parts: Any, b
             raise ValueError("an array that is longer than its frame")
         array = np.frombuffer(body, dtype, count, offset).reshape(shape) if count else np.empty(
             shape, dtype)  # fmt: skip
+        if dtype.kind == "U":
+            texts = [clean(text) for text in array.ravel().tolist()]
+            array = np.array(texts, dtype=np.str_).reshape(shape)
         offset += size
         if hints[name] == Arrays:
             values[name][str(key)] = array

@@ -10,7 +10,7 @@ from importlib import metadata
 from harness.contracts import UserError
 from harness.data.cached import CachedDataset
 from harness.metric import Metric
-from harness.registry.algorithms import AlgorithmDefinition, Facts, Setting, settings
+from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry
 from harness.registry.suites import Suite, Variant
@@ -18,11 +18,16 @@ from harness.results.identity import Machine, PointIdentity, source_sha256
 from harness.results.point import PointHeader
 from harness.results.store import ResultStore
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
+from harness.text import clean
 
 CEILING = "no-op"
 """The algorithm that runs with every suite and measures the harness overhead."""
 
+MOST_POINTS = 100_000
+"""Of one run, on all of its datasets."""
+
 _ALWAYS_IN_KEYS = ("numpy", "faiss-cpu", "numba")
+_VERSION_CHARACTERS = 100
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,12 @@ def plan_points(
                 held = environments.of(definition)
                 for point in _points(suite, variant, definition, dataset, facts, machine, held):
                     points.setdefault(point.header.identity.key, point)
+                if len(points) > MOST_POINTS:
+                    raise UserError(
+                        f"the suite {suite.name} has more than {MOST_POINTS:,} points",
+                        where=str(suite.path),
+                        hint="split it, or shorten its lists of values, k and datasets",
+                    )
     return list(points.values())
 
 
@@ -195,6 +206,8 @@ def _points(
     environment: Environment | EnvironmentFailed | None,
 ) -> Iterator[PlannedPoint]:
     missing = _missing(definition)
+    versions = library_versions(definition.requires, environment)
+    source = source_sha256(*definition.source_folders)
     alone = len(suite.datasets) == 1
     for setting in settings(definition, facts, variant.group, variant.build, variant.search):
         if setting.refusal and setting.refusal_by_hand and alone:
@@ -204,13 +217,26 @@ def _points(
                 expected=setting.refusal,
                 got=setting.build_name or setting.search_name,
             )
-        versions = library_versions(definition.requires, environment)
-        identity = _identity(suite, definition, setting, dataset, facts, machine, versions)
+        identity = PointIdentity(
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            metric=dataset.metric,
+            algorithm=definition.name,
+            adapter_sha256=source,
+            build=setting.build,
+            search=setting.search,
+            k=facts.k,
+            mode=suite.mode,
+            threads=suite.threads,
+            build_threads=suite.build_threads or machine.cores,
+            machine=machine,
+            versions=versions,
+        )
         parts = [setting.build_name, setting.search_name]
         header = PointHeader(
             identity=identity,
             label=variant.label,
-            name=" | ".join(part for part in parts if part),
+            name=clean(" | ".join(part for part in parts if part)),
             n=facts.n,
             d=facts.d,
             nq=dataset.nq,
@@ -224,32 +250,6 @@ def _missing(definition: AlgorithmDefinition) -> str | None:
     if not missing:
         return None
     return f"not installed: {', '.join(missing)} ({definition.install_line()})"
-
-
-def _identity(
-    suite: Suite,
-    definition: AlgorithmDefinition,
-    setting: Setting,
-    dataset: DatasetFacts,
-    facts: Facts,
-    machine: Machine,
-    versions: Mapping[str, str],
-) -> PointIdentity:
-    return PointIdentity(
-        dataset=dataset.name,
-        fingerprint=dataset.fingerprint,
-        metric=dataset.metric,
-        algorithm=definition.name,
-        adapter_sha256=source_sha256(*definition.source_folders),
-        build=setting.build,
-        search=setting.search,
-        k=facts.k,
-        mode=suite.mode,
-        threads=suite.threads,
-        build_threads=suite.build_threads or machine.cores,
-        machine=machine,
-        versions=versions,
-    )
 
 
 def library_versions(
@@ -275,6 +275,6 @@ def library_versions(
 @lru_cache(maxsize=256)
 def _version_here(name: str) -> str:
     try:
-        return metadata.version(name)
+        return clean(metadata.version(name), _VERSION_CHARACTERS)
     except metadata.PackageNotFoundError:
         return "none"

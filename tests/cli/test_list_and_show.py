@@ -103,6 +103,11 @@ def test_a_dataset_and_a_suite_are_shown(tmp_path):
     assert "x.hdf5: not known here" in told("show", tmp_path / "mine.yml")
 
 
+def test_an_entry_says_once_that_it_is_untested():
+    name = next(entry.name for entry in load_registry().datasets.values() if entry.untested)
+    assert " ".join(told("show", name).split()).count("never loaded end to end") == 1
+
+
 def test_entries_can_be_shown():
     registry = load_registry()
     for name in [*list(registry.algorithms)[::6], *list(registry.datasets)[::12], *suite_names()]:

@@ -266,6 +266,15 @@ def test_info_and_clean(cache: Path) -> None:
     assert not list(cache.glob("datasets/*")) + list(cache.glob("truth/*"))
 
 
+def test_info_of_a_file_by_the_name_that_results_give_to_it(make_hdf5) -> None:
+    path = make_hdf5()
+    opened = open_file(path)
+    assert opened.name in run("info", opened.name, "--no-difficulty").output
+    error = run("info", "glove-50-10").exception
+    assert isinstance(error, UserError)
+    assert "did you mean 'glove-50-10k'" in error.describe()
+
+
 def test_fetch_computes_the_truth_in_bounds(cache: Path) -> None:
     assert run("fetch", "glove-50-10k", "--k", 5, "--memory", "200MiB").exit_code == 0
     assert list(cache.glob("truth/*-5.hdf5"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import h5py
@@ -13,7 +14,7 @@ import pytest
 
 from harness.contracts import UserError
 from harness.data.cached import open_cached
-from harness.data.loading import open_definition, open_file
+from harness.data.loading import open_definition, open_file, shape_of_file
 from harness.registry.registry import load_registry
 
 
@@ -48,6 +49,39 @@ def test_arrays_are_read_only_maps(make_hdf5) -> None:
         assert rows.dtype == np.float32
         with pytest.raises(ValueError):
             rows[0, 0] = 1
+
+
+def test_the_shape_of_a_packed_file_is_known_without_its_rows(make_hdf5) -> None:
+    rows = np.zeros((200_000, 50), np.float32)
+    path = make_hdf5(train=rows, test=rows[:30], compression="gzip", distance="euclidean")
+    tracemalloc.start()
+    shape = shape_of_file(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert shape == ("euclidean", 200_000, 50, 30)
+    assert peak < rows.nbytes / 10
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"test": None},
+        {"distance": None},
+        {"distance": "hamming"},
+        {"point_type": "bit"},
+        {"train": np.ones(5, np.float32)},
+        {"test": np.ones((1, 8), np.float32)},
+        {"test": np.ones((3, 7), np.float32)},
+    ],
+    ids=str,
+)
+def test_a_file_without_a_shape_is_refused_as_when_it_is_opened(make_hdf5, parts) -> None:
+    path = make_hdf5(**parts)
+    with pytest.raises(UserError) as asked:
+        shape_of_file(path)
+    with pytest.raises(UserError) as opened:
+        open_file(path)
+    assert asked.value.describe() == opened.value.describe()
 
 
 def test_a_fitting_file_is_used_in_place(make_hdf5, cache: Path) -> None:

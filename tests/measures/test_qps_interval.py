@@ -61,12 +61,15 @@ def test_no_known_build_no_figures():
 
 def test_drift_that_both_share_is_no_noise_of_their_ratio():
     generator = np.random.default_rng(0)
-    drift = generator.normal(0, 0.3, (6, 10))
-    noise = 0.01 * generator.standard_normal((2, 6, 10))
-    alone, _ = error_within(drift + noise[0], np.zeros_like(drift))
-    to_reference, degrees = error_within(drift + noise[0], drift)
-    ratio, _ = error_within(drift + noise[0], drift + noise[1])
-    assert degrees == 5
+    found = []
+    for _ in range(20):
+        drift = generator.normal(0, 0.3, (6, 10))
+        ours, theirs = drift + 0.01 * generator.standard_normal((2, 6, 10))
+        sides = (np.zeros_like(drift), drift, theirs)
+        errors = [error_within(ours, side) for side in sides]
+        assert {degrees for _, degrees in errors} == {5}
+        found.append([error for error, _ in errors])
+    alone, to_reference, ratio = np.mean(found, axis=0)
     assert to_reference < ratio < alone / 10
 
 

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.cli.data import open_named
+from harness.cli.datasets import open_named
 from harness.data.cache import cache_folder
 from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
 from harness.registry.registry import load_registry

@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 from disturbance import disturbed
 
-from harness.cli.data import open_named
+from harness.cli.datasets import open_named
 from harness.data.cache import cache_folder
 from harness.measures.speed import typical_difference
 from harness.measures.verdicts import Speeds, estimate, judge

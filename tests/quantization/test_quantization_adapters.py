@@ -11,13 +11,20 @@ from harness.algorithms.quantization.adapter import (
 )
 from harness.algorithms.quantization.encoding import decode
 from harness.algorithms.quantization.faiss_codes import add_codes, empty_index, pack
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from harness.contracts import UserError
+from harness.registry import load_registry
+from harness.registry.algorithms import Facts, settings
 
 ADAPTERS = [ProductQuantizer, AnisotropicPQ, FaissPQ]
 OWN = [ProductQuantizer, AnisotropicPQ, ScannStylePQ, NotebookAnisotropicPQ]
+ENTRIES = [
+    *("pq", "anisotropic-pq", "scann-style-pq", "notebook-anisotropic-pq"),
+    *("faiss-pq", "faiss-opq"),
+]
 
 
 def clustered(n, d, seed=0, queries=50):
@@ -206,6 +213,61 @@ def test_prepare_leaves_the_instance_and_compiles_what_fit_needs(data):
     assert compiled == [len(k.signatures) for k in (kernels.encode, kernels.update)]
 
 
+@pytest.mark.parametrize("adapter", [*OWN, FaissPQ])
+@pytest.mark.parametrize(
+    ("size", "nbits", "M"),
+    [
+        ({"bytes": 3}, 4, 6),
+        ({"bytes": 3}, 5, 4),
+        ({"bits": 50}, 4, 12),
+        ({"bits": 8}, 8, 1),
+        ({"bits": 4000}, 4, 24),
+    ],
+)
+def test_the_size_of_codes_may_be_given_in_bits_or_bytes(adapter, size, nbits, M, data):
+    base, queries = data
+    base = base[:600]
+    index, same = (built(adapter, base, nbits=nbits, **part) for part in (size, {"M": M}))
+    assert (index.query_batch(queries, 10) == same.query_batch(queries, 10)).all()
+    assert index.index_bytes() == same.index_bytes()
+    assert index.diagnostics()["distortion"]["bits_per_vector"] == M * nbits
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        ({}, "exactly one of M, bits and bytes"),
+        ({"M": 6, "bytes": 3}, "M=6, bytes=3"),
+        ({"bits": 3}, "a whole number of at least 4"),
+        ({"bytes": 0}, "a whole number of at least 1"),
+        ({"bytes": 2.5}, "build parameter bytes"),
+    ],
+)
+def test_a_size_that_is_not_clear_is_told(adapter, build, told, data):
+    base, _ = data
+    with pytest.raises(UserError, match=told):
+        built(adapter, base, **build)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_suite_may_give_bits_or_bytes(name):
+    facts = Facts(k=10, n=10_000, d=50, metric="angular")
+    definition = load_registry().algorithm(name)
+
+    def found(**build):
+        return list(settings(definition, facts, build=build, search={"rerank": 0}))
+
+    [setting] = found(bytes=13, nbits=4)
+    assert setting.refusal is None
+    assert "M" not in setting.build
+    assert (setting.build["bytes"], setting.build_name) == (13, "bytes=13 nbits=4")
+    assert found(bits=3, nbits=4)[0].refusal.startswith("bits must be a whole number")
+    assert found(bytes=0, nbits=4)[0].refusal.startswith("bytes must be a whole number")
+    assert found(bytes=2.5, nbits=4)[0].refusal.startswith("bytes must be a whole number")
+    assert found(M=25, bytes=13)[0].refusal == "exactly one of M, bits, bytes (M=25 bytes=13)"
+
+
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_bad_input_is_told(adapter, data):
     base, _ = data
@@ -328,7 +390,7 @@ def test_unknown_kinds_are_told(build, told, data):
         built(ProductQuantizer, base, M=8, **build)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(max_examples=25, deadline=None)
 @given(
     st.integers(2, 40),
     st.integers(1, 45),

@@ -59,6 +59,32 @@ def test_groups_and_hand_written_grids_override_key_by_key(plugin):
     assert by_hand.refusal_by_hand
 
 
+SIZES = ENTRY.replace("  groups:", "  one_of: [[M, bits]]\n  groups:").replace(
+    '"d % M == 0"', '"M is null or d % M == 0"'
+)
+
+
+def test_of_parameters_that_exclude_each_other_the_one_that_is_named_counts(plugin):
+    definition = mine(plugin(SIZES))
+    by_default = list(settings(definition, FACTS))
+    assert by_default == list(settings(mine(plugin(ENTRY)), FACTS))
+    by_hand = list(settings(definition, FACTS, build={"bits": [20, 30]}, search={"rerank": 0}))
+    assert [setting.build for setting in by_hand] == [
+        {"bits": 20, "nbits": 4},
+        {"bits": 30, "nbits": 4},
+    ]
+    assert [setting.build_name for setting in by_hand] == ["bits=20", "bits=30"]
+    [over_a_group] = settings(definition, FACTS, "smoke", build={"bits": 20})
+    assert over_a_group.build == {"bits": 20, "nbits": 4}
+
+
+def test_two_of_them_are_refused(plugin):
+    definition = mine(plugin(SIZES))
+    found = list(settings(definition, FACTS, build={"M": 5, "bits": 20}))
+    assert {setting.refusal for setting in found} == {"exactly one of M, bits (M=5 bits=20)"}
+    assert all(setting.refusal_by_hand for setting in found)
+
+
 def test_an_unsupported_metric_is_a_refusal(plugin):
     facts = Facts(k=10, n=1000, d=50, metric="euclidean")
     assert {s.refusal for s in settings(mine(plugin()), facts)} == {
@@ -91,6 +117,9 @@ def test_short_names_hold_what_varies():
             "about: x\n  requires: ['not a requirement !!']",
             "not a pip requirement",
         ),
+        ("  groups:", "  one_of: [[bits, bytes]]\n  groups:", "bytes is the default?"),
+        ("  groups:", "  one_of: [[M, nbits]]\n  groups:", "got:      M, nbits"),
+        ("  groups:", "  one_of: [[M]]\n  groups:", "wrong value for 'one_of.0'"),
         ("mine:", "Mine Thing:", "an entry cannot be called"),
         ("[5, 7]", "[5, 7", "not valid YAML"),
     ],

@@ -111,6 +111,33 @@ def bomb(group):
     group["builds/0/times"].id.write_direct_chunk((0, 0), packed)
 
 
+def many_names(group):
+    for number in range(1, 900):
+        group[f"builds/{number}"] = group["builds/0"]
+
+
+def many(group, name, make):
+    owner = group["builds/0/diagnostics"].require_group(name)
+    for number in range(1001):
+        make(owner, str(number))
+
+
+def many_texts(group):
+    texts = np.full(100_001, "x", dtype=object)
+    group["builds/0/diagnostics/words/w"] = texts.astype(h5py.string_dtype())
+
+
+def packed_texts(group):
+    """A few bytes of the file, which each part that is read would unpack whole."""
+    group["builds/0/diagnostics"].create_dataset(
+        "words/w", (90_000,), h5py.string_dtype(), chunks=(90_000,), compression="gzip"
+    )
+
+
+def within_itself(group):
+    group["builds/0/diagnostics/training/more"] = group["builds/0/diagnostics"]
+
+
 DEEP = json.loads("[" * 40 + "]" * 40)
 ONES = np.ones((1, NQ, K))
 DAMAGE = {
@@ -137,6 +164,13 @@ DAMAGE = {
     "a huge shape": huge,
     "a huge text": long_text,
     "a chunk that expands": bomb,
+    "a build of many names": many_names,
+    "a group within itself": within_itself,
+    "too many builds": lambda group: [group.create_group(f"builds/{n}") for n in range(1, 1001)],
+    "too many tables": lambda group: many(group, ".", lambda owner, n: owner.create_group(n)),
+    "too many columns": lambda group: many(group, "t", lambda t, n: t.create_dataset(n, data=[1])),
+    "too many texts": many_texts,
+    "texts in chunks": packed_texts,
     "a text for a header": text("header", "no JSON"),
     "a list for a header": text("header", "[]"),
     "a number for a header": text("header", 1),

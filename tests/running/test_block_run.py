@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from harness.cli.data import open_named
+from harness.cli.datasets import open_named
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
 from harness.running.executors import building
 from harness.running.executors.local import LocalExecutor
@@ -166,6 +166,63 @@ def test_members_that_failed_are_not_built_again_for_a_long_build(measure, monke
     failed = [key for part in parts for key in part.failed]
     assert failed == ["failing-a"]
     assert sorted(key for part in parts for key in part.finished) == ["one-a", "two-a"]
+
+
+ODD_TEXTS = """\
+        self.base = base
+        import sys, types
+        module = types.ModuleType("\\x1b[31mlibrary")
+        module.__version__ = "\\ud800" + "v" * 50_000_000
+        sys.modules[module.__name__] = module
+        class Unspeakable(Exception):
+            def __str__(self):
+                raise ValueError
+        if self.mebibytes == -2:
+            raise RuntimeError("\\x1b[31m\\ud800" * 5_000_000)
+        if self.mebibytes == -3:
+            raise Unspeakable
+"""
+
+
+def test_texts_of_adapters_are_short_and_clean(measure, tmp_path):
+    text = ADAPTER.replace("        self.base = base\n", ODD_TEXTS)
+    text = text.replace("self.mebibytes < 0", "self.mebibytes == -1")
+    (tmp_path / "algorithms" / "scan" / "adapter.py").write_text(text)
+    [outcome] = measure({"fine": {}, "long": {"mebibytes": -2}, "mute": {"mebibytes": -3}})
+    long, mute = outcome.failed["long-a"], outcome.failed["mute-a"]
+    assert long.reason.startswith("RuntimeError: \ufffd[31m\ufffd")
+    assert len(long.reason) <= 2000
+    assert mute.reason == "Unspeakable: it cannot say what is wrong"
+    assert {long.status, mute.status} == {"error"}
+    versions = outcome.finished["fine-a"].facts["libraries"]["versions"]
+    [version] = [version for name, version in versions.items() if "library" in name]
+    assert "\ufffd[31mlibrary" in versions
+    assert version == "\ufffd" + "v" * 95 + " ..."
+
+
+ODD_TABLES = """\
+    def diagnostics(self):
+        return {
+            0: {},
+            1: {"\\x1b[31m": {"loss": [1.0]}},
+            2: {"a": {"loss" * 100: [1.0]}},
+            3: {f"t{i}": {"loss": [1.0]} for i in range(2000)},
+        }[self.mebibytes]
+
+    def index_bytes"""
+
+
+def test_odd_names_and_too_many_diagnostics_are_named_in_the_reason(measure, tmp_path):
+    text = ADAPTER.replace("    def index_bytes", ODD_TABLES)
+    (tmp_path / "algorithms" / "scan" / "adapter.py").write_text(text)
+    [outcome] = measure({str(n): {"mebibytes": n} for n in range(4)})
+    assert list(outcome.finished) == ["0-a"]
+    reasons = {key: failure.reason for key, failure in outcome.failed.items()}
+    assert (
+        reasons["1-a"] == "ValueError: diagnostics: '\\x1b[31m' is no name for a table or a column"
+    )
+    assert "is no name for a table" in reasons["2-a"]
+    assert "2,000 columns, at most 1,000" in reasons["3-a"]
 
 
 def test_a_slow_setting_catches_up_with_what_its_turn_left(measure, monkeypatch):

@@ -15,9 +15,12 @@ from harness.running.messages import (
     Answered,
     Built,
     Channel,
+    Failed,
     Finished,
     Phase,
     ProtocolError,
+    Report,
+    Start,
     TakeTurn,
     decoded,
     encoded,
@@ -58,6 +61,38 @@ def test_tables_text_and_none_arrive(ends):
     assert ours.wait() == Built(0.1, 2, 3, None)
 
 
+ODD = "\x1b[31m \ud800"
+CLEAN = "\ufffd[31m \ufffd"
+
+
+def test_whatever_a_worker_says_is_cleaned_and_shortened(ends):
+    ours, theirs = ends
+    tables = {"a/b": np.array([ODD, "x" * 3000])}
+    libraries = {"versions": {ODD: ODD}, "pools": [{"version": ODD}]}
+    theirs.send(Failed("error", ODD + "x" * 100_000, ODD))
+    theirs.send(Phase(ODD, ODD))
+    theirs.send(Report(ODD, {ODD: [ODD, {"a": ODD}]}))
+    theirs.send(Finished(tables, libraries, (ODD,)))
+    failed = ours.wait()
+    assert isinstance(failed, Failed)
+    assert (failed.reason[:7], len(failed.reason), failed.task) == (CLEAN, 2000, CLEAN)
+    assert ours.wait() == Phase(CLEAN, CLEAN)
+    assert ours.wait() == Report(CLEAN, {CLEAN: [CLEAN, {"a": CLEAN}]})
+    found = ours.wait()
+    assert isinstance(found, Finished)
+    assert found.libraries == {"versions": {CLEAN: CLEAN}, "pools": [{"version": CLEAN}]}
+    assert found.warnings == (CLEAN,)
+    assert list(map(len, found.diagnostics["a/b"])) == [len(CLEAN), 2000]
+
+
+def test_what_a_worker_is_to_do_arrives_as_it_is(ends):
+    """Paths may hold bytes that are no text, and configurations more levels than reports."""
+    ours, theirs = ends
+    deep = json.loads("[" * 40 + "]" * 40)
+    ours.send(Start({"path": "/data/\udcff", "deep": deep, "text": "x" * 5000}))
+    assert theirs.wait() == Start({"path": "/data/\udcff", "deep": deep, "text": "x" * 5000})
+
+
 def test_a_closed_pipe_ends_the_waiting(ends):
     ours, theirs = ends
     theirs.close()
@@ -95,6 +130,9 @@ HEADS = [
      "arrays": [["ids", "", "(1,", [0]], ["seconds", "", "<f8", [0]]]},
     {"kind": "Built", "fields": {"prepare_seconds": 10**400, "build_seconds": 1.0,
                                  "measured_index_bytes": 1, "seed": None}, "arrays": []},
+    {"kind": "Report", "fields": {"task": "a", "found": {"a": json.loads("[" * 40 + "]" * 40)}},
+     "arrays": []},
+    {"kind": "Finished", "fields": {"libraries": {"a": 10**400}, "warnings": []}, "arrays": []},
     [],
     None,
 ]  # fmt: skip

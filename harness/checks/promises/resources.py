@@ -12,7 +12,7 @@ from harness.checks.catalog import promise
 from harness.checks.concurrency import cores_wanted
 from harness.checks.trials import Trial
 from harness.checks.verdicts import Failed
-from harness.running.worker.measuring import checked_tables
+from harness.running.worker.diagnostics import checked_tables
 
 _MOST_CORES = 1.5
 _SECONDS = 0.15

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,12 +46,27 @@ def read_hdf5(path: Path) -> Vectors:
     UserError
         If `train` is missing, or the vectors are not dense floats inside this file.
     """
+    return _vectors(path, _rows)
+
+
+def shapes_of(path: Path) -> Vectors:
+    """Return arrays of the shapes and types of base and queries, without the rows.
+
+    Raises
+    ------
+    UserError
+        As `read_hdf5`.
+    """
+    return _vectors(path, lambda table, _: np.broadcast_to(np.zeros((), table.dtype), table.shape))
+
+
+def _vectors(path: Path, rows_of: Callable[[h5py.Dataset, Path], NDArray[np.generic]]) -> Vectors:
     with opened(path) as file:
         _require_dense(file, path)
-        base = _rows(_table(file, layout.BASE, path), path)
+        base = rows_of(_table(file, layout.BASE, path), path)
         if file.get(layout.QUERIES, getlink=True) is None:
             return Vectors(rows=base)
-        return Vectors(rows=base, queries=_rows(_table(file, layout.QUERIES, path), path))
+        return Vectors(rows=base, queries=rows_of(_table(file, layout.QUERIES, path), path))
 
 
 def require_queries(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 Before anything is allocated, the declared sizes count against an allowance that grows with the size
 of the file. Chunks are decompressed here, since HDF5's own filter has no limit. Links, inside the
-file or to others, are not followed.
+file or to others, are not followed, and nothing is read twice under two names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _FREE_BYTES = 4 << 20
 _BYTES_PER_STORED_BYTE = 32  # ours hold less than ten
 _BYTES_PER_CHARACTER = 8  # of JSON, once it is read
 _MOST_CHUNKS = 100_000
+_MOST_OBJECTS = 50_000  # groups and arrays; 1,000 builds of ours have fewer
 _MOST_TEXT_BYTES = 64 << 20
+_MOST_TEXTS = 100_000  # of all columns together
 _SHUFFLED = [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE]
 _FILTERS: tuple[list[int], ...] = ([], [h5py.h5z.FILTER_DEFLATE], _SHUFFLED)
 
@@ -41,6 +43,13 @@ class Allowance:
         self.file_bytes = path.stat().st_size
         self._left = min(_FREE_BYTES + _BYTES_PER_STORED_BYTE * self.file_bytes, MOST_BYTES)
         self._chunks = _MOST_CHUNKS
+        self._texts = _MOST_TEXTS
+
+    def take_texts(self, name: str, count: int) -> None:
+        """Count texts of a column; raise ValueError if they are too many."""
+        self._texts -= count
+        if self._texts < 0:
+            raise ValueError(f"{name}: more than {_MOST_TEXTS:,} texts")
 
     def take(self, name: str, shape: Sequence[int], itemsize: int, chunks: int = 0) -> None:
         """Count an array; raise ValueError if it is too large for its file."""
@@ -59,13 +68,20 @@ class BoundedFile:
     def __init__(self, file: h5py.File, path: Path) -> None:
         self.root = file
         self._allowance = Allowance(path)
+        self._names: dict[int, str] = {}
 
     def group(self, parent: h5py.Group, name: str) -> h5py.Group:
         """Return a group of a group."""
-        found = _linked(parent, name)
+        found = self._linked(parent, name)
         if not isinstance(found, h5py.Group):
             raise ValueError(f"{name} is no group")
         return found
+
+    def names(self, group: h5py.Group, most: int) -> list[str]:
+        """Return the names of what is in a group, at most so many."""
+        if len(group) > most:
+            raise ValueError(f"{group.name}: {len(group):,} entries, at most {most:,} can be")
+        return list(group)
 
     def array(
         self, parent: h5py.Group, name: str, types: Sequence[str], shape: Shape
@@ -123,8 +139,21 @@ class BoundedFile:
         self._allowance.take("a text", (len(text),), _BYTES_PER_CHARACTER)
         return text
 
+    def _linked(self, parent: h5py.Group, name: str) -> Any:
+        link = parent.get(name, getlink=True)
+        if link is None:
+            raise KeyError(f"{name} is missing")
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"{name} is a link")
+        found = parent[name]
+        if self._names.setdefault(h5py.h5o.get_info(found.id).addr, found.name) != found.name:
+            raise ValueError(f"{name} has two names")
+        if len(self._names) > _MOST_OBJECTS:
+            raise ValueError(f"more than {_MOST_OBJECTS:,} groups and arrays")
+        return found
+
     def _dataset(self, parent: h5py.Group, name: str) -> h5py.Dataset:
-        found = _linked(parent, name)
+        found = self._linked(parent, name)
         if not isinstance(found, h5py.Dataset):
             raise ValueError(f"{name} is no array")
         if found.is_virtual or found.external:
@@ -143,9 +172,12 @@ class BoundedFile:
         return _from_chunks(found)
 
     def _texts(self, found: h5py.Dataset, name: str) -> NDArray[Any]:
-        """Read in parts: a few bytes of the file may declare many long texts."""
+        """Read in parts: a few bytes may declare many long texts. Ours are never in chunks."""
         count, left = found.shape[0], _MOST_TEXT_BYTES
+        if found.chunks is not None:
+            raise ValueError(f"{name}: text in chunks")
         self._allowance.take(name, found.shape, found.dtype.itemsize)
+        self._allowance.take_texts(name, count)
         step = max(1, _MOST_TEXT_BYTES // max(1, self._allowance.file_bytes))
         texts: list[str] = []
         for start in range(0, count, step):
@@ -155,15 +187,6 @@ class BoundedFile:
                 raise ValueError(f"{name}: more than {_MOST_TEXT_BYTES:,} characters")
             texts += some
         return np.array(texts, dtype=object)
-
-
-def _linked(parent: h5py.Group, name: str) -> Any:
-    link = parent.get(name, getlink=True)
-    if link is None:
-        raise KeyError(f"{name} is missing")
-    if not isinstance(link, h5py.HardLink):
-        raise ValueError(f"{name} is a link")
-    return parent[name]
 
 
 def _from_chunks(found: h5py.Dataset) -> NDArray[Any]:

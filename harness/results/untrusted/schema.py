@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,7 +24,7 @@ from harness.metric import Metric
 from harness.results.identity import PROTOCOL
 from harness.results.point import FAILURES, Failure, PointHeader
 from harness.results.sequence import MOST_SEQUENCE
-from harness.text import clean
+from harness.text import clean, plain
 
 MOST_SECONDS = 1e9
 """No time that is stored is longer."""
@@ -36,11 +35,10 @@ MOST_BYTES = 1 << 60
 MOST_JSON_CHARACTERS = 16 << 20
 """Of one text: a header, the facts of a build, a failure."""
 
+LABEL_CHARACTERS = 300
+"""Of the name of a curve or a machine."""
+
 _TEXT_CHARACTERS = 1 << 16
-_LABEL_CHARACTERS = 300
-_MOST_DEPTH = 16
-_MOST_VALUES = 100_000
-_LARGEST_NUMBER = 2**1000  # float64 still holds it
 _MOST_ROWS = 1 << 40
 _NAME = "[A-Za-z0-9][A-Za-z0-9._=+-]{0,199}"
 _STATUSES = (*FAILURES, "unsupported", "lost")
@@ -55,27 +53,7 @@ def _reason(text: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    return clean(text, _LABEL_CHARACTERS)
-
-
-def _plain(value: Any) -> Any:
-    """Return JSON data with clean text, or raise ValueError if it is too deep, many or large."""
-    left = _MOST_VALUES
-
-    def walk(value: Any, depth: int) -> Any:
-        nonlocal left
-        left -= 1
-        if depth > _MOST_DEPTH or left < 0:
-            raise ValueError(f"JSON of more than {_MOST_DEPTH} levels or {_MOST_VALUES:,} values")
-        if isinstance(value, str):
-            return _cleaned(value)
-        if isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
-            raise ValueError("a number that no float64 holds")
-        if isinstance(value, Mapping):
-            return {_cleaned(name): walk(item, depth + 1) for name, item in value.items()}
-        return [walk(item, depth + 1) for item in value] if isinstance(value, list) else value
-
-    return walk(value, 0)
+    return clean(text, LABEL_CHARACTERS)
 
 
 def _up_to(most: float) -> AfterValidator:
@@ -234,7 +212,7 @@ def _checked(model: type[BaseModel], text: str) -> dict[str, Any]:
     if len(text) > MOST_JSON_CHARACTERS:
         raise ValueError(f"JSON of {len(text):,} characters, at most {MOST_JSON_CHARACTERS:,}")
     try:
-        data = model.model_validate(_plain(json.loads(text)))
+        data = model.model_validate(plain(json.loads(text), _TEXT_CHARACTERS))
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"])) or "the whole"

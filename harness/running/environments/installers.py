@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.text import clean
+
 _TIMEOUT_SECONDS = 3600
 _LOG_CHARACTERS = 16_000
 _NOT_INHERITED = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX"}
@@ -79,7 +81,8 @@ def _call(command: Sequence[str]) -> str:
         return str(error)
     if done.returncode == 0:
         return ""
-    return done.stdout.strip() or f"exit status {done.returncode}"
+    said = clean(done.stdout.strip()[-_LOG_CHARACTERS:], _LOG_CHARACTERS)
+    return said or f"exit status {done.returncode}"
 
 
 def _verdict(said: str) -> str:

@@ -28,6 +28,7 @@ from harness.data.cache import cache_lock, cache_subfolder
 from harness.files.replacing import written_whole
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.running.environments.installers import InstallFailed, install
+from harness.text import clean
 
 WORKER_REQUIRES = (
     "h5py>=3.10",
@@ -216,7 +217,8 @@ def _names_and_versions(
     from packaging.utils import canonicalize_name
 
     for distribution in distributions:
-        yield canonicalize_name(distribution.metadata["Name"]), distribution.version
+        name = distribution.metadata["Name"] or "unnamed"
+        yield canonicalize_name(clean(name)), clean(distribution.version, _NAME_CHARACTERS)
 
 
 def _canonical(requires: Sequence[str]) -> tuple[str, ...]:

@@ -22,10 +22,12 @@ from harness.running.executors.local import LocalExecutor, ProgramSpec
 from harness.running.executors.outcomes import ProgramOutcome
 from harness.running.plan import library_versions
 from harness.running.worker.importing import TASK
+from harness.text import clean
 
 _PROGRAM = "harness.running.worker.importing"
 _TIMEOUT_SECONDS = 60.0
 _SHOWN_CHARACTERS = 120
+_REASON_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ def _finding(outcome: ProgramOutcome) -> Finding:
         failure = outcome.failed[TASK]
         words = {"error": "does not import", "crashed": "crashes at import"}
         what = words.get(failure.status, f"{failure.status} at import")
-        return Finding(False, f"{what}: {failure.reason}")
+        reason = clean(" ".join(failure.reason.split()), _REASON_CHARACTERS)
+        return Finding(False, f"{what}: {reason}")
     printed = str(outcome.reports.get(TASK, {}).get("printed", ""))
     if printed.strip():
         shown = " ".join(printed.split())[:_SHOWN_CHARACTERS]

@@ -17,7 +17,6 @@ from harness.running.executors.member import (
     NoSpace,
     Setting,
     alive,
-    bounded,
     nested,
     unexpected,
 )
@@ -119,7 +118,7 @@ class BlockRun:
             found = member.take_or_fail(answer, Finished)
             if isinstance(found, Finished):
                 member.diagnostics = nested(found.diagnostics)
-                member.libraries = bounded(found.libraries)
+                member.libraries = found.libraries
                 member.warnings.extend(found.warnings[:_MOST_WARNINGS])
         except ChildGone as gone:
             self._workers.lose(member, gone)

@@ -22,7 +22,6 @@ from harness.running.machine.facts import (
 )
 from harness.running.messages import Done, Failed, Message, Phase, Report, Start
 from harness.running.processes.child import Child, ChildGone, ChildSpec
-from harness.text import clean
 
 _LOOK_SECONDS = 0.05
 
@@ -126,7 +125,7 @@ class _Following:
                     began, active = time.monotonic(), self._task
         except ChildGone as gone:
             reason = gone.reason if gone.status == "timeout" else f"{gone.reason} in {self._phase}"
-            self._blame(TaskFailure(gone.status, clean(reason), self._phase))
+            self._blame(TaskFailure(gone.status, reason, self._phase))
 
     def _next(self, began: float) -> Message:
         try:
@@ -137,13 +136,13 @@ class _Following:
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Phase):
-            self._phase, self._task = clean(message.phase, 200), self._known(message.task)
+            self._phase, self._task = message.phase, self._known(message.task)
             self._on_task(self._phase, self._task)
         elif isinstance(message, Report) and message.task in self._spec.tasks:
             self._outcome.reports[message.task] = message.found
         elif isinstance(message, Failed):
             status = message.status if message.status in STATUSES else "error"
-            failure = TaskFailure(status, clean(message.reason), self._phase)
+            failure = TaskFailure(status, message.reason, self._phase)
             task = self._known(message.task)
             for key in self._spec.tasks if task is None else [task]:
                 self._outcome.failed[key] = failure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.results.point import MOST_DIAGNOSTICS
 from harness.running.blocks import MemberSpec, SettingSpec
 from harness.running.executors.outcomes import Measured, TaskFailure
 from harness.running.messages import (
@@ -25,14 +25,13 @@ from harness.running.messages import (
 )
 from harness.running.processes.child import Child, ChildGone
 from harness.running.worker.answers import WrongAnswer, require_valid
-from harness.text import clean
+from harness.running.worker.diagnostics import is_name
 
 _PHASES = ("prepare", "build")
 STATUSES = ("error", "wrong_answer", "out_of_memory")
 _LEAST_SECONDS = 1e-9
 _TOLERATED_PROCESSORS = 0.5  # beyond those allotted: the worker's own threads, errors of counters
 _LEAVING_SECONDS = 5.0
-_MOST_LIBRARY_CHARACTERS = 1 << 18
 _BROKEN = "broke the protocol of its channel"
 
 Watch = Callable[["Member", bool], None]
@@ -320,7 +319,7 @@ class Member:
     def _failure(self, status: str, reason: str) -> TaskFailure:
         return TaskFailure(
             status=status,
-            reason=clean(reason),
+            reason=reason,
             phase=self.phase,
             log_tail=self.child.log_tail,
             peak_bytes=self.child.peak_bytes,
@@ -343,7 +342,7 @@ class Member:
             # Adapters of other harnesses know their index size only from this growth.
             "index_bytes_are_measured": self.spec.adapter.foreign is not None,
             "libraries": self.libraries,
-            "warnings": [clean(text, 300) for text in [*self.warnings, *self.child.warnings()]],
+            "warnings": [*self.warnings, *self.child.warnings()],
             "peak_bytes": self.child.peak_bytes,
         }
 
@@ -366,43 +365,23 @@ def require_sound(built: Built, most_bytes: int) -> None:
         raise ChildGone("error", f"{_BROKEN}: a build that cannot be")
 
 
-def bounded(libraries: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a worker's report of its libraries with clean text; empty if it is too large."""
-    text = clean(json.dumps(libraries), _MOST_LIBRARY_CHARACTERS)
-    try:
-        found: Mapping[str, Any] = json.loads(text)
-    except ValueError:
-        return {}
-    return found
-
-
 def nested(tables: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
-    """Return `table/column` names as `{table: {column: values}}`, text cleaned.
+    """Return `table/column` names as `{table: {column: values}}`.
 
     Raises
     ------
     ChildGone
-        If a name or a column is none that can be stored.
+        If a name or a column is none that can be stored, or there are too many.
     """
     found: dict[str, dict[str, NDArray[Any]]] = {}
     for name, values in tables.items():
         table, _, column = name.partition("/")
-        names = (table, column)
-        sound = all(n.strip(". ") and clean(n) == n and not set(n) & set("/\n\t") for n in names)
-        if values.ndim != 1 or not sound:
+        if values.ndim != 1 or not (is_name(table) and is_name(column)):
             raise ChildGone("error", f"{_BROKEN}: an unknown diagnostic")
-        found.setdefault(table, {})[column] = _storable(values)
+        found.setdefault(table, {})[column] = np.array(values)
+    if len(tables) > MOST_DIAGNOSTICS:
+        raise ChildGone("error", f"{_BROKEN}: {len(tables):,} diagnostics")
     return found
-
-
-def _storable(values: NDArray[Any]) -> NDArray[Any]:
-    """A column in a form that can be stored: a copy of numbers, or cleaned text."""
-    if values.dtype.kind != "U":
-        return np.array(values)
-    try:
-        return np.array([clean(value) for value in values.tolist()], dtype=np.str_)
-    except ValueError as error:  # not even characters
-        raise ChildGone("error", f"{_BROKEN}: a text that is none") from error
 
 
 def settings_of(spec: MemberSpec, nq: int, n: int) -> tuple[Setting, ...]:

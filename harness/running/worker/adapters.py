@@ -17,6 +17,7 @@ from harness.foreign import load_foreign
 from harness.running.blocks import AdapterSpec
 from harness.running.messages import Failed
 from harness.running.worker.answers import WrongAnswer
+from harness.text import clean, told
 
 Rows = NDArray[np.float32]
 
@@ -57,7 +58,6 @@ def failure_of(error: Exception, task: str | None = None) -> Failed:
     """Return the message for an exception; the traceback goes to the log."""
     traceback.print_exc()
     if isinstance(error, WrongAnswer):
-        return Failed("wrong_answer", str(error), task)
-    reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
+        return Failed("wrong_answer", clean(error), task)
     status = "out_of_memory" if isinstance(error, MemoryError) else "error"
-    return Failed(status, reason, task)
+    return Failed(status, told(error), task)

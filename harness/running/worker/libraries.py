@@ -6,6 +6,10 @@ import platform
 import sys
 from typing import Any
 
+from harness.text import clean
+
+_CHARACTERS = 100  # of a name or a version
+
 
 def library_provenance() -> dict[str, Any]:
     """Return the Python version, the versions of the loaded distributions and the thread pools."""
@@ -20,7 +24,11 @@ def _loaded_versions() -> dict[str, str]:
     """The versions of the loaded packages only: reading the metadata of all would take longer."""
     packages = {name: module for name, module in sys.modules.items() if "." not in name}
     versions = {name: getattr(module, "__version__", None) for name, module in packages.items()}
-    return {name: text for name, text in sorted(versions.items()) if isinstance(text, str)}
+    return {
+        clean(name, _CHARACTERS): clean(text, _CHARACTERS)
+        for name, text in sorted(versions.items())
+        if isinstance(text, str)
+    }
 
 
 def _pools() -> list[dict[str, Any]]:

@@ -46,6 +46,7 @@ from harness.running.messages import (
 from harness.running.processes.memory import trimmed_anonymous_bytes
 from harness.running.worker.adapters import failure_of, load_adapter, rows_for, with_seed
 from harness.running.worker.answers import are_lists, ids_of
+from harness.running.worker.diagnostics import checked_tables
 from harness.running.worker.libraries import library_provenance
 from harness.running.worker.pools import Pools
 from harness.running.worker.timing import TurnFunction, keep_out_of_collections, turn_function
@@ -55,7 +56,6 @@ _REWARM_LEAST_SECONDS, _REWARM_MOST_SECONDS = 0.001, 0.02
 _WARM_UP_SECONDS = 2.0
 _CLIENTS_REWARM = 32  # queries: with several clients there is no time limit
 _UNLIMITED = float(1 << 31)
-_MOST_TABLE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -250,38 +250,3 @@ def _working_folder() -> str | None:
 def _narrow(ids: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
     fits = ids.size == 0 or (ids.max() < 1 << 31 and ids.min() >= -(1 << 31))
     return ids.astype(np.int32) if fits else ids
-
-
-def checked_tables(tables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Flatten `{table: {column: values}}` to `table/column`.
-
-    Raises
-    ------
-    ValueError
-        If a name or a column is not what can be stored, or all are more than 64 MiB.
-    """
-    flat: dict[str, NDArray[Any]] = {}
-    for table, columns in tables.items():
-        lengths = set()
-        for column, values in columns.items():
-            array = np.asarray(values)
-            if array.ndim != 1 or array.dtype.kind not in "biufU":
-                raise ValueError(
-                    f"diagnostics table {table!r}, column {column!r}: one-dimensional numbers or "
-                    f"text are expected, got {array.dtype} {array.shape}"
-                )
-            lengths.add(len(array))
-            flat[f"{_checked_name(table)}/{_checked_name(column)}"] = array
-        if len(lengths) > 1:
-            raise ValueError(f"diagnostics table {table!r} has columns of lengths {lengths}")
-    size = sum(values.nbytes for values in flat.values())
-    if size > _MOST_TABLE_BYTES:
-        raise ValueError(f"diagnostics of {size:,} bytes, at most {_MOST_TABLE_BYTES:,} are kept")
-    return flat
-
-
-def _checked_name(name: object) -> str:
-    """Return a name that is valid in a path of HDF5."""
-    if not isinstance(name, str) or not name.strip(". ") or set(name) & set("/\0"):
-        raise ValueError(f"diagnostics: {name!r} is no name for a table or a column")
-    return name

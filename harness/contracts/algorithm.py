@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.metric import Metric
 
 Rows = NDArray[np.float32]
-"""Of the base or of queries, `(n, d)`, or one query, `(d,)`."""
+"""Rows of the base or of queries, `(n, d)`, or one query, `(d,)`."""
 
 Ids = NDArray[np.integer[Any]]
 """Row numbers of the base, -1 for none."""

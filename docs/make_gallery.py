@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import harness
-from harness.report.plots.writing import MAKERS, write_plots
+from harness.report.plots.all_figures import MAKERS, write_plots
 
 HERE = Path(__file__).parent / "results"
 PICTURES = HERE / "gallery"

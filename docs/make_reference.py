@@ -27,7 +27,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import harness
-from harness.checks.catalog import check_function, names_of_checks, promise_of
+from harness.checks.catalog import check_function, names_of_checks, rule_of
 from harness.cli.verbs import VERBS, loaded
 from harness.data.formats import FORMATS
 from harness.registry import load_registry
@@ -255,7 +255,7 @@ def formats() -> str:
 
 def checks() -> str:
     """Return a table of the contract checks."""
-    rows = [(f"`{name}`", promise_of(check_function(name)) + ".") for name in names_of_checks()]
+    rows = [(f"`{name}`", rule_of(check_function(name)) + ".") for name in names_of_checks()]
     return _table(("check", "what holds"), rows)
 
 
@@ -288,7 +288,7 @@ def _directive(name: str) -> str:
 
 def _data(name: str, last: str) -> str:
     """Return a directive for a constant or type: autodoc would show the docstring of its type."""
-    for file in [ROOT / "harness" / "metric.py", *(ROOT / "harness" / "contracts").glob("*.py")]:
+    for file in (ROOT / "harness" / "contracts").glob("*.py"):
         for node, after in pairwise([*ast.parse(file.read_text()).body, ast.Pass()]):
             if last in _assigned(node):
                 told = _joined(after.value.value) if isinstance(after, ast.Expr) else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.results.table import load_results as load_results
+    from harness.results.table.rows import load_results as load_results
 
 __version__ = "0.2.0.dev0"
 __all__ = ["__version__", "load_results"]
@@ -23,7 +23,7 @@ if (_root / "algorithms").is_dir() and str(_root) not in __path__:
 
 def __getattr__(name: str) -> Any:
     if name == "load_results":
-        from harness.results.table import load_results
+        from harness.results.table.rows import load_results
 
         return load_results
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from harness.checks.sample import Rows, Sample, read
 from harness.checks.trials import Case, CheckSpec
 from harness.contracts import Algorithm
+from harness.contracts.dataset import Metric
 from harness.measures.distances import answer_distances
-from harness.metric import Metric
 from harness.running.worker.adapters import load_adapter, with_seed
 from harness.running.worker.answers import WrongAnswer, checked_ids
 

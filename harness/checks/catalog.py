@@ -14,7 +14,7 @@ Check = Callable[[Bench, Trial], dict[str, Any] | None]
 _CHECKS: dict[str, Check] = {}
 
 
-def promise(check: Check) -> Check:
+def rule(check: Check) -> Check:
     """Register a check under the name of its function, with hyphens."""
     _CHECKS[check.__name__.replace("_", "-")] = check
     return check
@@ -22,7 +22,7 @@ def promise(check: Check) -> Check:
 
 def names_of_checks() -> tuple[str, ...]:
     """Return the names of all checks, in the order in which they are run and shown."""
-    from harness.checks import promises  # noqa: F401 - registers them
+    from harness.checks import rules  # noqa: F401 - registers them
 
     return tuple(_CHECKS)
 
@@ -33,6 +33,6 @@ def check_function(name: str) -> Check:
     return _CHECKS[name]
 
 
-def promise_of(check: Check) -> str:
+def rule_of(check: Check) -> str:
     """Return the first line of a check's docstring: the rule that it checks."""
     return (check.__doc__ or "").strip().splitlines()[0].rstrip(".")

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.checks.bench import Bench
-from harness.checks.catalog import check_function, promise_of
-from harness.checks.trials import CheckSpec, Trial
-from harness.checks.verdicts import Failed, Skipped
+from harness.checks.catalog import check_function, rule_of
+from harness.checks.trials import CheckSpec, Failed, Skipped, Trial
 from harness.running.messages import Channel, Done, Phase, ProtocolError, Report, Start
 from harness.running.worker.answers import WrongAnswer
-from harness.running.worker.pools import pools_limited
+from harness.running.worker.libraries import pools_limited
 from harness.text import clean, told
 
 _GOT_CHARACTERS = 300
@@ -56,9 +55,9 @@ def _verdict(bench: Bench, trial: Trial) -> dict[str, Any]:
     except Failed as failed:
         return {"status": "fail", "expected": failed.expected, "got": failed.got}
     except WrongAnswer as wrong:
-        return {"status": "fail", "expected": promise_of(check), "got": str(wrong)}
+        return {"status": "fail", "expected": rule_of(check), "got": str(wrong)}
     except Exception as error:
         traceback.print_exc()
         got = clean(" ".join(told(error).split()), _GOT_CHARACTERS)
-        return {"status": "fail", "expected": promise_of(check), "got": got}
+        return {"status": "fail", "expected": rule_of(check), "got": got}
     return {"status": "pass", **(extra or {})}

@@ -10,7 +10,7 @@ from typing import Any
 from harness.checks.catalog import names_of_checks
 from harness.checks.trials import Case, Entry, Trial
 from harness.contracts import UserError
-from harness.metric import Metric
+from harness.contracts.dataset import Metric
 from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
 from harness.registry.names import did_you_mean
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Dataset
+from harness.contracts.dataset import Metric
 from harness.files.temporary import temporary_folder
-from harness.metric import Metric
 
 BASE_ROWS = 2_000
 QUERY_ROWS = 50

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from harness.checks.conducting import EVERYTHING
-from harness.checks.entries import check_entry
+from harness.checks.conducting import EVERYTHING, check_entry
 from harness.checks.planning import Shape, trials_of
 from harness.checks.sample import BASE_ROWS
-from harness.checks.verdicts import Verdict
+from harness.checks.trials import Verdict
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.registry import Registry, load_registry
 from harness.running.environments.isolated import find_environment

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from harness.cli.datasets import KnownFile, OwnFile, named
+from harness.cli.entries import KnownFile, OwnFile, named
 from harness.contracts.definitions import DatasetDefinition
-from harness.data.cached import open_cached
+from harness.data.cache.cached import open_cached
 from harness.data.loading import cached_file, cached_path, shape_of_file
 from harness.registry.registry import Registry
 from harness.registry.suites import Suite

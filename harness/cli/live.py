@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.data_progress import ProgressLines, shown_lines, ticking
+from harness.cli.progress import ProgressLines, shown_lines, ticking
 from harness.files.progress import Unit
 from harness.results.point import Failure, PointHeader
 

@@ -14,8 +14,7 @@ from typing import Annotated
 import typer
 
 import harness
-from harness.cli.printable import spell_what_cannot_be_printed
-from harness.cli.terminal import drop_odd_sizes, say
+from harness.cli.terminal import drop_odd_sizes, say, spell_what_cannot_be_printed
 from harness.cli.verbs import SETTINGS, Verbs
 from harness.errors import UserError
 

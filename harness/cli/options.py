@@ -1,14 +1,17 @@
-"""Options that the commands share."""
+"""Options that the commands share, and shell completion of names."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from harness.contracts import UserError
-from harness.contracts.paths import user_path
+from harness.files.paths import user_path
+from harness.registry.registry import Registry, load_registry
+from harness.registry.suites import suite_names
 
 AS_PATH: Any = {"parser": user_path, "metavar": "PATH"}
 """How an option or an argument takes a path, so that odd ones are refused with the reason."""
@@ -49,3 +52,36 @@ def share_of(text: str, where: str) -> float:
     if not 0 <= share < 1:
         raise UserError("not a share", where=where, expected="10% or 0.1", got=repr(text))
     return share
+
+
+Offer = Callable[[typer.Context, str], list[str]]
+
+
+def _offering(
+    of_registry: Callable[[Registry], Iterable[str]] | None,
+    others: Callable[[], Iterable[str]] = tuple,
+) -> Offer:
+    """Return a function that offers the names that go on as the word begins."""
+
+    def offer(ctx: typer.Context, incomplete: str) -> list[str]:
+        names = [*others()]
+        if of_registry is not None:
+            names = [*_named_in_registry(ctx, of_registry), *names]
+        return [name for name in names if name.startswith(incomplete)]
+
+    return offer
+
+
+def _named_in_registry(
+    ctx: typer.Context, names_of: Callable[[Registry], Iterable[str]]
+) -> Iterable[str]:
+    try:
+        return names_of(load_registry(ctx.params.get("plugins") or ()))
+    except UserError:
+        return ()  # whoever presses TAB is told of no mistake
+
+
+algorithms = _offering(lambda registry: registry.algorithms)
+datasets = _offering(lambda registry: registry.datasets)
+suites = _offering(None, suite_names)
+every_name = _offering(lambda registry: [*registry.algorithms, *registry.datasets], suite_names)

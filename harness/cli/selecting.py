@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import completion
+from harness.cli import options as completion
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def recalls_of(given: Sequence[float] | None) -> tuple[float, ...]:
     UserError
         If one is not above 0 and at most 1.
     """
-    from harness.report.recommendations import LEVELS
+    from harness.report.analysis.recommendations import LEVELS
 
     for level in given or ():
         if not 0 < level <= 1:
@@ -116,9 +116,9 @@ def selected(
     Raises
     ------
     UserError
-        As `load_selected`, `without_stale` and `harness.report.limits.within`.
+        As `load_selected`, `without_stale` and `harness.report.analysis.limits.within`.
     """
-    from harness.report.limits import Limits, within
+    from harness.report.analysis.limits import Limits, within
 
     table = without_stale(load_selected(results, suite, plugins), stale)
     return within(table, Limits(datasets or (), algorithms or (), max_bytes))
@@ -134,8 +134,8 @@ def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) 
     """
     from harness.registry.registry import load_registry
     from harness.registry.suites import read_suite
-    from harness.report.selection import of_suite
-    from harness.results.table import load_results, mark_outdated
+    from harness.report.analysis.limits import of_suite
+    from harness.results.table.rows import load_results, mark_outdated
 
     registry = load_registry(plugins or ())
     chosen = read_suite(suite, registry.algorithms) if suite else None
@@ -150,14 +150,14 @@ def load_selected(results: Path, suite: str | None, plugins: list[Path] | None) 
 
 def truth_of(identity: PointIdentity) -> Truth | None:
     """Return the truth of a point if the cache holds it: a reading verb computes none."""
-    from harness.data.truth_store import stored_truth
+    from harness.data.truth.store import stored_truth
 
     return stored_truth(identity.fingerprint, identity.k)
 
 
 def _at_hand(registry: Registry) -> tuple[dict[str, str], dict[str, str]]:
     """The hashes of the adapters, and the fingerprints of the cached datasets, on this machine."""
-    from harness.data.cached import open_cached
+    from harness.data.cache.cached import open_cached
     from harness.data.loading import cached_path
     from harness.results.identity import source_sha256
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.cli.selecting import truth_of
 from harness.cli.terminal import say
 from harness.contracts import UserError
-from harness.contracts.paths import user_path
+from harness.files.paths import user_path
 from harness.registry.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side, pd.DataFrame | 
     UserError
         If a word means nothing, or one side is a curve and the other is not.
     """
-    from harness.results.table import load_results
+    from harness.results.table.rows import load_results
 
     of_folders = [_is_of_folder(text) for text in (a, b)]
     shared = None if all(of_folders) else load_results(results, truth_at_hand=truth_of)
@@ -68,7 +68,7 @@ def _is_folder(text: str) -> bool:
 
 
 def _side(text: str, results: Path, shared: pd.DataFrame | None) -> Side:
-    from harness.results.table import load_results
+    from harness.results.table.rows import load_results
 
     if _is_folder(text):
         return Side(text, load_results(user_path(text), truth_at_hand=truth_of))
@@ -84,7 +84,7 @@ def _side(text: str, results: Path, shared: pd.DataFrame | None) -> Side:
 
 
 def _at_commit(folder: Path, commit: str) -> Side:
-    from harness.results.table import load_results
+    from harness.results.table.rows import load_results
 
     table = load_results(folder, stale=False, commit=commit, truth_at_hand=truth_of)
     name = commit[:_SHOWN_DIGITS]

@@ -13,17 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.live import failure_line
-from harness.report.intervals import corrected_text, difference_text
-from harness.report.recall_differences import (
+from harness.report.analysis.recall_differences import (
     RecallDifference,
     recall_differences,
     sentence,
 )
-from harness.report.terminal import print_frontiers
+from harness.report.export.terminal import print_frontiers
+from harness.report.texts import corrected_text, difference_text
 from harness.results.store import ResultStore
-from harness.results.table import table_of
+from harness.results.table.rows import table_of
+from harness.running.listener import Imprecise, RunSummary
 from harness.running.plan import Plan
-from harness.running.progress import Imprecise, RunSummary
 from harness.text import counted
 
 _SHOWN = 20

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
+import unicodedata
 from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -14,6 +17,7 @@ from harness.text import clean, is_clean
 _LINE_CHARACTERS = 10_000
 _MOST_CELLS = 9999  # of a width or a height
 _SIZES = ("COLUMNS", "LINES")
+_WIDTH_OF_FILES = 160  # where no terminal says how wide it is
 
 
 class Terminal(Console):
@@ -31,6 +35,12 @@ class Terminal(Console):
                 yield Segment(clean(text, len(text)), style)
 
 
+def terminal() -> Terminal:
+    """Return a terminal that prints texts as they are; wide where nothing says how wide it is."""
+    unknown = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Terminal(markup=False, highlight=False, width=_WIDTH_OF_FILES if unknown else None)
+
+
 def say(text: object, *, to_errors: bool = False) -> None:
     """Print a line that holds text from outside, such as the name of a file."""
     print(
@@ -45,3 +55,44 @@ def drop_odd_sizes() -> None:
         whole = text.isascii() and text.isdigit() and len(text) <= len(str(_MOST_CELLS))
         if not (whole and int(text) > 0):
             os.environ.pop(name, None)
+
+
+_HANDLER = "annharness.spelled"
+_SPELLED = {
+    "±": "+/-",
+    "\N{MULTIPLICATION SIGN}": "x",
+    "÷": ":",
+    "µ": "u",
+    "·": "-",
+    "…": "...",
+    "\N{EN DASH}": "-",
+    "\N{EM DASH}": "-",
+    "†": "*",
+    "‡": "**",
+    "§": "***",
+    "\N{LEFT SINGLE QUOTATION MARK}": "'",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{LEFT DOUBLE QUOTATION MARK}": '"',
+    "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
+    "\N{REPLACEMENT CHARACTER}": "?",
+}
+
+
+def spell_what_cannot_be_printed() -> None:
+    """Let standard output and error take any text, whatever their encoding."""
+    codecs.register_error(_HANDLER, _spell)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_HANDLER)
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_spelled, error.object[error.start : error.end])), error.end
+
+
+def _spelled(character: str) -> str:
+    """An accent is left out; what has no like in ASCII is given by its number."""
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return _SPELLED.get(character) or plain or ascii(character)[1:-1]

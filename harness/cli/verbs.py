@@ -26,69 +26,69 @@ class Verb(NamedTuple):
 
 VERBS = {
     "list": Verb(
-        "harness.cli.list",
+        "harness.cli.commands.list",
         "list_entries",
         "List algorithms, datasets and suites, one line each, with their state.",
     ),
     "show": Verb(
-        "harness.cli.show",
+        "harness.cli.commands.show",
         "show",
         "Show one algorithm, dataset or suite: parameters, groups, grid, requirements, state.",
     ),
     "data": Verb(
-        "harness.cli.data",
+        "harness.cli.commands.data",
         "app",
         "List, fetch, check and look at datasets.",
     ),
     "run": Verb(
-        "harness.cli.run",
+        "harness.cli.commands.run",
         "run",
         "Run a suite: every point that is not stored yet, in blocks of builds measured "
         "side by side.",
     ),
     "recommend": Verb(
-        "harness.cli.recommend",
+        "harness.cli.commands.recommend",
         "recommend",
         "Print the fastest stored index at a recall; nothing is measured.",
     ),
     "plot": Verb(
-        "harness.cli.plot",
+        "harness.cli.commands.plot",
         "plot",
         "Draw recall against QPS with the Pareto frontier, recall 1@N, build costs, training loss.",
     ),
     "publish": Verb(
-        "harness.cli.publish",
+        "harness.cli.commands.publish",
         "publish",
         "Write a static site: recommendations, interactive charts, comparisons, failures, methods.",
     ),
     "export": Verb(
-        "harness.cli.export",
+        "harness.cli.commands.export",
         "export",
         "Write one row per point: parameters, recall, QPS and latency with intervals, "
         "sizes, status.",
     ),
     "import": Verb(
-        "harness.cli.importing",
+        "harness.cli.commands.importing",
         "import_",
         "Import results of ann-benchmarks; recall is recomputed from the stored neighbours.",
     ),
     "compare": Verb(
-        "harness.cli.compare",
+        "harness.cli.commands.compare",
         "compare",
         "Compare the QPS of B with that of A at fixed recalls: ratio, interval, verdict.",
     ),
     "new": Verb(
-        "harness.cli.new",
+        "harness.cli.commands.new",
         "new",
         "Write a plug-in folder that passes its checks, as a start for your own.",
     ),
     "check": Verb(
-        "harness.cli.check",
+        "harness.cli.commands.check",
         "check",
         "Check an adapter against the contract, one line for each check.",
     ),
     "doctor": Verb(
-        "harness.cli.doctor",
+        "harness.cli.commands.doctor",
         "doctor",
         "Grade this machine for measuring, with reasons and remedies.",
     ),

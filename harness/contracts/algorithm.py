@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metric import Metric
+from harness.contracts.dataset import Metric
 
 Rows = NDArray[np.float32]
 """Rows of the base or of queries, `(n, d)`, or one query, `(d,)`."""

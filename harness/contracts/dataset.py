@@ -5,12 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.metric import Metric
 
 
 class Labels(NamedTuple):
@@ -86,3 +84,10 @@ class Dataset(ABC):
         UserError
             If k is not between 1 and the number of base rows.
         """
+
+
+Metric = Literal["angular", "euclidean", "inner_product"]
+"""The metric of a dataset, under which its neighbours are the nearest."""
+
+METRICS: tuple[Metric, ...] = get_args(Metric)
+"""All metrics."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.metric import Metric
+from harness.contracts.dataset import Metric
 
 SourceKind = Literal["bundled", "package", "file", "url"]
 

@@ -10,15 +10,15 @@ from typing import Any
 import yaml
 
 from harness.contracts import UserError, Vectors
+from harness.contracts.dataset import Metric
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
-from harness.contracts.paths import user_path
+from harness.data.cache.writing import inspect
+from harness.data.fetching.sources import from_first_source
 from harness.data.formats import FORMATS, format_named, format_of
 from harness.data.parts import split
-from harness.data.sources import from_first_source
-from harness.data.writing import inspect
+from harness.files.paths import user_path
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
-from harness.metric import Metric
 from harness.text import REASON_CHARACTERS, clean, is_clean
 
 _SHOWN_CHARACTERS = 200

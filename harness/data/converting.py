@@ -11,21 +11,19 @@ import h5py
 import numpy as np
 
 from harness.contracts import UserError, Vectors
-from harness.contracts.dataset import Truth
+from harness.contracts.dataset import METRICS, Metric, Truth
 from harness.contracts.definitions import QuerySplit
-from harness.data import layout
-from harness.data.cached import open_cached
+from harness.data.cache import layout
+from harness.data.cache.cached import open_cached
+from harness.data.cache.writing import Identity, inspect, write_cached
 from harness.data.formats import format_named, format_of, read_vectors
 from harness.data.formats.hdf5 import metric_of
 from harness.data.formats.table import FORMATS
 from harness.data.parts import Parts, split
 from harness.data.rows import require_rows
-from harness.data.writing import Identity, inspect, write_cached
-from harness.files.hdf5 import written_hdf5
-from harness.files.replacing import written_whole
+from harness.files.replacing import written_hdf5, written_whole
 from harness.files.space import require_disk
 from harness.files.temporary import temporary_folder
-from harness.metric import METRICS, Metric
 
 _NEIGHBOURS = 100
 

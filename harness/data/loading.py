@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,19 +13,18 @@ from typing import Any, NamedTuple
 import h5py
 
 from harness.contracts import UserError, Vectors
+from harness.contracts.dataset import METRICS, Metric
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
-from harness.contracts.paths import user_path
-from harness.data.cache import cache_lock, cache_subfolder
-from harness.data.cached import CachedDataset, file_state, open_cached
-from harness.data.file_names import name_of_file
+from harness.data.cache.cached import CachedDataset, file_state, open_cached
+from harness.data.cache.folder import cache_lock, cache_subfolder
+from harness.data.cache.writing import Identity, inspect, write_cached
+from harness.data.fetching.sources import from_first_source, source_state
 from harness.data.formats import format_of, read_vectors
 from harness.data.formats.hdf5 import can_be_used_in_place, metric_of, require_queries, shapes_of
 from harness.data.parts import Parts, split
-from harness.data.sources import from_first_source, source_state
-from harness.data.writing import Identity, inspect, write_cached
+from harness.files.paths import user_path
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
-from harness.metric import METRICS, Metric
 
 
 class FileShape(NamedTuple):
@@ -223,3 +223,27 @@ def _remember(path: Path, metric: Metric | None, target: Path) -> None:
     record = {"path": str(path), "state": file_state(path), "cached": target.name}
     with written_whole(_index_path(path, metric)) as temporary:
         temporary.write_text(json.dumps(record), encoding="utf-8")
+
+
+_FINGERPRINT_DIGITS = 8
+_SLUG_CHARACTERS = 60
+
+
+def name_of_file(path: Path, fingerprint: str) -> str:
+    """Return the name that results give to a file."""
+    return f"{_slug(path.stem)}-{fingerprint[:_FINGERPRINT_DIGITS]}"
+
+
+def is_name_of_file(name: str) -> bool:
+    """Whether a name is such as `name_of_file` gives."""
+    return re.fullmatch(rf"[a-z0-9.-]+-[0-9a-f]{{{_FINGERPRINT_DIGITS}}}", name) is not None
+
+
+def is_named_after(name: str, path: Path) -> bool:
+    """Whether a name is that of a file at such a path, whatever it holds."""
+    return is_name_of_file(name) and name[: -_FINGERPRINT_DIGITS - 1] == _slug(path.stem)
+
+
+def _slug(stem: str) -> str:
+    slug = re.sub(r"[^a-z0-9.]+", "-", stem.lower()).strip("-.")
+    return slug[:_SLUG_CHARACTERS].rstrip("-.") or "file"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError
-from harness.metric import Metric
+from harness.contracts.dataset import Metric
 
 Rows = NDArray[np.float32]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Dataset, UserError
-from harness.data.brute import smallest_distances
+from harness.contracts.dataset import METRICS, Metric
 from harness.data.rows import blocks
+from harness.data.truth.brute import smallest_distances
 from harness.measures.distances import RELATIVE_TOLERANCE, answer_distances, tie_scales
-from harness.metric import METRICS, Metric
 
 Table = NDArray[np.generic]
 Float64 = NDArray[np.float64]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from harness.contracts import Algorithm
 from harness.contracts.algorithm import RowForm, Table
+from harness.contracts.dataset import Metric
 from harness.foreign.packages import supply
-from harness.metric import Metric
 
 
 class ForeignAlgorithm(Algorithm):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metric import Metric
+from harness.contracts.dataset import Metric
 
 Float64 = NDArray[np.float64]
 

@@ -1,9 +1,13 @@
-"""The Pareto frontier of any two figures."""
+"""The Pareto frontier of any two figures, and QPS at a fixed recall, read off a frontier."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from harness.measures.interval import NO_INTERVAL, Interval
 
 
 def pareto_frontier(
@@ -35,3 +39,67 @@ def pareto_frontier(
     best_before = np.maximum.accumulate(np.concatenate([[-np.inf], goodness_y[order]]))[:-1]
     kept: NDArray[np.intp] = order[(goodness_y[order] > best_before) | (np.arange(len(order)) == 0)]
     return kept if not more_x_is_better else kept[::-1]
+
+
+Float64 = NDArray[np.float64]
+
+
+class Curve(NamedTuple):
+    """Points of one algorithm, `(points,)` each; bounds may be NaN where unknown."""
+
+    recall: Float64
+    recall_low: Float64
+    recall_high: Float64
+    qps: Float64
+    qps_low: Float64
+    qps_high: Float64
+
+
+def qps_at_recall(curve: Curve, recall: float) -> Interval:
+    """Return the QPS at which the frontier reaches a recall, with its 95 % interval.
+
+    Between two neighbours of the frontier, log QPS is linear in recall. Below the lowest recall of
+    the frontier it is that of its fastest point (nothing is extrapolated); above the highest it
+    is NaN. The interval joins the neighbours' intervals of QPS, taken as moving together, with
+    the uncertainty of recall times the slope, taken as independent.
+    """
+    frontier = pareto_frontier(curve.recall, curve.qps)
+    points = Curve(*(np.asarray(column, dtype=np.float64)[frontier] for column in curve))
+    if len(frontier) == 0 or recall > points.recall[-1]:
+        return NO_INTERVAL
+    upper = int(np.searchsorted(points.recall, recall, side="left"))
+    if upper == 0 or points.recall[upper] == recall:
+        return _measured(points, upper)
+    return _between(points, upper, recall)
+
+
+def _measured(points: Curve, at: int) -> Interval:
+    value = float(points.qps[at])
+    return Interval(value, *_or_value(value, points.qps_low[at], points.qps_high[at]))
+
+
+def _between(points: Curve, upper: int, recall: float) -> Interval:
+    pair = slice(upper - 1, upper + 1)
+    low_recall, high_recall = points.recall[pair]
+    share = (recall - low_recall) / (high_recall - low_recall)
+    weights = np.array([1 - share, share])
+    log_qps = np.log(points.qps[pair])
+    value = float(weights @ log_qps)
+    slope = abs(float(np.diff(log_qps)[0])) / (high_recall - low_recall)
+    down = np.hypot(
+        weights @ _known(log_qps - np.log(points.qps_low[pair])),
+        slope * (weights @ _known(points.recall[pair] - points.recall_low[pair])),
+    )
+    up = np.hypot(
+        weights @ _known(np.log(points.qps_high[pair]) - log_qps),
+        slope * (weights @ _known(points.recall_high[pair] - points.recall[pair])),
+    )
+    return Interval(*(float(np.exp(bound)) for bound in (value, value - down, value + up)))
+
+
+def _known(half_widths: Float64) -> Float64:
+    return np.nan_to_num(half_widths, nan=0.0)
+
+
+def _or_value(value: float, low: float, high: float) -> tuple[float, float]:
+    return (value if np.isnan(low) else float(low)), (value if np.isnan(high) else float(high))

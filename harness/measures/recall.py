@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.contracts.dataset import Metric
 from harness.measures.distances import RELATIVE_TOLERANCE
-from harness.metric import Metric
 
 Float64 = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import UserError
-from harness.metric import Metric
+from harness.contracts.dataset import Metric
 from harness.registry.expressions import Expression, parse_expression
-from harness.registry.foreign import ForeignAdapter
-from harness.registry.foreign_entries import is_foreign, read_foreign_entry
+from harness.registry.foreign import is_foreign, read_foreign_entry
+from harness.registry.foreign_grids import ForeignAdapter
 from harness.registry.grid import (
     Parameters,
     combinations,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import keyword
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,10 +15,11 @@ import platformdirs
 
 import harness
 from harness.contracts import UserError
-from harness.contracts.paths import user_path
+from harness.files.paths import user_path
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
+
 
 Kind = Literal["algorithms", "datasets"]
 
@@ -160,3 +162,73 @@ def check_folder_name(path: Path) -> None:
             expected="a Python identifier (letters, digits, underscores, no digit first)",
             hint=f"rename it, for example to {path.name.replace('-', '_')!r}",
         )
+
+
+GROUP = "annharness.plugins"
+
+
+@dataclass(frozen=True)
+class InstalledRoot:
+    """A package with plug-ins: its name and version, its entry point, and its folder."""
+
+    package: str
+    version: str
+    entry_point: str
+    path: Path
+
+
+def installed_roots() -> Iterator[InstalledRoot | UserError]:
+    """Yield the folder of every entry point, or what is wrong with it."""
+    for point in sorted(importlib.metadata.entry_points(group=GROUP)):
+        package = point.dist.name if point.dist else "an unknown package"
+        version = point.dist.version if point.dist else ""
+        place = f"entry point {point.name} = {point.value} of {package} {version}".rstrip()
+        folder = _folder_of(point.value.partition(":")[0])
+        if folder is None:
+            yield UserError("no such package", where=place)
+        elif not any((folder / kind).is_dir() for kind in ("algorithms", "datasets")):
+            expected = "a package with algorithms/NAME or datasets/NAME inside"
+            yield UserError("no plug-ins in the package", where=place, expected=expected)
+        else:
+            yield InstalledRoot(package, version, point.name, folder.resolve())
+
+
+def _folder_of(name: str) -> Path | None:
+    """Return the folder of a package; of a dotted name only the first part is looked up."""
+    first, *rest = name.split(".")
+    try:
+        spec = importlib.util.find_spec(first)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    for folder in spec.submodule_search_locations or () if spec else ():
+        path = Path(folder, *rest)
+        if path.is_dir():
+            return path
+    return None
+
+
+@dataclass(frozen=True)
+class PluginSource:
+    """A root of plug-ins: its folder, who brought it, its entries and its errors.
+
+    `brought_by` is words for people; `package` and `version` are set for an installed package.
+    """
+
+    path: Path | None
+    brought_by: str
+    package: str | None = None
+    version: str | None = None
+    algorithms: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    problems: tuple[UserError, ...] = ()
+
+
+def brought_by(root: Path, named: Sequence[Path]) -> str:
+    """Return who brought a root that is not an installed package."""
+    if root in [user_path(path).resolve() for path in named]:
+        return "--plugins"
+    if root in [path.resolve() for path in roots_of_environment()]:
+        return "ANNHARNESS_PLUGINS"
+    if root == user_plugin_folder().resolve():
+        return "your own folder"
+    return "annharness"

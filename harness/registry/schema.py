@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from harness.contracts import UserError
-from harness.metric import Metric
+from harness.contracts.dataset import Metric
 from harness.registry.inheriting import with_inherited_keys
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.yaml_source import Document, KeyPath, read_yaml

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 import harness
 from harness.contracts import UserError
-from harness.contracts.paths import user_path
+from harness.files.paths import user_path
 from harness.registry.algorithms import AlgorithmDefinition, settings_count
 from harness.registry.grid import require_size
 from harness.registry.names import ENTRY_NAME, did_you_mean

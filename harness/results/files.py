@@ -27,11 +27,10 @@ from harness.results.point import (
     BuildCost,
     PointHeader,
     StoredPoint,
+    sequence_of,
 )
-from harness.results.sequence import sequence_of
 from harness.results.untrusted.bounded import BoundedFile, Shape
-from harness.results.untrusted.broken import BrokenResult, reading
-from harness.results.untrusted.checks import check_build, check_seconds
+from harness.results.untrusted.checks import BrokenResult, check_build, check_seconds, reading
 from harness.results.untrusted.schema import facts_of, header_of, provenance_of
 from harness.text import clean
 

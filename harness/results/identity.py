@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.metric import Metric
+from harness.contracts.dataset import Metric
 from harness.text import counted
 
 PROTOCOL = 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -128,3 +130,23 @@ class Failure:
     def from_json(cls, data: Mapping[str, Any]) -> Failure:
         """Return the failure that `to_json` wrote."""
         return cls(**{**data, "header": PointHeader.from_json(data["header"])})
+
+
+MOST_SEQUENCE = 1 << 53
+
+
+def sequence_of(provenance: Mapping[str, Any]) -> int:
+    """Return the number of a result; for one of an earlier release the time of its end."""
+    stored = provenance.get("sequence")
+    if isinstance(stored, int):
+        return stored
+    try:
+        ended = datetime.fromisoformat(str(provenance.get("finished_at", "")))
+    except ValueError:
+        return 0
+    return int(1000 * ended.replace(tzinfo=ended.tzinfo or UTC).timestamp())
+
+
+def following(newest: int) -> int:
+    """Return the number of a result that is stored now, where the newest has that number."""
+    return min(max(time.time_ns() // 1_000_000, newest + 1), MOST_SEQUENCE)

@@ -18,11 +18,17 @@ from harness.contracts.dataset import Truth
 from harness.files.replacing import replacing
 from harness.results.files import add_build, read_costs, read_point, read_sequence, read_settled
 from harness.results.identity import PointIdentity, slug
-from harness.results.point import Build, BuildCost, Failure, PointHeader, StoredPoint
-from harness.results.sequence import following, sequence_of
+from harness.results.point import (
+    Build,
+    BuildCost,
+    Failure,
+    PointHeader,
+    StoredPoint,
+    following,
+    sequence_of,
+)
 from harness.results.untrusted.bounded import read_npz
-from harness.results.untrusted.broken import BrokenResult, reading
-from harness.results.untrusted.checks import check_truth
+from harness.results.untrusted.checks import BrokenResult, check_truth, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
 
 _POINT = ".hdf5"

@@ -1,22 +1,16 @@
-"""A block: the indexes that are measured side by side, and the order of their turns.
-
-A block is plain data, so that it can be measured on another machine. Its members are built one
-after another and stay alive together. A *cycle* asks every query once and is cut into *windows* of
-queries. In a *round* every setting of every member answers the same window, one *turn* each, in a
-fresh random order. So changes in the machine's speed and the difficulty of the queries affect all
-of them equally (a randomised block design, Fisher 1935, The Design of Experiments).
-"""
+"""A block as plain data: the indexes measured side by side, and what came of them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.metric import Metric
+from harness.contracts.dataset import Metric
 
 _MOST_IN_WINDOW = 200
 _LEAST_IN_WINDOW = 25
@@ -155,3 +149,65 @@ def takes_part(cycle: int, cycles: int, passes: int) -> bool:
 def shuffled(count: int, rng: np.random.Generator) -> Iterator[int]:
     """Yield 0 to count - 1 in a random order."""
     yield from (int(i) for i in rng.permutation(count))
+
+
+@dataclass(frozen=True)
+class TaskFailure:
+    """The failure of a setting or a task, and the `phase` in which it happened.
+
+    `log_tail` is the end of the process's output, `peak_bytes` its peak memory, `seconds` its
+    lifetime.
+    """
+
+    status: str
+    reason: str
+    phase: str
+    log_tail: str = ""
+    peak_bytes: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measurements of one setting in one build.
+
+    `times` is `(passes, nq)` and `walls` `(passes,)`, float64 seconds; `cycles` is `(passes,)`, the
+    cycle of each pass; `neighbors` is `(a, nq, k)`: a = 1, or `passes` where the answers differed.
+    """
+
+    times: NDArray[np.float64]
+    walls: NDArray[np.float64]
+    cycles: NDArray[np.int16]
+    neighbors: NDArray[np.integer[Any]]
+    facts: Mapping[str, Any]
+    diagnostics: Mapping[str, Mapping[str, NDArray[Any]]]
+
+
+@dataclass
+class BlockOutcome:
+    """The outcome of a block, or of the part of it that fitted into memory.
+
+    `finished` and `failed` are by the key of the setting. A setting in neither was not to blame for
+    the end of its process and comes in a later part. `reference_times` are the seconds per query of
+    the reference index in each of its turns; `window` and `order_seed` tell which queries were
+    asked in each round.
+    """
+
+    id: str
+    number: int
+    order_seed: int = 0
+    window: int = 1
+    reference_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    finished: dict[str, Measured] = field(default_factory=dict)
+    failed: dict[str, TaskFailure] = field(default_factory=dict)
+    seconds: float = 0.0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class ProgramOutcome:
+    """The outcome of a program that does not measure: reports and failures by task."""
+
+    reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    failed: dict[str, TaskFailure] = field(default_factory=dict)
+    log_tail: str = ""

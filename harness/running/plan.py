@@ -8,8 +8,8 @@ from functools import lru_cache
 from importlib import metadata
 
 from harness.contracts import UserError
-from harness.data.cached import CachedDataset
-from harness.metric import Metric
+from harness.contracts.dataset import Metric
+from harness.data.cache.cached import CachedDataset
 from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry

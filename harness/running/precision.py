@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 
 from harness.results.point import PointHeader, StoredPoint
-from harness.results.speed import qps_interval_of, repeats_would_help
-from harness.running.progress import Imprecise
+from harness.results.table.speeds import qps_interval_of, repeats_would_help
+from harness.running.listener import Imprecise
 
 MOST_BUILDS = 20
 _MOST_TIMES_THE_REPEATS = 8

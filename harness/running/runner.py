@@ -13,22 +13,29 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.cached import CachedDataset
-from harness.data.truth_store import truth_of
+from harness.data.cache.cached import CachedDataset
+from harness.data.truth.store import truth_of
 from harness.files.locks import try_lock
 from harness.measures.distances import distances_and_scales
 from harness.results.identity import hash_of
 from harness.results.point import FAILURES, BlockShare, Build, Failure, PointHeader
 from harness.results.store import ResultStore
-from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
+from harness.running.blocks import (
+    AdapterSpec,
+    BlockOutcome,
+    BlockSpec,
+    Measured,
+    MemberSpec,
+    SettingSpec,
+    TaskFailure,
+)
 from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.executors.local import Executor
-from harness.running.executors.outcomes import BlockOutcome, Measured, TaskFailure
-from harness.running.machine.privacy import impersonal, impersonal_data, signature
+from harness.running.listener import Imprecise, Listener, RunSummary, Silence
+from harness.running.machine.facts import impersonal, impersonal_data, signature
 from harness.running.plan import Plan, PlannedPoint, missing_builds, retried
 from harness.running.precision import MOST_BUILDS, Precision
-from harness.running.processes.folders import NoRoom
-from harness.running.progress import Imprecise, Listener, RunSummary, Silence
+from harness.running.processes.child import NoRoom
 
 _LOCK_POLL_SECONDS = 0.5
 EXTRA_SHARE = 0.5

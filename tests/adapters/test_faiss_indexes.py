@@ -5,7 +5,7 @@ import pytest
 from harness.algorithms.faiss_indexes import adapter as indexes
 from harness.algorithms.faiss_indexes import factory
 
-from harness.running.worker.pools import pools_limited
+from harness.running.worker.libraries import pools_limited
 
 N, D, K = 700, 13, 10
 

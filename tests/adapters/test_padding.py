@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
-from harness.running.worker.pools import pools_limited
+from harness.running.worker.libraries import pools_limited
 
 pytestmark = [
     pytest.mark.adapters,

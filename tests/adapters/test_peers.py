@@ -10,7 +10,7 @@ import pytest
 
 from harness.registry.algorithms import Facts, settings
 from harness.registry.registry import load_registry
-from harness.running.worker.pools import pools_limited
+from harness.running.worker.libraries import pools_limited
 
 pytestmark = [
     pytest.mark.adapters,

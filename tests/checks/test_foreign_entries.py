@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks.entries import check_entry
+from harness.checks.conducting import check_entry
 
 MODULE = '''
 import numpy as np

@@ -1,4 +1,4 @@
-"""Every check can fail: for each there is an adapter that breaks this one promise."""
+"""Every check can fail: for each there is an adapter that breaks this one rule."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.checks.catalog import names_of_checks
-from harness.checks.entries import check_entry
+from harness.checks.conducting import check_entry
 from harness.contracts import UserError
 
 CHECKS = names_of_checks()

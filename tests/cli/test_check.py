@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.entries import check_entry
+from harness.checks.conducting import check_entry
 from harness.contracts import UserError
 
 PLANTED = Path(__file__).parents[1] / "checks" / "plugins"

@@ -9,7 +9,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from harness.cli.compare import compare
+from harness.cli.commands.compare import compare
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
 from harness.results.identity import Machine, PointIdentity

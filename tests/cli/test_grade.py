@@ -18,7 +18,7 @@ FINDINGS = {
 
 @pytest.mark.parametrize("grade", FINDINGS)
 def test_grades_c_and_d_have_a_line_with_what_was_found(grade, monkeypatch, capsys):
-    run = importlib.import_module("harness.cli.run")
+    run = importlib.import_module("harness.cli.commands.run")
     found = Diagnosis((FINDINGS["A"], FINDINGS[grade], FINDINGS["A"]))
     monkeypatch.setattr(run, "diagnose", lambda: found)
     assert run.examined()["grade"] == grade

@@ -5,7 +5,8 @@ import time
 
 from rich.console import Console
 
-from harness.cli import data_progress, live
+from harness.cli import live
+from harness.cli import progress as data_progress
 from harness.cli.live import live_table, plain_lines
 from harness.results.identity import Machine, PointIdentity
 from harness.results.point import Failure, PointHeader

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from harness.cli.new import class_name_of, identifier_of, new
+from harness.cli.commands.new import class_name_of, identifier_of, new
 from harness.contracts import UserError
 
 

@@ -343,13 +343,13 @@ def test_provenance_names_the_machine_and_nobody(suite, tmp_path, command):
 @pytest.mark.slow
 def test_precision_goes_on_building_until_the_interval_is_narrow(suite, tmp_path, command):
     suite.write_text(SUITE.replace("builds: 2", "builds: 1"))
-    done = command("run", suite, "-a", "exact", "--precision", "90%")
+    done = command("run", suite, "-a", "exact", "--precision", "90%", timeout=400)
     assert done.returncode == 0, done.stderr
     frame = harness.load_results(tmp_path / "results", overhead=True)
     exact = frame[frame["algorithm"] == "exact"]
     half_width = (exact["qps_high"] - exact["qps_low"]) / (2 * exact["qps"])
     assert ((half_width <= 0.9) | (exact["builds"] == 20)).all()
-    done = command("run", suite, "-a", "exact", "--precision", "0.1%")
+    done = command("run", suite, "-a", "exact", "--precision", "0.1%", timeout=400)
     assert done.returncode == 0, done.stderr
     again = harness.load_results(tmp_path / "results", overhead=True)
     assert again[again["algorithm"] == "exact"]["builds"].max() == 20

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.cli.printable import spell_what_cannot_be_printed
+from harness.cli.terminal import spell_what_cannot_be_printed
 
 SUITE = """\
 k: [5]

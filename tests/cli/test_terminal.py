@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner
 
-from harness.cli.data_progress import shown_progress
 from harness.cli.main import app
+from harness.cli.progress import shown_progress
 from harness.cli.terminal import Terminal, drop_odd_sizes
 from harness.contracts import UserError
 

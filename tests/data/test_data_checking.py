@@ -10,18 +10,18 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from harness.cli.data import app
+from harness.cli.commands.data import app
 from harness.contracts import UserError
+from harness.contracts.dataset import METRICS
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
-from harness.data.brute import require_right_sample, smallest_distances
-from harness.data.difficulty import difficulty_of
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
 from harness.data.loading import open_definition, open_file
+from harness.data.truth.brute import require_right_sample, smallest_distances
+from harness.data.truth.difficulty import difficulty_of
 from harness.data.verifying import compare_own_truth, near_ties, row_facts, row_keys, rows_in
-from harness.measures.difficulty import lid_from
 from harness.measures.distances import answer_distances
-from harness.metric import METRICS
+from harness.measures.lid import lid_from
 from harness.registry.registry import load_registry
 
 
@@ -284,8 +284,8 @@ def test_fetch_computes_the_truth_in_bounds(cache: Path) -> None:
 
 
 def test_every_entry_of_the_registry_is_sound() -> None:
+    from harness.data.fetching.packages import Package
     from harness.data.formats import FORMATS
-    from harness.data.packages import Package
 
     for definition in load_registry().datasets.values():
         assert "_" not in definition.name

@@ -20,10 +20,10 @@ import pytest
 
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
-from harness.data import download
-from harness.data.download import Patience, downloaded, place_of
+from harness.data.fetching import download
+from harness.data.fetching.download import Patience, downloaded, place_of
+from harness.data.fetching.sources import places_of
 from harness.data.loading import open_definition
-from harness.data.sources import places_of
 
 ROWS = np.random.default_rng(5).standard_normal((3000, 20)).astype(np.float32)
 
@@ -410,7 +410,7 @@ def test_a_killed_fetch_leaves_no_lock_and_goes_on(server: Server, cache: Path) 
     source = Source("url", "npy", url=server.url("stalls.npy"), sha256=HASH)
     code = (
         "from harness.contracts.definitions import Source;"
-        "from harness.data.download import downloaded;"
+        "from harness.data.fetching.download import downloaded;"
         f"downloaded(Source('url', 'npy', url={source.url!r}))"
     )
     child = subprocess.Popen([sys.executable, "-c", code])

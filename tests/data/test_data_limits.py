@@ -15,7 +15,7 @@ import pytest
 
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
-from harness.data.archives import extract_member
+from harness.data.fetching.archives import extract_member
 from harness.data.formats import read_vectors
 from harness.data.loading import open_definition, open_file
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from harness.contracts import UserError
-from harness.data.cached import open_cached
+from harness.data.cache.cached import open_cached
 from harness.data.loading import open_definition, open_file, shape_of_file
 from harness.registry.registry import load_registry
 
@@ -229,7 +229,7 @@ def test_opening_needs_little(make_hdf5) -> None:
     dataset = open_file(make_hdf5())
     heavy = ["pandas", "scipy", "faiss", "numba", "pyarrow", "sklearn", "rich", "pooch"]
     code = (
-        "import sys; from pathlib import Path; from harness.data.cached import open_cached;"
+        "import sys; from pathlib import Path; from harness.data.cache.cached import open_cached;"
         f"open_cached(Path({str(dataset.path)!r}));"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )

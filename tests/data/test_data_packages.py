@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from harness.contracts import UserError
-from harness.data import packages
+from harness.data.fetching import packages
+from harness.data.fetching.packages import Package, archive_of, folder_of
 from harness.data.loading import open_definition
-from harness.data.packages import Package, archive_of, folder_of
 from harness.registry.registry import load_registry
 
 

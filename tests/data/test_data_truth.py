@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.contracts import UserError
-from harness.data import truth_store
-from harness.data.cached import CachedDataset
+from harness.contracts.dataset import METRICS, Metric
+from harness.data.cache.cached import CachedDataset
 from harness.data.loading import open_file
-from harness.data.truth_store import truth_of
+from harness.data.truth import store as truth_store
+from harness.data.truth.store import truth_of
 from harness.measures.distances import answer_distances
-from harness.metric import METRICS, Metric
 
 SLOW_OK = settings(
     max_examples=25,

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.contracts import UserError
+from harness.contracts.dataset import METRICS, Metric
 from harness.data.loading import open_file
-from harness.metric import METRICS, Metric
 
 K = 8
 D = 6
@@ -232,6 +232,6 @@ def test_more_rows_than_memory_to_scale_them_is_refused(
     with h5py.File(tmp_path / "large.hdf5", "w") as file:
         file["train"], file["test"] = base, queries
     dataset = open_file(tmp_path / "large.hdf5", "inner_product")
-    monkeypatch.setattr("harness.data.nearest.require_memory", refuse)
+    monkeypatch.setattr("harness.data.truth.nearest.require_memory", refuse)
     with pytest.raises(UserError, match="not enough memory"):
         dataset.truth(K)

@@ -102,6 +102,8 @@ DEFAULTS = {
     "build_threads": 1,
     "precision": "off",
 }
+PATIENT = 60
+"""The time-out, in seconds, of adapters that do not hang."""
 
 
 def statuses(results: Path) -> dict[str, list[str]]:
@@ -126,10 +128,13 @@ def sleepers() -> list[int]:
 
 @pytest.mark.faults
 def test_every_misdeed_gets_its_status_and_the_rest_completes(tmp_path, small_hdf5, command):
-    path = suite(tmp_path / "faults.yml", list(EXPECTED))
-    done = command("run", path, timeout=500)
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
+    # Only what hangs meets a short time-out: on a busy machine the rest may be slow too.
+    hanging = [how for how, status in EXPECTED.items() if status == "timeout"]
+    others = [how for how in EXPECTED if how not in hanging]
+    for name, ways, timeout in (("hanging", hanging, 4), ("others", others, PATIENT)):
+        done = command("run", suite(tmp_path / f"{name}.yml", ways, timeout=timeout), timeout=500)
+        assert done.returncode == 1, done.stderr
+        assert "Traceback" not in done.stderr
     found = statuses(tmp_path / "results")
     assert {how: set(both) for how, both in found.items()} == {
         how: {status} for how, status in EXPECTED.items()
@@ -142,7 +147,7 @@ def test_every_misdeed_gets_its_status_and_the_rest_completes(tmp_path, small_hd
 def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
     ways = ["fit-fork-bomb", "fit-flood", "fit-change-world", "depends-on-order"]
     ways += ["fit-never-leave", "fit-leave-in-dev-shm", "nothing"]
-    done = command("run", suite(tmp_path / "s.yml", ways), timeout=300)
+    done = command("run", suite(tmp_path / "s.yml", ways, timeout=PATIENT), timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     import harness
 

@@ -15,14 +15,13 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.files.hdf5 import written_hdf5
-from harness.files.replacing import replacing, write_text, written_whole
+from harness.files.replacing import replacing, write_text, written_hdf5, written_whole
 from harness.files.temporary import remove_abandoned, temporary_folder
 
 WRITE = """
 import sys, time
 from pathlib import Path
-from harness.files.hdf5 import written_hdf5
+from harness.files.replacing import written_hdf5
 from harness.files.replacing import replacing
 from harness.files.temporary import temporary_folder
 path = Path(sys.argv[2])

@@ -1,8 +1,9 @@
-"""The floors of the house: a room imports lower floors only, never its neighbour."""
+"""The layers of `harness`: a package imports lower layers only, none of its own."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,23 +11,23 @@ from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).parents[2]
-FLOORS = {
+ROOT = Path(__file__).parents[2]
+LAYERS = {
     "errors": -1,
-    "metric": -1,
     "text": -2,
     "contracts": 0,
-    "measures": 0,
-    "files": 0,
+    "measures": 1,
+    "files": 1,
     "foreign": 1,
-    "registry": 1,
-    "data": 1,
-    "results": 1,
-    "running": 2,
+    "registry": 2,
+    "data": 2,
+    "results": 2,
+    "running": 3,
     "report": 3,
-    "checks": 3,
-    "cli": 4,
-    "__main__": 5,
+    "interop": 4,
+    "checks": 4,
+    "cli": 5,
+    "__main__": 6,
 }
 FOR_PLUGINS = {"contracts", "measures"}
 
@@ -40,34 +41,40 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.module
 
 
-def room(module: str) -> str | None:
+def package_of(module: str) -> str | None:
     parts = module.split(".")
     return parts[1] if parts[0] == "harness" and len(parts) > 1 else None
 
 
-def test_every_room_has_a_floor():
-    rooms = {p.stem for p in (HOUSE / "harness").iterdir() if p.suffix == ".py" or p.is_dir()}
-    assert rooms - {"__pycache__", "__init__", "suites"} == set(FLOORS)
+def test_every_package_has_a_layer():
+    packages = {p.stem for p in (ROOT / "harness").iterdir() if p.suffix == ".py" or p.is_dir()}
+    assert packages - {"__pycache__", "__init__", "suites"} == set(LAYERS)
 
 
-@pytest.mark.parametrize("path", sorted((HOUSE / "harness").rglob("*.py")), ids=str)
-def test_a_room_imports_lower_floors_only(path):
-    own = path.relative_to(HOUSE / "harness").parts[0].removesuffix(".py")
+def test_contributing_lists_the_same_layers():
+    rows = re.findall(r"^\| (\d) \| `(\w+)/` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    packages = {name: layer for name, layer in LAYERS.items() if layer >= 0 and name[0] != "_"}
+    assert {name: int(layer) for layer, name in rows} == packages
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "harness").rglob("*.py")), ids=str)
+def test_a_package_imports_lower_layers_only(path):
+    own = path.relative_to(ROOT / "harness").parts[0].removesuffix(".py")
     if own == "__init__":
         return
     for line, module in imported(path):
-        other = room(module)
-        if other in FLOORS and other != own:
-            assert FLOORS[other] < FLOORS[own], f"{path}:{line} imports {module}"
+        other = package_of(module)
+        if other in LAYERS and other != own:
+            assert LAYERS[other] < LAYERS[own], f"{path}:{line} imports {module}"
 
 
 @pytest.mark.parametrize("kind", ["algorithms", "datasets"])
 def test_plugins_import_the_contracts_and_their_own(kind):
     allowed = FOR_PLUGINS | ({"data"} if kind == "datasets" else set())
-    for path in (HOUSE / kind).rglob("*.py"):
+    for path in (ROOT / kind).rglob("*.py"):
         for line, module in imported(path):
-            assert room(module) in allowed | {None}, f"{path}:{line} imports {module}"
-        assert not (HOUSE / kind / "__init__.py").exists()
+            assert package_of(module) in allowed | {None}, f"{path}:{line} imports {module}"
+        assert not (ROOT / kind / "__init__.py").exists()
 
 
 def test_the_worker_loads_little():

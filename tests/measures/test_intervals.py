@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.measures.at_recall import Curve, qps_at_recall
+from harness.measures.frontier import Curve, qps_at_recall
 from harness.measures.interval import exp_of, log_t_interval, student_quantile
 
 

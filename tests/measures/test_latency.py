@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.measures.latency import latency
+from harness.measures.qps import latency
 
 
 def test_a_figure_is_the_median_over_passes_then_builds():

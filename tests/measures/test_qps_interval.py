@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.measures.qps_interval import qps_interval, repeats_would_help
+from harness.measures.qps import qps_interval, repeats_would_help
 from harness.measures.speed import typical_difference, typical_level
 from harness.measures.verdicts import Speeds
 from harness.measures.within_builds import error_within, joint_error

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from harness.contracts.dataset import METRICS
 from harness.measures.distances import distances_and_scales
 from harness.measures.recall import first_recall_matrix, recall_matrix
-from harness.metric import METRICS
 
 
 def by_definition(metric, distances, scales, truth):

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from harness.measures.selection import block_log_speeds, choose, eligible
-from harness.measures.splitting import split_queries
+from harness.measures.choosing import block_log_speeds, choose, eligible, split_queries
 from harness.measures.verdicts import Speeds
 
 

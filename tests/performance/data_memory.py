@@ -26,7 +26,7 @@ def anonymous_mib() -> float:
 def measure(name: str, k: int, memory_mib: int) -> None:
     """Compute the truth into an empty cache and print the peak above the start."""
     from harness.data.loading import open_definition
-    from harness.data.truth_store import truth_of
+    from harness.data.truth.store import truth_of
     from harness.registry.registry import load_registry
 
     dataset = open_definition(load_registry().dataset(name))

@@ -18,8 +18,8 @@ import faiss
 import numpy as np
 
 from harness.data.loading import open_definition
-from harness.data.nearest import Space, nearest_of_block
-from harness.data.truth_store import DEFAULT_MEMORY_BYTES, queries_at_once
+from harness.data.truth.nearest import Space, nearest_of_block
+from harness.data.truth.store import DEFAULT_MEMORY_BYTES, queries_at_once
 from harness.registry.registry import load_registry
 
 K = 100

@@ -22,8 +22,8 @@ import pandas as pd
 from disturbance import disturbed
 
 from harness.measures.verdicts import Ratio, Speeds, estimate, judge
-from harness.results.speed import speeds_of_row
-from harness.results.table import load_results
+from harness.results.table.rows import load_results
+from harness.results.table.speeds import speeds_of_row
 
 Point = tuple[int, str, str]
 SIGN = {"faster": 1, "slower": -1}

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from harness.foreign.adapter import positional
-from harness.registry.foreign import ForeignAdapter, read_foreign
+from harness.registry.foreign_grids import ForeignAdapter, read_foreign
 
 K, DIMENSION = 10, 50
 PACKAGES = {"ann-benchmarks": "ann_benchmarks", "vibe": "vibe"}

@@ -30,9 +30,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.measures.qps_interval import qps_interval
+from harness.measures.choosing import choose
+from harness.measures.qps import qps_interval
 from harness.measures.recall_intervals import judge_differences, recall_bounds, recall_difference
-from harness.measures.selection import choose
 from harness.measures.speed import (
     query_windows,
     reference_levels,

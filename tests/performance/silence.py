@@ -17,8 +17,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.cli.datasets import open_named
-from harness.data.cache import cache_folder
+from harness.cli.entries import open_named
+from harness.data.cache.folder import cache_folder
 from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
 from harness.registry.registry import load_registry
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec

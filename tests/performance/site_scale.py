@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from harness.report.site.writing import write_site
+from harness.report.site.pages import write_site
 
 ALGORITHMS, POINTS, LOADS = 50, 400, 5
 _READY = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"

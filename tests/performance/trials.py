@@ -25,15 +25,15 @@ import h5py
 import numpy as np
 from disturbance import disturbed
 
-from harness.cli.datasets import open_named
-from harness.data.cache import cache_folder
+from harness.cli.entries import open_named
+from harness.data.cache.folder import cache_folder
 from harness.measures.speed import typical_difference
 from harness.measures.verdicts import Speeds, estimate, judge
 from harness.registry.registry import load_registry
 from harness.registry.suites import read_suite
-from harness.results.speed import speeds_of_row
 from harness.results.store import ResultStore
-from harness.results.table import load_results
+from harness.results.table.rows import load_results
+from harness.results.table.speeds import speeds_of_row
 from harness.running.executors.local import LocalExecutor
 from harness.running.machine.facts import this_machine
 from harness.running.plan import Plan, plan_suite

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from harness.contracts import UserError
-from harness.contracts.paths import user_path
+from harness.files.paths import user_path
 from harness.registry.registry import load_registry
 from harness.registry.suites import overridden, read_suite
 

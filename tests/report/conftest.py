@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.measures.qps_interval import qps_interval
+from harness.measures.choosing import split_queries
+from harness.measures.qps import qps_interval
 from harness.measures.speed import typical_level
-from harness.measures.splitting import split_queries
 from harness.measures.verdicts import Speeds
-from harness.results.conditions import adjust_qps
+from harness.results.table.conditions import adjust_qps
 
 FAMILIES = {
     "exact": dict(qps=3_000.0, recall=None, build=0.01, bytes_per_vector=200.0),

@@ -10,15 +10,15 @@ from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.contracts import UserError
-from harness.report.curves import looks_of
+from harness.report.analysis.curves import looks_of
+from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.recommendations import optimism, optimism_text, recommendations
 from harness.report.looks import GREY
+from harness.report.plots.all_figures import figures, makers
 from harness.report.plots.style import settings
-from harness.report.plots.writing import figures, makers
-from harness.report.points import prepare, scenes
-from harness.report.recommendations import optimism, optimism_text, recommendations
 from harness.report.site.content import SiteChoices, content_of, pages_of
+from harness.report.site.pages import write_site
 from harness.report.site.payload import dataset_payload
-from harness.report.site.writing import write_site
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from harness.cli import compare as command
+from harness.cli.commands import compare as command
 from harness.contracts import UserError
 from harness.measures.verdicts import Speeds
-from harness.report.compare import (
+from harness.report.analysis.comparison import (
     compare_curves,
     compare_every_pair,
     compare_tables,
@@ -24,8 +24,8 @@ from harness.report.compare import (
     to_markdown,
     undecided_about,
 )
-from harness.report.points import prepare, scenes
-from harness.report.recommendations import recommendations
+from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.recommendations import recommendations
 
 app = Typer()
 app.command()(command.compare)
@@ -197,7 +197,7 @@ def stored(table, in_blocks, monkeypatch, tmp_path):
     for name, one in made.items():
         (tmp_path / name).mkdir()
         tables[tmp_path / name] = one
-    monkeypatch.setattr("harness.results.table.load_results", lambda path, **_: tables[path])
+    monkeypatch.setattr("harness.results.table.rows.load_results", lambda path, **_: tables[path])
 
     def status(new, *options):
         arguments = [str(tmp_path / "a"), str(tmp_path / new), *options]

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from harness.contracts import UserError
-from harness.report.export import csv_text, export, export_recommendations
-from harness.report.points import prepare, scenes
-from harness.report.recommendations import recommendations
-from harness.report.tables import TableStyle, latex
+from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.recommendations import recommendations
+from harness.report.export.exporting import csv_text, export, export_recommendations
+from harness.report.export.tables import TableStyle, latex
 
 FORMULAS = ['=cmd|"/c calc"!A1', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import harness
 from harness.cli.main import app
 from harness.contracts.dataset import Truth
-from harness.report.importing import import_results
+from harness.interop.ann_benchmarks import import_results
 from harness.results.store import ResultStore
 
 NQ, K, N = 6, 3, 30

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from harness.contracts import UserError
 from harness.data.loading import open_file
-from harness.report.export import export_recommendations
-from harness.report.limits import Limits, reaching, within
-from harness.report.points import prepare, scenes
-from harness.report.recommendations import recommendations
-from harness.report.terminal import print_recommendations
+from harness.report.analysis.limits import Limits, reaching, within
+from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.recommendations import recommendations
+from harness.report.export.exporting import export_recommendations
+from harness.report.export.terminal import print_recommendations
 
 
 def told(table, levels, max_bytes=None, width=80):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report.curves import looks_of
+from harness.report.analysis.curves import looks_of
+from harness.report.analysis.points import prepare, scenes
 from harness.report.looks import COLOURS, looks
-from harness.report.points import prepare, scenes
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
 EYES = {

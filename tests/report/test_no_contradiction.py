@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.cli.compare import _table
+from harness.cli.commands.compare import _table
 from harness.contracts import UserError
-from harness.measures.selection import eligible
+from harness.measures.choosing import eligible
 from harness.measures.verdicts import (
     EQUAL_WITHIN,
     Ratio,
@@ -29,13 +29,13 @@ from harness.measures.verdicts import (
     verdict_words,
 )
 from harness.measures.verdicts import Estimate as RatioEstimate
-from harness.report.compare import compare_curves, compare_tables, to_json, to_markdown
-from harness.report.intervals import difference_text, mark, ratio_text
-from harness.report.points import prepare, scenes
-from harness.report.recommendations import LEVELS, block_speeds, recommendations
+from harness.report.analysis.comparison import compare_curves, compare_tables, to_json, to_markdown
+from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.recommendations import LEVELS, block_speeds, recommendations
+from harness.report.export.terminal import print_frontiers
 from harness.report.site.payload import comparisons_payload
-from harness.report.terminal import print_frontiers
-from harness.results.speed import speeds_of_row
+from harness.report.texts import difference_text, mark, ratio_text
+from harness.results.table.speeds import speeds_of_row
 
 INTERVAL = re.compile(
     r"(?P<value>\d[\d.]*)(?: \[(?P<low>[\d.]+), (?P<high>[\d.]+)\])?(?P<mark>[†‡§]?)"

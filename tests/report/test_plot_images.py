@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.report.curves import looks_of
-from harness.report.plots.saving import quiet_fonts
+from harness.report.analysis.curves import looks_of
+from harness.report.analysis.points import prepare, scenes
+from harness.report.plots.all_figures import MAKERS
+from harness.report.plots.figure import quiet_fonts
 from harness.report.plots.style import settings
-from harness.report.plots.writing import MAKERS
-from harness.report.points import prepare, scenes
 
 REFERENCES = Path(__file__).parent / "references"
 TOLERANCE = 0.02

@@ -11,14 +11,14 @@ import pytest
 from matplotlib.collections import LineCollection
 
 from harness.contracts import UserError
-from harness.report.curves import looks_of
+from harness.report.analysis.curves import looks_of
+from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.recommendations import recommendations
 from harness.report.looks import looks
+from harness.report.plots.all_figures import MAKERS, figures, makers, write_plots
 from harness.report.plots.style import FAINT, settings
 from harness.report.plots.tradeoff import Choices, tradeoff
-from harness.report.plots.writing import MAKERS, figures, makers, write_plots
-from harness.report.points import prepare, scenes
 from harness.report.quantities import QUANTITIES, human, quantity
-from harness.report.recommendations import recommendations
 
 NASTY = (
     '<script>alert("x")</script> ../../etc $\\frac{1}$ {0} \u202eright-to-left \U0001f600 '

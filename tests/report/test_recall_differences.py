@@ -7,7 +7,7 @@ import pandas as pd
 from rich.console import Console
 
 from harness.cli.summary import _print_differences
-from harness.report.recall_differences import recall_differences, sentence
+from harness.report.analysis.recall_differences import recall_differences, sentence
 
 
 def table(

@@ -10,15 +10,15 @@ import pytest
 from rich.console import Console
 
 from harness.measures.frontier import pareto_frontier
-from harness.report.points import prepare, scenes
-from harness.report.recommendations import (
+from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.recommendations import (
     common_level,
     optimism,
     pareto_points,
     recommendations,
     representatives,
 )
-from harness.report.terminal import print_frontiers
+from harness.report.export.terminal import print_frontiers
 
 
 def only_scene(table):

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from harness.contracts import UserError
-from harness.report.points import prepare, scenes
+from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.recommendations import recommendations
 from harness.report.quantities import human
-from harness.report.recommendations import recommendations
 from harness.report.site.content import page_name
+from harness.report.site.pages import write_site
 from harness.report.site.payload import script_safe
-from harness.report.site.writing import write_site
 
 NASTY = '<script>alert("x")</script>\' ../../etc &amp; {{ 7*7 }} \u202ertl \U0001f600 ' + "n" * 300
 

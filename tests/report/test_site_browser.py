@@ -12,12 +12,12 @@ import pytest
 
 from harness.measures.frontier import pareto_frontier
 from harness.measures.verdicts import verdict_words
-from harness.report.compare import compare_every_pair
-from harness.report.intervals import ratio_text
-from harness.report.points import prepare, scenes
+from harness.report.analysis.comparison import compare_every_pair
+from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.recommendations import LEVELS, recommendations
 from harness.report.quantities import human
-from harness.report.recommendations import LEVELS, recommendations
-from harness.report.site.writing import write_site
+from harness.report.site.pages import write_site
+from harness.report.texts import ratio_text
 
 pytestmark = [
     pytest.mark.browser,

@@ -12,14 +12,20 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.measures.sizes import size_scope
-from harness.report.export import csv_text
-from harness.report.limits import Limits, within
+from harness.report.analysis.limits import Limits, within
+from harness.report.export.exporting import csv_text
+from harness.report.export.tables import (
+    PLAIN,
+    TableStyle,
+    latex_text,
+    markdown_text,
+    table_of_points,
+)
+from harness.report.export.terminal import print_frontiers, print_recommendations
+from harness.report.plots.all_figures import figures, makers
 from harness.report.plots.style import settings
-from harness.report.plots.writing import figures, makers
 from harness.report.site.content import content_of, pages_of
 from harness.report.site.payload import dataset_payload
-from harness.report.tables import PLAIN, TableStyle, latex_text, markdown_text, table_of_points
-from harness.report.terminal import print_frontiers, print_recommendations
 
 BELOW = "measured, below the rows"
 

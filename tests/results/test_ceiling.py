@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.results.ceiling import mark_near_ceiling
+from harness.results.table.conditions import mark_near_ceiling
 
 
 def row(qps, *, in_answers=True, status="ok", sequence=2, **other):

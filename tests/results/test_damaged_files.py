@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import harness
-from harness.report.export import export
-from harness.report.plots.writing import write_plots
-from harness.report.site.writing import write_site
+from harness.report.export.exporting import export
+from harness.report.plots.all_figures import write_plots
+from harness.report.site.pages import write_site
 from harness.results.point import Failure
 
 NQ, K = 20, 10

@@ -15,9 +15,9 @@ from harness.contracts.dataset import Truth
 from harness.results.files import add_build, read_point, read_settled
 from harness.results.identity import Machine, PointIdentity
 from harness.results.point import BlockShare, Build, PointHeader, StoredPoint
-from harness.results.speed import qps_interval_of, repeats_would_help
 from harness.results.store import ResultStore
-from harness.results.untrusted.broken import BrokenResult
+from harness.results.table.speeds import qps_interval_of, repeats_would_help
+from harness.results.untrusted.checks import BrokenResult
 
 NQ, K = 12, 3
 

@@ -10,8 +10,9 @@ import pytest
 
 import harness
 from harness.contracts.dataset import Truth
-from harness.results import row_cache, store
+from harness.results import store
 from harness.results.point import Failure
+from harness.results.table import row_cache
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import harness
 from harness.results.files import add_build
 from harness.results.point import Failure
 from harness.results.store import ResultStore
-from harness.results.table import mark_outdated
+from harness.results.table.rows import mark_outdated
 
 NOW = 1_770_000_000
 DAY = 86_400

@@ -10,11 +10,11 @@ import pytest
 
 import harness
 from harness.contracts.dataset import Truth
-from harness.measures.splitting import split_queries
+from harness.measures.choosing import split_queries
 from harness.results.identity import Machine, PointIdentity
 from harness.results.point import BlockShare, Build, Failure, PointHeader
-from harness.results.speed import speeds_of, speeds_of_row
 from harness.results.store import ResultStore
+from harness.results.table.speeds import speeds_of, speeds_of_row
 
 NQ, K = 40, 10
 OLD, NEW = "a" * 40, "b" * 40

@@ -3,7 +3,7 @@
 import threading
 
 from harness.contracts import allotted_threads
-from harness.running.worker.pools import pools_limited
+from harness.running.worker.libraries import pools_limited
 
 
 def test_an_adapter_learns_its_pool_size_while_it_holds():

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.running.processes.memory import killed_for_memory, private_bytes, tree_bytes
-from harness.running.processes.shared_memory import SharedFiles
+from harness.running.processes.memory import (
+    SharedFiles,
+    killed_for_memory,
+    private_bytes,
+    tree_bytes,
+)
 
 _SIZE = 64 << 20
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.running.machine.privacy import impersonal, impersonal_data, signature
+from harness.running.machine.facts import impersonal, impersonal_data, signature
 
 
 @pytest.fixture

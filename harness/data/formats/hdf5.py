@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
-from harness.data import layout
+from harness.contracts.dataset import METRICS, Metric
+from harness.data.cache import layout
 from harness.files.space import require_memory
-from harness.metric import METRICS, Metric
 from harness.text import first_line
 
 _MAX_RATIO = 1100

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.contracts import UserError, Vectors
 from harness.data.formats.columns import as_table, chosen_column
 from harness.data.formats.growing import collected
-from harness.data.formats.streams import opened_text, whole_lines
+from harness.data.formats.lines import opened_text, whole_lines
 
 
 def read_jsonl(path: Path, options: Mapping[str, Any]) -> Vectors:

@@ -8,18 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import UserError, Vectors
-from harness.data.formats.bin_rows import bin_reader, bin_writer
+from harness.data.formats.binary import (
+    bin_reader,
+    bin_writer,
+    read_idx,
+    vecs_reader,
+    vecs_writer,
+    write_idx,
+)
 from harness.data.formats.csv_rows import read_csv
 from harness.data.formats.hdf5 import read_hdf5
-from harness.data.formats.idx import read_idx, write_idx
 from harness.data.formats.jsonl import read_jsonl
-from harness.data.formats.npy import read_npy, write_npy
-from harness.data.formats.npz import read_npz
+from harness.data.formats.numpy_files import read_npy, read_npz, write_npy
 from harness.data.formats.parquet import read_parquet, write_parquet
 from harness.data.formats.synthetic import make_synthetic
-from harness.data.formats.text import read_text, write_glove_text, write_word2vec_text
-from harness.data.formats.vecs import vecs_reader, vecs_writer
-from harness.data.formats.word2vec import read_word2vec, write_word2vec
+from harness.data.formats.word_vectors import (
+    read_text,
+    read_word2vec,
+    write_glove_text,
+    write_word2vec,
+    write_word2vec_text,
+)
 
 Options = Mapping[str, Any]
 Reader = Callable[[Path, Options], Vectors]

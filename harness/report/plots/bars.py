@@ -1,4 +1,4 @@
-"""What building costs: seconds, bytes and peak memory of each build."""
+"""What an index costs: building, and everything at one recall, as bars."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from harness.measures.frontier import qps_at_recall
+from harness.report.analysis.curves import measured_curve
+from harness.report.analysis.points import Scene, known, rows_of
+from harness.report.analysis.recommendations import common_level, representatives
 from harness.report.looks import Look
-from harness.report.plots.figure import conclude, new_figure
+from harness.report.plots.figure import conclude, new_figure, scope_notes
 from harness.report.plots.style import INK
-from harness.report.points import Scene, rows_of
 from harness.report.quantities import Quantity, human, quantity, shortened
-from harness.report.sizes import size_notes, size_text
+from harness.report.texts import size_notes, size_text
 
 _MOST = 14
 _LONGEST = 44
@@ -116,3 +119,48 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look])
     # The bars have their figures beside them, so the zero is enough if tick labels would touch.
     bins = MaxNLocator(nbins=3 if axes.bbox.width < _NARROW_PIXELS else 4)
     axes.xaxis.set_major_locator(FixedLocator([0]) if cramped else bins)
+
+
+_MOST_CURVES = 12
+_LONGEST_CURVE = 30
+_PANELS = ("qps", "build_seconds", "bytes_per_vector", "peak_rss_bytes")
+
+
+def at_recall(scene: Scene, looks: Mapping[str, Look], level: float | None = None) -> Figure | None:
+    """Return bars of QPS, build time, bytes per vector and peak memory at one recall.
+
+    QPS is read off the frontier between the measured points; the other figures are those of the
+    fastest measured point that reaches the recall.
+
+    Parameters
+    ----------
+    level
+        The recall; by default one that the most curves reach.
+
+    Returns
+    -------
+    figure
+        None if no point reaches the recall.
+    """
+    level = common_level(scene) if level is None else level
+    rows = representatives(scene, level) if level is not None else scene.points.iloc[:0]
+    if level is None or rows.empty:
+        return None
+    usable = known(scene.points, "recall", "qps")
+    speeds = np.array(
+        [
+            qps_at_recall(measured_curve(usable[usable["curve"] == name]), level)
+            for name in rows["curve"]
+        ]
+    )
+    shown = rows.assign(qps=speeds[:, 0], qps_low=speeds[:, 1], qps_high=speeds[:, 2])
+    shown = shown.sort_values("qps", ascending=False, kind="stable").head(_MOST_CURVES)
+    shown = shown.assign(_name=[shortened(name, _LONGEST_CURVE) for name in shown["curve"]])
+    figure = new_figure(height=max(0.55, 0.35 + 0.06 * len(shown)))
+    draw_panels(figure, shown, _PANELS, looks)
+    left_out = len(rows) - len(shown)
+    notes = [f"{left_out} slower ones are not shown."] if left_out else []
+    notes += scope_notes(shown["qps_scope"])
+    notes += [f"{note}." for note in size_notes(shown["size_scope"])]
+    conclude(figure, scene, f"{scene.dataset}: what recall {level:g} costs", notes)
+    return figure

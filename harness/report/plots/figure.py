@@ -1,18 +1,24 @@
-"""Parts common to all figures: title, conditions, failures and notes."""
+"""Parts common to all figures: title, conditions, failures, notes, and writing to a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from harness.contracts import UserError
+from harness.files.replacing import written_whole
 from harness.measures.verdicts import LEAST_BUILDS
-from harness.report.intervals import UNKNOWN
+from harness.report.analysis.points import Scene
 from harness.report.looks import Look
 from harness.report.plots.style import FAINT, head
-from harness.report.points import Scene
 from harness.report.quantities import shortened
+from harness.report.texts import UNKNOWN
 
 _MOST_FAILURES = 2
 _LONGEST = 60
@@ -83,3 +89,44 @@ def failure_notes(scene: Scene) -> list[str]:
     if unsupported.any():
         notes.append(f"{int(unsupported.sum())} unsupported, not shown.")
     return notes
+
+
+FORMATS = ("png", "svg", "pdf")
+
+# Creation dates and versions would make equal figures differ.
+_NAMELESS: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": "annharness"},
+    "pdf": {"CreationDate": None, "Creator": "annharness", "Producer": None},
+}
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise a UserError that names the first format figures cannot be written in."""
+    for name in formats:
+        if name not in FORMATS:
+            raise UserError(f"figures cannot be written as {name!r}", expected=", ".join(FORMATS))
+
+
+def save(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
+    """Write a figure as `stem.FORMAT` for each format and return the paths."""
+    paths = [stem.with_name(f"{stem.name}.{name}") for name in formats]
+    for path, kind in zip(paths, formats, strict=True):
+        with written_whole(path) as temporary:
+            _draw(figure, kind, temporary)
+    return paths
+
+
+@contextmanager
+def quiet_fonts() -> Iterator[None]:
+    """Suppress warnings about characters that the font lacks, which are drawn as boxes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def _draw(figure: Figure, kind: str, path: Path) -> None:
+    # Matplotlib reads these settings when it draws.
+    settings = mpl.rc_context({"svg.hashsalt": "annharness", "text.parse_math": False})
+    with settings, quiet_fonts():
+        figure.savefig(path, format=kind, metadata=_NAMELESS[kind])

@@ -13,15 +13,15 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report.curves import CurvePoints, curves_of, smallest, whole
+from harness.report.analysis.curves import CurvePoints, curves_of, smallest, whole
+from harness.report.analysis.points import Scene
 from harness.report.looks import GREY, Look
 from harness.report.plots.figure import conclude, listed, marker_size, new_figure, scope_notes
 from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.plots.scales import apply_scale, choose_scale
 from harness.report.plots.style import FAINT
-from harness.report.points import Scene
 from harness.report.quantities import Quantity, Scale, human, quantity
-from harness.report.sizes import MEASURED
+from harness.report.texts import MEASURED
 from harness.text import counted
 
 Float64 = NDArray[np.float64]

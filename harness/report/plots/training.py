@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from harness.report.analysis.points import Scene, numbers, rows_of
 from harness.report.looks import Look
 from harness.report.plots.figure import conclude, listed, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
-from harness.report.points import Scene, numbers, rows_of
 from harness.report.quantities import human, shortened
 
 Float64 = NDArray[np.float64]

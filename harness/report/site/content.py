@@ -10,23 +10,22 @@ from typing import Any
 
 import pandas as pd
 
-from harness.data.file_names import is_name_of_file
+from harness.data.loading import is_name_of_file
 from harness.measures.verdicts import LEAST_BUILDS
-from harness.report.curves import looks_of
-from harness.report.intervals import mark, notes
-from harness.report.looks import Look
-from harness.report.points import Scene, prepare, rows_of, scenes, slug
-from harness.report.quantities import human
-from harness.report.recommendations import (
+from harness.report.analysis.curves import looks_of
+from harness.report.analysis.points import Scene, prepare, rows_of, scenes, slug
+from harness.report.analysis.recommendations import (
     LEVELS,
     Recommendation,
     optimism,
     optimism_text,
     recommendations,
 )
+from harness.report.looks import Look
+from harness.report.quantities import human
 from harness.report.site.machines import disturbed, grade_of, machines_of
 from harness.report.site.payload import MOST_COMPARED
-from harness.report.sizes import size_notes, size_text
+from harness.report.texts import mark, notes, size_notes, size_text
 
 _MOST_FAILURES = 2000
 

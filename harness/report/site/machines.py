@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.points import rows_of
+from harness.report.analysis.points import rows_of
 
 Origin = Mapping[str, Any]
 _UNKNOWN = "not recorded"

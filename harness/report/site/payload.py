@@ -1,9 +1,10 @@
-"""The data of the pages' scripts: columns of numbers and texts."""
+"""The data of the pages' scripts, and the library that draws their charts."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from harness.measures.verdicts import verdict_words
-from harness.report.compare import Comparison, compare_every_pair
-from harness.report.curves import CurvePoints, curves_of
-from harness.report.intervals import level_text, mark, notes, ratio_text
+from harness.report.analysis.comparison import Comparison, compare_every_pair
+from harness.report.analysis.curves import CurvePoints, curves_of
+from harness.report.analysis.points import Scene, known
+from harness.report.analysis.recommendations import block_speeds
 from harness.report.looks import Look
-from harness.report.points import Scene, known
 from harness.report.quantities import QUANTITIES, human, quantity
-from harness.report.recommendations import block_speeds
-from harness.report.sizes import size_mark, size_notes
+from harness.report.texts import level_text, mark, notes, ratio_text, size_mark, size_notes
 
 _DIGITS = 6
 _DIGITS_OF_LOGARITHMS = 9
@@ -194,3 +194,19 @@ def _rounded(value: object, digits: int = _DIGITS) -> float | None:
     """A number with enough digits to distinguish it from others; None if unknown."""
     number = float(value) if isinstance(value, (int, float, np.number)) else float("nan")
     return float(f"{number:.{digits}g}") if np.isfinite(number) else None
+
+
+# At its end, Plotly's bundle sets up and registers some fifty trace types, such as maps and 3D.
+# "scatter", the only type that our pages draw, is in its core.
+_REGISTERING = re.compile(r"(\.register\(\[)(?:[\w$]+\(\),?)+(\]\))")
+
+
+def chart_library() -> str:
+    """Return Plotly's script without the set-up of trace types that no page of ours draws.
+
+    Their set-up takes a browser as long as our own chart. A bundle of an unknown form is returned
+    unchanged, and works as well.
+    """
+    from plotly.offline import get_plotlyjs
+
+    return _REGISTERING.sub(r"\1\2", get_plotlyjs(), count=1)

@@ -20,10 +20,9 @@ from pydantic import (
     ValidationError,
 )
 
-from harness.metric import Metric
+from harness.contracts.dataset import Metric
 from harness.results.identity import PROTOCOL
-from harness.results.point import FAILURES, Failure, PointHeader
-from harness.results.sequence import MOST_SEQUENCE
+from harness.results.point import FAILURES, MOST_SEQUENCE, Failure, PointHeader
 from harness.text import clean, plain
 
 MOST_SECONDS = 1e9

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import UserError
-from harness.data.cache import cache_lock, cache_subfolder
+from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.files.replacing import written_whole
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.running.environments.installers import InstallFailed, install

@@ -12,14 +12,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.data.cache import cache_folder, cache_subfolder
+from harness.data.cache.folder import cache_folder, cache_subfolder
 from harness.files.replacing import written_whole
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.results.identity import hash_of, source_sha256
-from harness.running.blocks import AdapterSpec
+from harness.running.blocks import AdapterSpec, ProgramOutcome
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
 from harness.running.executors.local import LocalExecutor, ProgramSpec
-from harness.running.executors.outcomes import ProgramOutcome
 from harness.running.plan import library_versions
 from harness.running.worker.importing import TASK
 from harness.text import clean

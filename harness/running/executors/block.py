@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.cached import open_cached
+from harness.data.cache.cached import open_cached
 from harness.measures.speed import query_order
-from harness.running.blocks import BlockSpec, shuffled
+from harness.running.blocks import BlockOutcome, BlockSpec, shuffled
 from harness.running.executors.building import Building, Waiting
 from harness.running.executors.member import (
     Member,
@@ -20,7 +20,6 @@ from harness.running.executors.member import (
     nested,
     unexpected,
 )
-from harness.running.executors.outcomes import BlockOutcome
 from harness.running.executors.rounds import OnPhase, Rounds
 from harness.running.executors.workers import Workers
 from harness.running.machine.facts import storable_bytes

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.files.temporary import remove_abandoned
-from harness.running.blocks import BlockSpec
+from harness.running.blocks import BlockOutcome, BlockSpec, ProgramOutcome, TaskFailure
 from harness.running.executors.block import BlockRun
 from harness.running.executors.member import STATUSES
-from harness.running.executors.outcomes import BlockOutcome, ProgramOutcome, TaskFailure
 from harness.running.executors.rounds import OnPhase
 from harness.running.machine.facts import (
     machine_provenance,

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.results.point import MOST_DIAGNOSTICS
-from harness.running.blocks import MemberSpec, SettingSpec
-from harness.running.executors.outcomes import Measured, TaskFailure
+from harness.running.blocks import Measured, MemberSpec, SettingSpec, TaskFailure
 from harness.running.messages import (
     Answered,
     Built,
@@ -24,8 +23,7 @@ from harness.running.messages import (
     TakeTurn,
 )
 from harness.running.processes.child import Child, ChildGone
-from harness.running.worker.answers import WrongAnswer, require_valid
-from harness.running.worker.diagnostics import is_name
+from harness.running.worker.answers import WrongAnswer, is_name, require_valid
 
 _PHASES = ("prepare", "build")
 STATUSES = ("error", "wrong_answer", "out_of_memory")

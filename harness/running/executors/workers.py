@@ -15,8 +15,8 @@ from harness.running.messages import Start
 from harness.running.processes.child import Child, ChildGone, ChildSpec
 from harness.running.processes.descendants import children_of
 from harness.running.processes.tree import end_strays
+from harness.running.worker.adapters import ROWS as REFERENCE_ROWS
 from harness.running.worker.measuring import MemberStart
-from harness.running.worker.reference import ROWS as REFERENCE_ROWS
 
 _PROGRAM = "harness.running.worker.measuring"
 _LOOK_SECONDS = 0.05
@@ -25,7 +25,7 @@ _REFERENCE_TIMEOUT_SECONDS = 120.0  # a suite cannot limit it
 
 REFERENCE = MemberSpec(
     title="reference",
-    adapter=AdapterSpec("harness.running.worker.reference", "Reference"),
+    adapter=AdapterSpec("harness.running.worker.adapters", "Reference"),
     build={},
     settings=(SettingSpec("reference", {}, 10, 1),),
 )

@@ -13,7 +13,7 @@ import psutil
 
 from harness.running.machine.cpus import allotted_cpus
 from harness.running.machine.facts import free_memory_bytes, machine_provenance, throttle_counts
-from harness.running.worker.pools import POOL_VARIABLES
+from harness.running.worker.libraries import POOL_VARIABLES
 
 Level = Literal["good", "note", "warning", "unfit"]
 _LEVELS: tuple[Level, ...] = ("good", "note", "warning", "unfit")

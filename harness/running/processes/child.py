@@ -1,28 +1,59 @@
-"""A worker, seen from the harness: its processes, channel, output and memory."""
+"""The folders in which workers run: one for each worker, removed at its end or by a later run."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
 import signal
 import socket
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import harness
-from harness.contracts.folders import JOB_FOLDER_VARIABLE
+from harness.contracts.resources import JOB_FOLDER_VARIABLE
+from harness.files.temporary import temporary_folder
 from harness.running.messages import Channel, Message, ProtocolError
-from harness.running.processes.folders import job_folder
-from harness.running.processes.memory import killed_for_memory, tree_bytes
-from harness.running.processes.shared_memory import SharedFiles
+from harness.running.processes.memory import SharedFiles, killed_for_memory, tree_bytes
 from harness.running.processes.tree import ProcessTree
-from harness.running.worker.pools import pool_environment
+from harness.running.worker.libraries import pool_environment
 from harness.text import clean
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+class NoRoom(Exception):
+    """The folder for temporary files is full, which is no algorithm's failure."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error.strerror or str(error))
+        self.path = Path(tempfile.gettempdir())
+        self.reason = str(self)
+
+
+@contextmanager
+def job_folder() -> Iterator[Path]:
+    """Give an empty folder that is removed at the end, or by a later run if this one is killed.
+
+    Raises
+    ------
+    NoRoom
+        If there is no room for it, at the start or later in the `with` statement.
+    """
+    try:
+        with temporary_folder(Path(tempfile.gettempdir()), "job") as folder:
+            yield folder
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise NoRoom(error) from error
+        raise
+
 
 _POLL_SECONDS = 0.05
 _DYING_SECONDS = 5.0

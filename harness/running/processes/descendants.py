@@ -1,9 +1,11 @@
-"""The descendants of a process, found cheaply, since this runs while queries are timed."""
+"""The descendants of a process, those that outlive their parent too, found cheaply."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -111,3 +113,24 @@ def _state_and_parent(pid: int) -> tuple[str, int]:
     except OSError:
         return "X", 0
     return (fields[0].decode(), int(fields[1])) if len(fields) > 1 else ("X", 0)
+
+
+PARENT_VARIABLE = "ANNHARNESS_PARENT"
+"""Names, in the environment, the process that a supervisor or a worker must not outlive."""
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def end_with_parent(number: signal.Signals) -> None:
+    """Ask for a signal when the parent ends, and exit at once if it has ended already."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    if os.getppid() != int(os.environ[PARENT_VARIABLE]):
+        os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of all descendants whose own parents end."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)

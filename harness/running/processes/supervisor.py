@@ -13,8 +13,14 @@ import resource
 import signal
 import time
 
-from harness.running.processes.descendants import descendants_of, is_alive, send_signal
-from harness.running.processes.subreaper import PARENT_VARIABLE, adopt_orphans, end_with_parent
+from harness.running.processes.descendants import (
+    PARENT_VARIABLE,
+    adopt_orphans,
+    descendants_of,
+    end_with_parent,
+    is_alive,
+    send_signal,
+)
 
 _ORPHANED = signal.SIGUSR1
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # they are for the program

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import harness
 from harness.running.processes.descendants import (
+    PARENT_VARIABLE,
+    adopt_orphans,
     children_of,
     descendants_of,
     is_alive,
     processor_seconds,
     send_signal,
 )
-from harness.running.processes.subreaper import PARENT_VARIABLE, adopt_orphans
 
 _TERM_SECONDS = 0.5
 _KILL_SECONDS = 5.0

@@ -15,7 +15,7 @@ import socket
 import sys
 from typing import Any
 
-from harness.running.processes.subreaper import end_with_parent
+from harness.running.processes.descendants import end_with_parent
 
 _RESERVE_BYTES = 1 << 30
 """Reservations that stay empty (thread stacks, arenas) count in RLIMIT_DATA."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.contracts.folders import JOB_FOLDER_VARIABLE
+from harness.contracts.resources import JOB_FOLDER_VARIABLE
 from harness.foreign import import_foreign
 from harness.running.blocks import adapter_from_json
 from harness.running.messages import Channel, Done, Phase, ProtocolError, Report, Start

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Algorithm
-from harness.contracts.folders import JOB_FOLDER_VARIABLE
-from harness.data.cached import open_cached
+from harness.contracts.resources import JOB_FOLDER_VARIABLE
+from harness.data.cache.cached import open_cached
 from harness.measures.speed import query_order
 from harness.running.blocks import BlockSpec
 from harness.running.machine.cpus import pin_all_threads
@@ -45,10 +45,8 @@ from harness.running.messages import (
 )
 from harness.running.processes.memory import trimmed_anonymous_bytes
 from harness.running.worker.adapters import failure_of, load_adapter, rows_for, with_seed
-from harness.running.worker.answers import are_lists, ids_of
-from harness.running.worker.diagnostics import checked_tables
-from harness.running.worker.libraries import library_provenance
-from harness.running.worker.pools import Pools
+from harness.running.worker.answers import are_lists, checked_tables, ids_of
+from harness.running.worker.libraries import Pools, library_provenance
 from harness.running.worker.timing import TurnFunction, keep_out_of_collections, turn_function
 
 _REWARM_SHARE = 0.25  # of the time of the last turn

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Algorithm
-from harness.running.worker.pools import pools_limited
+from harness.running.worker.libraries import pools_limited
 
 _SECONDS_PER_NS = 1e-9
 

@@ -1,0 +1,1 @@
+"""The commands of `annharness`, a module each."""

@@ -1,0 +1,113 @@
+"""`annharness plot`: figures of stored results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Plugins, Results
+from harness.cli.selecting import (
+    Algorithms,
+    Datasets,
+    Highlight,
+    Stale,
+    Suite,
+    recalls_of,
+    selected,
+)
+from harness.cli.terminal import say
+from harness.contracts import UserError
+from harness.report.plots.style import StyleName
+from harness.report.quantities import Scale
+
+Formats = Annotated[
+    list[str] | None,
+    typer.Option("--format", "-f", help="png, svg or pdf; may be repeated. Default: png and svg."),
+]
+
+
+def plot(
+    suite: Suite = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", **AS_PATH, help="Folder for the figures. Default: RESULTS/plots."
+        ),
+    ] = None,
+    formats: Formats = None,
+    figure: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--figure",
+            help="qps-recall, recall-1-at-n, build-costs, training-loss (these four by default), "
+            "at-recall, recall-bits, recall-distortion, latency, difficulty, all, "
+            "or Y:X for two quantities, such as p99_ms:recall.",
+        ),
+    ] = None,
+    style: Annotated[
+        StyleName, typer.Option("--style", help="Size: screen, paper (one column) or slide.")
+    ] = "screen",
+    x_scale: Annotated[
+        Scale | None,
+        typer.Option("--x-scale", help="Scale of qps-recall and Y:X. Default: by the values."),
+    ] = None,
+    y_scale: Annotated[Scale | None, typer.Option("--y-scale", help="As --x-scale.")] = None,
+    dataset: Datasets = None,
+    algorithm: Algorithms = None,
+    recall: Annotated[
+        float | None,
+        typer.Option(
+            "--recall",
+            help="Recall of at-recall (drawn if no figure is named), latency and difficulty.",
+        ),
+    ] = None,
+    highlight: Highlight = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="Title of every figure, replaces its own.")
+    ] = None,
+    no_title: Annotated[
+        bool,
+        typer.Option(
+            "--no-title", help="Leave out title and conditions, for a figure with a caption."
+        ),
+    ] = False,
+    stale: Stale = False,
+    results: Results = DEFAULT_RESULTS,
+    plugins: Plugins = None,
+) -> None:
+    """Draw recall against QPS with the Pareto frontier, recall 1@N, build costs, training loss.
+
+    Examples:
+
+      annharness plot demo
+
+      annharness plot --style paper --format pdf --out figures
+
+      annharness plot demo --figure latency --figure p99_ms:recall --y-scale linear
+
+      annharness plot -d glove-100 --highlight pq --recall .9 --no-title
+    """
+    from harness.report.analysis.limits import curves_named
+    from harness.report.plots.all_figures import write_plots  # matplotlib takes a second to load
+
+    if title is not None and no_title:
+        raise UserError("both a title and none", where="--title, --no-title")
+    levels = recalls_of([recall] if recall is not None else None)
+    table = selected(results, suite, plugins, dataset, algorithm, stale=stale)
+    paths = write_plots(
+        table,
+        out or results / "plots",
+        formats=formats or ("png", "svg"),
+        names=figure,
+        style=style,
+        stale=stale,
+        x_scale=x_scale,
+        y_scale=y_scale,
+        recall=levels[0] if recall is not None else None,
+        highlight=curves_named(table, highlight or ()),
+        title="" if no_title else title,
+    )
+    for path in paths:
+        say(path)

@@ -1,0 +1,56 @@
+"""`annharness recommend`: which index is the fastest at a recall?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.selecting import (
+    Algorithms,
+    Datasets,
+    MaxBytes,
+    Stale,
+    Suite,
+    recalls_of,
+    selected,
+)
+from harness.cli.terminal import Terminal
+
+_NOTHING_REACHED = 1
+
+
+def recommend(
+    suite: Suite = None,
+    recall: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--recall", help="The recall that you need; may be repeated. Default: .8, .9, .95, .99."
+        ),
+    ] = None,
+    max_bytes: MaxBytes = None,
+    dataset: Datasets = None,
+    algorithm: Algorithms = None,
+    stale: Stale = False,
+    results: Results = DEFAULT_RESULTS,
+    plugins: Plugins = None,
+) -> None:
+    """Print the fastest stored index at a recall; nothing is measured.
+
+    It reaches the recall on the tuning queries and, with confidence, on the held-out queries. Below
+    it are the algorithms that are equal within 5 %, and those that are undecided, with what would
+    decide. The exit status is 1 if no point reaches any of the recalls.
+
+    Examples:
+
+      annharness recommend --recall .95
+
+      annharness recommend demo --recall .9 --max-bytes 300 -d glove-50-10k
+    """
+    from harness.report.export.terminal import print_recommendations
+
+    levels = recalls_of(recall)
+    table = selected(results, suite, plugins, dataset, algorithm, max_bytes, stale=stale)
+    if not print_recommendations(Terminal(), table, levels, max_bytes):
+        raise typer.Exit(_NOTHING_REACHED)

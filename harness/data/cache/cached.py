@@ -1,0 +1,171 @@
+"""A dataset in its cached form, opened for reading; what the measuring process uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import Dataset, Labels, UserError
+from harness.contracts.dataset import METRICS, Metric, Truth
+from harness.data.cache import layout
+from harness.data.cache.folder import cache_subfolder
+from harness.data.words import Words
+
+Rows = NDArray[np.float32]
+
+
+@dataclass
+class _Arrays:
+    """The mapped arrays; without a second copy, the unit rows are the rows themselves."""
+
+    base: Rows
+    queries: Rows
+    unit_base: Rows
+    unit_queries: Rows
+
+
+class CachedDataset(Dataset):
+    """Rows mapped read-only from `path`, or from the user's own file if that can be mapped.
+
+    `path` is the file in the cache. Opening checks only the file's shape: the values were checked
+    when it was written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        metric: Metric,
+        fingerprint: str,
+        arrays: _Arrays,
+        labels: Labels | None,
+    ) -> None:
+        self.path = path
+        self.name = name
+        self.metric = metric
+        self.labels = labels
+        self._fingerprint = fingerprint
+        self._arrays = arrays
+
+    @property
+    def base(self) -> Rows:
+        """`(n, d)` float32, rows as in the source."""
+        return self._arrays.base
+
+    @property
+    def queries(self) -> Rows:
+        """`(nq, d)` float32, rows as in the source."""
+        return self._arrays.queries
+
+    @property
+    def search_base(self) -> Rows:
+        """`(n, d)` float32, unit-norm for `angular`."""
+        return self._arrays.unit_base
+
+    @property
+    def search_queries(self) -> Rows:
+        """`(nq, d)` float32, unit-norm for `angular`."""
+        return self._arrays.unit_queries
+
+    @property
+    def fingerprint(self) -> str:
+        """Sha256 (hex) of base, queries and metric."""
+        return self._fingerprint
+
+    def truth(self, k: int) -> Truth:
+        """Return the k true nearest neighbours of every query, computed once and cached."""
+        from harness.data.truth.store import truth_of  # not needed for timing
+
+        return truth_of(self, k)
+
+    def __repr__(self) -> str:
+        n, d = self.base.shape
+        return f"<{self.name}: {n:,} x {d} {self.metric}, {len(self.queries):,} queries>"
+
+
+def open_cached(path: Path) -> CachedDataset:
+    """Open a file of the cache, mapped and read-only.
+
+    Raises
+    ------
+    UserError
+        If it is not there, is no cached dataset, or the user's file that it leads to has changed.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return _read(file, path)
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"cannot open the cached dataset: {error}",
+            where=str(path),
+            hint="remove the file; it is made again when next needed",
+        ) from error
+
+
+def _read(file: h5py.File, path: Path) -> CachedDataset:
+    own = file["annharness"].attrs
+    metric = next(m for m in METRICS if m == own["metric"])
+    arrays = _arrays(file, path)
+    return CachedDataset(path, own["name"], metric, own["fingerprint"], arrays, _labels(file, path))
+
+
+def _arrays(file: h5py.File, path: Path) -> _Arrays:
+    base, queries = _rows(file, path)
+    unit_base, unit_queries = base, queries
+    if layout.UNIT_BASE in file:
+        unit_base = layout.mapped(file[layout.UNIT_BASE], path)
+        unit_queries = layout.mapped(file[layout.UNIT_QUERIES], path)
+    return _Arrays(base, queries, unit_base, unit_queries)
+
+
+def _rows(file: h5py.File, path: Path) -> tuple[Rows, Rows]:
+    own = file["annharness"].attrs
+    if "rows_file" not in own:
+        return layout.mapped(file[layout.BASE], path), layout.mapped(file[layout.QUERIES], path)
+    rows_path = Path(own["rows_file"])
+    if file_state(rows_path) != own["rows_file_state"]:
+        raise UserError(
+            "the file has changed since it was checked",
+            where=str(rows_path),
+            hint="name the file again by its path: it is then checked anew",
+        )
+    with h5py.File(rows_path, "r", locking=False) as rows:
+        return (
+            layout.mapped(rows[layout.BASE], rows_path),
+            layout.mapped(rows[layout.QUERIES], rows_path),
+        )
+
+
+def _labels(file: h5py.File, path: Path) -> Labels | None:
+    if layout.LABELS_BASE not in file:
+        return None
+    base, queries = (
+        Words(layout.mapped(file[name]["text"], path), layout.mapped(file[name]["ends"], path))
+        for name in (layout.LABELS_BASE, layout.LABELS_QUERIES)
+    )
+    return Labels(base, queries)
+
+
+def cached_by_name(name: str) -> Path | None:
+    """Return the cached form of a dataset by its name in results, None if there is none.
+
+    So results and commands can name a file without its path, which may contain a person's name.
+    """
+    for folder in ("files", "datasets"):
+        path = cache_subfolder(folder) / f"{name}.hdf5"
+        if path.is_file():
+            return path
+    return None
+
+
+def file_state(path: Path) -> str:
+    """Return a text that changes when the file is written to: its size, time and inode."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UserError(f"cannot read the file: {error.strerror}", where=str(path)) from error
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"

@@ -1,0 +1,128 @@
+"""Where cached data lie, locks on what is in there, and its removal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.contracts import UserError
+from harness.files.locks import locked
+from harness.files.paths import user_path
+
+ENVIRONMENT = "ANNHARNESS_DATA"
+
+
+def cache_folder() -> Path:
+    """Return the cache folder: `ANNHARNESS_DATA`, or the platform's."""
+    chosen = os.environ.get(ENVIRONMENT)
+    if chosen:
+        return user_path(chosen).absolute()
+    from platformdirs import user_cache_path  # the worker never needs it
+
+    return user_cache_path("annharness")
+
+
+def cache_subfolder(name: str) -> Path:
+    """Return a folder inside the cache, made if it is not there.
+
+    Raises
+    ------
+    UserError
+        If it cannot be made.
+    """
+    folder = cache_folder() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot make the cache folder: {error.strerror}",
+            where=str(folder),
+            hint=f"set {ENVIRONMENT} to a folder that you may write to",
+        ) from error
+    return folder
+
+
+@contextmanager
+def cache_lock(name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold a lock of the cache, once whoever holds it is done.
+
+    Parameters
+    ----------
+    name
+        What is locked, fit for a file name.
+    waiting
+        Called once if another process holds the lock.
+
+    Raises
+    ------
+    UserError
+        If the cache cannot be written to.
+    """
+    path = cache_subfolder("locks") / f"{name}.lock"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, waiting))
+        except OSError as error:
+            raise UserError(f"cannot lock the cache: {error.strerror}", where=str(path)) from error
+        yield
+
+
+Kind = Literal["datasets", "files", "downloads", "truth", "leftovers"]
+
+_FOLDERS: dict[str, Kind] = {
+    "datasets": "datasets",
+    "files": "files",
+    "downloads": "downloads",
+    "truth": "truth",
+    "difficulty": "truth",
+}
+_LEFT_OVER_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file or folder of the cache."""
+
+    kind: Kind
+    path: Path
+    bytes: int
+
+
+def cached_items(now: float | None = None) -> list[Item]:
+    """List what may be removed, which excludes records of hashes and locks.
+
+    Partial and temporary files count as left over if nobody wrote to them for an hour.
+    """
+    moment = time.time() if now is None else now
+    items = []
+    for folder, kind in _FOLDERS.items():
+        for path in sorted((cache_folder() / folder).glob("*")):
+            passing = path.name.startswith(".") or ".part" in path.name
+            if not passing:
+                items.append(Item(kind, path, _size(path)))
+            elif moment - path.stat().st_mtime > _LEFT_OVER_SECONDS:
+                items.append(Item("leftovers", path, _size(path)))
+    return items
+
+
+def remove(items: Iterable[Item]) -> int:
+    """Remove files and folders of the cache; return how many bytes that freed."""
+    freed = 0
+    for item in items:
+        if item.path.is_dir():
+            shutil.rmtree(item.path, ignore_errors=True)
+        else:
+            item.path.unlink(missing_ok=True)
+        freed += item.bytes
+    return freed
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

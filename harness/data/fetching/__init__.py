@@ -1,0 +1,1 @@
+"""Sources of datasets: downloads, archives, packages, and their hashes."""

@@ -1,0 +1,236 @@
+"""The sources of a dataset entry, tried in order until one can be read."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.contracts import UserError, Vectors
+from harness.contracts.definitions import DatasetDefinition, Source
+from harness.data.cache.cached import file_state
+from harness.data.cache.folder import cache_subfolder
+from harness.data.fetching.archives import extract_member
+from harness.data.fetching.download import downloaded, place_of
+from harness.data.fetching.hashes import record, verify, with_recorded
+from harness.data.fetching.packages import Package, archive_of, folder_of, installed_file
+from harness.data.formats import format_of, read_vectors
+from harness.data.formats.labels import read_labels
+from harness.files.paths import user_path
+from harness.files.progress import Progress
+from harness.files.temporary import temporary_folder
+
+LOADER_FORMAT = "loader"
+"""The format of sources that the entry's own `loader` reads."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Files of one source by name; members of archives are extracted to `scratch`."""
+
+    source: Source
+    definition: DatasetDefinition
+    scratch: Path
+    progress: Progress
+
+    def main(self) -> Path:
+        """The file with the base rows."""
+        if self.source.member is not None:
+            return self.file(self.source.member)
+        return self._archive()
+
+    def file(self, name: str) -> Path:
+        """Another file of the same source."""
+        if self.source.kind == "package":
+            here = installed_file(Package.parse(self.source.package or ""), name)
+            if here is not None:
+                return here
+        if self.source.kind == "bundled" or (self.source.kind == "file" and not self.source.member):
+            return _placed(self.definition.folder, name, self.source.url)
+        return self._member(self._archive(), name)
+
+    def discard(self) -> None:
+        """Move the fetched file or archive aside, so that it is not used again."""
+        if self.source.kind == "url":
+            path = place_of(self.source)
+        elif self.source.kind == "package":
+            path = folder_of(Package.parse(self.source.package or ""))
+        else:
+            return
+        aside = path.with_name(f".{path.name}.refused")
+        if path.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+            path.replace(aside)
+
+    def _archive(self) -> Path:
+        if self.source.kind in ("bundled", "file"):
+            return _placed(self.definition.folder, self.source.path or "", self.source.url)
+        if self.source.kind == "package":
+            return archive_of(Package.parse(self.source.package or ""), self.progress)
+        return downloaded(self.source, self.progress)
+
+    def _member(self, archive: Path, name: str) -> Path:
+        target = self.scratch / Path(name).name
+        if not target.exists():
+            extract_member(archive, name, target, self.progress)
+        return target
+
+
+def _placed(folder: Path, name: str, page: str | None) -> Path:
+    """A file in the entry's folder, or placed in the cache's downloads by hand.
+
+    `page` is the web page that offers it, if the entry states one.
+    """
+    beside = folder / user_path(name)
+    for path in (beside, cache_subfolder("downloads") / Path(name).name):
+        if path.is_file():
+            return path
+    raise UserError(
+        "there is no such file",
+        where=str(beside),
+        hint=f"place it there, or in {cache_subfolder('downloads')}{_to_be_had(page)}",
+    )
+
+
+def _to_be_had(page: str | None) -> str:
+    return f"; it is available from {page}" if page else ""
+
+
+def from_first_source(
+    definition: DatasetDefinition, progress: Progress, use: Callable[[Vectors, Source], None]
+) -> None:
+    """Read the rows from the first available and correct source, and pass them to `use`.
+
+    If `use` refuses them, the next source is tried.
+
+    Raises
+    ------
+    UserError
+        If no source will do, with the reason for each and what to place where.
+    """
+    reasons = []
+    for source in map(with_recorded, definition.sources):
+        try:
+            _use_one(source, definition, progress, use)
+            return
+        except UserError as error:
+            reasons.append(error)
+    raise _no_source(definition, reasons)
+
+
+def _no_source(definition: DatasetDefinition, reasons: list[UserError]) -> UserError:
+    if len(reasons) == 1:
+        return reasons[0]
+    tried = "\n".join(f"{i}. {reason.describe()}" for i, reason in enumerate(reasons, 1))
+    return UserError(
+        f"no source of {definition.name} is available; tried in this order:\n{tried}",
+        where=definition.origin,
+        hint=f"annharness data info {definition.name} lists what to place where by hand",
+    )
+
+
+def _use_one(
+    source: Source,
+    definition: DatasetDefinition,
+    progress: Progress,
+    use: Callable[[Vectors, Source], None],
+) -> None:
+    parent = cache_subfolder("downloads")
+    with temporary_folder(parent, "unpacked") as scratch:
+        place = _Place(source, definition, scratch, progress)
+        with _discarding(place):
+            path = place.main()
+            verify(path, source, progress)
+        vouched = source.sha256 is not None
+        progress(f"reading {path.name}", 0, 0)
+        with nullcontext() if vouched else _discarding(place):
+            vectors = _read(path, place)
+        use(vectors, source)
+        record(source, path, progress)
+
+
+@contextmanager
+def _discarding(place: _Place) -> Iterator[None]:
+    """Move a fetched file aside if it turns out wrong, so that the next run fetches it again."""
+    try:
+        yield
+    except UserError:
+        place.discard()
+        raise
+
+
+def _read(path: Path, place: _Place) -> Vectors:
+    source = place.source
+    if source.format == LOADER_FORMAT:
+        return _loader(place.definition)(path, source.options)
+    vectors = read_vectors(path, source.format, source.options)
+    queries = _companion("queries", place)
+    if queries is not None:
+        format_name = format_of(queries) or source.format
+        rows = read_vectors(queries, format_name, source.options).rows
+        vectors = dataclasses.replace(vectors, queries=rows)
+    labels = _companion("labels", place)
+    if labels is not None:
+        vectors = dataclasses.replace(vectors, labels=read_labels(labels))
+    return vectors
+
+
+def _companion(what: str, place: _Place) -> Path | None:
+    """A second file of the source, `options: {queries: NAME, queries_sha256: ...}`, checked."""
+    options = place.source.options
+    if what not in options:
+        return None
+    path = place.file(str(options[what]))
+    known = options.get(f"{what}_sha256")
+    verify(path, dataclasses.replace(place.source, sha256=known, bytes=None), place.progress)
+    return path
+
+
+def _loader(definition: DatasetDefinition) -> Callable[[Path, Any], Vectors]:
+    """The function that the entry names: `load(path, options) -> Vectors`."""
+    file, _, function = (definition.loader or "").partition(":")
+    module_name = f"harness.datasets.{definition.folder.name}.{file}"
+    try:
+        loader: Callable[[Path, Any], Vectors] = getattr(
+            importlib.import_module(module_name), function
+        )
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"the entry's loader cannot be imported: {error}",
+            where=definition.origin,
+            expected="loader: FILE:FUNCTION, of a file in the entry's folder",
+            got=str(definition.loader),
+        ) from error
+    return loader
+
+
+def places_of(definition: DatasetDefinition) -> list[str]:
+    """Return for each source what it is, and where its file may be placed by hand."""
+    return [_place_by_hand(source, definition.folder) for source in definition.sources]
+
+
+def _place_by_hand(source: Source, folder: Path) -> str:
+    if source.kind == "url":
+        return f"{source.url}\nor placed by hand as {place_of(source)}"
+    if source.kind == "package":
+        package = Package.parse(source.package or "")
+        return f"{package}\nor its archive placed by hand in {folder_of(package)}"
+    beside = folder / user_path(source.path or "")
+    if source.kind == "bundled" or beside.is_file():
+        return str(beside)
+    by_hand = f"or placed by hand in {cache_subfolder('downloads')}"
+    return f"{beside}\n{by_hand}{_to_be_had(source.url)}"
+
+
+def source_state(source: Source, folder: Path) -> dict[str, Any]:
+    """Return a text that changes if rows cached from this source may have changed."""
+    facts = dataclasses.asdict(source)
+    if source.kind in ("bundled", "file") and source.sha256 is None:
+        path = folder / user_path(source.path or "")
+        facts["state"] = file_state(path) if path.exists() else None
+    return facts

@@ -1,0 +1,1 @@
+"""True neighbours: computed, checked, stored, and what they say of the data."""

@@ -1,0 +1,264 @@
+"""Results of ann-benchmarks, read; and ours in the layout that its tools expect."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.contracts import Dataset, UserError
+from harness.files.replacing import written_hdf5, written_whole
+from harness.measures.distances import distances_and_scales
+from harness.report.analysis.points import rows_of, slug
+from harness.results.files import read_point
+from harness.results.identity import Machine, PointIdentity
+from harness.results.point import Build, PointHeader
+from harness.results.store import ResultStore
+from harness.results.untrusted.bounded import BoundedFile
+from harness.results.untrusted.checks import BrokenResult, check_build, reading
+from harness.results.untrusted.schema import MOST_BYTES, MOST_SECONDS, is_name, require_sound
+from harness.text import clean
+
+_METRICS = {"inner_product": "ip"}
+
+
+def lay_out(
+    table: pd.DataFrame, results: Path, out: Path, vectors: Mapping[str, Path] | None = None
+) -> list[Path]:
+    """Write `results/` and `data/` below a folder and return the files.
+
+    Parameters
+    ----------
+    table
+        As from `harness.load_results`; failed points and `no-op` are left out.
+    results
+        The folder that the table was read from.
+    vectors
+        Files that hold `train` and `test` of a dataset. Without one the dataset file holds the
+        truth only, which is all that plots need.
+
+    Raises
+    ------
+    UserError
+        If no point is left, or the folder cannot be written.
+    """
+    points = table[(table["status"] == "ok") & table["in_answers"].astype(bool)]
+    if points.empty:
+        raise UserError("there are no finished points to lay out", hint="annharness run demo")
+    written = [_link_result(Path(row["path"]), _place(row, out)) for row in rows_of(points)]
+    for dataset, rows in points.groupby("dataset", sort=True):
+        widest = rows.sort_values("k", kind="stable").iloc[-1]
+        path = out / "data" / f"{_site_name(str(dataset))}.hdf5"
+        _write_dataset(path, ResultStore(results), widest, (vectors or {}).get(str(dataset)))
+        written.append(path)
+    return written
+
+
+def _site_name(dataset: str) -> str:
+    """The site splits names at underscores."""
+    return dataset.replace("_", "-")
+
+
+def _place(row: Mapping[str, object], out: Path) -> Path:
+    batch = "-batch" if row["mode"] == "batch" else ""
+    folder = out / "results" / _site_name(str(row["dataset"])) / str(row["k"])
+    return folder / f"{row['algorithm']}{batch}" / Path(str(row["path"])).name
+
+
+def _link_result(source: Path, target: Path) -> Path:
+    """Make a hard link, or a copy if that fails; the tools open it to add their metrics."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+    except OSError as error:
+        what = "cannot write into the folder"
+        raise UserError(what, where=str(target), got=str(error)) from error
+    try:
+        if "_" in source.parent.parent.parent.name:
+            raise OSError("the name inside must change, and ours must not")
+        os.link(source, target)
+    except OSError:
+        with written_whole(target) as temporary:
+            shutil.copyfile(source, temporary)
+            with h5py.File(temporary, "r+", locking=False) as file:
+                file.attrs["dataset"] = _site_name(source.parent.parent.parent.name)
+    return target
+
+
+def _write_dataset(
+    path: Path, store: ResultStore, point: pd.Series[Any], vectors: Path | None
+) -> None:
+    identity = read_point(Path(point["path"])).header.identity
+    truth = store.read_truth(identity)
+    with written_hdf5(path) as file:
+        file.create_dataset("neighbors", data=truth.ids.astype(np.int32))
+        file.create_dataset("distances", data=truth.distances.astype(np.float32))
+        if vectors is not None:
+            for name in ("train", "test"):
+                file[name] = h5py.ExternalLink(str(vectors.resolve()), f"/{name}")
+        metric = str(point["metric"])
+        file.attrs.update(
+            {"distance": _METRICS.get(metric, metric), "dimension": int(point["d"]),
+             "point_type": "float", "type": "dense"}
+        )  # fmt: skip
+
+
+_SOURCE = "imported from ann-benchmarks"
+_NEEDED = ("dataset", "algo", "name", "count", "batch_mode")
+_FACTS = (*_NEEDED, "build_time", "index_size")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The outcome of one file: its path in the store, or why it was left out."""
+
+    source: Path
+    path: Path | None
+    reason: str = ""
+
+
+def import_results(
+    folder: Path, store: ResultStore, open_dataset: Callable[[str], Dataset], machine: str
+) -> Iterator[Imported]:
+    """Import every result file below a folder into the store; yield the outcome of each.
+
+    Parameters
+    ----------
+    folder
+        Holds `results/`, or is it.
+    open_dataset
+        Gives a dataset by the name that their files use.
+    machine
+        What their machine is called in titles; points of different machines are kept apart.
+    """
+    root = folder / "results" if (folder / "results").is_dir() else folder
+    for source in sorted(root.rglob("*.hdf5")):
+        try:
+            theirs = _read(source)
+            yield Imported(source, _take(theirs, store, open_dataset, machine))
+        except BrokenResult as broken:
+            yield Imported(source, None, broken.reason)
+        except (OSError, ValueError, UserError) as error:
+            what = error.what if isinstance(error, UserError) else str(error)
+            yield Imported(source, None, clean(" ".join(what.split())))
+
+
+@dataclass(frozen=True)
+class _Theirs:
+    """The contents of one of their files: `(nq,)` seconds, `(nq, k)` ids."""
+
+    dataset: str
+    algo: str
+    name: str
+    k: int
+    batch: bool
+    build_seconds: float
+    index_bytes: float
+    times: NDArray[np.float64]
+    ids: NDArray[np.int64]
+
+
+def _read(source: Path) -> _Theirs:
+    with reading(source), h5py.File(source, "r", locking=False) as file:
+        bounded = BoundedFile(file, source)
+        missing = [name for name in _NEEDED if name not in file.attrs]
+        if missing:
+            raise ValueError(f"no result file: it lacks the attributes {', '.join(missing)}")
+        facts = {name: bounded.scalar(file, name) for name in _FACTS if name in file.attrs}
+        return _Theirs(
+            dataset=str(facts["dataset"]),
+            algo=str(facts["algo"]),
+            name=str(facts["name"]),
+            k=int(facts["count"]),
+            batch=bool(facts["batch_mode"]),
+            build_seconds=float(facts.get("build_time", np.nan)),
+            index_bytes=1024.0 * float(facts.get("index_size", np.nan)),
+            times=bounded.array(file, "times", ("f8", "f4"), (None,)).astype(np.float64),
+            ids=bounded.array(file, "neighbors", ("i8", "i4"), (None, None)).astype(np.int64),
+        )
+
+
+def _take(
+    theirs: _Theirs, store: ResultStore, open_dataset: Callable[[str], Dataset], machine: str
+) -> Path:
+    if not is_name(theirs.dataset):
+        raise ValueError(f"no dataset can be called {theirs.dataset!r}")
+    dataset, ids, times = open_dataset(theirs.dataset), theirs.ids, theirs.times
+    _check_answers(ids, times, theirs.k, dataset)
+    header = _header(theirs, dataset, machine)
+    distances, scales = distances_and_scales(dataset.metric, dataset.base, dataset.queries, ids)
+    build = Build(
+        number=0,
+        times=times[None],
+        walls=np.array([times.sum()]),
+        neighbors=ids[None],
+        distances=distances[None],
+        scales=scales[None].astype(np.float32),
+        facts=_build_facts(theirs),
+        provenance={"source": _SOURCE},
+    )
+    require_sound(header)
+    check_build(header, build)
+    store.write_truth(header.identity, dataset.truth(header.identity.k))
+    return store.add_build(header, build)
+
+
+def _header(theirs: _Theirs, dataset: Dataset, machine: str) -> PointHeader:
+    identity = PointIdentity(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        metric=dataset.metric,
+        algorithm=f"{slug(theirs.algo).lower()}.imported",
+        adapter_sha256="",
+        build={"name": theirs.name},
+        search={},
+        k=theirs.k,
+        mode="batch" if theirs.batch else "single",
+        threads=1,
+        build_threads=1,
+        machine=Machine(cpu=machine, cores=0, memory_bytes=0),
+        versions={},
+    )
+    n, d = dataset.base.shape
+    return PointHeader(
+        identity, label=theirs.algo, name=theirs.name, n=n, d=d, nq=len(dataset.queries)
+    )
+
+
+def _build_facts(theirs: _Theirs) -> dict[str, Any]:
+    """Their figures; impossible ones count as unknown."""
+    return {
+        "build_seconds": _known(theirs.build_seconds, MOST_SECONDS),
+        "prepare_seconds": float("nan"),
+        "index_bytes": _known(theirs.index_bytes, MOST_BYTES),
+        "measured_index_bytes": float("nan"),
+        "index_bytes_are_measured": True,
+        "repeats_asked": 1,
+        "warnings": [_SOURCE],
+    }
+
+
+def _known(value: float, most: float) -> float:
+    return value if 0 <= value <= most else float("nan")
+
+
+def _check_answers(
+    ids: NDArray[np.int64], times: NDArray[np.float64], k: int, dataset: Dataset
+) -> None:
+    """Refuse neighbours that are repeated or belong to other queries."""
+    n, nq = len(dataset.base), len(dataset.queries)
+    if ids.shape != (nq, k) or times.shape != (nq,):
+        raise ValueError(f"{ids.shape} answers and {times.shape} times, ({nq}, {k}) are expected")
+    if ids.max() >= n or ids.min() < -1:
+        raise ValueError(f"an id lies outside 0 to {n - 1}")
+    ordered = np.sort(ids, axis=1)
+    if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
+        raise ValueError("a query is answered with the same id twice")

@@ -1,0 +1,272 @@
+"""Is one side faster than the other at the same recall? Ratios with intervals and verdicts."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import groupby, permutations
+from math import isfinite
+
+import pandas as pd
+
+from harness.contracts import UserError
+from harness.measures.frontier import pareto_frontier, qps_at_recall
+from harness.measures.verdicts import Estimate, Ratio, Speeds, estimate, judge, verdict_words
+from harness.report.analysis.curves import measured_curve
+from harness.report.analysis.points import Scene, known, prepare, rows_of, scenes
+from harness.report.analysis.recommendations import LEVELS
+from harness.report.quantities import human
+from harness.report.texts import corrected_text, notes, ratio_text
+from harness.results.table.speeds import speeds_of_row
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """QPS of the new side over that of the old at one recall of one comparison group.
+
+    `ratio`, with its interval and verdict, need not be new_qps / old_qps: it is taken over builds
+    of the same blocks where there are some. See `harness.measures.verdicts`.
+    """
+
+    dataset: str
+    k: int
+    mode: str
+    threads: int
+    machine: str
+    old: str
+    new: str
+    recall: float
+    old_qps: float
+    new_qps: float
+    ratio: Ratio
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """A curve at a recall: QPS, and the speeds of its builds."""
+
+    qps: float
+    speeds: Speeds
+
+
+_Curve = Mapping[float, _Reached]
+_Judge = Callable[[Ratio], Comparison]
+
+
+def speeds_at(points: pd.DataFrame, recall: float) -> Speeds | None:
+    """Return the speeds of a curve's builds at a recall, read off the frontier of the points.
+
+    None if the points do not reach the recall. Below the lowest recall of the frontier they are
+    those of its fastest point; between two points the logarithm is linear in recall.
+    """
+    rows = list(rows_of(points.iloc[pareto_frontier(points["recall"], points["qps"])]))
+    recalls = [row["recall"] for row in rows]
+    upper = bisect_left(recalls, recall)
+    if upper == len(rows):
+        return None
+    above = speeds_of_row(rows[upper])
+    if upper == 0 or recalls[upper] == recall:
+        return above
+    share = (recall - recalls[upper - 1]) / (recalls[upper] - recalls[upper - 1])
+    return Speeds.between(speeds_of_row(rows[upper - 1]), above, share)
+
+
+def compare_curves(
+    table: pd.DataFrame, old: str, new: str, levels: Sequence[float] = LEVELS
+) -> list[Comparison]:
+    """Compare two algorithms or labels of one table.
+
+    Raises
+    ------
+    UserError
+        If the table has no such algorithm or label, or no scene in which both reach a level.
+    """
+    prepared = prepare(table)
+    sides = [_named(prepared, name) for name in (old, new)]
+    return _compared(_pairs(*sides, same_curves=False), levels)
+
+
+def compare_tables(
+    old: pd.DataFrame, new: pd.DataFrame, levels: Sequence[float] = LEVELS
+) -> list[Comparison]:
+    """Compare each curve of one table with the curve of the same name in another.
+
+    Raises
+    ------
+    UserError
+        If the tables have no curve in common that reaches a level, on the same kind of machine.
+    """
+    return _compared(_pairs(prepare(old), prepare(new), same_curves=True), levels)
+
+
+def compare_every_pair(
+    scene: Scene, names: Sequence[str], levels: Sequence[float] = LEVELS
+) -> Iterator[Comparison]:
+    """Yield the comparisons of every two of these curves, in both directions.
+
+    Verdicts are corrected for the recalls at which a pair is compared.
+    """
+    curves = {name: _reached(rows, levels) for name, rows in _curves(scene).items()}
+    for old, new in permutations([name for name in names if name in curves], 2):
+        yield from _judged(_at_levels(scene, (old, curves[old]), (new, curves[new])))
+
+
+def slower_than(found: Sequence[Comparison], share: float) -> list[Comparison]:
+    """Return the comparisons in which the new side is slower, by at least a share of QPS."""
+    return [one for one in found if _is_slower(one.ratio, share)]
+
+
+def undecided_about(found: Sequence[Comparison], share: float) -> list[Comparison]:
+    """Return the comparisons in which the new side may be slower by at least a share of QPS.
+
+    Their interval includes that ratio, or is unknown, and `slower_than` does not return them.
+    """
+    return [o for o in found if not (o.ratio.low > 1 - share or _is_slower(o.ratio, share))]
+
+
+def to_json(found: Sequence[Comparison]) -> str:
+    """Return the comparisons as a JSON list; what is unknown of an interval is null."""
+    return json.dumps([_plain(one) for one in found], indent=1, ensure_ascii=False) + "\n"
+
+
+def to_markdown(found: Sequence[Comparison]) -> str:
+    """Return the comparisons as a Markdown table, with what its intervals are below it."""
+    from harness.report.export.tables import markdown_table
+
+    lines = table_rows(found)
+    return markdown_table(list(lines[0]), [list(row.values()) for row in lines]) + (
+        f"\n{caption(found)}\n"
+    )
+
+
+def table_rows(found: Sequence[Comparison]) -> list[dict[str, str]]:
+    """Return comparisons as rows of text; identical ones at several recalls make one row.
+
+    Mode, threads and machine are included if they differ.
+    """
+    conditions = ("mode", "threads", "machine")
+    several = [name for name in conditions if len({getattr(one, name) for one in found}) > 1]
+    rows = []
+    for _, group in groupby(found, key=lambda one: repr(replace(one, recall=0.0))):
+        one, *others = group
+        recalls = (f"{one.recall:g}", *(f"{other.recall:g}" for other in others[-1:]))
+        rows.append(
+            {
+                "dataset": one.dataset,
+                "k": str(one.k),
+                **{name: str(getattr(one, name)) for name in several},
+                "old": one.old,
+                "new": one.new,
+                "recall": " to ".join(recalls),
+                "old QPS": human(one.old_qps),
+                "new QPS": human(one.new_qps),
+                "ratio": ratio_text(one.ratio),
+                "verdict": verdict_words(one.ratio),
+            }
+        )
+    return rows
+
+
+def caption(found: Sequence[Comparison]) -> str:
+    """Return the text below a table of comparisons, which explains its intervals."""
+    levels = {one.ratio.level for one in found if isfinite(one.ratio.low)}
+    words = map(corrected_text, sorted(levels))
+    return ". ".join(["ratio: new QPS over old", *words, *notes(one.ratio.scope for one in found)])
+
+
+def _is_slower(ratio: Ratio, share: float) -> bool:
+    return ratio.verdict == "slower" and ratio.value <= 1 - share
+
+
+def _plain(one: Comparison) -> dict[str, object]:
+    ratio = asdict(one.ratio)
+    figures = {"ratio": ratio.pop("value"), **ratio}
+    plain = {**asdict(one), **figures}
+    unknown = {name: None for name in ("ratio", "low", "high") if not isfinite(plain[name])}
+    return {**plain, **unknown}
+
+
+def _named(prepared: pd.DataFrame, name: str) -> pd.DataFrame:
+    rows = prepared[(prepared["curve"] == name) | (prepared["algorithm"] == name)]
+    if rows.empty:
+        names = sorted({*prepared["curve"], *prepared["algorithm"]})
+        raise UserError(
+            f"no results of {name!r}, neither a folder nor an algorithm or label",
+            expected="one of " + ", ".join(names) if names else "any results at all",
+        )
+    return rows
+
+
+_Pair = tuple[Scene, tuple[str, pd.DataFrame], tuple[str, pd.DataFrame]]
+
+
+def _pairs(old: pd.DataFrame, new: pd.DataFrame, *, same_curves: bool) -> Iterator[_Pair]:
+    """Pairs of curves of one dataset, k, mode, number of threads and machine."""
+    others = {_conditions(scene): scene for scene in scenes(new)}
+    for scene in scenes(old):
+        other = others.get(_conditions(scene))
+        if other is None:
+            continue
+        theirs = _curves(other).items()
+        for curve in _curves(scene).items():
+            yield from ((scene, curve, o) for o in theirs if not same_curves or o[0] == curve[0])
+
+
+def _conditions(scene: Scene) -> tuple[str, int, str, int, str]:
+    return scene.dataset, scene.k, scene.mode, scene.threads, scene.machine
+
+
+def _curves(scene: Scene) -> dict[str, pd.DataFrame]:
+    points = known(scene.points, "recall", "qps")
+    return {str(name): rows for name, rows in points.groupby("curve", sort=True)}
+
+
+def _compared(pairs: Iterator[_Pair], levels: Sequence[float]) -> list[Comparison]:
+    """Return all comparisons, corrected for their number."""
+    found = _judged(
+        one
+        for scene, (old, before), (new, after) in pairs
+        for one in _at_levels(
+            scene, (old, _reached(before, levels)), (new, _reached(after, levels))
+        )
+    )
+    if not found:
+        raise UserError(
+            "nothing to compare",
+            expected="the same dataset, k, mode, threads and machine on both sides, "
+            f"and a recall of at least {min(levels):g}",
+            hint="run the same suite for both sides on one machine, or lower --recall",
+        )
+    return found
+
+
+def _reached(points: pd.DataFrame, levels: Sequence[float]) -> _Curve:
+    """The curve at the levels that it reaches."""
+    curve = measured_curve(points)
+    found = {level: speeds_at(points, level) for level in levels}
+    return {
+        level: _Reached(qps_at_recall(curve, level).value, speeds)
+        for level, speeds in found.items()
+        if speeds is not None
+    }
+
+
+def _at_levels(
+    scene: Scene, old: tuple[str, _Curve], new: tuple[str, _Curve]
+) -> Iterator[tuple[_Judge, Estimate]]:
+    """The comparisons of two curves at the levels that both reach, still without their ratio."""
+    for level, before in old[1].items():
+        if (after := new[1].get(level)) is not None:
+            figures = (level, before.qps, after.qps)
+            unjudged = partial(Comparison, *_conditions(scene), old[0], new[0], *figures)
+            yield unjudged, estimate(after.speeds, before.speeds)
+
+
+def _judged(open_ones: Iterable[tuple[_Judge, Estimate]]) -> list[Comparison]:
+    """The comparisons with their ratios, corrected for their number."""
+    found = list(open_ones)
+    ratios = judge([one for _, one in found])
+    return [unjudged(ratio) for (unjudged, _), ratio in zip(found, ratios, strict=True)]

@@ -1,0 +1,203 @@
+"""The table prepared for figures and pages: comparison groups of points, and their columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.report.quantities import quantity
+
+if TYPE_CHECKING:
+    from harness.report.analysis.curves import Ranking
+
+
+_SCENE = ["dataset", "k", "mode", "threads", "machine"]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A comparison group: points of one dataset, k, mode, number of threads and machine.
+
+    `points` are finished and can be recommended; `ceiling` are those of `no-op`; `failures` are
+    neither. `crowd` is True if the table has the same group on another machine as well. `heading`
+    is the title of its figures, None for their own; "" leaves out title and conditions.
+    """
+
+    dataset: str
+    k: int
+    mode: str
+    threads: int
+    machine: str
+    points: pd.DataFrame
+    ceiling: pd.DataFrame
+    failures: pd.DataFrame
+    crowd: bool = False
+    heading: str | None = None
+
+    @property
+    def conditions(self) -> str:
+        """The conditions common to all points: k, threads, mode, size, machine."""
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        facts = [f"k = {self.k}", threads, self.mode, self._size(), self.machine]
+        return " · ".join(fact for fact in facts if fact)
+
+    @property
+    def brief(self) -> str:
+        """The conditions that differ between the groups of a dataset."""
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        facts = [f"k = {self.k}", threads, "batch" if self.mode == "batch" else ""]
+        return ", ".join(fact for fact in [*facts, self.machine if self.crowd else ""] if fact)
+
+    @property
+    def slug(self) -> str:
+        """A file name's stem, the same for the same group."""
+        parts = [self.dataset, f"k{self.k}"]
+        parts += [self.mode] if self.mode != "single" else []
+        parts += [f"{self.threads}threads"] if self.threads != 1 else []
+        parts += [self.machine] if self.crowd else []
+        return "-".join(slug(part) for part in parts)
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Which of the curves matter."""
+        from harness.report.analysis.curves import ranking_of  # which is about scenes
+
+        return ranking_of(self)
+
+    def _size(self) -> str:
+        rows = pd.concat([self.points, self.ceiling, self.failures])
+        n, d, nq = (_only(rows, column) for column in ("n", "d", "nq"))
+        if n is None or d is None:
+            return ""
+        size = f"{n:,} rows of {d}"
+        return f"{size}, {nq:,} queries" if nq else size
+
+
+def slug(text: object, longest: int = 60) -> str:
+    """Return a part of a file name that is harmless everywhere: letters, digits, dot, minus."""
+    clean = re.sub(r"[^A-Za-z0-9.]+", "-", str(text)).strip("-.")[:longest].strip("-.")
+    return clean or "unnamed"
+
+
+def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
+    """Return the table with the columns that reports add.
+
+    `curve` (the name of a line: the label, or the algorithm), `words` and `build_words` (the
+    parameters that distinguish points), `recall`, `recall_low`, `recall_high` (at the k of the
+    point), `bits_per_vector` and `distortion`. Stale points are left
+    out unless asked for.
+    """
+    prepared = table.copy()
+    if not stale and "stale" in prepared:
+        prepared = prepared[~prepared["stale"].fillna(False).astype(bool)]
+    prepared = prepared.reset_index(drop=True)
+    rows = list(rows_of(prepared))
+    prepared["curve"] = [_curve_name(row) for row in rows]
+    for name in ("recall", "recall_low", "recall_high"):
+        prepared[name] = [_last(row.get(f"{name}_curve")) for row in rows]
+    prepared["words"] = [_words(row, "build", "search") for row in rows]
+    prepared["build_words"] = [_words(row, "build") for row in rows]
+    prepared["bits_per_vector"] = 8 * pd.to_numeric(_column(prepared, "bytes_per_vector"))
+    for name in ("qps_scope", "size_scope"):  # not there where every point failed
+        prepared[name] = _column(prepared, name)
+    prepared["distortion"] = [_distortion(row) for row in rows]
+    return prepared
+
+
+def scenes(prepared: pd.DataFrame) -> Iterator[Scene]:
+    """Yield the comparison groups of a prepared table, in the order of their names."""
+    if prepared.empty:
+        return
+    machines = prepared.fillna({"machine": ""}).groupby(_SCENE[:-1])["machine"]
+    machine_counts = machines.transform("nunique")
+    for key, rows in prepared.groupby(_SCENE, sort=True, dropna=False):
+        dataset, k, mode, threads, machine = cast(tuple[str, int, str, int, Any], key)
+        finished = rows["status"] == "ok"
+        answers = rows["in_answers"].fillna(True).astype(bool)
+        yield Scene(
+            dataset=str(dataset),
+            k=int(k),
+            mode=str(mode),
+            threads=int(threads),
+            machine="" if pd.isna(machine) else str(machine),
+            points=rows[finished & answers],
+            ceiling=rows[finished & ~answers],
+            failures=rows[~finished],
+            crowd=bool(machine_counts[rows.index[0]] > 1),
+        )
+
+
+def rows_of(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield the rows as dicts."""
+    names = [str(name) for name in table.columns]
+    columns = [table[name].tolist() for name in table.columns]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def known(points: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Return the points at which all these quantities are finite numbers."""
+    if points.empty:
+        return points
+    figures = [pd.to_numeric(_column(points, quantity(name).column)) for name in names]
+    return points[np.logical_and.reduce([np.isfinite(figure) for figure in figures])]
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series[Any]:
+    return table[name] if name in table else pd.Series(np.nan, index=table.index)
+
+
+def _curve_name(row: Mapping[str, Any]) -> str:
+    label = row.get("label")
+    return str(label) if isinstance(label, str) and label else str(row["algorithm"])
+
+
+def _last(curve: object) -> float:
+    return float(curve[-1]) if isinstance(curve, np.ndarray) and len(curve) else float("nan")
+
+
+def _words(row: Mapping[str, Any], *parts: str) -> str:
+    """The parameters in the point's name: those that the registry or the suite varies."""
+    named = set(str(row.get("name") or "").replace("|", " ").split())
+    chosen = []
+    for part in parts:
+        parameters = row[part] if isinstance(row[part], Mapping) else {}
+        words = [f"{name}={_short_value(value)}" for name, value in parameters.items()]
+        chosen.append(" ".join(word for word in words if not named or word in named))
+    return " | ".join(filter(None, chosen))
+
+
+def _short_value(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower().replace("none", "null")
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def numbers(row: Mapping[str, Any], table: str, column: str) -> NDArray[np.float64] | None:
+    """Return a column of a point's diagnostics; None unless it holds finite numbers."""
+    diagnostics = row.get("diagnostics")
+    columns = diagnostics.get(table) if isinstance(diagnostics, Mapping) else None
+    values = np.asarray(columns.get(column, ()) if isinstance(columns, Mapping) else ())
+    usable = values.size and values.dtype.kind in "biuf" and bool(np.isfinite(values).all())
+    return values.astype(np.float64) if usable else None
+
+
+def _distortion(row: Mapping[str, Any]) -> float:
+    """Mean squared error of the quantizer as a share of the vectors' mean square."""
+    error = numbers(row, "distortion", "mean_squared_error")
+    square = numbers(row, "distortion", "mean_square")
+    whole = 1.0 if square is None else float(square.mean())
+    return float("nan") if error is None or not whole else float(error.mean()) / whole
+
+
+def _only(rows: pd.DataFrame, column: str) -> int | None:
+    """The one known value of a column, or None."""
+    values = _column(rows, column).dropna().unique()
+    return int(values[0]) if len(values) == 1 else None

@@ -1,0 +1,184 @@
+"""The Pareto points, and the fastest point at a recall, with the curves that equal it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.measures.choosing import Report, block_log_speeds, choose, eligible
+from harness.measures.frontier import pareto_frontier
+from harness.measures.verdicts import Ratio, estimate, judge, verdict_words
+from harness.report.analysis.points import Scene, known, rows_of
+from harness.report.texts import mark
+from harness.results.table.speeds import speeds_of_row
+
+LEVELS = (0.8, 0.9, 0.95, 0.99)
+
+Float64 = NDArray[np.float64]
+Rival = tuple[str, Ratio]
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The fastest point of a comparison group at a recall, and the curves that may be as fast.
+
+    `row` is the point's row of the prepared table. It reaches the level on the tuning queries and,
+    with confidence, on the held-out queries, whose recall is reported. If no point does, `reached`
+    is False, and the point is the fastest of those that reach it over all queries. `qps` and its
+    bounds are cross-fitted over blocks, so that the choice does not bias them, unless `report`
+    says otherwise. `equal` and `undecided` are other curves, each with the ratio of its own
+    fastest point to this one, fastest first.
+    """
+
+    level: float
+    row: dict[str, Any]
+    reached: bool
+    qps: float
+    qps_low: float
+    qps_high: float
+    report: Report
+    equal: tuple[Rival, ...] = ()
+    undecided: tuple[Rival, ...] = ()
+
+    @property
+    def equal_names(self) -> list[str]:
+        """The curves that are equal within 5 %, marked if that is known within one build only."""
+        return [f"{name}{mark(ratio.scope)}" for name, ratio in self.equal]
+
+    @property
+    def undecided_names(self) -> dict[str, list[str]]:
+        """The undecided curves by what would decide, such as "about 4 more builds"."""
+        found: dict[str, list[str]] = {}
+        for name, ratio in self.undecided:
+            found.setdefault(_what_is_missing(ratio), []).append(name)
+        return found
+
+    @property
+    def undecided_text(self) -> str:
+        """The undecided curves in one line."""
+        groups = self.undecided_names.items()
+        return ", ".join(f"{', '.join(names)} ({words})" for words, names in groups)
+
+    @property
+    def optimism(self) -> float:
+        """Recall on the tuning queries, less that on the held-out queries."""
+        return float(self.row["tuning_recall"] - self.row["held_out_recall"])
+
+
+def recommendations(scene: Scene, levels: Sequence[float] = LEVELS) -> list[Recommendation]:
+    """Return the fastest point at each level of recall that any point reaches."""
+    points = _choosable(scene.points)
+    if points.empty:
+        return []
+    rows, speeds = list(rows_of(points)), block_speeds(points)
+    found = []
+    for level in levels:
+        sure = eligible(points["tuning_recall"], points["held_out_recall_low"], level)
+        reached = bool(sure.any())
+        chosen = np.flatnonzero(sure if reached else points["recall"] >= level)
+        if len(chosen):
+            candidates = [rows[i] for i in chosen]
+            found.append(_recommendation(level, candidates, speeds[chosen], reached))
+    return found
+
+
+def block_speeds(points: pd.DataFrame) -> Float64:
+    """Return the speeds of points in each block, `(points, blocks)`: logarithms of QPS, or NaN."""
+    return block_log_speeds([speeds_of_row(row) for row in rows_of(points)])
+
+
+def _recommendation(
+    level: float, rows: Sequence[dict[str, Any]], speeds: Float64, reached: bool
+) -> Recommendation:
+    choice, means = choose(speeds), np.nanmean(speeds, axis=1)
+    winner = rows[choice.winner]
+    luck = float(np.exp(means[choice.winner] - choice.log_speed))
+    qps, low, high = (winner[name] / luck for name in ("qps", "qps_low", "qps_high"))
+    rivals: dict[str, dict[str, Any]] = {}
+    for row in (rows[i] for i in np.argsort(-means, kind="stable") if reached):
+        rivals.setdefault(str(row["curve"]), row)
+    rivals.pop(str(winner["curve"]), None)
+    ours = speeds_of_row(winner)
+    ratios = judge([estimate(speeds_of_row(row), ours) for row in rivals.values()])
+    judged = list(zip(rivals, ratios, strict=True))
+    return Recommendation(
+        level, winner, reached, qps, low, high, choice.report,
+        equal=tuple(rival for rival in judged if rival[1].verdict == "equal"),
+        undecided=tuple(rival for rival in judged if rival[1].verdict in ("undecided", "faster")),
+    )  # fmt: skip
+
+
+def _what_is_missing(ratio: Ratio) -> str:
+    # The winner has the highest mean over all blocks; a rival may be faster in common blocks.
+    if ratio.verdict == "faster":
+        return "faster in the blocks of both"
+    return verdict_words(ratio).removeprefix("undecided: ")
+
+
+def pareto_points(scene: Scene) -> pd.DataFrame:
+    """Return every point that is on the frontier of its own curve, sorted by recall.
+
+    The frontier is by recall on the tuning queries; the recall to report is `held_out_recall`. The
+    column `overall` marks points on the frontier of the whole group, `recommended` those that are
+    the fastest at one of the usual recalls, which are always included.
+    """
+    points = _choosable(scene.points)
+    if points.empty:
+        return points.assign(overall=[], recommended=[])
+    best = points.index[pareto_frontier(points["tuning_recall"], points["qps"])]
+    chosen = {one.row["key"] for one in recommendations(scene)}
+    points = points.assign(overall=points.index.isin(best), recommended=points["key"].isin(chosen))
+    kept = [
+        rows.iloc[pareto_frontier(rows["tuning_recall"], rows["qps"])]
+        for _, rows in points.groupby("curve", sort=True)
+    ]
+    every = pd.concat([*kept, points[points["recommended"]]]).drop_duplicates("key")
+    return every.sort_values(["held_out_recall", "qps", "curve"], kind="stable")
+
+
+def optimism(found: Sequence[Recommendation]) -> float:
+    """Return by how much recall would be too high if it were reported where it was chosen.
+
+    The mean over recommendations; NaN of none.
+    """
+    return float(np.mean([one.optimism for one in found])) if found else float("nan")
+
+
+def optimism_text(gap: float) -> str:
+    """Return a mean optimism in words, such as "0.0017 lower"."""
+    if abs(gap) < 0.00005:
+        return "the same to four digits"
+    return f"{abs(gap):.4f} {'higher' if gap > 0 else 'lower'}"
+
+
+def _choosable(points: pd.DataFrame) -> pd.DataFrame:
+    """The points that can be chosen: with known speed, and recall on both parts of the queries."""
+    if points.empty:
+        return points
+    return points.dropna(subset=["tuning_recall", "held_out_recall_low", "qps"])
+
+
+def common_level(
+    scene: Scene, levels: Sequence[float] = (0.9, 0.95, 0.8, 0.5, 0.99)
+) -> float | None:
+    """Return the level of recall for a comparison of curves.
+
+    It is the first of the levels that the most curves reach; None if no curve reaches any.
+    """
+    points = known(scene.points, "recall", "qps")
+    reach = points.groupby("curve")["recall"].max() if len(points) else pd.Series(dtype=float)
+    counts = [int((reach >= level).sum()) for level in levels]
+    return levels[counts.index(max(counts))] if max(counts, default=0) else None
+
+
+def representatives(scene: Scene, level: float) -> pd.DataFrame:
+    """Return the fastest point of each curve whose recall reaches a level, fastest first."""
+    points = known(scene.points, "recall", "qps")
+    enough = points[points["recall"] >= level]
+    ordered = enough.sort_values(["qps", "curve"], ascending=[False, True], kind="stable")
+    return ordered.drop_duplicates("curve")

@@ -1,0 +1,1 @@
+"""The table as files and as text: CSV, Parquet, JSON, Markdown, LaTeX, the terminal."""

@@ -1,0 +1,289 @@
+"""The table as a file: CSV, Parquet, JSON, Markdown or LaTeX, by the file's ending."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.contracts import UserError
+from harness.files.replacing import write_text, written_whole
+from harness.measures.choosing import NOT_REACHED
+from harness.report.analysis.points import Scene, prepare, rows_of, scenes
+from harness.report.analysis.recommendations import LEVELS, Recommendation, recommendations
+from harness.report.export.tables import (
+    PLAIN,
+    Table,
+    TableStyle,
+    laid_out,
+    latex_text,
+    markdown_text,
+    table_of_points,
+    words_of,
+)
+from harness.report.texts import size_notes
+
+RECALL_KS = (1, 5, 10, 20, 50, 100)
+
+_BEFORE = [
+    *("dataset", "algorithm", "label", "build", "search", "k", "mode", "threads"),
+    *("build_threads", "builds", "repeats", "status", "reason", "stale"),
+]
+_AFTER = [
+    *("recall@10_low", "recall@10_high", "qps", "qps_low", "qps_high"),
+    *("mean_ms", "p50_ms", "p95_ms", "p99_ms", "p999_ms"),
+    *("build_seconds", "index_bytes", "bytes_per_vector", "peak_rss_bytes"),
+    *("machine", "commits", "versions", "size_scope"),
+]
+_MORE = (
+    *("metric", "n", "d", "nq", "key", "qps_scope", "measured_qps", "block_ids"),
+    *("nondeterministic", "near_ceiling", "tuning_recall"),
+    *("held_out_recall", "held_out_recall_low", "held_out_recall_high", "dirty", "warnings"),
+)
+_CURVES = ("recall_curve", "first_recall_curve")
+
+# A spreadsheet reads a cell that begins with these as a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@")
+
+
+def export(
+    table: pd.DataFrame, path: Path, *, per_query: bool = False, style: TableStyle = PLAIN
+) -> None:
+    """Write the table in the format of the file's ending.
+
+    Parameters
+    ----------
+    table
+        As from `harness.load_results`.
+    path
+        Ends in `.csv`, `.parquet`, `.json`, `.md` or `.tex`.
+    per_query
+        Parquet only: a row per point and query, with its recall, seconds and difficulty (local
+        intrinsic dimensionality from the true neighbours; NaN for inner products).
+    style
+        How the tables for people, `.md` and `.tex`, are laid out.
+
+    Raises
+    ------
+    UserError
+        If the ending is unknown, the file cannot be written, or `per_query` or `style` is asked of
+        another format.
+    """
+    ending = path.suffix.lower()
+    _check_ending(path)
+    _check_style(path, style)
+    if per_query and ending != ".parquet":
+        raise UserError(
+            "one row per query goes to Parquet only", where=str(path), hint="a name in .parquet"
+        )
+    if ending in _FOR_PEOPLE:
+        _write_for_people(table_of_points(table, style), path, style)
+    else:
+        (_write_queries if per_query else _WRITERS[ending])(table, path)
+
+
+def export_recommendations(
+    table: pd.DataFrame,
+    path: Path,
+    levels: Sequence[float] = LEVELS,
+    style: TableStyle = PLAIN,
+) -> None:
+    """Write the recommendation at each level of recall as a row; the ending is the format.
+
+    Chosen by recall on the tuning queries; recall is of the held-out queries, QPS is cross-fitted.
+
+    Raises
+    ------
+    UserError
+        If the ending is unknown, the file cannot be written, or `style` is asked of another format
+        than `.md` and `.tex`.
+    """
+    ending = path.suffix.lower()
+    _check_ending(path)
+    _check_style(path, style)
+    rows = [
+        _recommendation(scene, one)
+        for scene in scenes(prepare(table, stale=True))
+        for one in recommendations(scene, levels)
+    ]
+    names = _RECOMMENDATIONS
+    frame = pd.DataFrame(rows, columns=names)
+    if ending == ".parquet":
+        _write_frame(frame, path)
+    elif ending == ".json":
+        plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+        write_text(path, json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    elif ending == ".csv":
+        cells = [[_cell(row[name]) for name in names] for row in rows]
+        write_text(path, pd.DataFrame(cells, columns=names).to_csv(index=False))
+    else:
+        usual = {name: words_of(name) for name in names}
+        below = size_notes(row["size_scope"] for row in rows)
+        _write_for_people(laid_out(rows, usual, (), style, below), path, style)
+
+
+_RECOMMENDATIONS = (
+    *("dataset", "k", "mode", "threads", "machine", "level", "algorithm", "label", "parameters"),
+    *("recall", "recall_low", "recall_high", "qps", "qps_low", "qps_high", "bytes_per_vector"),
+    *("build_seconds", "equal_within_5_percent", "undecided", "reached", "qps_scope", "qps_report"),
+    "size_scope",
+)
+
+
+def _recommendation(scene: Scene, one: Recommendation) -> dict[str, Any]:
+    row = one.row
+    return {
+        "dataset": scene.dataset, "k": scene.k, "mode": scene.mode, "threads": scene.threads,
+        "machine": scene.machine, "level": one.level, "algorithm": row["algorithm"],
+        "label": row["curve"], "parameters": row["words"],
+        **{name: row[f"held_out_{name}"] for name in ("recall", "recall_low", "recall_high")},
+        "qps": one.qps, "qps_low": one.qps_low, "qps_high": one.qps_high,
+        "bytes_per_vector": row["bytes_per_vector"], "build_seconds": row["build_seconds"],
+        "equal_within_5_percent": ", ".join(one.equal_names), "undecided": one.undecided_text,
+        "reached": "with confidence" if one.reached else NOT_REACHED,
+        "qps_scope": row["qps_scope"], "qps_report": one.report, "size_scope": row["size_scope"],
+    }  # fmt: skip
+
+
+def columns_for(table: pd.DataFrame) -> list[str]:
+    """Return the columns of the CSV: the recalls reach as far as the largest k."""
+    most = int(table["k"].max()) if len(table) else RECALL_KS[-1]
+    levels = [k for k in RECALL_KS if k <= most]
+    recalls = [f"{kind}@{k}" for kind in ("recall", "recall1") for k in levels]
+    return [*_BEFORE, *recalls, *_AFTER]
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Return the CSV of the design, one row per point, safe to open in a spreadsheet."""
+    columns = columns_for(table)
+    rows = [[_cell(row.get(column)) for column in columns] for row in _rows(table)]
+    text: str = pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def json_text(table: pd.DataFrame) -> str:
+    """Return the points as a JSON list, unknown figures as null."""
+    columns = [*columns_for(table), *_MORE, *_CURVES]
+    rows = [{column: _plain(row.get(column)) for column in columns} for row in _rows(table)]
+    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows with the versions of their libraries; Python's own modules are left out."""
+    for row in rows_of(table):
+        origin = row.get("provenance")
+        libraries = origin.get("libraries") if isinstance(origin, Mapping) else None
+        found = libraries.get("versions", {}) if isinstance(libraries, Mapping) else {}
+        versions = {name: v for name, v in found.items() if name not in sys.stdlib_module_names}
+        yield {**row, "versions": versions}
+
+
+def _write_parquet(table: pd.DataFrame, path: Path) -> None:
+    columns = [*columns_for(table), *_MORE]
+    rows = [{name: _parquet_cell(row.get(name)) for name in columns} for row in _rows(table)]
+    frame = pd.DataFrame(rows, columns=columns)
+    for name in _CURVES:
+        frame[name] = [_plain(row.get(name)) for row in rows_of(table)]
+    _write_frame(frame, path)
+
+
+def _write_frame(frame: pd.DataFrame, path: Path) -> None:
+    with written_whole(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+def _write_queries(table: pd.DataFrame, path: Path) -> None:
+    names = ("key", "dataset", "algorithm", "label", "build", "search", "k", "threads")
+    parts = []
+    for row in rows_of(table):
+        recall, seconds = row.get("query_recall"), row.get("query_seconds")
+        if isinstance(recall, np.ndarray) and isinstance(seconds, np.ndarray):
+            queries = np.arange(len(recall))
+            difficulty = row.get("query_difficulty")
+            hard = difficulty if isinstance(difficulty, np.ndarray) else np.nan
+            figures = {"recall": recall, "seconds": seconds, "difficulty": hard}
+            part = pd.DataFrame({"query": queries, **figures})
+            fixed = {name: [_parquet_cell(row.get(name))] * len(part) for name in names}
+            parts.append(pd.concat([part, pd.DataFrame(fixed)], axis=1))
+    columns = [*names, "query", "recall", "seconds", "difficulty"]
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    frame = frame[columns]
+    _write_frame(frame, path)
+
+
+def _cell(value: object) -> object:
+    """A value of the CSV: parameters as JSON, text that no spreadsheet runs."""
+    if isinstance(value, (Mapping, tuple)):
+        value = _parquet_cell(value)
+    if isinstance(value, str):
+        clean = value.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+        return f"'{clean}" if clean.lstrip().startswith(_FORMULA_STARTS) else clean
+    return value
+
+
+def _parquet_cell(value: object) -> object:
+    if isinstance(value, Mapping):
+        return json.dumps(_plain(value), ensure_ascii=False)
+    return " ".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def _plain(value: object) -> Any:
+    """A value as JSON knows it; NaN and infinities become None."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "f" and np.isfinite(value).all():
+            return value.tolist()  # most are: no need to look at each number
+        return [_plain(item) for item in value.tolist()]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return None if value is pd.NA else value
+
+
+def _write_as(text: Callable[[pd.DataFrame], str], table: pd.DataFrame, path: Path) -> None:
+    write_text(path, text(table))
+
+
+_WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+    ".csv": partial(_write_as, csv_text),
+    ".parquet": _write_parquet,
+    ".json": partial(_write_as, json_text),
+}
+_FOR_PEOPLE = (".md", ".tex")
+
+
+def _write_for_people(table: Table, path: Path, style: TableStyle) -> None:
+    is_latex = path.suffix.lower() == ".tex"
+    write_text(path, latex_text(table, style.caption) if is_latex else markdown_text(table))
+
+
+def _check_style(path: Path, chosen: TableStyle) -> None:
+    """Raise a `UserError` for settings that the format cannot show."""
+    ending = path.suffix.lower()
+    for_latex = {"--caption": chosen.caption, "--align": chosen.alignment}
+    for_people = {"--columns": chosen.columns, "--highlight": chosen.highlight}
+    for endings, asked in (((".tex",), for_latex), (_FOR_PEOPLE, for_people)):
+        for option, value in asked.items():
+            if value and ending not in endings:
+                raise UserError(
+                    f"{option} is for {' and '.join(endings)}", where=str(path), got=ending
+                )
+
+
+def _check_ending(path: Path) -> None:
+    if path.suffix.lower() not in (*_WRITERS, *_FOR_PEOPLE):
+        raise UserError(
+            f"no export format ends in {path.suffix or 'nothing'!r}",
+            where=str(path),
+            expected=", ".join((*_WRITERS, *_FOR_PEOPLE)),
+        )

@@ -1,0 +1,197 @@
+"""The Pareto points and the recommendations for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from harness.measures.choosing import NOT_REACHED
+from harness.report.analysis.points import Scene, prepare, rows_of, scenes
+from harness.report.analysis.recommendations import (
+    Recommendation,
+    optimism,
+    optimism_text,
+    pareto_points,
+    recommendations,
+)
+from harness.report.quantities import human
+from harness.report.texts import mark, notes, plus_minus, size_notes, size_text
+
+_MOST_ROWS = 24
+_MOST_RIVALS = 6
+_WIDE = 100
+_CAPTION = (
+    "Chosen by recall on the tuning queries; the recall shown is of the held-out queries",
+    "Bold: nothing is better in both",
+)
+_NEAR = "*: within a factor of 2 of the harness overhead (no-op)"
+
+
+def print_frontiers(console: Console, table: pd.DataFrame) -> None:
+    """Print the Pareto points of each group of the table, and the recommendations.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    table
+        As from `harness.load_results`, or a part of it.
+    """
+    for scene in scenes(prepare(table)):
+        if scene.points.empty:
+            continue
+        console.print(pareto_table(scene, console.width))
+        console.print()
+        console.print(recommendation_lines(recommendations(scene)), highlight=False)
+        console.print()
+
+
+def pareto_table(scene: Scene, width: int = 120) -> Table:
+    """Return the Pareto points of a group, those of the overall frontier in bold.
+
+    Below 100 columns, p99 and build time are left out so that names stay complete. Of many points,
+    those that are recommended or on the overall frontier come first, then those of high recall.
+    """
+    points = pareto_points(scene)
+    worth = ["recommended", "overall", "held_out_recall"]
+    worthiest = points.sort_values(worth, kind="stable").tail(_MOST_ROWS)
+    shown = points[points.index.isin(worthiest.index)]
+    table = Table(
+        title=f"[bold]{escape(scene.dataset)}[/]: Pareto points",
+        caption=escape(". ".join([scene.conditions, *_CAPTION, *_notes(points, len(shown))])),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    wide = width >= _WIDE
+    table.add_column("algorithm", no_wrap=True, max_width=32)
+    table.add_column("parameters")
+    for name in (f"recall@{scene.k}", "QPS", "bytes/vec.", *(("p99", "build") if wide else ())):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows_of(shown):
+        table.add_row(*_cells(row, wide=wide), style="bold" if row["overall"] else "")
+    return table
+
+
+def recommendation_lines(found: Sequence[Recommendation]) -> Table:
+    """Return a line for each recommendation, and one about the bias of choosing."""
+    lines = Table.grid(padding=(0, 1))
+    lines.add_column(no_wrap=True)
+    lines.add_column()
+    for one in found:
+        lines.add_row(f"fastest at recall {one.level:g}:", _sentence(one))
+    if found:
+        lines.add_row("", "[dim]On the tuning queries, by which they were chosen, their recall is "
+                      f"{optimism_text(optimism(found))} on average.[/]")  # fmt: skip
+    for note in notes(ratio.scope for one in found for _, ratio in one.equal):
+        lines.add_row("", f"[dim]{note}[/]")
+    return lines
+
+
+def print_recommendations(
+    console: Console,
+    table: pd.DataFrame,
+    levels: Sequence[float],
+    max_bytes: float | None = None,
+) -> bool:
+    """Print the recommendations of each group; return whether any point reaches a level.
+
+    Parameters
+    ----------
+    table
+        As from `harness.load_results`, or a part of it: all of it may be recommended.
+    levels
+        Recalls. One that no point reaches is named, with the highest recall that there is.
+    max_bytes
+        The bytes per vector that the table was limited to, to say so.
+    """
+    reached = False
+    for scene in scenes(prepare(table, stale=True)):
+        if scene.points.empty and scene.failures.empty:
+            continue
+        found = {one.level: one for one in recommendations(scene, levels)}
+        console.print(f"[bold]{escape(scene.dataset)}[/]: {escape(scene.conditions)}\n")
+        for level in levels:
+            budget = f", at most {max_bytes:g} bytes per vector" if max_bytes is not None else ""
+            console.print(f"[bold]fastest at recall {level:g}{budget}[/]", highlight=False)
+            facts = _block_facts(found[level]) if level in found else [_not_measured(scene)]
+            for fact in facts:
+                console.print(Padding(fact, (0, 0, 0, 2), expand=False), highlight=False)
+        console.print()
+        scopes = [one.row["qps_scope"] for one in found.values()]
+        scopes += [ratio.scope for one in found.values() for _, ratio in one.equal]
+        for note in notes(scopes) + size_notes(one.row["size_scope"] for one in found.values()):
+            console.print(f"[dim]{note}[/]")
+        reached = reached or any(one.reached for one in found.values())
+    return reached
+
+
+def _block_facts(one: Recommendation) -> list[str]:
+    """A fact a line, with what the recommendation costs."""
+    lead, *rivals = _facts(one)
+    cost = f"{size_text(one.row)} bytes per vector"
+    warnings = [f"warning: {escape(text)}" for text in one.row["warnings"]]
+    return [lead, f"{cost}, built in {human(one.row['build_seconds'], 's')}", *rivals, *warnings]
+
+
+def _not_measured(scene: Scene) -> str:
+    if scene.points.empty:
+        return "every point failed"
+    best = max(rows_of(scene.points), key=lambda row: float(row["recall"]))
+    name = escape(f"{best['curve']} {best['words']}".strip())
+    return f"no point reaches it; the highest recall is {best['recall']:.3f}, of {name}"
+
+
+def _sentence(one: Recommendation) -> str:
+    return "; ".join(_facts(one))
+
+
+def _facts(one: Recommendation) -> list[str]:
+    """The recommended point, the curves equal to it, and the undecided ones."""
+    row = one.row
+    low, high = row["held_out_recall_low"], row["held_out_recall_high"]
+    name = escape(f"{row['curve']} {row['words']}".strip())
+    speed = f"{human(one.qps)} queries/s {plus_minus(one.qps, one.qps_low, one.qps_high)}"
+    how = f" ({one.report})" if one.report != "cross-fitted" else ""
+    undecided = [f"{_listed(names)} ({words})" for words, names in one.undecided_names.items()]
+    lead = "" if one.reached else f"{NOT_REACHED}; fastest that may reach it: "
+    return [
+        f"{lead}[bold]{name}[/], recall {row['held_out_recall']:.3f} [{low:.3f}, {high:.3f}], "
+        f"{speed.strip()}{mark(row['qps_scope'])}{how}",
+        *([f"equal within 5 %: {_listed(one.equal_names)}"] if one.equal else []),
+        *([f"undecided: {', '.join(undecided)}"] if undecided else []),
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_RIVALS
+    return ", ".join(map(escape, names[:_MOST_RIVALS])) + (f" and {more} more" if more > 0 else "")
+
+
+def _cells(row: Mapping[str, Any], *, wide: bool) -> list[str]:
+    more = [human(row["p99_ms"], "ms"), human(row["build_seconds"], "s")] if wide else []
+    half = (row["held_out_recall_high"] - row["held_out_recall_low"]) / 2
+    qps = f"{human(row['qps'])}{'*' if row['near_ceiling'] else ''}"
+    spread = plus_minus(row["qps"], row["qps_low"], row["qps_high"])
+    return [
+        escape(str(row["curve"])),
+        escape(str(row["words"])),
+        f"{row['held_out_recall']:.3f} ±{half:.3f}",
+        f"{qps} {spread}{mark(row['qps_scope'])}".strip(),
+        size_text(row),
+        *more,
+    ]
+
+
+def _notes(points: pd.DataFrame, shown: int) -> list[str]:
+    """The meaning of the marks of the table, and what is left out."""
+    found = notes(points["qps_scope"]) + size_notes(points["size_scope"])
+    found += [_NEAR] if points["near_ceiling"].any() else []
+    return found + ([f"{len(points) - shown} more are not shown"] if len(points) > shown else [])

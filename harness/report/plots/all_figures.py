@@ -1,0 +1,199 @@
+"""All figures of a table, written to a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.contracts import UserError
+from harness.report.analysis.curves import looks_of
+from harness.report.analysis.points import Scene, known, prepare, scenes
+from harness.report.looks import Look
+from harness.report.plots.bars import at_recall, build_costs
+from harness.report.plots.figure import check_formats, save
+from harness.report.plots.query_curves import (
+    latency_distribution,
+    recall_by_difficulty,
+    recall_curves,
+)
+from harness.report.plots.style import StyleName, settings
+from harness.report.plots.tradeoff import Choices, tradeoff
+from harness.report.plots.training import training_loss
+from harness.report.quantities import Scale, quantity
+
+Maker = Callable[[Scene, Mapping[str, Look]], Figure | None]
+
+
+def _pair(x: str, y: str, choices: Choices | None = None) -> Maker:
+    return lambda scene, looks: tradeoff(scene, looks, x, y, choices)
+
+
+# A group without a finished point gets only the first figure, which names the failures.
+MAKERS: dict[str, Maker] = {
+    "qps-recall": _pair("recall", "qps"),
+    "recall-1-at-n": recall_curves,
+    "build-costs": build_costs,
+    "training-loss": training_loss,
+    "at-recall": at_recall,
+    "recall-bits": _pair("bits_per_vector", "recall"),
+    "recall-distortion": _pair("distortion", "recall", Choices(codes_only=True)),
+    "latency": latency_distribution,
+    "difficulty": recall_by_difficulty,
+}
+USUAL = ("qps-recall", "recall-1-at-n", "build-costs", "training-loss")
+AT_ONE_RECALL: dict[str, Callable[..., Figure | None]] = {
+    "at-recall": at_recall,
+    "latency": latency_distribution,
+    "difficulty": recall_by_difficulty,
+}
+_OF_THE_BUILD = ("build-costs", "training-loss")
+_LEAST_K_FOR_CURVES = 20
+
+
+def makers(
+    names: Sequence[str] | None,
+    x_scale: Scale | None = None,
+    y_scale: Scale | None = None,
+    recall: float | None = None,
+) -> dict[str, Maker]:
+    """Return the makers of these figures; `all` is every figure, None the usual ones.
+
+    A name `Y:X` of two quantities is a figure of Y against X. The scales apply to such figures and
+    to `qps-recall`; None chooses by the values. `recall` applies to the figures of one recall, of
+    which `at-recall` is added if none is named.
+
+    Raises
+    ------
+    UserError
+        If there is no such figure or quantity.
+    """
+    scales = Choices(x_scale, y_scale)
+    chosen: dict[str, Maker] = {}
+    for name in names or USUAL:
+        if name == "all":
+            chosen |= MAKERS
+        elif ":" in name:
+            y, x = name.split(":", 1)
+            chosen[f"{quantity(y).column}-{quantity(x).column}"] = _pair(x, y, scales)
+        elif name == "qps-recall":
+            chosen[name] = _pair("recall", "qps", scales)
+        elif name in MAKERS:
+            chosen[name] = MAKERS[name]
+        else:
+            raise UserError(
+                f"no figure is called {name!r}",
+                expected=", ".join((*MAKERS, "all", "or Y:X for two quantities")),
+            )
+    if recall is None:
+        return chosen
+    at_this = {name: partial(maker, level=recall) for name, maker in AT_ONE_RECALL.items()}
+    asked = [name for name in chosen if name in at_this] or ["at-recall"]
+    return chosen | {name: at_this[name] for name in asked}
+
+
+def write_plots(
+    table: pd.DataFrame,
+    out: Path,
+    *,
+    formats: Sequence[str] = ("png", "svg"),
+    names: Sequence[str] | None = None,
+    style: StyleName = "screen",
+    stale: bool = False,
+    x_scale: Scale | None = None,
+    y_scale: Scale | None = None,
+    recall: float | None = None,
+    highlight: Collection[str] = (),
+    title: str | None = None,
+) -> list[Path]:
+    """Write every figure that the table has points for, and return the paths.
+
+    Parameters
+    ----------
+    table
+        As from `harness.load_results`.
+    out
+        The folder; made if missing.
+    formats
+        Any of `png`, `svg`, `pdf`.
+    names
+        Which figures: keys of `MAKERS`, `all`, or `Y:X` for two quantities; the usual by default.
+    style
+        `screen`, `paper` (one column) or `slide`.
+    stale
+        Draw stale points as well.
+    x_scale, y_scale
+        `linear`, `log` or `error` for the axes of `qps-recall` and `Y:X`; chosen by the values if
+        None.
+    recall
+        The recall of the figures of one recall; by default one that the most curves reach.
+    highlight
+        Names of curves: all others are grey.
+    title
+        Of every figure, instead of its own; "" leaves title and conditions out.
+
+    Returns
+    -------
+    paths
+        In the order drawn; empty for an empty table.
+
+    Raises
+    ------
+    UserError
+        If a format is unknown or the folder cannot be written.
+    """
+    check_formats(formats)
+    chosen = makers(names, x_scale, y_scale, recall)
+    paths: list[Path] = []
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a user's own matplotlibrc must not change published figures
+        mpl.rcParams.update(settings(style))
+        drawn = figures(table, chosen, stale=stale, highlight=highlight, title=title)
+        for name, figure in drawn:
+            paths += save(figure, out / name, formats)
+    return paths
+
+
+def figures(
+    table: pd.DataFrame,
+    makers: Mapping[str, Maker],
+    *,
+    stale: bool = False,
+    highlight: Collection[str] = (),
+    title: str | None = None,
+) -> Iterator[tuple[str, Figure]]:
+    """Yield the name and the figure of each picture of a table, in the current style."""
+    prepared = prepare(table, stale=stale)
+    if prepared.empty:
+        return
+    found = [replace(scene, heading=title) for scene in scenes(prepared)]
+    styles = looks_of(found, highlight)
+    drawn: set[tuple[object, ...]] = set()
+    for scene in found:
+        for name, maker in makers.items():
+            if _subject(scene, name) in drawn or not _fits(scene, name):
+                continue
+            if (figure := maker(scene, styles)) is not None:
+                drawn.add(_subject(scene, name))
+                yield f"{scene.slug}-{name}", figure
+
+
+def _subject(scene: Scene, name: str) -> tuple[object, ...]:
+    """The subject of a figure: figures of builds are the same for every k and drawn once."""
+    asked = () if name in _OF_THE_BUILD else (scene.k, scene.mode, scene.threads)
+    return (name, scene.dataset, scene.machine, *asked)
+
+
+def _fits(scene: Scene, name: str) -> bool:
+    """Whether a group has the data of a figure; a group of failures gets the first figure only."""
+    if scene.points.empty:
+        return name == "qps-recall" and len(scene.failures) > 0
+    if name in ("recall-bits", "recall-distortion"):
+        column = {"recall-bits": "bits_per_vector", "recall-distortion": "distortion"}[name]
+        return len(known(scene.points, "recall", column)) > 0
+    return name != "recall-1-at-n" or scene.k >= _LEAST_K_FOR_CURVES

@@ -1,0 +1,171 @@
+"""The site as files: a folder of pages, or one file that can be mailed."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.contracts import UserError
+from harness.files.replacing import write_text
+from harness.files.temporary import temporary_folder
+from harness.report.export.exporting import export
+from harness.report.site.content import (
+    USUAL,
+    Content,
+    Page,
+    SiteChoices,
+    content_of,
+    pages_of,
+)
+from harness.report.site.payload import (
+    chart_library,
+    comparisons_payload,
+    dataset_payload,
+    script_safe,
+)
+
+_HERE = Path(__file__).parent
+_FORMATS = ("csv", "parquet", "json")
+
+
+def write_site(
+    table: pd.DataFrame, out: Path, *, single_file: bool = False, choices: SiteChoices = USUAL
+) -> list[Path]:
+    """Write the site and return the files; equal tables give equal files.
+
+    Parameters
+    ----------
+    table
+        As from `harness.load_results`.
+    out
+        A folder, made if missing; with `single_file` the HTML file, or a folder for `index.html`.
+    choices
+        Recalls, curves to highlight and a title, where the usual ones do not suit.
+
+    Raises
+    ------
+    UserError
+        If there is no point to publish, or `out` cannot be written.
+    """
+    content = content_of(table, choices)
+    if content.table.empty:
+        raise UserError("there are no results to publish", hint="annharness run demo")
+    return _write_single(content, out) if single_file else _write_folder(content, out)
+
+
+def _write_folder(content: Content, out: Path) -> list[Path]:
+    if out.exists() and not out.is_dir():
+        raise UserError(
+            "the site is a folder, this is a file", where=str(out), hint="--single-file"
+        )
+    files = {f"assets/{name}": text for name, text in _assets().items()}
+    for dataset, name in content.dataset_pages.items():
+        payload = script_safe(_payload(content, dataset))
+        files[f"data/{name}.js"] = f"window.annharness.data[{script_safe(name)}]={payload};\n"
+    files["data/compare.js"] = f"window.annharness.compare={script_safe(_compared(content))};\n"
+    for page in pages_of(content):
+        files[f"{page.name}.html"] = _render(page, content, single=False)
+    for file, text in files.items():
+        write_text(out / file, text)
+    downloads = [
+        _download(content, dataset, out / "data" / f"{page}.{kind}")
+        for dataset, page in content.dataset_pages.items()
+        for kind in _FORMATS
+    ]
+    return [*(out / name for name in files), *downloads]
+
+
+def _write_single(content: Content, out: Path) -> list[Path]:
+    path = out if out.suffix in (".html", ".htm") else out / "index.html"
+    assets = {name: _inline(text) for name, text in _assets().items()}
+    bodies = [
+        {"name": page.name, "title": page.title, "body": Markup(_body(page, content, single=True))}
+        for page in pages_of(content)
+    ]
+    data = {page: _payload(content, name) for name, page in content.dataset_pages.items()}
+    text = _environment().get_template("single.html.j2").render(
+        pages=bodies,
+        assets={name: Markup(body) for name, body in assets.items()},
+        data=Markup(script_safe(data)),
+        compare=Markup(script_safe(_compared(content))),
+        parquet=Markup(script_safe(_parquet(content))),
+        **_shared(content, single=True),
+    )  # fmt: skip
+    write_text(path, text)
+    return [path]
+
+
+def _payload(content: Content, dataset: str) -> dict[str, Any]:
+    return dataset_payload(dataset, content.by_dataset[dataset], content.looks)
+
+
+def _compared(content: Content) -> list[dict[str, Any]]:
+    scenes = [scene for found in content.by_dataset.values() for scene in found]
+    return comparisons_payload(scenes, content.choices.levels)
+
+
+def _download(content: Content, dataset: str, path: Path) -> Path:
+    export(content.table[content.table["dataset"] == dataset], path)
+    return path
+
+
+def _parquet(content: Content) -> dict[str, str]:
+    """Parquet files of the datasets, in base64: a single file has no other place for them."""
+    found = {}
+    with temporary_folder(Path(gettempdir()), "parquet") as folder:
+        for dataset, page in content.dataset_pages.items():
+            path = _download(content, dataset, folder / "points.parquet")
+            found[page] = base64.b64encode(path.read_bytes()).decode("ascii")
+    return found
+
+
+def _render(page: Page, content: Content, *, single: bool) -> str:
+    template = _environment().get_template("page.html.j2")
+    body = Markup(_body(page, content, single=single))
+    kind = page.template.partition(".")[0]
+    return template.render(page=page, body=body, kind=kind, **_shared(content, single=single))
+
+
+def _body(page: Page, content: Content, *, single: bool) -> str:
+    template = _environment().get_template(page.template)
+    return template.render(page=page, **page.values, **_shared(content, single=single))
+
+
+def _shared(content: Content, *, single: bool) -> Mapping[str, Any]:
+    return {
+        "link": (lambda name: f"#/{name}") if single else (lambda name: f"{name}.html"),
+        "single": single,
+        "dataset_pages": content.dataset_pages,
+        "algorithm_pages": content.algorithm_pages,
+    }
+
+
+def _inline(text: str) -> str:
+    """A script or style that is safe inside its element."""
+    return text.replace("</script", "<\\/script").replace("</style", "<\\/style")
+
+
+@lru_cache(maxsize=1)
+def _assets() -> dict[str, str]:
+    own = {name: (_HERE / "assets" / name).read_text("utf-8") for name in ("site.js", "site.css")}
+    return {**own, "plotly.min.js": chart_library()}
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

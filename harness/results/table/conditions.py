@@ -1,0 +1,85 @@
+"""QPS at equal conditions, and the QPS that the harness itself allows."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+
+_FIGURES = ("qps", "qps_low", "qps_high")
+_CONDITIONS = ("dataset", "k", "mode", "threads", "machine")
+
+
+def conditions_of(row: Row) -> tuple[Any, ...]:
+    """Return what two rows must have in common to be compared."""
+    return tuple(row[name] for name in _CONDITIONS)
+
+
+def adjust_qps(rows: Sequence[Row]) -> None:
+    """Set `qps` and its bounds to what each point would reach at the mean conditions of its group.
+
+    A group holds the rows of one dataset, k, mode, number of threads and machine. Its conditions
+    are the mean over its blocks of the reference index's log seconds; stale rows do not count
+    unless there are no others. Rows with slower blocks are raised by that factor.
+    `measured_qps` keeps the QPS as measured; rows with a build without reference keep it as `qps`.
+    """
+    groups = defaultdict(list)
+    for row in rows:
+        if row["status"] == "ok":
+            row["measured_qps"] = row["qps"]
+            groups[conditions_of(row)].append(row)
+    for group in groups.values():
+        blocks = _references([row for row in group if not row["stale"]]) or _references(group)
+        if blocks:
+            _adjust(group, float(np.mean([np.mean(values) for values in blocks.values()])))
+
+
+def _references(rows: Iterable[Row]) -> dict[str, list[float]]:
+    """The log seconds of the reference index in each block, as its builds recorded them."""
+    blocks = defaultdict(list)
+    for block, reference in _builds(rows):
+        if block and math.isfinite(reference):
+            blocks[block].append(reference)
+    return blocks
+
+
+def _builds(rows: Iterable[Row]) -> Iterator[tuple[str, float]]:
+    for row in rows:
+        yield from zip(row["block_ids"], row["reference_log_seconds"].tolist(), strict=True)
+
+
+def _adjust(rows: Iterable[Row], conditions: float) -> None:
+    for row in rows:
+        own = float(np.mean(row["reference_log_seconds"]))
+        if math.isfinite(own):
+            row.update({name: row[name] * math.exp(own - conditions) for name in _FIGURES})
+
+
+NEAR_SHARE = 0.5
+"""Points from this share of the no-op QPS on are marked: half of their time is overhead."""
+
+
+def mark_near_ceiling(rows: Sequence[dict[str, Any]]) -> None:
+    """Add the columns `ceiling_qps` and `near_ceiling` to rows of the results table.
+
+    `ceiling_qps` is the QPS of the newest point of `no-op` with the same dataset, k, mode, number
+    of threads and machine; NaN if none was measured, and then no row is near.
+    """
+    ceilings = _ceilings(rows)
+    for row in rows:
+        ceiling = ceilings.get(conditions_of(row), math.nan)
+        row["ceiling_qps"] = ceiling
+        near = row.get("qps", math.nan) >= NEAR_SHARE * ceiling
+        row["near_ceiling"] = bool(near and row["in_answers"])
+
+
+def _ceilings(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], float]:
+    """QPS of `no-op` by conditions; of several the newest."""
+    measured = [row for row in rows if row["status"] == "ok" and not row["in_answers"]]
+    newest_last = sorted(measured, key=lambda row: int(row["sequence"]))
+    return {conditions_of(row): row["qps"] for row in newest_last}

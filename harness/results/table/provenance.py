@@ -1,0 +1,78 @@
+"""Provenance of points: commit, machine, conditions and libraries of their builds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.results.point import Build, sequence_of
+from harness.results.store import Stored
+
+_PARTS = ("machine", "conditions", "source", "suite", "command", "libraries")
+
+
+class Provenances:
+    """Keeps equal parts of the provenance of many points only once."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, Any] = {}
+
+    def once(self, part: Any) -> Any:
+        """Return an equal part that was given before, otherwise this one."""
+        return self._parts.setdefault(json.dumps(part, sort_keys=True), part)
+
+
+def provenance_columns(stored: Stored) -> dict[str, Any]:
+    """Return the provenance columns of one point.
+
+    `commits` are distinct, in the order of the builds; `dirty` says that one of them had changes
+    that were not committed; `provenance` is of the newest build.
+    """
+    if stored.point is not None:
+        builds = stored.point.builds
+        found = [{**b.provenance, "libraries": b.facts.get("libraries")} for b in builds]
+    else:
+        found = [dict(stored.failure.provenance)] if stored.failure is not None else []
+    newest: Mapping[str, Any] = max(found, key=sequence_of, default={})
+    return {
+        "commits": tuple(dict.fromkeys(filter(None, map(commit_of, found)))),
+        "dirty": any(bool(_source(one).get("dirty")) for one in found),
+        "finished_at": str(newest.get("finished_at", "")),
+        "sequence": sequence_of(newest),
+        "provenance": {part: newest.get(part) for part in _PARTS},
+    }
+
+
+def commit_of(provenance: Mapping[str, Any]) -> str:
+    """Return the git commit of the harness that measured, empty if unknown."""
+    return str(_source(provenance).get("commit") or "")
+
+
+def is_at(measured: str, commit: str) -> bool:
+    """Whether a commit begins with the digits that were asked for."""
+    return bool(commit) and measured.startswith(commit)
+
+
+def of_commit(stored: Stored, commit: str) -> Stored:
+    """Return the builds and the failure of a point that were measured at a commit."""
+    failure = stored.failure
+    if failure is not None and _is_of(failure.provenance, commit):
+        return stored
+    builds = _builds_of(stored.point.builds, commit) if stored.point is not None else []
+    point = replace(stored.point, builds=builds) if stored.point is not None and builds else None
+    return replace(stored, point=point, failure=None)
+
+
+def _builds_of(builds: Sequence[Build], commit: str) -> list[Build]:
+    return [build for build in builds if _is_of(build.provenance, commit)]
+
+
+def _is_of(provenance: Mapping[str, Any], commit: str) -> bool:
+    return is_at(commit_of(provenance), commit)
+
+
+def _source(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
+    source = provenance.get("source")
+    return source if isinstance(source, Mapping) else {}

@@ -1,0 +1,402 @@
+"""The results table: a row for each stored point, with metrics from the stored neighbours."""
+
+from __future__ import annotations
+
+import warnings as python_warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.measures.choosing import split_queries
+from harness.measures.interval import log_t_interval
+from harness.measures.qps import latency, qps_interval
+from harness.measures.recall import first_recall_matrix, recall_matrix
+from harness.measures.recall_intervals import recall_bounds
+from harness.measures.sizes import size_scope
+from harness.measures.speed import typical_times
+from harness.results.identity import PointIdentity
+from harness.results.point import Build, Failure, PointHeader, StoredPoint
+from harness.results.store import ResultStore, Stored
+from harness.results.table.conditions import adjust_qps, mark_near_ceiling
+from harness.results.table.provenance import (
+    Provenances,
+    commit_of,
+    is_at,
+    of_commit,
+    provenance_columns,
+)
+from harness.results.table.row_cache import Entry, RowCache
+from harness.results.table.speeds import speeds_of
+from harness.results.table.truths import TruthAtHand, Truths
+from harness.results.untrusted.checks import BrokenResult
+
+RECALL_KS = (1, 5, 10, 20, 50, 100)
+"""The k' of the columns `recall@K` and `recall1@K`."""
+
+Row = dict[str, Any]
+
+_EMPTY_COLUMNS = (
+    "dataset",
+    "algorithm",
+    "label",
+    "name",
+    "k",
+    "mode",
+    "threads",
+    "status",
+    "stale",
+)
+
+
+def load_results(
+    path: Path | str,
+    *,
+    stale: bool = True,
+    per_query: bool = False,
+    commit: str | None = None,
+    overhead: bool = False,
+    truth_at_hand: TruthAtHand | None = None,
+) -> pd.DataFrame:
+    """Return all points below a results folder as a table, one row per point.
+
+    Parameters
+    ----------
+    path
+        A results folder.
+    stale
+        Whether to keep points of which a newer version is stored; they are marked in any case.
+    per_query
+        Whether to add the columns `recall_of_queries` and `first_recall_of_queries`, each a
+        `(builds, nq, k)` array per point; they take 16 nq k bytes per build.
+    commit
+        Keep what was measured at this git commit, or one that begins so: points with those of
+        their builds alone. What is stale is judged among them.
+    overhead
+        Whether to keep the points of `no-op`, which measure the harness's own overhead and find
+        nothing. The column `ceiling_qps` tells their speed in any case.
+    truth_at_hand
+        Gives the true neighbours where those in the folder are missing or damaged; they are then
+        stored there. None for a dataset that is not at hand.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        Names each result file that is broken; it is skipped.
+    """
+    store = ResultStore(Path(path))
+    store.require_readable()
+    stems = store.stems()
+    table = table_of(store, stems, per_query=per_query, commit=commit, truth_at_hand=truth_at_hand)
+    RowCache(store.root).keep_only(stems)
+    if table.empty:
+        return table
+    wanted = (table["in_answers"] | overhead) & (~table["stale"] | stale)
+    return table[wanted].reset_index(drop=True)
+
+
+def mark_outdated(
+    table: pd.DataFrame, sources: Mapping[str, str], fingerprints: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return the table with points marked stale whose adapter or dataset has changed here.
+
+    Parameters
+    ----------
+    sources
+        Algorithm to the sha256 of its adapter's source at hand.
+    fingerprints
+        Dataset to the fingerprint of the dataset at hand; what is in neither is left as it is.
+    """
+    if table.empty:
+        return table
+    changed = np.zeros(len(table), dtype=bool)
+    for at_hand, name, recorded in (
+        (sources, "algorithm", "adapter_sha256"),
+        (fingerprints, "dataset", "fingerprint"),
+    ):
+        now = table[name].map(dict(at_hand))
+        changed |= (now.notna() & (now != table[recorded])).to_numpy()
+    return table.assign(stale=table["stale"].to_numpy(dtype=bool) | changed)
+
+
+def table_of(
+    store: ResultStore,
+    stems: Iterable[Path],
+    *,
+    per_query: bool = False,
+    commit: str | None = None,
+    truth_at_hand: TruthAtHand | None = None,
+) -> pd.DataFrame:
+    """Return the table of some stored points, given by their paths without endings.
+
+    The rest is as for `load_results`.
+    """
+    cache = None if per_query else RowCache(store.root)
+    truths = Truths(store, truth_at_hand, cache)
+    reader = _Reader(store, truths, Provenances(), per_query, commit, cache)
+    rows = [row for stem in stems if (row := reader.row(stem)) is not None]
+    _mark_stale(rows)
+    adjust_qps(rows)
+    mark_near_ceiling(rows)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=_EMPTY_COLUMNS)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Computes rows of stored points; reads once what many points share."""
+
+    store: ResultStore
+    truths: Truths
+    provenances: Provenances
+    per_query: bool
+    commit: str | None
+    cache: RowCache | None
+
+    def row(self, stem: Path) -> Row | None:
+        """The row of a point; None if nothing usable is stored."""
+        try:
+            entry = self.cache.get(stem) if self.cache is not None else None
+            if entry is None or self._mixed(entry):
+                entry = self._made(stem)
+            elif not self._at_commit(entry):
+                return None
+            return None if entry is None else self._completed(entry, stem)
+        except BrokenResult as broken:
+            python_warnings.warn(f"skipped a broken result: {broken}", stacklevel=4)
+            return None
+
+    def _at_commit(self, entry: Entry) -> bool:
+        """Whether any part was measured at the commit asked for."""
+        return self.commit is None or any(is_at(one, self.commit) for one in entry.commits)
+
+    def _mixed(self, entry: Entry) -> bool:
+        """Whether the row is asked for only a part of what is stored."""
+        if self.commit is None or all(is_at(one, self.commit) for one in entry.commits):
+            return False
+        return self._at_commit(entry) or entry.row["status"] != "ok"
+
+    def _made(self, stem: Path) -> Entry | None:
+        """The entry of a point, computed from its files; kept for the next time if complete."""
+        files = self.store.files_of(stem)
+        before = {} if self.cache is None else {path: self.cache.source(path) for path in files}
+        stored = self.store.stored(stem)
+        if self.commit is not None:
+            stored = of_commit(stored, self.commit)
+        if stored.failure is not None:
+            header, found = stored.failure.header, [stored.failure.provenance]
+            figures = _failure(stored.failure)
+        elif stored.point is not None:
+            header, found = stored.point.header, [b.provenance for b in stored.point.builds]
+            if self.cache is not None:
+                before[self.store.truth_path(header.identity)] = self.truths.source(header)
+            figures = self._figures(stored.point)
+        else:
+            return None
+        row = {**_identity_columns(header, stored), **figures, **provenance_columns(stored)}
+        root = self.store.root
+        sources = {path.relative_to(root).as_posix(): one for path, one in before.items()}
+        entry = Entry(header, row, tuple(map(commit_of, found)), sources)
+        if self.cache is not None and self.commit is None:
+            self.cache.put(stem, entry)
+        return entry
+
+    def _completed(self, entry: Entry, stem: Path) -> Row:
+        """The row with the columns that are not kept: its paths, and what many points share."""
+        shared: Row = {"path": str(self.store.files_of(stem)[0])}
+        if entry.row["status"] == "ok":
+            shared["query_difficulty"] = self.truths.difficulty(entry.header)
+        parts = entry.row["provenance"]
+        shared["provenance"] = {name: self.provenances.once(part) for name, part in parts.items()}
+        return {**entry.row, **shared}
+
+    def _figures(self, point: StoredPoint) -> Row:
+        header = point.header
+        truth = self.truths.of(header)
+        recall = _recall_columns(header.identity, point.builds, truth.distances, self.per_query)
+        return {
+            "log_tail": "",
+            **recall,
+            **_speed_columns(point),
+            **_size_columns(point),
+            "diagnostics": dict(point.builds[0].diagnostics),
+            "warnings": tuple(dict.fromkeys(w for b in point.builds for w in b.facts["warnings"])),
+            "nondeterministic": any(len(b.neighbors) > 1 for b in point.builds),
+        }
+
+
+def _identity_columns(header: PointHeader, stored: Stored) -> Row:
+    identity = header.identity
+    return {
+        "dataset": identity.dataset,
+        "algorithm": identity.algorithm,
+        "label": header.label,
+        "name": header.name,
+        "build": dict(identity.build),
+        "search": dict(identity.search),
+        "k": identity.k,
+        "mode": identity.mode,
+        "threads": identity.threads,
+        "build_threads": identity.build_threads,
+        "builds": stored.builds,
+        "repeats": stored.point.repeats if stored.point else 0,
+        "status": "ok",
+        "reason": "",
+        "stale": False,
+        "metric": identity.metric,
+        "n": header.n,
+        "d": header.d,
+        "nq": header.nq,
+        "machine": identity.machine.short(),
+        "in_answers": header.in_answers,
+        "key": identity.key,
+        "adapter_sha256": identity.adapter_sha256,
+        "fingerprint": identity.fingerprint,
+        "question": identity.question,
+    }
+
+
+def _failure(failure: Failure) -> Row:
+    return {
+        "status": failure.status,
+        "reason": failure.reason,
+        "log_tail": failure.log_tail,
+        "peak_rss_bytes": np.nan if failure.peak_bytes is None else failure.peak_bytes,
+        "seconds_spent": np.nan if failure.seconds is None else failure.seconds,
+        **dict.fromkeys(_ARRAYS),
+        **dict.fromkeys(_TUPLES, ()),
+        "diagnostics": {},
+        "warnings": (),
+        "nondeterministic": False,
+    }
+
+
+_ARRAYS = (
+    "recall_curve",
+    "recall_low_curve",
+    "recall_high_curve",
+    "first_recall_curve",
+    "first_recall_low_curve",
+    "first_recall_high_curve",
+    "query_seconds",
+    "query_recall",
+    "query_first_recall",
+    "query_difficulty",
+    "build_qps",
+    "build_log_seconds",
+    "reference_log_seconds",
+)
+_TUPLES = ("block_ids", "round_levels", "reference_levels")
+
+
+def _recall_columns(
+    identity: PointIdentity,
+    builds: Sequence[Build],
+    true_distances: NDArray[np.float64],
+    keep_queries: bool,
+) -> Row:
+    """Recall of each build and query is averaged over the passes of the build."""
+    k = identity.k
+    columns: Row = {}
+    for prefix, matrix in (("recall", recall_matrix), ("first_recall", first_recall_matrix)):
+        recall = np.array([_over_answers(matrix, identity, b, true_distances) for b in builds])
+        value, low, high = recall_bounds(recall)
+        columns[f"{prefix}_curve"] = value
+        columns[f"{prefix}_low_curve"] = low
+        columns[f"{prefix}_high_curve"] = high
+        if keep_queries:
+            columns[f"{prefix}_of_queries"] = recall
+        if prefix == "recall":
+            columns["query_recall"] = recall[..., -1].mean(axis=0)
+            columns.update(_split_columns(recall[..., -1:]))
+        else:
+            columns["query_first_recall"] = recall[..., 0].mean(axis=0)
+        short = prefix.replace("first_recall", "recall1")
+        for wanted in (w for w in RECALL_KS if w <= k):
+            columns[f"{short}@{wanted}"] = value[wanted - 1]
+            columns[f"{short}@{wanted}_low"] = low[wanted - 1]
+            columns[f"{short}@{wanted}_high"] = high[wanted - 1]
+    return columns
+
+
+def _split_columns(recall: NDArray[np.float64]) -> Row:
+    """Recall@k on the queries to choose points by, and on those held out to report it."""
+    tuning, held_out = split_queries(recall.shape[1])
+    bounds = recall_bounds(recall[:, held_out])
+    return {
+        "tuning_recall": float(recall[:, tuning].mean()),
+        "held_out_recall": float(bounds.value[0]),
+        "held_out_recall_low": float(bounds.low[0]),
+        "held_out_recall_high": float(bounds.high[0]),
+    }
+
+
+def _over_answers(
+    matrix: Any, identity: PointIdentity, build: Build, true_distances: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    answers = zip(build.distances, build.scales.astype(np.float64), strict=True)
+    found = [matrix(identity.metric, d, s, true_distances) for d, s in answers]
+    mean: NDArray[np.float64] = np.mean(found, axis=0)
+    return mean
+
+
+def _speed_columns(point: StoredPoint) -> Row:
+    speeds = speeds_of(point)
+    interval = qps_interval(speeds)
+    typical = np.array([typical_times(build.times) for build in point.builds])
+    return {
+        "qps": interval.value,
+        "qps_low": interval.low,
+        "qps_high": interval.high,
+        "qps_scope": interval.scope,
+        **latency([build.times for build in point.builds])._asdict(),
+        "query_seconds": np.median(typical, axis=0),
+        "build_qps": np.exp(-speeds.log_seconds),
+        "block_ids": speeds.blocks,
+        "build_log_seconds": speeds.log_seconds,
+        "reference_log_seconds": speeds.reference,
+        "round_levels": speeds.levels,
+        "reference_levels": speeds.reference_levels,
+    }
+
+
+def _size_columns(point: StoredPoint) -> Row:
+    facts = [build.facts for build in point.builds]
+    seconds = np.array([fact["build_seconds"] for fact in facts])
+    interval = log_t_interval(seconds)
+    index_bytes = float(np.median([fact["index_bytes"] for fact in facts]))
+    header = point.header
+    measured = any(fact.get("index_bytes_are_measured", False) for fact in facts)
+    scope = size_scope(index_bytes, header.n, header.d, measured=measured)
+    index_bytes = float("nan") if scope == "unknown" else index_bytes
+    return {
+        "build_seconds": float(np.median(seconds)),
+        "build_seconds_low": interval.low,
+        "build_seconds_high": interval.high,
+        "prepare_seconds": float(np.median([fact["prepare_seconds"] for fact in facts])),
+        "index_bytes": index_bytes,
+        "bytes_per_vector": index_bytes / header.n,
+        "size_scope": scope,
+        "measured_index_bytes": float(np.median([fact["measured_index_bytes"] for fact in facts])),
+        "peak_rss_bytes": float(np.max([fact.get("peak_bytes", np.nan) for fact in facts])),
+        "seeds": tuple(fact.get("seed") for fact in facts),
+    }
+
+
+def _mark_stale(rows: list[Row]) -> None:
+    """Of the versions of one point, all but the newest are stale."""
+    newest: dict[str, Row] = {}
+    for row in rows:
+        other = newest.get(row["question"])
+        if other is None or other["sequence"] < row["sequence"]:
+            newest[row["question"]] = row
+    for row in rows:
+        row["stale"] = newest[row["question"]] is not row

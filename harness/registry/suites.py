@@ -55,6 +55,7 @@ class Suite:
     precision: float | None
     extra_seconds: float | None
     search_seconds: float
+    least_seconds: float
     timeout: float
     memory_bytes: int | None
     path: Path
@@ -166,6 +167,7 @@ def _suite(
         precision=schema.precision,
         extra_seconds=schema.extra_seconds,
         search_seconds=schema.search_seconds,
+        least_seconds=schema.least_seconds,
         timeout=schema.timeout,
         memory_bytes=schema.memory,
         path=path,

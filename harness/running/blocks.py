@@ -14,12 +14,11 @@ from harness.contracts.dataset import Metric
 
 _MOST_IN_WINDOW = 200
 _LEAST_IN_WINDOW = 25
-_USUAL_TURN_SECONDS = 0.003
+_USUAL_TURN_SECONDS = 0.005
 TURN_SECONDS = 1.0
 """A window is so short that the slowest setting answers it in about this time."""
 
-_LEAST_SECONDS = 0.15  # a fast setting makes further passes until it was timed for so long
-_MOST_TIMES_THE_REPEATS = 4
+COST_OF_TURN_SECONDS = 0.004
 _MOST_PASSES = 30_000  # the cycle of a pass is stored in 16 bits
 
 
@@ -64,7 +63,8 @@ class BlockSpec:
     """What an executor needs to measure a block.
 
     `dataset` is the path of the cached dataset and `fingerprint` that of its contents; `number` is
-    the number of the builds. `search_seconds` and `timeout` are seconds for each setting;
+    the number of the builds. `search_seconds`, `least_seconds` and `timeout` are
+    seconds for each setting (see `passes_for`);
     `memory_bytes` is the limit of all members together, None for a share of what is free.
     """
 
@@ -77,6 +77,7 @@ class BlockSpec:
     threads: int
     build_threads: int
     search_seconds: float
+    least_seconds: float
     timeout: float
     memory_bytes: int | None
     members: tuple[MemberSpec, ...]
@@ -116,7 +117,7 @@ def window_for(nq: int, pass_seconds: Sequence[float], *, one_by_one: bool) -> i
     """Return how many queries a window has.
 
     All of them where they are not timed one by one: a batch stays whole. Else as many as most
-    settings answer in 3 ms, but 25 to 200: the shorter a round is, the more alike are the
+    settings answer in 5 ms, but 25 to 200: the shorter a round is, the more alike are the
     conditions of its turns, and the more rounds there are; but a turn costs some milliseconds
     beside. Fewer if the slowest setting would need more than `TURN_SECONDS`, but about 25 at least.
     """
@@ -130,14 +131,23 @@ def window_for(nq: int, pass_seconds: Sequence[float], *, one_by_one: bool) -> i
     return -(-nq // windows)
 
 
-def passes_for(repeats: int, pass_seconds: float, search_seconds: float) -> int:
+def passes_for(
+    repeats: int,
+    pass_seconds: float,
+    windows: int,
+    least_seconds: float,
+    search_seconds: float,
+) -> int:
     """Return how many passes a setting makes in a block.
 
-    The repeats asked for; more, up to four times as many, if they would take less than 0.15
-    seconds; fewer, but at least one, if they would take longer than `search_seconds`.
+    The repeats asked for; more if their turns, which cost some milliseconds each beside what is
+    timed, would take less than `least_seconds`; fewer, but at least one, if the passes would take
+    longer than `search_seconds`.
     """
     seconds = max(pass_seconds, 1e-9)
-    fast = min(_MOST_TIMES_THE_REPEATS * repeats, round(_LEAST_SECONDS / seconds))
+    # Multiples, so that settings of about the same speed make the same passes: only these compare.
+    cost = repeats * (seconds + windows * COST_OF_TURN_SECONDS)
+    fast = repeats * round(least_seconds / cost)
     return min(_MOST_PASSES, max(repeats, fast), max(1, math.ceil(search_seconds / seconds)))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from harness.registry.suites import Suite
 from harness.results.point import BuildCost
 from harness.results.store import ResultStore
-from harness.running.blocks import passes_for
+from harness.running.blocks import COST_OF_TURN_SECONDS, passes_for, window_for
 from harness.running.environments.isolated import EnvironmentFailed
 from harness.running.plan import DatasetFacts, PlannedPoint, missing_builds, retried
 
@@ -104,6 +104,7 @@ def estimate(
         for key, members in indexes.items()
     }
     unknown = [key for key in indexes if key not in known]
+    nq = runnable[0].header.nq if runnable else 0
     return Estimate(
         dataset=dataset,
         points=len(points),
@@ -114,7 +115,7 @@ def estimate(
         unknown=sorted({indexes[key][0].header.label for key in unknown}),
         builds=sum(map(len, numbers.values())),
         blocks=len(set().union(*numbers.values())),
-        seconds=sum(len(numbers[key]) * _seconds(found, suite) for key, found in known.items()),
+        seconds=sum(len(numbers[key]) * _seconds(found, suite, nq) for key, found in known.items()),
         bound_seconds=sum(
             len(numbers[key]) * suite.timeout * (1 + len(indexes[key])) for key in unknown
         ),
@@ -132,10 +133,16 @@ def _lacking(
     return set(missing_builds(store, point.header, wanted, retried(again)))
 
 
-def _seconds(costs: Sequence[Cost], suite: Suite) -> float:
+def _seconds(costs: Sequence[Cost], suite: Suite, nq: int) -> float:
     """The seconds of one build of an index, with the searches of all its points."""
+    one_by_one = suite.mode == "single" and suite.threads == 1
+    window = window_for(nq, [cost.pass_seconds for cost in costs], one_by_one=one_by_one)
+    windows = -(-nq // window)
     searching = sum(
-        passes_for(suite.repeats, cost.pass_seconds, suite.search_seconds) * cost.pass_seconds
+        (cost.pass_seconds + windows * COST_OF_TURN_SECONDS)
+        * passes_for(
+            suite.repeats, cost.pass_seconds, windows, suite.least_seconds, suite.search_seconds
+        )
         + min(cost.pass_seconds, _UNTIMED_SECONDS)
         for cost in costs
     )

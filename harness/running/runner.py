@@ -234,6 +234,7 @@ class Runner:
             threads=suite.threads,
             build_threads=first.build_threads,
             search_seconds=suite.search_seconds,
+            least_seconds=suite.least_seconds,
             timeout=suite.timeout,
             memory_bytes=suite.memory_bytes,
             members=tuple(_member(points) for points in builds.values()),

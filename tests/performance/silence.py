@@ -41,7 +41,8 @@ def main() -> None:
     block = BlockSpec(
         id=secrets.token_hex(8), number=0, dataset=str(dataset.path),
         fingerprint=dataset.fingerprint, metric=dataset.metric, mode="single", threads=1,
-        build_threads=2, search_seconds=2.0, timeout=300.0, memory_bytes=None, members=members,
+        build_threads=2, search_seconds=2.0, least_seconds=0.3, timeout=300.0,
+        memory_bytes=None, members=members,
     )  # fmt: skip
     accounts = Accounts()
     run = BlockRun(block, cache_folder(), lambda title, phase, key: None)

@@ -82,8 +82,8 @@ def measure(tmp_path, small_hdf5, monkeypatch, session_cache):
         facts = {
             "id": f"{next(NUMBERS):x}", "number": 0, "dataset": str(dataset.path),
             "fingerprint": dataset.fingerprint, "metric": "angular", "mode": "single",
-            "threads": 1, "build_threads": 1, "search_seconds": 60.0, "timeout": 60.0,
-            "memory_bytes": None, "members": specs,
+            "threads": 1, "build_threads": 1, "search_seconds": 60.0, "least_seconds": 0.0,
+            "timeout": 60.0, "memory_bytes": None, "members": specs,
         }  # fmt: skip
         block = BlockSpec(**{**facts, **more})
         executor = LocalExecutor(session_cache, examine=lambda: {"grade": "A"})

@@ -27,7 +27,7 @@ def test_a_block_is_plain_data():
     adapter = AdapterSpec("m", "C", ("/a",), {"kind": "vibe"}, "/python")
     member = MemberSpec("one", adapter, {"M": 8}, (setting,), pausable=False)
     block = BlockSpec(
-        "ff00", 2, "/d.hdf5", "abc", "angular", "single", 1, 2, 10.0, 60.0, None, (member,)
+        "ff00", 2, "/d.hdf5", "abc", "angular", "single", 1, 2, 10.0, 0.5, 60.0, None, (member,)
     )
     assert BlockSpec.from_json(json.loads(json.dumps(block.to_json()))) == block
 
@@ -58,20 +58,22 @@ def test_a_setting_makes_its_passes_spread_over_the_cycles(cycles, data):
 
 
 @pytest.mark.parametrize(
-    ("repeats", "pass_seconds", "search_seconds", "expected"),
+    ("repeats", "pass_seconds", "windows", "least_seconds", "search_seconds", "expected"),
     [
-        (5, 1.0, 60.0, 5),  # as many as asked for
-        (5, 0.02, 60.0, 8),  # a fast one is timed for 0.15 seconds
-        (5, 1e-6, 60.0, 20),  # but no more than four times as often
-        (5, 30.0, 60.0, 2),  # no pass begins after search_seconds
-        (5, 100.0, 60.0, 1),  # one in any case
-        (1, 1.0, 60.0, 1),
+        (5, 1.0, 10, 1.0, 60.0, 5),  # as many as asked for
+        (5, 0.06, 10, 1.0, 60.0, 10),  # a fast one has turns for a second
+        (5, 1e-6, 10, 1.0, 60.0, 25),  # whatever is timed in them
+        (5, 0.06, 10, 0.0, 60.0, 5),
+        (5, 30.0, 10, 1.0, 60.0, 2),  # no pass begins after search_seconds
+        (5, 100.0, 10, 1.0, 60.0, 1),  # one in any case
+        (1, 1.0, 10, 1.0, 60.0, 1),
     ],
 )
 def test_passes_are_those_asked_for_within_the_time(
-    repeats, pass_seconds, search_seconds, expected
+    repeats, pass_seconds, windows, least_seconds, search_seconds, expected
 ):
-    assert passes_for(repeats, pass_seconds, search_seconds) == expected
+    passes = passes_for(repeats, pass_seconds, windows, least_seconds, search_seconds)
+    assert passes == expected
 
 
 def test_orders_of_turns_differ_and_leave_nobody_out():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,7 +34,7 @@ _LEAVING_SECONDS = 5.0
 _BROKEN = "broke the protocol of its channel"
 
 Watch = Callable[["Member", bool], None]
-"""Called again and again while a member works; True: look at it whatever was seen before."""
+"""Called again and again while a member works, and (True) after each of its turns."""
 
 
 class NoSpace(Exception):
@@ -151,6 +152,7 @@ class Member:
     timeout: float
     built: Built | None = None
     used_bytes: int = 0
+    looked_at: float = -math.inf
     diagnostics: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
     libraries: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

@@ -66,17 +66,19 @@ class Rounds:
 
     def run(self, reference: Member, members: Sequence[Member]) -> None:
         """Give turns until every setting has made its passes."""
+        seconds = [setting.pass_seconds for _, setting in alive(members)]
+        self.window = window_for(len(self._order), seconds, one_by_one=self._one_by_one)
         passes = {
             id(setting): passes_for(
                 setting.spec.repeats,
                 setting.pass_seconds,
+                -(-len(self._order) // self.window),
+                self._spec.least_seconds,
                 # Half of the time-out is reserved for warming up and for a machine that slows down.
                 min(self._spec.search_seconds, self._spec.timeout / 2),
             )
             for _, setting in alive(members)
         }
-        seconds = [setting.pass_seconds for _, setting in alive(members)]
-        self.window = window_for(len(self._order), seconds, one_by_one=self._one_by_one)
         cycles = max(passes.values())
         for member in members:
             if not member.gone:

@@ -21,6 +21,7 @@ from harness.running.worker.measuring import MemberStart
 _PROGRAM = "harness.running.worker.measuring"
 _LOOK_SECONDS = 0.05
 _SEARCH_LOOK_SECONDS = 0.5  # memory is checked less often while queries are timed
+_TURNS_LOOK_SECONDS = 0.2  # a look takes as long as half a turn
 _REFERENCE_TIMEOUT_SECONDS = 120.0  # a suite cannot limit it
 
 REFERENCE = MemberSpec(
@@ -97,8 +98,8 @@ class Workers:
     def _used(self) -> int:
         return sum(member.used_bytes for member in self._running)
 
-    def watch(self, member: Member, at_once: bool) -> None:
-        """Check the memory of a member, at once or as often as its phase allows.
+    def watch(self, member: Member, after_turn: bool) -> None:
+        """Check the memory of a member as often as its phase allows, or after a turn.
 
         Raises
         ------
@@ -108,11 +109,12 @@ class Workers:
             If it takes more than the others leave.
         """
         now = time.monotonic()
-        if now < self._next_look and not at_once:
+        due = member.looked_at + _TURNS_LOOK_SECONDS if after_turn else self._next_look
+        if now < due:
             return
         searching = member.phase == "search"
         self._next_look = now + (_SEARCH_LOOK_SECONDS if searching else _LOOK_SECONDS)
-        member.used_bytes = member.child.look_at_memory()
+        member.used_bytes, member.looked_at = member.child.look_at_memory(), now
         if member.spec is REFERENCE:
             return
         others = [other for other in self._running if other is not member]

@@ -251,7 +251,9 @@ def test_more_processors_than_allotted_are_told(measure, tmp_path):
 
 
 def test_search_seconds_leave_a_slow_setting_fewer_passes_spread_over_the_block(measure):
-    [outcome] = measure({"slow": {"sleep": 0.01}, "fast": {}}, search_seconds=0.3)
+    [outcome] = measure(
+        {"slow": {"sleep": 0.01}, "fast": {}}, search_seconds=0.3, least_seconds=0.1
+    )
     slow, fast = (outcome.finished[key] for key in ("slow-a", "fast-a"))
     assert len(slow.times) < len(fast.times)
     assert slow.facts["repeats_asked"] == 2

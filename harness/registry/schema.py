@@ -314,7 +314,7 @@ class SuiteSchema(_Strict):
     """Seconds for further blocks; by default half of those of the suite's own builds."""
     search_seconds: Seconds = 60.0
     """Seconds for the passes of one setting in a block; one pass is always made."""
-    least_seconds: Annotated[float, BeforeValidator(_seconds), Field(ge=0, lt=_MOST_SECONDS)] = 1.0
+    least_seconds: Annotated[float, BeforeValidator(_seconds), Field(ge=0, lt=_MOST_SECONDS)] = 1.5
     """Seconds that the turns of a fast setting take in a block, by passes beyond `repeats`."""
     timeout: Seconds = 3600.0
     """Seconds for each build, and for each search setting in a block."""

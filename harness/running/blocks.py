@@ -14,7 +14,7 @@ from harness.contracts.dataset import Metric
 
 _MOST_IN_WINDOW = 200
 _LEAST_IN_WINDOW = 25
-_USUAL_TURN_SECONDS = 0.005
+_USUAL_TURN_SECONDS = 0.003
 TURN_SECONDS = 1.0
 """A window is so short that the slowest setting answers it in about this time."""
 
@@ -117,7 +117,7 @@ def window_for(nq: int, pass_seconds: Sequence[float], *, one_by_one: bool) -> i
     """Return how many queries a window has.
 
     All of them where they are not timed one by one: a batch stays whole. Else as many as most
-    settings answer in 5 ms, but 25 to 200: the shorter a round is, the more alike are the
+    settings answer in 3 ms, but 25 to 200: the shorter a round is, the more alike are the
     conditions of its turns, and the more rounds there are; but a turn costs some milliseconds
     beside. Fewer if the slowest setting would need more than `TURN_SECONDS`, but about 25 at least.
     """

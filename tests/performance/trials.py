@@ -112,11 +112,17 @@ def main() -> None:
             for side, verdict in trial.verdicts.items():
                 counts.setdefault(side, Counter())[verdict] += 1
             shown = "; ".join(f"{side} {dict(count)}" for side, count in counts.items())
-            print(f"{number}: {shown}; {trial.seconds:.0f} s", flush=True)
+            spread = pooled_spread([one.log_ratios["same"] for one in done])
+            print(f"{number}: {shown}; spread {spread:.4f}; {trial.seconds:.0f} s", flush=True)
     for side in done[0].log_ratios:
-        logs = np.array([trial.log_ratios[side] for trial in done])
-        spread = math.sqrt(logs.var(axis=1, ddof=1).mean())
-        print(f"{side} / one: {math.exp(logs.mean()):.4f}, spread between blocks {spread:.4f}")
+        logs = [trial.log_ratios[side] for trial in done]
+        ratio, spread = math.exp(np.mean(logs)), pooled_spread(logs)
+        print(f"{side} / one: {ratio:.4f}, spread between blocks {spread:.4f}")
+
+
+def pooled_spread(logs: list[np.ndarray]) -> float:
+    """Return the standard deviation of the blocks of a trial, pooled over the trials."""
+    return math.sqrt(np.var(logs, axis=1, ddof=1).mean())
 
 
 def trials(folder: Path, count: int) -> Iterator[Trial]:

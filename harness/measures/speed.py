@@ -18,7 +18,9 @@ Float64 = NDArray[np.float64]
 
 QUERY_ORDER_SEED = 77_041
 
-_WINSOR = 2.5 * 1.4826
+_NORMAL_MAD = 1.4826  # standard deviation of a normal over its median absolute deviation
+_NORMAL_STEP = 0.9539  # median absolute difference of two normals over their standard deviation
+_WINSOR = 2.5 * _NORMAL_MAD
 """Windows are drawn in to so many median absolute deviations, 2.5 of a normal's deviations."""
 
 
@@ -147,7 +149,7 @@ def reference_levels(
 
 def typical_level(levels: Float64) -> float:
     """Return the logarithm of the mean seconds per query of a build in its typical round."""
-    return typical_difference(levels, np.zeros_like(levels))
+    return float(typical_differences(levels[:, None], np.zeros_like(levels[:, None]), 1.0)[0])
 
 
 def typical_difference(ours: Float64, theirs: Float64) -> float:
@@ -166,27 +168,70 @@ def typical_difference(ours: Float64, theirs: Float64) -> float:
     cycles = min(len(ours), len(theirs))
     if ours.shape[1] != theirs.shape[1] or cycles == 0:
         return float("nan")
-    return float(typical_differences(ours[:cycles, None], theirs[:cycles, None])[0])
+    ours, theirs = ours[:cycles], theirs[:cycles]
+    share = share_of_windows(ours - theirs)
+    return float(typical_differences(ours[:, None], theirs[:, None], share)[0])
 
 
-def typical_differences(ours: Float64, theirs: Float64) -> Float64:
+def share_of_windows(differences: Float64) -> float:
+    """Return how much of what the windows differ by, 0 to 1, is more than noise of their rounds.
+
+    Parameters
+    ----------
+    differences
+        `(cycles, windows)` differences of levels; NaN in rounds that one of the sides lacks.
+
+    Returns
+    -------
+    share
+        One less the variance of a window's median, from the differences between successive
+        cycles, over that of the medians of the windows; both by medians of absolute deviations. 1
+        where it cannot be known: with a single cycle.
+    """
+    steps = np.abs(np.diff(differences, axis=0))
+    steps = steps[np.isfinite(steps)]
+    if len(steps) == 0:
+        return 1.0
+    cycles = float(np.median(np.isfinite(differences).sum(axis=0)))
+    medians = median_of_known(differences)
+    medians = medians[np.isfinite(medians)]
+    noise = (np.median(steps) / _NORMAL_STEP) ** 2 / cycles
+    noise *= np.pi / 2 if cycles > 2 else 1.0  # that of a median over that of a mean
+    spread = (_NORMAL_MAD * np.median(np.abs(medians - np.median(medians)))) ** 2
+    return float(max(0.0, 1 - noise / spread)) if spread > 0 else 0.0
+
+
+def typical_differences(ours: Float64, theirs: Float64, share: float) -> Float64:
     """Return `typical_difference` of each of many samples: `(n,)` from `(cycles, n, windows)`.
 
-    For each window the median over the cycles of the difference of the levels. Windows whose median
-    is off by more than 2.5 standard deviations, estimated by the median absolute deviation, are
-    drawn in to there (winsorized): most of their cycles met two states of the machine. The mean
-    over windows has as weights the geometric mean of the seconds that both take for a window, so
-    that the result is the ratio of the means over queries and not the mean of the ratios.
+    Two figures are mixed. The median over all rounds is the one that noise moves least, but where
+    queries differ in what they cost one side more than the other, it is not that of the mean query.
+    The other is the mean over windows of the medians over the cycles. Windows whose median is off
+    by more than 2.5 standard deviations, estimated by the median absolute deviation, are drawn in
+    to there (winsorized): most of their cycles met two states of the machine. The mean has as
+    weights the geometric mean of the seconds that both take for a window, so that the result is the
+    ratio of the means over queries and not the mean of the ratios.
+
+    Parameters
+    ----------
+    share
+        That of the second figure, from `share_of_windows`: an empirical Bayes estimate (Efron and
+        Morris, JASA 68, 1973) of the windows' own differences.
     """
     unknown = np.isnan(ours) | np.isnan(theirs)
     ours, theirs = np.where(unknown, np.nan, ours), np.where(unknown, np.nan, theirs)
-    differences = median_of_known(ours - theirs)
+    rounds = ours - theirs
+    differences = median_of_known(rounds)
     centre = np.median(differences, axis=1, keepdims=True)
     reach = _WINSOR * np.median(np.abs(differences - centre), axis=1, keepdims=True)
     differences = np.clip(differences, centre - reach, centre + reach)
     sizes = (median_of_known(ours) + median_of_known(theirs)) / 2
     weights = np.exp(sizes - sizes.max(axis=1, keepdims=True))
-    return np.asarray((weights * differences).sum(axis=1) / weights.sum(axis=1))
+    means = (weights * differences).sum(axis=1) / weights.sum(axis=1)
+    if share == 1:
+        return np.asarray(means)
+    medians = median_of_known(rounds.transpose(0, 2, 1).reshape(-1, rounds.shape[1]))
+    return np.asarray(medians + share * (means - medians))
 
 
 def _in_cycles(levels: Float64, cycles: NDArray[np.integer]) -> Float64:

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.measures.speed import typical_differences
+from harness.measures.speed import share_of_windows, typical_differences
 
 Float64 = NDArray[np.float64]
 
@@ -47,11 +47,12 @@ def error_within(ours: Float64, theirs: Float64) -> tuple[float, float]:
     shared = np.flatnonzero(np.isfinite(ours + theirs).all(axis=1))
     if len(shared) < 2:
         return float("nan"), float("nan")
+    share = share_of_windows(ours - theirs)  # of what was measured: draws repeat cycles
     drawn = shared[_draws(len(shared))]
     parts = -(-drawn.size * ours.shape[1] // _MOST_VALUES)
     effects = np.concatenate(
         [
-            typical_differences(ours[part], theirs[part])
+            typical_differences(ours[part], theirs[part], share)
             for part in np.array_split(drawn, parts, axis=1)
         ]
     )

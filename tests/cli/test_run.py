@@ -26,6 +26,7 @@ algorithms:
   misbehaving: {build: {how: [nothing, fit-nothing]}, search: {setting: [0, 2]}}
 builds: 2
 repeats: 2
+least_seconds: 0
 build_threads: 1
 timeout: 60
 precision: off

@@ -37,6 +37,7 @@ datasets: slow
 algorithms: {exact: }
 builds: 1
 repeats: 1
+least_seconds: 0
 precision: off
 """
 

@@ -22,6 +22,7 @@ datasets: small.hdf5
 algorithms: {exact: }
 builds: 3
 repeats: 2
+least_seconds: 0
 build_threads: 1
 precision: off
 """

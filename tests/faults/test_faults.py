@@ -97,6 +97,7 @@ def suite(path: Path, ways: list[str], **more: object) -> Path:
 DEFAULTS = {
     "builds": 1,
     "repeats": 2,
+    "least_seconds": 0,
     "timeout": 4,
     "memory": "600MiB",
     "build_threads": 1,

@@ -14,6 +14,7 @@ from harness.measures.speed import (
     query_windows,
     reference_levels,
     round_levels,
+    share_of_windows,
     typical_difference,
     typical_level,
     typical_times,
@@ -150,6 +151,28 @@ def test_the_difference_is_that_of_the_means_where_windows_differ():
     levels = [np.log(np.tile(side, (3, 1))) for side in (ours, theirs)]
     expected = np.log(ours.mean() / theirs.mean())
     assert typical_difference(*levels) == pytest.approx(expected, abs=0.01)
+
+
+def test_noise_moves_the_difference_no_more_than_the_median_over_all_rounds():
+    rng = np.random.default_rng(0)
+    errors: dict[str, list[float]] = {"all rounds": [], "windows": [], "typical": []}
+    for _ in range(200):
+        rounds = rng.standard_t(1.5, (3, 20)) / 20
+        errors["all rounds"].append(np.median(rounds))
+        errors["windows"].append(np.median(rounds, axis=0).mean())
+        errors["typical"].append(typical_difference(rounds, np.zeros((3, 20))))
+    spread = {name: np.std(values) for name, values in errors.items()}
+    assert spread["typical"] < 1.1 * spread["all rounds"] < spread["windows"]
+
+
+@given(st.integers(1, 8), st.integers(1, 8), st.floats(0.0, 1.0))
+def test_the_share_of_windows_is_a_share(cycles, windows, noise):
+    rng = np.random.default_rng([cycles, windows])
+    effects = rng.standard_normal(windows)
+    share = share_of_windows(effects + noise * rng.standard_normal((cycles, windows)))
+    assert 0 <= share <= 1
+    if noise == 0 and windows > 1:
+        assert share == 1
 
 
 def test_builds_without_a_common_round_have_no_difference():

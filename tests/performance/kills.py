@@ -75,6 +75,7 @@ datasets: small.hdf5
 algorithms: {sampled: }
 builds: 2
 repeats: 2
+least_seconds: 0
 build_threads: 1
 precision: off
 """

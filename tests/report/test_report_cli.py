@@ -18,6 +18,7 @@ algorithms:
     - {label: narrow, build: {M: [2], nbits: [4]}, search: {rerank: [0, 20]}}
 builds: 2
 repeats: 2
+least_seconds: 0
 build_threads: 1
 """
 
@@ -94,7 +95,8 @@ def test_a_damaged_truth_is_taken_from_the_cache_and_never_computed_to_read(
     tmp_path, small_hdf5, command, session_cache
 ):
     suite = (
-        "k: 5\ndatasets: small.hdf5\nalgorithms: [exact]\nbuilds: 1\nrepeats: 1\nprecision: off\n"
+        "k: 5\ndatasets: small.hdf5\nalgorithms: [exact]\nbuilds: 1\nrepeats: 1\n"
+        "least_seconds: 0\nprecision: off\n"
     )
     (tmp_path / "mine.yml").write_text(suite)
     checked(command("run", "mine.yml"))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import harness
-from harness.report.plots.all_figures import MAKERS, write_plots
+from harness.report.plots.all_figures import MAKERS, draw_figures
 
 HERE = Path(__file__).parent / "results"
 PICTURES = HERE / "gallery"
@@ -51,7 +51,7 @@ def _k(name: str) -> int:
 
 
 def _section(name: str, table: object) -> str:
-    (path,) = write_plots(table, PICTURES, names=[name], formats=["png"])  # type: ignore[arg-type]
+    (path,) = draw_figures(table, [name]).save(PICTURES, ["png"])  # type: ignore[arg-type]
     picture = path.replace(PICTURES / f"{name}.png")
     return (
         f"\n## {name}\n\n{CAPTIONS[name]}\n\n![{name}]({picture.relative_to(HERE)})\n\n"

@@ -1,4 +1,4 @@
-"""Write the generated parts of the pages from the code: `python docs/make_reference.py`.
+"""Write the generated parts of the pages, and notebooks: `python docs/make_reference.py`.
 
 A page marks where a part belongs, and everything around it is written by hand:
 
@@ -6,8 +6,9 @@ A page marks where a part belongs, and everything around it is written by hand:
     <!-- end of generated -->
 
 `PARTS` maps each name to the function that returns the part's Markdown. To add a part, add a
-function to `PARTS` and the two marks to a page. `tests/house/test_docs.py` compares the pages with
-the code.
+function to `PARTS` and the two marks to a page. Pages in `NOTEBOOKS` are written as notebooks, too:
+their Python blocks are the cells, and what they show of the output is left out.
+`tests/house/test_docs.py` compares all of it with the code.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +29,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import harness
+import harness.api
 from harness.checks.catalog import check_function, names_of_checks, rule_of
 from harness.cli.verbs import VERBS, loaded
 from harness.data.formats import FORMATS
@@ -42,6 +45,8 @@ from harness.registry.schema import (
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
+NOTEBOOKS = (DOCS / "tutorial" / "founding-experiment.md",)
+FIGURES = "harness.report.plots.all_figures.Figures"
 PART = re.compile(
     r"(?P<start><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- end of generated -->)", re.S
 )
@@ -50,7 +55,9 @@ PART = re.compile(
 def generated_pages() -> dict[Path, str]:
     """Return the pages that have generated parts, with the text that they should have."""
     texts = {path: path.read_text() for path in sorted(DOCS.rglob("*.md"))}
-    return {path: PART.sub(_filled, text) for path, text in texts.items() if PART.search(text)}
+    filled = {path: PART.sub(_filled, text) for path, text in texts.items() if PART.search(text)}
+    notebooks = {path.with_suffix(".ipynb"): notebook_of(texts[path]) for path in NOTEBOOKS}
+    return filled | notebooks
 
 
 def _filled(match: re.Match[str]) -> str:
@@ -263,9 +270,11 @@ def checks() -> str:
 
 
 def api() -> str:
-    """Return the directives that show the docstrings of the public names."""
-    names = [name for name in harness.__all__ if not name.startswith("__")]
-    return _directives(f"harness.{name}" for name in names)
+    """Return the directives that show the docstrings of the functions and what they return."""
+    public = [name for name in harness.__all__ if inspect.isfunction(getattr(harness, name))]
+    returned = [name for name in harness.api.__all__ if name not in harness.__all__]
+    classes = [f"harness.api.{name}" for name in returned]
+    return _directives([*(f"harness.{name}" for name in public), *classes, FIGURES])
 
 
 def contracts() -> str:
@@ -309,6 +318,32 @@ def _joined(text: str) -> str:
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+
+
+# Notebooks ---------------------------------------------------------------------------------------
+
+
+def notebook_of(page: str) -> str:
+    """Return a page as a notebook without outputs."""
+    pieces = re.split(r"^```python\n(.*?)^```$", page, flags=re.M | re.S)
+    cells = [
+        _cell(number, "code" if number % 2 else "markdown", source)
+        for number, piece in enumerate(pieces)
+        if (source := SHOWN_OUTPUT.sub("", piece).strip())
+    ]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+SHOWN_OUTPUT = re.compile(r"^```text\n.*?^```$", re.M | re.S)
+
+
+def _cell(number: int, kind: str, source: str) -> dict[str, Any]:
+    own = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    lines = source.splitlines(keepends=True)
+    return {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": lines, **own}
 
 
 PARTS: dict[str, Callable[[], str]] = {

@@ -2,80 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import isinf
-from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from harness.cli.entries import KnownFile, OwnFile, named
-from harness.contracts.definitions import DatasetDefinition
-from harness.data.cache.cached import open_cached
-from harness.data.loading import cached_file, cached_path, shape_of_file
-from harness.registry.registry import Registry
 from harness.registry.suites import Suite
-from harness.results.store import ResultStore
-from harness.running.estimate import Estimate, History, estimate
-from harness.running.machine.facts import this_machine, usable_memory_bytes
-from harness.running.plan import DatasetFacts, facts_of, plan_points
+from harness.running.estimate import Estimate
+from harness.running.machine.facts import usable_memory_bytes
 from harness.running.precision import MOST_BUILDS
 from harness.running.runner import EXTRA_SHARE
 from harness.text import counted
 
-_ASSUMED_QUERIES = 10_000  # of a dataset with its own queries that is not in the cache
 _MIB, _GIB = 1 << 20, 1 << 30
 
 
-def print_dry_run(
-    console: Console,
-    suite: Suite,
-    registry: Registry,
-    store: ResultStore,
-    only: Sequence[str],
-    again: frozenset[str] | None,
-) -> None:
-    """Print for each dataset what a run would do; nothing is fetched, measured or written.
-
-    Raises
-    ------
-    UserError
-        As the run would: for a grid that cannot run, or a file that is no dataset.
-    """
-    machine = this_machine()
-    for name in suite.datasets:
-        dataset = _facts_of_named(name, registry)
-        history = History(store, dataset.name, machine.short())
-        points = plan_points(suite, registry, [dataset], machine, only)
-        found = estimate(dataset, points, suite, store, history, again)
+def print_dry_run(console: Console, found: Iterable[Estimate], suite: Suite) -> None:
+    """Print for each dataset what a run would do."""
+    for one in found:
+        dataset = one.dataset
         console.print(Text(f"{dataset.name}: {dataset.n:,} rows of {dataset.d}", "bold"))
-        for line in _lines(found, suite):
+        for line in _lines(one, suite):
             console.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
     console.print("nothing was measured or written")
-
-
-def _facts_of_named(name: str, registry: Registry) -> DatasetFacts:
-    """The facts of a dataset that are known without fetching or caching it."""
-    match named(name, registry):
-        case OwnFile(path):
-            known = cached_file(path)
-            return facts_of(known) if known is not None else _facts_of_file(path)
-        case KnownFile(path):
-            return facts_of(open_cached(path))
-        case definition:
-            cached = cached_path(definition)
-            return facts_of(open_cached(cached)) if cached else _facts_of_entry(definition)
-
-
-def _facts_of_entry(entry: DatasetDefinition) -> DatasetFacts:
-    nq = entry.split.count or _ASSUMED_QUERIES
-    return DatasetFacts(entry.name, entry.metric, "", entry.base, entry.dimension, nq)
-
-
-def _facts_of_file(path: Path) -> DatasetFacts:
-    metric, n, d, nq = shape_of_file(path)
-    return DatasetFacts(path.stem, metric, "", n, d, nq)
 
 
 def _lines(found: Estimate, suite: Suite) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Display of a running suite: a live table on a terminal, otherwise plain lines."""
+"""Display of a running suite on a terminal: a live table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,52 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.progress import ProgressLines, shown_lines, ticking
-from harness.files.progress import Unit
+from harness.files.progress import Unit, ticking
 from harness.results.point import Failure, PointHeader
+from harness.running.lines import failure_line
 
 _FAILURES_SHOWN = 5
-_REASON_CHARACTERS = 200
 _SECONDS_BETWEEN_TICKS = 1.0
-
-
-class PlainLines:
-    """One line per event, for logs, and one every two seconds between events."""
-
-    def __init__(self, lines: ProgressLines) -> None:
-        self._say = lines.say
-        self.progress = lines
-        self._block = ""
-        self._members = 0
-        self._built = 0
-
-    def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
-        """Write how much there is to do."""
-        self._say(f"{len(points)} points, {kept} measured before, {builds} builds to run")
-
-    def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
-        """Name the block."""
-        self._block = f"{dataset}: block {number} of {blocks}"
-        self._members, self._built = len(titles), 0
-        self._say(f"{self._block}, {len(titles)} indexes side by side")
-
-    def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
-        """Write each build; of the many turns, only the current phase now and then."""
-        self.progress("  " + f"{title} {phase}".strip(), 0, 0)
-        if phase == "build" and title != "reference":
-            self._built += 1
-            self._say(f"  building {title} ({self._built} of {self._members})")
-
-    def point_added(self, header: PointHeader, builds_done: int) -> None:
-        """Write nothing: the line of the block covers it."""
-
-    def point_failed(self, failure: Failure) -> None:
-        """Write the point and its reason."""
-        self._say(failure_line(failure))
-
-    def block_ended(self, seconds: float) -> None:
-        """Write how long it took."""
-        self._say(f"{self._block}: {seconds:.1f} s")
 
 
 class LiveTable:
@@ -170,26 +129,9 @@ class LiveTable:
             )
 
 
-def failure_line(failure: Failure) -> str:
-    """Return one line with the point, its status and the reason."""
-    header = failure.header
-    point = f"{header.identity.dataset} k={header.identity.k} {header.label} {header.name}"
-    reason = " ".join(failure.reason.split())
-    if len(reason) > _REASON_CHARACTERS:
-        reason = reason[: _REASON_CHARACTERS - 3] + "..."
-    return f"{failure.status}: {point.strip()}: {reason}"
-
-
 @contextmanager
 def live_table(console: Console) -> Iterator[LiveTable]:
     """Show a live table for the duration of the `with` statement."""
     table = LiveTable(console)
     with table.live, ticking(_SECONDS_BETWEEN_TICKS, table.tick):
         yield table
-
-
-@contextmanager
-def plain_lines(out: TextIO) -> Iterator[PlainLines]:
-    """Write lines for the duration of the `with` statement."""
-    with shown_lines(out) as lines:
-        yield PlainLines(lines)

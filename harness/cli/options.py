@@ -85,3 +85,47 @@ algorithms = _offering(lambda registry: registry.algorithms)
 datasets = _offering(lambda registry: registry.datasets)
 suites = _offering(None, suite_names)
 every_name = _offering(lambda registry: [*registry.algorithms, *registry.datasets], suite_names)
+
+# What the commands that read results have in common. ----------------------------------------------
+
+Suite = Annotated[
+    str | None,
+    typer.Argument(
+        help="Name of a suite, or path of a suite file. Default: all results.",
+        autocompletion=suites,
+    ),
+]
+Stale = Annotated[
+    bool, typer.Option("--stale", help="Keep points of which a newer version is stored.")
+]
+
+Datasets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-d",
+        "--dataset",
+        help="Only this dataset (a name or a path); may be repeated.",
+        autocompletion=datasets,
+    ),
+]
+Algorithms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-a",
+        "--algorithm",
+        help="Only this algorithm or label; may be repeated.",
+        autocompletion=algorithms,
+    ),
+]
+Highlight = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--highlight",
+        help="Algorithm or label to highlight; all others are drawn faintly. May be repeated.",
+        autocompletion=algorithms,
+    ),
+]
+MaxBytes = Annotated[
+    float | None,
+    typer.Option("--max-bytes", min=0, help="Only points of at most so many bytes per vector."),
+]

@@ -12,42 +12,35 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.live import failure_line
-from harness.report.analysis.recall_differences import (
-    RecallDifference,
-    recall_differences,
-    sentence,
-)
+from harness.api import RunResult
+from harness.report.analysis.recall_differences import RecallDifference, sentence
 from harness.report.export.terminal import print_frontiers
 from harness.report.texts import corrected_text, difference_text
-from harness.results.store import ResultStore
-from harness.results.table.rows import table_of
-from harness.running.listener import Imprecise, RunSummary
-from harness.running.plan import Plan
+from harness.running.lines import failure_line
+from harness.running.listener import Imprecise
 from harness.text import counted
 
 _SHOWN = 20
 _ENDLESS = 10_000_000  # more queries than anyone will collect
 
 
-def print_summary(console: Console, plan: Plan, store: ResultStore, summary: RunSummary) -> None:
+def print_summary(console: Console, found: RunResult) -> None:
     """Print the Pareto points of every dataset and k, the failures and the paths."""
-    stems = [store.path_of(point.header) for point in plan.points]
-    table = table_of(store, stems, per_query=plan.suite.baseline is not None)
-    print_frontiers(console, table)
-    if plan.suite.baseline is not None:
-        _print_differences(console, recall_differences(table, plan.suite.baseline))
+    summary = found.summary
+    print_frontiers(console, found.table)
+    if found.baseline is not None:
+        _print_differences(console, found.recall_differences)
     _print_list(console, "failed", "red", list(map(failure_line, summary.failures)))
     unsupported = list(map(failure_line, summary.unsupported))
     _print_list(console, "unsupported", "yellow", unsupported)
-    _print_list(console, "marked by a warning", "yellow", _warning_lines(table))
+    _print_list(console, "marked by a warning", "yellow", _warning_lines(found.table))
     imprecise = list(map(_imprecise_line, summary.imprecise))
     _print_list(console, "with QPS less precise than asked for", "", imprecise)
     console.print(
         f"{summary.measured} points measured now, {summary.kept} kept from before, "
         f"{len(summary.failures)} failed, {len(summary.unsupported)} unsupported"
     )
-    console.print(Text(f"results: {store.root.resolve()}"), soft_wrap=True)
+    console.print(Text(f"results: {found.results.resolve()}"), soft_wrap=True)
 
 
 def _print_differences(console: Console, found: Sequence[RecallDifference]) -> None:

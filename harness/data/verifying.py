@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from harness.contracts import Dataset, UserError
 from harness.contracts.dataset import METRICS, Metric
-from harness.data.rows import blocks
+from harness.data.cache.cached import CachedDataset
+from harness.data.formats import read_vectors
+from harness.data.formats.hdf5 import read_truth
+from harness.data.loading import open_file
+from harness.data.rows import blocks, fingerprint
 from harness.data.truth.brute import smallest_distances
 from harness.measures.distances import RELATIVE_TOLERANCE, answer_distances, tie_scales
 
@@ -50,6 +54,70 @@ class OwnTruth:
         """The metric that the neighbours agree with, None if they agree with none."""
         best = max(METRICS, key=lambda metric: self.recall[metric])
         return best if self.recall[best] >= 1 - _CLOSE else None
+
+
+def verified_cached(opened: CachedDataset, k: int) -> dict[str, str]:
+    """Return what is found of a cached dataset, by name; `fault` is there if something is wrong."""
+    facts = {"dataset": repr(opened)}
+    if fingerprint(opened.metric, opened.base, opened.queries) != opened.fingerprint:
+        facts["fault"] = f"the cached rows have changed; remove {opened.path}"
+        return facts
+    facts["fingerprint"] = f"{opened.fingerprint} (computed again, the same)"
+    return facts | _row_lines(opened.base, opened.queries) | _tie_line(opened, k)
+
+
+def verified_file(path: Path, k: int) -> dict[str, str]:
+    """Return what is found of an HDF5 file, with its own neighbours, as `verified_cached`.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be used as a dataset.
+    """
+    vectors = read_vectors(path, "hdf5")
+    if vectors.queries is None:
+        open_file(path)  # says what is missing
+    assert vectors.queries is not None
+    facts = _row_lines(vectors.rows, vectors.queries)
+    if "fault" in facts:
+        return facts
+    neighbours, distances = read_truth(path)
+    if neighbours is None:
+        facts["its own neighbours"] = "none"
+    else:
+        own = compare_own_truth(vectors.rows, vectors.queries, neighbours, distances, path)
+        recall = ", ".join(f"{metric} {share:.4f}" for metric, share in own.recall.items())
+        facts["its own neighbours"] = f"of {own.sampled} queries, k={own.k}, right: {recall}"
+        facts["they agree with"] = own.metric or "no metric"
+        facts["its own distances"] = own.form or ("none" if distances is None else "unknown")
+        if own.metric is None:
+            facts["fault"] = "the file's neighbours are not the true ones under any metric"
+    opened = open_file(path)
+    return {"dataset": repr(opened)} | facts | _tie_line(opened, k)
+
+
+def _row_lines(base: np.ndarray, queries: np.ndarray) -> dict[str, str]:
+    facts = {}
+    for name, rows in (("base", base), ("queries", queries)):
+        found = row_facts(rows)
+        facts[name] = _describe_rows(found)
+        if found.not_finite:
+            facts["fault"] = f"{found.not_finite:,} rows of the {name} hold NaN or infinity"
+    facts["queries in the base"] = f"{rows_in(queries, base):,}"
+    return facts
+
+
+def _describe_rows(found: RowFacts) -> str:
+    low, middle, high = found.norms
+    return (
+        f"{found.rows:,} rows: {found.duplicates:,} duplicates, {found.zero:,} zero, "
+        f"{found.not_finite:,} not finite; norms {low:.4g} to {high:.4g}, median {middle:.4g}"
+    )
+
+
+def _tie_line(opened: CachedDataset, k: int) -> dict[str, str]:
+    ties = near_ties(opened, min(k, len(opened.base)))
+    return {} if ties is None else {f"near-ties at k={k}": f"{ties:,} queries"}
 
 
 def row_facts(rows: Table) -> RowFacts:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.contracts import Dataset, UserError
+from harness.data.cache.cached import CachedDataset
+from harness.data.formats.hdf5 import opened
 from harness.files.replacing import written_hdf5, written_whole
 from harness.measures.distances import distances_and_scales
+from harness.registry.registry import Registry
 from harness.report.analysis.points import rows_of, slug
 from harness.results.files import read_point
 from harness.results.identity import Machine, PointIdentity
@@ -24,8 +28,15 @@ from harness.results.point import Build, PointHeader
 from harness.results.store import ResultStore
 from harness.results.untrusted.bounded import BoundedFile
 from harness.results.untrusted.checks import BrokenResult, check_build, reading
-from harness.results.untrusted.schema import MOST_BYTES, MOST_SECONDS, is_name, require_sound
-from harness.text import clean
+from harness.results.untrusted.schema import (
+    LABEL_CHARACTERS,
+    MOST_BYTES,
+    MOST_SECONDS,
+    is_name,
+    require_sound,
+)
+from harness.running.datasets import open_in
+from harness.text import clean, is_clean
 
 _METRICS = {"inner_product": "ip"}
 
@@ -123,6 +134,61 @@ class Imported:
     source: Path
     path: Path | None
     reason: str = ""
+
+
+def import_folder(
+    folder: Path, store: ResultStore, registry: Registry, machine: str
+) -> list[Imported]:
+    """Store the results of a folder of theirs; recall is recomputed from the stored neighbours.
+
+    Parameters
+    ----------
+    folder
+        Holds `results/`, and `data/NAME.hdf5` for datasets that the registry does not have.
+    machine
+        What to call the machine that they were measured on.
+
+    Raises
+    ------
+    UserError
+        If there is no such folder, no result in it, or the machine cannot be called so.
+    """
+    if not is_clean(machine, LABEL_CHARACTERS):
+        raise UserError(
+            "a machine cannot be called so",
+            where="--machine",
+            expected=f"at most {LABEL_CHARACTERS} characters, no control characters",
+            got=clean(machine, LABEL_CHARACTERS),
+        )
+    if not folder.is_dir():
+        raise UserError("no such folder", where=str(folder), expected="ann-benchmarks' folder")
+
+    @lru_cache(maxsize=4)
+    def open_dataset(name: str) -> CachedDataset:
+        try:
+            return _open(name, folder / "data" / f"{name}.hdf5", registry)
+        except UserError as error:
+            raise ValueError(f"dataset {name!r}: {error.what}") from error
+
+    store.require_writable()
+    done = list(import_results(folder, store, open_dataset, machine))
+    if not done:
+        raise UserError("no result files", where=str(folder), expected="results/**/*.hdf5")
+    return done
+
+
+def _open(name: str, theirs: Path, registry: Registry) -> CachedDataset:
+    """Their own file if it has vectors, otherwise the cached dataset or the registry's."""
+    return open_in(registry, str(theirs) if _holds_vectors(theirs) else name)
+
+
+def _holds_vectors(path: Path) -> bool:
+    """Whether the file itself has base and queries, and not only links to them as ours."""
+    if not path.is_file():
+        return False
+    with opened(path) as file:
+        links = [file.get(name, getlink=True) for name in ("train", "test")]
+    return all(isinstance(link, h5py.HardLink) for link in links)
 
 
 def import_results(

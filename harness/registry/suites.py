@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from harness.registry.algorithms import AlgorithmDefinition, settings_count
 from harness.registry.grid import require_size
 from harness.registry.names import ENTRY_NAME, did_you_mean
 from harness.registry.schema import SuiteSchema, VariantSchema, check, message_of, shown
-from harness.registry.yaml_source import Document, read_yaml
+from harness.registry.yaml_source import Document, parse_yaml, read_yaml
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,20 @@ def suite_names() -> list[str]:
     return sorted(path.stem for path in suite_folder().glob("*.yml"))
 
 
-def read_suite(name_or_path: str, algorithms: Mapping[str, AlgorithmDefinition]) -> Suite:
-    """Return a suite by name or from a file.
+def read_suite(
+    suite: str | Path | Mapping[str, Any], algorithms: Mapping[str, AlgorithmDefinition]
+) -> Suite:
+    """Return a suite by name, from a file, or from the keys that a file would have.
 
     Raises
     ------
     UserError
         For an unknown suite, and for every mistake in it, with file and line.
     """
-    document = read_yaml(_suite_path(name_or_path))
+    if isinstance(suite, Mapping):
+        document = _document_of(suite)
+    else:
+        document = read_yaml(_suite_path(str(suite)))
     schema = check(SuiteSchema, document.data, document)
     variants = [
         _variant(name, variant, i, algorithms, document)
@@ -90,6 +96,18 @@ def read_suite(name_or_path: str, algorithms: Mapping[str, AlgorithmDefinition])
     baseline = _baseline(schema.baseline, variants, document)
     datasets = _dataset_paths(schema.datasets, document.path)
     return _suite(schema, document.path.stem, document.path, variants, datasets, baseline)
+
+
+def _document_of(keys: Mapping[str, Any]) -> Document:
+    """Hold the keys of a suite to the bounds of a file: as text, which is read as a file is."""
+    try:
+        text = json.dumps(keys, ensure_ascii=False)  # JSON is YAML
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"the suite cannot be written as YAML: {error}",
+            expected="dictionaries, lists, text, numbers, True, False and None",
+        ) from error
+    return replace(parse_yaml(text, Path(_MAPPING)), lines={})
 
 
 def suite_of(
@@ -127,6 +145,7 @@ def overridden(suite: Suite, **given: Any) -> Suite:
     return replace(suite, ks=tuple(dict.fromkeys(schema.k)), **values)
 
 
+_MAPPING = "a-mapping"  # the name of a suite that is none of a file
 _COMMAND_LINE = "the command line"
 _ANYTHING = {"k": 10, "datasets": ["any"], "algorithms": ["any"]}  # what a schema cannot lack
 

@@ -55,7 +55,12 @@ class Document:
         return ".".join(parts)
 
     def place(self, key_path: KeyPath) -> str:
-        """Return `file:line` of a key, or of the nearest thing around it that has a line."""
+        """Return `file:line` of a key, or of the nearest thing around it that has a line.
+
+        A document that is no file has no lines; then this is the path of the key.
+        """
+        if not self.lines:
+            return f"{self.path}: {self.key_text(key_path)}".rstrip(": ")
         while key_path:
             # A scalar may stand for a list of one: then the path has an index that the file lacks.
             named = tuple(part for part in key_path if isinstance(part, str))

@@ -89,8 +89,8 @@ def test_a_revision_of_git_names_a_commit(folder, tmp_path, monkeypatch):
 
 def test_uncommitted_changes_are_told(folder):
     measured(folder, NEW, 1e-3, source="2", dirty=True)
-    done = invoked("1234", "7654", "--results", folder)
-    assert "uncommitted changes" in done.output
+    with pytest.warns(UserWarning, match="1 points measured with uncommitted changes"):
+        invoked("1234", "7654", "--results", folder)
 
 
 @pytest.mark.parametrize(

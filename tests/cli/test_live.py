@@ -6,10 +6,11 @@ import time
 from rich.console import Console
 
 from harness.cli import live
-from harness.cli import progress as data_progress
-from harness.cli.live import live_table, plain_lines
+from harness.cli.live import live_table
+from harness.files import progress as data_progress
 from harness.results.identity import Machine, PointIdentity
 from harness.results.point import Failure, PointHeader
+from harness.running.lines import plain_lines
 
 
 def header(name: str) -> PointHeader:

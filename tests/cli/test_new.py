@@ -7,8 +7,9 @@ import sys
 import pytest
 import yaml
 
-from harness.cli.commands.new import class_name_of, identifier_of, new
+from harness.cli.commands.new import new
 from harness.contracts import UserError
+from harness.registry.scaffolding import class_name_of, identifier_of
 
 
 @pytest.fixture(autouse=True)

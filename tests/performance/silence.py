@@ -17,11 +17,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.cli.entries import open_named
 from harness.data.cache.folder import cache_folder
 from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
 from harness.registry.registry import load_registry
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
+from harness.running.datasets import open_named
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
 from harness.running.executors.block import BlockRun
 from harness.running.executors.member import Member

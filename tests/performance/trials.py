@@ -25,7 +25,6 @@ import h5py
 import numpy as np
 from disturbance import disturbed
 
-from harness.cli.entries import open_named
 from harness.data.cache.folder import cache_folder
 from harness.measures.speed import typical_difference
 from harness.measures.verdicts import Speeds, estimate, judge
@@ -34,6 +33,7 @@ from harness.registry.suites import read_suite
 from harness.results.store import ResultStore
 from harness.results.table.rows import load_results
 from harness.results.table.speeds import speeds_of_row
+from harness.running.datasets import open_named
 from harness.running.executors.local import LocalExecutor
 from harness.running.machine.facts import this_machine
 from harness.running.plan import Plan, plan_suite

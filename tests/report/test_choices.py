@@ -20,6 +20,8 @@ from harness.report.site.content import SiteChoices, content_of, pages_of
 from harness.report.site.pages import write_site
 from harness.report.site.payload import dataset_payload
 
+LOADER = "harness.report.analysis.selecting.load_selected"
+
 
 @pytest.fixture(autouse=True)
 def _screen_style():
@@ -32,7 +34,7 @@ def _screen_style():
 def run(table, tmp_path, monkeypatch):
     """A reading verb on the table, in an empty folder; returns what it printed."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("harness.cli.selecting.load_selected", lambda *_: table)
+    monkeypatch.setattr(LOADER, lambda *_: table)
 
     def run(*arguments):
         done = CliRunner().invoke(app, list(map(str, arguments)))
@@ -152,7 +154,9 @@ EXPORT_THEIRS = ["export", "--to", "ann-benchmarks", "-o", "theirs"]
 def test_options_that_would_not_be_heard_are_refused_before_anything_is_read(
     run, tmp_path, monkeypatch, arguments, words
 ):
-    monkeypatch.setattr("harness.cli.selecting.load_selected", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr(
+        "harness.report.analysis.selecting.load_selected", lambda *_: pytest.fail("read")
+    )
     with pytest.raises(UserError) as refused:
         run(*arguments)
     assert words in refused.value.describe()

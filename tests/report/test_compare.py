@@ -197,7 +197,9 @@ def stored(table, in_blocks, monkeypatch, tmp_path):
     for name, one in made.items():
         (tmp_path / name).mkdir()
         tables[tmp_path / name] = one
-    monkeypatch.setattr("harness.results.table.rows.load_results", lambda path, **_: tables[path])
+    monkeypatch.setattr(
+        "harness.report.analysis.sides.load_results", lambda path, **_: tables[path]
+    )
 
     def status(new, *options):
         arguments = [str(tmp_path / "a"), str(tmp_path / new), *options]

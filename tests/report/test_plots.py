@@ -15,7 +15,7 @@ from harness.report.analysis.curves import looks_of
 from harness.report.analysis.points import prepare, scenes
 from harness.report.analysis.recommendations import recommendations
 from harness.report.looks import looks
-from harness.report.plots.all_figures import MAKERS, figures, makers, write_plots
+from harness.report.plots.all_figures import MAKERS, draw_figures, figures, makers
 from harness.report.plots.style import FAINT, settings
 from harness.report.plots.tradeoff import Choices, tradeoff
 from harness.report.quantities import QUANTITIES, human, quantity
@@ -53,8 +53,8 @@ def draw(table, x="recall", y="qps", choices=None):
 
 def test_writes_png_and_svg_that_are_the_same_every_time(table, tmp_path):
     names = ["qps-recall", "build-costs"]
-    first = write_plots(table, tmp_path / "a", names=names)
-    second = write_plots(table, tmp_path / "b", names=names)
+    first = draw_figures(table, names).save(tmp_path / "a")
+    second = draw_figures(table, names).save(tmp_path / "b")
     assert [path.name for path in first] == [path.name for path in second]
     assert {path.suffix for path in first} == {".png", ".svg"}
     for one, other in zip(first, second, strict=True):
@@ -208,12 +208,12 @@ def test_stale_points_are_left_out_unless_asked_for(table):
 
 
 def test_empty_table_draws_nothing(table, tmp_path):
-    assert write_plots(table.iloc[:0], tmp_path) == []
+    assert draw_figures(table.iloc[:0]).save(tmp_path) == []
 
 
 def test_all_failed_says_so(table, tmp_path):
     failed = table[table["status"] != "ok"]
-    (path,) = write_plots(failed, tmp_path, formats=["svg"])
+    (path,) = draw_figures(failed).save(tmp_path, ["svg"])
     assert path.exists()
     assert "no point finished" in texts(draw(failed))
 
@@ -271,7 +271,7 @@ def test_nasty_names_are_text_everywhere(table, tmp_path):
     nasty.loc[pq, ["algorithm", "label"]] = NASTY
     nasty.loc[nasty["status"] != "ok", "reason"] = NASTY
     nasty["build"] = [{NASTY: NASTY} for _ in range(len(nasty))]
-    paths = write_plots(nasty, tmp_path / "plots", names=["all"], formats=["svg"])
+    paths = draw_figures(nasty, ["all"]).save(tmp_path / "plots", ["svg"])
     assert {path.parent for path in paths} == {tmp_path / "plots"}
     for path in paths:
         assert re.fullmatch(r"[A-Za-z0-9.\-]{1,150}\.svg", path.name)
@@ -282,25 +282,25 @@ def test_nasty_names_are_text_everywhere(table, tmp_path):
 @pytest.mark.parametrize("name", ["qps-recal", "nothing:recall"])
 def test_unknown_figures_and_quantities_are_refused(name, table, tmp_path):
     with pytest.raises(UserError):
-        write_plots(table, tmp_path / "new", names=[name])
+        draw_figures(table, [name]).save(tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
 def test_unknown_formats_are_refused(table, tmp_path):
     with pytest.raises(UserError, match="gif"):
-        write_plots(table, tmp_path / "new", formats=["gif"])
+        draw_figures(table, ["qps-recall"]).save(tmp_path / "new", ["gif"])
     assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(table, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
-        write_plots(table, tmp_path / "file" / "plots")
+        draw_figures(table).save(tmp_path / "file" / "plots")
 
 
 @pytest.mark.parametrize("style", ["paper", "slide"])
 def test_other_styles(table, tmp_path, style):
-    assert write_plots(table, tmp_path, formats=["pdf"], names=["qps-recall"], style=style)
+    assert draw_figures(table, ["qps-recall"], style=style).save(tmp_path, ["pdf"])
 
 
 @pytest.mark.parametrize("name", QUANTITIES)

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pandas as pd
+import pytest
 from rich.console import Console
 
 from harness.cli.summary import _print_differences
@@ -45,6 +46,20 @@ def table(
             }
         )
     return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("label", ["pq", "other"])
+def test_a_point_without_search_parameters_is_paired_by_its_bytes(label):
+    points = table(0.2)
+    points["search"] = [{} if one == label else {"rerank": 0} for one in points["label"]]
+    assert recall_differences(points, "pq")
+
+
+def test_of_several_points_of_the_baseline_none_is_chosen():
+    points = table(0.2)
+    points["search"] = [{"rerank": 0}, {}]
+    twice = pd.concat([points, points.iloc[:1].assign(search=[{"rerank": 100}])])
+    assert recall_differences(twice, "pq") == []
 
 
 def printed(found):

@@ -16,7 +16,7 @@ import pytest
 
 import harness
 from harness.report.export.exporting import export
-from harness.report.plots.all_figures import write_plots
+from harness.report.plots.all_figures import draw_figures
 from harness.report.site.pages import write_site
 from harness.results.point import Failure
 
@@ -303,7 +303,7 @@ def test_odd_texts_and_parameters_end_no_report(small_store, header, build, tmp_
     assert (len(table), told) == (3, [])
     for ending in ("csv", "json", "parquet", "md", "tex"):
         export(table, tmp_path / f"table.{ending}")
-    write_plots(table, tmp_path / "plots", formats=["svg"])
+    draw_figures(table).save(tmp_path / "plots", ["svg"])
     write_site(table, tmp_path / "site")
     for path in tmp_path.rglob("*.*"):
         if path.suffix in (".csv", ".json", ".md", ".tex", ".html", ".js", ".svg"):
@@ -328,6 +328,4 @@ def test_diagnostics_that_cannot_be_drawn_are_left_out(
     small_store.add_build(header(build={"M": 8}), replace(build(0), diagnostics=tables))
     found, told = skipped(small_store)
     assert (len(found), told) == (2, [])
-    assert write_plots(
-        found, tmp_path, formats=["svg"], names=["training-loss", "recall-distortion"]
-    )
+    assert draw_figures(found, ["training-loss", "recall-distortion"]).save(tmp_path, ["svg"])

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from harness.cli.entries import open_named
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
+from harness.running.datasets import open_named
 from harness.running.executors import building
 from harness.running.executors.local import LocalExecutor
 

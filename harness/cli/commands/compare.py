@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness import api
 from harness.cli import options as completion
 from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Results, share_of
-from harness.cli.selecting import recalls_of
 from harness.cli.terminal import Terminal, say
 from harness.contracts import UserError
 
@@ -102,16 +103,17 @@ def compare(
     writers = {".json": to_json, ".md": to_markdown}
     if out is not None and out.suffix not in writers:
         raise UserError(f"no comparison ends in {out.suffix!r}", expected=", ".join(writers))
-    found, title = _found(a, b, recall, results)
+    compared = api.compare(a, b, recalls=recall or (), results=results)
+    found = compared.found
     if out is not None:
         write_text(out, writers[out.suffix](found))
     console = Terminal()
-    console.print(_table(found, title, console.width))
+    console.print(_table(found, compared.title, console.width))
     if share is not None and _gate(found, share, fail_if_undecided):
         raise typer.Exit(_FAILED)
 
 
-def _gate(found: list[Comparison], share: float, fail_if_undecided: bool) -> bool:
+def _gate(found: Sequence[Comparison], share: float, fail_if_undecided: bool) -> bool:
     """Whether to fail: slower by the share at any recall, or undecided. Warn if undecided."""
     from harness.report.analysis.comparison import slower_than, table_rows, undecided_about
 
@@ -126,23 +128,7 @@ def _gate(found: list[Comparison], share: float, fail_if_undecided: bool) -> boo
     return bool(slower_than(found, share)) or (fail_if_undecided and bool(undecided))
 
 
-def _found(
-    a: str, b: str, recall: list[float] | None, results: Path
-) -> tuple[list[Comparison], str]:
-    """The comparisons, and a title above them if the curves do not name the sides."""
-    from harness.cli.sides import sides_of
-    from harness.report.analysis.comparison import compare_curves, compare_tables
-
-    levels = recalls_of(recall)
-    old, new, shared = sides_of(a, b, results)
-    if old.table is not None and new.table is not None:
-        title = f"old: {old.name}, new: {new.name}"
-        return compare_tables(old.table, new.table, levels), title
-    assert shared is not None
-    return compare_curves(shared, old.name, new.name, levels), ""
-
-
-def _table(found: list[Comparison], title: str, width: int) -> Group:
+def _table(found: Sequence[Comparison], title: str, width: int) -> Group:
     """The comparisons as a table; values that are equal in every row are in its title.
 
     If the title names the sides, both curves have the same name, which is shown once. Below 100

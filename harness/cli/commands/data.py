@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli import options as completion
-from harness.cli.entries import FILE_ENDINGS, OwnFile, dataset_state, named, open_found, open_named
 from harness.cli.options import AS_PATH, Plugins
 from harness.cli.progress import shown_progress
 from harness.cli.terminal import say, terminal
@@ -24,16 +23,10 @@ from harness.data.cache.folder import Kind, cached_items, remove
 from harness.data.cache.layout import METRIC_OF_DISTANCE
 from harness.data.converting import convert
 from harness.data.fetching.sources import places_of
-from harness.data.formats import read_vectors
-from harness.data.formats.hdf5 import read_truth
-from harness.data.loading import (
-    open_file,
-)
-from harness.data.rows import fingerprint
 from harness.data.truth.difficulty import difficulty_of
 from harness.data.truth.neighbours import Neighbours, neighbours_of
 from harness.data.truth.store import truth_of
-from harness.data.verifying import RowFacts, compare_own_truth, near_ties, row_facts, rows_in
+from harness.data.verifying import verified_cached, verified_file
 from harness.files.paths import user_path
 from harness.files.progress import Progress
 from harness.files.space import megabytes
@@ -41,11 +34,13 @@ from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
 from harness.registry.schema import MOST_SEED, parse_size
+from harness.running.datasets import FILE_ENDINGS, OwnFile, named, open_found, open_named
 from harness.running.environments.isolated import (
     folder_bytes,
     made_environments,
     remove_environments,
 )
+from harness.running.states import dataset_state
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, check and look at datasets.")
 
@@ -246,69 +241,13 @@ def verify(
     found = named(dataset, load_registry(plugins or ()))
     with shown_progress() as progress:
         facts = (
-            _verified_file(found.path, k)
+            verified_file(found.path, k)
             if isinstance(found, OwnFile)
-            else _verified_cached(open_found(found, progress), k)
+            else verified_cached(open_found(found, progress), k)
         )
     _print_facts(facts)
     if "fault" in facts:
         raise typer.Exit(1)
-
-
-def _verified_cached(opened: CachedDataset, k: int) -> dict[str, str]:
-    facts = {"dataset": repr(opened)}
-    if fingerprint(opened.metric, opened.base, opened.queries) != opened.fingerprint:
-        facts["fault"] = f"the cached rows have changed; remove {opened.path}"
-        return facts
-    facts["fingerprint"] = f"{opened.fingerprint} (computed again, the same)"
-    return facts | _row_lines(opened.base, opened.queries) | _tie_line(opened, k)
-
-
-def _verified_file(path: Path, k: int) -> dict[str, str]:
-    vectors = read_vectors(path, "hdf5")
-    if vectors.queries is None:
-        open_file(path)  # says what is missing
-    assert vectors.queries is not None
-    facts = _row_lines(vectors.rows, vectors.queries)
-    if "fault" in facts:
-        return facts
-    neighbours, distances = read_truth(path)
-    if neighbours is None:
-        facts["its own neighbours"] = "none"
-    else:
-        own = compare_own_truth(vectors.rows, vectors.queries, neighbours, distances, path)
-        recall = ", ".join(f"{metric} {share:.4f}" for metric, share in own.recall.items())
-        facts["its own neighbours"] = f"of {own.sampled} queries, k={own.k}, right: {recall}"
-        facts["they agree with"] = own.metric or "no metric"
-        facts["its own distances"] = own.form or ("none" if distances is None else "unknown")
-        if own.metric is None:
-            facts["fault"] = "the file's neighbours are not the true ones under any metric"
-    opened = open_file(path)
-    return {"dataset": repr(opened)} | facts | _tie_line(opened, k)
-
-
-def _row_lines(base: np.ndarray, queries: np.ndarray) -> dict[str, str]:
-    facts = {}
-    for name, rows in (("base", base), ("queries", queries)):
-        found = row_facts(rows)
-        facts[name] = _describe_rows(found)
-        if found.not_finite:
-            facts["fault"] = f"{found.not_finite:,} rows of the {name} hold NaN or infinity"
-    facts["queries in the base"] = f"{rows_in(queries, base):,}"
-    return facts
-
-
-def _describe_rows(found: RowFacts) -> str:
-    low, middle, high = found.norms
-    return (
-        f"{found.rows:,} rows: {found.duplicates:,} duplicates, {found.zero:,} zero, "
-        f"{found.not_finite:,} not finite; norms {low:.4g} to {high:.4g}, median {middle:.4g}"
-    )
-
-
-def _tie_line(opened: CachedDataset, k: int) -> dict[str, str]:
-    ties = near_ties(opened, min(k, len(opened.base)))
-    return {} if ties is None else {f"near-ties at k={k}": f"{ties:,} queries"}
 
 
 @app.command("add")

@@ -27,18 +27,6 @@ def doctor() -> None:
         raise typer.Exit(_UNFIT)
 
 
-def warning_line(diagnosis: Diagnosis) -> str | None:
-    """Return the warning of a run on a machine of grade C or D; None for a better one."""
-    if diagnosis.grade not in ("C", "D"):
-        return None
-    found = "; ".join(f"{finding.topic}: {finding.found}" for finding in diagnosis.worst)
-    unfit = "is unfit to measure on" if not diagnosis.fit else "disturbs what is measured"
-    return (
-        f"warning: this machine {unfit}, grade {diagnosis.grade} ({found}); "
-        "annharness doctor says what to do"
-    )
-
-
 def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
     """Print the findings as a table, and the grade."""
     table = Table("topic", "found", "what to do", box=None, padding=(0, 2))

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import (
+from harness.cli.options import (
+    AS_PATH,
+    DEFAULT_RESULTS,
     Algorithms,
     Datasets,
     Highlight,
     MaxBytes,
+    Plugins,
+    Results,
     Stale,
     Suite,
-    recalls_of,
-    selected,
 )
 from harness.cli.terminal import say
 from harness.contracts import UserError
@@ -105,19 +106,21 @@ def export(
       annharness export demo --to ann-benchmarks -o their-folder
     """
     from harness.report.analysis.limits import curves_named, reaching
+    from harness.report.analysis.selecting import Selection, recalls_of, selected
     from harness.report.export.exporting import export as write
     from harness.report.export.exporting import export_recommendations
     from harness.report.export.tables import TableStyle
 
     if to not in (None, "ann-benchmarks"):
         raise UserError("no other harness by this name", where="--to", expected="ann-benchmarks")
-    levels = recalls_of(recall)
+    levels = recalls_of(recall or ())
     given = {
         "--recommendations": recommendations, "--to": to, "--per-query": per_query,
         "--columns": columns, "--caption": caption, "--align": align, "--highlight": highlight,
     }  # fmt: skip
     _require_use_of_all(given, levels if recall else ())
-    table = selected(results, suite, plugins, dataset, algorithm, max_bytes, stale=stale)
+    selection = Selection(suite, dataset or (), algorithm or (), max_bytes, stale)
+    table = selected(results, plugins or (), selection)
     style = TableStyle(
         columns=[name.strip() for name in columns.split(",")] if columns else (),
         caption=caption or "",

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.entries import State, algorithm_state, dataset_state
 from harness.cli.options import Plugins
 from harness.cli.terminal import terminal
 from harness.contracts import UserError
@@ -25,6 +24,7 @@ from harness.running.environments.isolated import (
     made_environments,
 )
 from harness.running.environments.probe import Probes
+from harness.running.states import Level, State, algorithm_state, dataset_state
 
 
 class Kind(StrEnum):
@@ -40,6 +40,12 @@ class Kind(StrEnum):
 Entry = tuple[str, str, State]
 """A name, what it is, and its state."""
 
+_COLOURS: dict[Level, str] = {
+    "ready": "green",
+    "obtainable": "cyan",
+    "doubtful": "yellow",
+    "broken": "red",
+}
 _MOST_NAMES = 12
 _BY_DEFAULT = (Kind.ALGORITHMS, Kind.DATASETS, Kind.SUITES)
 _LEAST_ROOM = 10  # characters for what an entry is, however narrow the terminal
@@ -125,7 +131,7 @@ def _entries(kind: Kind, registry: Registry, words: Sequence[str], check: bool) 
         elif kind is Kind.DATASETS:
             state = dataset_state(registry.datasets[name])
         else:
-            state = State("", "", "green")
+            state = State("", "", "ready")
         yield name, about, state
 
 
@@ -139,12 +145,12 @@ def _print_entries(console: Console, kind: Kind, entries: Sequence[Entry], check
     room = max(_LEAST_ROOM, console.width - names - states - 4)
     for name, about, state in entries:
         line = Text(f"{name:<{names}}  ").append(f"{_shorten(about, room):<{room}}  ")
-        line.append(state.word, state.style)
+        line.append(state.word, _COLOURS[state.level])
         line.rstrip()
         console.print(line, soft_wrap=True)
     for name, _, state in entries if check else ():
         if not state.is_ready and kind is Kind.ALGORITHMS:
-            console.print(Text(f"{name}: {state.detail}", state.style), soft_wrap=True)
+            console.print(Text(f"{name}: {state.detail}", _COLOURS[state.level]), soft_wrap=True)
     console.print()
 
 

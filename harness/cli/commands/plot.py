@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import (
+from harness import api
+from harness.cli.options import (
+    AS_PATH,
+    DEFAULT_RESULTS,
     Algorithms,
     Datasets,
     Highlight,
+    Plugins,
+    Results,
     Stale,
     Suite,
-    recalls_of,
-    selected,
 )
 from harness.cli.terminal import say
 from harness.contracts import UserError
@@ -89,25 +91,24 @@ def plot(
 
       annharness plot -d glove-100 --highlight pq --recall .9 --no-title
     """
-    from harness.report.analysis.limits import curves_named
-    from harness.report.plots.all_figures import write_plots  # matplotlib takes a second to load
-
     if title is not None and no_title:
         raise UserError("both a title and none", where="--title, --no-title")
-    levels = recalls_of([recall] if recall is not None else None)
-    table = selected(results, suite, plugins, dataset, algorithm, stale=stale)
-    paths = write_plots(
-        table,
-        out or results / "plots",
-        formats=formats or ("png", "svg"),
-        names=figure,
+    drawn = api.plot(
+        suite,
+        figures=figure or (),
         style=style,
-        stale=stale,
         x_scale=x_scale,
         y_scale=y_scale,
-        recall=levels[0] if recall is not None else None,
-        highlight=curves_named(table, highlight or ()),
+        recall=recall,
+        highlight=highlight or (),
         title="" if no_title else title,
+        out=out or results / "plots",
+        formats=formats or ("png", "svg"),
+        datasets=dataset or (),
+        algorithms=algorithm or (),
+        stale=stale,
+        results=results,
+        plugins=plugins or (),
     )
-    for path in paths:
+    for path in drawn.paths:
         say(path)

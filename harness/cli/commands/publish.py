@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import (
+from harness import api
+from harness.cli.options import (
+    DEFAULT_RESULTS,
     Algorithms,
     Datasets,
     Highlight,
+    Plugins,
+    Results,
     Stale,
     Suite,
-    recalls_of,
-    selected,
 )
 from harness.cli.terminal import say
 from harness.files.paths import user_path
@@ -59,14 +60,17 @@ def publish(
 
       annharness publish site -d glove-100 --recall .9 --recall .97 --highlight pq
     """
-    from harness.report.analysis.limits import curves_named
-    from harness.report.site.content import USUAL, SiteChoices
-    from harness.report.site.pages import write_site
-
-    levels = recalls_of(recall)
-    table = selected(results, suite, plugins, dataset, algorithm, stale=stale)
-    choices = SiteChoices(levels, curves_named(table, highlight or ()), title or USUAL.title)
-    if stale:
-        table = table.assign(stale=False)  # shown like the others
-    paths = write_site(table, out, single_file=single_file, choices=choices)
-    say(paths[0] if single_file else out / "index.html")
+    page = api.publish(
+        out,
+        suite,
+        single_file=single_file,
+        recalls=recall or (),
+        highlight=highlight or (),
+        title=title,
+        datasets=dataset or (),
+        algorithms=algorithm or (),
+        stale=stale,
+        results=results,
+        plugins=plugins or (),
+    )
+    say(page)

@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
-from harness.cli.selecting import (
+from harness import api
+from harness.cli.options import (
+    DEFAULT_RESULTS,
     Algorithms,
     Datasets,
     MaxBytes,
+    Plugins,
+    Results,
     Stale,
     Suite,
-    recalls_of,
-    selected,
 )
 from harness.cli.terminal import Terminal
 
@@ -50,7 +51,15 @@ def recommend(
     """
     from harness.report.export.terminal import print_recommendations
 
-    levels = recalls_of(recall)
-    table = selected(results, suite, plugins, dataset, algorithm, max_bytes, stale=stale)
-    if not print_recommendations(Terminal(), table, levels, max_bytes):
+    found = api.recommend(
+        suite,
+        recalls=recall or (),
+        max_bytes=max_bytes,
+        datasets=dataset or (),
+        algorithms=algorithm or (),
+        stale=stale,
+        results=results,
+        plugins=plugins or (),
+    )
+    if not print_recommendations(Terminal(), found.points, found.recalls, found.max_bytes):
         raise typer.Exit(_NOTHING_REACHED)

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from harness.api import result_of
 from harness.cli import options as completion
-from harness.cli.commands.doctor import warning_line
 from harness.cli.dry_run import print_dry_run
-from harness.cli.entries import named, open_in
-from harness.cli.live import live_table, plain_lines
+from harness.cli.live import live_table
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
 from harness.cli.progress import shown_progress
 from harness.cli.terminal import Terminal, say
-from harness.contracts import UserError
-from harness.data.cache.cached import CachedDataset
-from harness.data.cache.folder import cache_folder
-from harness.files.progress import Progress
-from harness.registry.names import did_you_mean
-from harness.registry.registry import Registry, load_registry
-from harness.registry.suites import Suite, overridden, read_suite, suite_of
-from harness.results.point import FAILURES
-from harness.results.store import ResultStore
-from harness.running.environments.isolated import Environments
-from harness.running.executors.local import LocalExecutor
+from harness.running.lines import plain_lines
 from harness.running.listener import RunSummary
-from harness.running.machine.doctor import diagnose
-from harness.running.machine.facts import this_machine
-from harness.running.plan import Plan, chosen_variants, plan_suite
-from harness.running.runner import Runner, StoreFull
+from harness.running.plan import Plan
+from harness.running.runner import StoreFull
+from harness.running.suite_run import RETRIABLE, RunOptions, SuiteRun
 
 _FAILED = 1
-_RETRIABLE = ("failed", *FAILURES)
 
 
 def run(
@@ -92,7 +76,7 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Measure stored points again.")] = False,
     retry: Annotated[
         list[str] | None,
-        typer.Option("--retry", help=f"Try failed points again: {', '.join(_RETRIABLE)}."),
+        typer.Option("--retry", help=f"Try failed points again: {', '.join(RETRIABLE)}."),
     ] = None,
     precision: Annotated[
         str | None,
@@ -123,71 +107,29 @@ def run(
 
       annharness run -d glove-50-10k -a hnswlib -a faiss-ivf --k 10 --dry-run
     """
-    registry = load_registry(plugins or ())
-    statuses = _statuses(retry or ())
-    chosen = overridden(
-        _chosen_suite(suite, dataset or (), algorithm or (), registry),
-        builds=builds, repeats=repeats, k=k, threads=threads, timeout=timeout, precision=precision,
+    options = RunOptions(
+        dataset or (), algorithm or (), builds, repeats, k, threads, timeout, precision,
+        force, retry or (), strict, signed,
     )  # fmt: skip
-    if precision is not None:
-        # A precision on the command line has no limit of time.
-        chosen = dataclasses.replace(chosen, extra_seconds=math.inf)
-    only = algorithm or ()
-    for name in chosen.datasets:  # report every wrong name before the first dataset is fetched
-        named(name, registry, "-d" if dataset else str(chosen.path))
-    store = ResultStore(results)
-    _tell_untested(chosen, registry, only)
+    asked = SuiteRun.of(suite, options, results, plugins or ())
+    for line in asked.warnings():
+        _tell(line)
     if dry_run:
-        again = None if force else statuses
-        print_dry_run(Terminal(highlight=False), chosen, registry, store, only, again)
+        print_dry_run(Terminal(highlight=False), asked.estimates(), asked.suite)
         return
     with shown_progress() as progress:
-        datasets = _open_datasets(chosen, registry, progress)
-        environments = _environments(chosen, registry, only, progress)
-        progress("planning", 0, 0)
-        plan = plan_suite(chosen, registry, datasets, this_machine(), only, environments)
-        if strict:
-            _require_fit()
-    store.require_writable()
-    runner = Runner(
-        plan,
-        store,
-        LocalExecutor(cache_folder(), examine=examined),
-        force=force,
-        retry=statuses,
-        precision=chosen.precision,
-        extra_seconds=chosen.extra_seconds,
-        signed=signed,
-    )
-    summary = _measure(runner)
-    _print_summary(plan, store, summary)
+        plan = asked.plan(progress, _tell)
+    summary = _measure(asked, plan)
+    _print_summary(asked, plan, summary)
     if summary.failures:
         raise typer.Exit(_FAILED)
 
 
-def _chosen_suite(
-    suite: str | None, datasets: Sequence[str], algorithms: Sequence[str], registry: Registry
-) -> Suite:
-    """The suite, with the datasets asked for; without one, a suite made from the options."""
-    if suite is not None:
-        chosen = read_suite(suite, registry.algorithms)
-        asked = tuple(dict.fromkeys(datasets))
-        return dataclasses.replace(chosen, datasets=asked) if asked else chosen
-    if not datasets or not algorithms:
-        raise UserError(
-            "nothing to run",
-            expected="a suite, or datasets (-d) and algorithms (-a)",
-            hint="annharness run demo; annharness list names what there is",
-        )
-    return suite_of(datasets, algorithms, registry.algorithms)
-
-
-def _measure(runner: Runner) -> RunSummary:
+def _measure(asked: SuiteRun, plan: Plan) -> RunSummary:
     console = Terminal(stderr=True)
     try:
         with live_table(console) if console.is_terminal else plain_lines(sys.stderr) as listener:
-            runner.listener = listener
-            return runner.run()
+            return asked.measure(plan, listener, _tell)
     except StoreFull as full:
         say(
             f"error: {full.what} takes no more: {full.reason}\n"
@@ -199,73 +141,15 @@ def _measure(runner: Runner) -> RunSummary:
         raise typer.Exit(_FAILED) from full
 
 
-def examined() -> dict[str, Any]:
-    """Check the machine before measuring; warn if it disturbs, and return the findings."""
-    found = diagnose()
-    line = warning_line(found)
-    if line is not None:
-        _tell(line)
-    return found.to_json()
-
-
-def _print_summary(plan: Plan, store: ResultStore, summary: RunSummary) -> None:
+def _print_summary(asked: SuiteRun, plan: Plan, summary: RunSummary) -> None:
     console = Terminal()
     with shown_progress() as progress, console.capture() as printed:
         progress("summing up", 0, 0)
         from harness.cli.summary import print_summary  # pandas takes a while to load
 
-        print_summary(console, plan, store, summary)
+        print_summary(console, result_of(asked, plan, summary))
     sys.stdout.write(printed.get())
-
-
-def _require_fit() -> None:
-    found = diagnose()
-    if not found.fit:
-        unfit = [f"{finding.topic}: {finding.found}" for finding in found.worst]
-        raise UserError(
-            f"this machine is unfit to measure on, grade {found.grade}",
-            where="--strict",
-            got="; ".join(unfit),
-            hint="annharness doctor says what to do; without --strict the run goes on",
-        )
-
-
-def _statuses(retry: Sequence[str]) -> frozenset[str]:
-    for status in retry:
-        if status not in _RETRIABLE:
-            raise UserError(
-                f"no status is called {status!r}",
-                where="--retry",
-                expected="one of " + ", ".join(_RETRIABLE),
-                hint=did_you_mean(status, _RETRIABLE),
-            )
-    return frozenset(FAILURES) if "failed" in retry else frozenset(retry)
-
-
-def _environments(
-    suite: Suite, registry: Registry, only: Sequence[str], progress: Progress
-) -> Environments:
-    """Make the environments of the run's isolated algorithms; a failure stops no other."""
-    environments = Environments()
-    for variant in chosen_variants(suite, registry, only):
-        progress(f"environment of {variant.algorithm}", 0, 0)
-        environments.make(registry.algorithm(variant.algorithm), _tell)
-    return environments
-
-
-def _tell_untested(suite: Suite, registry: Registry, only: Sequence[str]) -> None:
-    names = dict.fromkeys(v.algorithm for v in chosen_variants(suite, registry, only))
-    for name in names:
-        for text in registry.algorithm(name).untested():
-            _tell(f"warning: {name}: {text}; it runs, its points are marked")
 
 
 def _tell(text: str) -> None:
     say(text, to_errors=True)
-
-
-def _open_datasets(
-    suite: Suite, registry: Registry, progress: Progress
-) -> dict[str, CachedDataset]:
-    opened = [open_in(registry, name, progress) for name in suite.datasets]
-    return {dataset.name: dataset for dataset in opened}

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from harness.cli import options as completion
 from harness.cli.commands.data import entry_facts
-from harness.cli.entries import algorithm_state, dataset_state
 from harness.cli.options import Plugins
 from harness.cli.terminal import Terminal
 from harness.contracts import UserError
@@ -26,6 +25,7 @@ from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import Suite, Variant, read_suite, suite_names
 from harness.running.environments.isolated import Environments
 from harness.running.plan import library_versions
+from harness.running.states import algorithm_state, dataset_state
 from harness.text import counted
 
 _MOST_LINES = 10  # of settings left out or refused, which may be thousands

@@ -127,6 +127,11 @@ def undecided_about(found: Sequence[Comparison], share: float) -> list[Compariso
     return [o for o in found if not (o.ratio.low > 1 - share or _is_slower(o.ratio, share))]
 
 
+def table_of_comparisons(found: Sequence[Comparison]) -> pd.DataFrame:
+    """Return the comparisons as a table of figures, a row each; what is unknown is NaN."""
+    return pd.DataFrame([_plain(one) for one in found])
+
+
 def to_json(found: Sequence[Comparison]) -> str:
     """Return the comparisons as a JSON list; what is unknown of an interval is null."""
     return json.dumps([_plain(one) for one in found], indent=1, ensure_ascii=False) + "\n"

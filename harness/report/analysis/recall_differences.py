@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 
@@ -70,6 +70,15 @@ def recall_differences(table: pd.DataFrame, baseline: str) -> list[RecallDiffere
     ]
 
 
+def table_of_differences(found: Sequence[RecallDifference]) -> pd.DataFrame:
+    """Return the differences as a table, a row each; `low` and `high` are of `difference`."""
+    rows = [
+        {**asdict(one), **asdict(one.difference), "difference": one.difference.value}
+        for one in found
+    ]
+    return pd.DataFrame(rows).drop(columns="value", errors="ignore")
+
+
 def sentence(found: Sequence[RecallDifference]) -> str:
     """Return the verdict in words."""
     real = [one for one in found if one.difference.real]
@@ -87,12 +96,27 @@ _Pair = tuple[pd.Series, pd.Series, str, int]
 
 
 def _pairs(scene: pd.DataFrame, baseline: str) -> Iterator[tuple[pd.Series, pd.Series]]:
-    """Pairs of a point and the baseline's point with equal bytes and search setting."""
+    """Pairs of a point and the baseline's point with equal bytes and search setting.
+
+    Where either has no search parameters, the baseline's only point of those bytes is taken.
+    """
     theirs = {_size(row): row for _, row in scene[scene["label"] == baseline].iterrows()}
     others = scene[(scene["label"] != baseline) & scene["in_answers"].astype(bool)]
     for _, row in others.iterrows():
-        if _size(row) in theirs:
-            yield row, theirs[_size(row)]
+        size, searched = _size(row)
+        if (size, searched) in theirs:
+            yield row, theirs[size, searched]
+            continue
+        found = [
+            one
+            for (other, setting), one in theirs.items()
+            if other == size and _NO_SEARCH in (setting, searched)
+        ]
+        if len(found) == 1:
+            yield row, found[0]
+
+
+_NO_SEARCH = "[]"
 
 
 def _size(row: pd.Series) -> tuple[float, str]:

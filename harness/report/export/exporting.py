@@ -107,15 +107,9 @@ def export_recommendations(
     ending = path.suffix.lower()
     _check_ending(path)
     _check_style(path, style)
-    rows = [
-        _recommendation(scene, one)
-        for scene in scenes(prepare(table, stale=True))
-        for one in recommendations(scene, levels)
-    ]
-    names = _RECOMMENDATIONS
-    frame = pd.DataFrame(rows, columns=names)
+    rows, names = _recommendation_rows(table, levels), _RECOMMENDATIONS
     if ending == ".parquet":
-        _write_frame(frame, path)
+        _write_frame(pd.DataFrame(rows, columns=names), path)
     elif ending == ".json":
         plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
         write_text(path, json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
@@ -126,6 +120,19 @@ def export_recommendations(
         usual = {name: words_of(name) for name in names}
         below = size_notes(row["size_scope"] for row in rows)
         _write_for_people(laid_out(rows, usual, (), style, below), path, style)
+
+
+def table_of_recommendations(table: pd.DataFrame, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
+    """Return the rows that `export_recommendations` writes."""
+    return pd.DataFrame(_recommendation_rows(table, levels), columns=_RECOMMENDATIONS)
+
+
+def _recommendation_rows(table: pd.DataFrame, levels: Sequence[float]) -> list[dict[str, Any]]:
+    return [
+        _recommendation(scene, one)
+        for scene in scenes(prepare(table, stale=True))
+        for one in recommendations(scene, levels)
+    ]
 
 
 _RECOMMENDATIONS = (

@@ -1,8 +1,9 @@
-"""All figures of a table, written to a folder."""
+"""All figures of a table, drawn, shown or written to a folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from harness.report.analysis.curves import looks_of
 from harness.report.analysis.points import Scene, known, prepare, scenes
 from harness.report.looks import Look
 from harness.report.plots.bars import at_recall, build_costs
-from harness.report.plots.figure import check_formats, save
+from harness.report.plots.figure import check_formats, inline_image, save
 from harness.report.plots.query_curves import (
     latency_distribution,
     recall_by_difficulty,
@@ -97,12 +98,43 @@ def makers(
     return chosen | {name: at_this[name] for name in asked}
 
 
-def write_plots(
+class Figures(dict[str, Figure]):
+    """Figures by name, drawn in one style; a notebook shows them inline.
+
+    Attributes
+    ----------
+    paths
+        The files written so far.
+    """
+
+    def __init__(self, style: StyleName) -> None:
+        super().__init__()
+        self._style = style
+        self.paths: list[Path] = []
+
+    def save(self, out: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+        """Write every figure to a folder, made if missing, and return the paths.
+
+        Raises
+        ------
+        UserError
+            If a format is none of `png`, `svg` and `pdf`, or the folder cannot be written.
+        """
+        check_formats(formats)
+        with _only(self._style):
+            written = [path for name in self for path in save(self[name], out / name, formats)]
+        self.paths += written
+        return written
+
+    def _repr_html_(self) -> str:
+        with _only(self._style):
+            return "\n".join(map(inline_image, self.values()))
+
+
+def draw_figures(
     table: pd.DataFrame,
-    out: Path,
-    *,
-    formats: Sequence[str] = ("png", "svg"),
     names: Sequence[str] | None = None,
+    *,
     style: StyleName = "screen",
     stale: bool = False,
     x_scale: Scale | None = None,
@@ -110,17 +142,13 @@ def write_plots(
     recall: float | None = None,
     highlight: Collection[str] = (),
     title: str | None = None,
-) -> list[Path]:
-    """Write every figure that the table has points for, and return the paths.
+) -> Figures:
+    """Draw every figure that the table has points for; nothing is written.
 
     Parameters
     ----------
     table
         As from `harness.load_results`.
-    out
-        The folder; made if missing.
-    formats
-        Any of `png`, `svg`, `pdf`.
     names
         Which figures: keys of `MAKERS`, `all`, or `Y:X` for two quantities; the usual by default.
     style
@@ -137,26 +165,25 @@ def write_plots(
     title
         Of every figure, instead of its own; "" leaves title and conditions out.
 
-    Returns
-    -------
-    paths
-        In the order drawn; empty for an empty table.
-
     Raises
     ------
     UserError
-        If a format is unknown or the folder cannot be written.
+        If there is no such figure or quantity.
     """
-    check_formats(formats)
     chosen = makers(names, x_scale, y_scale, recall)
-    paths: list[Path] = []
+    drawn = Figures(style)
+    with _only(style):
+        drawn |= figures(table, chosen, stale=stale, highlight=highlight, title=title)
+    return drawn
+
+
+@contextmanager
+def _only(style: StyleName) -> Iterator[None]:
+    """Use the settings of a style and no others for the duration of the `with` statement."""
     with mpl.rc_context():
         mpl.rcdefaults()  # a user's own matplotlibrc must not change published figures
         mpl.rcParams.update(settings(style))
-        drawn = figures(table, chosen, stale=stale, highlight=highlight, title=title)
-        for name, figure in drawn:
-            paths += save(figure, out / name, formats)
-    return paths
+        yield
 
 
 def figures(

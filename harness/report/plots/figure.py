@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,13 @@ def save(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
     return paths
 
 
+def inline_image(figure: Figure) -> str:
+    """Return a figure as an HTML element that holds its pixels."""
+    pixels = BytesIO()
+    _draw(figure, "png", pixels)
+    return f'<img src="data:image/png;base64,{b64encode(pixels.getvalue()).decode()}">'
+
+
 @contextmanager
 def quiet_fonts() -> Iterator[None]:
     """Suppress warnings about characters that the font lacks, which are drawn as boxes."""
@@ -125,8 +134,8 @@ def quiet_fonts() -> Iterator[None]:
         yield
 
 
-def _draw(figure: Figure, kind: str, path: Path) -> None:
+def _draw(figure: Figure, kind: str, target: Path | BytesIO) -> None:
     # Matplotlib reads these settings when it draws.
     settings = mpl.rc_context({"svg.hashsalt": "annharness", "text.parse_math": False})
     with settings, quiet_fonts():
-        figure.savefig(path, format=kind, metadata=_NAMELESS[kind])
+        figure.savefig(target, format=kind, metadata=_NAMELESS[kind])

@@ -62,6 +62,17 @@ class Diagnosis:
         """Whether a run with `--strict` may begin."""
         return self.grade != "D"
 
+    def warning(self) -> str | None:
+        """Return the line that a run begins with on a machine of grade C or D, else None."""
+        if self.grade not in ("C", "D"):
+            return None
+        found = "; ".join(f"{finding.topic}: {finding.found}" for finding in self.worst)
+        unfit = "is unfit to measure on" if not self.fit else "disturbs what is measured"
+        return (
+            f"warning: this machine {unfit}, grade {self.grade} ({found}); "
+            "annharness doctor says what to do"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data, stored with every result of the run."""
         return {"grade": self.grade, "findings": [asdict(finding) for finding in self.findings]}

@@ -1,22 +1,21 @@
-"""The two sides of `annharness compare`: folders, commits, algorithms or labels."""
+"""The two sides of a comparison: folders, commits, algorithms or labels."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from harness.cli.selecting import truth_of
-from harness.cli.terminal import say
+import pandas as pd
+
 from harness.contracts import UserError
 from harness.files.paths import user_path
 from harness.registry.names import did_you_mean
-
-if TYPE_CHECKING:
-    import pandas as pd
+from harness.report.analysis.selecting import truth_of
+from harness.results.table.rows import load_results
 
 _SHOWN_DIGITS = 10
 _HEX = re.compile(r"[0-9a-f]{4,40}")
@@ -41,8 +40,6 @@ def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side, pd.DataFrame | 
     UserError
         If a word means nothing, or one side is a curve and the other is not.
     """
-    from harness.results.table.rows import load_results
-
     of_folders = [_is_of_folder(text) for text in (a, b)]
     shared = None if all(of_folders) else load_results(results, truth_at_hand=truth_of)
     old, new = (_side(text, results, shared) for text in (a, b))
@@ -68,8 +65,6 @@ def _is_folder(text: str) -> bool:
 
 
 def _side(text: str, results: Path, shared: pd.DataFrame | None) -> Side:
-    from harness.results.table.rows import load_results
-
     if _is_folder(text):
         return Side(text, load_results(user_path(text), truth_at_hand=truth_of))
     folder, _, revision = text.rpartition("@")
@@ -84,13 +79,11 @@ def _side(text: str, results: Path, shared: pd.DataFrame | None) -> Side:
 
 
 def _at_commit(folder: Path, commit: str) -> Side:
-    from harness.results.table.rows import load_results
-
     table = load_results(folder, stale=False, commit=commit, truth_at_hand=truth_of)
     name = commit[:_SHOWN_DIGITS]
     if table["dirty"].any():
         count = int(table["dirty"].sum())
-        say(f"{name}: {count} points measured with uncommitted changes", to_errors=True)
+        warnings.warn(f"{name}: {count} points measured with uncommitted changes", stacklevel=5)
     return Side(name, table)
 
 

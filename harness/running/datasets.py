@@ -1,4 +1,4 @@
-"""Entries as users name them, and whether they can be used here."""
+"""Datasets as users name them: by a name of the registry, or by the path of a file."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from pathlib import Path
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
-from harness.data.loading import cached_path, is_name_of_file, open_definition, open_file
+from harness.data.loading import (
+    cached_file,
+    cached_path,
+    is_name_of_file,
+    open_definition,
+    open_file,
+    shape_of_file,
+)
 from harness.files.paths import user_path
 from harness.files.progress import Progress, silent
-from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
-from harness.running.environments.isolated import EnvironmentFailed, Environments
-from harness.running.environments.probe import Probes, remembered
+from harness.running.plan import DatasetFacts, facts_of
 
 FILE_ENDINGS = (".hdf5", ".h5")
+_ASSUMED_QUERIES = 10_000  # of a dataset with its own queries that is not in the cache
 
 
 @dataclass(frozen=True)
@@ -102,56 +108,24 @@ def open_named(
     return open_in(load_registry(plugins or ()), name, progress)
 
 
-@dataclass(frozen=True)
-class State:
-    """`word` is for a column, `detail` says why and what to do, `style` is a colour."""
-
-    word: str
-    detail: str
-    style: str
-
-    @property
-    def must_be_fetched(self) -> bool:
-        """Whether it is a dataset that is not here yet."""
-        return self.word == "to fetch"
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the entry can be used."""
-        return self.style == "green"
+def known_facts(name: str, registry: Registry) -> DatasetFacts:
+    """Return the facts of a dataset that are known without fetching or caching it."""
+    match named(name, registry):
+        case OwnFile(path):
+            known = cached_file(path)
+            return facts_of(known) if known is not None else _facts_of_file(path)
+        case KnownFile(path):
+            return facts_of(open_cached(path))
+        case definition:
+            cached = cached_path(definition)
+            return facts_of(open_cached(cached)) if cached else _facts_of_entry(definition)
 
 
-def algorithm_state(
-    definition: AlgorithmDefinition, environments: Environments, probes: Probes | None = None
-) -> State:
-    """Return whether an algorithm runs here; its libraries are imported only by probes."""
-    missing = definition.missing()
-    if missing:
-        what = f"{', '.join(missing)}: {definition.install_line()}"
-        return State("not installed", f"not installed: {what}", "yellow")
-    if isinstance(environments.of(definition), EnvironmentFailed):
-        what = f"makes an environment first: {', '.join(definition.requires)}"
-        return State("isolated", what, "cyan")
-    known = probes.of(definition) if probes else remembered(definition, environments)
-    if known is not None and not known.imports:
-        return State("no import", known.note, "red")
-    ready = "ready" + (", isolated" if definition.isolated else "")
-    untested = definition.untested()
-    if untested:
-        return State("other version", f"{ready}, but {'; '.join(untested)}", "yellow")
-    if known is not None and known.note:
-        return State("ready", f"{ready}, but {known.note}", "yellow")
-    return State("ready", ready, "green")
+def _facts_of_entry(entry: DatasetDefinition) -> DatasetFacts:
+    nq = entry.split.count or _ASSUMED_QUERIES
+    return DatasetFacts(entry.name, entry.metric, "", entry.base, entry.dimension, nq)
 
 
-def dataset_state(definition: DatasetDefinition) -> State:
-    """Return whether a dataset is here, and whether its entry was ever loaded."""
-    if definition.sources[0].kind == "bundled":
-        word, detail = "bundled", "bundled with its entry"
-    elif cached_path(definition) is not None:
-        word, detail = "here", "in the cache"
-    else:
-        word, detail = "to fetch", f"not here yet: annharness data fetch {definition.name}"
-    if definition.untested:
-        return State(word, f"{detail}; this entry was never loaded end to end", "yellow")
-    return State(word, detail, "cyan" if word == "to fetch" else "green")
+def _facts_of_file(path: Path) -> DatasetFacts:
+    metric, n, d, nq = shape_of_file(path)
+    return DatasetFacts(path.stem, metric, "", n, d, nq)

@@ -1,0 +1,542 @@
+"""The public Python API: what the command line does, from a script or a notebook.
+
+Options have the names and meanings of the command line's. Results are read from and written to a
+results folder, so what one function measured another one finds.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.contracts import Algorithm, Dataset, UserError
+from harness.files.paths import user_path
+from harness.files.progress import Progress, shown_lines, silent
+
+if TYPE_CHECKING:  # each function loads what it needs when it is called
+    import pandas as pd
+
+    from harness.report.analysis.comparison import Comparison
+    from harness.report.analysis.recall_differences import RecallDifference
+    from harness.report.analysis.selecting import Selection
+    from harness.report.plots.all_figures import Figures
+    from harness.report.plots.style import StyleName
+    from harness.report.quantities import Scale
+    from harness.running.listener import Listener, RunSummary
+    from harness.running.plan import Plan
+    from harness.running.suite_run import Say, SuiteRun
+
+__all__ = [
+    "Algorithm",
+    "Comparisons",
+    "Dataset",
+    "Recommendations",
+    "RunResult",
+    "UserError",
+    "compare",
+    "open_dataset",
+    "plot",
+    "publish",
+    "recommend",
+    "run",
+]
+
+SuiteLike = str | Path | Mapping[str, Any]
+"""The name of a suite, the path of a suite file, or the keys of one as a mapping."""
+
+Folder = str | Path
+
+RESULTS = "results"
+
+
+# Measuring ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run measured, and what it found stored.
+
+    Attributes
+    ----------
+    suite
+        Name of the suite.
+    results
+        Folder of the results.
+    summary
+        Number of points measured now and kept from before; failures; unsupported points; points
+        with QPS less precise than asked for.
+    table
+        A row for each point of the suite, as from `load_results`.
+    baseline
+        The label that the suite compares the recall of the others with, or None.
+    recall_differences
+        Each label's differences in recall to the baseline, paired over queries.
+    """
+
+    suite: str
+    results: Path
+    summary: RunSummary
+    table: pd.DataFrame
+    baseline: str | None
+    recall_differences: tuple[RecallDifference, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Which differences in recall to the baseline are real, in a sentence."""
+        from harness.report.analysis.recall_differences import sentence
+
+        return sentence(self.recall_differences)
+
+    @property
+    def recall_table(self) -> pd.DataFrame:
+        """The differences in recall as a table, one row for each label and measure."""
+        from harness.report.analysis.recall_differences import table_of_differences
+
+        return table_of_differences(self.recall_differences)
+
+    def __repr__(self) -> str:
+        found = self.summary
+        return (
+            f"RunResult(suite={self.suite!r}, results={str(self.results)!r}, {len(self.table)} "
+            f"points: {found.measured} measured now, {found.kept} kept, "
+            f"{len(found.failures)} failed, {len(found.unsupported)} unsupported)"
+        )
+
+
+def run(
+    suite: SuiteLike | None = None,
+    *,
+    datasets: str | Sequence[str] = (),
+    algorithms: str | Sequence[str] = (),
+    builds: int | None = None,
+    repeats: int | None = None,
+    k: int | Sequence[int] | None = None,
+    threads: int | None = None,
+    timeout: float | None = None,
+    precision: float | str | None = None,
+    force: bool = False,
+    retry: str | Sequence[str] = (),
+    strict: bool = False,
+    signed: bool = False,
+    results: Folder = RESULTS,
+    plugins: Folder | Sequence[Folder] = (),
+    progress: bool = True,
+) -> RunResult:
+    """Measure the points of a suite that are not stored yet, in blocks.
+
+    Parameters
+    ----------
+    suite
+        A name, a path, or a mapping with the keys of a suite file. Without one, `algorithms` are
+        run on `datasets` with the parameters of their entries.
+    datasets
+        Names or paths, instead of the suite's.
+    algorithms
+        Only these algorithms or labels of the suite.
+    builds, repeats, k, threads
+        Number of blocks, of passes in a block, of neighbours (one or several) and of threads,
+        instead of the suite's.
+    timeout
+        Seconds for a build or a setting, instead of the suite's.
+    precision
+        Add builds until the half-width of every QPS interval is at most this share of it (0.05 or
+        "5%"), without a limit of time; "off" for none.
+    force
+        Measure stored points again.
+    retry
+        Statuses of stored failures to try again, such as "timeout"; "failed" for all.
+    strict
+        Refuse to run on a machine of grade D.
+    signed
+        Store your user and host name with the results.
+    results
+        Folder of the results, made if missing.
+    plugins
+        Folders with `algorithms/NAME` or `datasets/NAME` of your own.
+    progress
+        Whether to write lines about the work, and warnings about the machine, to standard error.
+
+    Raises
+    ------
+    UserError
+        For every mistake in the suite or the arguments, and for a dataset that cannot be had.
+        Failures of algorithms are no errors: they are in the summary and the table.
+    StoreFull
+        From `harness.running.runner`, if a disk is full. What was stored before is kept.
+    """
+    from harness.running.lines import plain_lines
+    from harness.running.listener import Silence
+    from harness.running.suite_run import RunOptions, SuiteRun
+
+    options = RunOptions(
+        _listed(datasets), _listed(algorithms), builds, repeats, k, threads, timeout, precision,
+        force, _listed(retry), strict, signed,
+    )  # fmt: skip
+    asked = SuiteRun.of(suite, options, user_path(results), _folders(plugins))
+    if not progress:
+        return _measured(asked, asked.plan(), Silence(), lambda line: None)
+    with plain_lines(sys.stderr) as listener:
+        for line in asked.warnings():
+            listener.say(line)
+        plan = asked.plan(listener.progress, listener.say)
+        return _measured(asked, plan, listener, listener.say)
+
+
+def _measured(asked: SuiteRun, plan: Plan, listener: Listener, say: Say) -> RunResult:
+    return result_of(asked, plan, asked.measure(plan, listener, say))
+
+
+def result_of(asked: SuiteRun, plan: Plan, summary: RunSummary) -> RunResult:
+    """Return what a run has stored, read from the results folder."""
+    from harness.report.analysis.recall_differences import recall_differences
+    from harness.results.table.rows import table_of
+
+    baseline = asked.suite.baseline
+    stems = [asked.store.path_of(point.header) for point in plan.points]
+    table = table_of(asked.store, stems, per_query=baseline is not None)
+    if len(table):
+        table = table[table["in_answers"]].reset_index(drop=True)  # not no-op, as `load_results`
+    found = recall_differences(table, baseline) if baseline is not None else []
+    return RunResult(asked.suite.name, asked.store.root, summary, table, baseline, tuple(found))
+
+
+def open_dataset(
+    name: str | Path, *, plugins: Folder | Sequence[Folder] = (), progress: bool = True
+) -> Dataset:
+    """Open a dataset, fetched and checked if it is not in the cache yet.
+
+    Parameters
+    ----------
+    name
+        A name of the registry, or the path of an HDF5 file with base and queries.
+    plugins
+        As for `run`.
+    progress
+        Whether to write lines about long work to standard error.
+
+    Raises
+    ------
+    UserError
+        If there is no such dataset, or it cannot be fetched or used.
+    """
+    from harness.running.datasets import open_named
+
+    with _lines(progress) as report:
+        return open_named(str(name), _folders(plugins), report)
+
+
+# Reading -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """The QPS of a new side over that of an old one, at fixed recalls.
+
+    Attributes
+    ----------
+    title
+        Names the sides if the curves do not; empty for two curves of one folder.
+    found
+        A `Comparison` for each dataset, k, machine and recall, with its ratio and verdict.
+    """
+
+    title: str
+    found: tuple[Comparison, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each comparison: QPS of both sides, ratio, interval, verdict."""
+        from harness.report.analysis.comparison import table_of_comparisons
+
+        return table_of_comparisons(self.found)
+
+    def __str__(self) -> str:
+        return self.table.to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False)
+
+
+def compare(
+    old: str | Path, new: str | Path, *, recalls: float | Sequence[float] = (),
+    results: Folder = RESULTS,
+) -> Comparisons:  # fmt: skip
+    """Compare the QPS of two sides at fixed recalls; nothing is measured.
+
+    Parameters
+    ----------
+    old, new
+        Two algorithms or labels; or two of results folders, git commits and FOLDER@COMMIT.
+    recalls
+        Recalls to compare at; by default .8, .9, .95 and .99.
+    results
+        Folder of the results.
+
+    Returns
+    -------
+    comparisons
+        A verdict is `faster`, `slower`, `equal` (within 5 %) or `undecided`; its interval is
+        corrected for the number of comparisons.
+
+    Raises
+    ------
+    UserError
+        If a side means nothing, or the two have nothing to compare.
+    """
+    from harness.report.analysis.comparison import compare_curves, compare_tables
+    from harness.report.analysis.selecting import recalls_of
+    from harness.report.analysis.sides import sides_of
+
+    levels = recalls_of(_numbers(recalls))
+    a, b, shared = sides_of(str(old), str(new), user_path(results))
+    if a.table is not None and b.table is not None:
+        title = f"old: {a.name}, new: {b.name}"
+        return Comparisons(title, tuple(compare_tables(a.table, b.table, levels)))
+    assert shared is not None  # one side is a curve, so both are
+    return Comparisons("", tuple(compare_curves(shared, a.name, b.name, levels)))
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """The fastest stored points at some recalls.
+
+    Attributes
+    ----------
+    points
+        The points to choose from, as from `load_results`.
+    recalls
+        What has to be reached.
+    max_bytes
+        The bytes per vector that the points were limited to, if they were.
+    """
+
+    points: pd.DataFrame
+    recalls: tuple[float, ...]
+    max_bytes: float | None = None
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each dataset and recall that a point reaches."""
+        from harness.report.export.exporting import table_of_recommendations
+
+        return table_of_recommendations(self.points, self.recalls)
+
+    def __str__(self) -> str:
+        return self.table.to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False)
+
+
+def recommend(
+    suite: SuiteLike | None = None,
+    *,
+    recalls: float | Sequence[float] = (),
+    max_bytes: float | None = None,
+    datasets: str | Sequence[str] = (),
+    algorithms: str | Sequence[str] = (),
+    stale: bool = False,
+    results: Folder = RESULTS,
+    plugins: Folder | Sequence[Folder] = (),
+) -> Recommendations:
+    """Find the fastest stored index at a recall; nothing is measured.
+
+    Parameters
+    ----------
+    suite
+        Only the points that this suite asks for; by default all of the folder.
+    recalls
+        The recalls that you need; by default .8, .9, .95 and .99.
+    max_bytes
+        Only points of at most so many bytes per vector.
+    datasets, algorithms
+        Only these.
+    stale
+        Whether to keep points of which a newer version is stored.
+    results, plugins
+        As for `run`.
+
+    Returns
+    -------
+    recommendations
+        Each reaches its recall on the tuning queries and, with confidence, on the held-out ones.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be read, a name is unknown, or no point is left.
+    """
+    from harness.report.analysis.selecting import Selection, recalls_of
+
+    levels = recalls_of(_numbers(recalls))
+    selection = Selection(suite, _listed(datasets), _listed(algorithms), max_bytes, stale)
+    return Recommendations(_selected(results, plugins, selection), levels, max_bytes)
+
+
+def plot(
+    suite: SuiteLike | None = None,
+    *,
+    figures: str | Sequence[str] = (),
+    style: StyleName = "screen",
+    x_scale: Scale | None = None,
+    y_scale: Scale | None = None,
+    recall: float | None = None,
+    highlight: str | Sequence[str] = (),
+    title: str | None = None,
+    out: Folder | None = None,
+    formats: str | Sequence[str] = ("png", "svg"),
+    datasets: str | Sequence[str] = (),
+    algorithms: str | Sequence[str] = (),
+    stale: bool = False,
+    results: Folder = RESULTS,
+    plugins: Folder | Sequence[Folder] = (),
+) -> Figures:
+    """Draw figures of stored results.
+
+    Parameters
+    ----------
+    figures
+        Names such as "qps-recall", "all", or "Y:X" for two quantities; by default the usual four.
+    style
+        "screen", "paper" (one column) or "slide".
+    x_scale, y_scale
+        "linear", "log" or "error" for "qps-recall" and "Y:X"; by default chosen by the values.
+    recall
+        Recall of the figures of one recall.
+    highlight
+        Algorithms or labels to highlight; all others are drawn faintly.
+    title
+        Of every figure, instead of its own; "" leaves title and conditions out.
+    out
+        Folder to write the figures into; by default nothing is written.
+    formats
+        Of the files: "png", "svg", "pdf".
+    suite, datasets, algorithms, stale, results, plugins
+        As for `recommend`.
+
+    Returns
+    -------
+    figures
+        Matplotlib figures by name, shown inline in a notebook; their `paths` are the files written.
+
+    Raises
+    ------
+    UserError
+        As `recommend`, and for an unknown figure or format.
+    """
+    from harness.report.analysis.limits import curves_named
+    from harness.report.analysis.selecting import Selection, recalls_of
+    from harness.report.plots.all_figures import draw_figures
+    from harness.report.plots.figure import check_formats
+
+    level = None if recall is None else recalls_of([recall])[0]
+    check_formats(_listed(formats))
+    selection = Selection(suite, _listed(datasets), _listed(algorithms), None, stale)
+    table = _selected(results, plugins, selection)
+    drawn = draw_figures(
+        table,
+        _listed(figures),
+        style=style,
+        stale=stale,
+        x_scale=x_scale,
+        y_scale=y_scale,
+        recall=level,
+        highlight=curves_named(table, _listed(highlight)),
+        title=title,
+    )
+    if out is not None:
+        drawn.save(user_path(out), _listed(formats))
+    return drawn
+
+
+def publish(
+    out: Folder,
+    suite: SuiteLike | None = None,
+    *,
+    single_file: bool = False,
+    recalls: float | Sequence[float] = (),
+    highlight: str | Sequence[str] = (),
+    title: str | None = None,
+    datasets: str | Sequence[str] = (),
+    algorithms: str | Sequence[str] = (),
+    stale: bool = False,
+    results: Folder = RESULTS,
+    plugins: Folder | Sequence[Folder] = (),
+) -> Path:
+    """Write a static site of stored results; it needs no server and no network.
+
+    Parameters
+    ----------
+    out
+        Folder of the site, made if missing; with `single_file` the HTML file.
+    recalls
+        Recalls to recommend and compare at; by default .8, .9, .95 and .99.
+    highlight
+        As for `plot`.
+    title
+        Heading of the front page.
+    suite, datasets, algorithms, stale, results, plugins
+        As for `recommend`.
+
+    Returns
+    -------
+    page
+        The front page.
+
+    Raises
+    ------
+    UserError
+        As `recommend`, and if `out` cannot be written.
+    """
+    from harness.report.analysis.limits import curves_named
+    from harness.report.analysis.selecting import Selection, recalls_of
+    from harness.report.site.content import USUAL, SiteChoices
+    from harness.report.site.pages import write_site
+
+    levels = recalls_of(_numbers(recalls))
+    selection = Selection(suite, _listed(datasets), _listed(algorithms), None, stale)
+    table = _selected(results, plugins, selection)
+    highlighted = curves_named(table, _listed(highlight))
+    if stale:
+        table = table.assign(stale=False)  # shown like the others
+    choices = SiteChoices(levels, highlighted, title or USUAL.title)
+    folder = user_path(out)
+    paths = write_site(table, folder, single_file=single_file, choices=choices)
+    return paths[0] if single_file else folder / "index.html"
+
+
+def _selected(
+    results: Folder, plugins: Folder | Sequence[Folder], selection: Selection
+) -> pd.DataFrame:
+    from harness.report.analysis.selecting import selected
+
+    return selected(user_path(results), _folders(plugins), selection)
+
+
+# Arguments ---------------------------------------------------------------------------------------
+
+
+def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(map(str, names))
+
+
+def _folders(given: Folder | Sequence[Folder]) -> tuple[Path, ...]:
+    given = (given,) if isinstance(given, (str, Path)) else given
+    return tuple(map(user_path, given))
+
+
+def _numbers(given: float | Sequence[float]) -> tuple[float, ...]:
+    return (given,) if isinstance(given, (int, float)) else tuple(given)
+
+
+@contextmanager
+def _lines(wanted: bool) -> Iterator[Progress]:
+    if not wanted:
+        yield silent
+        return
+    with shown_lines(sys.stderr) as lines:
+        yield lines

@@ -1,0 +1,125 @@
+"""The points that are read: those of a results folder, or of a suite in it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.contracts import UserError
+from harness.contracts.dataset import Truth
+from harness.data.cache.cached import open_cached
+from harness.data.loading import cached_path
+from harness.data.truth.store import stored_truth
+from harness.registry.registry import Registry, load_registry
+from harness.registry.suites import read_suite
+from harness.report.analysis.limits import Limits, of_suite, within
+from harness.report.analysis.recommendations import LEVELS
+from harness.results.identity import PointIdentity, source_sha256
+from harness.results.table.rows import load_results, mark_outdated
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which stored points to read.
+
+    `suite` is a name, a path or the keys of a suite file, None for all points; `stale` keeps
+    points of which a newer version is stored. The rest is as for `Limits`.
+    """
+
+    suite: str | Path | Mapping[str, Any] | None = None
+    datasets: Sequence[str] = ()
+    algorithms: Sequence[str] = ()
+    max_bytes: float | None = None
+    stale: bool = False
+
+
+def selected(results: Path, plugins: Sequence[Path], selection: Selection) -> pd.DataFrame:
+    """Return the table with the points of a results folder that are asked for.
+
+    Raises
+    ------
+    UserError
+        For an unreadable folder, an unknown name, and if no point is left.
+
+    Warns
+    -----
+    UserWarning
+        If stale points were left out.
+    """
+    table = _without_stale(load_selected(results, plugins, selection.suite), selection.stale)
+    limits = Limits(selection.datasets, selection.algorithms, selection.max_bytes)
+    return within(table, limits)
+
+
+def load_selected(
+    results: Path, plugins: Sequence[Path], suite: str | Path | Mapping[str, Any] | None
+) -> pd.DataFrame:
+    """Return the table of a results folder, or of the points in it that a suite asks for.
+
+    Raises
+    ------
+    UserError
+        For an unreadable folder, an unknown suite, and if no point is left.
+    """
+    registry = load_registry(plugins)
+    chosen = read_suite(suite, registry.algorithms) if suite is not None else None
+    found = load_results(results, overhead=True, truth_at_hand=truth_of)
+    table = mark_outdated(found, *_at_hand(registry))
+    if chosen is not None:
+        return of_suite(table, chosen, registry)
+    if table.empty:
+        raise UserError("there are no results", where=str(results), hint="annharness run demo")
+    return table
+
+
+def recalls_of(given: Sequence[float]) -> tuple[float, ...]:
+    """Return the levels of recall that are asked for, lowest first; the usual ones if none is.
+
+    Raises
+    ------
+    UserError
+        If one is not above 0 and at most 1.
+    """
+    for level in given:
+        if not 0 < level <= 1:
+            raise UserError(
+                "a recall lies above 0 and at most at 1", where="--recall", got=f"{level:g}"
+            )
+    return tuple(sorted(set(given))) if given else LEVELS
+
+
+def truth_of(identity: PointIdentity) -> Truth | None:
+    """Return the truth of a point if the cache holds it: reading computes none."""
+    return stored_truth(identity.fingerprint, identity.k)
+
+
+def _without_stale(table: pd.DataFrame, stale: bool) -> pd.DataFrame:
+    fresh = table[~table["stale"].astype(bool)]
+    left_out = len(table) - len(fresh)
+    if stale or not left_out:
+        return table
+    if fresh.empty:
+        raise UserError(
+            f"all {left_out} points are stale: their adapter or dataset has changed since",
+            hint="run the suite again, or add --stale",
+        )
+    warnings.warn(f"{left_out} stale points left out (--stale keeps them)", stacklevel=4)
+    return fresh
+
+
+def _at_hand(registry: Registry) -> tuple[dict[str, str], dict[str, str]]:
+    """The hashes of the adapters, and the fingerprints of the cached datasets, on this machine."""
+    sources = {
+        name: source_sha256(*definition.source_folders)
+        for name, definition in registry.algorithms.items()
+    }
+    paths = {name: cached_path(definition) for name, definition in registry.datasets.items()}
+    fingerprints = {
+        name: open_cached(path).fingerprint for name, path in paths.items() if path is not None
+    }
+    return sources, fingerprints

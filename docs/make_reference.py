@@ -20,7 +20,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from harness.registry.schema import (
     SuiteSchema,
     _EntrySchema,
 )
+from harness.results.table.columns import COLUMNS, Column
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -266,6 +267,23 @@ def checks() -> str:
     return _table(("check", "what holds"), rows)
 
 
+# The results table -------------------------------------------------------------------------------
+
+
+def table_columns() -> str:
+    """Return a table of the columns of the results table; those of one meaning share a line."""
+    groups = groupby(COLUMNS, key=lambda one: (_value(one), one.unit, one.meaning, one.export))
+    rows = [
+        (", ".join(f"`{one.name}`" for one in found), value, unit, meaning, export)
+        for (value, unit, meaning, export), found in groups
+    ]
+    return _table(("column", "value", "unit", "meaning", "in exports"), rows)
+
+
+def _value(column: Column) -> str:
+    return f"{column.kind}, with `per_query`" if column.per_query else column.kind
+
+
 # The Python API ----------------------------------------------------------------------------------
 
 
@@ -356,6 +374,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "datasets": datasets,
     "formats": formats,
     "checks": checks,
+    "table-columns": table_columns,
     "api": api,
     "contracts": contracts,
 }

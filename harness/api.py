@@ -7,15 +7,16 @@ results folder, so what one function measured another one finds.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.contracts import Algorithm, Dataset, UserError
 from harness.files.paths import user_path
 from harness.files.progress import Progress, shown_lines, silent
+from harness.text import Json
 
 if TYPE_CHECKING:  # each function loads what it needs when it is called
     import pandas as pd
@@ -45,7 +46,7 @@ __all__ = [
     "run",
 ]
 
-SuiteLike = str | Path | Mapping[str, Any]
+SuiteLike = str | Path | Json
 """The name of a suite, the path of a suite file, or the keys of one as a mapping."""
 
 Folder = str | Path

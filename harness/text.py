@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+Json = dict[str, Any]
+"""An object as JSON and YAML know it: texts, numbers, truth values, null, lists and objects."""
+
 REASON_CHARACTERS = 2000
 """How much of a reason is kept, and how long any text of a registry file may be."""
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.checks.testing import algorithms_ready, checks_of
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["algorithms_ready", "checks_of"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # Lazy: a child process that runs the checks needs neither pytest nor the registry.
     if name in __all__:
         from harness.checks import testing

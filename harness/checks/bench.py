@@ -17,6 +17,7 @@ from harness.contracts.dataset import Metric
 from harness.measures.distances import answer_distances
 from harness.running.worker.adapters import load_adapter, with_seed
 from harness.running.worker.answers import WrongAnswer, checked_ids
+from harness.text import Json
 
 Ids = NDArray[np.int64]
 Note = Callable[[str], None]
@@ -69,7 +70,7 @@ class Bench:
         """The `(nq, d)` queries of a case, read-only."""
         return self._sample(case.metric).queries[:count]
 
-    def parameters(self, case: Case) -> dict[str, Any]:
+    def parameters(self, case: Case) -> Json:
         """Return the build parameters as the harness passes them, with the seed."""
         build = json.loads(json.dumps(dict(case.build)))  # lists of its own, to see them changed
         return with_seed(self.adapter(case.metric), build, 0)[0]
@@ -78,7 +79,7 @@ class Bench:
         """Make the adapter of a case."""
         return self.adapter(case.metric)(case.metric, **self.parameters(case))
 
-    def fit(self, case: Case, base: NDArray[Any] | None = None) -> Algorithm:
+    def fit(self, case: Case, base: Rows | None = None) -> Algorithm:
         """Build the index of a case again, from `base` or from a copy of the case's rows."""
         algorithm = self.construct(case)
         rows = self.base(case).copy() if base is None else base

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from harness.checks.bench import Bench
 from harness.checks.trials import Trial
+from harness.text import Json
 
-Check = Callable[[Bench, Trial], dict[str, Any] | None]
+Check = Callable[[Bench, Trial], Json | None]
 """Raises if the rule is broken; may return fields of `Verdict` to report."""
 
 _CHECKS: dict[str, Check] = {}

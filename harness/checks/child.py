@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
 
 from harness.checks.bench import Bench
 from harness.checks.catalog import check_function, rule_of
@@ -13,7 +12,7 @@ from harness.checks.trials import CheckSpec, Failed, Skipped, Trial
 from harness.running.messages import Channel, Done, Phase, ProtocolError, Report, Start
 from harness.running.worker.answers import WrongAnswer
 from harness.running.worker.libraries import pools_limited
-from harness.text import clean, told
+from harness.text import Json, clean, told
 
 _GOT_CHARACTERS = 300
 
@@ -45,7 +44,7 @@ def _noting(channel: Channel, trial: Trial) -> Callable[[str], None]:
     return note
 
 
-def _verdict(bench: Bench, trial: Trial) -> dict[str, Any]:
+def _verdict(bench: Bench, trial: Trial) -> Json:
     check = check_function(trial.check)
     try:
         with pools_limited(1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -11,6 +11,7 @@ from harness.checks.catalog import names_of_checks
 from harness.checks.trials import Case, Entry, Trial
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
+from harness.contracts.definitions import Parameters
 from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
 from harness.registry.names import did_you_mean
 
@@ -144,7 +145,7 @@ class _Plan:
         group: str | None,
         rows: int | None = None,
         k: int = K,
-        build: Mapping[str, Any] | None = None,
+        build: Parameters | None = None,
     ) -> Iterator[Case]:
         """The settings of a group that can run."""
         n = self.shape.n if rows is None else rows

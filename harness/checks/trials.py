@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from harness.contracts.dataset import Metric
+from harness.contracts.definitions import Parameters
 from harness.running.blocks import AdapterSpec, adapter_from_json
+from harness.text import Json
 
 Status = Literal["pass", "fail", "skip", "expected"]
 
@@ -41,7 +43,7 @@ class Verdict:
     seconds: float = 0.0
 
     @classmethod
-    def from_report(cls, title: str, found: Mapping[str, Any]) -> Verdict:
+    def from_report(cls, title: str, found: Json) -> Verdict:
         """Return the verdict that a child process reported."""
         known = ("status", "expected", "got", "why", "seconds")
         return cls(title, **{key: found[key] for key in known if key in found})
@@ -55,8 +57,8 @@ class Case:
     """
 
     metric: Metric
-    build: Mapping[str, Any]
-    search: Mapping[str, Any]
+    build: Parameters
+    search: Parameters
     rows: int
     k: int
     note: str = ""
@@ -97,12 +99,12 @@ class Trial:
         """The first case."""
         return self.cases[0]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return plain data."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Trial:
+    def from_json(cls, data: Json) -> Trial:
         """Return the trial that `to_json` wrote."""
         return cls(**{**data, "cases": tuple(Case(**case) for case in data["cases"])})
 
@@ -119,12 +121,12 @@ class CheckSpec:
     trials: tuple[Trial, ...]
     adapters: Mapping[str, AdapterSpec]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return plain data."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> CheckSpec:
+    def from_json(cls, data: Json) -> CheckSpec:
         """Return what `to_json` wrote."""
         return cls(
             folder=data["folder"],

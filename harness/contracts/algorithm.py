@@ -15,10 +15,10 @@ from harness.contracts.dataset import Metric
 Rows = NDArray[np.float32]
 """Rows of the base or of queries, `(n, d)`, or one query, `(d,)`."""
 
-Ids = NDArray[np.integer[Any]]
+Ids = NDArray[np.integer]
 """Row numbers of the base, -1 for none."""
 
-Table = Mapping[str, NDArray[Any]]
+Table = Mapping[str, NDArray[np.generic]]
 """Columns of equal length, by name."""
 
 RowForm = Literal["shared", "copied", "copied from source"]
@@ -199,21 +199,21 @@ class Algorithm(ABC):
         """How many threads may query at once; None for any number."""
         return None
 
-    def prepared_query(self, query: Rows, k: int) -> Callable[[], Any]:
+    def prepared_query(self, query: Rows, k: int) -> Callable[[], object]:
         """Prepare, untimed, the call that is timed instead of `query`, and return it.
 
         Its result goes to `ids_of`, once, before the next query.
         """
         return partial(self.query, query, k)
 
-    def ids_of(self, result: Any, k: int) -> Any:
+    def ids_of(self, result: object, k: int) -> object:
         """Convert the result of a timed call into ids `(k,)`. Not timed."""
         return result
 
-    def prepared_batch(self, queries: Rows, k: int) -> Callable[[], Any]:
+    def prepared_batch(self, queries: Rows, k: int) -> Callable[[], object]:
         """As `prepared_query`, for all queries at once; its result goes to `ids_of_batch`."""
         return partial(self.query_batch, queries, k)
 
-    def ids_of_batch(self, result: Any, k: int) -> Any:
+    def ids_of_batch(self, result: object, k: int) -> object:
         """Convert the result of a timed batch into ids `(nq, k)`. Not timed."""
         return result

@@ -9,6 +9,12 @@ from typing import Any, Literal
 
 from harness.contracts.dataset import Metric
 
+Mode = Literal["single", "batch"]
+"""Whether queries are asked one at a time or all in one call."""
+
+Parameters = Mapping[str, Any]
+"""Parameters of an algorithm or options of a format by name: plain data, as YAML knows them."""
+
 SourceKind = Literal["bundled", "package", "file", "url"]
 
 
@@ -30,7 +36,7 @@ class Source:
     member: str | None = None
     sha256: str | None = None
     bytes: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Parameters = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

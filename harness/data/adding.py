@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -19,7 +18,7 @@ from harness.data.parts import split
 from harness.files.paths import user_path
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
-from harness.text import REASON_CHARACTERS, clean, is_clean
+from harness.text import REASON_CHARACTERS, Json, clean, is_clean
 
 _SHOWN_CHARACTERS = 200
 
@@ -104,7 +103,7 @@ def _draft(own: OwnData, config: Path) -> DatasetDefinition:
     if name is None:
         hint = "name it by --format"
         raise UserError("no format has the ending of this file", where=str(path), hint=hint)
-    options: dict[str, Any] = {}
+    options: Json = {}
     if own.column is not None:
         _require_columns(name, path)
         options["column"] = own.column
@@ -147,13 +146,13 @@ def _measured(draft: DatasetDefinition, progress: Progress) -> DatasetDefinition
     return dataclasses.replace(draft, base=base, dimension=dimension)
 
 
-def _entry(definition: DatasetDefinition) -> dict[str, Any]:
+def _entry(definition: DatasetDefinition) -> Json:
     source = definition.sources[0]
-    place: dict[str, Any] = {"kind": "file", "path": source.path, "format": source.format}
+    place: Json = {"kind": "file", "path": source.path, "format": source.format}
     if source.options:
         place["options"] = dict(source.options)
     how = definition.split
-    queries: dict[str, Any] = {"file": True}
+    queries: Json = {"file": True}
     if how.kind == "random":
         queries = {"draw": "random", "count": how.count, "seed": how.seed}
     return {

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import h5py
 
@@ -25,6 +25,7 @@ from harness.data.parts import Parts, split
 from harness.files.paths import user_path
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
+from harness.text import Json
 
 
 class FileShape(NamedTuple):
@@ -135,7 +136,7 @@ def cached_file(path: Path) -> CachedDataset | None:
 
 def _recipe(definition: DatasetDefinition) -> str:
     """A hash of everything that determines the rows."""
-    facts: dict[str, Any] = {
+    facts: Json = {
         "metric": definition.metric,
         "shape": [definition.base, definition.dimension],
         "split": dataclasses.asdict(definition.split),

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from harness.contracts import Algorithm
 from harness.contracts.algorithm import RowForm, Table
 from harness.contracts.dataset import Metric
+from harness.contracts.definitions import Parameters
 from harness.foreign.packages import supply
+from harness.text import Json
 
 
 class ForeignAlgorithm(Algorithm):
@@ -34,7 +36,7 @@ class ForeignAlgorithm(Algorithm):
         As for every algorithm.
     """
 
-    def __init__(self, call: Mapping[str, Any], metric: Metric, **build: Any) -> None:
+    def __init__(self, call: Json, metric: Metric, **build: Any) -> None:
         super().__init__(metric, **build)
         self._call = call
         self._adapter: Any = None
@@ -84,16 +86,16 @@ class ForeignAlgorithm(Algorithm):
         if values:
             self._adapter.set_query_arguments(*values)
 
-    def prepared_query(self, query: NDArray[np.float32], k: int) -> Callable[[], Any]:
+    def prepared_query(self, query: NDArray[np.float32], k: int) -> Callable[[], object]:
         """Return the call that the other harness times."""
         row = query.copy()
         if self._prepares:
             self._adapter.prepare_query(row, k)
-            run: Callable[[], Any] = self._adapter.run_prepared_query
+            run: Callable[[], object] = self._adapter.run_prepared_query
             return run
         return partial(self._adapter.query, row, k)
 
-    def ids_of(self, result: Any, k: int) -> NDArray[np.int64]:
+    def ids_of(self, result: object, k: int) -> NDArray[np.int64]:
         """Return the `(k,)` ids that were found, padded with -1."""
         return padded(self._adapter.get_prepared_query_results() if self._prepares else result, k)
 
@@ -101,16 +103,16 @@ class ForeignAlgorithm(Algorithm):
         """Return the ids of the k nearest base rows, best first."""
         return self.ids_of(self.prepared_query(query, k)(), k)
 
-    def prepared_batch(self, queries: NDArray[np.float32], k: int) -> Callable[[], Any]:
+    def prepared_batch(self, queries: NDArray[np.float32], k: int) -> Callable[[], object]:
         """Return the call that the other harness times, for all queries at once."""
         rows = queries.copy()
         if hasattr(self._adapter, "prepare_batch_query"):
             self._adapter.prepare_batch_query(rows, k)
-            run: Callable[[], Any] = self._adapter.run_batch_query
+            run: Callable[[], object] = self._adapter.run_batch_query
             return run
         return partial(self._adapter.batch_query, rows, k)
 
-    def ids_of_batch(self, result: Any, k: int) -> NDArray[np.int64]:
+    def ids_of_batch(self, result: object, k: int) -> NDArray[np.int64]:
         """Return the ids that the last batch found, `(nq, k)`."""
         return np.stack([padded(found, k) for found in self._adapter.get_batch_results()])
 
@@ -134,7 +136,7 @@ class ForeignAlgorithm(Algorithm):
         self._adapter.done()
 
 
-def load_foreign(call: Mapping[str, Any]) -> Callable[..., ForeignAlgorithm]:
+def load_foreign(call: Json) -> Callable[..., ForeignAlgorithm]:
     """Return the callable that makes the algorithm from a metric and build parameters.
 
     The adapter itself is imported when it is prepared.
@@ -142,7 +144,7 @@ def load_foreign(call: Mapping[str, Any]) -> Callable[..., ForeignAlgorithm]:
     return partial(ForeignAlgorithm, call)
 
 
-def import_foreign(call: Mapping[str, Any]) -> Any:
+def import_foreign(call: Json) -> Any:
     """Supply the package of an adapter, import its module, and return the class."""
     supply(call["kind"], Path(call["folder"]))
     module = importlib.import_module(f"{call['module']}.module")
@@ -159,11 +161,9 @@ def padded(found: Any, k: int) -> NDArray[np.int64]:
     return ids
 
 
-def positional(
-    arguments: Sequence[Mapping[str, Any]], values: Mapping[str, Any], space: str
-) -> list[Any]:
+def positional(arguments: Sequence[Json], values: Parameters, space: str) -> list[object]:
     """Return the values of a call in its order; it ends where the first one is not set."""
-    positional: list[Any] = []
+    positional: list[object] = []
     for argument in arguments:
         if argument["is_space"]:
             positional.append(space)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from harness.contracts import allotted_threads
 
@@ -14,7 +14,7 @@ class BaseANN:
     `AttributeError` that names it, instead of returning no neighbours.
     """
 
-    res: Any
+    res: object
 
     def done(self) -> None:
         """Stop what the adapter has started; called once, at the end."""
@@ -25,19 +25,19 @@ class BaseANN:
 
         return float(psutil.Process().memory_info().rss) / 1024
 
-    def batch_query(self, X: Any, n: int) -> None:
+    def batch_query(self, X: Iterable[object], n: int) -> None:
         """Call `query` for every row, with as many threads as the harness allots."""
         from multiprocessing.pool import ThreadPool  # few need it
 
-        query: Any = self.query  # type: ignore[attr-defined]
+        query: Callable[..., object] = self.query  # type: ignore[attr-defined]
         with ThreadPool(allotted_threads()) as pool:
             self.res = pool.map(lambda row: query(row, n), X)
 
-    def get_batch_results(self) -> Any:
+    def get_batch_results(self) -> object:
         """Return what the last `batch_query` found."""
         return self.res
 
-    def get_additional(self) -> dict[str, Any]:
+    def get_additional(self) -> dict[str, object]:
         """Return further facts to be stored with the result."""
         return {}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class Metric(NamedTuple):
@@ -15,27 +16,27 @@ class Metric(NamedTuple):
     distance_valid: Callable[[float], bool]
 
 
-def norm(a: Any) -> float:
+def norm(a: ArrayLike) -> float:
     """Return the Euclidean length."""
     return float(np.sqrt(np.dot(a, a)))
 
 
-def euclidean(a: Any, b: Any) -> float:
+def euclidean(a: ArrayLike, b: ArrayLike) -> float:
     """Return the Euclidean distance."""
     return norm(np.subtract(a, b))
 
 
-def angular(a: Any, b: Any) -> float:
+def angular(a: ArrayLike, b: ArrayLike) -> float:
     """Return 1 - cos."""
     return float(1 - np.dot(a, b) / (norm(a) * norm(b)))
 
 
-def hamming(a: Any, b: Any) -> float:
+def hamming(a: ArrayLike, b: ArrayLike) -> float:
     """Return the share of bits that differ."""
     return float(np.mean(np.asarray(a, bool) ^ np.asarray(b, bool)))
 
 
-def jaccard(a: Any, b: Any) -> float:
+def jaccard(a: Sequence[int], b: Sequence[int]) -> float:
     """Return the similarity of two sets of integers; 0 if one is empty."""
     if len(a) == 0 or len(b) == 0:
         return 0.0
@@ -58,7 +59,7 @@ metrics = {
 }
 
 
-def compute_distance(metric: str, a: Any, b: Any) -> float:
+def compute_distance(metric: str, a: ArrayLike, b: ArrayLike) -> float:
     """Return a distance by the metric's name; a `KeyError` names one that is not known."""
     return metrics[metric].distance(a, b)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -24,7 +23,7 @@ from harness.registry.registry import Registry
 from harness.report.analysis.points import rows_of, slug
 from harness.results.files import read_point
 from harness.results.identity import Machine, PointIdentity
-from harness.results.point import Build, PointHeader
+from harness.results.point import Build, BuildFacts, PointHeader
 from harness.results.store import ResultStore
 from harness.results.untrusted.bounded import BoundedFile
 from harness.results.untrusted.checks import BrokenResult, check_build, reading
@@ -61,7 +60,7 @@ def lay_out(
     UserError
         If no point is left, or the folder cannot be written.
     """
-    points = table[(table["status"] == "ok") & table["in_answers"].astype(bool)]
+    points = table[(table["status"] == "ok") & table["in_answers"]]
     if points.empty:
         raise UserError("there are no finished points to lay out", hint="annharness run demo")
     written = [_link_result(Path(row["path"]), _place(row, out)) for row in rows_of(points)]
@@ -104,9 +103,7 @@ def _link_result(source: Path, target: Path) -> Path:
     return target
 
 
-def _write_dataset(
-    path: Path, store: ResultStore, point: pd.Series[Any], vectors: Path | None
-) -> None:
+def _write_dataset(path: Path, store: ResultStore, point: pd.Series, vectors: Path | None) -> None:
     identity = read_point(Path(point["path"])).header.identity
     truth = store.read_truth(identity)
     with written_hdf5(path) as file:
@@ -299,17 +296,17 @@ def _header(theirs: _Theirs, dataset: Dataset, machine: str) -> PointHeader:
     )
 
 
-def _build_facts(theirs: _Theirs) -> dict[str, Any]:
+def _build_facts(theirs: _Theirs) -> BuildFacts:
     """Their figures; impossible ones count as unknown."""
-    return {
-        "build_seconds": _known(theirs.build_seconds, MOST_SECONDS),
-        "prepare_seconds": float("nan"),
-        "index_bytes": _known(theirs.index_bytes, MOST_BYTES),
-        "measured_index_bytes": float("nan"),
-        "index_bytes_are_measured": True,
-        "repeats_asked": 1,
-        "warnings": [_SOURCE],
-    }
+    return BuildFacts(
+        build_seconds=_known(theirs.build_seconds, MOST_SECONDS),
+        prepare_seconds=float("nan"),
+        index_bytes=_known(theirs.index_bytes, MOST_BYTES),
+        measured_index_bytes=float("nan"),
+        index_bytes_are_measured=True,
+        repeats_asked=1,
+        warnings=(_SOURCE,),
+    )
 
 
 def _known(value: float, most: float) -> float:

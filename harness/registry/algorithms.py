@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
+from harness.contracts.definitions import Parameters
 from harness.registry.expressions import Expression, parse_expression
 from harness.registry.foreign import is_foreign, read_foreign_entry
 from harness.registry.foreign_grids import ForeignAdapter
 from harness.registry.grid import (
-    Parameters,
     combinations,
     merged,
     overlaid,
@@ -25,6 +24,7 @@ from harness.registry.names import did_you_mean
 from harness.registry.plugins import PluginFolder, missing_requirements, other_versions
 from harness.registry.schema import AlgorithmSchema, ForeignSchema, check, read_entries
 from harness.registry.yaml_source import Document
+from harness.text import Json
 
 FACTS = ("k", "n", "d", "metric")
 """What `where` and `require` know beside the parameters."""
@@ -34,8 +34,8 @@ FACTS = ("k", "n", "d", "metric")
 class Group:
     """A named variant of an entry's grids; `run_group` is one of a foreign configuration."""
 
-    build: Mapping[str, Any] = field(default_factory=dict)
-    search: Mapping[str, Any] = field(default_factory=dict)
+    build: Parameters = field(default_factory=dict)
+    search: Parameters = field(default_factory=dict)
     run_group: str | None = None
 
 
@@ -56,8 +56,8 @@ class AlgorithmDefinition:
     folder: PluginFolder
     module_file: str
     class_name: str
-    build: Mapping[str, Any]
-    search: Mapping[str, Any]
+    build: Parameters
+    search: Parameters
     where: Expression | None
     require: tuple[tuple[Expression, str], ...]
     one_of: tuple[tuple[str, ...], ...]
@@ -82,7 +82,7 @@ class AlgorithmDefinition:
         """The folders with the adapter's source."""
         return self.foreign.source_folders() if self.foreign else (self.folder.path,)
 
-    def foreign_call(self, metric: Metric) -> dict[str, Any] | None:
+    def foreign_call(self, metric: Metric) -> Json | None:
         """Return how a worker calls the adapter of another harness; None if it is one of ours."""
         return self.foreign.call_for(metric) if self.foreign else None
 
@@ -146,8 +146,8 @@ def settings(
     definition: AlgorithmDefinition,
     facts: Facts,
     group: str | None = None,
-    build: Mapping[str, Any] | None = None,
-    search: Mapping[str, Any] | None = None,
+    build: Parameters | None = None,
+    search: Parameters | None = None,
 ) -> Iterator[Setting]:
     """Yield the settings of a definition, those that cannot run with the reason.
 
@@ -177,8 +177,8 @@ def settings(
 def settings_count(
     definition: AlgorithmDefinition,
     group: str | None = None,
-    build: Mapping[str, Any] | None = None,
-    search: Mapping[str, Any] | None = None,
+    build: Parameters | None = None,
+    search: Parameters | None = None,
 ) -> int:
     """Return how many settings there are at most, before `where` drops some; else as `settings`."""
     laid = _group_laid_over(definition, group, build, search)
@@ -219,8 +219,8 @@ def _laid_over(
     definition: AlgorithmDefinition,
     facts: Facts,
     group: str | None,
-    build: Mapping[str, Any] | None = None,
-    search: Mapping[str, Any] | None = None,
+    build: Parameters | None = None,
+    search: Parameters | None = None,
 ) -> Iterator[tuple[Parameters, Parameters]]:
     """Yield every point of an entry's grids, overlaid by a group's and those given by hand."""
     laid = _group_laid_over(definition, group, build, search)
@@ -230,8 +230,8 @@ def _laid_over(
 def _group_laid_over(
     definition: AlgorithmDefinition,
     group: str | None,
-    build: Mapping[str, Any] | None,
-    search: Mapping[str, Any] | None,
+    build: Parameters | None,
+    search: Parameters | None,
 ) -> Group:
     base = definition.groups[group] if group else Group()
     one_of = definition.one_of
@@ -259,7 +259,7 @@ def _grid_points(
 
 
 def _refusal(
-    definition: AlgorithmDefinition, facts: Facts, values: Mapping[str, Any]
+    definition: AlgorithmDefinition, facts: Facts, values: Parameters
 ) -> tuple[str | None, frozenset[str]]:
     """Return why a setting cannot run, and the names that the refusing expression uses."""
     if facts.metric not in definition.metrics:

@@ -9,17 +9,20 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from harness.contracts import UserError
+from harness.contracts.definitions import Parameters
 from harness.registry.names import did_you_mean
 
 _MAX_LENGTH = 500
 _MAX_DEPTH = 40
 
-_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+_Operation = Callable[..., Any]
+
+_BINARY: dict[type[ast.operator], _Operation] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -27,12 +30,12 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
-_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+_UNARY: dict[type[ast.unaryop], _Operation] = {
     ast.Not: operator.not_,
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
 }
-_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+_COMPARE: dict[type[ast.cmpop], _Operation] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -73,7 +76,7 @@ class Expression:
                 hint=did_you_mean(name, allowed),
             )
 
-    def holds(self, values: Mapping[str, Any]) -> bool:
+    def holds(self, values: Parameters) -> bool:
         """Return whether the expression is true for these values.
 
         Raises
@@ -138,7 +141,7 @@ def _allowed(node: ast.expr) -> bool:
     return isinstance(node, ast.BoolOp | ast.Name | ast.List | ast.Tuple)
 
 
-def _evaluate(node: ast.expr, values: Mapping[str, Any]) -> Any:
+def _evaluate(node: ast.expr, values: Parameters) -> Any:
     match node:
         case ast.Constant(value=value):
             return value
@@ -169,7 +172,7 @@ def _arithmetic(op: ast.operator, left: Any, right: Any) -> Any:
     return _BINARY[type(op)](left, right)
 
 
-def _compare(node: ast.Compare, values: Mapping[str, Any]) -> bool:
+def _compare(node: ast.Compare, values: Parameters) -> bool:
     left = _evaluate(node.left, values)
     for op, right_node in zip(node.ops, node.comparators, strict=True):
         right = _evaluate(right_node, values)

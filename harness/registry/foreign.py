@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
@@ -33,7 +32,7 @@ class ForeignEntry:
         return tuple(self.schema.metrics or self.adapter.metrics)
 
 
-def is_foreign(data: Any) -> bool:
+def is_foreign(data: object) -> bool:
     """Return whether an entry of a registry file has an adapter of another harness."""
     return isinstance(data, dict) and "from" in data
 

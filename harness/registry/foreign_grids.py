@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import product
@@ -15,11 +15,12 @@ import yaml
 
 from harness.contracts import UserError
 from harness.contracts.dataset import METRICS, Metric
-from harness.registry.grid import MOST_SETTINGS, Parameters, overlaid, require_size, size_of
+from harness.contracts.definitions import Parameters
+from harness.registry.grid import MOST_SETTINGS, overlaid, require_size, size_of
 from harness.registry.names import did_you_mean
 from harness.registry.signatures import parameter_names, sibling_folders
 from harness.registry.yaml_source import read_text
-from harness.text import REASON_CHARACTERS, plain, told
+from harness.text import REASON_CHARACTERS, Json, plain, told
 
 Kind = Literal["ann-benchmarks", "vibe"]
 
@@ -59,8 +60,8 @@ class RunGroup:
 
     space: str
     name: str
-    arguments: tuple[tuple[Any, ...], ...]
-    query_arguments: tuple[tuple[Any, ...], ...]
+    arguments: tuple[tuple[object, ...], ...]
+    query_arguments: tuple[tuple[object, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class ForeignAdapter:
     module: str
     constructor: str
     run_groups: tuple[RunGroup, ...]
-    build_overlay: Mapping[str, Any] = field(default_factory=dict)
-    search_overlay: Mapping[str, Any] = field(default_factory=dict)
+    build_overlay: Json = field(default_factory=dict)
+    search_overlay: Json = field(default_factory=dict)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -132,9 +133,9 @@ class ForeignAdapter:
         )
         return own * size_of(self.build_overlay, self.search_overlay)
 
-    def grid(self, part: Literal["build", "search"]) -> dict[str, Any]:
+    def grid(self, part: Literal["build", "search"]) -> Json:
         """Return each parameter with its values: a list if it varies, else the one value."""
-        values: dict[str, dict[str, Any]] = {}
+        values: dict[str, Json] = {}
         for metric in self.metrics:
             for build, search in self.settings(metric, 1, 1):
                 for name, value in (build if part == "build" else search).items():
@@ -152,7 +153,7 @@ class ForeignAdapter:
         """Return the folders whose source can change an answer: its own and its siblings'."""
         return tuple(dict.fromkeys([self.folder, *sibling_folders(self.module_file)]))
 
-    def call_for(self, metric: Metric) -> dict[str, Any]:
+    def call_for(self, metric: Metric) -> Json:
         """Return, as plain data, how a worker is to make and to call the adapter."""
         space = self.space(metric)
         return {
@@ -222,7 +223,7 @@ def read_foreign(kind: Kind, folder: Path, name: str | None, place: str) -> Fore
     return found
 
 
-def _listed(kind: Kind, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _listed(kind: Kind, path: Path) -> Iterator[tuple[str, Json]]:
     """Yield every entry for dense rows with each space that it is for."""
     try:
         # By the other harness's own reading of YAML, 1.1: there `1e-3` is text, and `on` is true.
@@ -252,9 +253,7 @@ def _not_of_that_form(kind: str, path: Path, error: Exception) -> UserError:
     )
 
 
-def _chosen(
-    listed: Sequence[tuple[str, Mapping[str, Any]]], name: str | None, place: str, path: Path
-) -> str:
+def _chosen(listed: Sequence[tuple[str, Json]], name: str | None, place: str, path: Path) -> str:
     names = list(dict.fromkeys(str(entry["name"]) for _, entry in listed))
     enabled = list(dict.fromkeys(e["name"] for _, e in listed if not e.get("disabled", False)))
     if name is not None and name in names:
@@ -272,7 +271,7 @@ def _chosen(
     )
 
 
-def _run_groups(kind: Kind, space: str, entry: Mapping[str, Any]) -> Iterator[RunGroup]:
+def _run_groups(kind: Kind, space: str, entry: Json) -> Iterator[RunGroup]:
     base = tuple(entry.get("base_args") or ())
     for name, group in entry["run_groups"].items():
         calls = [(*base, *call) for call in _calls(kind, group, "args", "arg_groups")]
@@ -280,9 +279,7 @@ def _run_groups(kind: Kind, space: str, entry: Mapping[str, Any]) -> Iterator[Ru
         yield RunGroup(space, str(name), tuple(calls), tuple(queries))
 
 
-def _calls(
-    kind: Kind, group: Mapping[str, Any], plain: str, grouped: str
-) -> Iterator[tuple[Any, ...]]:
+def _calls(kind: Kind, group: Json, plain: str, grouped: str) -> Iterator[tuple[object, ...]]:
     """Yield the positional arguments that a run group expands to."""
     if grouped in group:
         spread = [list(_dicts(v)) if isinstance(v, dict) else v for v in group[grouped]]
@@ -295,7 +292,7 @@ def _calls(
             yield tuple(_flat(value) if kind == "vibe" else value for value in call)
 
 
-def _products(axes: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+def _products(axes: Sequence[object]) -> Iterator[tuple[object, ...]]:
     listed = [axis if isinstance(axis, list) else [axis] for axis in axes]
     count = math.prod(map(len, listed))
     if count > MOST_SETTINGS:
@@ -303,16 +300,16 @@ def _products(axes: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     yield from product(*listed)
 
 
-def _dicts(axes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _dicts(axes: Json) -> Iterator[Json]:
     for values in _products(list(axes.values())):
         yield dict(zip(axes, values, strict=True))
 
 
-def _flat(value: Any) -> Any:
+def _flat(value: object) -> object:
     return list(value.values()) if isinstance(value, dict) else value
 
 
-def _substituted(value: Any, variables: Mapping[str, Any]) -> Any:
+def _substituted(value: object, variables: Json) -> object:
     """Replace `@metric` and similar words at any depth."""
     if isinstance(value, dict):
         return {key: _substituted(inner, variables) for key, inner in value.items()}
@@ -322,7 +319,7 @@ def _substituted(value: Any, variables: Mapping[str, Any]) -> Any:
 
 
 def _positions(
-    names: Sequence[str], calls: Sequence[tuple[Any, ...]], taken: set[str]
+    names: Sequence[str], calls: Sequence[tuple[object, ...]], taken: set[str]
 ) -> tuple[Argument, ...]:
     """Name every position that any of the calls has."""
     taken = set(taken)
@@ -346,7 +343,7 @@ def _argument(name: str, values: Sequence[Any], taken: set[str]) -> Argument:
     return Argument(_free(name, taken))
 
 
-def _is_name(key: Any) -> bool:
+def _is_name(key: object) -> bool:
     return isinstance(key, str) and key.isidentifier()
 
 
@@ -363,7 +360,7 @@ def _all_names(arguments: Sequence[Argument]) -> Iterator[str]:
 
 
 def _named(arguments: Sequence[Argument], values: Sequence[Any]) -> Parameters:
-    named: Parameters = {}
+    named: Json = {}
     for argument, value in zip(arguments, values, strict=False):
         if argument.keys:
             named.update(value)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from harness.contracts import UserError
-
-Parameters = dict[str, Any]
+from harness.contracts.definitions import Parameters
+from harness.text import Json
 
 MOST_SETTINGS = 10_000
 """Of one algorithm for one dataset and k, before `where` drops some."""
 
 
-def combinations(grid: Mapping[str, Any]) -> Iterator[Parameters]:
+def combinations(grid: Parameters) -> Iterator[Parameters]:
     """Yield every combination of a grid; a scalar counts as a list of one, `{}` yields `{}`."""
     names = list(grid)
     axes = [value if isinstance(value, list) else [value] for value in grid.values()]
@@ -24,7 +23,7 @@ def combinations(grid: Mapping[str, Any]) -> Iterator[Parameters]:
         yield dict(zip(names, values, strict=True))
 
 
-def size_of(*grids: Mapping[str, Any]) -> int:
+def size_of(*grids: Parameters) -> int:
     """Return how many combinations grids have together."""
     axes = (value for grid in grids for value in grid.values())
     return math.prod(len(value) for value in axes if isinstance(value, list))
@@ -41,7 +40,7 @@ def require_size(count: int, what: str, place: str) -> None:
         )
 
 
-def merged(*grids: Mapping[str, Any], one_of: Sequence[Collection[str]] = ()) -> dict[str, Any]:
+def merged(*grids: Parameters, one_of: Sequence[Collection[str]] = ()) -> Json:
     """Return the grids merged key by key; later ones win.
 
     Parameters
@@ -49,7 +48,7 @@ def merged(*grids: Mapping[str, Any], one_of: Sequence[Collection[str]] = ()) ->
     one_of
         Names that exclude each other: the one that a grid has takes the place of the others.
     """
-    result: dict[str, Any] = {}
+    result: Json = {}
     for grid in grids:
         for names in one_of:
             given = [name for name in grid if name in names]
@@ -61,8 +60,8 @@ def merged(*grids: Mapping[str, Any], one_of: Sequence[Collection[str]] = ()) ->
 
 def overlaid(
     settings: Iterable[tuple[Parameters, Parameters]],
-    build: Mapping[str, Any],
-    search: Mapping[str, Any],
+    build: Parameters,
+    search: Parameters,
 ) -> Iterator[tuple[Parameters, Parameters]]:
     """Yield settings overlaid by the grids `build` and `search`, each result once."""
     seen = set()
@@ -76,7 +75,7 @@ def overlaid(
                     yield laid
 
 
-def short_name(parameters: Mapping[str, Any], grid: Mapping[str, Any]) -> str:
+def short_name(parameters: Parameters, grid: Parameters) -> str:
     """Return `M=25 nbits=4`: the parameters that the registry varies or that differ from it."""
     shown = {
         name: value
@@ -86,10 +85,10 @@ def short_name(parameters: Mapping[str, Any], grid: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={format_value(value)}" for name, value in shown.items())
 
 
-def format_value(value: Any) -> str:
+def format_value(value: object) -> str:
     """Return a parameter's value as text."""
     if isinstance(value, float):
         return f"{value:g}"
     if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
+        return "null" if value is None else str(value).lower()
     return str(value)

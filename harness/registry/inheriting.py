@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from typing import Any
 
 from harness.contracts import UserError
 from harness.registry.names import did_you_mean
 from harness.registry.yaml_source import MAX_NODES, Document, KeyPath
+from harness.text import Json
 
 _LIKE = "like"
 _TEMPLATE = "_"
@@ -38,7 +38,7 @@ class _Inheriting:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._entries: dict[str, Any] = {}
+        self._entries: Json = {}
         self._lines: dict[str | int, dict[KeyPath, int]] = defaultdict(dict)
         for path, line in document.lines.items():
             if path:
@@ -51,7 +51,7 @@ class _Inheriting:
             (name, *path): n for name, lines in self._lines.items() for path, n in lines.items()
         }
 
-    def resolve(self, name: str, asked_by: tuple[str, ...]) -> Any:
+    def resolve(self, name: str, asked_by: tuple[str, ...]) -> object:
         """Return an entry with what it takes; `asked_by` are those that are like it."""
         if name not in self._entries:
             entry = self._document.data[name]
@@ -62,7 +62,7 @@ class _Inheriting:
             self._entries[name] = entry
         return self._entries[name]
 
-    def _other(self, name: str, other: Any, asked_by: tuple[str, ...]) -> str:
+    def _other(self, name: str, other: object, asked_by: tuple[str, ...]) -> str:
         others = [known for known in self._document.data if known != name]
         if other not in others:
             raise self._error(
@@ -89,7 +89,7 @@ class _Inheriting:
         return UserError(what, where=self._document.place((name, _LIKE)), **more)
 
 
-def _laid_over(below: Any, above: Any) -> Any:
+def _laid_over(below: object, above: object) -> object:
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
     laid = {key: _laid_over(below[key], value) for key, value in above.items() if key in below}

@@ -16,9 +16,11 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
+from harness.contracts.definitions import Mode
 from harness.registry.inheriting import with_inherited_keys
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.yaml_source import Document, KeyPath, read_yaml
@@ -44,7 +46,7 @@ def _refuse_odd_text(text: str) -> str:
     return text
 
 
-def _refuse_odd_values(value: Any) -> Any:
+def _refuse_odd_values(value: object) -> object:
     """Refuse a parameter that could not be stored and shown as it is."""
     if [plain(value)] != [value]:  # in a list, NaN is what it is
         raise ValueError(
@@ -70,11 +72,11 @@ Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .=_+-]
 Grid = dict[ParameterName, Parameter]
 
 
-def _as_list(value: Any) -> Any:
+def _as_list(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-def parse_size(value: Any) -> Any:
+def parse_size(value: object) -> Any:
     """Return bytes from a number or a text such as `8GiB`, `500 MB`."""
     if not isinstance(value, str):
         return value
@@ -247,13 +249,14 @@ class VariantSchema(_Strict):
 _MOST_SECONDS = 1e9
 
 
-def _as_variants(value: Any) -> Any:
+def _as_variants(value: object) -> object:
     return _as_list({} if value is None else value)
 
 
-def _seconds(value: Any) -> Any:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if whole and abs(value) < _MOST_SECONDS else value
+def _seconds(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST_SECONDS:
+        return float(value)
+    return value
 
 
 Count = Annotated[int, Field(ge=1, le=2**31)]
@@ -261,7 +264,7 @@ Threads = Annotated[int, Field(ge=1, le=_MOST_THREADS)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, lt=_MOST_SECONDS)]
 
 
-def _as_precision(value: Any) -> Any:
+def _as_precision(value: object) -> object:
     """Turn `5%` into 0.05, and `off` (which YAML may read as false) into None."""
     if value is False or value == "off":
         return None
@@ -276,10 +279,11 @@ def _as_precision(value: Any) -> Any:
 Precision = Annotated[float, Field(gt=0, lt=1)] | None
 
 
-def _as_entries(value: Any) -> Any:
+def _as_entries(value: object) -> object:
     """Turn a list of names into a mapping of names to nothing."""
-    is_list = isinstance(value, list) and all(isinstance(name, str) for name in value)
-    return dict.fromkeys(value) if is_list else value
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return dict.fromkeys(value)
+    return value
 
 
 Variants = Annotated[list[VariantSchema], BeforeValidator(_as_variants), Field(min_length=1)]
@@ -296,7 +300,7 @@ class SuiteSchema(_Strict):
     """Names of entries, each with nothing, a variant, or a list of variants; or a list of names."""
     baseline: Text | None = None
     """A label: the run ends with the differences in recall to it."""
-    mode: Literal["single", "batch"] = "single"
+    mode: Mode = "single"
     """`single`: each query is timed; `batch`: all queries are given at once."""
     threads: Threads = 1
     """Clients that ask at once (`single`), or size of the thread pool (`batch`)."""
@@ -346,7 +350,7 @@ def read_entries(path: Path, kind: str, example: str) -> Document:
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def check(model: type[Model], data: Any, document: Document, at: KeyPath = ()) -> Model:
+def check(model: type[Model], data: object, document: Document, at: KeyPath = ()) -> Model:
     """Return `data` as the model.
 
     Raises
@@ -369,7 +373,9 @@ def _together(faults: list[UserError], document: Document) -> UserError:
     return UserError(f"{len(faults)} mistakes in {document.path}\n{shown}")
 
 
-def _fault(model: type[BaseModel], fault: Any, document: Document, at: KeyPath) -> UserError:
+def _fault(
+    model: type[BaseModel], fault: ErrorDetails, document: Document, at: KeyPath
+) -> UserError:
     key_path: KeyPath = (*at, *fault["loc"])
     key = document.key_text(key_path)[len(document.key_text(at)) :].strip(".") or "the whole entry"
     where = document.place(key_path)
@@ -389,7 +395,7 @@ def _fault(model: type[BaseModel], fault: Any, document: Document, at: KeyPath) 
     )
 
 
-def message_of(fault: Any) -> str:
+def message_of(fault: ErrorDetails) -> str:
     """Return what was expected where a schema error was found."""
     message: str = fault["msg"]
     return message.removeprefix("Value error, ")
@@ -398,7 +404,7 @@ def message_of(fault: Any) -> str:
 def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
     """The keys allowed where a schema error points to, found by walking the field types."""
     models: list[type[BaseModel]] = [GroupSchema, QueriesSchema, SourceSchema, VariantSchema]
-    fields: dict[str, Any] = dict(model.model_fields)
+    fields = dict(model.model_fields)
     fields = {field.alias or name: field for name, field in fields.items()}
     for part in path:
         annotation = repr(fields[part].annotation) if part in fields else ""
@@ -408,7 +414,7 @@ def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
     return set(fields)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a value for a message, in at most 120 characters."""
     text = repr(value)
     return text if len(text) <= 120 else text[:117] + "..."

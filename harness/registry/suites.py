@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
 import harness
 from harness.contracts import UserError
+from harness.contracts.definitions import Mode, Parameters
 from harness.files.paths import user_path
 from harness.registry.algorithms import AlgorithmDefinition, settings_count
 from harness.registry.grid import require_size
@@ -27,8 +28,8 @@ class Variant:
     algorithm: str
     label: str
     group: str | None
-    build: Mapping[str, Any]
-    search: Mapping[str, Any]
+    build: Parameters
+    search: Parameters
     origin: str
 
 
@@ -48,7 +49,7 @@ class Suite:
     datasets: tuple[str, ...]
     variants: tuple[Variant, ...]
     baseline: str | None
-    mode: Literal["single", "batch"]
+    mode: Mode
     threads: int
     build_threads: int | None
     builds: int
@@ -150,7 +151,7 @@ _COMMAND_LINE = "the command line"
 _ANYTHING = {"k": 10, "datasets": ["any"], "algorithms": ["any"]}  # what a schema cannot lack
 
 
-def _checked(given: Mapping[str, Any]) -> SuiteSchema:
+def _checked(given: Parameters) -> SuiteSchema:
     """Hold what options ask for to the bounds of a suite file; names are checked elsewhere."""
     try:
         return SuiteSchema.model_validate({**_ANYTHING, **given})
@@ -257,7 +258,7 @@ def _variant(
 def _check_grid(
     definition: AlgorithmDefinition,
     part: str,
-    grid: Mapping[str, Any],
+    grid: Parameters,
     at: tuple[str | int, ...],
     document: Document,
 ) -> None:

@@ -11,6 +11,7 @@ import yaml
 from yaml.reader import ReaderError
 
 from harness.contracts import UserError
+from harness.text import Json
 
 KeyPath = tuple[str | int, ...]
 
@@ -169,7 +170,7 @@ class _Builder:
         finally:
             self.open_nodes.discard(id(node))
 
-    def _value(self, node: yaml.Node, at: KeyPath) -> Any:
+    def _value(self, node: yaml.Node, at: KeyPath) -> object:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
         if isinstance(node, yaml.SequenceNode):
@@ -178,8 +179,8 @@ class _Builder:
         self._refuse_tag(node, "tag:yaml.org,2002:map")
         return self._mapping(node, at)
 
-    def _mapping(self, node: yaml.Node, at: KeyPath) -> dict[str, Any]:
-        result: dict[str, Any] = {}
+    def _mapping(self, node: yaml.Node, at: KeyPath) -> Json:
+        result: Json = {}
         for key_node, value_node in node.value:
             key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key, str):
@@ -192,7 +193,7 @@ class _Builder:
             result[key] = self.build(value_node, (*at, key))
         return result
 
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
+    def _scalar(self, node: yaml.ScalarNode) -> object:
         if node.style in ("'", '"', "|", ">"):
             self._refuse_tag(node, "tag:yaml.org,2002:str")
             return node.value
@@ -208,7 +209,7 @@ class _Builder:
         return UserError(what, where=f"{self.path}:{node.start_mark.line + 1}", got=got)
 
 
-def plain_scalar(text: str) -> Any:
+def plain_scalar(text: str) -> object:
     """Return the value of an unquoted scalar by YAML 1.2's core schema.
 
     A number of more than 400 characters stays text, which no key takes for a number.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from math import exp, floor, isfinite, log, log10
-from typing import Any
 
 from harness.measures.interval import LEVEL
 from harness.measures.verdicts import LEAST_BUILDS, Ratio, verdict_of, verdict_words
 from harness.report.quantities import Unit, human
+from harness.results.table.columns import Row
 
 UNKNOWN = f"interval unknown: needs {LEAST_BUILDS} builds"
 
@@ -118,7 +118,7 @@ def size_mark(scope: object) -> str:
     return _SIZE_MARKS.get(str(scope), "")
 
 
-def size_text(row: Mapping[str, Any], column: str = "bytes_per_vector", unit: Unit = "") -> str:
+def size_text(row: Row, column: str = "bytes_per_vector", unit: Unit = "") -> str:
     """Return a size of a row of the table such as "213", "~213" or "~10.2?"."""
     mark = size_mark(row.get("size_scope"))
     return f"{mark[:1]}{human(row[column], unit)}{mark[1:]}"

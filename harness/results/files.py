@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -32,7 +31,7 @@ from harness.results.point import (
 from harness.results.untrusted.bounded import BoundedFile, Shape
 from harness.results.untrusted.checks import BrokenResult, check_build, check_seconds, reading
 from harness.results.untrusted.schema import facts_of, header_of, provenance_of
-from harness.text import clean
+from harness.text import Json, clean
 
 GROUP = "annharness"
 FORMAT = 2
@@ -40,7 +39,7 @@ _READABLE = (1, FORMAT)
 _FOREIGN = ("times", "neighbors", "distances")
 _MOST_BUILDS = 1000  # no suite asks for more
 
-_COMPRESSED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+_COMPRESSED: dict[str, object] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
 def add_build(path: Path, header: PointHeader, build: Build) -> None:
@@ -167,14 +166,14 @@ class _StoredFile:
 
     def settled(self, row: str) -> tuple[int, int]:
         cost = self.cost(row)
-        return self.number(row), max(len(cost.walls), cost.facts.get("repeats_asked", 0))
+        return self.number(row), max(len(cost.walls), cost.facts.repeats_asked)
 
     def cost(self, row: str) -> BuildCost:
         walls = self._walls(row)
         facts = facts_of(self._file.attribute(self._own(row), "facts"))
         return BuildCost(walls[~np.isnan(walls)], facts)
 
-    def provenance(self, row: str) -> dict[str, Any]:
+    def provenance(self, row: str) -> Json:
         return provenance_of(self._file.text(self._own(row), "provenance"))
 
     def build(self, row: str) -> Build:
@@ -221,12 +220,12 @@ class _StoredFile:
             order_seed=self._file.number(group, "order_seed") if "order_seed" in group.attrs else 0,
         )
 
-    def _tables(self, own: h5py.Group) -> dict[str, dict[str, NDArray[Any]]]:
+    def _tables(self, own: h5py.Group) -> dict[str, dict[str, NDArray[np.generic]]]:
         tables = self._file.group(own, "diagnostics")
         names = self._file.names(tables, MOST_DIAGNOSTICS)
         return {clean(table): self._columns(tables, table) for table in names}
 
-    def _columns(self, tables: h5py.Group, table: str) -> dict[str, NDArray[Any]]:
+    def _columns(self, tables: h5py.Group, table: str) -> dict[str, NDArray[np.generic]]:
         group = self._file.group(tables, table)
         names = self._file.names(group, MOST_DIAGNOSTICS)
         columns = {clean(name): self._file.column(group, name) for name in names}
@@ -282,16 +281,15 @@ def _write_foreign_part(file: h5py.File, header: PointHeader, build: Build) -> N
         file.create_dataset(name, data=array)
     identity = header.identity
     found = (build.neighbors[answer] >= 0).sum(axis=1)
-    index_bytes = build.facts.get("index_bytes") or 0
     file.attrs.update(
         {
             "algo": clean(header.label),
             "dataset": identity.dataset,
             "name": clean(f"{header.label}({header.name})"),
-            "build_time": float(build.facts["build_seconds"]),
+            "build_time": float(build.facts.build_seconds),
             "best_search_time": float(seconds.min()),
             "candidates": float(found.mean()),
-            "index_size": index_bytes / 1024,
+            "index_size": build.facts.index_bytes / 1024,
             "run_count": len(build.times),
             "batch_mode": identity.mode == "batch",
             "count": identity.k,
@@ -303,7 +301,7 @@ def _write_foreign_part(file: h5py.File, header: PointHeader, build: Build) -> N
 
 def _write_build(group: h5py.Group, build: Build) -> None:
     group.attrs["number"] = build.number
-    group.attrs["facts"] = json.dumps(build.facts)
+    group.attrs["facts"] = json.dumps(build.facts.to_json())
     group.create_dataset("provenance", data=json.dumps(build.provenance))
     group.create_dataset("times", data=build.times, **_COMPRESSED)
     group.create_dataset("walls", data=build.walls)
@@ -325,11 +323,11 @@ def _write_block(group: h5py.Group, block: BlockShare) -> None:
     group.create_dataset("reference_times", data=block.reference_times.astype(np.float64))
 
 
-def _storable(values: NDArray[Any]) -> Any:
+def _storable(values: NDArray[np.generic]) -> NDArray[np.generic]:
     array = np.asarray(values)
     return array.astype(h5py.string_dtype()) if array.dtype.kind in "UO" else array
 
 
-def _narrow(ids: NDArray[np.int64]) -> NDArray[np.signedinteger[Any]]:
+def _narrow(ids: NDArray[np.int64]) -> NDArray[np.signedinteger]:
     fits = ids.size == 0 or ids.max() <= np.iinfo(np.int32).max
     return ids.astype(np.int32) if fits else ids

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 from harness.contracts.dataset import Metric
-from harness.text import counted
+from harness.contracts.definitions import Mode, Parameters
+from harness.text import Json, counted
 
 PROTOCOL = 2
 """Raised whenever the way of measuring changes, so that old and new figures never mix."""
@@ -47,10 +47,10 @@ class PointIdentity:
     metric: Metric
     algorithm: str
     adapter_sha256: str
-    build: Mapping[str, Any]
-    search: Mapping[str, Any]
+    build: Parameters
+    search: Parameters
     k: int
-    mode: str
+    mode: Mode
     threads: int
     build_threads: int
     machine: Machine
@@ -79,17 +79,17 @@ class PointIdentity:
             del asked[name]
         return hash_of(asked)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return plain data."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> PointIdentity:
+    def from_json(cls, data: Json) -> PointIdentity:
         """Return the identity that `to_json` wrote."""
         return cls(**{**data, "machine": Machine(**data["machine"])})
 
 
-def hash_of(data: Mapping[str, Any]) -> str:
+def hash_of(data: Json) -> str:
     """Return the first hex digits of the sha256 of plain data; the order of keys has no effect."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_KEY_DIGITS]

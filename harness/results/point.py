@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any
+from math import nan
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.results.identity import PointIdentity
+from harness.text import Json
 
-FAILURES = ("error", "crashed", "timeout", "out_of_memory", "wrong_answer")
+Status = Literal[
+    "error", "crashed", "timeout", "out_of_memory", "wrong_answer", "unsupported", "lost"
+]
+"""How a point failed; a finished one is `ok`."""
+
+FAILURES: tuple[Status, ...] = ("error", "crashed", "timeout", "out_of_memory", "wrong_answer")
 """Statuses that make a run fail; `unsupported` is none of them."""
 
 MOST_DIAGNOSTICS = 1000
@@ -36,12 +43,12 @@ class PointHeader:
     nq: int
     in_answers: bool = True
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return plain data."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> PointHeader:
+    def from_json(cls, data: Json) -> PointHeader:
         """Return the header that `to_json` wrote."""
         return cls(**{**data, "identity": PointIdentity.from_json(data["identity"])})
 
@@ -65,6 +72,41 @@ class BlockShare:
     order_seed: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class BuildFacts:
+    """The single figures of a build.
+
+    `prepare_seconds` and `build_seconds` are wall seconds. `index_bytes` is the size as the adapter
+    states it, or the growth of memory if `index_bytes_are_measured`; `measured_index_bytes` is that
+    growth. All four are NaN if unknown. `libraries` holds the versions of Python and the loaded
+    libraries, and the thread pools. `processors_used` is the mean while the build was searched.
+    Results of release 0.1 and imported ones lack some figures; their defaults mean unknown.
+    """
+
+    seed: int | None = None
+    prepare_seconds: float
+    build_seconds: float
+    measured_index_bytes: float
+    index_bytes_are_measured: bool = False
+    libraries: Json | None = None
+    warnings: tuple[str, ...] = ()
+    peak_bytes: float | None = None
+    index_bytes: float = nan
+    repeats_asked: int = 0
+    processors_used: float | None = None
+
+    def to_json(self) -> Json:
+        """Return plain data; figures that are unknown are left out, but not a missing seed."""
+        known = {n: v for n, v in vars(self).items() if v is not None or n == "seed"}
+        return {**known, "warnings": list(self.warnings)}
+
+    @classmethod
+    def from_json(cls, data: Json) -> BuildFacts:
+        """Return the facts that `to_json` wrote, by any release; unknown names are ignored."""
+        known = {one.name: data[one.name] for one in fields(cls) if one.name in data}
+        return cls(**{**known, "warnings": tuple(data["warnings"])})
+
+
 @dataclass(frozen=True)
 class Build:
     """One independent build of a point, searched in one or more passes over all queries.
@@ -72,8 +114,8 @@ class Build:
     `times` is `(passes, nq)` float64, the seconds of each query in the order of the dataset;
     `walls` is `(passes,)` float64, the seconds of each whole pass. `neighbors`, `distances` and
     `scales` are `(a, nq, k)`: a = 1, or `passes` where the answers differed from pass to pass.
-    `facts` are single figures (`build_seconds`, `index_bytes`, `seed`, ...); `diagnostics` maps
-    table to column to values. `block` is None in results of release 0.1 and in imported ones.
+    `diagnostics` maps table to column to values. `block` is None in results of release 0.1 and in
+    imported ones.
     """
 
     number: int
@@ -82,9 +124,9 @@ class Build:
     neighbors: NDArray[np.int64]
     distances: NDArray[np.float64]
     scales: NDArray[np.float32]
-    facts: Mapping[str, Any]
-    diagnostics: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    facts: BuildFacts
+    diagnostics: Mapping[str, Mapping[str, NDArray[np.generic]]] = field(default_factory=dict)
+    provenance: Json = field(default_factory=dict)
     block: BlockShare | None = None
 
 
@@ -93,7 +135,7 @@ class BuildCost:
     """What a build took, without its times and answers; the fields are as in `Build`."""
 
     walls: NDArray[np.float64]
-    facts: Mapping[str, Any]
+    facts: BuildFacts
 
 
 @dataclass(frozen=True)
@@ -114,20 +156,20 @@ class Failure:
     """The failure of a point: status, phase, reason and log."""
 
     header: PointHeader
-    status: str
+    status: Status
     reason: str
     log_tail: str = ""
     peak_bytes: int | None = None
     seconds: float | None = None
     build_number: int | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Json = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return plain data."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Failure:
+    def from_json(cls, data: Json) -> Failure:
         """Return the failure that `to_json` wrote."""
         return cls(**{**data, "header": PointHeader.from_json(data["header"])})
 
@@ -135,7 +177,7 @@ class Failure:
 MOST_SEQUENCE = 1 << 53
 
 
-def sequence_of(provenance: Mapping[str, Any]) -> int:
+def sequence_of(provenance: Json) -> int:
     """Return the number of a result; for one of an earlier release the time of its end."""
     stored = provenance.get("sequence")
     if isinstance(stored, int):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from harness.results.point import (
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.checks import BrokenResult, check_truth, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
+from harness.text import Json
 
 _POINT = ".hdf5"
 _FAILURE = ".failure.json"
@@ -145,7 +145,7 @@ class ResultStore:
             temporary.write_text(json.dumps(numbered.to_json(), indent=1))
         return path
 
-    def _numbered(self, header: PointHeader, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    def _numbered(self, header: PointHeader, provenance: Json) -> Json:
         """The provenance of a result that is stored now, with its number."""
         folder = self.path_of(header).parent
         if folder not in self._newest:

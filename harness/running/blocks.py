@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts.dataset import Metric
+from harness.contracts.definitions import Mode, Parameters
+from harness.results.point import BuildFacts, Status
+from harness.text import Json
 
 _MOST_IN_WINDOW = 200
 _LEAST_IN_WINDOW = 25
@@ -33,7 +35,7 @@ class AdapterSpec:
     module: str
     class_name: str
     plugin_roots: tuple[str, ...] = ()
-    foreign: Mapping[str, Any] | None = None
+    foreign: Json | None = None
     python: str | None = None
 
 
@@ -42,7 +44,7 @@ class SettingSpec:
     """One search setting of a member, for k neighbours; `key` is that of its point."""
 
     key: str
-    search: Mapping[str, Any]
+    search: Parameters
     k: int
     repeats: int
 
@@ -53,7 +55,7 @@ class MemberSpec:
 
     title: str
     adapter: AdapterSpec
-    build: Mapping[str, Any]
+    build: Parameters
     settings: tuple[SettingSpec, ...]
     pausable: bool = True
 
@@ -73,7 +75,7 @@ class BlockSpec:
     dataset: str
     fingerprint: str
     metric: Metric
-    mode: str
+    mode: Mode
     threads: int
     build_threads: int
     search_seconds: float
@@ -87,12 +89,12 @@ class BlockSpec:
         """The seed of the order of the queries: another one for each number of the builds."""
         return self.number + 1
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return plain data."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> BlockSpec:
+    def from_json(cls, data: Json) -> BlockSpec:
         """Return the block that `to_json` wrote."""
         members = tuple(_member_from_json(member) for member in data["members"])
         return cls(**{**data, "members": members})
@@ -102,12 +104,12 @@ class BlockSpec:
         return replace(self, members=tuple(members))
 
 
-def adapter_from_json(data: Mapping[str, Any]) -> AdapterSpec:
+def adapter_from_json(data: Json) -> AdapterSpec:
     """Return the adapter that `dataclasses.asdict` wrote."""
     return AdapterSpec(**{**data, "plugin_roots": tuple(data["plugin_roots"])})
 
 
-def _member_from_json(data: Mapping[str, Any]) -> MemberSpec:
+def _member_from_json(data: Json) -> MemberSpec:
     settings = tuple(SettingSpec(**setting) for setting in data["settings"])
     adapter = adapter_from_json(data["adapter"])
     return MemberSpec(**{**data, "adapter": adapter, "settings": settings})
@@ -169,7 +171,7 @@ class TaskFailure:
     lifetime.
     """
 
-    status: str
+    status: Status
     reason: str
     phase: str
     log_tail: str = ""
@@ -188,9 +190,9 @@ class Measured:
     times: NDArray[np.float64]
     walls: NDArray[np.float64]
     cycles: NDArray[np.int16]
-    neighbors: NDArray[np.integer[Any]]
-    facts: Mapping[str, Any]
-    diagnostics: Mapping[str, Mapping[str, NDArray[Any]]]
+    neighbors: NDArray[np.integer]
+    facts: BuildFacts
+    diagnostics: Mapping[str, Mapping[str, NDArray[np.generic]]]
 
 
 @dataclass
@@ -211,13 +213,13 @@ class BlockOutcome:
     finished: dict[str, Measured] = field(default_factory=dict)
     failed: dict[str, TaskFailure] = field(default_factory=dict)
     seconds: float = 0.0
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Json = field(default_factory=dict)
 
 
 @dataclass
 class ProgramOutcome:
     """The outcome of a program that does not measure: reports and failures by task."""
 
-    reports: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    reports: dict[str, Json] = field(default_factory=dict)
     failed: dict[str, TaskFailure] = field(default_factory=dict)
     log_tail: str = ""

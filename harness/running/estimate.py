@@ -151,10 +151,8 @@ def _seconds(costs: Sequence[Cost], suite: Suite, nq: int) -> float:
 
 def _cost_of(build: BuildCost) -> Cost:
     facts = build.facts
-    seconds = float(facts.get("build_seconds", 0)) + float(facts.get("prepare_seconds", 0))
-    peak = facts.get("peak_bytes")
     walls = float(np.median(build.walls)) if len(build.walls) else 0.0
-    return Cost(seconds, walls, 0.0 if peak is None else float(peak))
+    return Cost(facts.build_seconds + facts.prepare_seconds, walls, facts.peak_bytes or 0.0)
 
 
 def _median(costs: Sequence[Cost]) -> Cost:

@@ -19,7 +19,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.text import clean, plain, told
+from harness.text import Json, clean, plain, told
 
 _SIZES = struct.Struct("<IQ")  # bytes of JSON, bytes of arrays
 _MOST_JSON_BYTES = 16 << 20
@@ -28,7 +28,7 @@ _PLAIN_KINDS = "biufU"
 _READ_BYTES = 1 << 20
 _MOST_VALUES = 1 << 20  # the answers of a check among them
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, NDArray[np.generic]]
 
 
 class ProtocolError(Exception):
@@ -42,7 +42,7 @@ class ProtocolError(Exception):
 class Start:
     """The first message: the input of the program, as plain data of its own specification."""
 
-    spec: Mapping[str, Any]
+    spec: Json
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Finished:
     """Diagnostics by `table/column`, the libraries in use, and warnings."""
 
     diagnostics: Arrays
-    libraries: Mapping[str, Any]
+    libraries: Json
     warnings: tuple[str, ...]
 
 
@@ -157,7 +157,7 @@ class Report:
     """The result of a task of a program that does not measure."""
 
     task: str
-    found: Mapping[str, Any]
+    found: Json
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,8 @@ _KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Mess
 
 def encoded(message: Message) -> bytes:
     """Return a message as one frame."""
-    plain: dict[str, Any] = {}
-    arrays: list[tuple[str, str, NDArray[Any]]] = []
+    plain: Json = {}
+    arrays: list[tuple[str, str, NDArray[np.generic]]] = []
     for one in fields(message):
         value = getattr(message, one.name)
         if isinstance(value, np.ndarray):
@@ -223,7 +223,7 @@ def _is_arrays(annotation: object) -> bool:
     return annotation == "Arrays"
 
 
-def _take_arrays(values: dict[str, Any], hints: Mapping[str, Any], parts: Any, body: bytes) -> None:
+def _take_arrays(values: Json, hints: Mapping[str, object], parts: Any, body: bytes) -> None:
     """Extract the arrays from the body of a frame."""
     offset = 0
     for name, key, dtype_name, shape in parts:
@@ -250,7 +250,7 @@ def _take_arrays(values: dict[str, Any], hints: Mapping[str, Any], parts: Any, b
         raise ValueError("a frame that is longer than its arrays")
 
 
-def _check(hints: Mapping[str, Any], values: dict[str, Any]) -> None:
+def _check(hints: Mapping[str, object], values: Json) -> None:
     """Check the fields of a message against their types; lists become tuples where required."""
     for name, value in values.items():
         hint = hints[name]
@@ -262,7 +262,7 @@ def _check(hints: Mapping[str, Any], values: dict[str, Any]) -> None:
             raise TypeError(f"{name} is {type(value).__name__}")
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _fits(value: object, hint: object) -> bool:
     if hint is float:
         return type(value) is float or (type(value) is int and abs(value) < 1 << 53)
     if hint is int:

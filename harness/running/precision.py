@@ -51,7 +51,7 @@ class Precision:
         if math.isnan(width):
             return Imprecise(header, width, f"{len(point.builds)} builds, 3 are needed")
         passes = min(len(build.times) for build in point.builds)
-        asked = min(int(build.facts.get("repeats_asked", 0)) for build in point.builds)
+        asked = min(build.facts.repeats_asked for build in point.builds)
         if passes < asked:
             return Imprecise(header, width, f"{passes} of {asked} repeats within search_seconds")
         return Imprecise(header, width, limit)

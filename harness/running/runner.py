@@ -5,11 +5,10 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,14 @@ from harness.data.truth.store import truth_of
 from harness.files.locks import try_lock
 from harness.measures.distances import distances_and_scales
 from harness.results.identity import hash_of
-from harness.results.point import FAILURES, BlockShare, Build, Failure, PointHeader
+from harness.results.point import (
+    FAILURES,
+    BlockShare,
+    Build,
+    BuildFacts,
+    Failure,
+    PointHeader,
+)
 from harness.results.store import ResultStore
 from harness.running.blocks import (
     AdapterSpec,
@@ -36,6 +42,7 @@ from harness.running.machine.facts import impersonal, impersonal_data, signature
 from harness.running.plan import Plan, PlannedPoint, missing_builds, retried
 from harness.running.precision import MOST_BUILDS, Precision
 from harness.running.processes.child import NoRoom
+from harness.text import Json
 
 _LOCK_POLL_SECONDS = 0.5
 EXTRA_SHARE = 0.5
@@ -305,7 +312,7 @@ class Runner:
 
     def _provenance(
         self, outcome: BlockOutcome | None, environment: Environment | EnvironmentFailed | None
-    ) -> dict[str, Any]:
+    ) -> Json:
         made = environment.provenance() if isinstance(environment, Environment) else None
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         facts = {
@@ -381,8 +388,8 @@ class Runner:
         )
 
 
-def _with_warnings(facts: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
-    return {**facts, "warnings": [*facts["warnings"], *warnings]}
+def _with_warnings(facts: BuildFacts, warnings: Iterable[str]) -> BuildFacts:
+    return replace(facts, warnings=(*facts.warnings, *warnings))
 
 
 def _member(points: Sequence[tuple[PlannedPoint, int]]) -> MemberSpec:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.contracts import UserError
 from harness.data.cache.folder import cache_folder
@@ -26,6 +25,7 @@ from harness.running.machine.doctor import diagnose
 from harness.running.machine.facts import this_machine
 from harness.running.plan import Plan, chosen_variants, plan_points, plan_suite
 from harness.running.runner import Runner
+from harness.text import Json
 
 RETRIABLE = ("failed", *FAILURES)
 """The statuses whose points can be tried again; `failed` is all of them."""
@@ -70,7 +70,7 @@ class SuiteRun:
     @classmethod
     def of(
         cls,
-        suite: str | Path | Mapping[str, Any] | None,
+        suite: str | Path | Json | None,
         options: RunOptions,
         results: Path,
         plugins: Sequence[Path] = (),
@@ -169,7 +169,7 @@ class SuiteRun:
         ).run()
 
 
-def examined(say: Say) -> dict[str, Any]:
+def examined(say: Say) -> Json:
     """Check the machine before measuring; warn if it disturbs, and return the findings."""
     found = diagnose()
     line = found.warning()
@@ -179,7 +179,7 @@ def examined(say: Say) -> dict[str, Any]:
 
 
 def _chosen_suite(
-    suite: str | Path | Mapping[str, Any] | None, options: RunOptions, registry: Registry
+    suite: str | Path | Json | None, options: RunOptions, registry: Registry
 ) -> Suite:
     """The suite, with the datasets asked for; without one, a suite made from the options."""
     if suite is not None:

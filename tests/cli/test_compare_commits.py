@@ -13,7 +13,7 @@ from harness.cli.commands.compare import compare
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
 from harness.results.identity import Machine, PointIdentity
-from harness.results.point import Build, PointHeader
+from harness.results.point import Build, BuildFacts, PointHeader
 from harness.results.store import ResultStore
 
 app = Typer()
@@ -39,8 +39,8 @@ def measured(folder, commit, seconds, *, source="0", builds=5, dirty=False):
             number=number, times=times, walls=times.sum(axis=1),
             neighbors=np.tile(np.arange(K), (1, NQ, 1)), distances=np.ones((1, NQ, K)),
             scales=np.ones((1, NQ, K), dtype=np.float32),
-            facts={"build_seconds": 1.0, "index_bytes": 1000, "measured_index_bytes": 1000,
-                   "prepare_seconds": 0.0, "warnings": []},
+            facts=BuildFacts(build_seconds=1.0, index_bytes=1000, measured_index_bytes=1000,
+                             prepare_seconds=0.0),
             provenance={"source": {"commit": commit, "dirty": dirty},
                         "finished_at": f"2026-01-0{1 + int(source)}T00:00:00Z"},
         )  # fmt: skip

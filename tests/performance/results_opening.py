@@ -20,7 +20,7 @@ import numpy as np
 import harness
 from harness.contracts.dataset import Truth
 from harness.results.identity import Machine, PointIdentity
-from harness.results.point import BlockShare, Build, PointHeader
+from harness.results.point import BlockShare, Build, BuildFacts, PointHeader
 from harness.results.store import ResultStore
 
 NQ, K, PASSES, WINDOW = 10_000, 10, 2, 250
@@ -66,8 +66,8 @@ def fill(store: ResultStore, points: int) -> None:
         number=0, times=times, walls=times.sum(axis=1),
         neighbors=rng.integers(0, 10**6, (1, NQ, K)), distances=np.sort(found),
         scales=np.ones((1, NQ, K), dtype=np.float32),
-        facts={"build_seconds": 1.0, "index_bytes": 10**6, "measured_index_bytes": 10**6,
-               "prepare_seconds": 0.0, "warnings": []},
+        facts=BuildFacts(build_seconds=1.0, index_bytes=10**6, measured_index_bytes=10**6,
+                         prepare_seconds=0.0),
         provenance={"finished_at": "2026-01-01T00:00:00Z"},
         block=BlockShare("b", np.arange(PASSES, dtype=np.int16), WINDOW,
                          np.full(PASSES * NQ // WINDOW, 1e-4)),

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from harness.measures.choosing import split_queries
 from harness.measures.qps import qps_interval
 from harness.measures.speed import typical_level
 from harness.measures.verdicts import Speeds
+from harness.results.table.columns import RECALL_KS, completed, frame_of
 from harness.results.table.conditions import adjust_qps
 
 FAMILIES = {
@@ -22,6 +22,7 @@ FAMILIES = {
 }
 
 
+VERSIONS = {"numpy": "2.4.6", "faiss": "1.15.1"}
 COMMIT = "c0ffee" * 6 + "abcd"
 PROVENANCE = {
     "machine": {
@@ -42,7 +43,7 @@ PROVENANCE = {
     "suite": "demo",
     "command": ["annharness", "run", "demo", "--results", "/home/alice/results"],
     "libraries": {
-        "python": "3.11.7", "versions": {"numpy": "2.4.6", "faiss": "1.15.1"},
+        "python": "3.11.7", "versions": VERSIONS,
         "pools": [{"user_api": "blas", "internal_api": "openblas", "version": "0.3.30",
                    "num_threads": 2, "architecture": "Haswell"}],
     },
@@ -108,7 +109,7 @@ def with_speeds(table, speeds_of):
         for row in table.to_dict("records")
     ]
     adjust_qps(rows)
-    return pd.DataFrame(rows)
+    return frame_of(rows)
 
 
 def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds, nq, seed):
@@ -131,42 +132,47 @@ def _point(algorithm, family, *, dataset, k, build, search, recall, qps, builds,
     words = {"build": build, "search": search}
     text = " | ".join(" ".join(f"{n}={v}" for n, v in part.items()) for part in words.values())
     nq_seconds = np.exp(0.1 * generator.standard_normal(nq)) / qps
-    row = dict(
+    recalls = {f"recall@{at}": curve[at - 1] for at in RECALL_KS if at <= k}
+    first_recalls = {f"recall1@{at}": first[at - 1] for at in RECALL_KS if at <= k}
+    return make_row(
         dataset=dataset, algorithm=algorithm, label=algorithm, build=build, search=search, k=k,
-        mode="single", threads=1, build_threads=2, repeats=3, status="ok",
-        reason=None, stale=False, **speed_columns(speeds),
+        **speed_columns(speeds), **recalls, **first_recalls,
         mean_ms=1e3 / qps, p50_ms=0.95e3 / qps, p95_ms=1.3e3 / qps, p99_ms=1.6e3 / qps,
         p999_ms=3e3 / qps, build_seconds=family["build"] * build.get("M", 25) / 25,
         build_seconds_low=family["build"] * 0.9 * build.get("M", 25) / 25,
         build_seconds_high=family["build"] * 1.1 * build.get("M", 25) / 25,
         index_bytes=family["bytes_per_vector"] * 10_000 * build.get("M", 25) / 25,
         bytes_per_vector=family["bytes_per_vector"] * build.get("M", 25) / 25,
-        size_scope="computed", peak_rss_bytes=3e8, metric="angular", n=10_000, d=50, nq=nq,
-        machine="AMD EPYC, 2 cores", name=text, key=f"{seed:08x}", path=f"results/{seed}.hdf5",
+        size_scope="computed", peak_rss_bytes=3e8, nq=nq, name=text,
+        key=f"{seed:08x}", path=f"results/{seed}.hdf5",
         recall_curve=curve, recall_low_curve=np.clip(curve - half, 0, 1),
         recall_high_curve=np.clip(curve + half, 0, 1), first_recall_curve=first,
         first_recall_low_curve=np.clip(first - half, 0, 1),
         first_recall_high_curve=np.clip(first + half, 0, 1), query_seconds=nq_seconds,
         query_recall=query_recall, diagnostics=diagnostics,
-        nondeterministic=False, warnings=(), in_answers=algorithm != "no-op",
-        query_difficulty=_difficulty(nq), near_ceiling=False,
-        commits=(COMMIT,), dirty=False, provenance=PROVENANCE,
+        in_answers=algorithm != "no-op", query_difficulty=_difficulty(nq),
+        **{"recall@10_low": curve[-1] - 0.02, "recall@10_high": curve[-1] + 0.02},
         **_split(query_recall),
     )  # fmt: skip
-    row["recall@10_low"], row["recall@10_high"] = curve[-1] - 0.02, curve[-1] + 0.02
-    for at in (1, 5, 10, 20, 50, 100):
-        row[f"recall@{at}"] = curve[at - 1] if at <= k else np.nan
-        row[f"recall1@{at}"] = first[at - 1] if at <= k else np.nan
-    return row
+
+
+def make_row(*, per_query=False, **values):
+    """Return a row with the declared columns; those that every point has are given here."""
+    every = dict(
+        dataset="glove-50-10k", algorithm="pq", label="pq", name="", build={}, search={}, k=10,
+        mode="single", threads=1, build_threads=2, builds=3, repeats=3, status="ok", reason="",
+        metric="angular", n=10_000, d=50, nq=200, machine="AMD EPYC, 2 cores", in_answers=True,
+        fingerprint="f" * 64, sequence=1, log_tail="", provenance=PROVENANCE,
+        versions=VERSIONS, commits=(COMMIT,),
+    )  # fmt: skip
+    return completed({**every, **values}, per_query=per_query)
 
 
 def _failed(row, status, reason):
-    figures = {name: np.nan for name, value in row.items() if isinstance(value, float)}
-    arrays = {name: None for name, value in row.items() if isinstance(value, np.ndarray)}
-    tuples = dict.fromkeys(("block_ids", "round_levels", "reference_levels"), ())
-    scopes = {"qps_scope": None, "size_scope": None}
-    rest = {"diagnostics": {}, "status": status, "reason": reason, **scopes}
-    return {**row, **figures, **arrays, **tuples, **rest}
+    kept = ("dataset", "algorithm", "label", "name", "build", "search", "k", "nq", "key", "path")
+    return make_row(
+        **{name: row[name] for name in kept}, builds=0, repeats=0, status=status, reason=reason
+    )
 
 
 def make_table(*, k=10, dataset="glove-50-10k", builds=3, nq=200, failures=True, extra=()):
@@ -199,13 +205,18 @@ def make_table(*, k=10, dataset="glove-50-10k", builds=3, nq=200, failures=True,
     if failures:
         rows.append(_failed(rows[3], "timeout", "no answer within 3600 s"))
         rows.append(_failed(rows[9], "out_of_memory", "peak of 8.1 GiB, the limit is 8 GiB"))
-    adjust_qps([row for row in rows if row["status"] == "ok"])
-    return pd.DataFrame(rows)
+    adjust_qps(rows)
+    return frame_of(rows)
 
 
 @pytest.fixture
 def speeds_maker():
     return make_speeds
+
+
+@pytest.fixture
+def row_maker():
+    return make_row
 
 
 @pytest.fixture

@@ -56,9 +56,8 @@ def test_no_cell_is_a_formula(table, formula):
 
 
 def test_rows_of_several_machines_and_versions_can_be_told_apart(table):
-    other = {"libraries": {"versions": {"faiss": "1.0"}}}
     n = len(table)
-    another = table.assign(machine="Other", provenance=[other] * n, commits=[()] * n)
+    another = table.assign(machine="Other", versions=[{"faiss": "1.0"}] * n, commits=[()] * n)
     rows = read_csv(pd.concat([table, another]))
     assert {row["machine"] for row in rows} == {"AMD EPYC, 2 cores", "Other"}
     assert {row["commits"] for row in rows} == {"", "c0ffee" * 6 + "abcd"}

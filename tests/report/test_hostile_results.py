@@ -15,7 +15,7 @@ from harness.cli.main import app
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
 from harness.results.identity import Machine, PointIdentity
-from harness.results.point import Build, PointHeader
+from harness.results.point import Build, BuildFacts, PointHeader
 from harness.results.store import ResultStore
 
 NQ, K = 20, 10
@@ -67,8 +67,8 @@ def build_of():
         number=0, times=times, walls=times.sum(axis=1),
         neighbors=np.tile(np.arange(K), (1, NQ, 1)), distances=np.ones((1, NQ, K)),
         scales=np.ones((1, NQ, K), dtype=np.float32),
-        facts={"build_seconds": 1.0, "index_bytes": 1, "measured_index_bytes": 1,
-               "prepare_seconds": 0.0, "warnings": []},
+        facts=BuildFacts(build_seconds=1.0, index_bytes=1, measured_index_bytes=1,
+                         prepare_seconds=0.0),
     )  # fmt: skip
 
 

@@ -9,54 +9,46 @@ from rich.console import Console
 
 from harness.cli.summary import _print_differences
 from harness.report.analysis.recall_differences import recall_differences, sentence
+from harness.results.table.columns import frame_of
 
 
-def table(
-    gain: float,
-    queries: int = 1000,
-    bytes_per_vector: float = 13.0,
-    builds: int = 1,
-    spread: float = 0.0,
-) -> pd.DataFrame:
-    """Two labels; the recall of a build differs from that of the others by `spread`."""
-    rng = np.random.default_rng(5)
-    luck = rng.random((queries, 10))
-    rows = []
-    for label, recall in (("pq", 0.4), ("other", 0.4 + gain)):
-        noise = rng.random((builds, queries, 10)) * 0.02
-        seeds = spread * rng.standard_normal((builds, 1, 1))
-        found = (luck + noise < recall + seeds).astype(float)
-        rows.append(
-            {
-                "dataset": "words",
-                "fingerprint": "f",
-                "k": 10,
-                "mode": "single",
-                "threads": 1,
-                "machine": "m",
-                "status": "ok",
-                "stale": False,
-                "in_answers": True,
-                "label": label,
-                "name": "M=10",
-                "search": {"rerank": 0},
-                "bytes_per_vector": 13.0 if label == "pq" else bytes_per_vector,
-                "recall_of_queries": found,
-                "first_recall_of_queries": found,
-            }
-        )
-    return pd.DataFrame(rows)
+@pytest.fixture
+def two(row_maker):
+    """Give the maker of a table of two labels."""
+
+    def make(gain, queries=1000, bytes_per_vector=13.0, builds=1, spread=0.0):
+        """The recall of a build differs from that of the others by `spread`."""
+        rng = np.random.default_rng(5)
+        luck = rng.random((queries, 10))
+        rows = []
+        for label, recall, size in (("pq", 0.4, 13.0), ("other", 0.4 + gain, bytes_per_vector)):
+            noise = rng.random((builds, queries, 10)) * 0.02
+            seeds = spread * rng.standard_normal((builds, 1, 1))
+            found = (luck + noise < recall + seeds).astype(float)
+            rows.append(
+                row_maker(
+                    label=label,
+                    search={"rerank": 0},
+                    bytes_per_vector=size,
+                    recall_of_queries=found,
+                    first_recall_of_queries=found,
+                    per_query=True,
+                )
+            )
+        return frame_of(rows, per_query=True)
+
+    return make
 
 
 @pytest.mark.parametrize("label", ["pq", "other"])
-def test_a_point_without_search_parameters_is_paired_by_its_bytes(label):
-    points = table(0.2)
+def test_a_point_without_search_parameters_is_paired_by_its_bytes(two, label):
+    points = two(0.2)
     points["search"] = [{} if one == label else {"rerank": 0} for one in points["label"]]
     assert recall_differences(points, "pq")
 
 
-def test_of_several_points_of_the_baseline_none_is_chosen():
-    points = table(0.2)
+def test_of_several_points_of_the_baseline_none_is_chosen(two):
+    points = two(0.2)
     points["search"] = [{"rerank": 0}, {}]
     twice = pd.concat([points, points.iloc[:1].assign(search=[{"rerank": 100}])])
     assert recall_differences(twice, "pq") == []
@@ -68,8 +60,8 @@ def printed(found):
     return stream.getvalue()
 
 
-def test_a_clear_gain_is_real():
-    found = recall_differences(table(0.2), "pq")
+def test_a_clear_gain_is_real(two):
+    found = recall_differences(two(0.2), "pq")
     assert [one.measure for one in found] == [
         "recall 1@1", "recall@5", "recall@10", "recall 1@5", "recall 1@10",
     ]  # fmt: skip
@@ -78,24 +70,24 @@ def test_a_clear_gain_is_real():
     assert "real with 1,000 queries: other recall 1@1 +0.19" in sentence(found)
 
 
-def test_chance_is_not_real_and_says_how_many_queries_it_would_take():
-    found = recall_differences(table(0.0), "pq")
+def test_chance_is_not_real_and_says_how_many_queries_it_would_take(two):
+    found = recall_differences(two(0.0), "pq")
     assert not any(one.difference.real for one in found)
     assert all(one.difference.low <= 0 <= one.difference.high for one in found)
     assert "no difference is real with 1,000 queries" in sentence(found)
 
 
-def test_a_gain_that_the_seeds_explain_is_not_real():
+def test_a_gain_that_the_seeds_explain_is_not_real(two):
     """Over queries alone the interval would exclude 0, but the builds differ by more."""
-    steady = recall_differences(table(0.05, builds=3), "pq")
+    steady = recall_differences(two(0.05, builds=3), "pq")
     assert all(one.difference.real for one in steady)
-    found = recall_differences(table(0.05, builds=3, spread=0.05), "pq")
+    found = recall_differences(two(0.05, builds=3, spread=0.05), "pq")
     assert not any(one.difference.real for one in found)
     assert found[0].queries_needed == float("inf")
 
 
-def test_the_printed_interval_is_the_one_that_decides():
-    found = recall_differences(table(0.2, builds=3, spread=0.01), "pq")
+def test_the_printed_interval_is_the_one_that_decides(two):
+    found = recall_differences(two(0.2, builds=3, spread=0.01), "pq")
     # recall@k' and recall 1@k' are the same figures here, and count once
     assert {one.difference.level for one in found} == {1 - 0.05 / 3}
     words = printed(found)
@@ -105,12 +97,12 @@ def test_the_printed_interval_is_the_one_that_decides():
         assert f"{change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}]" in words
 
 
-def test_the_number_of_queries_needed_is_about_right():
-    [needed] = [o.queries_needed for o in recall_differences(table(0.03), "pq")[:1]]
-    enough = recall_differences(table(0.03, queries=int(4 * needed)), "pq")[0]
+def test_the_number_of_queries_needed_is_about_right(two):
+    [needed] = [o.queries_needed for o in recall_differences(two(0.03), "pq")[:1]]
+    enough = recall_differences(two(0.03, queries=int(4 * needed)), "pq")[0]
     assert enough.difference.real
 
 
-def test_points_of_other_sizes_are_not_compared():
-    assert recall_differences(table(0.2, bytes_per_vector=26.0), "pq") == []
+def test_points_of_other_sizes_are_not_compared(two):
+    assert recall_differences(two(0.2, bytes_per_vector=26.0), "pq") == []
     assert sentence([]) == "nothing to compare with the baseline"

@@ -7,7 +7,7 @@ import pytest
 
 from harness.contracts.dataset import Truth
 from harness.results.identity import Machine, PointIdentity
-from harness.results.point import BlockShare, Build, PointHeader
+from harness.results.point import BlockShare, Build, BuildFacts, PointHeader
 from harness.results.store import ResultStore
 
 NQ, K = 20, 10
@@ -30,8 +30,8 @@ def make_build(number, *, seconds=1e-3, **provenance):
         number=number, times=times, walls=times.sum(axis=1),
         neighbors=np.tile(np.arange(K), (1, NQ, 1)), distances=np.ones((1, NQ, K)),
         scales=np.ones((1, NQ, K), dtype=np.float32),
-        facts={"build_seconds": 1.0, "index_bytes": 1, "measured_index_bytes": 1,
-               "prepare_seconds": 0.0, "warnings": []},
+        facts=BuildFacts(build_seconds=1.0, index_bytes=1, measured_index_bytes=1,
+                         prepare_seconds=0.0),
         diagnostics={"training": {"loss": np.array([2.0, 1.0])},
                      "graph": {"name": np.array(["a", "b"])}},
         provenance={"finished_at": "2026-01-01T00:00:00Z", **provenance},

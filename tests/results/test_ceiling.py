@@ -10,7 +10,7 @@ from harness.results.table.conditions import mark_near_ceiling
 def row(qps, *, in_answers=True, status="ok", sequence=2, **other):
     conditions = {"dataset": "small", "k": 5, "mode": "single", "threads": 1, "machine": "m"}
     facts = {"status": status, "in_answers": in_answers, "sequence": sequence}
-    return {**conditions, **facts, **({"qps": qps} if status == "ok" else {}), **other}
+    return {**conditions, **facts, "qps": qps if status == "ok" else np.nan, **other}
 
 
 def near(rows):

@@ -193,6 +193,7 @@ DAMAGE = {
     "a text for bytes": in_json("facts", ["index_bytes"], "12"),
     "no list of warnings": in_json("facts", ["warnings"], "none"),
     "libraries without names": in_json("facts", ["libraries"], {"versions": [1]}),
+    "a text for what was measured": in_json("facts", ["index_bytes_are_measured"], "no"),
 }  # fmt: skip
 
 

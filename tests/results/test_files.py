@@ -14,10 +14,11 @@ import harness
 from harness.contracts.dataset import Truth
 from harness.results.files import add_build, read_point, read_settled
 from harness.results.identity import Machine, PointIdentity
-from harness.results.point import BlockShare, Build, PointHeader, StoredPoint
+from harness.results.point import BlockShare, Build, BuildFacts, PointHeader, StoredPoint
 from harness.results.store import ResultStore
 from harness.results.table.speeds import qps_interval_of, repeats_would_help
 from harness.results.untrusted.checks import BrokenResult
+from harness.results.untrusted.schema import facts_of
 
 NQ, K = 12, 3
 
@@ -40,8 +41,8 @@ def build(number, *, passes=2, block=True, seed=0):
         number=number, times=times, walls=times.sum(axis=1),
         neighbors=np.tile(np.arange(K), (1, NQ, 1)), distances=np.ones((1, NQ, K)),
         scales=np.ones((1, NQ, K), dtype=np.float32),
-        facts={"build_seconds": 1.0, "index_bytes": 1, "measured_index_bytes": 1,
-               "prepare_seconds": 0.0, "warnings": [], "repeats_asked": passes},
+        facts=BuildFacts(build_seconds=1.0, index_bytes=1, measured_index_bytes=1,
+                         prepare_seconds=0.0, repeats_asked=passes),
         diagnostics={"graph": {"degree": np.array([1, 2]), "name": np.array(["a", "b"])}},
         provenance={"finished_at": "2026-01-01T00:00:00Z"},
         block=share if block else None,
@@ -230,9 +231,8 @@ def test_a_build_replaces_the_stored_one_of_its_number(tmp_path):
 def test_passes_that_were_given_up_are_settled(tmp_path):
     store = ResultStore(tmp_path)
     one = build(0)
-    store.add_build(HEADER, replace(one, facts={**one.facts, "repeats_asked": 7}))
-    facts = {name: value for name, value in one.facts.items() if name != "repeats_asked"}
-    store.add_build(HEADER, replace(build(1, passes=3), facts=facts))
+    store.add_build(HEADER, replace(one, facts=replace(one.facts, repeats_asked=7)))
+    store.add_build(HEADER, replace(build(1, passes=3), facts=replace(one.facts, repeats_asked=0)))
     assert store.settled(HEADER) == {0: 7, 1: 3}
     assert store.settled(replace(HEADER, name="another")) == {}
 
@@ -264,3 +264,24 @@ def noisy_point(build_spread, pass_spread):
 def test_more_passes_help_where_the_noise_is_within_builds():
     assert repeats_would_help(noisy_point(build_spread=0.0, pass_spread=0.3))
     assert not repeats_would_help(noisy_point(build_spread=0.3, pass_spread=0.01))
+
+
+STORED_FACTS = {
+    "seed": None, "prepare_seconds": 0.5, "build_seconds": 2.0, "measured_index_bytes": 3,
+    "index_bytes_are_measured": False, "libraries": {"python": "3.11.7"}, "warnings": ["slow"],
+    "peak_bytes": 9, "index_bytes": 4, "repeats_asked": 5, "processors_used": 1.02,
+}  # fmt: skip
+
+
+def test_facts_are_stored_as_they_were_by_every_release():
+    assert BuildFacts.from_json(STORED_FACTS).to_json() == STORED_FACTS
+    assert list(BuildFacts.from_json(STORED_FACTS).to_json()) == list(STORED_FACTS)
+
+
+def test_facts_that_release_0_1_did_not_store_are_unknown():
+    old = ("build_seconds", "prepare_seconds", "index_bytes", "measured_index_bytes", "warnings")
+    text = json.dumps({name: STORED_FACTS[name] for name in old} | {"pace": 1.0})
+    facts = facts_of(text)
+    assert (facts.repeats_asked, facts.index_bytes_are_measured) == (0, False)
+    assert facts.seed is facts.peak_bytes is facts.libraries is facts.processors_used is None
+    assert set(facts.to_json()) == {*old, "seed", "repeats_asked", "index_bytes_are_measured"}

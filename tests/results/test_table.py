@@ -12,7 +12,7 @@ import harness
 from harness.contracts.dataset import Truth
 from harness.measures.choosing import split_queries
 from harness.results.identity import Machine, PointIdentity
-from harness.results.point import BlockShare, Build, Failure, PointHeader
+from harness.results.point import BlockShare, Build, BuildFacts, Failure, PointHeader
 from harness.results.store import ResultStore
 from harness.results.table.speeds import speeds_of, speeds_of_row
 
@@ -44,8 +44,8 @@ def build(number, commit=OLD, *, dirty=False, seconds=1e-3, hits=None, share=Non
         number=number, times=times, walls=times.sum(axis=1),
         neighbors=np.tile(np.arange(K), (1, NQ, 1)), distances=distances[None],
         scales=np.ones((1, NQ, K), dtype=np.float32),
-        facts={"build_seconds": 1.0, "index_bytes": 1000, "measured_index_bytes": 1000,
-               "prepare_seconds": 0.0, "warnings": [], "libraries": {"python": "3.11.7"}},
+        facts=BuildFacts(build_seconds=1.0, index_bytes=1000, measured_index_bytes=1000,
+                         prepare_seconds=0.0, libraries={"python": "3.11.7"}),
         provenance={"source": {"commit": commit, "dirty": dirty}, "suite": "s", "machine": {"x": 1},
                     "finished_at": f"2026-01-0{1 + number}T00:00:00Z"},
         block=share,
@@ -194,7 +194,7 @@ def test_growth_of_memory_is_no_computed_size(store, growth, scope, per_vector):
     """Rows of 8 numbers take 32 bytes; 10.2 of them won every memory budget."""
     computed = build(0)
     store.add_build(header(), computed)
-    facts = {**computed.facts, "index_bytes": growth, "index_bytes_are_measured": True}
+    facts = replace(computed.facts, index_bytes=growth, index_bytes_are_measured=True)
     store.add_build(header(algorithm="theirs"), replace(computed, facts=facts))
     table = harness.load_results(store.root).set_index("algorithm")
     assert table.loc["scan", ["size_scope", "bytes_per_vector"]].tolist() == ["computed", 1.0]

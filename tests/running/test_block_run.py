@@ -104,7 +104,7 @@ def test_members_share_a_block_and_its_reference(measure):
         assert measured.cycles.tolist() == list(range(passes))
         assert measured.neighbors.shape == (1, 20, 5)
         np.testing.assert_allclose(measured.walls >= measured.times.sum(axis=1), True)
-    assert outcome.finished["two-b"].facts["index_bytes"] == 300 * 8 * 4 + 1
+    assert outcome.finished["two-b"].facts.index_bytes == 300 * 8 * 4 + 1
     assert len(outcome.reference_times) == len(outcome.finished["one-a"].times)
     assert (outcome.reference_times > 0).all()
     assert outcome.provenance["conditions"] == {"grade": "A"}
@@ -194,7 +194,7 @@ def test_texts_of_adapters_are_short_and_clean(measure, tmp_path):
     assert len(long.reason) <= 2000
     assert mute.reason == "Unspeakable: it cannot say what is wrong"
     assert {long.status, mute.status} == {"error"}
-    versions = outcome.finished["fine-a"].facts["libraries"]["versions"]
+    versions = outcome.finished["fine-a"].facts.libraries["versions"]
     [version] = [version for name, version in versions.items() if "library" in name]
     assert "\ufffd[31mlibrary" in versions
     assert version == "\ufffd" + "v" * 95 + " ..."
@@ -245,9 +245,9 @@ def test_more_processors_than_allotted_are_told(measure, tmp_path):
     [outcome] = measure({"one": {"sleep": 0.02}, "two": {"sleep": 0.02}})
     facts = outcome.finished["one-a"].facts
     # On a busy machine they do not get what they ask for; then there is nothing to tell.
-    told = any("processors while it was searched, 1 were allotted" in w for w in facts["warnings"])
-    assert told == (facts["processors_used"] > 1.5)
-    assert facts["processors_used"] > 0.1
+    told = any("processors while it was searched, 1 were allotted" in w for w in facts.warnings)
+    assert told == (facts.processors_used > 1.5)
+    assert facts.processors_used > 0.1
 
 
 def test_search_seconds_leave_a_slow_setting_fewer_passes_spread_over_the_block(measure):
@@ -256,5 +256,5 @@ def test_search_seconds_leave_a_slow_setting_fewer_passes_spread_over_the_block(
     )
     slow, fast = (outcome.finished[key] for key in ("slow-a", "fast-a"))
     assert len(slow.times) < len(fast.times)
-    assert slow.facts["repeats_asked"] == 2
+    assert slow.facts.repeats_asked == 2
     assert slow.cycles[-1] == fast.cycles[-1]

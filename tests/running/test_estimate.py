@@ -9,7 +9,7 @@ import pytest
 from harness.registry import load_registry
 from harness.registry.suites import suite_of
 from harness.results.identity import Machine
-from harness.results.point import Build, Failure
+from harness.results.point import Build, BuildFacts, Failure
 from harness.results.store import ResultStore
 from harness.running.estimate import History, estimate
 from harness.running.plan import DatasetFacts, plan_points
@@ -40,8 +40,8 @@ def add(store, point, number, repeats):
         number=number, times=np.full((repeats, nq), 0.1), walls=np.full(repeats, 2.0),
         neighbors=np.zeros((1, nq, k), dtype=np.int64), distances=np.ones((1, nq, k)),
         scales=np.ones((1, nq, k), dtype=np.float32),
-        facts={"build_seconds": 3.0, "prepare_seconds": 1.0, "index_bytes": 1,
-               "measured_index_bytes": 1, "warnings": [], "peak_bytes": 100.0},
+        facts=BuildFacts(build_seconds=3.0, prepare_seconds=1.0, index_bytes=1,
+                         measured_index_bytes=1, peak_bytes=100.0),
     )  # fmt: skip
     return store.add_build(point.header, build)
 

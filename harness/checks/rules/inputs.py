@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.checks.bench import Bench, Ids
 from harness.checks.catalog import rule
@@ -18,7 +16,7 @@ from harness.contracts import UserError
 
 
 def require_right_or_refused(
-    bench: Bench, case: Case, change: Callable[[Rows], NDArray[Any]], name: str
+    bench: Bench, case: Case, change: Callable[[Rows], Rows], name: str
 ) -> None:
     """Fail if changed rows or changed queries are accepted and give other neighbours.
 
@@ -34,11 +32,11 @@ def require_right_or_refused(
         require_alike(bench, case, usual, found, f"{name} as {part}: the usual answers or an error")
 
 
-def _by_base(bench: Bench, case: Case, change: Callable[[Rows], NDArray[Any]]) -> Ids:
+def _by_base(bench: Bench, case: Case, change: Callable[[Rows], Rows]) -> Ids:
     return bench.ask(bench.fit(case, change(bench.base(case))), case)
 
 
-def _by_queries(bench: Bench, case: Case, change: Callable[[Rows], NDArray[Any]]) -> Ids:
+def _by_queries(bench: Bench, case: Case, change: Callable[[Rows], Rows]) -> Ids:
     return bench.ask(bench.built(case).algorithm, case, change(bench.queries(case)))
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import psutil
@@ -110,7 +110,7 @@ def _require_one(name: str, work: Callable[[], object]) -> None:
 @rule
 def index_bytes(bench: Bench, trial: Trial) -> None:
     """`index_bytes` is an integer from four bits per row to fifty times the size of the rows."""
-    size: Any = bench.built(trial.case).algorithm.index_bytes()
+    size: object = bench.built(trial.case).algorithm.index_bytes()
     if not isinstance(size, int | np.integer) or isinstance(size, bool):
         raise Failed("a whole number of bytes", repr(size))
     rows = bench.base(trial.case)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from packaging.requirements import Requirement
@@ -17,6 +17,7 @@ from harness.cli.commands.data import entry_facts
 from harness.cli.options import Plugins
 from harness.cli.terminal import Terminal
 from harness.contracts import UserError
+from harness.contracts.definitions import Parameters
 from harness.files.paths import user_path
 from harness.registry.algorithms import AlgorithmDefinition, Facts, Setting, dropped, settings
 from harness.registry.grid import format_value, short_name
@@ -144,7 +145,7 @@ def _with_first(lines: Iterator[str]) -> Iterator[tuple[bool, str]]:
         yield number == 0, line
 
 
-def _parameter_lines(grid: Mapping[str, Any]) -> Iterator[str]:
+def _parameter_lines(grid: Parameters) -> Iterator[str]:
     """A line for each parameter: its default, or the values of the grid."""
     for name, values in grid.items():
         yield f"{name} = {_values(values)}"
@@ -152,7 +153,7 @@ def _parameter_lines(grid: Mapping[str, Any]) -> Iterator[str]:
         yield "no parameters"
 
 
-def _values(values: Any) -> str:
+def _values(values: object) -> str:
     shown = values if isinstance(values, list) else [values]
     more = f", ... ({len(shown):,} values)" if len(shown) > _MOST_VALUES else ""
     return ", ".join(map(format_value, shown[:_MOST_VALUES])) + more
@@ -185,7 +186,7 @@ def _size(found: list[Setting]) -> str:
     return f"{counted(len(builds), 'build')}, {counted(len(found), 'point')}"
 
 
-def _named(definition: AlgorithmDefinition, build: Any, search: Any) -> str:
+def _named(definition: AlgorithmDefinition, build: Parameters, search: Parameters) -> str:
     parts = short_name(build, definition.build), short_name(search, definition.search)
     return " | ".join(filter(None, parts))
 

@@ -43,7 +43,7 @@ METRIC_OF_DISTANCE: dict[str, Metric] = {
 def mapped(dataset: h5py.Dataset, path: Path) -> NDArray[Any]:
     """Return a contiguous HDF5 dataset as a read-only map of the file, which may then be closed."""
     if dataset.size == 0:
-        empty: NDArray[Any] = np.empty(dataset.shape, dataset.dtype)
+        empty: NDArray[np.generic] = np.empty(dataset.shape, dataset.dtype)
         empty.flags.writeable = False
         return empty
     offset = dataset.id.get_offset()

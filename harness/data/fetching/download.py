@@ -14,8 +14,9 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPMessage, HTTPResponse
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from harness.contracts import UserError
@@ -144,7 +145,7 @@ class _Fetch:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _receive(self, response: Any) -> None:
+    def _receive(self, response: HTTPResponse) -> None:
         if response.headers.get_content_type() == "text/html":
             raise self._failure("a web page instead of data")
         start = self._start(response)
@@ -162,7 +163,7 @@ class _Fetch:
         if total and done != total:
             raise _PassingError(f"the connection ended after {done:,} of {total:,} bytes")
 
-    def _start(self, response: Any) -> int:
+    def _start(self, response: HTTPResponse) -> int:
         """The offset at which the response begins: our size, if the server supports ranges."""
         if response.status != 206:
             return 0
@@ -172,7 +173,7 @@ class _Fetch:
             raise _PassingError("the server sent another range than asked for")
         return self._have()
 
-    def _take_note(self, response: Any) -> None:
+    def _take_note(self, response: HTTPResponse) -> None:
         etag = response.headers.get("ETag", "")
         strong = etag if etag and not etag.startswith("W/") else None
         validator = strong or response.headers.get("Last-Modified")
@@ -181,7 +182,7 @@ class _Fetch:
             note = json.dumps({"url": self.url, "validator": validator})
             self.note.write_text(note, encoding="utf-8")
 
-    def _copy(self, response: Any, out: IO[bytes], done: int, total: int) -> int:
+    def _copy(self, response: HTTPResponse, out: IO[bytes], done: int, total: int) -> int:
         limit = self.exact_bytes
         while chunk := response.read1(_CHUNK_BYTES):
             done += len(chunk)
@@ -206,7 +207,13 @@ class _NoDowngrade(urllib.request.HTTPRedirectHandler):
     """Follows at most ten redirects, and none from https to a weaker scheme."""
 
     def redirect_request(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
     ) -> urllib.request.Request | None:
         if req.type == "https" and not newurl.startswith("https:"):
             raise urllib.error.HTTPError(newurl, code, "redirect away from https", headers, fp)

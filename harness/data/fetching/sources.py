@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.contracts import UserError, Vectors
-from harness.contracts.definitions import DatasetDefinition, Source
+from harness.contracts.definitions import DatasetDefinition, Parameters, Source
 from harness.data.cache.cached import file_state
 from harness.data.cache.folder import cache_subfolder
 from harness.data.fetching.archives import extract_member
@@ -24,6 +23,7 @@ from harness.data.formats.labels import read_labels
 from harness.files.paths import user_path
 from harness.files.progress import Progress
 from harness.files.temporary import temporary_folder
+from harness.text import Json
 
 LOADER_FORMAT = "loader"
 """The format of sources that the entry's own `loader` reads."""
@@ -191,12 +191,12 @@ def _companion(what: str, place: _Place) -> Path | None:
     return path
 
 
-def _loader(definition: DatasetDefinition) -> Callable[[Path, Any], Vectors]:
+def _loader(definition: DatasetDefinition) -> Callable[[Path, Parameters], Vectors]:
     """The function that the entry names: `load(path, options) -> Vectors`."""
     file, _, function = (definition.loader or "").partition(":")
     module_name = f"harness.datasets.{definition.folder.name}.{file}"
     try:
-        loader: Callable[[Path, Any], Vectors] = getattr(
+        loader: Callable[[Path, Parameters], Vectors] = getattr(
             importlib.import_module(module_name), function
         )
     except (ImportError, AttributeError, ValueError) as error:
@@ -227,7 +227,7 @@ def _place_by_hand(source: Source, folder: Path) -> str:
     return f"{beside}\n{by_hand}{_to_be_had(source.url)}"
 
 
-def source_state(source: Source, folder: Path) -> dict[str, Any]:
+def source_state(source: Source, folder: Path) -> Json:
     """Return a text that changes if rows cached from this source may have changed."""
     facts = dataclasses.asdict(source)
     if source.kind in ("bundled", "file") and source.sha256 is None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from harness.contracts import UserError, Vectors
+from harness.contracts.definitions import Parameters
 from harness.data.formats.table import FORMATS, format_named, format_of
 
 __all__ = ["FORMATS", "format_named", "format_of", "read_vectors"]
 
 
-def read_vectors(path: Path, format_name: str, options: Mapping[str, Any] | None = None) -> Vectors:
+def read_vectors(path: Path, format_name: str, options: Parameters | None = None) -> Vectors:
     """Read a file in a named format.
 
     Raises

@@ -6,7 +6,7 @@ import csv
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
+from harness.contracts.definitions import Parameters
 from harness.data.formats.columns import as_table, chosen_column
 from harness.data.formats.growing import collected
 from harness.text import first_line
@@ -36,7 +37,7 @@ class _Layout:
         return [name for name, one in zip(self.names, self.kinds, strict=True) if one == kind]
 
 
-def read_csv(path: Path, options: Mapping[str, Any]) -> Vectors:
+def read_csv(path: Path, options: Parameters) -> Vectors:
     """Read the vectors, and the first column of texts as labels.
 
     A first line that is not all numbers names the columns. Vectors are a column of lists (`[1,

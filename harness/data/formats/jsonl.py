@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
+from harness.contracts.definitions import Parameters
 from harness.data.formats.columns import as_table, chosen_column
 from harness.data.formats.growing import collected
 from harness.data.formats.lines import opened_text, whole_lines
+from harness.text import Json
 
 
-def read_jsonl(path: Path, options: Mapping[str, Any]) -> Vectors:
+def read_jsonl(path: Path, options: Parameters) -> Vectors:
     """Read the lists, and the first text of each object as its label.
 
     Parameters
@@ -65,7 +67,7 @@ def _items(piece: bytes, path: Path, first: int) -> Iterator[Any]:
             raise _broken(f"{path}, row {row:,}", str(error)) from error
 
 
-def _names(first: dict[str, Any], wanted: object, path: Path) -> tuple[str, str | None]:
+def _names(first: Json, wanted: object, path: Path) -> tuple[str, str | None]:
     """The names of the list and of the label, by the first object."""
     usable = [name for name, value in first.items() if isinstance(value, list)]
     there = {name: type(value).__name__ for name, value in first.items()}

@@ -7,15 +7,16 @@ import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy_format
+from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
+from harness.contracts.definitions import Parameters
 from harness.data.formats.columns import chosen_column
 from harness.data.rows import blocks
 from harness.files.space import require_memory
@@ -88,7 +89,7 @@ class _Array:
 
     info: zipfile.ZipInfo
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype
     header_bytes: int
 
     @property
@@ -103,7 +104,7 @@ class _Array:
         return f"{' x '.join(map(str, self.shape)) or 'one value'}, {self.dtype}"
 
 
-def read_npz(path: Path, options: Mapping[str, Any]) -> Vectors:
+def read_npz(path: Path, options: Parameters) -> Vectors:
     """Read the array that is a table of numbers.
 
     Parameters
@@ -140,14 +141,14 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Array:
         return _Array(info, shape, dtype, stream.tell())
 
 
-def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = npy_format.read_magic(stream)
     if version == (1, 0):
         return npy_format.read_array_header_1_0(stream)
     return npy_format.read_array_header_2_0(stream)
 
 
-def _read(archive: zipfile.ZipFile, array: _Array, path: Path) -> np.ndarray[Any, Any]:
+def _read(archive: zipfile.ZipFile, array: _Array, path: Path) -> NDArray[np.generic]:
     info = array.info
     claimed = array.bytes + array.header_bytes
     if claimed != info.file_size or claimed > _MOST_RATIO * max(1, info.compress_size):

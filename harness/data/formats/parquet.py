@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
+from harness.contracts.definitions import Parameters
 from harness.data.formats.columns import chosen_column
 from harness.data.formats.growing import collected
 from harness.data.rows import blocks
 from harness.data.words import Words
 from harness.text import first_line
 
+if TYPE_CHECKING:
+    import pyarrow.parquet
+
 _BATCH_ROWS = 4096
 
 
-def read_parquet(path: Path, options: Mapping[str, Any]) -> Vectors:
+def read_parquet(path: Path, options: Parameters) -> Vectors:
     """Read the column of lists, and the first column of texts as labels.
 
     Parameters
@@ -60,7 +64,7 @@ def read_words(path: Path) -> Words:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
     """Open the file; damage, including text that is not UTF-8, becomes a `UserError`."""
     import pyarrow
     import pyarrow.parquet
@@ -72,17 +76,17 @@ def _opened(path: Path) -> Iterator[Any]:
         raise _broken(path, first_line(error)) from error
 
 
-def _text_columns(schema: Any) -> list[str]:
+def _text_columns(schema: pyarrow.Schema) -> list[str]:
     from pyarrow import types
 
     return [f.name for f in schema if types.is_string(f.type) or types.is_large_string(f.type)]
 
 
-def _texts(column: Any) -> list[str]:
+def _texts(column: pyarrow.ChunkedArray) -> list[str]:
     return [text or "" for text in column.to_pylist()]
 
 
-def _column(schema: Any, wanted: object, path: Path) -> str:
+def _column(schema: pyarrow.Schema, wanted: object, path: Path) -> str:
     from pyarrow import types
 
     names = [
@@ -96,7 +100,7 @@ def _column(schema: Any, wanted: object, path: Path) -> str:
 
 
 def _blocks(
-    file: Any, column: str, names: list[str], path: Path
+    file: pyarrow.parquet.ParquetFile, column: str, names: list[str], path: Path
 ) -> Iterator[tuple[NDArray[np.float32], list[str] | None]]:
     dimension = 0
     for batch in file.iter_batches(_BATCH_ROWS, columns=[column, *names]):
@@ -107,7 +111,7 @@ def _blocks(
         yield block, _texts(batch.column(names[0])) if names else None
 
 
-def _table(lists: Any, path: Path) -> NDArray[np.float32]:
+def _table(lists: pyarrow.ChunkedArray, path: Path) -> NDArray[np.float32]:
     import pyarrow.compute
 
     lengths = pyarrow.compute.list_value_length(lists)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
+from harness.contracts.definitions import Parameters
 from harness.files.space import require_memory
 
 _BLOCK_ROWS = 8192
-_DEFAULTS: dict[str, Any] = {"kind": "gaussian", "query_rows": 0, "seed": 0, "clusters": 100}
+_DEFAULTS: Parameters = {"kind": "gaussian", "query_rows": 0, "seed": 0, "clusters": 100}
 _SPREAD = 0.35
 
 
-def make_synthetic(path: Path, options: Mapping[str, Any]) -> Vectors:
+def make_synthetic(path: Path, options: Parameters) -> Vectors:
     """Draw rows; the file is not read.
 
     Parameters
@@ -60,7 +59,7 @@ def _draw(
     return centres[chosen] + np.float32(_SPREAD) * noise
 
 
-def _count(chosen: Mapping[str, Any], name: str, path: Path) -> int:
+def _count(chosen: Parameters, name: str, path: Path) -> int:
     value = chosen.get(name)
     least = 0 if name == "query_rows" else 1
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -71,7 +70,7 @@ def _count(chosen: Mapping[str, Any], name: str, path: Path) -> int:
     return value
 
 
-def _require_known(chosen: Mapping[str, Any], path: Path) -> None:
+def _require_known(chosen: Parameters, path: Path) -> None:
     known = {*_DEFAULTS, "n", "d"}
     unknown = sorted(set(chosen) - known)
     if unknown:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.contracts import UserError, Vectors
+from harness.contracts.definitions import Parameters
 from harness.data.formats.binary import (
     bin_reader,
     bin_writer,
@@ -30,8 +30,7 @@ from harness.data.formats.word_vectors import (
     write_word2vec_text,
 )
 
-Options = Mapping[str, Any]
-Reader = Callable[[Path, Options], Vectors]
+Reader = Callable[[Path, Parameters], Vectors]
 Writer = Callable[[Path, Vectors], None]
 
 

@@ -6,14 +6,16 @@ import itertools
 import mmap
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
+from harness.contracts.definitions import Parameters
 from harness.data.formats.columns import exact_blocks
 from harness.data.formats.growing import GrowingRows
 from harness.data.formats.lines import Block, opened_text, parse_blocks, whole_lines
@@ -27,7 +29,7 @@ _BROKEN_FEW = 3
 _BROKEN_SHOWN = 5
 
 
-def read_text(path: Path, options: Mapping[str, Any]) -> Vectors:
+def read_text(path: Path, options: Parameters) -> Vectors:
     """Read a file of text vectors; word2vec's first line is detected.
 
     Parameters
@@ -82,7 +84,7 @@ class _Collected:
 
     rows: GrowingRows
     text: bytearray = field(default_factory=bytearray)
-    ends: list[np.ndarray[Any, np.dtype[np.int64]]] = field(default_factory=list)
+    ends: list[NDArray[np.int64]] = field(default_factory=list)
     broken: list[int] = field(default_factory=list)
     lines: int = 0
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from harness.registry.registry import Registry
 from harness.registry.suites import Suite, Variant
 from harness.report.analysis.points import prepare, rows_of
 from harness.report.quantities import human
+from harness.results.table.columns import Row
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ def within(table: pd.DataFrame, limits: Limits) -> pd.DataFrame:
         )
     if limits.max_bytes is None:
         return kept
-    fitting = kept[_figures(kept, "bytes_per_vector") <= limits.max_bytes]
+    fitting = kept[kept["bytes_per_vector"] <= limits.max_bytes]
     if not fitting["in_answers"].any():
-        raise _nothing_fits(kept[kept["in_answers"].astype(bool)], limits.max_bytes)
+        raise _nothing_fits(kept[kept["in_answers"]], limits.max_bytes)
     return fitting
 
 
@@ -81,7 +81,7 @@ def reaching(table: pd.DataFrame, recall: float) -> pd.DataFrame:
     UserError
         If none does.
     """
-    tuning, low = _figures(table, "tuning_recall"), _figures(table, "held_out_recall_low")
+    tuning, low = table["tuning_recall"], table["held_out_recall_low"]
     kept = table[eligible(tuning, low, recall)]
     if kept.empty:
         known = f"the highest is {low.max():.3f}, by its lower bound"
@@ -90,11 +90,6 @@ def reaching(table: pd.DataFrame, recall: float) -> pd.DataFrame:
             got=known if low.notna().any() else "no point was measured",
         )
     return kept
-
-
-def _figures(table: pd.DataFrame, name: str) -> pd.Series[float]:
-    """A column of figures, NaN where they are unknown; a table of failures has none."""
-    return pd.to_numeric(table.reindex(columns=[name])[name])
 
 
 def _are_of(table: pd.DataFrame, names: Sequence[str]) -> pd.Series[bool]:
@@ -125,7 +120,7 @@ def _pairs(table: pd.DataFrame) -> Iterable[tuple[str, str]]:
 
 
 def _nothing_fits(points: pd.DataFrame, most: float) -> UserError:
-    sizes = _figures(points, "bytes_per_vector")
+    sizes = points["bytes_per_vector"]
     if sizes.notna().any():
         smallest = int(np.nanargmin(sizes))
         got = f"the smallest, {points['label'].iloc[smallest]}, has {human(sizes.iloc[smallest])}"
@@ -167,18 +162,18 @@ class _Wanted:
         self._registry = registry
         self._settings: dict[Facts, list[tuple[Variant, Setting]]] = {}
 
-    def label(self, row: Mapping[str, Any]) -> str | None:
+    def label(self, row: Row) -> str | None:
         """The label of a row in the suite, or None if it is not part of it."""
         suite = self._suite
         if (row["mode"], row["threads"]) != (suite.mode, suite.threads) or row["k"] not in suite.ks:
             return None
         if not any(same_dataset(str(row["dataset"]), name) for name in suite.datasets):
             return None
-        if not row.get("in_answers", True):
+        if not row["in_answers"]:
             return str(row["algorithm"])
         return next((v.label for v, setting in self._asked(row) if _fits(row, v, setting)), None)
 
-    def _asked(self, row: Mapping[str, Any]) -> list[tuple[Variant, Setting]]:
+    def _asked(self, row: Row) -> list[tuple[Variant, Setting]]:
         facts = Facts(k=int(row["k"]), n=int(row["n"]), d=int(row["d"]), metric=row["metric"])
         if facts not in self._settings:
             self._settings[facts] = [
@@ -193,7 +188,7 @@ class _Wanted:
         return settings(definition, facts, variant.group, variant.build, variant.search)
 
 
-def _fits(row: Mapping[str, Any], variant: Variant, setting: Setting) -> bool:
+def _fits(row: Row, variant: Variant, setting: Setting) -> bool:
     """Whether a stored point has the setting; parameters added or removed since do not count."""
     pairs = ((row["build"], setting.build), (row["search"], setting.search))
     return row["algorithm"] == variant.algorithm and all(

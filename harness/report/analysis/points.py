@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from harness.report.quantities import quantity
+from harness.results.table.columns import Row
 
 if TYPE_CHECKING:
     from harness.report.analysis.curves import Ranking
@@ -95,18 +96,16 @@ def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
     out unless asked for.
     """
     prepared = table.copy()
-    if not stale and "stale" in prepared:
-        prepared = prepared[~prepared["stale"].fillna(False).astype(bool)]
+    if not stale:
+        prepared = prepared[~prepared["stale"]]
     prepared = prepared.reset_index(drop=True)
     rows = list(rows_of(prepared))
     prepared["curve"] = [_curve_name(row) for row in rows]
     for name in ("recall", "recall_low", "recall_high"):
-        prepared[name] = [_last(row.get(f"{name}_curve")) for row in rows]
+        prepared[name] = [_last(row[f"{name}_curve"]) for row in rows]
     prepared["words"] = [_words(row, "build", "search") for row in rows]
     prepared["build_words"] = [_words(row, "build") for row in rows]
-    prepared["bits_per_vector"] = 8 * pd.to_numeric(_column(prepared, "bytes_per_vector"))
-    for name in ("qps_scope", "size_scope"):  # not there where every point failed
-        prepared[name] = _column(prepared, name)
+    prepared["bits_per_vector"] = 8 * prepared["bytes_per_vector"]
     prepared["distortion"] = [_distortion(row) for row in rows]
     return prepared
 
@@ -118,9 +117,9 @@ def scenes(prepared: pd.DataFrame) -> Iterator[Scene]:
     machines = prepared.fillna({"machine": ""}).groupby(_SCENE[:-1])["machine"]
     machine_counts = machines.transform("nunique")
     for key, rows in prepared.groupby(_SCENE, sort=True, dropna=False):
-        dataset, k, mode, threads, machine = cast(tuple[str, int, str, int, Any], key)
+        dataset, k, mode, threads, machine = cast(tuple[str, int, str, int, str], key)
         finished = rows["status"] == "ok"
-        answers = rows["in_answers"].fillna(True).astype(bool)
+        answers = rows["in_answers"]
         yield Scene(
             dataset=str(dataset),
             k=int(k),
@@ -134,7 +133,7 @@ def scenes(prepared: pd.DataFrame) -> Iterator[Scene]:
         )
 
 
-def rows_of(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def rows_of(table: pd.DataFrame) -> Iterator[Row]:
     """Yield the rows as dicts."""
     names = [str(name) for name in table.columns]
     columns = [table[name].tolist() for name in table.columns]
@@ -146,30 +145,24 @@ def known(points: pd.DataFrame, *names: str) -> pd.DataFrame:
     """Return the points at which all these quantities are finite numbers."""
     if points.empty:
         return points
-    figures = [pd.to_numeric(_column(points, quantity(name).column)) for name in names]
+    figures = [points[quantity(name).column] for name in names]
     return points[np.logical_and.reduce([np.isfinite(figure) for figure in figures])]
 
 
-def _column(table: pd.DataFrame, name: str) -> pd.Series[Any]:
-    return table[name] if name in table else pd.Series(np.nan, index=table.index)
-
-
-def _curve_name(row: Mapping[str, Any]) -> str:
-    label = row.get("label")
-    return str(label) if isinstance(label, str) and label else str(row["algorithm"])
+def _curve_name(row: Row) -> str:
+    return str(row["label"] or row["algorithm"])
 
 
 def _last(curve: object) -> float:
     return float(curve[-1]) if isinstance(curve, np.ndarray) and len(curve) else float("nan")
 
 
-def _words(row: Mapping[str, Any], *parts: str) -> str:
+def _words(row: Row, *parts: str) -> str:
     """The parameters in the point's name: those that the registry or the suite varies."""
-    named = set(str(row.get("name") or "").replace("|", " ").split())
+    named = set(str(row["name"]).replace("|", " ").split())
     chosen = []
     for part in parts:
-        parameters = row[part] if isinstance(row[part], Mapping) else {}
-        words = [f"{name}={_short_value(value)}" for name, value in parameters.items()]
+        words = [f"{name}={_short_value(value)}" for name, value in row[part].items()]
         chosen.append(" ".join(word for word in words if not named or word in named))
     return " | ".join(filter(None, chosen))
 
@@ -180,7 +173,7 @@ def _short_value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def numbers(row: Mapping[str, Any], table: str, column: str) -> NDArray[np.float64] | None:
+def numbers(row: Row, table: str, column: str) -> NDArray[np.float64] | None:
     """Return a column of a point's diagnostics; None unless it holds finite numbers."""
     diagnostics = row.get("diagnostics")
     columns = diagnostics.get(table) if isinstance(diagnostics, Mapping) else None
@@ -189,7 +182,7 @@ def numbers(row: Mapping[str, Any], table: str, column: str) -> NDArray[np.float
     return values.astype(np.float64) if usable else None
 
 
-def _distortion(row: Mapping[str, Any]) -> float:
+def _distortion(row: Row) -> float:
     """Mean squared error of the quantizer as a share of the vectors' mean square."""
     error = numbers(row, "distortion", "mean_squared_error")
     square = numbers(row, "distortion", "mean_square")
@@ -199,5 +192,5 @@ def _distortion(row: Mapping[str, Any]) -> float:
 
 def _only(rows: pd.DataFrame, column: str) -> int | None:
     """The one known value of a column, or None."""
-    values = _column(rows, column).dropna().unique()
+    values = rows[column].dropna().unique()
     return int(values[0]) if len(values) == 1 else None

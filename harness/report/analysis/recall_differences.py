@@ -55,7 +55,7 @@ def recall_differences(table: pd.DataFrame, baseline: str) -> list[RecallDiffere
     baseline
         A label.
     """
-    points = table[(table["status"] == "ok") & ~table["stale"].astype(bool)]
+    points = table[(table["status"] == "ok") & ~table["stale"]]
     pairs = [
         pair
         for _, scene in points.groupby(_SCENE, sort=True)
@@ -101,7 +101,7 @@ def _pairs(scene: pd.DataFrame, baseline: str) -> Iterator[tuple[pd.Series, pd.S
     Where either has no search parameters, the baseline's only point of those bytes is taken.
     """
     theirs = {_size(row): row for _, row in scene[scene["label"] == baseline].iterrows()}
-    others = scene[(scene["label"] != baseline) & scene["in_answers"].astype(bool)]
+    others = scene[(scene["label"] != baseline) & scene["in_answers"]]
     for _, row in others.iterrows():
         size, searched = _size(row)
         if (size, searched) in theirs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from harness.measures.frontier import pareto_frontier
 from harness.measures.verdicts import Ratio, estimate, judge, verdict_words
 from harness.report.analysis.points import Scene, known, rows_of
 from harness.report.texts import mark
+from harness.results.table.columns import Row
 from harness.results.table.speeds import speeds_of_row
 
 LEVELS = (0.8, 0.9, 0.95, 0.99)
@@ -36,7 +36,7 @@ class Recommendation:
     """
 
     level: float
-    row: dict[str, Any]
+    row: Row
     reached: bool
     qps: float
     qps_low: float
@@ -93,13 +93,13 @@ def block_speeds(points: pd.DataFrame) -> Float64:
 
 
 def _recommendation(
-    level: float, rows: Sequence[dict[str, Any]], speeds: Float64, reached: bool
+    level: float, rows: Sequence[Row], speeds: Float64, reached: bool
 ) -> Recommendation:
     choice, means = choose(speeds), np.nanmean(speeds, axis=1)
     winner = rows[choice.winner]
     luck = float(np.exp(means[choice.winner] - choice.log_speed))
     qps, low, high = (winner[name] / luck for name in ("qps", "qps_low", "qps_high"))
-    rivals: dict[str, dict[str, Any]] = {}
+    rivals: dict[str, Row] = {}
     for row in (rows[i] for i in np.argsort(-means, kind="stable") if reached):
         rivals.setdefault(str(row["curve"]), row)
     rivals.pop(str(winner["curve"]), None)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -21,6 +20,7 @@ from harness.report.analysis.limits import Limits, of_suite, within
 from harness.report.analysis.recommendations import LEVELS
 from harness.results.identity import PointIdentity, source_sha256
 from harness.results.table.rows import load_results, mark_outdated
+from harness.text import Json
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Selection:
     points of which a newer version is stored. The rest is as for `Limits`.
     """
 
-    suite: str | Path | Mapping[str, Any] | None = None
+    suite: str | Path | Json | None = None
     datasets: Sequence[str] = ()
     algorithms: Sequence[str] = ()
     max_bytes: float | None = None
@@ -57,7 +57,7 @@ def selected(results: Path, plugins: Sequence[Path], selection: Selection) -> pd
 
 
 def load_selected(
-    results: Path, plugins: Sequence[Path], suite: str | Path | Mapping[str, Any] | None
+    results: Path, plugins: Sequence[Path], suite: str | Path | Json | None
 ) -> pd.DataFrame:
     """Return the table of a results folder, or of the points in it that a suite asks for.
 
@@ -99,7 +99,7 @@ def truth_of(identity: PointIdentity) -> Truth | None:
 
 
 def _without_stale(table: pd.DataFrame, stale: bool) -> pd.DataFrame:
-    fresh = table[~table["stale"].astype(bool)]
+    fresh = table[~table["stale"]]
     left_out = len(table) - len(fresh)
     if stale or not left_out:
         return table

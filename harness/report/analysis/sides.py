@@ -89,11 +89,11 @@ def _at_commit(folder: Path, commit: str) -> Side:
 
 def _commit(text: str, table: pd.DataFrame, where: str) -> str:
     """The full hash of the stored commit for a prefix or a revision of git."""
-    known: list[str] = sorted({commit for row in table.get("commits", ()) for commit in row})
+    known: list[str] = sorted({commit for row in table["commits"] for commit in row})
     found = [commit for commit in known if _HEX.fullmatch(text) and commit.startswith(text)]
     found = found or [commit for commit in known if commit == _resolved(text)]
     if len(found) != 1:
-        names = sorted({*table["algorithm"], *table["label"]}) if len(table) else []
+        names = sorted({*table["algorithm"], *table["label"]})
         raise UserError(
             f"{text!r} is several commits" if found else f"no results of {text!r}",
             where=where,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,25 +26,8 @@ from harness.report.export.tables import (
     words_of,
 )
 from harness.report.texts import size_notes
-
-RECALL_KS = (1, 5, 10, 20, 50, 100)
-
-_BEFORE = [
-    *("dataset", "algorithm", "label", "build", "search", "k", "mode", "threads"),
-    *("build_threads", "builds", "repeats", "status", "reason", "stale"),
-]
-_AFTER = [
-    *("recall@10_low", "recall@10_high", "qps", "qps_low", "qps_high"),
-    *("mean_ms", "p50_ms", "p95_ms", "p99_ms", "p999_ms"),
-    *("build_seconds", "index_bytes", "bytes_per_vector", "peak_rss_bytes"),
-    *("machine", "commits", "versions", "size_scope"),
-]
-_MORE = (
-    *("metric", "n", "d", "nq", "key", "qps_scope", "measured_qps", "block_ids"),
-    *("nondeterministic", "near_ceiling", "tuning_recall"),
-    *("held_out_recall", "held_out_recall_low", "held_out_recall_high", "dirty", "warnings"),
-)
-_CURVES = ("recall_curve", "first_recall_curve")
+from harness.results.table.columns import COLUMNS, RECALL_KS, Column
+from harness.text import Json
 
 # A spreadsheet reads a cell that begins with these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@")
@@ -127,7 +108,7 @@ def table_of_recommendations(table: pd.DataFrame, levels: Sequence[float] = LEVE
     return pd.DataFrame(_recommendation_rows(table, levels), columns=_RECOMMENDATIONS)
 
 
-def _recommendation_rows(table: pd.DataFrame, levels: Sequence[float]) -> list[dict[str, Any]]:
+def _recommendation_rows(table: pd.DataFrame, levels: Sequence[float]) -> list[Json]:
     return [
         _recommendation(scene, one)
         for scene in scenes(prepare(table, stale=True))
@@ -143,7 +124,7 @@ _RECOMMENDATIONS = (
 )
 
 
-def _recommendation(scene: Scene, one: Recommendation) -> dict[str, Any]:
+def _recommendation(scene: Scene, one: Recommendation) -> Json:
     row = one.row
     return {
         "dataset": scene.dataset, "k": scene.k, "mode": scene.mode, "threads": scene.threads,
@@ -158,46 +139,33 @@ def _recommendation(scene: Scene, one: Recommendation) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def columns_for(table: pd.DataFrame) -> list[str]:
-    """Return the columns of the CSV: the recalls reach as far as the largest k."""
-    most = int(table["k"].max()) if len(table) else RECALL_KS[-1]
-    levels = [k for k in RECALL_KS if k <= most]
-    recalls = [f"{kind}@{k}" for kind in ("recall", "recall1") for k in levels]
-    return [*_BEFORE, *recalls, *_AFTER]
-
-
 def csv_text(table: pd.DataFrame) -> str:
     """Return the CSV of the design, one row per point, safe to open in a spreadsheet."""
-    columns = columns_for(table)
-    rows = [[_cell(row.get(column)) for column in columns] for row in _rows(table)]
-    text: str = pd.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n")
+    names = [column.name for column in _exported(table) if column.export == "all"]
+    cells = [[_cell(row[name]) for name in names] for row in rows_of(table)]
+    text: str = pd.DataFrame(cells, columns=names).to_csv(index=False, lineterminator="\n")
     return text
 
 
 def json_text(table: pd.DataFrame) -> str:
     """Return the points as a JSON list, unknown figures as null."""
-    columns = [*columns_for(table), *_MORE, *_CURVES]
-    rows = [{column: _plain(row.get(column)) for column in columns} for row in _rows(table)]
+    names = [column.name for column in _exported(table)]
+    rows = [{name: _plain(row[name]) for name in names} for row in rows_of(table)]
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows with the versions of their libraries; Python's own modules are left out."""
-    for row in rows_of(table):
-        origin = row.get("provenance")
-        libraries = origin.get("libraries") if isinstance(origin, Mapping) else None
-        found = libraries.get("versions", {}) if isinstance(libraries, Mapping) else {}
-        versions = {name: v for name, v in found.items() if name not in sys.stdlib_module_names}
-        yield {**row, "versions": versions}
-
-
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:
-    columns = [*columns_for(table), *_MORE]
-    rows = [{name: _parquet_cell(row.get(name)) for name in columns} for row in _rows(table)]
-    frame = pd.DataFrame(rows, columns=columns)
-    for name in _CURVES:
-        frame[name] = [_plain(row.get(name)) for row in rows_of(table)]
-    _write_frame(frame, path)
+    columns = {
+        column.name: [_parquet_cell(value) for value in table[column.name].tolist()]
+        for column in _exported(table)
+    }
+    _write_frame(pd.DataFrame(columns), path)
+
+
+def _exported(table: pd.DataFrame) -> list[Column]:
+    """The columns of the exports: the recalls reach as far as the largest k."""
+    most = int(table["k"].max()) if len(table) else RECALL_KS[-1]
+    return [column for column in COLUMNS if column.export and column.from_k <= most]
 
 
 def _write_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -209,14 +177,14 @@ def _write_queries(table: pd.DataFrame, path: Path) -> None:
     names = ("key", "dataset", "algorithm", "label", "build", "search", "k", "threads")
     parts = []
     for row in rows_of(table):
-        recall, seconds = row.get("query_recall"), row.get("query_seconds")
+        recall, seconds = row["query_recall"], row["query_seconds"]
         if isinstance(recall, np.ndarray) and isinstance(seconds, np.ndarray):
             queries = np.arange(len(recall))
-            difficulty = row.get("query_difficulty")
+            difficulty = row["query_difficulty"]
             hard = difficulty if isinstance(difficulty, np.ndarray) else np.nan
             figures = {"recall": recall, "seconds": seconds, "difficulty": hard}
             part = pd.DataFrame({"query": queries, **figures})
-            fixed = {name: [_parquet_cell(row.get(name))] * len(part) for name in names}
+            fixed = {name: [_parquet_cell(row[name])] * len(part) for name in names}
             parts.append(pd.concat([part, pd.DataFrame(fixed)], axis=1))
     columns = [*names, "query", "recall", "seconds", "difficulty"]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
@@ -235,12 +203,14 @@ def _cell(value: object) -> object:
 
 
 def _parquet_cell(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return _plain(value)
     if isinstance(value, Mapping):
         return json.dumps(_plain(value), ensure_ascii=False)
     return " ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     """A value as JSON knows it; NaN and infinities become None."""
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +14,7 @@ from harness.registry.names import did_you_mean
 from harness.report.analysis.points import prepare, rows_of
 from harness.report.quantities import SIZES, human
 from harness.report.texts import mark, notes, size_notes, size_text
-
-Row = Mapping[str, Any]
+from harness.results.table.columns import Row
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def table_of_points(table: pd.DataFrame, style: TableStyle) -> Table:
     UserError
         If a chosen column is unknown.
     """
-    answers = table[table["in_answers"].astype(bool)]
+    answers = table[table["in_answers"]]
     prepared = prepare(table if answers.empty else answers, stale=True)
     below = [*notes(prepared["qps_scope"]), *size_notes(prepared["size_scope"])]
     return laid_out(list(rows_of(prepared)), _COLUMNS, prepared.columns, style, below)
@@ -169,7 +167,7 @@ def _shown(value: object) -> str:
 
 
 def _with_interval(row: Row, name: str, words: Callable[[float], str]) -> str:
-    value, low, high = (row.get(f"{name}{end}", np.nan) for end in ("", "_low", "_high"))
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
     if not _is_known(value):
         return "n/a"
     bounds = f" [{words(low)}, {words(high)}]" if _is_known(low) and _is_known(high) else ""
@@ -186,7 +184,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "algorithm": lambda row: str(row["curve"]),
     "parameters": lambda row: str(row["words"]),
     "recall@k": lambda row: _with_interval(row, "recall", lambda value: f"{value:.4f}"),
-    "QPS": lambda row: _with_interval(row, "qps", human) + mark(row.get("qps_scope")),
+    "QPS": lambda row: _with_interval(row, "qps", human) + mark(row["qps_scope"]),
     "p99": lambda row: human(row["p99_ms"], "ms"),
     "build": lambda row: human(row["build_seconds"], "s"),
     "bytes/vector": size_text,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 from rich.console import Console
@@ -22,6 +21,7 @@ from harness.report.analysis.recommendations import (
 )
 from harness.report.quantities import human
 from harness.report.texts import mark, notes, plus_minus, size_notes, size_text
+from harness.results.table.columns import Row
 
 _MOST_ROWS = 24
 _MOST_RIVALS = 6
@@ -175,7 +175,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(escape, names[:_MOST_RIVALS])) + (f" and {more} more" if more > 0 else "")
 
 
-def _cells(row: Mapping[str, Any], *, wide: bool) -> list[str]:
+def _cells(row: Row, *, wide: bool) -> list[str]:
     more = [human(row["p99_ms"], "ms"), human(row["build_seconds"], "s")] if wide else []
     half = (row["held_out_recall_high"] - row["held_out_recall_low"]) / 2
     qps = f"{human(row['qps'])}{'*' if row['near_ceiling'] else ''}"

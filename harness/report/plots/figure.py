@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -96,7 +95,7 @@ def failure_notes(scene: Scene) -> list[str]:
 FORMATS = ("png", "svg", "pdf")
 
 # Creation dates and versions would make equal figures differ.
-_NAMELESS: dict[str, dict[str, Any]] = {
+_NAMELESS: dict[str, dict[str, object]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": "annharness"},
     "pdf": {"CreationDate": None, "Creator": "annharness", "Producer": None},

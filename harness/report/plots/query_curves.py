@@ -99,7 +99,7 @@ _MISSED = "Hard queries are those that all points together answered worst."
 
 def _difficulty(rows: pd.DataFrame) -> Float64 | None:
     """LID of each query, unknown ones counted as the hardest; None if all are unknown."""
-    stored = rows.iloc[0].get("query_difficulty")
+    stored = rows.iloc[0]["query_difficulty"]
     if not isinstance(stored, np.ndarray) or not np.isfinite(stored).any():
         return None
     return np.where(np.isfinite(stored), stored, np.nanmax(stored))
@@ -200,9 +200,8 @@ def _draw(axes, row, ranks, look) -> NamedCurve:  # type: ignore[no-untyped-def]
     axes.plot(ranks, curve, look.line, color=look.colour, marker=look.marker, markevery=marks,
               markersize=marker_size(look), markeredgecolor="white", markeredgewidth=0.6,
               zorder=3)  # fmt: skip
-    low, high = row.get("first_recall_low_curve"), row.get("first_recall_high_curve")
-    if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):
-        axes.fill_between(ranks, low, high, color=look.colour, alpha=0.13, linewidth=0, zorder=2)
+    low, high = row["first_recall_low_curve"], row["first_recall_high_curve"]
+    axes.fill_between(ranks, low, high, color=look.colour, alpha=0.13, linewidth=0, zorder=2)
     name = f"{row['curve']}  {row['words']}".strip()
     return NamedCurve(name, look.colour, ranks, curve)
 

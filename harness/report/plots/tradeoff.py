@@ -217,7 +217,7 @@ def _draw_ceiling(axes: Axes, scene: Scene, x: Quantity, ceiling: float) -> list
                   (0.99, min(ceiling, top)), xycoords=("axes fraction", "data"), xytext=(0, -3),
                   textcoords="offset points", color=FAINT, size="x-small", va="top",
                   ha="right")  # fmt: skip
-    near = scene.points[scene.points["near_ceiling"].fillna(False).astype(bool)]
+    near = scene.points[scene.points["near_ceiling"]]
     if near.empty:
         return []
     axes.plot(_values(near, x), near["qps"], "o", markersize=11, markerfacecolor="none",

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isnan
-from typing import Any
 
 import pandas as pd
 
@@ -26,6 +25,7 @@ from harness.report.quantities import human
 from harness.report.site.machines import disturbed, grade_of, machines_of
 from harness.report.site.payload import MOST_COMPARED
 from harness.report.texts import mark, notes, size_notes, size_text
+from harness.text import Json
 
 _MOST_FAILURES = 2000
 
@@ -39,7 +39,7 @@ class Page:
     name: str
     title: str
     template: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def pages_of(content: Content) -> Iterator[Page]:
     yield Page("methods", "Methods and machines", "methods.html.j2", _methods(content, every))
 
 
-def recommendation_row(scene: Scene, one: Recommendation) -> dict[str, Any]:
+def recommendation_row(scene: Scene, one: Recommendation) -> Json:
     """Return a recommendation as text."""
     row = one.row
     low, high = row["held_out_recall_low"], row["held_out_recall_high"]
@@ -156,7 +156,7 @@ def _chosen(content: Content, found: Iterable[Scene]) -> list[Chosen]:
     return [(scene, one) for scene in found for one in recommendations(scene, levels)]
 
 
-def _rows(content: Content, chosen: Iterable[Chosen]) -> list[dict[str, Any]]:
+def _rows(content: Content, chosen: Iterable[Chosen]) -> list[Json]:
     """Recommendations in words, with the pages to go to."""
     return [
         recommendation_row(scene, one)
@@ -168,7 +168,7 @@ def _rows(content: Content, chosen: Iterable[Chosen]) -> list[dict[str, Any]]:
     ]
 
 
-def _algorithm(content: Content, algorithm: str) -> dict[str, Any]:
+def _algorithm(content: Content, algorithm: str) -> Json:
     """The fastest of an algorithm's points at each level of recall, in every group."""
     alone = (
         replace(scene, points=scene.points[scene.points["algorithm"] == algorithm])
@@ -181,21 +181,19 @@ def _algorithm(content: Content, algorithm: str) -> dict[str, Any]:
     return {"algorithm": algorithm, "rows": rows, "counts": sorted(counts.items())}
 
 
-def _failures(content: Content) -> dict[str, Any]:
-    failed = content.table
-    failed = failed[failed["status"] != "ok"] if len(failed) else failed
+def _failures(content: Content) -> Json:
+    failed = content.table[content.table["status"] != "ok"]
     rows = [
         {
             "dataset": row["dataset"], "k": row["k"], "curve": row["curve"], "words": row["words"],
-            "status": row["status"], "reason": str(row.get("reason") or ""),
-            "log": str(row.get("log_tail") or ""),
+            "status": row["status"], "reason": row["reason"], "log": row["log_tail"],
         }
         for row in rows_of(failed.head(_MOST_FAILURES))
     ]  # fmt: skip
     return {"rows": rows, "left_out": max(len(failed) - _MOST_FAILURES, 0)}
 
 
-def _methods(content: Content, chosen: Iterable[Chosen]) -> dict[str, Any]:
+def _methods(content: Content, chosen: Iterable[Chosen]) -> Json:
     gap = optimism([one for _, one in chosen])
     return {
         "machines": machines_of(content.table),

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import PurePath
-from typing import Any
 
 import pandas as pd
 
 from harness.report.analysis.points import rows_of
+from harness.results.table.columns import Row
+from harness.text import Json
 
-Origin = Mapping[str, Any]
+Origin = Json
 _UNKNOWN = "not recorded"
 _DISTURBING = ("warning", "unfit")
 _MOST = 12  # different values of one fact; a machine has few
 
 
-def machines_of(prepared: pd.DataFrame) -> list[dict[str, Any]]:
+def machines_of(prepared: pd.DataFrame) -> list[Json]:
     """Return each machine's name, facts as `(name, values)`, and findings of the doctor.
 
     A fact lists its different values, with the number of points of each if there are several.
@@ -30,7 +31,7 @@ def machines_of(prepared: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def disturbed(prepared: pd.DataFrame) -> list[dict[str, Any]]:
+def disturbed(prepared: pd.DataFrame) -> list[Json]:
     """Return each machine that `annharness doctor` graded C or D when it measured.
 
     Each with its worst grade, the number of points of such a grade, and the reasons.
@@ -47,7 +48,7 @@ def disturbed(prepared: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def grade_of(row: Mapping[str, Any]) -> str:
+def grade_of(row: Row) -> str:
     """Return "C" or "D" if a point was measured on a machine of such a grade, otherwise ""."""
     grade = _part(_origin(row), "conditions").get("grade")
     return grade if grade in ("C", "D") else ""
@@ -58,18 +59,15 @@ def _disturbances(origins: list[Origin]) -> list[str]:
     return [line for line, _ in Counter(found).most_common(_MOST)]
 
 
-def _origin(row: Mapping[str, Any]) -> Origin:
-    provenance = row.get("provenance")
-    found = dict(provenance) if isinstance(provenance, Mapping) else {}
-    commits = row.get("commits")
+def _origin(row: Row) -> Origin:
     return {
-        **{part: value for part, value in found.items() if value is not None},
-        "commits": commits if isinstance(commits, tuple) else (),
-        "dirty": row.get("dirty") is True,
+        **{part: value for part, value in row["provenance"].items() if value is not None},
+        "commits": row["commits"],
+        "dirty": row["dirty"],
     }
 
 
-def _machine(name: str, origins: list[Origin]) -> dict[str, Any]:
+def _machine(name: str, origins: list[Origin]) -> Json:
     facts = [(title, _values(map(words, origins))) for title, words in _FACTS.items()]
     findings = Counter(line for origin in origins for line in _findings(origin))
     return {
@@ -96,9 +94,9 @@ def _of(part: str, name: str) -> Callable[[Origin], str]:
     return lambda origin: _text(_part(origin, part).get(name))
 
 
-def _part(origin: Origin, part: str) -> Mapping[str, Any]:
+def _part(origin: Origin, part: str) -> Json:
     found = origin.get(part)
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _text(value: object) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -31,6 +29,7 @@ from harness.report.site.payload import (
     dataset_payload,
     script_safe,
 )
+from harness.text import Json
 
 _HERE = Path(__file__).parent
 _FORMATS = ("csv", "parquet", "json")
@@ -103,11 +102,11 @@ def _write_single(content: Content, out: Path) -> list[Path]:
     return [path]
 
 
-def _payload(content: Content, dataset: str) -> dict[str, Any]:
+def _payload(content: Content, dataset: str) -> Json:
     return dataset_payload(dataset, content.by_dataset[dataset], content.looks)
 
 
-def _compared(content: Content) -> list[dict[str, Any]]:
+def _compared(content: Content) -> list[Json]:
     scenes = [scene for found in content.by_dataset.values() for scene in found]
     return comparisons_payload(scenes, content.choices.levels)
 
@@ -139,7 +138,7 @@ def _body(page: Page, content: Content, *, single: bool) -> str:
     return template.render(page=page, **page.values, **_shared(content, single=single))
 
 
-def _shared(content: Content, *, single: bool) -> Mapping[str, Any]:
+def _shared(content: Content, *, single: bool) -> Json:
     return {
         "link": (lambda name: f"#/{name}") if single else (lambda name: f"{name}.html"),
         "single": single,

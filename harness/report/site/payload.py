@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from harness.report.analysis.recommendations import block_speeds
 from harness.report.looks import Look
 from harness.report.quantities import QUANTITIES, human, quantity
 from harness.report.texts import level_text, mark, notes, ratio_text, size_mark, size_notes
+from harness.text import Json
 
 _DIGITS = 6
 _DIGITS_OF_LOGARITHMS = 9
@@ -31,9 +31,7 @@ MOST_COMPARED = 60
 """Curves of a scene of which all pairs are compared: any of them can be chosen on the page."""
 
 
-def dataset_payload(
-    dataset: str, scenes: Sequence[Scene], looks: Mapping[str, Look]
-) -> dict[str, Any]:
+def dataset_payload(dataset: str, scenes: Sequence[Scene], looks: Mapping[str, Look]) -> Json:
     """Return everything that the charts and tables of one dataset show."""
     return {
         "dataset": dataset,
@@ -42,7 +40,7 @@ def dataset_payload(
     }
 
 
-def quantities_payload() -> list[dict[str, Any]]:
+def quantities_payload() -> list[Json]:
     """Return the quantities that an axis can show."""
     chosen = [quantity(name) for name in QUANTITIES]
     return [
@@ -67,12 +65,12 @@ def script_safe(value: object) -> str:
     return text
 
 
-def comparisons_payload(scenes: Sequence[Scene], levels: Sequence[float]) -> list[dict[str, Any]]:
+def comparisons_payload(scenes: Sequence[Scene], levels: Sequence[float]) -> list[Json]:
     """Return every pair of curves of every group; of many curves, the most competitive."""
     return [_pairs_payload(scene, levels) for scene in scenes if len(scene.points)]
 
 
-def _pairs_payload(scene: Scene, levels: Sequence[float]) -> dict[str, Any]:
+def _pairs_payload(scene: Scene, levels: Sequence[float]) -> Json:
     """`pairs` is keyed by the numbers of the old and the new curve: for each level a cell's number.
 
     Cells hold the texts as shown: no verdict is computed on the page.
@@ -102,7 +100,7 @@ def _pairs_payload(scene: Scene, levels: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def _cell_payload(one: Comparison) -> list[Any]:
+def _cell_payload(one: Comparison) -> list[object]:
     """The ratio with its interval, the verdict in words and in one word, level, figures to draw."""
     ratio = one.ratio
     return [
@@ -115,7 +113,7 @@ def _cell_payload(one: Comparison) -> list[Any]:
     ]
 
 
-def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
+def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> Json:
     points = known(scene.points, "recall", "qps")
     curves = curves_of(points, quantity("recall"), quantity("qps"), looks)
     numbers = {curve.name: number for number, curve in enumerate(curves)}
@@ -138,7 +136,7 @@ def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> dict[str, Any]:
     }
 
 
-def _curve_payload(curve: CurvePoints, shown: bool) -> dict[str, Any]:
+def _curve_payload(curve: CurvePoints, shown: bool) -> Json:
     return {
         "name": curve.name,
         "algorithm": curve.algorithm,
@@ -149,12 +147,12 @@ def _curve_payload(curve: CurvePoints, shown: bool) -> dict[str, Any]:
     }
 
 
-def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> dict[str, Any]:
+def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> Json:
     """Columns of equal length; build and search parameters are written once for many points."""
-    columns: dict[str, Any] = {
+    columns: Json = {
         name: [_rounded(value) for value in points[name]]
         for name in (*QUANTITIES, *_BOUNDS, *_SPLIT)
-        if name in points and points[name].notna().any()
+        if points[name].notna().any()
     }
     columns["block_speeds"] = [
         [_rounded(speed, _DIGITS_OF_LOGARITHMS) for speed in row] for row in block_speeds(points)
@@ -166,13 +164,13 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> dict[st
     for name in ("build", "search"):
         columns[f"{name}_settings"], columns[name] = _once([_finite(v) for v in points[name]])
     columns["words"] = [str(words) for words in points["words"]]
-    columns["near"] = [int(near) for near in points["near_ceiling"].fillna(False)]
+    columns["near"] = [int(near) for near in points["near_ceiling"]]
     for name in ("builds", "repeats"):
         columns[name] = [int(value) for value in points[name]]
     return columns
 
 
-def _finite(value: object) -> Any:
+def _finite(value: object) -> object:
     """A parameter as JSON can hold it: numbers that are not finite become text as in YAML."""
     if isinstance(value, Mapping):
         return {name: _finite(item) for name, item in value.items()}
@@ -183,7 +181,7 @@ def _finite(value: object) -> Any:
     return value
 
 
-def _once(values: Sequence[object]) -> tuple[list[Any], list[int]]:
+def _once(values: Sequence[object]) -> tuple[list[object], list[int]]:
     """The distinct values, and for each value its position among them."""
     texts = [json.dumps(value, sort_keys=False, default=str) for value in values]
     distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
-Row = dict[str, Any]
+from harness.results.table.columns import Row
 
 _FIGURES = ("qps", "qps_low", "qps_high")
 _CONDITIONS = ("dataset", "k", "mode", "threads", "machine")
 
+Conditions = tuple[str | int, ...]
 
-def conditions_of(row: Row) -> tuple[Any, ...]:
+
+def conditions_of(row: Row) -> Conditions:
     """Return what two rows must have in common to be compared."""
     return tuple(row[name] for name in _CONDITIONS)
 
@@ -64,8 +65,8 @@ NEAR_SHARE = 0.5
 """Points from this share of the no-op QPS on are marked: half of their time is overhead."""
 
 
-def mark_near_ceiling(rows: Sequence[dict[str, Any]]) -> None:
-    """Add the columns `ceiling_qps` and `near_ceiling` to rows of the results table.
+def mark_near_ceiling(rows: Sequence[Row]) -> None:
+    """Set the columns `ceiling_qps` and `near_ceiling` to rows of the results table.
 
     `ceiling_qps` is the QPS of the newest point of `no-op` with the same dataset, k, mode, number
     of threads and machine; NaN if none was measured, and then no row is near.
@@ -74,11 +75,10 @@ def mark_near_ceiling(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         ceiling = ceilings.get(conditions_of(row), math.nan)
         row["ceiling_qps"] = ceiling
-        near = row.get("qps", math.nan) >= NEAR_SHARE * ceiling
-        row["near_ceiling"] = bool(near and row["in_answers"])
+        row["near_ceiling"] = bool(row["in_answers"] and row["qps"] >= NEAR_SHARE * ceiling)
 
 
-def _ceilings(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], float]:
+def _ceilings(rows: Sequence[Row]) -> dict[Conditions, float]:
     """QPS of `no-op` by conditions; of several the newest."""
     measured = [row for row in rows if row["status"] == "ok" and not row["in_answers"]]
     newest_last = sorted(measured, key=lambda row: int(row["sequence"]))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from harness.results.point import Build, sequence_of
 from harness.results.store import Stored
+from harness.results.table.columns import Row
+from harness.text import Json
 
 _PARTS = ("machine", "conditions", "source", "suite", "command", "libraries")
 
@@ -17,35 +19,39 @@ class Provenances:
     """Keeps equal parts of the provenance of many points only once."""
 
     def __init__(self) -> None:
-        self._parts: dict[str, Any] = {}
+        self._parts: Json = {}
 
-    def once(self, part: Any) -> Any:
+    def once(self, part: object) -> object:
         """Return an equal part that was given before, otherwise this one."""
         return self._parts.setdefault(json.dumps(part, sort_keys=True), part)
 
 
-def provenance_columns(stored: Stored) -> dict[str, Any]:
-    """Return the provenance columns of one point.
-
-    `commits` are distinct, in the order of the builds; `dirty` says that one of them had changes
-    that were not committed; `provenance` is of the newest build.
-    """
+def provenance_columns(stored: Stored) -> Row:
+    """Return the provenance columns of one point; `commits` are in the order of the builds."""
     if stored.point is not None:
         builds = stored.point.builds
-        found = [{**b.provenance, "libraries": b.facts.get("libraries")} for b in builds]
+        found = [{**b.provenance, "libraries": b.facts.libraries} for b in builds]
     else:
         found = [dict(stored.failure.provenance)] if stored.failure is not None else []
-    newest: Mapping[str, Any] = max(found, key=sequence_of, default={})
+    newest: Json = max(found, key=sequence_of, default={})
     return {
         "commits": tuple(dict.fromkeys(filter(None, map(commit_of, found)))),
         "dirty": any(bool(_source(one).get("dirty")) for one in found),
         "finished_at": str(newest.get("finished_at", "")),
         "sequence": sequence_of(newest),
         "provenance": {part: newest.get(part) for part in _PARTS},
+        "versions": _versions(newest.get("libraries")),
     }
 
 
-def commit_of(provenance: Mapping[str, Any]) -> str:
+def _versions(libraries: object) -> dict[str, str]:
+    """The versions of the loaded libraries; Python's own modules are left out."""
+    found = libraries.get("versions") if isinstance(libraries, Mapping) else None
+    versions = found if isinstance(found, Mapping) else {}
+    return {name: str(v) for name, v in versions.items() if name not in sys.stdlib_module_names}
+
+
+def commit_of(provenance: Json) -> str:
     """Return the git commit of the harness that measured, empty if unknown."""
     return str(_source(provenance).get("commit") or "")
 
@@ -69,10 +75,10 @@ def _builds_of(builds: Sequence[Build], commit: str) -> list[Build]:
     return [build for build in builds if _is_of(build.provenance, commit)]
 
 
-def _is_of(provenance: Mapping[str, Any], commit: str) -> bool:
+def _is_of(provenance: Json, commit: str) -> bool:
     return is_at(commit_of(provenance), commit)
 
 
-def _source(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
+def _source(provenance: Json) -> Json:
     source = provenance.get("source")
-    return source if isinstance(source, Mapping) else {}
+    return source if isinstance(source, dict) else {}

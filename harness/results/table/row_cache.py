@@ -28,9 +28,8 @@ from numpy.typing import NDArray
 
 from harness.files.replacing import replacing
 from harness.results.point import PointHeader
+from harness.results.table.columns import Row
 from harness.results.untrusted.checks import reading
-
-Row = dict[str, Any]
 
 _FOLDER = ".rows"
 _ENDING = ".row"
@@ -161,7 +160,7 @@ class RowCache:
     # ---- the form of an entry -------------------------------------------------------------------
 
     def _encoded(self, entry: Entry, name: str) -> bytes:
-        arrays: list[NDArray[Any]] = []
+        arrays: list[NDArray[np.generic]] = []
         head = {
             "version": self._version,
             "name": name,
@@ -198,7 +197,7 @@ class RowCache:
         return hashlib.blake2b(data, key=self._key, digest_size=_MAC_BYTES).digest()
 
 
-def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:
+def _packed(value: object, arrays: list[NDArray[np.generic]]) -> object:
     """JSON for a value; a type that JSON lacks becomes a list that begins with its kind."""
     if isinstance(value, np.ndarray) and value.dtype.kind not in "OU":
         array = np.ascontiguousarray(value)
@@ -223,14 +222,14 @@ class _Arrays:
         self._data = data
         self._offset = 0
 
-    def next(self, dtype: str, shape: list[int]) -> NDArray[Any]:
+    def next(self, dtype: str, shape: list[int]) -> NDArray[np.generic]:
         count = int(np.prod(shape))
         array = np.frombuffer(self._data, dtype, count, self._offset).reshape(shape)
         self._offset += array.nbytes
         return array.copy()  # aligned, and writable as a row's arrays are
 
 
-def _unpacked(value: Any, arrays: _Arrays) -> Any:
+def _unpacked(value: object, arrays: _Arrays) -> Any:
     if not isinstance(value, list):
         return value
     kind, *parts = value

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.contracts.dataset import Metric
 from harness.measures.choosing import split_queries
 from harness.measures.interval import log_t_interval
 from harness.measures.qps import latency, qps_interval
@@ -22,6 +22,7 @@ from harness.measures.speed import typical_times
 from harness.results.identity import PointIdentity
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
 from harness.results.store import ResultStore, Stored
+from harness.results.table.columns import RECALL_KS, Row, completed, frame_of
 from harness.results.table.conditions import adjust_qps, mark_near_ceiling
 from harness.results.table.provenance import (
     Provenances,
@@ -35,22 +36,8 @@ from harness.results.table.speeds import speeds_of
 from harness.results.table.truths import TruthAtHand, Truths
 from harness.results.untrusted.checks import BrokenResult
 
-RECALL_KS = (1, 5, 10, 20, 50, 100)
-"""The k' of the columns `recall@K` and `recall1@K`."""
-
-Row = dict[str, Any]
-
-_EMPTY_COLUMNS = (
-    "dataset",
-    "algorithm",
-    "label",
-    "name",
-    "k",
-    "mode",
-    "threads",
-    "status",
-    "stale",
-)
+Float64 = NDArray[np.float64]
+RecallMatrix = Callable[[Metric, Float64, Float64, Float64], Float64]
 
 
 def load_results(
@@ -98,8 +85,6 @@ def load_results(
     stems = store.stems()
     table = table_of(store, stems, per_query=per_query, commit=commit, truth_at_hand=truth_at_hand)
     RowCache(store.root).keep_only(stems)
-    if table.empty:
-        return table
     wanted = (table["in_answers"] | overhead) & (~table["stale"] | stale)
     return table[wanted].reset_index(drop=True)
 
@@ -116,8 +101,6 @@ def mark_outdated(
     fingerprints
         Dataset to the fingerprint of the dataset at hand; what is in neither is left as it is.
     """
-    if table.empty:
-        return table
     changed = np.zeros(len(table), dtype=bool)
     for at_hand, name, recorded in (
         (sources, "algorithm", "adapter_sha256"),
@@ -147,7 +130,7 @@ def table_of(
     _mark_stale(rows)
     adjust_qps(rows)
     mark_near_ceiling(rows)
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=_EMPTY_COLUMNS)
+    return frame_of(rows, per_query=per_query)
 
 
 @dataclass(frozen=True)
@@ -216,7 +199,7 @@ class _Reader:
             shared["query_difficulty"] = self.truths.difficulty(entry.header)
         parts = entry.row["provenance"]
         shared["provenance"] = {name: self.provenances.once(part) for name, part in parts.items()}
-        return {**entry.row, **shared}
+        return completed({**entry.row, **shared}, per_query=self.per_query)
 
     def _figures(self, point: StoredPoint) -> Row:
         header = point.header
@@ -228,7 +211,7 @@ class _Reader:
             **_speed_columns(point),
             **_size_columns(point),
             "diagnostics": dict(point.builds[0].diagnostics),
-            "warnings": tuple(dict.fromkeys(w for b in point.builds for w in b.facts["warnings"])),
+            "warnings": tuple(dict.fromkeys(w for b in point.builds for w in b.facts.warnings)),
             "nondeterministic": any(len(b.neighbors) > 1 for b in point.builds),
         }
 
@@ -269,38 +252,19 @@ def _failure(failure: Failure) -> Row:
         "status": failure.status,
         "reason": failure.reason,
         "log_tail": failure.log_tail,
-        "peak_rss_bytes": np.nan if failure.peak_bytes is None else failure.peak_bytes,
-        "seconds_spent": np.nan if failure.seconds is None else failure.seconds,
-        **dict.fromkeys(_ARRAYS),
-        **dict.fromkeys(_TUPLES, ()),
-        "diagnostics": {},
-        "warnings": (),
-        "nondeterministic": False,
+        "peak_rss_bytes": _or_nan(failure.peak_bytes),
+        "seconds_spent": _or_nan(failure.seconds),
     }
 
 
-_ARRAYS = (
-    "recall_curve",
-    "recall_low_curve",
-    "recall_high_curve",
-    "first_recall_curve",
-    "first_recall_low_curve",
-    "first_recall_high_curve",
-    "query_seconds",
-    "query_recall",
-    "query_first_recall",
-    "query_difficulty",
-    "build_qps",
-    "build_log_seconds",
-    "reference_log_seconds",
-)
-_TUPLES = ("block_ids", "round_levels", "reference_levels")
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _recall_columns(
     identity: PointIdentity,
     builds: Sequence[Build],
-    true_distances: NDArray[np.float64],
+    true_distances: Float64,
     keep_queries: bool,
 ) -> Row:
     """Recall of each build and query is averaged over the passes of the build."""
@@ -327,7 +291,7 @@ def _recall_columns(
     return columns
 
 
-def _split_columns(recall: NDArray[np.float64]) -> Row:
+def _split_columns(recall: Float64) -> Row:
     """Recall@k on the queries to choose points by, and on those held out to report it."""
     tuning, held_out = split_queries(recall.shape[1])
     bounds = recall_bounds(recall[:, held_out])
@@ -340,11 +304,11 @@ def _split_columns(recall: NDArray[np.float64]) -> Row:
 
 
 def _over_answers(
-    matrix: Any, identity: PointIdentity, build: Build, true_distances: NDArray[np.float64]
-) -> NDArray[np.float64]:
+    matrix: RecallMatrix, identity: PointIdentity, build: Build, true_distances: Float64
+) -> Float64:
     answers = zip(build.distances, build.scales.astype(np.float64), strict=True)
     found = [matrix(identity.metric, d, s, true_distances) for d, s in answers]
-    mean: NDArray[np.float64] = np.mean(found, axis=0)
+    mean: Float64 = np.mean(found, axis=0)
     return mean
 
 
@@ -370,24 +334,24 @@ def _speed_columns(point: StoredPoint) -> Row:
 
 def _size_columns(point: StoredPoint) -> Row:
     facts = [build.facts for build in point.builds]
-    seconds = np.array([fact["build_seconds"] for fact in facts])
+    seconds = np.array([fact.build_seconds for fact in facts])
     interval = log_t_interval(seconds)
-    index_bytes = float(np.median([fact["index_bytes"] for fact in facts]))
+    index_bytes = float(np.median([fact.index_bytes for fact in facts]))
     header = point.header
-    measured = any(fact.get("index_bytes_are_measured", False) for fact in facts)
+    measured = any(fact.index_bytes_are_measured for fact in facts)
     scope = size_scope(index_bytes, header.n, header.d, measured=measured)
     index_bytes = float("nan") if scope == "unknown" else index_bytes
     return {
         "build_seconds": float(np.median(seconds)),
         "build_seconds_low": interval.low,
         "build_seconds_high": interval.high,
-        "prepare_seconds": float(np.median([fact["prepare_seconds"] for fact in facts])),
+        "prepare_seconds": float(np.median([fact.prepare_seconds for fact in facts])),
         "index_bytes": index_bytes,
         "bytes_per_vector": index_bytes / header.n,
         "size_scope": scope,
-        "measured_index_bytes": float(np.median([fact["measured_index_bytes"] for fact in facts])),
-        "peak_rss_bytes": float(np.max([fact.get("peak_bytes", np.nan) for fact in facts])),
-        "seeds": tuple(fact.get("seed") for fact in facts),
+        "measured_index_bytes": float(np.median([fact.measured_index_bytes for fact in facts])),
+        "peak_rss_bytes": float(np.max([_or_nan(fact.peak_bytes) for fact in facts])),
+        "seeds": tuple(fact.seed for fact in facts),
     }
 
 

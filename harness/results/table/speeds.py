@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from harness.measures.speed import (
 from harness.measures.verdicts import Speeds
 from harness.results.identity import PointIdentity
 from harness.results.point import BlockShare, Build, StoredPoint
+from harness.results.table.columns import Row
 
 Float64 = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def speeds_of(point: StoredPoint) -> Speeds:
     )
 
 
-def speeds_of_row(row: Mapping[str, Any]) -> Speeds:
+def speeds_of_row(row: Row) -> Speeds:
     """Return the speeds of a point's builds from its row of the results table."""
     return Speeds(
         row["block_ids"],

@@ -104,7 +104,7 @@ class BoundedFile:
         self._allowance.take(name, (), found.dtype.itemsize)
         return self._counted(found.asstr()[()])
 
-    def column(self, parent: h5py.Group, name: str) -> NDArray[Any]:
+    def column(self, parent: h5py.Group, name: str) -> NDArray[np.generic]:
         """Return a one-dimensional array of numbers or of texts."""
         found = self._dataset(parent, name)
         if h5py.check_string_dtype(found.dtype) is None:
@@ -120,26 +120,27 @@ class BoundedFile:
             raise ValueError(f"the attribute {name} is no text")
         return self._counted(group.attrs[name])
 
-    def number(self, group: h5py.Group, name: str, kinds: str = "iu") -> Any:
+    def number(self, group: h5py.Group, name: str, kinds: str = "iu") -> int:
         """Return an attribute that is a number, a whole one by default."""
         found = group.attrs.get_id(name)
         if found.shape != () or found.dtype.kind not in kinds:
             raise ValueError(f"the attribute {name} is no such number")
-        return group.attrs[name].item()
+        number: int = group.attrs[name].item()
+        return number
 
-    def scalar(self, group: h5py.Group, name: str) -> Any:
+    def scalar(self, group: h5py.Group, name: str) -> str | float:
         """Return an attribute that is a text, a number or a truth value."""
         if group.attrs.get_id(name).dtype.kind in "OS":
             return self.attribute(group, name)
         return self.number(group, name, "iufb")
 
-    def _counted(self, text: Any) -> str:
+    def _counted(self, text: object) -> str:
         if not isinstance(text, str):
             raise ValueError("a text that is not in UTF-8")
         self._allowance.take("a text", (len(text),), _BYTES_PER_CHARACTER)
         return text
 
-    def _linked(self, parent: h5py.Group, name: str) -> Any:
+    def _linked(self, parent: h5py.Group, name: str) -> object:
         link = parent.get(name, getlink=True)
         if link is None:
             raise KeyError(f"{name} is missing")
@@ -171,7 +172,7 @@ class BoundedFile:
             self._allowance.take(name, chunks, itemsize)
         return _from_chunks(found)
 
-    def _texts(self, found: h5py.Dataset, name: str) -> NDArray[Any]:
+    def _texts(self, found: h5py.Dataset, name: str) -> NDArray[np.generic]:
         """Read in parts: a few bytes may declare many long texts. Ours are never in chunks."""
         count, left = found.shape[0], _MOST_TEXT_BYTES
         if found.chunks is not None:
@@ -189,7 +190,7 @@ class BoundedFile:
         return np.array(texts, dtype=object)
 
 
-def _from_chunks(found: h5py.Dataset) -> NDArray[Any]:
+def _from_chunks(found: h5py.Dataset) -> NDArray[np.generic]:
     settings = found.id.get_create_plist()
     filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
     if filters not in _FILTERS:
@@ -208,8 +209,8 @@ def _from_chunks(found: h5py.Dataset) -> NDArray[Any]:
 
 
 def _unpacked(
-    raw: bytes, filters: list[int], dtype: np.dtype[Any], shape: tuple[int, ...]
-) -> NDArray[Any]:
+    raw: bytes, filters: list[int], dtype: np.dtype, shape: tuple[int, ...]
+) -> NDArray[np.generic]:
     size = math.prod(shape) * dtype.itemsize
     data = raw
     if h5py.h5z.FILTER_DEFLATE in filters:
@@ -246,8 +247,8 @@ def read_npz(path: Path, wanted: Mapping[str, str]) -> list[NDArray[Any]]:
 
 
 def _read_npy(
-    member: IO[bytes], name: str, dtype: np.dtype[Any], allowance: Allowance
-) -> NDArray[Any]:
+    member: IO[bytes], name: str, dtype: np.dtype, allowance: Allowance
+) -> NDArray[np.generic]:
     version = np.lib.format.read_magic(member)
     if version != (1, 0):
         raise ValueError(f"{name}: version {version} of numpy's format, expected 1.0")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +112,7 @@ def check_truth(truth: Truth) -> None:
     _require(bool((np.diff(distances, axis=1) >= 0).all()), "distances that do not ascend")
 
 
-def check_seconds(values: NDArray[Any]) -> None:
+def check_seconds(values: NDArray[np.float64]) -> None:
     """Raise ValueError unless these can be times that something took."""
     _require(bool(((values > 0) & (values <= MOST_SECONDS)).all()), "a time that cannot be")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -21,9 +21,10 @@ from pydantic import (
 )
 
 from harness.contracts.dataset import Metric
+from harness.contracts.definitions import Mode
 from harness.results.identity import PROTOCOL
-from harness.results.point import FAILURES, MOST_SEQUENCE, Failure, PointHeader
-from harness.text import clean, plain
+from harness.results.point import MOST_SEQUENCE, BuildFacts, Failure, PointHeader, Status
+from harness.text import Json, clean, plain
 
 MOST_SECONDS = 1e9
 """No time that is stored is longer."""
@@ -40,7 +41,6 @@ LABEL_CHARACTERS = 300
 _TEXT_CHARACTERS = 1 << 16
 _MOST_ROWS = 1 << 40
 _NAME = "[A-Za-z0-9][A-Za-z0-9._=+-]{0,199}"
-_STATUSES = (*FAILURES, "unsupported", "lost")
 
 
 def _cleaned(text: str) -> str:
@@ -66,12 +66,6 @@ def _up_to(most: float) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _is_status(value: str) -> str:
-    if value not in _STATUSES:
-        raise ValueError(f"one of {', '.join(_STATUSES)}")
-    return value
-
-
 Text = Annotated[str, AfterValidator(_cleaned)]
 Label = Annotated[str, AfterValidator(_shortened)]
 Reason = Annotated[str, AfterValidator(_reason)]
@@ -81,7 +75,7 @@ Count = Annotated[int, Field(ge=0, le=1 << 31)]
 Positive = Annotated[int, Field(ge=1, le=1 << 31)]
 Figure = Annotated[float, _up_to(MOST_BYTES)]
 Seconds = Annotated[float, _up_to(MOST_SECONDS)]
-Parameters = dict[Text, Any]
+PlainData = dict[Text, Any]
 
 
 class _Strict(BaseModel):
@@ -106,10 +100,10 @@ class _Identity(_Strict):
     metric: Metric
     algorithm: Name
     adapter_sha256: Text
-    build: Parameters
-    search: Parameters
+    build: PlainData
+    search: PlainData
     k: Positive
-    mode: Literal["single", "batch"]
+    mode: Mode
     threads: Positive
     build_threads: Positive
     machine: _Machine
@@ -136,15 +130,15 @@ class _Provenance(_Open):
     finished_at: Text = ""
     sequence: Annotated[int, Field(ge=0, le=MOST_SEQUENCE)] = 0
     source: _Source | Text | None = None
-    machine: dict[Text, Any] | None = None
-    conditions: dict[Text, Any] | None = None
+    machine: PlainData | None = None
+    conditions: PlainData | None = None
     suite: Text | None = None
     command: list[Text] | None = None
 
 
 class _Failure(_Strict):
     header: _Header
-    status: Annotated[str, AfterValidator(_is_status)]
+    status: Status
     reason: Reason
     log_tail: Text = ""
     peak_bytes: Figure | None = None
@@ -155,7 +149,7 @@ class _Failure(_Strict):
 
 class _Libraries(_Open):
     versions: dict[Text, Text] = {}
-    pools: list[dict[Text, Any]] = []
+    pools: list[PlainData] = []
 
 
 class _Facts(_Open):
@@ -168,6 +162,8 @@ class _Facts(_Open):
     seed: int | None = None
     repeats_asked: Count = 0
     libraries: _Libraries | None = None
+    index_bytes_are_measured: bool = False
+    processors_used: Figure | None = None
 
 
 def header_of(text: str) -> PointHeader:
@@ -192,12 +188,12 @@ def failure_of(text: str) -> Failure:
     return Failure.from_json(_checked(_Failure, text))
 
 
-def facts_of(text: str) -> dict[str, Any]:
+def facts_of(text: str) -> BuildFacts:
     """Return the facts of a build; raises as `header_of`."""
-    return _checked(_Facts, text)
+    return BuildFacts.from_json(_checked(_Facts, text))
 
 
-def provenance_of(text: str) -> dict[str, Any]:
+def provenance_of(text: str) -> Json:
     """Return the provenance of a build; raises as `header_of`."""
     return _checked(_Provenance, text)
 
@@ -207,7 +203,7 @@ def is_name(text: str) -> bool:
     return re.fullmatch(_NAME, text) is not None
 
 
-def _checked(model: type[BaseModel], text: str) -> dict[str, Any]:
+def _checked(model: type[BaseModel], text: str) -> Json:
     if len(text) > MOST_JSON_CHARACTERS:
         raise ValueError(f"JSON of {len(text):,} characters, at most {MOST_JSON_CHARACTERS:,}")
     try:

@@ -21,14 +21,13 @@ import venv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.contracts import UserError
 from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.files.replacing import written_whole
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.running.environments.installers import InstallFailed, install
-from harness.text import clean
+from harness.text import Json, clean
 
 WORKER_REQUIRES = (
     "h5py>=3.10",
@@ -70,7 +69,7 @@ class Environment:
         """The interpreter that workers are started with."""
         return self.folder / "bin" / "python"
 
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> Json:
         """Return plain data, stored with every result that was measured in it."""
         return {
             "requires": list(self.requires),

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from harness.data.cache.folder import cache_folder, cache_subfolder
 from harness.files.replacing import written_whole
@@ -21,7 +19,7 @@ from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.executors.local import LocalExecutor, ProgramSpec
 from harness.running.plan import library_versions
 from harness.running.worker.importing import TASK
-from harness.text import clean
+from harness.text import Json, clean
 
 _PROGRAM = "harness.running.worker.importing"
 _TIMEOUT_SECONDS = 60.0
@@ -87,7 +85,7 @@ def remembered(definition: AlgorithmDefinition, environments: Environments) -> F
 
 def _key(definition: AlgorithmDefinition, environment: Environment | None) -> str:
     folders = definition.source_folders
-    facts: Mapping[str, Any] = {
+    facts: Json = {
         "name": definition.name,
         "folders": [str(folder) for folder in folders],
         "source": source_sha256(*folders),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.files.temporary import remove_abandoned
 from harness.running.blocks import BlockOutcome, BlockSpec, ProgramOutcome, TaskFailure
 from harness.running.executors.block import BlockRun
-from harness.running.executors.member import STATUSES
+from harness.running.executors.member import status_of
 from harness.running.executors.rounds import OnPhase
 from harness.running.machine.facts import (
     machine_provenance,
@@ -21,6 +21,7 @@ from harness.running.machine.facts import (
 )
 from harness.running.messages import Done, Failed, Message, Phase, Report, Start
 from harness.running.processes.child import Child, ChildGone, ChildSpec
+from harness.text import Json
 
 _LOOK_SECONDS = 0.05
 
@@ -42,7 +43,7 @@ class ProgramSpec:
     """
 
     module: str
-    spec: Mapping[str, Any]
+    spec: Json
     tasks: tuple[str, ...]
     timeout: float
     python: str | None = None
@@ -63,10 +64,10 @@ class LocalExecutor:
         Called once, before the first block; what it returns is stored with every result.
     """
 
-    def __init__(self, cache: Path, examine: Callable[[], Mapping[str, Any]] | None = None) -> None:
+    def __init__(self, cache: Path, examine: Callable[[], Json] | None = None) -> None:
         self._cache = cache
         self._examine = examine
-        self._conditions: Mapping[str, Any] | None = None
+        self._conditions: Json | None = None
         remove_abandoned(Path(tempfile.gettempdir()))  # a killed run may have left large indexes
 
     def run_block(self, spec: BlockSpec, on_phase: OnPhase) -> Iterator[BlockOutcome]:
@@ -93,7 +94,7 @@ class LocalExecutor:
             outcome.log_tail = child.log_tail
         return outcome
 
-    def _examined(self) -> Mapping[str, Any]:
+    def _examined(self) -> Json:
         if self._conditions is None:
             self._conditions = self._examine() if self._examine is not None else {}
         return self._conditions
@@ -140,8 +141,7 @@ class _Following:
         elif isinstance(message, Report) and message.task in self._spec.tasks:
             self._outcome.reports[message.task] = message.found
         elif isinstance(message, Failed):
-            status = message.status if message.status in STATUSES else "error"
-            failure = TaskFailure(status, message.reason, self._phase)
+            failure = TaskFailure(status_of(message), message.reason, self._phase)
             task = self._known(message.task)
             for key in self._spec.tasks if task is None else [task]:
                 self._outcome.failed[key] = failure

@@ -6,12 +6,11 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.results.point import MOST_DIAGNOSTICS
+from harness.results.point import MOST_DIAGNOSTICS, BuildFacts, Status
 from harness.running.blocks import Measured, MemberSpec, SettingSpec, TaskFailure
 from harness.running.messages import (
     Answered,
@@ -25,9 +24,10 @@ from harness.running.messages import (
 )
 from harness.running.processes.child import Child, ChildGone
 from harness.running.worker.answers import WrongAnswer, is_name, require_valid
+from harness.text import Json
 
 _PHASES = ("prepare", "build")
-STATUSES = ("error", "wrong_answer", "out_of_memory")
+_STATUSES: tuple[Status, ...] = ("error", "wrong_answer", "out_of_memory")
 _LEAST_SECONDS = 1e-9
 _TOLERATED_PROCESSORS = 0.5  # beyond those allotted: the worker's own threads, errors of counters
 _LEAVING_SECONDS = 5.0
@@ -58,7 +58,7 @@ class Setting:
         self._times: list[NDArray[np.float64]] = []
         self._walls: list[float] = []
         self._cycles: list[int] = []
-        self._ids: list[NDArray[np.integer[Any]]] = []
+        self._ids: list[NDArray[np.integer]] = []
 
     @property
     def is_alive(self) -> bool:
@@ -117,27 +117,28 @@ class Setting:
 
     def measured(
         self,
-        facts: Mapping[str, Any],
-        diagnostics: Mapping[str, Mapping[str, NDArray[Any]]],
+        build: BuildFacts,
+        diagnostics: Mapping[str, Mapping[str, NDArray[np.generic]]],
         allotted: int,
     ) -> Measured:
         """Return the measurements, with a warning if more processors were used than allotted."""
         same = all(ids is self._ids[0] for ids in self._ids)
         used = self.processor_seconds / max(self.turn_seconds, _LEAST_SECONDS)
-        own: dict[str, Any] = {
-            "index_bytes": self.index_bytes,
-            "repeats_asked": self.spec.repeats,
-            "processors_used": round(used, 2),
-        }
+        facts = replace(
+            build,
+            index_bytes=self.index_bytes,
+            repeats_asked=self.spec.repeats,
+            processors_used=round(used, 2),
+        )
         if used > allotted + _TOLERATED_PROCESSORS:
             text = f"it used {used:.1f} processors while it was searched, {allotted} were allotted"
-            own["warnings"] = [*facts["warnings"], text]
+            facts = replace(facts, warnings=(*facts.warnings, text))
         return Measured(
             times=np.stack(self._times),
             walls=np.array(self._walls),
             cycles=np.array(self._cycles, dtype=np.int16),
             neighbors=self._ids[0][None] if same else np.stack(self._ids),
-            facts={**facts, **own},
+            facts=facts,
             diagnostics=diagnostics,
         )
 
@@ -153,8 +154,8 @@ class Member:
     built: Built | None = None
     used_bytes: int = 0
     looked_at: float = -math.inf
-    diagnostics: dict[str, dict[str, NDArray[Any]]] = field(default_factory=dict)
-    libraries: Mapping[str, Any] = field(default_factory=dict)
+    diagnostics: dict[str, dict[str, NDArray[np.generic]]] = field(default_factory=dict)
+    libraries: Json = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     gone: bool = False
     crowded_out: bool = False
@@ -300,7 +301,7 @@ class Member:
 
     def fail_setting(self, told: Failed, setting: Setting) -> None:
         """Fail one setting; the worker goes on."""
-        status = told.status if told.status in STATUSES else "error"
+        status = status_of(told)
         setting.failure = setting.failure or self._failure(status, told.reason)
 
     def fail_all(self, told: Failed) -> None:
@@ -316,7 +317,7 @@ class Member:
             raise unexpected(answer)
         return answer
 
-    def _failure(self, status: str, reason: str) -> TaskFailure:
+    def _failure(self, status: Status, reason: str) -> TaskFailure:
         return TaskFailure(
             status=status,
             reason=reason,
@@ -331,26 +332,31 @@ class Member:
         left = tuple(setting.spec for setting in self.alive_settings)
         return replace(self.spec, settings=left) if left else None
 
-    def facts(self) -> dict[str, Any]:
-        """Return the figures of the build."""
+    def facts(self) -> BuildFacts:
+        """Return the figures of the build, without those of a setting."""
         assert self.built is not None
-        return {
-            "seed": self.built.seed,
-            "prepare_seconds": self.built.prepare_seconds,
-            "build_seconds": self.built.build_seconds,
-            "measured_index_bytes": self.built.measured_index_bytes,
+        return BuildFacts(
+            seed=self.built.seed,
+            prepare_seconds=self.built.prepare_seconds,
+            build_seconds=self.built.build_seconds,
+            measured_index_bytes=self.built.measured_index_bytes,
             # Adapters of other harnesses know their index size only from this growth.
-            "index_bytes_are_measured": self.spec.adapter.foreign is not None,
-            "libraries": self.libraries,
-            "warnings": [*self.warnings, *self.child.warnings()],
-            "peak_bytes": self.child.peak_bytes,
-        }
+            index_bytes_are_measured=self.spec.adapter.foreign is not None,
+            libraries=self.libraries,
+            warnings=(*self.warnings, *self.child.warnings()),
+            peak_bytes=self.child.peak_bytes,
+        )
 
 
 def unexpected(message: Message) -> ChildGone:
     """Return the failure of a worker that sent an unexpected message."""
     kind = type(message).__name__
     return ChildGone("error", f"{_BROKEN}: {kind} came out of turn")
+
+
+def status_of(failed: Failed) -> Status:
+    """Return the status that a worker reports, "error" if it is none that a worker can know."""
+    return next((status for status in _STATUSES if status == failed.status), "error")
 
 
 def require_sound(built: Built, most_bytes: int) -> None:
@@ -365,7 +371,7 @@ def require_sound(built: Built, most_bytes: int) -> None:
         raise ChildGone("error", f"{_BROKEN}: a build that cannot be")
 
 
-def nested(tables: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
+def nested(tables: Mapping[str, NDArray[np.generic]]) -> dict[str, dict[str, NDArray[np.generic]]]:
     """Return `table/column` names as `{table: {column: values}}`.
 
     Raises
@@ -373,7 +379,7 @@ def nested(tables: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[An
     ChildGone
         If a name or a column is none that can be stored, or there are too many.
     """
-    found: dict[str, dict[str, NDArray[Any]]] = {}
+    found: dict[str, dict[str, NDArray[np.generic]]] = {}
     for name, values in tables.items():
         table, _, column = name.partition("/")
         if values.ndim != 1 or not (is_name(table) and is_name(column)):

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import psutil
@@ -14,6 +14,7 @@ import psutil
 from harness.running.machine.cpus import allotted_cpus
 from harness.running.machine.facts import free_memory_bytes, machine_provenance, throttle_counts
 from harness.running.worker.libraries import POOL_VARIABLES
+from harness.text import Json
 
 Level = Literal["good", "note", "warning", "unfit"]
 _LEVELS: tuple[Level, ...] = ("good", "note", "warning", "unfit")
@@ -73,7 +74,7 @@ class Diagnosis:
             "annharness doctor says what to do"
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return plain data, stored with every result of the run."""
         return {"grade": self.grade, "findings": [asdict(finding) for finding in self.findings]}
 
@@ -131,7 +132,7 @@ def _noise() -> Finding:
     return Finding("noise", level, text, fix)
 
 
-def _frequency(facts: dict[str, Any]) -> Iterator[Finding]:
+def _frequency(facts: Json) -> Iterator[Finding]:
     governor = facts["governor"]
     if governor == "unknown":
         yield Finding("governor", "note", "the frequency governor cannot be read")
@@ -144,7 +145,7 @@ def _frequency(facts: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("boost", "note", "the clock may rise above its base, and fall with heat", fix)
 
 
-def _smt(facts: dict[str, Any]) -> Finding:
+def _smt(facts: Json) -> Finding:
     if facts["threads_per_core"] > 1:
         text = f"{facts['threads_per_core']} hardware threads share a core"
         return Finding("SMT", "note", text, "echo off > /sys/devices/system/cpu/smt/control")

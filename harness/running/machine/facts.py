@@ -7,15 +7,14 @@ import json
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from harness.results.identity import Machine
 from harness.running.machine.cpus import allotted_cpus
+from harness.text import Json
 
 _CGROUP = Path("/sys/fs/cgroup")
 _CPU = Path("/sys/devices/system/cpu")
@@ -69,7 +68,7 @@ def storable_bytes() -> int:
 
 
 @lru_cache(maxsize=1)
-def machine_provenance() -> dict[str, Any]:
+def machine_provenance() -> Json:
     """Return all known facts of the machine, without names of users or hosts."""
     return {
         "cpu": cpu_model(),
@@ -110,7 +109,7 @@ def throttle_counts() -> dict[str, int]:
 
 
 @lru_cache(maxsize=1)
-def source_provenance() -> dict[str, Any]:
+def source_provenance() -> Json:
     """Return the git commit of the clone that the harness runs from, and whether it is changed."""
     folder = Path(__file__).resolve().parents[3]
     if not (folder / ".git").exists():
@@ -200,9 +199,9 @@ def impersonal(text: str) -> str:
     return text
 
 
-def impersonal_data(data: Mapping[str, Any]) -> dict[str, Any]:
+def impersonal_data(data: Json) -> Json:
     """Return plain data with every text in it made impersonal."""
-    cleaned: dict[str, Any] = json.loads(json.dumps(data), object_hook=_cleaned)
+    cleaned: Json = json.loads(json.dumps(data), object_hook=_cleaned)
     return cleaned
 
 
@@ -211,11 +210,11 @@ def signature() -> dict[str, str]:
     return {"user": _user(), "host": platform.node()}
 
 
-def _cleaned(one: dict[str, Any]) -> dict[str, Any]:
+def _cleaned(one: Json) -> Json:
     return {impersonal(name): _without_names(value) for name, value in one.items()}
 
 
-def _without_names(value: Any) -> Any:
+def _without_names(value: object) -> object:
     if isinstance(value, str):
         return impersonal(value)
     return [_without_names(one) for one in value] if isinstance(value, list) else value

@@ -19,6 +19,7 @@ from pathlib import Path
 import harness
 from harness.contracts.resources import JOB_FOLDER_VARIABLE
 from harness.files.temporary import temporary_folder
+from harness.results.point import Status
 from harness.running.messages import Channel, Message, ProtocolError
 from harness.running.processes.memory import SharedFiles, killed_for_memory, tree_bytes
 from harness.running.processes.tree import ProcessTree
@@ -84,7 +85,7 @@ class ChildSpec:
 class ChildGone(Exception):
     """The worker ended or cannot be reached any more; `status` is one of a point."""
 
-    def __init__(self, status: str, reason: str) -> None:
+    def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason

@@ -5,19 +5,19 @@ from __future__ import annotations
 import importlib
 import inspect
 import traceback
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 import harness
 from harness.contracts import Algorithm, Dataset
+from harness.contracts.definitions import Parameters
 from harness.foreign import load_foreign
 from harness.running.blocks import AdapterSpec
 from harness.running.messages import Failed
 from harness.running.worker.answers import WrongAnswer
-from harness.text import clean, told
+from harness.text import Json, clean, told
 
 Rows = NDArray[np.float32]
 
@@ -43,8 +43,8 @@ def rows_for(algorithm: Algorithm, dataset: Dataset) -> tuple[Rows, Rows]:
 
 
 def with_seed(
-    adapter: Callable[..., Algorithm], build: Mapping[str, Any], number: int
-) -> tuple[dict[str, Any], int | None]:
+    adapter: Callable[..., Algorithm], build: Parameters, number: int
+) -> tuple[Json, int | None]:
     """Return the build parameters and the seed: each build gets its own, if the adapter has one."""
     given = dict(build)
     parameters = inspect.signature(adapter).parameters
@@ -80,7 +80,7 @@ class Reference(Algorithm):
         self._queries = list(rng.standard_normal((_QUERIES, _DIMENSION)).astype(np.float32))
         self._at = 0
 
-    def query(self, query: NDArray[np.float32], k: int) -> NDArray[np.integer[Any]]:
+    def query(self, query: NDArray[np.float32], k: int) -> NDArray[np.integer]:
         """Answer the next of the fixed queries."""
         own = self._queries[self._at]
         self._at = (self._at + 1) % _QUERIES

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.contracts import Table
 from harness.results.point import MOST_DIAGNOSTICS
 from harness.text import clean, is_clean
 
@@ -16,13 +16,13 @@ class WrongAnswer(Exception):
     """Returned neighbours that break the contract; the message says which and how."""
 
 
-def are_lists(answers: Any) -> bool:
+def are_lists(answers: object) -> bool:
     """Whether an adapter returns lists or tuples, which are converted in the timed region."""
     first = answers[0] if isinstance(answers, list) and answers else answers
     return type(first) in (list, tuple)
 
 
-def ids_of(answers: Any, nq: int, k: int) -> NDArray[np.int64]:
+def ids_of(answers: object, nq: int, k: int) -> NDArray[np.int64]:
     """Return neighbours as `(nq, k)` int64 ids, without a check of their values.
 
     Parameters
@@ -51,7 +51,7 @@ def ids_of(answers: Any, nq: int, k: int) -> NDArray[np.int64]:
     return np.array([*answers], dtype=np.int64).reshape(nq, k)
 
 
-def _check_one(answer: Any, shape: tuple[int, ...], name: str) -> None:
+def _check_one(answer: object, shape: tuple[int, ...], name: str) -> None:
     if type(answer) in (list, tuple):
         answer = np.asarray(answer)
     if type(answer) is not np.ndarray:
@@ -76,7 +76,7 @@ def require_valid(ids: NDArray[np.int64], n: int) -> None:
     _require(~repeated, ids, "an id more than once")
 
 
-def checked_ids(answers: Any, nq: int, k: int, n: int) -> NDArray[np.int64]:
+def checked_ids(answers: object, nq: int, k: int, n: int) -> NDArray[np.int64]:
     """Return neighbours as valid `(nq, k)` int64 ids among n rows.
 
     Raises
@@ -110,7 +110,7 @@ def is_name(name: object) -> bool:
     )
 
 
-def checked_tables(tables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+def checked_tables(tables: Mapping[str, Table]) -> dict[str, NDArray[np.generic]]:
     """Flatten `{table: {column: values}}` to `table/column`.
 
     Raises
@@ -118,7 +118,7 @@ def checked_tables(tables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     ValueError
         If a name or a column is not what can be stored, or all of them are too many or too large.
     """
-    flat: dict[str, NDArray[Any]] = {}
+    flat: dict[str, NDArray[np.generic]] = {}
     for table, columns in tables.items():
         lengths = set()
         for column, values in columns.items():

@@ -13,15 +13,15 @@ import resource
 import signal
 import socket
 import sys
-from typing import Any
 
 from harness.running.processes.descendants import end_with_parent
+from harness.text import Json
 
 _RESERVE_BYTES = 1 << 30
 """Reservations that stay empty (thread stacks, arenas) count in RLIMIT_DATA."""
 
 
-def main(options: dict[str, Any]) -> None:
+def main(options: Json) -> None:
     """Run `main(channel)` of a program and exit without the finalizers of libraries."""
     end_with_parent(signal.SIGKILL)
     _limit(options["memory_bytes"], options["cpus"])

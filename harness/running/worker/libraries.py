@@ -6,15 +6,14 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from harness.contracts import threads_allotted
-from harness.text import clean
+from harness.text import Json, clean
 
 _CHARACTERS = 100  # of a name or a version
 
 
-def library_provenance() -> dict[str, Any]:
+def library_provenance() -> Json:
     """Return the Python version, the versions of the loaded distributions and the thread pools."""
     return {
         "python": platform.python_version(),
@@ -34,7 +33,7 @@ def _loaded_versions() -> dict[str, str]:
     }
 
 
-def _pools() -> list[dict[str, Any]]:
+def _pools() -> list[Json]:
     from threadpoolctl import threadpool_info
 
     wanted = ("user_api", "internal_api", "version", "num_threads", "architecture")

@@ -10,10 +10,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +46,7 @@ from harness.running.worker.adapters import failure_of, load_adapter, rows_for, 
 from harness.running.worker.answers import are_lists, checked_tables, ids_of
 from harness.running.worker.libraries import Pools, library_provenance
 from harness.running.worker.timing import TurnFunction, keep_out_of_collections, turn_function
+from harness.text import Json
 
 _REWARM_SHARE = 0.25  # of the time of the last turn
 _REWARM_LEAST_SECONDS, _REWARM_MOST_SECONDS = 0.001, 0.02
@@ -63,12 +62,12 @@ class MemberStart:
     block: BlockSpec
     search_cpus: tuple[int, ...] | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Return plain data."""
         return {"block": self.block.to_json(), "search_cpus": self.search_cpus}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> MemberStart:
+    def from_json(cls, data: Json) -> MemberStart:
         """Return what `to_json` wrote."""
         cpus = data["search_cpus"]
         return cls(BlockSpec.from_json(data["block"]), tuple(cpus) if cpus else None)
@@ -245,6 +244,6 @@ def _working_folder() -> str | None:
         return None
 
 
-def _narrow(ids: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
+def _narrow(ids: NDArray[np.int64]) -> NDArray[np.integer]:
     fits = ids.size == 0 or (ids.max() < 1 << 31 and ids.min() >= -(1 << 31))
     return ids.astype(np.int32) if fits else ids

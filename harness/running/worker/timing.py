@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter_ns
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import Algorithm
+from harness.contracts import Algorithm, Rows
+from harness.contracts.definitions import Mode
 from harness.running.worker.libraries import pools_limited
 
 _SECONDS_PER_NS = 1e-9
@@ -28,21 +29,21 @@ class Timed(NamedTuple):
 
     seconds: NDArray[np.float64]
     wall: float
-    answers: Any
+    answers: object
 
 
 TurnFunction = Callable[[NDArray[np.intp], float], Timed]
 """Answers the queries of these numbers; no further one begins after so many seconds."""
 
-_Served = tuple[list[int], list[Any]]
-_Serve = Callable[[Sequence[Any], int, float], _Served]
+_Served = tuple[list[int], list[object]]
+_Serve = Callable[[Sequence[Rows], int, float], _Served]
 
 
 def turn_function(
     algorithm: Algorithm,
     queries: NDArray[np.float32],
     k: int,
-    mode: str,
+    mode: Mode,
     threads: int,
     *,
     answers_are_lists: bool = False,
@@ -94,7 +95,7 @@ def _serving(algorithm: Algorithm, threads: int, answers_are_lists: bool) -> _Se
 
 
 def _single_turn(
-    serve: _Serve, rows: Sequence[Any], k: int, chosen: NDArray[np.intp], limit: float
+    serve: _Serve, rows: Sequence[Rows], k: int, chosen: NDArray[np.intp], limit: float
 ) -> Timed:
     asked = [rows[i] for i in chosen.tolist()]
     with _no_garbage_collection():
@@ -104,11 +105,13 @@ def _single_turn(
     return Timed(np.array(nanoseconds) * _SECONDS_PER_NS, wall * _SECONDS_PER_NS, answers)
 
 
-def _timed_queries(query: Callable[..., Any], rows: Sequence[Any], k: int, limit: float) -> _Served:
+def _timed_queries(
+    query: Callable[..., object], rows: Sequence[Rows], k: int, limit: float
+) -> _Served:
     clock = perf_counter_ns
     last = clock() + int(limit / _SECONDS_PER_NS)
     nanoseconds = [0] * len(rows)
-    answers: list[Any] = [None] * len(rows)
+    answers: list[object] = [None] * len(rows)
     i = 0
     for row in rows:
         start = clock()
@@ -122,14 +125,16 @@ def _timed_queries(query: Callable[..., Any], rows: Sequence[Any], k: int, limit
     return nanoseconds[:i], answers[:i]
 
 
-def _timed_lists(query: Callable[..., Any], rows: Sequence[Any], k: int, limit: float) -> _Served:
+def _timed_lists(
+    query: Callable[..., object], rows: Sequence[Rows], k: int, limit: float
+) -> _Served:
     """As `_timed_queries`, for adapters that return lists; converting them is timed."""
     asarray = np.asarray
     return _timed_queries(lambda row, k: asarray(query(row, k)), rows, k, limit)
 
 
 def _timed_prepared_queries(
-    algorithm: Algorithm, rows: Sequence[Any], k: int, limit: float
+    algorithm: Algorithm, rows: Sequence[Rows], k: int, limit: float
 ) -> _Served:
     """As `_timed_queries`, with the preparation of queries and the reading of ids not timed."""
     clock = perf_counter_ns
@@ -169,14 +174,14 @@ class _Client(NamedTuple):
     """One client's record: nanoseconds and results of its queries, and its start and end."""
 
     nanoseconds: list[int]
-    answers: list[Any]
+    answers: list[object]
     began: int
     ended: int
 
 
 def _clients_turn(
     serve: _Serve,
-    rows: Sequence[Any],
+    rows: Sequence[Rows],
     k: int,
     clients: int,
     chosen: NDArray[np.intp],
@@ -217,7 +222,7 @@ def _joined(parts: Sequence[_Client | BaseException], nq: int) -> Timed:
         raise min(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError))
     served = [part for part in parts if isinstance(part, _Client)]
     seconds = np.empty(nq)
-    answers: list[Any] = [None] * nq
+    answers: list[object] = [None] * nq
     for client, part in enumerate(served):
         seconds[client :: len(served)] = np.array(part.nanoseconds) * _SECONDS_PER_NS
         answers[client :: len(served)] = part.answers

@@ -115,6 +115,7 @@ def run(
     algorithms: str | Sequence[str] = (),
     builds: int | None = None,
     repeats: int | None = None,
+    least_seconds: float | None = None,
     k: int | Sequence[int] | None = None,
     threads: int | None = None,
     timeout: float | None = None,
@@ -141,6 +142,8 @@ def run(
     builds, repeats, k, threads
         Number of blocks, of passes in a block, of neighbours (one or several) and of threads,
         instead of the suite's.
+    least_seconds
+        Seconds that the turns of a fast setting take in a block, instead of the suite's.
     timeout
         Seconds for a build or a setting, instead of the suite's.
     precision
@@ -174,8 +177,8 @@ def run(
     from harness.running.suite_run import RunOptions, SuiteRun
 
     options = RunOptions(
-        _listed(datasets), _listed(algorithms), builds, repeats, k, threads, timeout, precision,
-        force, _listed(retry), strict, signed,
+        _listed(datasets), _listed(algorithms), builds, repeats, least_seconds, k, threads,
+        timeout, precision, force, _listed(retry), strict, signed,
     )  # fmt: skip
     asked = SuiteRun.of(suite, options, user_path(results), _folders(plugins))
     if not progress:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import harness
 from harness.cli.main import app
 
-QUICK = {"builds": 3, "repeats": 1, "precision": "off"}
+QUICK = {"builds": 3, "repeats": 1, "least_seconds": 0, "precision": "off"}
 
 
 @pytest.fixture(scope="module")

@@ -158,7 +158,7 @@ def _checked(given: Parameters) -> SuiteSchema:
     except ValidationError as error:
         fault = error.errors()[0]
         raise UserError(
-            f"wrong value for --{fault['loc'][0]}",
+            f"wrong value for --{str(fault['loc'][0]).replace('_', '-')}",
             expected=message_of(fault),
             got=shown(fault["input"]),
         ) from error

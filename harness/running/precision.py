@@ -10,7 +10,7 @@ from harness.results.table.speeds import qps_interval_of, repeats_would_help
 from harness.running.listener import Imprecise
 
 MOST_BUILDS = 20
-_MOST_TIMES_THE_REPEATS = 8
+_MOST_TIMES_THE_PASSES = 8
 
 
 @dataclass
@@ -36,12 +36,13 @@ class Precision:
     def repeats_for(self, point: StoredPoint) -> int:
         """Return the repeats of the point's next build.
 
-        Twice those of the last one if the spread is within builds. Otherwise further builds help,
-        with as many repeats as before.
+        Twice the passes of the last one if the spread is within builds, up to eight times those of
+        the first. Otherwise further builds help, with as many passes as before.
         """
         key = point.header.identity.key
-        before = self._repeats.get(key, self.repeats)
-        doubled = min(2 * before, _MOST_TIMES_THE_REPEATS * self.repeats)
+        made = max(self.repeats, min(len(build.times) for build in point.builds))
+        before = self._repeats.get(key, made)
+        doubled = min(2 * before, _MOST_TIMES_THE_PASSES * made)
         self._repeats[key] = doubled if repeats_would_help(point) else before
         return self._repeats[key]
 

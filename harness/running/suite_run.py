@@ -47,6 +47,7 @@ class RunOptions:
     algorithms: Sequence[str] = ()
     builds: int | None = None
     repeats: int | None = None
+    least_seconds: float | None = None
     k: int | Sequence[int] | None = None
     threads: int | None = None
     timeout: float | None = None
@@ -92,8 +93,9 @@ class SuiteRun:
         retry = _statuses(options.retry)
         chosen = overridden(
             _chosen_suite(suite, options, registry),
-            builds=options.builds, repeats=options.repeats, k=options.k, threads=options.threads,
-            timeout=options.timeout, precision=options.precision,
+            builds=options.builds, repeats=options.repeats, least_seconds=options.least_seconds,
+            k=options.k, threads=options.threads, timeout=options.timeout,
+            precision=options.precision,
         )  # fmt: skip
         if options.precision is not None:
             # A precision that is asked for by hand has no limit of time.

@@ -9,9 +9,9 @@ import pytest
 OFFERED = {
     "annharness rec": ["recommend"],
     "annharness run de": ["demo"],
-    "annharness run -d glove-50-1": ["glove-50-10k"],
+    "annharness run -d glove-50-1": ["glove-50-10k", "glove-50-10k-20k-queries"],
     "annharness recommend demo -a hnswl": ["hnswlib"],
-    "annharness show glove-50-1": ["glove-50-10k"],
+    "annharness show siftsm": ["siftsmall"],
     "annharness data info siftsm": ["siftsmall"],
 }
 

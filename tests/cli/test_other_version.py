@@ -50,7 +50,21 @@ def test_what_is_missing_is_told_from_what_is_of_another_version():
 
 
 def test_it_runs_with_a_warning_that_is_stored_and_shown(plugins, small_hdf5, command, tmp_path):
-    run = ("run", "-d", "small.hdf5", "-a", "old-scan", "--k", 5, "--builds", 1, "--repeats", 1)
+    run = (
+        "run",
+        "-d",
+        "small.hdf5",
+        "-a",
+        "old-scan",
+        "--k",
+        5,
+        "--builds",
+        1,
+        "--repeats",
+        1,
+        "--least-seconds",
+        0,
+    )
     done = command(*run, "--precision", "off", "--plugins", plugins)
     assert done.returncode == 0, done.stderr
     assert "warning: old-scan: numpy" in done.stderr

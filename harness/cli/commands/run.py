@@ -56,6 +56,13 @@ def run(
     repeats: Annotated[
         int | None, typer.Option("--repeats", help="Passes in a block, replaces the suite's.")
     ] = None,
+    least_seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--least-seconds",
+            help="Seconds that the turns of a fast setting take in a block, replaces the suite's.",
+        ),
+    ] = None,
     k: Annotated[
         list[int] | None,
         typer.Option("--k", help="Number of neighbours, replaces the suite's; may be repeated."),
@@ -108,8 +115,8 @@ def run(
       annharness run -d glove-50-10k -a hnswlib -a faiss-ivf --k 10 --dry-run
     """
     options = RunOptions(
-        dataset or (), algorithm or (), builds, repeats, k, threads, timeout, precision,
-        force, retry or (), strict, signed,
+        dataset or (), algorithm or (), builds, repeats, least_seconds, k, threads,
+        timeout, precision, force, retry or (), strict, signed,
     )  # fmt: skip
     asked = SuiteRun.of(suite, options, results, plugins or ())
     for line in asked.warnings():

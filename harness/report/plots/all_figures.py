@@ -54,7 +54,7 @@ AT_ONE_RECALL: dict[str, Callable[..., Figure | None]] = {
     "difficulty": recall_by_difficulty,
 }
 _OF_THE_BUILD = ("build-costs", "training-loss")
-_LEAST_K_FOR_CURVES = 20
+_LEAST_K_FOR_CURVES = 10
 
 
 def makers(

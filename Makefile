@@ -7,8 +7,9 @@ STAMP := $(VENV)/.installed
 # Pools that spin while they wait would burn the cores of the test beside them.
 export OMP_WAIT_POLICY ?= PASSIVE
 UV := $(BIN)/python -m uv
+QUICK := "not slow and not faults and not network and not browser and not adapters"
 
-.PHONY: help demo test test-all lint format setup reference docs peers wheel gallery clean
+.PHONY: help demo test test-all coverage lint format setup reference docs peers wheel gallery clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -33,10 +34,16 @@ demo: $(STAMP) ## run the demo suite on the bundled GloVe sample and plot it
 	@$(BIN)/annharness plot demo
 
 test: $(STAMP) ## the tests, under five minutes on two cores
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow and not faults and not network and not browser and not adapters"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m $(QUICK)
 
 test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "slow or faults or network or browser or adapters"
+
+coverage: $(STAMP) ## the lines that `make test` runs, in processes that it starts too
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest --quiet --numprocesses 2 --dist worksteal -m $(QUICK)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 peers: $(STAMP) ## add the libraries of the optional adapters, which the tests marked `adapters` need
 	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,peers]' || \

@@ -1,6 +1,6 @@
 """Simulated coverage of the intervals that the harness prints, and the errors of its verdicts.
 
-Run by hand: `python tests/performance/interval_coverage.py` (about two minutes on one core). All
+Run by hand: `python tests/performance/interval_coverage.py` (about twenty minutes on one core). All
 figures come from the functions of `harness.measures`, fed with simulated times of every query and
 pass, or with simulated recalls. A 95 % interval should hold the truth in 93 to 97 of 100 trials.
 
@@ -16,9 +16,9 @@ all        the three together.
 unequal    the three together; ours makes 9 passes in 9 cycles, theirs 3 of them.
 
 Intervals between builds keep to 93 to 97 %. Those within one block do not, and are marked for it:
-they are mostly too wide (97 to 99 %), as resampled medians of few cycles vary more than such
-medians do; that of QPS is too narrow (83 %) for a setting that takes part in few of the cycles, as
-the time of a setting relative to the reference depends on the state of the machine. Differences in
+they hold the truth in 86 to 99 %, and that of QPS in 80 % for a setting that takes part in few of
+the cycles, as five cycles tell little of the noise, and the time of a setting relative to the
+reference depends on the state of the machine. Differences in
 recall cover up to 98 % where the seeds have no effect, as that is not known to the method.
 """
 

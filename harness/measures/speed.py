@@ -188,6 +188,8 @@ def share_of_windows(differences: Float64) -> float:
         cycles, over that of the medians of the windows; both by medians of absolute deviations. 1
         where it cannot be known: with a single cycle.
     """
+    # Settings of few passes take part in every second cycle, say: their own cycles are successive.
+    differences = differences[np.isfinite(differences).any(axis=1)]
     steps = np.abs(np.diff(differences, axis=0))
     steps = steps[np.isfinite(steps)]
     if len(steps) == 0:

@@ -49,7 +49,7 @@ def error_within(ours: Float64, theirs: Float64) -> tuple[float, float]:
         return float("nan"), float("nan")
     share = share_of_windows(ours - theirs)  # of what was measured: draws repeat cycles
     drawn = shared[_draws(len(shared))]
-    parts = -(-drawn.size * ours.shape[1] // _MOST_VALUES)
+    parts = min(_DRAWS, -(-drawn.size * ours.shape[1] // _MOST_VALUES))
     effects = np.concatenate(
         [
             typical_differences(ours[part], theirs[part], share)

@@ -147,9 +147,10 @@ def passes_for(
     longer than `search_seconds`.
     """
     seconds = max(pass_seconds, 1e-9)
-    # Multiples, so that settings of about the same speed make the same passes: only these compare.
-    cost = repeats * (seconds + windows * COST_OF_TURN_SECONDS)
-    fast = repeats * round(least_seconds / cost)
+    # Times a power of two, so that the cycles of a setting are among those of one with more passes:
+    # two settings are compared in the cycles that they share.
+    share = least_seconds / (repeats * (seconds + windows * COST_OF_TURN_SECONDS))
+    fast = repeats * 2 ** round(math.log2(share)) if share > 1 else repeats
     return min(_MOST_PASSES, max(repeats, fast), max(1, math.ceil(search_seconds / seconds)))
 
 

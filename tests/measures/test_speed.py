@@ -175,6 +175,13 @@ def test_the_share_of_windows_is_a_share(cycles, windows, noise):
         assert share == 1
 
 
+def test_cycles_without_a_pass_do_not_alter_the_share_of_windows():
+    rounds = np.random.default_rng(0).standard_normal((8, 20))
+    spread_out = np.full((16, 20), np.nan)
+    spread_out[1::2] = rounds
+    assert share_of_windows(spread_out) == share_of_windows(rounds) < 1
+
+
 def test_builds_without_a_common_round_have_no_difference():
     ours, theirs = np.zeros((2, 3)), np.full((2, 3), np.nan)
     assert np.isnan(typical_difference(ours, theirs))

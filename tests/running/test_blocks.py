@@ -62,7 +62,7 @@ def test_a_setting_makes_its_passes_spread_over_the_cycles(cycles, data):
     [
         (5, 1.0, 10, 1.0, 60.0, 5),  # as many as asked for
         (5, 0.06, 10, 1.0, 60.0, 10),  # a fast one has turns for a second
-        (5, 1e-6, 10, 1.0, 60.0, 25),  # whatever is timed in them
+        (5, 1e-6, 10, 1.0, 60.0, 20),  # whatever is timed in them
         (5, 0.06, 10, 0.0, 60.0, 5),
         (5, 30.0, 10, 1.0, 60.0, 2),  # no pass begins after search_seconds
         (5, 100.0, 10, 1.0, 60.0, 1),  # one in any case
@@ -74,6 +74,16 @@ def test_passes_are_those_asked_for_within_the_time(
 ):
     passes = passes_for(repeats, pass_seconds, windows, least_seconds, search_seconds)
     assert passes == expected
+
+
+@given(st.integers(1, 9), st.floats(1e-5, 1.0), st.floats(1e-5, 1.0))
+def test_the_cycles_of_fewer_passes_are_among_those_of_more(repeats, one, other):
+    passes = sorted(passes_for(repeats, seconds, 10, 1.5, 60.0) for seconds in (one, other))
+    few, many = ({c for c in range(passes[1]) if takes_part(c, passes[1], p)} for p in passes)
+    assert few <= many
+    cycles = 2 * passes[1]  # of a third setting
+    few, many = ({c for c in range(cycles) if takes_part(c, cycles, p)} for p in passes)
+    assert few <= many
 
 
 def test_orders_of_turns_differ_and_leave_nobody_out():

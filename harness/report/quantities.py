@@ -10,7 +10,6 @@ from harness.contracts import UserError
 Scale = Literal["linear", "log", "error"]
 SIZES = ("index_bytes", "bytes_per_vector", "bits_per_vector")
 Unit = Literal["", "s", "ms", "B", "bit", "/s"]
-SCALES: tuple[Scale, ...] = ("linear", "log", "error")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ if TYPE_CHECKING:  # matplotlib takes a second to load
     from matplotlib.figure import Figure
 
 StyleName = Literal["screen", "paper", "slide"]
-STYLES: tuple[StyleName, ...] = ("screen", "paper", "slide")
 
 INK = "#1a1a1a"
 FAINT = "#6b6b6b"

@@ -51,6 +51,9 @@ SuiteLike = str | Path | Json
 
 Folder = str | Path
 
+Names = str | Path | Sequence[str | Path]
+"""One name or path, or several."""
+
 RESULTS = "results"
 
 
@@ -111,7 +114,7 @@ class RunResult:
 def run(
     suite: SuiteLike | None = None,
     *,
-    datasets: str | Sequence[str] = (),
+    datasets: Names = (),
     algorithms: str | Sequence[str] = (),
     builds: int | None = None,
     repeats: int | None = None,
@@ -177,9 +180,20 @@ def run(
     from harness.running.suite_run import RunOptions, SuiteRun
 
     options = RunOptions(
-        _listed(datasets), _listed(algorithms), builds, repeats, least_seconds, k, threads,
-        timeout, precision, force, _listed(retry), strict, signed,
-    )  # fmt: skip
+        datasets=_listed(datasets),
+        algorithms=_listed(algorithms),
+        builds=builds,
+        repeats=repeats,
+        least_seconds=least_seconds,
+        k=k,
+        threads=threads,
+        timeout=timeout,
+        precision=precision,
+        force=force,
+        retry=_listed(retry),
+        strict=strict,
+        signed=signed,
+    )
     asked = SuiteRun.of(suite, options, user_path(results), _folders(plugins))
     if not progress:
         return _measured(asked, asked.plan(), Silence(), lambda line: None)
@@ -296,12 +310,11 @@ def compare(
     from harness.report.analysis.sides import sides_of
 
     levels = recalls_of(_numbers(recalls))
-    a, b, shared = sides_of(str(old), str(new), user_path(results))
-    if a.table is not None and b.table is not None:
-        title = f"old: {a.name}, new: {b.name}"
-        return Comparisons(title, tuple(compare_tables(a.table, b.table, levels)))
-    assert shared is not None  # one side is a curve, so both are
-    return Comparisons("", tuple(compare_curves(shared, a.name, b.name, levels)))
+    a, b = sides_of(str(old), str(new), user_path(results))
+    if a.is_curve:
+        return Comparisons("", tuple(compare_curves(a.table, a.name, b.name, levels)))
+    title = f"old: {a.name}, new: {b.name}"
+    return Comparisons(title, tuple(compare_tables(a.table, b.table, levels)))
 
 
 @dataclass(frozen=True)
@@ -341,7 +354,7 @@ def recommend(
     *,
     recalls: float | Sequence[float] = (),
     max_bytes: float | None = None,
-    datasets: str | Sequence[str] = (),
+    datasets: Names = (),
     algorithms: str | Sequence[str] = (),
     stale: bool = False,
     results: Folder = RESULTS,
@@ -393,7 +406,7 @@ def plot(
     title: str | None = None,
     out: Folder | None = None,
     formats: str | Sequence[str] = ("png", "svg"),
-    datasets: str | Sequence[str] = (),
+    datasets: Names = (),
     algorithms: str | Sequence[str] = (),
     stale: bool = False,
     results: Folder = RESULTS,
@@ -465,7 +478,7 @@ def publish(
     recalls: float | Sequence[float] = (),
     highlight: str | Sequence[str] = (),
     title: str | None = None,
-    datasets: str | Sequence[str] = (),
+    datasets: Names = (),
     algorithms: str | Sequence[str] = (),
     stale: bool = False,
     results: Folder = RESULTS,
@@ -524,8 +537,8 @@ def _selected(
 # Arguments ---------------------------------------------------------------------------------------
 
 
-def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(map(str, names))
+def _listed(names: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
+    return (str(names),) if isinstance(names, (str, Path)) else tuple(map(str, names))
 
 
 def _folders(given: Folder | Sequence[Folder]) -> tuple[Path, ...]:

@@ -81,10 +81,10 @@ def _named_in_registry(
         return ()  # whoever presses TAB is told of no mistake
 
 
-algorithms = _offering(lambda registry: registry.algorithms)
-datasets = _offering(lambda registry: registry.datasets)
-suites = _offering(None, suite_names)
-every_name = _offering(lambda registry: [*registry.algorithms, *registry.datasets], suite_names)
+complete_algorithms = _offering(lambda registry: registry.algorithms)
+complete_datasets = _offering(lambda registry: registry.datasets)
+complete_suites = _offering(None, suite_names)
+complete_names = _offering(lambda registry: [*registry.algorithms, *registry.datasets], suite_names)
 
 # What the commands that read results have in common. ----------------------------------------------
 
@@ -92,7 +92,7 @@ Suite = Annotated[
     str | None,
     typer.Argument(
         help="Name of a suite, or path of a suite file. Default: all results.",
-        autocompletion=suites,
+        autocompletion=complete_suites,
     ),
 ]
 Stale = Annotated[
@@ -105,7 +105,7 @@ Datasets = Annotated[
         "-d",
         "--dataset",
         help="Only this dataset (a name or a path); may be repeated.",
-        autocompletion=datasets,
+        autocompletion=complete_datasets,
     ),
 ]
 Algorithms = Annotated[
@@ -114,7 +114,7 @@ Algorithms = Annotated[
         "-a",
         "--algorithm",
         help="Only this algorithm or label; may be repeated.",
-        autocompletion=algorithms,
+        autocompletion=complete_algorithms,
     ),
 ]
 Highlight = Annotated[
@@ -122,7 +122,7 @@ Highlight = Annotated[
     typer.Option(
         "--highlight",
         help="Algorithm or label to highlight; all others are drawn faintly. May be repeated.",
-        autocompletion=algorithms,
+        autocompletion=complete_algorithms,
     ),
 ]
 MaxBytes = Annotated[

@@ -1,4 +1,4 @@
-"""Events of a run, and the listener that the command line implements."""
+"""Events of a run, and the protocol of what shows them: live, as lines, or not at all."""
 
 from __future__ import annotations
 

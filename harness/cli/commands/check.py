@@ -13,8 +13,7 @@ from rich.text import Text
 
 from harness.checks.conducting import DATASET, TIMEOUT_SECONDS, check_entry
 from harness.checks.trials import Verdict
-from harness.cli import options as completion
-from harness.cli.options import Plugins
+from harness.cli.options import Plugins, complete_algorithms
 from harness.cli.terminal import Terminal
 from harness.registry.registry import load_registry
 
@@ -29,7 +28,7 @@ def check(
         typer.Argument(
             metavar="NAME...",
             help="Algorithms of the registry.",
-            autocompletion=completion.algorithms,
+            autocompletion=complete_algorithms,
         ),
     ],
     dataset: Annotated[

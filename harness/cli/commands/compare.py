@@ -13,8 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import api
-from harness.cli import options as completion
-from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Results, share_of
+from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Results, complete_algorithms, share_of
 from harness.cli.terminal import Terminal, say
 from harness.contracts import UserError
 
@@ -33,14 +32,12 @@ def compare(
         str,
         typer.Argument(
             help="The old side: a results folder, a git commit, an algorithm or label.",
-            autocompletion=completion.algorithms,
+            autocompletion=complete_algorithms,
         ),
     ],
     b: Annotated[
         str,
-        typer.Argument(
-            help="The new side, of the same kinds.", autocompletion=completion.algorithms
-        ),
+        typer.Argument(help="The new side, of the same kinds.", autocompletion=complete_algorithms),
     ],
     recall: Annotated[
         list[float] | None, typer.Option("--recall", help="Recall to compare at; may be repeated.")

@@ -10,8 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli import options as completion
-from harness.cli.options import AS_PATH, Plugins
+from harness.cli.options import AS_PATH, Plugins, complete_datasets
 from harness.cli.progress import shown_progress
 from harness.cli.terminal import say, terminal
 from harness.contracts import METRICS, UserError
@@ -49,13 +48,16 @@ DatasetName = Annotated[
     typer.Argument(
         metavar="DATASET",
         help="A registry name, or the path of an HDF5 file.",
-        autocompletion=completion.datasets,
+        autocompletion=complete_datasets,
     ),
 ]
 MetricName = Annotated[
     str | None,
     typer.Option("--metric", help="angular (cosine), euclidean (l2) or inner_product (ip, dot)."),
 ]
+QueriesFile = Annotated[Path | None, typer.Option(**AS_PATH, help="A file with the queries.")]
+Holdout = Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)]
+Seed = Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)]
 
 
 def _print_facts(facts: dict[str, str]) -> None:
@@ -256,11 +258,9 @@ def add(
     file: Annotated[
         Path, typer.Argument(parser=user_path, metavar="FILE", help="The file with the vectors.")
     ],
-    queries: Annotated[
-        Path | None, typer.Option(**AS_PATH, help="A file with the queries.")
-    ] = None,
-    holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)] = 0,
+    queries: QueriesFile = None,
+    holdout: Holdout = None,
+    seed: Seed = 0,
     metric: MetricName = None,
     format_name: Annotated[
         str | None, typer.Option("--format", help="Format of the file. Default: by its ending.")
@@ -337,11 +337,9 @@ def convert_file(
         str | None, typer.Option("--to", help="Format of TARGET. Default: by its ending.")
     ] = None,
     part: Annotated[str, typer.Option(help="base or queries, if TARGET holds one table.")] = "base",
-    queries: Annotated[
-        Path | None, typer.Option(**AS_PATH, help="A file with the queries.")
-    ] = None,
-    holdout: Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)] = 0,
+    queries: QueriesFile = None,
+    holdout: Holdout = None,
+    seed: Seed = 0,
     metric: MetricName = None,
 ) -> None:
     """Convert a file of vectors; the endings of the names are the formats.

@@ -8,10 +8,16 @@ from typing import Annotated
 import typer
 
 from harness.api import result_of
-from harness.cli import options as completion
 from harness.cli.dry_run import print_dry_run
 from harness.cli.live import live_table
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.options import (
+    DEFAULT_RESULTS,
+    Plugins,
+    Results,
+    complete_algorithms,
+    complete_datasets,
+    complete_suites,
+)
 from harness.cli.progress import shown_progress
 from harness.cli.terminal import Terminal, say
 from harness.running.lines import plain_lines
@@ -28,7 +34,7 @@ def run(
         str | None,
         typer.Argument(
             help="Name of a suite, or path of a suite file. Without one: give -d and -a.",
-            autocompletion=completion.suites,
+            autocompletion=complete_suites,
         ),
     ] = None,
     dataset: Annotated[
@@ -37,7 +43,7 @@ def run(
             "-d",
             "--dataset",
             help="Run on this dataset instead (a name or a path).",
-            autocompletion=completion.datasets,
+            autocompletion=complete_datasets,
         ),
     ] = None,
     algorithm: Annotated[
@@ -47,7 +53,7 @@ def run(
             "--algorithm",
             help="Run only this algorithm of the suite; without a suite, this one with the "
             "parameters of its entry.",
-            autocompletion=completion.algorithms,
+            autocompletion=complete_algorithms,
         ),
     ] = None,
     builds: Annotated[
@@ -115,9 +121,20 @@ def run(
       annharness run -d glove-50-10k -a hnswlib -a faiss-ivf --k 10 --dry-run
     """
     options = RunOptions(
-        dataset or (), algorithm or (), builds, repeats, least_seconds, k, threads,
-        timeout, precision, force, retry or (), strict, signed,
-    )  # fmt: skip
+        datasets=dataset or (),
+        algorithms=algorithm or (),
+        builds=builds,
+        repeats=repeats,
+        least_seconds=least_seconds,
+        k=k,
+        threads=threads,
+        timeout=timeout,
+        precision=precision,
+        force=force,
+        retry=retry or (),
+        strict=strict,
+        signed=signed,
+    )
     asked = SuiteRun.of(suite, options, results, plugins or ())
     for line in asked.warnings():
         _tell(line)

@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli import options as completion
 from harness.cli.commands.data import entry_facts
-from harness.cli.options import Plugins
+from harness.cli.options import Plugins, complete_datasets, complete_names
 from harness.cli.terminal import Terminal
 from harness.contracts import UserError
 from harness.contracts.definitions import Parameters
@@ -40,9 +39,7 @@ FactLines = list[tuple[str, str]]
 def show(
     name: Annotated[
         str,
-        typer.Argument(
-            help="An algorithm, a dataset or a suite.", autocompletion=completion.every_name
-        ),
+        typer.Argument(help="An algorithm, a dataset or a suite.", autocompletion=complete_names),
     ],
     dataset: Annotated[
         str,
@@ -50,7 +47,7 @@ def show(
             "-d",
             "--dataset",
             help="Dataset whose size and metric are used to expand the grids.",
-            autocompletion=completion.datasets,
+            autocompletion=complete_datasets,
         ),
     ] = _BUNDLED,
     k: Annotated[

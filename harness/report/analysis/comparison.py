@@ -21,6 +21,7 @@ from harness.report.analysis.recommendations import LEVELS
 from harness.report.quantities import human
 from harness.report.texts import corrected_text, notes, ratio_text
 from harness.results.table.speeds import speeds_of_row
+from harness.text import Json
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,15 @@ def undecided_about(found: Sequence[Comparison], share: float) -> list[Compariso
 
 def table_of_comparisons(found: Sequence[Comparison]) -> pd.DataFrame:
     """Return the comparisons as a table of figures, a row each; what is unknown is NaN."""
-    return pd.DataFrame([_plain(one) for one in found])
+    return pd.DataFrame([_figures(one) for one in found])
 
 
 def to_json(found: Sequence[Comparison]) -> str:
     """Return the comparisons as a JSON list; what is unknown of an interval is null."""
-    return json.dumps([_plain(one) for one in found], indent=1, ensure_ascii=False) + "\n"
+    rows = [_figures(one) for one in found]
+    for row in rows:
+        row.update({name: None for name in ("ratio", "low", "high") if not isfinite(row[name])})
+    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
 def to_markdown(found: Sequence[Comparison]) -> str:
@@ -186,12 +190,9 @@ def _is_slower(ratio: Ratio, share: float) -> bool:
     return ratio.verdict == "slower" and ratio.value <= 1 - share
 
 
-def _plain(one: Comparison) -> dict[str, object]:
+def _figures(one: Comparison) -> Json:
     ratio = asdict(one.ratio)
-    figures = {"ratio": ratio.pop("value"), **ratio}
-    plain = {**asdict(one), **figures}
-    unknown = {name: None for name in ("ratio", "low", "high") if not isfinite(plain[name])}
-    return {**plain, **unknown}
+    return {**asdict(one), "ratio": ratio.pop("value"), **ratio}
 
 
 def _named(prepared: pd.DataFrame, name: str) -> pd.DataFrame:

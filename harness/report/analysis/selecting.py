@@ -108,7 +108,7 @@ def _without_stale(table: pd.DataFrame, stale: bool) -> pd.DataFrame:
             f"all {left_out} points are stale: their adapter or dataset has changed since",
             hint="run the suite again, or add --stale",
         )
-    warnings.warn(f"{left_out} stale points left out (--stale keeps them)", stacklevel=4)
+    warnings.warn(f"{left_out} stale points left out (--stale keeps them)", stacklevel=5)
     return fresh
 
 

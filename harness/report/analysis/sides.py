@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -24,14 +25,15 @@ _GIT_SECONDS = 10
 
 @dataclass(frozen=True)
 class Side:
-    """One side: its name, and its own table, or None if it is a curve of the shared table."""
+    """A side: its name and table. A curve is one of several in the table that both sides share."""
 
     name: str
-    table: pd.DataFrame | None
+    table: pd.DataFrame
+    is_curve: bool = False
 
 
-def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side, pd.DataFrame | None]:
-    """Return both sides and the table of the results folder, None if neither needs it.
+def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side]:
+    """Return both sides; the results folder is read only if one of them is in it.
 
     A folder takes precedence over an algorithm or label of the same name, and that over a commit.
 
@@ -40,31 +42,26 @@ def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side, pd.DataFrame | 
     UserError
         If a word means nothing, or one side is a curve and the other is not.
     """
-    of_folders = [_is_of_folder(text) for text in (a, b)]
-    shared = None if all(of_folders) else load_results(results, truth_at_hand=truth_of)
-    old, new = (_side(text, results, shared) for text in (a, b))
-    if (old.table is None) != (new.table is None):
+    shared = cache(lambda: load_results(results, truth_at_hand=truth_of))
+    old, new = _side(a, results, shared), _side(b, results, shared)
+    if old.is_curve != new.is_curve:
         raise UserError(
             "the two sides are of different kinds",
             expected="two algorithms or labels, or two of folders and commits",
             got=f"{a!r} is {_kind(old)}, {b!r} is {_kind(new)}",
         )
-    return old, new, shared
+    return old, new
 
 
 def _kind(side: Side) -> str:
-    return "an algorithm or label" if side.table is None else "a folder or commit"
-
-
-def _is_of_folder(text: str) -> bool:
-    return _is_folder(text) or _is_folder(text.rpartition("@")[0])
+    return "an algorithm or label" if side.is_curve else "a folder or commit"
 
 
 def _is_folder(text: str) -> bool:
     return bool(text) and user_path(text).is_dir()  # an empty path is the current folder
 
 
-def _side(text: str, results: Path, shared: pd.DataFrame | None) -> Side:
+def _side(text: str, results: Path, shared: Callable[[], pd.DataFrame]) -> Side:
     if _is_folder(text):
         return Side(text, load_results(user_path(text), truth_at_hand=truth_of))
     folder, _, revision = text.rpartition("@")
@@ -72,10 +69,10 @@ def _side(text: str, results: Path, shared: pd.DataFrame | None) -> Side:
         root = user_path(folder)
         table = load_results(root, truth_at_hand=truth_of)
         return _at_commit(root, _commit(revision, table, folder))
-    assert shared is not None  # sides that are folders do not need it
-    if len(shared) and text in {*shared["algorithm"], *shared["label"]}:
-        return Side(text, None)
-    return _at_commit(results, _commit(text, shared, str(results)))
+    table = shared()
+    if len(table) and text in {*table["algorithm"], *table["label"]}:
+        return Side(text, table, is_curve=True)
+    return _at_commit(results, _commit(text, table, str(results)))
 
 
 def _at_commit(folder: Path, commit: str) -> Side:

@@ -115,6 +115,35 @@ def _member_from_json(data: Json) -> MemberSpec:
     return MemberSpec(**{**data, "adapter": adapter, "settings": settings})
 
 
+def windows_and_passes(
+    nq: int,
+    settings: Sequence[tuple[int, float]],
+    *,
+    one_by_one: bool,
+    least_seconds: float,
+    search_seconds: float,
+    timeout: float,
+) -> tuple[int, list[int]]:
+    """Return the queries of a window of a block, and the passes that each setting makes.
+
+    Parameters
+    ----------
+    settings
+        The repeats asked for and the seconds of a pass of each.
+    one_by_one
+        Whether each query is timed by itself.
+    least_seconds, search_seconds, timeout
+        As in `BlockSpec`. Half of the time-out is reserved for warming up and for a machine that
+        slows down.
+    """
+    window = window_for(nq, [seconds for _, seconds in settings], one_by_one=one_by_one)
+    windows = -(-nq // window)
+    most = min(search_seconds, timeout / 2)
+    return window, [
+        passes_for(repeats, seconds, windows, least_seconds, most) for repeats, seconds in settings
+    ]
+
+
 def window_for(nq: int, pass_seconds: Sequence[float], *, one_by_one: bool) -> int:
     """Return how many queries a window has.
 

@@ -12,7 +12,7 @@ import numpy as np
 from harness.registry.suites import Suite
 from harness.results.point import BuildCost
 from harness.results.store import ResultStore
-from harness.running.blocks import COST_OF_TURN_SECONDS, passes_for, window_for
+from harness.running.blocks import COST_OF_TURN_SECONDS, windows_and_passes
 from harness.running.environments.isolated import EnvironmentFailed
 from harness.running.plan import DatasetFacts, PlannedPoint, missing_builds, retried
 
@@ -115,7 +115,9 @@ def estimate(
         unknown=sorted({indexes[key][0].header.label for key in unknown}),
         builds=sum(map(len, numbers.values())),
         blocks=len(set().union(*numbers.values())),
-        seconds=sum(len(numbers[key]) * _seconds(found, suite, nq) for key, found in known.items()),
+        seconds=sum(
+            len(numbers[key]) * seconds for key, seconds in _seconds(known, suite, nq).items()
+        ),
         bound_seconds=sum(
             len(numbers[key]) * suite.timeout * (1 + len(indexes[key])) for key in unknown
         ),
@@ -133,20 +135,30 @@ def _lacking(
     return set(missing_builds(store, point.header, wanted, retried(again)))
 
 
-def _seconds(costs: Sequence[Cost], suite: Suite, nq: int) -> float:
-    """The seconds of one build of an index, with the searches of all its points."""
-    one_by_one = suite.mode == "single" and suite.threads == 1
-    window = window_for(nq, [cost.pass_seconds for cost in costs], one_by_one=one_by_one)
-    windows = -(-nq // window)
-    searching = sum(
-        (cost.pass_seconds + windows * COST_OF_TURN_SECONDS)
-        * passes_for(
-            suite.repeats, cost.pass_seconds, windows, suite.least_seconds, suite.search_seconds
-        )
-        + min(cost.pass_seconds, _UNTIMED_SECONDS)
-        for cost in costs
+def _seconds(known: Mapping[str, Sequence[Cost]], suite: Suite, nq: int) -> dict[str, float]:
+    """The seconds of one build of each index in their block, with the searches of its points."""
+    costs = [cost for found in known.values() for cost in found]
+    if not costs:
+        return {}
+    window, passes = windows_and_passes(
+        nq,
+        [(suite.repeats, cost.pass_seconds) for cost in costs],
+        one_by_one=suite.mode == "single" and suite.threads == 1,
+        least_seconds=suite.least_seconds,
+        search_seconds=suite.search_seconds,
+        timeout=suite.timeout,
     )
-    return _START_SECONDS + max(cost.build_seconds for cost in costs) + searching
+    turns = -(-nq // window) * COST_OF_TURN_SECONDS
+    made = iter(passes)
+    return {
+        key: _START_SECONDS
+        + max(cost.build_seconds for cost in found)
+        + sum(
+            next(made) * (cost.pass_seconds + turns) + min(cost.pass_seconds, _UNTIMED_SECONDS)
+            for cost in found
+        )
+        for key, found in known.items()
+    }
 
 
 def _cost_of(build: BuildCost) -> Cost:

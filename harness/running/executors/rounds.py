@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from harness.running.blocks import (
     TURN_SECONDS,
     BlockSpec,
-    passes_for,
     shuffled,
     takes_part,
-    window_for,
+    windows_and_passes,
 )
 from harness.running.executors.member import Member, NoSpace, Setting, Watch, alive
 from harness.running.messages import TakeTurn
@@ -66,19 +65,16 @@ class Rounds:
 
     def run(self, reference: Member, members: Sequence[Member]) -> None:
         """Give turns until every setting has made its passes."""
-        seconds = [setting.pass_seconds for _, setting in alive(members)]
-        self.window = window_for(len(self._order), seconds, one_by_one=self._one_by_one)
-        passes = {
-            id(setting): passes_for(
-                setting.spec.repeats,
-                setting.pass_seconds,
-                -(-len(self._order) // self.window),
-                self._spec.least_seconds,
-                # Half of the time-out is reserved for warming up and for a machine that slows down.
-                min(self._spec.search_seconds, self._spec.timeout / 2),
-            )
-            for _, setting in alive(members)
-        }
+        settings = [setting for _, setting in alive(members)]
+        self.window, counts = windows_and_passes(
+            len(self._order),
+            [(setting.spec.repeats, setting.pass_seconds) for setting in settings],
+            one_by_one=self._one_by_one,
+            least_seconds=self._spec.least_seconds,
+            search_seconds=self._spec.search_seconds,
+            timeout=self._spec.timeout,
+        )
+        passes = {id(setting): count for setting, count in zip(settings, counts, strict=True)}
         cycles = max(passes.values())
         for member in members:
             if not member.gone:

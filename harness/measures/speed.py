@@ -223,6 +223,9 @@ def typical_differences(ours: Float64, theirs: Float64, share: float) -> Float64
     unknown = np.isnan(ours) | np.isnan(theirs)
     ours, theirs = np.where(unknown, np.nan, ours), np.where(unknown, np.nan, theirs)
     rounds = ours - theirs
+    medians = 0.0 if share == 1 else _over_all_rounds(rounds)
+    if share == 0:
+        return np.asarray(medians)
     differences = median_of_known(rounds)
     centre = np.median(differences, axis=1, keepdims=True)
     reach = _WINSOR * np.median(np.abs(differences - centre), axis=1, keepdims=True)
@@ -230,10 +233,11 @@ def typical_differences(ours: Float64, theirs: Float64, share: float) -> Float64
     sizes = (median_of_known(ours) + median_of_known(theirs)) / 2
     weights = np.exp(sizes - sizes.max(axis=1, keepdims=True))
     means = (weights * differences).sum(axis=1) / weights.sum(axis=1)
-    if share == 1:
-        return np.asarray(means)
-    medians = median_of_known(rounds.transpose(0, 2, 1).reshape(-1, rounds.shape[1]))
-    return np.asarray(medians + share * (means - medians))
+    return np.asarray((1 - share) * medians + share * means)
+
+
+def _over_all_rounds(rounds: Float64) -> Float64:
+    return median_of_known(rounds.transpose(0, 2, 1).reshape(-1, rounds.shape[1]))
 
 
 def _in_cycles(levels: Float64, cycles: NDArray[np.integer]) -> Float64:

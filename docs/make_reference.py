@@ -274,7 +274,7 @@ def table_columns() -> str:
     """Return a table of the columns of the results table; those of one meaning share a line."""
     groups = groupby(COLUMNS, key=lambda one: (_value(one), one.unit, one.meaning, one.export))
     rows = [
-        (", ".join(f"`{one.name}`" for one in found), value, unit, meaning, export)
+        ("<br>".join(f"`{one.name}`" for one in found), value, unit, meaning, export)
         for (value, unit, meaning, export), found in groups
     ]
     return _table(("column", "value", "unit", "meaning", "in exports"), rows)

@@ -288,7 +288,7 @@ def compare(
     Parameters
     ----------
     old, new
-        Two algorithms or labels; or two of results folders, git commits and FOLDER@COMMIT.
+        Two algorithms or labels; or two of results folders, git commits and `FOLDER@COMMIT`.
     recalls
         Recalls to compare at; by default .8, .9, .95 and .99.
     results
@@ -296,7 +296,7 @@ def compare(
 
     Returns
     -------
-    comparisons
+    Comparisons
         A verdict is `faster`, `slower`, `equal` (within 5 %) or `undecided`; its interval is
         corrected for the number of comparisons.
 
@@ -379,7 +379,7 @@ def recommend(
 
     Returns
     -------
-    recommendations
+    Recommendations
         Each reaches its recall on the tuning queries and, with confidence, on the held-out ones.
 
     Raises
@@ -437,7 +437,7 @@ def plot(
 
     Returns
     -------
-    figures
+    Figures
         Matplotlib figures by name, shown inline in a notebook; their `paths` are the files written.
 
     Raises
@@ -501,7 +501,7 @@ def publish(
 
     Returns
     -------
-    page
+    Path
         The front page.
 
     Raises

@@ -88,7 +88,7 @@ def test_without_progress_nothing_is_printed(measured, suite, capsys):
 
 
 def test_a_run_without_a_suite_takes_datasets_and_algorithms(measured):
-    asked = {"datasets": "small.hdf5", "algorithms": "exact", "k": 3, "results": "others"}
+    asked = {"datasets": Path("small.hdf5"), "algorithms": "exact", "k": 3, "results": "others"}
     found = harness.run(progress=False, **asked, **QUICK)
     assert set(found.table["k"]) == {3}
     assert found.results == Path("others")

@@ -42,6 +42,8 @@ def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side]:
     UserError
         If a word means nothing, or one side is a curve and the other is not.
     """
+    for text in (a, b):  # a path that no file can have is refused before anything is read
+        user_path(text)
     shared = cache(lambda: load_results(results, truth_at_hand=truth_of))
     old, new = _side(a, results, shared), _side(b, results, shared)
     if old.is_curve != new.is_curve:

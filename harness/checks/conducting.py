@@ -15,14 +15,15 @@ from harness.checks.catalog import check_function, names_of_checks, rule_of
 from harness.checks.planning import Shape, entry_of, trials_of
 from harness.checks.sample import Sample, sample_of, written
 from harness.checks.trials import CheckSpec, Trial, Verdict
-from harness.contracts import Metric, UserError
+from harness.contracts import UserError
 from harness.data.cache.folder import cache_folder
 from harness.data.loading import open_definition, open_file
 from harness.files.paths import user_path
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
-from harness.running.blocks import AdapterSpec, ProgramOutcome, TaskFailure
+from harness.running.block_specs import adapter_spec
+from harness.running.blocks import ProgramOutcome, TaskFailure
 from harness.running.environments.isolated import EnvironmentFailed, make_environment
 from harness.running.executors.local import LocalExecutor, ProgramSpec
 
@@ -167,20 +168,10 @@ class Conductor:
             folder=str(folder),
             entry=entry_of(definition),
             trials=tuple(trials),
-            adapters={metric: adapter_of(definition, metric) for metric in metrics},
+            adapters={metric: adapter_spec(definition, metric) for metric in metrics},
         )
         titles = tuple(trial.title for trial in trials)
         return ProgramSpec(_PROGRAM, spec.to_json(), titles, self._timeout, self._python)
-
-
-def adapter_of(definition: AlgorithmDefinition, metric: Metric) -> AdapterSpec:
-    """Return how the adapter of an entry is made under a metric."""
-    return AdapterSpec(
-        module=definition.module,
-        class_name=definition.class_name,
-        plugin_roots=(str(definition.folder.root),),
-        foreign=definition.foreign_call(metric),
-    )
 
 
 def _dead(trial: Trial, failure: TaskFailure) -> Verdict:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,9 +17,20 @@ from rich.text import Text
 from harness.files.progress import Unit, ticking
 from harness.results.point import Failure, PointHeader
 from harness.running.lines import failure_line
+from harness.running.listener import RunningBlock
 
 _FAILURES_SHOWN = 5
+_BLOCKS_SHOWN = 8
 _SECONDS_BETWEEN_TICKS = 1.0
+
+
+@dataclass
+class _Shown:
+    """A block that is being measured, and what it does now; in turns, queries are timed."""
+
+    block: RunningBlock
+    activity: str = "starting"
+    in_turns: bool = False
 
 
 class LiveTable:
@@ -32,10 +44,9 @@ class LiveTable:
         self._finished: set[str] = set()
         self._failures: list[Failure] = []
         self._builds = self._built = 0
-        self._block = ""
+        self._blocks: dict[str, _Shown] = {}
         self._activity = "starting"
         self._refreshed = self._began
-        self._in_turns = False
         self._left: Callable[[], str] = str
         self.live = Live(console=console, auto_refresh=False, get_renderable=self._render)
 
@@ -47,16 +58,22 @@ class LiveTable:
 
     def progress(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
         """Show progress of work before the blocks."""
-        self._show(f"{what} {100 * done // total} %" if total else what)
+        before, self._activity = (
+            self._activity,
+            f"{what} {100 * done // total} %" if total else what,
+        )
+        self._refresh_if(self._activity != before)
 
-    def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
+    def block_started(self, block: RunningBlock) -> None:
         """Show which block begins."""
-        self._block = f"{dataset}, block {number} of {blocks}"
-        self._activity = "starting"
-        self._builds = max(self._builds, self._built + len(titles))
+        self._blocks[block.id] = _Shown(block)
+        titles = sum(len(one.block.titles) for one in self._blocks.values())
+        self._builds = max(self._builds, self._built + titles)
         self._refresh()
 
-    def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
+    def phase(
+        self, block: RunningBlock, title: str, phase: str, header: PointHeader | None
+    ) -> None:
         """Show the current phase. Called between turns, never while a query is timed."""
         if title == "reference":
             return
@@ -64,8 +81,10 @@ class LiveTable:
             self._built += 1
             self._builds = max(self._builds, self._built)  # a crash costs another build
         name = header.name.partition(" | ")[2] if header is not None else ""
-        self._in_turns = not title
-        self._show(" ".join(part for part in (title, phase, name) if part))
+        shown = self._blocks[block.id]
+        shown.in_turns = not title
+        before, shown.activity = shown.activity, " ".join(filter(None, (title, phase, name)))
+        self._refresh_if(shown.activity != before)
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
         """Count the point when its first build is stored."""
@@ -80,8 +99,9 @@ class LiveTable:
         self._failures.append(failure)
         self._refresh()
 
-    def block_ended(self, seconds: float) -> None:
-        """Estimate the remaining time from the block's time."""
+    def block_ended(self, block: RunningBlock, seconds: float) -> None:
+        """Estimate the remaining time from that of the builds done."""
+        del self._blocks[block.id]
         now = time.monotonic()
         end = now + (now - self._began) / max(1, self._built) * (self._builds - self._built)
         self._left = lambda: f", about {max(0.0, end - time.monotonic()):.0f} s left"
@@ -89,13 +109,11 @@ class LiveTable:
 
     def tick(self) -> None:
         """Update the clock, except during turns, when a query may be timed."""
-        if not self._in_turns:
+        if not any(shown.in_turns for shown in self._blocks.values()):
             self._refresh()
 
-    def _show(self, activity: str) -> None:
-        overdue = time.monotonic() - self._refreshed >= _SECONDS_BETWEEN_TICKS
-        if activity != self._activity or overdue:
-            self._activity = activity
+    def _refresh_if(self, changed: bool) -> None:
+        if changed or time.monotonic() - self._refreshed >= _SECONDS_BETWEEN_TICKS:
             self._refresh()
 
     def _refresh(self) -> None:
@@ -117,10 +135,12 @@ class LiveTable:
         line.add_row(
             ProgressBar(total=max(1, self._builds), completed=self._built, width=24),
             Text(f"build {self._built} of {self._builds}, {elapsed:.0f} s{self._left()}"),
-            Text(self._block),
         )
         yield line
-        yield Text(self._activity, no_wrap=True, overflow="ellipsis")
+        for shown in list(self._blocks.values())[:_BLOCKS_SHOWN]:
+            yield Text(f"{shown.block}, {shown.activity}", no_wrap=True, overflow="ellipsis")
+        if len(self._blocks) > _BLOCKS_SHOWN:
+            yield Text(f"and {len(self._blocks) - _BLOCKS_SHOWN} blocks more", style="dim")
 
     def _failure_lines(self) -> Iterator[RenderableType]:
         for failure in self._failures[-_FAILURES_SHOWN:]:

@@ -8,6 +8,7 @@ from typing import TextIO
 
 from harness.files.progress import ProgressLines, Unit, shown_lines
 from harness.results.point import Failure, PointHeader
+from harness.running.listener import RunningBlock
 
 _REASON_CHARACTERS = 200
 
@@ -17,9 +18,7 @@ class PlainLines:
 
     def __init__(self, lines: ProgressLines) -> None:
         self._lines = lines
-        self._block = ""
-        self._members = 0
-        self._built = 0
+        self._built: dict[str, int] = {}
 
     def say(self, line: str) -> None:
         """Write a line at once."""
@@ -33,18 +32,21 @@ class PlainLines:
         """Write work before the blocks if it takes long."""
         self._lines(what, done, total, unit)
 
-    def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
+    def block_started(self, block: RunningBlock) -> None:
         """Name the block."""
-        self._block = f"{dataset}: block {number} of {blocks}"
-        self._members, self._built = len(titles), 0
-        self.say(f"{self._block}, {len(titles)} indexes side by side")
+        self._built[block.id] = 0
+        self.say(f"{block}, {len(block.titles)} indexes side by side")
 
-    def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
+    def phase(
+        self, block: RunningBlock, title: str, phase: str, header: PointHeader | None
+    ) -> None:
         """Write each build; of the many turns, only the current phase now and then."""
-        self._lines("  " + f"{title} {phase}".strip(), 0, 0)
+        before = f"{block}: " if len(self._built) > 1 else "  "
+        self._lines(before + f"{title} {phase}".strip(), 0, 0)
         if phase == "build" and title != "reference":
-            self._built += 1
-            self.say(f"  building {title} ({self._built} of {self._members})")
+            self._built[block.id] += 1
+            count = f"({self._built[block.id]} of {len(block.titles)})"
+            self.say(f"{before}building {title} {count}")
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
         """Write nothing: the line of the block covers it."""
@@ -53,9 +55,10 @@ class PlainLines:
         """Write the point and its reason."""
         self.say(failure_line(failure))
 
-    def block_ended(self, seconds: float) -> None:
+    def block_ended(self, block: RunningBlock, seconds: float) -> None:
         """Write how long it took."""
-        self.say(f"{self._block}: {seconds:.1f} s")
+        del self._built[block.id]
+        self.say(f"{block}: {seconds:.1f} s")
 
 
 def failure_line(failure: Failure) -> str:

@@ -33,6 +33,20 @@ class RunSummary:
     imprecise: Sequence[Imprecise] = field(default_factory=tuple)
 
 
+@dataclass(frozen=True)
+class RunningBlock:
+    """A block that is being measured: of a dataset, its number from 1, and its indexes."""
+
+    id: str
+    dataset: str
+    number: int
+    blocks: int
+    titles: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.dataset}: block {self.number} of {self.blocks}"
+
+
 class Listener(Protocol):
     """Follows a run."""
 
@@ -42,10 +56,12 @@ class Listener(Protocol):
     def progress(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
         """Report progress of work before the blocks, such as the ground truth."""
 
-    def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
-        """A block begins: one build of each of these, of so many blocks of the dataset."""
+    def block_started(self, block: RunningBlock) -> None:
+        """A block begins; on a cluster several are measured at the same time."""
 
-    def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
+    def phase(
+        self, block: RunningBlock, title: str, phase: str, header: PointHeader | None
+    ) -> None:
         """Report what a member of the block does now, and for which point, if for a single one.
 
         Before each turn, report the cycle, with no member.
@@ -57,8 +73,8 @@ class Listener(Protocol):
     def point_failed(self, failure: Failure) -> None:
         """A point is stored as failed or unsupported."""
 
-    def block_ended(self, seconds: float) -> None:
-        """The block is over, or a part of it where memory split it."""
+    def block_ended(self, block: RunningBlock, seconds: float) -> None:
+        """The block is over."""
 
 
 class Silence:
@@ -70,10 +86,12 @@ class Silence:
     def progress(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
         """Do nothing."""
 
-    def block_started(self, dataset: str, number: int, blocks: int, titles: Sequence[str]) -> None:
+    def block_started(self, block: RunningBlock) -> None:
         """Do nothing."""
 
-    def phase(self, title: str, phase: str, header: PointHeader | None) -> None:
+    def phase(
+        self, block: RunningBlock, title: str, phase: str, header: PointHeader | None
+    ) -> None:
         """Do nothing."""
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
@@ -82,5 +100,5 @@ class Silence:
     def point_failed(self, failure: Failure) -> None:
         """Do nothing."""
 
-    def block_ended(self, seconds: float) -> None:
+    def block_ended(self, block: RunningBlock, seconds: float) -> None:
         """Do nothing."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -26,25 +27,17 @@ from harness.results.point import (
     PointHeader,
 )
 from harness.results.store import ResultStore
-from harness.running.blocks import (
-    AdapterSpec,
-    BlockOutcome,
-    BlockSpec,
-    Measured,
-    MemberSpec,
-    SettingSpec,
-    TaskFailure,
-)
+from harness.running.block_specs import block_spec
+from harness.running.blocks import BlockOutcome, BlockSpec, Measured, TaskFailure
 from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.executors.local import Executor
-from harness.running.listener import Imprecise, Listener, RunSummary, Silence
+from harness.running.listener import Imprecise, Listener, RunningBlock, RunSummary, Silence
 from harness.running.machine.facts import impersonal, impersonal_data, signature
 from harness.running.plan import Plan, PlannedPoint, missing_builds, retried
 from harness.running.precision import MOST_BUILDS, Precision
 from harness.running.processes.child import NoRoom
 from harness.text import Json
 
-_LOCK_POLL_SECONDS = 0.5
 EXTRA_SHARE = 0.5
 """Of the time of the builds asked for may be added for precision."""
 
@@ -58,6 +51,50 @@ class StoreFull(Exception):
         self.path = path
         self.reason = reason
         self.added = added
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A block that is being measured, with its points by their keys."""
+
+    shown: RunningBlock
+    points: Mapping[str, PlannedPoint]
+    dataset: CachedDataset
+    began: float
+
+
+class _Locks:
+    """Locks on datasets: of two runs into one folder, one measures on a dataset at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, ExitStack] = {}
+        self._blocks: Counter[str] = Counter()
+
+    def __enter__(self) -> _Locks:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for held in self._held.values():
+            held.close()
+
+    def hold(self, dataset: CachedDataset) -> bool:
+        """Lock a dataset for one more block of this run; False if another run holds it."""
+        if dataset.name not in self._held:
+            name = f"block-{hash_of({'dataset': dataset.fingerprint})}.lock"
+            stack = ExitStack()
+            if not stack.enter_context(try_lock(self._folder / name)):
+                stack.close()
+                return False
+            self._held[dataset.name] = stack
+        self._blocks[dataset.name] += 1
+        return True
+
+    def release(self, dataset: CachedDataset) -> None:
+        """Unlock a dataset when the last block on it has ended."""
+        self._blocks[dataset.name] -= 1
+        if not self._blocks[dataset.name]:
+            self._held.pop(dataset.name).close()
 
 
 @dataclass
@@ -90,6 +127,7 @@ class Runner:
     signed: bool = False
     _added: int = 0
     _blocks: int = 0
+    _running: dict[str, _Begun] = field(default_factory=dict)
     _measured: set[str] = field(default_factory=set)
     _wanted: dict[str, dict[int, int]] = field(default_factory=dict)
 
@@ -120,8 +158,7 @@ class Runner:
         self._announce(missing, kept)
         self._record_refused()
         began = time.monotonic()
-        for number in range(suite.builds):
-            self._run_blocks(number, suite.builds)
+        self._run_blocks(range(suite.builds))
         imprecise = self._refine(time.monotonic() - began) if self.precision is not None else []
         return self._summary(kept, imprecise)
 
@@ -175,26 +212,66 @@ class Runner:
 
     # ---- blocks ---------------------------------------------------------------------------------
 
-    def _run_blocks(self, number: int, blocks: int) -> float:
-        """Measure the missing builds of this number; return the seconds that it took."""
+    def _run_blocks(self, numbers: Sequence[int]) -> float:
+        """Measure the missing builds of these numbers; return the seconds that it took."""
         began = time.monotonic()
-        waiting = list(self.plan.datasets.values())
-        while waiting:
-            busy = [one for one in waiting if not self._run_unless_locked(one, number, blocks)]
-            if len(busy) == len(waiting):
-                time.sleep(_LOCK_POLL_SECONDS)
-            waiting = busy
+        with _Locks(self.store.root / ".locks") as locks:
+            blocks = self._blocks_to_run(numbers, locks)
+            for spec, outcome in self.executor.run_blocks(blocks, self._follow):
+                block = self._running[spec.id]
+                if outcome is not None:
+                    self._take(outcome, block.points, block.dataset)
+                else:
+                    del self._running[spec.id]
+                    locks.release(block.dataset)
+                    self.listener.block_ended(block.shown, time.monotonic() - block.began)
         return time.monotonic() - began
 
-    def _run_unless_locked(self, dataset: CachedDataset, number: int, blocks: int) -> bool:
-        """Run a dataset's block; False if another run measures on that dataset just now."""
-        if not self._lacking(dataset, number):
-            return True
-        name = f"block-{hash_of({'dataset': dataset.fingerprint})}.lock"
-        with try_lock(self.store.root / ".locks" / name) as held:
-            if held:
-                self._run_block(dataset, number, blocks)
-            return held
+    def _blocks_to_run(self, numbers: Sequence[int], locks: _Locks) -> Iterator[BlockSpec | None]:
+        """Yield the blocks that lack something, one when the executor can begin it.
+
+        None stands for "not yet": another run measures on every dataset that is left.
+        """
+        waiting = deque((one, n) for n in numbers for one in self.plan.datasets.values())
+        while waiting:
+            busy = 0
+            while busy < len(waiting):
+                dataset, number = waiting.popleft()
+                if not self._lacking(dataset, number):
+                    continue
+                if not locks.hold(dataset):
+                    waiting.append((dataset, number))
+                    busy += 1
+                elif lacking := self._lacking(dataset, number):  # another run may have ended
+                    yield self._begun(dataset, number, max(*numbers, number) + 1, lacking)
+                    busy = 0
+                else:
+                    locks.release(dataset)
+            if waiting:
+                yield None
+
+    def _begun(
+        self,
+        dataset: CachedDataset,
+        number: int,
+        blocks: int,
+        lacking: Sequence[tuple[PlannedPoint, int]],
+    ) -> BlockSpec:
+        """Return the block that measures these points, and note that it begins."""
+        spec = block_spec(self.plan.suite, dataset, number, lacking)
+        titles = tuple(member.title for member in spec.members)
+        shown = RunningBlock(spec.id, dataset.name, number + 1, blocks, titles)
+        points = {point.header.identity.key: point for point, _ in lacking}
+        self._running[spec.id] = _Begun(shown, points, dataset, time.monotonic())
+        self._blocks += 1
+        self.listener.block_started(shown)
+        return spec
+
+    def _follow(self, spec: BlockSpec, title: str, phase: str, key: str | None) -> None:
+        block = self._running[spec.id]
+        point = block.points.get(key) if key is not None else None
+        header = point.header if point is not None else None
+        self.listener.phase(block.shown, title, phase, header)
 
     def _lacking(self, dataset: CachedDataset, number: int) -> list[tuple[PlannedPoint, int]]:
         """The points of a dataset that lack the build of this number, with their repeats."""
@@ -204,48 +281,6 @@ class Runner:
             if point.header.identity.dataset == dataset.name
             and (repeats := self._missing(point).get(number, 0))
         ]
-
-    def _run_block(self, dataset: CachedDataset, number: int, blocks: int) -> None:
-        lacking = self._lacking(dataset, number)
-        if not lacking:
-            return
-        points = {point.header.identity.key: point for point, _ in lacking}
-        spec = self._block(dataset, number, lacking)
-        titles = [member.title for member in spec.members]
-        self.listener.block_started(dataset.name, number + 1, max(blocks, number + 1), titles)
-
-        def follow(title: str, phase: str, key: str | None) -> None:
-            self.listener.phase(title, phase, points[key].header if key in points else None)
-
-        self._blocks += 1
-        for outcome in self.executor.run_block(spec, follow):
-            self._take(outcome, points, dataset)
-            self.listener.block_ended(outcome.seconds)
-
-    def _block(
-        self, dataset: CachedDataset, number: int, lacking: Sequence[tuple[PlannedPoint, int]]
-    ) -> BlockSpec:
-        """Return the block of one build of each index that the points need."""
-        suite = self.plan.suite
-        builds: dict[str, list[tuple[PlannedPoint, int]]] = {}
-        for point, repeats in lacking:
-            builds.setdefault(point.header.identity.build_key, []).append((point, repeats))
-        first = lacking[0][0].header.identity
-        return BlockSpec(
-            id=secrets.token_hex(8),
-            number=number,
-            dataset=str(dataset.path),
-            fingerprint=dataset.fingerprint,
-            metric=dataset.metric,
-            mode=suite.mode,
-            threads=suite.threads,
-            build_threads=first.build_threads,
-            search_seconds=suite.search_seconds,
-            least_seconds=suite.least_seconds,
-            timeout=suite.timeout,
-            memory_bytes=suite.memory_bytes,
-            members=tuple(_member(points) for points in builds.values()),
-        )
 
     def _take(
         self, outcome: BlockOutcome, points: Mapping[str, PlannedPoint], dataset: CachedDataset
@@ -345,7 +380,7 @@ class Runner:
                 if stored is not None and number not in self.store.settled(point.header):
                     repeats = wanted.repeats_for(stored)
                     self._wanted[point.header.identity.key][number] = repeats
-            self._run_blocks(number, number + 1)
+            self._run_blocks([number])
             number += 1
         return list(self._imprecise(wanted, limit))
 
@@ -390,23 +425,3 @@ class Runner:
 
 def _with_warnings(facts: BuildFacts, warnings: Iterable[str]) -> BuildFacts:
     return replace(facts, warnings=(*facts.warnings, *warnings))
-
-
-def _member(points: Sequence[tuple[PlannedPoint, int]]) -> MemberSpec:
-    """Return the member of a block that serves these points, which share one index."""
-    first = points[0][0]
-    definition, identity = first.definition, first.header.identity
-    held = first.environment
-    title = f"{first.header.label} {first.header.name.partition(' | ')[0]}".strip()
-    settings = [
-        SettingSpec(p.header.identity.key, p.header.identity.search, p.header.identity.k, repeats)
-        for p, repeats in points
-    ]
-    adapter = AdapterSpec(
-        module=definition.module,
-        class_name=definition.class_name,
-        plugin_roots=(str(definition.folder.root),),
-        foreign=definition.foreign_call(identity.metric),
-        python=str(held.python) if isinstance(held, Environment) else None,
-    )
-    return MemberSpec(title, adapter, identity.build, tuple(settings), definition.pausable)

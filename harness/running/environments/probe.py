@@ -14,7 +14,8 @@ from harness.data.cache.folder import cache_folder, cache_subfolder
 from harness.files.replacing import written_whole
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.results.identity import hash_of, source_sha256
-from harness.running.blocks import AdapterSpec, ProgramOutcome
+from harness.running.block_specs import adapter_spec
+from harness.running.blocks import ProgramOutcome
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
 from harness.running.executors.local import LocalExecutor, ProgramSpec
 from harness.running.plan import library_versions
@@ -96,12 +97,7 @@ def _key(definition: AlgorithmDefinition, environment: Environment | None) -> st
 
 
 def _program(definition: AlgorithmDefinition, environment: Environment | None) -> ProgramSpec:
-    adapter = AdapterSpec(
-        module=definition.module,
-        class_name=definition.class_name,
-        plugin_roots=(str(definition.folder.root),),
-        foreign=definition.foreign_call(definition.metrics[0]),
-    )
+    adapter = adapter_spec(definition, definition.metrics[0])
     python = str(environment.python) if environment else None
     return ProgramSpec(_PROGRAM, asdict(adapter), (TASK,), _TIMEOUT_SECONDS, python)
 

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -24,13 +25,30 @@ from harness.running.processes.child import Child, ChildGone, ChildSpec
 from harness.text import Json
 
 _LOOK_SECONDS = 0.05
+_WAITING_SECONDS = 0.5
+
+
+Follow = Callable[[BlockSpec, str, str, str | None], None]
+"""Gets a block that is being measured, and what `OnPhase` gets."""
 
 
 class Executor(Protocol):
-    """Measures blocks; a cluster's executor can replace the local one."""
+    """Measures blocks, here or on a cluster."""
 
-    def run_block(self, spec: BlockSpec, on_phase: OnPhase) -> Iterator[BlockOutcome]:
-        """Measure a block and yield its parts: one, if all members fit into memory together."""
+    def run_blocks(
+        self, blocks: Iterator[BlockSpec | None], follow: Follow
+    ) -> Iterator[tuple[BlockSpec, BlockOutcome | None]]:
+        """Measure blocks and yield the outcome of each part with its block.
+
+        A block has one part, if all members fit into memory together. None follows the last part.
+
+        Parameters
+        ----------
+        blocks
+            Asked for the next block when it can begin. None: nothing can begin just now.
+        follow
+            Told what goes on.
+        """
         ...
 
 
@@ -69,6 +87,18 @@ class LocalExecutor:
         self._examine = examine
         self._conditions: Json | None = None
         remove_abandoned(Path(tempfile.gettempdir()))  # a killed run may have left large indexes
+
+    def run_blocks(
+        self, blocks: Iterator[BlockSpec | None], follow: Follow
+    ) -> Iterator[tuple[BlockSpec, BlockOutcome | None]]:
+        """Measure one block after another."""
+        for spec in blocks:
+            if spec is None:
+                time.sleep(_WAITING_SECONDS)
+                continue
+            for outcome in self.run_block(spec, partial(follow, spec)):
+                yield spec, outcome
+            yield spec, None
 
     def run_block(self, spec: BlockSpec, on_phase: OnPhase) -> Iterator[BlockOutcome]:
         """Measure a block; no process of an adapter is left afterwards, whatever it does."""

@@ -1,0 +1,78 @@
+"""From planned points to the block that measures them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from harness.contracts.dataset import Metric
+from harness.data.cache.cached import CachedDataset
+from harness.registry.algorithms import AlgorithmDefinition
+from harness.registry.suites import Suite
+from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
+from harness.running.environments.isolated import Environment, EnvironmentFailed
+from harness.running.plan import PlannedPoint
+
+
+def block_spec(
+    suite: Suite,
+    dataset: CachedDataset,
+    number: int,
+    lacking: Sequence[tuple[PlannedPoint, int]],
+) -> BlockSpec:
+    """Return the block of one build of each index that the points need.
+
+    Parameters
+    ----------
+    number
+        The number of the builds.
+    lacking
+        The points, with the repeats of each.
+    """
+    builds: dict[str, list[tuple[PlannedPoint, int]]] = {}
+    for point, repeats in lacking:
+        builds.setdefault(point.header.identity.build_key, []).append((point, repeats))
+    first = lacking[0][0].header.identity
+    return BlockSpec(
+        id=secrets.token_hex(8),
+        number=number,
+        dataset=str(dataset.path),
+        fingerprint=dataset.fingerprint,
+        metric=dataset.metric,
+        mode=suite.mode,
+        threads=suite.threads,
+        build_threads=first.build_threads,
+        search_seconds=suite.search_seconds,
+        least_seconds=suite.least_seconds,
+        timeout=suite.timeout,
+        memory_bytes=suite.memory_bytes,
+        members=tuple(_member(points) for points in builds.values()),
+    )
+
+
+def _member(points: Sequence[tuple[PlannedPoint, int]]) -> MemberSpec:
+    """Return the member of a block that serves these points, which share one index."""
+    first = points[0][0]
+    definition, identity = first.definition, first.header.identity
+    title = f"{first.header.label} {first.header.name.partition(' | ')[0]}".strip()
+    settings = [
+        SettingSpec(p.header.identity.key, p.header.identity.search, p.header.identity.k, repeats)
+        for p, repeats in points
+    ]
+    adapter = adapter_spec(definition, identity.metric, first.environment)
+    return MemberSpec(title, adapter, identity.build, tuple(settings), definition.pausable)
+
+
+def adapter_spec(
+    definition: AlgorithmDefinition,
+    metric: Metric,
+    environment: Environment | EnvironmentFailed | None = None,
+) -> AdapterSpec:
+    """Return how a worker of this machine creates an adapter."""
+    return AdapterSpec(
+        module=definition.module,
+        class_name=definition.class_name,
+        plugin_roots=(str(definition.folder.root),),
+        foreign=definition.foreign_call(metric),
+        python=str(environment.python) if isinstance(environment, Environment) else None,
+    )

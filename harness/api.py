@@ -27,9 +27,10 @@ if TYPE_CHECKING:  # each function loads what it needs when it is called
     from harness.report.plots.all_figures import Figures
     from harness.report.plots.style import StyleName
     from harness.report.quantities import Scale
+    from harness.running.executors.local import Executor
     from harness.running.listener import Listener, RunSummary
     from harness.running.plan import Plan
-    from harness.running.suite_run import Say, SuiteRun
+    from harness.running.suite_run import SuiteRun
 
 __all__ = [
     "Algorithm",
@@ -127,6 +128,7 @@ def run(
     retry: str | Sequence[str] = (),
     strict: bool = False,
     signed: bool = False,
+    cluster: str | Path | None = None,
     results: Folder = RESULTS,
     plugins: Folder | Sequence[Folder] = (),
     progress: bool = True,
@@ -160,6 +162,9 @@ def run(
         Refuse to run on a machine of grade D.
     signed
         Store your user and host name with the results.
+    cluster
+        Measure on the nodes of a cluster: a cluster file, the address of a Dask scheduler, or
+        "local:N" for N workers on this machine.
     results
         Folder of the results, made if missing.
     plugins
@@ -193,19 +198,22 @@ def run(
         retry=_listed(retry),
         strict=strict,
         signed=signed,
+        cluster=str(cluster) if cluster is not None else None,
     )
     asked = SuiteRun.of(suite, options, user_path(results), _folders(plugins))
     if not progress:
-        return _measured(asked, asked.plan(), Silence(), lambda line: None)
+        with asked.executor(lambda line: None) as executor:
+            return _measured(asked, executor, asked.plan(executor.machine), Silence())
     with plain_lines(sys.stderr) as listener:
         for line in asked.warnings():
             listener.say(line)
-        plan = asked.plan(listener.progress, listener.say)
-        return _measured(asked, plan, listener, listener.say)
+        with asked.executor(listener.say) as executor:
+            plan = asked.plan(executor.machine, listener.progress, listener.say)
+            return _measured(asked, executor, plan, listener)
 
 
-def _measured(asked: SuiteRun, plan: Plan, listener: Listener, say: Say) -> RunResult:
-    return result_of(asked, plan, asked.measure(plan, listener, say))
+def _measured(asked: SuiteRun, executor: Executor, plan: Plan, listener: Listener) -> RunResult:
+    return result_of(asked, plan, asked.measure(plan, executor, listener))
 
 
 def result_of(asked: SuiteRun, plan: Plan, summary: RunSummary) -> RunResult:

@@ -9,7 +9,7 @@ from harness.contracts.dataset import Metric
 from harness.data.cache.cached import CachedDataset
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.suites import Suite
-from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
+from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, Origin, SettingSpec
 from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.plan import PlannedPoint
 
@@ -60,7 +60,13 @@ def _member(points: Sequence[tuple[PlannedPoint, int]]) -> MemberSpec:
         for p, repeats in points
     ]
     adapter = adapter_spec(definition, identity.metric, first.environment)
-    return MemberSpec(title, adapter, identity.build, tuple(settings), definition.pausable)
+    origin = Origin(
+        identity.algorithm,
+        str(definition.folder.path),
+        identity.adapter_sha256,
+        identity.versions,
+    )
+    return MemberSpec(title, adapter, identity.build, tuple(settings), definition.pausable, origin)
 
 
 def adapter_spec(

@@ -50,14 +50,31 @@ class SettingSpec:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What an adapter is on every machine: its entry, and the code and libraries behind its keys.
+
+    `folder` is that of its plug-in here; `versions` are those of `PointIdentity`.
+    """
+
+    algorithm: str
+    folder: str
+    source_sha256: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class MemberSpec:
-    """One build of one index and the settings it is searched under."""
+    """One build of one index and the settings it is searched under.
+
+    `origin` lets another machine find the adapter; None for the reference index.
+    """
 
     title: str
     adapter: AdapterSpec
     build: Parameters
     settings: tuple[SettingSpec, ...]
     pausable: bool = True
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +129,8 @@ def adapter_from_json(data: Json) -> AdapterSpec:
 def _member_from_json(data: Json) -> MemberSpec:
     settings = tuple(SettingSpec(**setting) for setting in data["settings"])
     adapter = adapter_from_json(data["adapter"])
-    return MemberSpec(**{**data, "adapter": adapter, "settings": settings})
+    origin = None if data["origin"] is None else Origin(**data["origin"])
+    return MemberSpec(**{**data, "adapter": adapter, "settings": settings, "origin": origin})
 
 
 def windows_and_passes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from harness.files.progress import Progress, silent
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import Suite, overridden, read_suite, suite_of
+from harness.results.identity import Machine
 from harness.results.point import FAILURES
 from harness.results.store import ResultStore
+from harness.running.cluster.executor import cluster_executor
+from harness.running.cluster.settings import ClusterSettings, read_cluster
 from harness.running.datasets import known_facts, named, open_in
 from harness.running.environments.isolated import Environments
 from harness.running.estimate import Estimate, History, estimate
-from harness.running.executors.local import LocalExecutor
+from harness.running.executors.local import Executor, LocalExecutor
 from harness.running.listener import Listener, RunSummary
 from harness.running.machine.doctor import diagnose
 from harness.running.machine.facts import this_machine
@@ -40,7 +44,8 @@ class RunOptions:
     None and empty leave to the suite what it says. `datasets` replace the suite's, `algorithms`
     are algorithms or labels of it. `precision` is a share (0.05, "5%") or "off". `force` measures
     stored points again, `retry` names statuses of stored failures to try again. `strict` refuses
-    a machine of grade D, `signed` stores user and host name.
+    a machine of grade D, `signed` stores user and host name. `cluster` is a cluster file, the
+    address of a Dask scheduler, or `local:N`; None for this machine.
     """
 
     datasets: Sequence[str] = ()
@@ -56,6 +61,7 @@ class RunOptions:
     retry: Sequence[str] = ()
     strict: bool = False
     signed: bool = False
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class SuiteRun:
     store: ResultStore
     options: RunOptions
     retry: frozenset[str]
+    cluster: ClusterSettings | None
 
     @classmethod
     def of(
@@ -102,7 +109,8 @@ class SuiteRun:
             chosen = dataclasses.replace(chosen, extra_seconds=math.inf)
         for name in chosen.datasets:  # report every wrong name before the first is fetched
             named(name, registry, "-d" if options.datasets else str(chosen.path))
-        return cls(chosen, registry, ResultStore(results), options, retry)
+        cluster = read_cluster(options.cluster) if options.cluster is not None else None
+        return cls(chosen, registry, ResultStore(results), options, retry, cluster)
 
     def warnings(self) -> Iterator[str]:
         """Yield a line for each library whose installed version was never tested."""
@@ -128,8 +136,25 @@ class SuiteRun:
             points = plan_points(self.suite, self.registry, [dataset], machine, only)
             yield estimate(dataset, points, self.suite, self.store, history, again)
 
-    def plan(self, progress: Progress = silent, say: Say = lambda line: None) -> Plan:
-        """Open the datasets, make the environments, and return the points.
+    @contextmanager
+    def executor(self, say: Say) -> Iterator[Executor]:
+        """Give what measures: this machine, or a cluster, which ends with the `with` statement.
+
+        Raises
+        ------
+        UserError
+            If the cluster cannot be reached or has no node that can measure.
+        """
+        if self.cluster is None:
+            yield LocalExecutor(cache_folder(), examine=lambda: examined(say))
+        else:
+            with cluster_executor(self.cluster, say, signed=self.options.signed) as executor:
+                yield executor
+
+    def plan(
+        self, machine: Machine, progress: Progress = silent, say: Say = lambda line: None
+    ) -> Plan:
+        """Open the datasets, make the environments, and return the points for a machine.
 
         Raises
         ------
@@ -144,13 +169,13 @@ class SuiteRun:
             environments.make(self.registry.algorithm(variant.algorithm), say)
         progress("planning", 0, 0)
         opened = {dataset.name: dataset for dataset in datasets}
-        plan = plan_suite(self.suite, self.registry, opened, this_machine(), only, environments)
+        plan = plan_suite(self.suite, self.registry, opened, machine, only, environments)
         if self.options.strict:
             _require_fit()
         self.store.require_writable()
         return plan
 
-    def measure(self, plan: Plan, listener: Listener, say: Say) -> RunSummary:
+    def measure(self, plan: Plan, executor: Executor, listener: Listener) -> RunSummary:
         """Measure the points of the plan that are not stored yet.
 
         Raises
@@ -161,7 +186,7 @@ class SuiteRun:
         return Runner(
             plan,
             self.store,
-            LocalExecutor(cache_folder(), examine=lambda: examined(say)),
+            executor,
             listener,
             force=self.options.force,
             retry=self.retry,

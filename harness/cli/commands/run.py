@@ -20,6 +20,7 @@ from harness.cli.options import (
 )
 from harness.cli.progress import shown_progress
 from harness.cli.terminal import Terminal, say
+from harness.running.executors.local import Executor
 from harness.running.lines import plain_lines
 from harness.running.listener import RunSummary
 from harness.running.plan import Plan
@@ -105,6 +106,13 @@ def run(
         bool,
         typer.Option("--signed", help="Store your user and host name with the results."),
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            help="Measure on a cluster: its file, a Dask scheduler's address, or local:N.",
+        ),
+    ] = None,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
@@ -134,6 +142,7 @@ def run(
         retry=retry or (),
         strict=strict,
         signed=signed,
+        cluster=cluster,
     )
     asked = SuiteRun.of(suite, options, results, plugins or ())
     for line in asked.warnings():
@@ -141,19 +150,20 @@ def run(
     if dry_run:
         print_dry_run(Terminal(highlight=False), asked.estimates(), asked.suite)
         return
-    with shown_progress() as progress:
-        plan = asked.plan(progress, _tell)
-    summary = _measure(asked, plan)
+    with asked.executor(_tell) as executor:
+        with shown_progress() as progress:
+            plan = asked.plan(executor.machine, progress, _tell)
+        summary = _measure(asked, plan, executor)
     _print_summary(asked, plan, summary)
     if summary.failures:
         raise typer.Exit(_FAILED)
 
 
-def _measure(asked: SuiteRun, plan: Plan) -> RunSummary:
+def _measure(asked: SuiteRun, plan: Plan, executor: Executor) -> RunSummary:
     console = Terminal(stderr=True)
     try:
         with live_table(console) if console.is_terminal else plain_lines(sys.stderr) as listener:
-            return asked.measure(plan, listener, _tell)
+            return asked.measure(plan, executor, listener)
     except StoreFull as full:
         say(
             f"error: {full.what} takes no more: {full.reason}\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.files.temporary import remove_abandoned
+from harness.results.identity import Machine
 from harness.running.blocks import BlockOutcome, BlockSpec, ProgramOutcome, TaskFailure
 from harness.running.executors.block import BlockRun
 from harness.running.executors.member import status_of
@@ -18,6 +19,7 @@ from harness.running.executors.rounds import OnPhase
 from harness.running.machine.facts import (
     machine_provenance,
     source_provenance,
+    this_machine,
     usable_memory_bytes,
 )
 from harness.running.messages import Done, Failed, Message, Phase, Report, Start
@@ -34,6 +36,11 @@ Follow = Callable[[BlockSpec, str, str, str | None], None]
 
 class Executor(Protocol):
     """Measures blocks, here or on a cluster."""
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that measures, part of the keys of all points."""
+        ...
 
     def run_blocks(
         self, blocks: Iterator[BlockSpec | None], follow: Follow
@@ -87,6 +94,11 @@ class LocalExecutor:
         self._examine = examine
         self._conditions: Json | None = None
         remove_abandoned(Path(tempfile.gettempdir()))  # a killed run may have left large indexes
+
+    @property
+    def machine(self) -> Machine:
+        """This machine."""
+        return this_machine()
 
     def run_blocks(
         self, blocks: Iterator[BlockSpec | None], follow: Follow

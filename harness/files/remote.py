@@ -1,0 +1,115 @@
+"""A folder that several machines can read: a path they share, or a URL that fsspec knows."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.files.replacing import written_whole
+
+
+class RemoteFolder:
+    """A folder at a path or URL (`s3://bucket/folder`), whose files are written whole.
+
+    Raises
+    ------
+    UserError
+        If nothing that is installed can open such a URL. Every method raises it too, where the
+        folder cannot be reached, or refuses.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        with self._told("open"):
+            import fsspec
+
+            self._system: Any
+            self._system, self._root = fsspec.core.url_to_fs(self.url)
+
+    def __repr__(self) -> str:
+        return f"RemoteFolder({self.url!r})"
+
+    def holds(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        with self._told("look into"):
+            self._system.invalidate_cache()
+            return bool(self._system.exists(self._path(name)))
+
+    def names(self) -> dict[str, int]:
+        """Return the bytes of every file by its name, with `/` between folders, sorted."""
+        with self._told("list"):
+            self._system.invalidate_cache()
+            if not self._system.exists(self._root):
+                return {}
+            found = self._system.find(self._root, detail=True)
+        skip = len(self._root.rstrip("/")) + 1
+        return {path[skip:]: int(one["size"]) for path, one in sorted(found.items())}
+
+    def put(self, name: str, source: Path | bytes) -> bool:
+        """Store a file under a name, unless there is one; return whether it was stored."""
+        if self.holds(name):
+            return False
+        path = self._path(name)
+        # Where a name can appear before its content does, it gets its name when it is complete.
+        temporary = f"{path}.{secrets.token_hex(8)}.part"
+        with self._told("write to"):
+            self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            try:
+                if isinstance(source, bytes):
+                    self._system.pipe_file(temporary, source)
+                else:
+                    self._system.put_file(str(source), temporary)
+                self._system.mv(temporary, path)
+            except BaseException:
+                if self._system.exists(temporary):
+                    self._system.rm(temporary)
+                raise
+        return True
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+        with self._told("read from"):
+            return bytes(self._system.cat_file(self._path(name)))
+
+    def get(self, name: str, target: Path) -> None:
+        """Copy a file to a path of this machine, whole or not at all."""
+        with written_whole(target) as temporary, self._told("read from"):
+            self._system.get_file(self._path(name), str(temporary))
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        with self._told("remove from"):
+            if self._system.exists(self._path(name)):
+                self._system.rm(self._path(name))
+
+    def _path(self, name: str) -> str:
+        parts = name.split("/")
+        if not name or any(part in ("", ".", "..") for part in parts) or "\0" in name:
+            raise UserError(f"a shared folder holds no file called {name!r}", where=self.url)
+        return "/".join([self._root.rstrip("/"), *parts])
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except UserError:
+            raise
+        except ImportError as error:
+            raise UserError(
+                f"cannot {what} this folder: {error}",
+                where=self.url,
+                hint="pip install 'annharness[cluster]', and for s3:// s3fs as well",
+            ) from error
+        except Exception as error:  # every file system of fsspec has errors of its own
+            raise UserError(f"cannot {what} this folder: {error}", where=self.url) from error
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the sha256 of a file, in hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

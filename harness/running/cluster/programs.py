@@ -1,0 +1,69 @@
+"""Dask's scheduler and worker, set so that nothing of them runs while queries are timed.
+
+    python -m harness.running.cluster.programs scheduler --host 127.0.0.1 --port 0
+    python -m harness.running.cluster.programs worker tcp://HOST:PORT
+
+All options of `dask scheduler` and `dask worker` can be given.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from harness.running.processes.descendants import PARENT_VARIABLE, end_with_parent
+
+SETTINGS = {
+    "distributed.admin.system-monitor.interval": "60s",
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.tick.interval": "10s",
+    "distributed.admin.tick.limit": "60s",
+    "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.scheduler.worker-ttl": None,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.rebalance.measure": "managed",
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.profile.enabled": False,
+}
+"""No profiler, no monitors, no limits of memory, no stealing: a node does one thing at a time."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run `scheduler` or `worker` with the options of Dask's own programs."""
+    import dask
+
+    program, *options = arguments
+    if PARENT_VARIABLE in os.environ:  # started for one run, by the process of that run
+        end_with_parent(signal.SIGTERM)
+    dask.config.set(SETTINGS)
+    if program == "scheduler":
+        from distributed.cli.dask_scheduler import main as run_scheduler
+
+        run_scheduler(["--no-dashboard", *options])
+    else:
+        from distributed.cli.dask_worker import main as run_worker
+
+        run_worker(["--no-nanny", "--nthreads", "1", "--no-dashboard", *_without_own(options)])
+
+
+def _without_own(options: Sequence[str]) -> list[str]:
+    """Leave out what a batch system's script gives and the node does not take."""
+    kept, skipped = [], False
+    for option in options:
+        if skipped:
+            skipped = False
+        elif option in ("--nthreads", "--memory-limit", "--nworkers"):
+            skipped = True
+        else:
+            kept.append(option)
+    return [*kept, "--memory-limit", "0"]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

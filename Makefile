@@ -37,7 +37,7 @@ test: $(STAMP) ## the tests, under five minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m $(QUICK)
 
 test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "slow or faults or network or browser or adapters"
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile -m "slow or faults or network or browser or adapters"
 
 coverage: $(STAMP) ## the lines that `make test` runs, in processes that it starts too
 	$(BIN)/python -m coverage erase

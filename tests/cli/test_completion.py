@@ -29,6 +29,7 @@ def test_names_are_offered(command, words):
     assert offered(command, words) == OFFERED[words]
 
 
+@pytest.mark.slow
 def test_a_mistake_in_a_plug_in_offers_none_of_them_and_says_nothing(command, tmp_path):
     broken = tmp_path / "plugins" / "algorithms" / "broken"
     broken.mkdir(parents=True)

@@ -26,6 +26,7 @@ def test_a_dry_run_counts_and_writes_nothing(tmp_path, small_hdf5, command, data
     assert here(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_run_without_a_suite_and_what_a_dry_run_says_afterwards(tmp_path, small_hdf5, command):
     run = ("run", "-d", "small.hdf5", "-a", "exact", "--k", 5, "--builds", 1, "--repeats", 1)
     run += ("--least-seconds", 0)

@@ -49,6 +49,7 @@ def test_what_is_missing_is_told_from_what_is_of_another_version():
     assert text == f"numpy {numpy.__version__} is installed, numpy==1.0 was tested"
 
 
+@pytest.mark.slow
 def test_it_runs_with_a_warning_that_is_stored_and_shown(plugins, small_hdf5, command, tmp_path):
     run = (
         "run",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PERFORMANCE = Path(__file__).parents[1] / "performance"
-KILLS = 20
+KILLS = 6
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def scripts(monkeypatch):
 
 
 @pytest.mark.faults
-def test_twenty_kills_change_nothing(scripts, tmp_path):
+def test_kills_change_nothing(scripts, tmp_path):
     import kills
 
     assert kills.survive(tmp_path, KILLS, random.Random(1)) == []
@@ -36,10 +36,8 @@ def test_the_next_call_of_a_verb_removes_what_a_kill_left(scripts, tmp_path):
 
 
 @pytest.mark.slow
-def test_equals_are_not_called_different_twice_and_a_slower_one_is_found(scripts, tmp_path):
-    """Equals are called different in at most 5 of 100 trials: in two of two in 1 of 400."""
+def test_a_slower_index_is_found(scripts, tmp_path):
     import trials
 
-    done = list(trials.trials(tmp_path, 2))
-    assert {"equal", "undecided"} & {trial.verdicts["same"] for trial in done}
-    assert "slower" in {trial.verdicts["slower-10"] for trial in done}
+    (done,) = trials.trials(tmp_path, 1)
+    assert done.verdicts["slower-10"] == "slower"

@@ -180,6 +180,7 @@ def test_they_run_as_they_stand(tmp_path, small_hdf5, command, checkout):
     assert (broken["status"], "no_such_library" in broken["reason"]) == ("error", True)
 
 
+@pytest.mark.slow
 def test_batches_and_several_clients(tmp_path, small_hdf5, command, checkout):
     done, frame = run(command, tmp_path, checkout, "{theirs-batched: }", mode="batch", threads=2)
     assert done.returncode == 0, done.stdout + done.stderr

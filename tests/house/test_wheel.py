@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 HOUSE = Path(__file__).parents[2]
+QUICK = "--k 10 --builds 1 --repeats 1 --least-seconds 0 --precision off"
 UV = (sys.executable, "-m", "uv")
 DECLARED = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]["dependencies"]
 VERBS = [
@@ -76,8 +77,7 @@ def lowest(tmp_path_factory, wheel) -> Path:
     folder = tmp_path_factory.mktemp("lowest")
     venv_with(folder, "--resolution", "lowest-direct", *DECLARED, wheel)
     np.save(folder / "rows.npy", np.random.default_rng(0).standard_normal((200, 8), np.float32))
-    measured = "run -d glove-50-10k -a exact -a pq --k 10 --builds 2 --repeats 1 --precision off"
-    annharness(folder, measured)
+    annharness(folder, f"run -d glove-50-10k -a exact -a pq {QUICK}")
     return folder
 
 
@@ -87,7 +87,7 @@ def annharness(folder: Path, words: str) -> str:
 
 
 def test_the_wheel_runs_the_demo(installed):
-    assert "Pareto points" in annharness(installed, "run demo -a exact -a pq")
+    assert "Pareto points" in annharness(installed, f"run demo -a exact -a pq {QUICK}")
     annharness(installed, "plot demo --out plots")
     assert list((installed / "plots").glob("*.png"))
     assert "driveway" in annharness(installed, "data show glove-50-10k --query driveway")

@@ -43,6 +43,7 @@ def test_all_of_plain_data_is_cleaned(somebody):
     assert signature() == {"user": "ada", "host": "engine-7"}
 
 
+@pytest.mark.slow
 def test_a_traceback_of_a_failure_and_the_command_name_nobody(
     tmp_path, small_hdf5, command, monkeypatch
 ):

@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Pools that spin while they wait would burn the cores of the test beside them.
 export OMP_WAIT_POLICY ?= PASSIVE
 UV := $(BIN)/python -m uv
-QUICK := "not slow and not faults and not network and not browser and not adapters"
+QUICK := "not slow and not faults and not network and not browser and not adapters and not cluster"
 
 .PHONY: help demo test test-all coverage lint format setup reference docs peers wheel gallery clean
 
@@ -36,8 +36,8 @@ demo: $(STAMP) ## run the demo suite on the bundled GloVe sample and plot it
 test: $(STAMP) ## the tests, under five minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m $(QUICK)
 
-test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile -m "slow or faults or network or browser or adapters"
+test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters, cluster
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile -m "slow or faults or network or browser or adapters or cluster"
 
 coverage: $(STAMP) ## the lines that `make test` runs, in processes that it starts too
 	$(BIN)/python -m coverage erase

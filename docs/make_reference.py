@@ -43,6 +43,7 @@ from harness.registry.schema import (
     _EntrySchema,
 )
 from harness.results.table.columns import COLUMNS, Column
+from harness.running.cluster.settings import ClusterSettings
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -137,11 +138,12 @@ def _key_tables(model: type[BaseModel], schema: Any, inner: Any, but: set[str]) 
     yield _table(("key", "value", "default", "meaning"), rows)
     for key, found in nested:
         yield f"### Keys of `{key}`"
-        yield from _key_tables(_model_named(found), inner[found], inner, set())
+        yield from _key_tables(_sibling(model, found), inner[found], inner, set())
 
 
-def _model_named(name: str) -> type[BaseModel]:
-    return getattr(inspect.getmodule(SuiteSchema), name)  # type: ignore[no-any-return]
+def _sibling(model: type[BaseModel], name: str) -> type[BaseModel]:
+    """Return the model of a name in another one's module."""
+    return getattr(inspect.getmodule(model), name)  # type: ignore[no-any-return]
 
 
 def _attribute_docstrings(model: type[BaseModel]) -> dict[str, str]:
@@ -370,6 +372,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "algorithm-keys": lambda: keys_of(AlgorithmSchema),
     "foreign-keys": lambda: keys_of(ForeignSchema, but=_EntrySchema),
     "dataset-keys": lambda: keys_of(DatasetSchema),
+    "cluster-keys": lambda: keys_of(ClusterSettings),
     "algorithms": algorithms,
     "datasets": datasets,
     "formats": formats,

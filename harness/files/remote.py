@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,13 +39,17 @@ class RemoteFolder:
             self._system.invalidate_cache()
             return bool(self._system.exists(self._path(name)))
 
-    def names(self) -> dict[str, int]:
-        """Return the bytes of every file by its name, with `/` between folders, sorted."""
+    def names(self, below: str = "") -> dict[str, int]:
+        """Return the bytes of every file by its name, with `/` between folders, sorted.
+
+        Only those in the folder `below`, if it is given.
+        """
+        start = self._path(below) if below else self._root
         with self._told("list"):
             self._system.invalidate_cache()
-            if not self._system.exists(self._root):
+            if not self._system.exists(start):
                 return {}
-            found = self._system.find(self._root, detail=True)
+            found = self._system.find(start, detail=True)
         skip = len(self._root.rstrip("/")) + 1
         return {path[skip:]: int(one["size"]) for path, one in sorted(found.items())}
 
@@ -107,9 +110,3 @@ class RemoteFolder:
             ) from error
         except Exception as error:  # every file system of fsspec has errors of its own
             raise UserError(f"cannot {what} this folder: {error}", where=self.url) from error
-
-
-def sha256_of_file(path: Path) -> str:
-    """Return the sha256 of a file, in hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

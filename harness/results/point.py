@@ -20,8 +20,10 @@ Status = Literal[
 ]
 """How a point failed; a finished one is `ok`."""
 
-FAILURES: tuple[Status, ...] = ("error", "crashed", "timeout", "out_of_memory", "wrong_answer")
-"""Statuses that make a run fail; `unsupported` is none of them."""
+FAILURES: tuple[Status, ...] = (
+    "error", "crashed", "timeout", "out_of_memory", "wrong_answer", "lost"
+)  # fmt: skip
+"""Statuses that make a run fail; `unsupported` is none of them. `lost` is a machine's fault."""
 
 MOST_DIAGNOSTICS = 1000
 """Columns of diagnostics that a build may have, in all of its tables together."""

@@ -138,8 +138,11 @@ def plan_points(
 
 
 def retried(statuses: Iterable[str]) -> frozenset[str]:
-    """Return the statuses of stored failures that a run tries again: these, and `unsupported`."""
-    return frozenset({*statuses, "unsupported"})
+    """Return the statuses of stored failures that a run tries again.
+
+    These, and those that are no fault of the algorithm: `unsupported` and `lost`.
+    """
+    return frozenset({*statuses, "unsupported", "lost"})
 
 
 def missing_builds(

@@ -1,12 +1,14 @@
 """Kill the runner and the worker at random moments; the final table must be as if undisturbed.
 
     python tests/performance/kills.py --kills 200
+    python tests/performance/kills.py --kills 50 --cluster local:2
 
 Each sequence starts a run on an empty folder, kills it again and again at random moments (the
 runner, one of the processes of a block, or both at once), gives the command a last time and
 compares with an undisturbed run: keys, statuses, ids and recalls, builds. No process and no
 half-written file may be left. The answers depend on the seed of each build, so that a build lost or
-done twice would show.
+done twice would show. On a cluster the processes of a run are its scheduler, Dask's workers and
+the processes that measure as well.
 """
 
 from __future__ import annotations
@@ -80,6 +82,11 @@ build_threads: 1
 precision: off
 """
 MOST_RUNS_KILLED_IN_A_ROW = 6
+PROGRAMS = (
+    "harness.running.worker.entry",
+    "harness.running.cluster.programs",
+    "harness.running.cluster.node",
+)
 
 
 def main() -> None:
@@ -87,16 +94,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cluster", help="measure on a cluster, such as local:2")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        problems = survive(Path(name), options.kills, random.Random(options.seed))
+        rng = random.Random(options.seed)
+        problems = survive(Path(name), options.kills, rng, options.cluster)
     print("identical to the undisturbed run" if not problems else "\n".join(problems))
     sys.exit(bool(problems))
 
 
-def survive(folder: Path, kills: int, rng: random.Random) -> list[str]:
+def survive(folder: Path, kills: int, rng: random.Random, cluster: str | None = None) -> list[str]:
     """Return what differs after the kills; an empty list is what should come."""
     lay_out(folder)
+    where = ("--cluster", cluster) if cluster else ()
     began = time.monotonic()
     run(folder, "calm").wait()
     calm_seconds = time.monotonic() - began
@@ -109,8 +119,8 @@ def survive(folder: Path, kills: int, rng: random.Random) -> list[str]:
         sequences += 1
         for _ in range(rng.randint(1, MOST_RUNS_KILLED_IN_A_ROW)):
             if done.total() < kills:
-                kill_one_run(folder, results, calm_seconds, rng, done)
-        last = run(folder, results, "--retry", "crashed").wait()
+                kill_one_run(folder, results, calm_seconds, rng, done, where)
+        last = run(folder, results, "--retry", "crashed", *where).wait()
         if last not in (0, 1):
             problems.append(f"{results}: exit status {last}")
         problems += differences(expected, facts(folder / results), results)
@@ -120,10 +130,16 @@ def survive(folder: Path, kills: int, rng: random.Random) -> list[str]:
 
 
 def kill_one_run(
-    folder: Path, results: str, calm_seconds: float, rng: random.Random, done: Counter[str]
+    folder: Path,
+    results: str,
+    calm_seconds: float,
+    rng: random.Random,
+    done: Counter[str],
+    where: tuple[str, ...],
 ) -> None:
     """Start or go on with a run; kill its workers now and then, and in the end the runner."""
-    process = run(folder, results, *(("--retry", "crashed") if rng.random() < 0.5 else ()))
+    again = ("--retry", "crashed") if rng.random() < 0.5 else ()
+    process = run(folder, results, *again, *where)
     kind = "worker"
     while kind == "worker" and process.poll() is None:
         time.sleep(rng.uniform(0, calm_seconds / 2))
@@ -177,13 +193,13 @@ def leftovers(folder: Path, results: Path) -> list[str]:
 
 
 def workers(folder: Path) -> list[int]:
-    """Return the processes that work for a job below a folder."""
+    """Return the processes that work for a run below a folder."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
-        if "harness.running.worker.entry" in (process.info["cmdline"] or []):
+        if set(PROGRAMS) & set(process.info["cmdline"] or []):
             with suppress(psutil.Error):
-                job = process.environ().get("ANNHARNESS_JOB", "")
-                found += [process.pid] if job.startswith(str(folder)) else []
+                temporary = process.environ().get("TMPDIR", "")
+                found += [process.pid] if temporary.startswith(str(folder)) else []
     return found
 
 

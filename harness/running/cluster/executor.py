@@ -259,7 +259,9 @@ class ClusterExecutor:
             self._last_node = now
 
     def _patience(self) -> float:
-        return _SILENT_SECONDS if self._settings.local else self._settings.wait
+        """How long no node may be there: others may come, unless those that came were no good."""
+        brief = self._settings.local is not None or self._refused
+        return _SILENT_SECONDS if brief else self._settings.wait
 
     def _require_scheduler(self, error: Exception | None) -> None:
         if time.monotonic() - self._answered > _SILENT_SECONDS:

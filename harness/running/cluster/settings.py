@@ -27,60 +27,82 @@ class _Strict(BaseModel):
 
 
 class MachineClass(_Strict):
-    """Of which kind a node must be; what is left out may be anything, but the same on all."""
-
     cpu: Text | None = None
+    """Name of the processor, as `annharness doctor` prints it."""
     cores: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Cores that a process may use."""
     memory_gib: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Memory, in whole GiB."""
 
 
 class Tls(_Strict):
-    """Files of the certificates for `tls://` addresses."""
-
     ca: Text
+    """File of the certificate authority."""
     cert: Text
+    """File of the certificate."""
     key: Text
+    """File of its key."""
 
 
 class Batch(_Strict):
-    """Nodes from a batch system, each a job of its own."""
-
     nodes: Nodes
+    """How many jobs are asked for, each of them one node."""
     queue: Text | None = None
+    """Queue or partition."""
     account: Text | None = None
+    """Account or project that pays."""
     cores: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """Cores asked for."""
     memory: Text = "4GB"
+    """Memory asked for."""
     exclusive: bool = True
+    """Ask for a node without other jobs, where the system has a word for it (not SGE)."""
     directives: list[Text] = []
+    """More lines for the head of the job script."""
     before: list[Text] = []
+    """Lines of shell that the job runs first, such as `module load`."""
     python: Text | None = None
+    """The interpreter on the nodes; by default the path of the one that runs here."""
     interface: Text | None = None
+    """Network interface by which nodes and scheduler talk, such as `ib0`."""
 
 
 class Ssh(_Strict):
-    """Nodes reached by SSH without a password; the first host also runs the scheduler."""
-
     hosts: Annotated[list[Text], Field(min_length=1, max_length=_MOST_NODES)]
+    """Hosts that are reached without a password; the first one runs the scheduler too."""
     python: Text | None = None
+    """The interpreter on the hosts."""
 
 
 class ClusterSettings(_Strict):
-    """The keys of a cluster file; exactly one of the first seven says where the nodes are."""
-
     scheduler: Address | None = None
+    """Address of a scheduler that runs, `tcp://HOST:PORT` or `tls://HOST:PORT`."""
     local: Nodes | None = None
+    """That many workers on this machine, to try it out; they take turns."""
     slurm: Batch | None = None
+    """Nodes from Slurm."""
     pbs: Batch | None = None
+    """Nodes from PBS."""
     lsf: Batch | None = None
+    """Nodes from LSF."""
     sge: Batch | None = None
+    """Nodes from SGE."""
     ssh: Ssh | None = None
+    """Hosts of one's own."""
     shared: Text | None = None
+    """Folder that all nodes can read and write: a path, or a URL that fsspec knows."""
     scratch: Text | None = None
+    """Folder on each node for the cache and for temporary files; by default those of the user."""
     scratch_gib: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    """The most that copies of datasets may take there; those used longest ago make room."""
     walltime: Walltime | None = None
+    """How long a node lives, `HH:MM:SS` or `D-HH:MM:SS`."""
     wait: Annotated[float, Field(gt=0, le=7 * 86_400)] = 600.0
+    """Seconds to wait for the first node, or for another one when none is left."""
     machine: MachineClass = MachineClass()
+    """Which machines to use, if there are several kinds."""
     tls: Tls | None = None
+    """Certificates for a `tls://` address."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> ClusterSettings:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 
 import h5py
 
@@ -12,6 +13,7 @@ from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
 from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.data.cache.writing import Identity, write_cached
+from harness.data.fetching.hashes import sha256_of
 from harness.data.loading import open_definition
 from harness.data.parts import Part, Parts
 from harness.data.rows import fingerprint
@@ -21,19 +23,25 @@ from harness.registry.registry import Registry
 
 
 def share_dataset(dataset: CachedDataset, shared: RemoteFolder) -> None:
-    """Put a dataset into the shared folder, named by its fingerprint, unless it is there."""
-    name = _shared_name(dataset.fingerprint)
-    if shared.holds(name):
+    """Put a dataset into the shared folder, unless it is there.
+
+    Its folder is named by its fingerprint, the file by its own sha256.
+    """
+    if shared.names(_folder_of(dataset.fingerprint)):
         return
     with h5py.File(dataset.path, "r", locking=False) as file:
         whole = "rows_file" not in file["annharness"].attrs
     if whole:
-        shared.put(name, dataset.path)
+        _put(dataset.path, dataset.fingerprint, shared)
         return
     with tempfile.TemporaryDirectory(dir=cache_subfolder("staged")) as folder:
         path = Path(folder) / "dataset.hdf5"
         _write_whole(dataset, path)
-        shared.put(name, path)
+        _put(path, dataset.fingerprint, shared)
+
+
+def _put(path: Path, fingerprint: str, shared: RemoteFolder) -> None:
+    shared.put(f"{_folder_of(fingerprint)}/{sha256_of(path)}.hdf5", path)
 
 
 def staged_dataset(
@@ -61,11 +69,11 @@ def staged_dataset(
         If it cannot be had, or is another one.
     """
     found = cached_by_name(name)
-    here = open_cached(found) if found is not None else None
-    if here is not None and here.fingerprint == wanted:
-        return here
+    with suppress(UserError):  # another file, or one that has changed: a copy may be had
+        if found is not None and (here := open_cached(found)).fingerprint == wanted:
+            return here
     path = cache_subfolder("staged") / f"{wanted}.hdf5"
-    if path.is_file() or (shared is not None and shared.holds(_shared_name(wanted))):
+    if path.is_file() or (shared is not None and shared.names(_folder_of(wanted))):
         return _staged(path, wanted, shared, most_bytes, progress)
     if name in registry.datasets:
         dataset = open_definition(registry.datasets[name], progress=progress)
@@ -94,28 +102,28 @@ def _staged(
     """Copy a dataset from the shared folder, one process of this node at a time."""
     with cache_lock(f"staged-{wanted[:32]}"):
         if not path.is_file() and shared is not None:
-            name = _shared_name(wanted)
             progress("copying the dataset to this node", 0, 0)
-            _make_room(path.parent, shared.names().get(name, 0), most_bytes)
+            name, size = next(iter(shared.names(_folder_of(wanted)).items()))
+            _make_room(path.parent, size, most_bytes)
             shared.get(name, path)
-            _require_whole(path, wanted, shared)
+            _require_whole(path, name, wanted, shared)
         os.utime(path)  # for `_make_room`, which removes what was used longest ago
         return open_cached(path)
 
 
-def _require_whole(path: Path, wanted: str, shared: RemoteFolder) -> None:
+def _require_whole(path: Path, name: str, wanted: str, shared: RemoteFolder) -> None:
+    """Remove a copy and refuse it, unless it is the file, and the dataset, that it should be."""
     try:
         dataset = open_cached(path)
-        got = fingerprint(dataset.metric, dataset.base, dataset.queries)
-    except UserError as error:
-        got = str(error)
-    if got != wanted:
+        rows = fingerprint(dataset.metric, dataset.base, dataset.queries)
+        good = rows == wanted and PurePosixPath(name).stem == sha256_of(path)
+    except UserError:
+        good = False
+    if not good:
         path.unlink()
         raise UserError(
             "the copy of the dataset in the shared folder is damaged",
-            where=f"{shared.url}/{_shared_name(wanted)}",
-            expected=f"the fingerprint {wanted[:16]}",
-            got=got[:80],
+            where=f"{shared.url}/{name}",
             hint="remove it there; it is put there again by the next run",
         )
 
@@ -151,5 +159,5 @@ def _write_whole(dataset: CachedDataset, path: Path) -> None:
     write_cached(path, parts, identity, unit_rows=unit_rows)
 
 
-def _shared_name(fingerprint: str) -> str:
-    return f"datasets/{fingerprint}.hdf5"
+def _folder_of(fingerprint: str) -> str:
+    return f"datasets/{fingerprint}"

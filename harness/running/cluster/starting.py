@@ -20,7 +20,7 @@ from harness.running.cluster.settings import Batch, ClusterSettings
 from harness.running.processes.descendants import PARENT_VARIABLE
 
 _PROGRAMS = "harness.running.cluster.programs"
-_CONNECTING_SECONDS = 20
+_CONNECTING_SECONDS = 10
 _STARTING_SECONDS = 60.0
 _LEAVING_SECONDS = 5.0
 _LOG_CHARACTERS = 2000

@@ -72,6 +72,11 @@ VERBS = {
         "import_",
         "Import results of ann-benchmarks; recall is recomputed from the stored neighbours.",
     ),
+    "results": Verb(
+        "harness.cli.commands.results",
+        "app",
+        "Send results to a folder that others can read, or take them from there.",
+    ),
     "compare": Verb(
         "harness.cli.commands.compare",
         "compare",

@@ -1,0 +1,140 @@
+"""Results that travel to a folder of several people, and back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from harness.contracts import UserError
+from harness.files.remote import RemoteFolder
+from harness.interop.exchange import pull, push
+from harness.results.point import Failure
+from harness.results.store import ResultStore
+
+
+@pytest.fixture
+def remote(tmp_path):
+    return RemoteFolder(str(tmp_path / "everyone's"))
+
+
+def names(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def test_what_is_sent_is_taken_once_and_as_it_is(small_store, header, remote, tmp_path):
+    small_store.write_failure(Failure(header(algorithm="other"), "crashed", "signal 11"))
+    assert (push(small_store, remote).done, push(small_store, remote).kept) == (3, 3)
+    other = ResultStore(tmp_path / "other")
+    assert (pull(other, remote).done, pull(other, remote).kept) == (3, 3)
+    assert names(other.root) == names(small_store.root)
+    assert push(other, remote).done == 0  # the files are the same, byte for byte
+    assert other.failure(header(algorithm="other")).status == "crashed"
+
+
+def test_builds_of_several_machines_come_together(small_store, header, build, remote, tmp_path):
+    other = ResultStore(tmp_path / "other")
+    for number in (1, 2):
+        other.add_build(header(), build(number, seconds=5.0))
+    push(small_store, remote)
+    push(other, remote)
+    assert pull(small_store, remote).done == 1
+    point = small_store.find(header()).point
+    assert [one.number for one in point.builds] == [0, 1, 2]
+    assert point.builds[1].times.max() < 1  # a build that is here stays
+    assert point.builds[2].times.min() >= 5
+
+
+def test_a_failure_is_not_taken_where_the_point_was_measured(small_store, header, remote, tmp_path):
+    other = ResultStore(tmp_path / "other")
+    other.write_failure(Failure(header(), "timeout", "too long"))
+    push(other, remote)
+    assert pull(small_store, remote).kept == 1
+    assert small_store.failure(header()) is None
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def rename_without_content(path):
+    path.rename(path.with_name("0" * 64))
+
+
+def other_place(path):
+    """Another algorithm's folder, with the hash as it was."""
+    target = path.parents[3] / "10" / "wrong" / path.parent.name / path.name
+    target.parent.mkdir(parents=True)
+    path.rename(target)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [(cut, "not that of its hash"), (rename_without_content, "not that of its hash")],
+)
+def test_what_is_damaged_is_refused(small_store, remote, tmp_path, harm, reason):
+    push(small_store, remote)
+    for path in list((tmp_path / "everyone's").rglob("*/scan/*/*")):
+        harm(path)
+    found = pull(ResultStore(tmp_path / "other"), remote)
+    assert (found.done, len(found.refused)) == (1, 1)
+    assert reason in found.refused[0][1]
+
+
+def test_where_a_result_goes_is_decided_by_what_it_holds(small_store, header, remote, tmp_path):
+    push(small_store, remote)
+    (path,) = (tmp_path / "everyone's").rglob("*/scan/*/*")
+    other_place(path)
+    other = ResultStore(tmp_path / "other")
+    assert pull(other, remote).refused == []
+    assert len(other.settled(header())) == 2
+    assert not (tmp_path / "other" / "small" / "10" / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "results/../../x.hdf5/" + "a" * 64,
+        "results/small/10/scan/x.txt/" + "a" * 64,
+        "results/small/ten/scan/x.hdf5/" + "a" * 64,
+        "results/x.hdf5",
+        "results/small/10/truth-x.npz/" + "a" * 64,
+    ],
+)
+def test_a_file_of_another_name_is_refused(remote, tmp_path, name):
+    folder = tmp_path / "everyone's"
+    path = folder / os.path.normpath(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    found = pull(ResultStore(tmp_path / "other"), remote)
+    assert found.done == 0
+    assert names(tmp_path / "other") == []
+
+
+def test_a_damaged_result_is_not_sent(small_store, remote):
+    (path,) = small_store.root.rglob("scan/*.hdf5")
+    cut(path)
+    found = push(small_store, remote)
+    assert (found.done, len(found.refused)) == (1, 1)  # the truth goes
+
+
+def test_the_verbs(small_store, tmp_path, command):
+    done = command("results", "push", "shared", "--results", small_store.root)
+    assert done.stdout == "2 files sent, 0 were there, 0 refused\n", done.stderr
+    done = command("results", "pull", "shared", "--results", "mine")
+    assert done.stdout == "2 files taken, 0 were there, 0 refused\n"
+    assert names(tmp_path / "mine") == names(small_store.root)
+    for path in (tmp_path / "shared").rglob("scan/*/*"):
+        cut(path)
+    shutil.rmtree(tmp_path / "mine")
+    done = command("results", "pull", "shared", "--results", "mine")
+    assert done.returncode == 1
+    assert "refused results/small/10/scan/" in done.stderr
+    assert command("results", "pull", "nosuch://x").returncode == 2
+
+
+def test_a_results_folder_that_is_not_there_sends_nothing(remote, tmp_path, command):
+    assert command("results", "push", "shared", "--results", "nowhere").returncode == 2
+    with pytest.raises(UserError):
+        pull(ResultStore(tmp_path / "new"), RemoteFolder("nosuch://x"))

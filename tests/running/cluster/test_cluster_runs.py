@@ -297,3 +297,51 @@ def test_a_scheduler_that_is_not_there_is_told(suite, command):
     assert done.returncode == 2
     assert "the scheduler does not answer" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+SBATCH = """\
+#!/bin/sh
+cp "$1" "$JOBS/job.sh"
+setsid sh "$JOBS/job.sh" > "$JOBS/log" 2>&1 &
+echo "Submitted batch job $!"
+"""
+SCANCEL = """\
+#!/bin/sh
+echo "$1" >> "$JOBS/cancelled"
+kill -- "-$1"
+"""
+
+
+def test_a_batch_system_gives_nodes_and_takes_them_back(
+    suite, tmp_path, command, monkeypatch, tmp_path_factory
+):
+    """Stand-ins for Slurm's commands run the job here."""
+    jobs = tmp_path_factory.mktemp("jobs")
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (jobs / name).write_text(text)
+        (jobs / name).chmod(0o755)
+    line = f"PATH={jobs}:$PATH JOBS={jobs} exec {sys.executable} -m harness run mine.yml -a exact"
+    (tmp_path / "c.yml").write_text(
+        "slurm: {nodes: 1, queue: bench, account: us, interface: lo, before: [export MARK=1],"
+        " directives: [--constraint=milan]}\n"
+        f"walltime: 01:00:00\nscratch: {tmp_path}/scratch\nshared: {tmp_path}/shared\n"
+    )
+    (tmp_path / "scratch").mkdir()
+    done = command.raw(["sh", "-c", f"{line} --cluster c.yml"])
+    assert done.returncode == 0, done.stdout + done.stderr + (jobs / "log").read_text()
+    script = (jobs / "job.sh").read_text()
+    for expected in (
+        "#SBATCH -p bench",
+        "#SBATCH -A us",
+        "#SBATCH -t 01:00:00",
+        "#SBATCH --exclusive",
+        "#SBATCH --constraint=milan",
+        "export MARK=1",
+        f"export ANNHARNESS_DATA={tmp_path}/scratch/annharness",
+        f"{PROGRAMS} worker tcp://127.0.0.1:",
+    ):
+        assert expected in script
+    assert [row[1:3] for row in table(tmp_path / "results")] == [("ok", 2)] * 2
+    assert list((tmp_path / "scratch" / "annharness" / "staged").glob("*.hdf5"))
+    wait_until((jobs / "cancelled").exists)
+    wait_until(lambda: of_this_run(tmp_path) == [])

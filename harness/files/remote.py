@@ -79,6 +79,12 @@ class RemoteFolder:
         with self._told("read from"):
             return bytes(self._system.cat_file(self._path(name)))
 
+    @contextmanager
+    def opened(self, name: str) -> Iterator[Any]:
+        """Give a file to read in parts, as a stream of bytes that can seek."""
+        with self._told("read from"), self._system.open(self._path(name), "rb") as stream:
+            yield stream
+
     def get(self, name: str, target: Path) -> None:
         """Copy a file to a path of this machine, whole or not at all."""
         with written_whole(target) as temporary, self._told("read from"):

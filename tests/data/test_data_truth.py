@@ -164,3 +164,49 @@ def test_damaged_truth_is_computed_again(make_hdf5, cache: Path) -> None:
     (path,) = cache.glob("truth/*.hdf5")
     path.write_bytes(path.read_bytes()[:100])
     assert np.array_equal(dataset.truth(5).ids, before.ids)
+
+
+@SLOW_OK
+@given(
+    shards=st.integers(1, 40), k=st.integers(1, 60), levels=st.integers(1, 4),
+    metric=st.sampled_from(METRICS), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_shards_of_the_base_have_the_same_neighbours(
+    tmp_path, shards: int, k: int, levels: int, metric: Metric, seed: int
+) -> None:
+    """Few different values make ties, which go by id across the shards as well."""
+    rng = np.random.default_rng(seed)
+    base = rng.integers(0, levels + 1, (60, 3)).astype(np.float32)
+    queries = rng.integers(0, levels + 1, (7, 3)).astype(np.float32)
+    dataset = open_file(write(tmp_path / f"{seed}-{levels}.hdf5", base, queries), metric)
+    ids, distances = brute_force(dataset, k)
+    pieces = truth_store.pieces_of(dataset, 3, shards)
+    assert sum((p.queries[1] - p.queries[0]) * (p.rows[1] - p.rows[0]) for p in pieces) == 420
+    folder = tmp_path / f"truth-{rng.integers(1 << 60)}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANNHARNESS_DATA", str(folder))
+        truth = truth_of(dataset, k, shards=shards)
+    assert np.array_equal(truth.ids, ids)
+    assert np.allclose(truth.distances, distances, rtol=0, atol=1e-12)
+
+
+def test_pieces_are_kept_and_not_computed_again(make_hdf5, cache: Path) -> None:
+    dataset = open_file(make_hdf5())
+
+    def some(dataset, k, pieces):
+        for number, found in enumerate(truth_store.compute_here(dataset, k, pieces)):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield found
+
+    def the_rest(dataset, k, pieces):
+        rest.extend(pieces)
+        return truth_store.compute_here(dataset, k, pieces)
+
+    rest: list[object] = []
+    with pytest.raises(KeyboardInterrupt):
+        truth_of(dataset, 9, shards=7, compute=some)
+    truth = truth_of(dataset, 9, shards=7, compute=the_rest)
+    assert len(rest) == 4
+    assert np.array_equal(truth.ids, brute_force(dataset, 9)[0])
+    assert not list(cache.glob("truth/.blocks-*"))

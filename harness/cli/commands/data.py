@@ -43,6 +43,8 @@ from harness.running.states import dataset_state
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, check and look at datasets.")
 
+_SHARD_BYTES = 2 << 30
+
 DatasetName = Annotated[
     str,
     typer.Argument(
@@ -182,6 +184,18 @@ def fetch(
     dataset: DatasetName,
     k: Annotated[int, typer.Option("--k", help="Compute the ground truth for k, too.")] = 0,
     memory: Annotated[str, typer.Option("--memory", help="Memory for the ground truth.")] = "1GiB",
+    shards: Annotated[
+        int,
+        typer.Option(
+            "--shards",
+            min=0,
+            help="Parts of the base to search apart for the ground truth; 0: one for each 2 GiB.",
+        ),
+    ] = 0,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", help="Compute the ground truth on a cluster, as `run` does."),
+    ] = None,
     plugins: Plugins = None,
 ) -> None:
     """Fetch a dataset into the cache, check it and make it ready to run.
@@ -190,9 +204,23 @@ def fetch(
     """
     with shown_progress() as progress:
         opened = open_named(dataset, plugins, progress)
-        if k:
-            truth_of(opened, k, progress, _bytes(memory))
+        parts = shards or -(-opened.search_base.nbytes // _SHARD_BYTES)
+        if k and cluster is not None:
+            from harness.running.cluster.executor import cluster_executor
+            from harness.running.cluster.settings import read_cluster
+            from harness.running.cluster.truths import ClusterTruth
+
+            with cluster_executor(read_cluster(cluster), _tell, signed=False) as executor:
+                parts = shards or max(parts, len(executor.addresses))
+                computed = ClusterTruth(executor)
+                truth_of(opened, k, progress, _bytes(memory), parts, computed)
+        elif k:
+            truth_of(opened, k, progress, _bytes(memory), parts)
     terminal().print(f"{opened!r} is here: {opened.path}")
+
+
+def _tell(line: str) -> None:
+    say(line, to_errors=True)
 
 
 def _bytes(text: str) -> int:

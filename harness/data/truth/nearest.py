@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -53,26 +53,38 @@ class Space:
     score_scale: float = 1.0
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Space:
-        """Return the space of a dataset.
+    def of(cls, dataset: Dataset, rows: slice = slice(None)) -> Space:
+        """Return the space of a dataset, or of some rows of its base, as `of_arrays`."""
+        return cls.of_arrays(
+            dataset.metric,
+            dataset.base[rows],
+            dataset.queries,
+            dataset.search_base[rows],
+            dataset.search_queries,
+        )
+
+    @classmethod
+    def of_arrays(
+        cls, metric: Metric, base: Rows, queries: Rows, search_base: Rows, search_queries: Rows
+    ) -> Space:
+        """Return the space of rows as in the source, and as they are searched.
 
         Raises
         ------
         UserError
             If the rows have to be scaled and memory does not hold them a second time.
         """
-        base, queries = dataset.search_base, dataset.search_queries
-        longest = largest_norm(base), largest_norm(queries)
-        if dataset.metric == "euclidean":  # rows to subtract need one scale
+        longest = largest_norm(search_base), largest_norm(search_queries)
+        if metric == "euclidean":  # rows to subtract need one scale
             exponents = (_exponent(max(longest)),) * 2
         else:
             exponents = _exponent(longest[0]), _exponent(longest[1])
         return cls(
-            dataset.metric,
-            dataset.base,
-            dataset.queries,
-            _scaled(base, exponents[0], dataset.name),
-            _scaled(queries, exponents[1], dataset.name),
+            metric,
+            base,
+            queries,
+            _scaled(search_base, exponents[0]),
+            _scaled(search_queries, exponents[1]),
             math.ldexp(longest[0], exponents[0]),
             math.ldexp(1.0, sum(exponents)),
         )
@@ -93,7 +105,7 @@ def nearest_of_block(space: Space, block: slice, k: int) -> Truth:
     block
         Which queries.
     k
-        1 to the number of base rows.
+        At least 1; all rows, if there are fewer.
 
     Returns
     -------
@@ -101,6 +113,7 @@ def nearest_of_block(space: Space, block: slice, k: int) -> Truth:
         Ids and float64 distances, ordered by distance, then id.
     """
     n = len(space.base)
+    k = min(k, n)
     count = candidate_count(n, k)
     scores, candidates = _candidates(space, block, count)
     truth = _best(candidates, _exact(space, block, candidates), k)
@@ -109,6 +122,27 @@ def nearest_of_block(space: Space, block: slice, k: int) -> Truth:
         for row in np.flatnonzero(scores[:, -1] <= limits).tolist():
             _settle(space, block.start + row, float(limits[row]), truth, row)
     return truth
+
+
+def merged(parts: Iterable[tuple[int, Truth]], k: int) -> Truth:
+    """Return the k nearest of some queries, from the nearest of disjoint parts of the base.
+
+    The k nearest of a base, ties in order of their ids, are among those of its parts.
+
+    Parameters
+    ----------
+    parts
+        The first row of each part in the base, and its nearest by ids of its own.
+    """
+    best: Truth | None = None
+    for first, truth in parts:
+        ids, distances = truth.ids + first, truth.distances
+        if best is not None:
+            ids = np.concatenate([best.ids, ids], axis=1)
+            distances = np.concatenate([best.distances, distances], axis=1)
+        best = _best(ids, distances, k)
+    assert best is not None
+    return best
 
 
 def candidate_count(n: int, k: int) -> int:
@@ -123,11 +157,11 @@ def _exponent(longest: float) -> int:
     return -math.frexp(longest)[1]
 
 
-def _scaled(rows: Rows, exponent: int, name: str) -> Rows:
+def _scaled(rows: Rows, exponent: int) -> Rows:
     """Multiply by a power of two, which rounds only values that become denormal."""
     if exponent == 0:
         return rows
-    require_memory(rows.nbytes, "rows scaled to where float32 can multiply them", name)
+    require_memory(rows.nbytes, "rows scaled to where float32 can multiply them", "ground truth")
     return np.ldexp(rows, exponent)
 
 

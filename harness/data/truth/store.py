@@ -1,12 +1,15 @@
 """Ground truth on disk, by the fingerprint of base, queries and metric.
 
-It is computed in blocks of queries. Each finished block is kept until all are done, so that an
-interrupted computation resumes where it stopped.
+It is computed in pieces: a block of queries against a shard of the base. Each finished piece is
+kept until all are done, so that an interrupted computation resumes where it stopped.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -30,11 +33,43 @@ _MOST_QUERIES = 4096
 _WORK = "ground truth"
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Some queries, and some rows of the base: of each the first, and the one after the last."""
+
+    queries: tuple[int, int]
+    rows: tuple[int, int]
+
+    @property
+    def file_name(self) -> str:
+        """The name of its file among those of its dataset and k."""
+        return "-".join(map(str, (*self.queries, *self.rows))) + ".npz"
+
+
+Compute = Callable[[CachedDataset, int, Sequence[Piece]], Iterator[tuple[Piece, Truth]]]
+"""Yields the nearest rows of each piece, in any order; ids count from the piece's first row."""
+
+
+def compute_here(
+    dataset: CachedDataset, k: int, pieces: Sequence[Piece]
+) -> Iterator[tuple[Piece, Truth]]:
+    """Compute pieces one after another on this machine."""
+    from harness.data.truth.nearest import Space, nearest_of_block  # imports FAISS
+
+    space, held = None, (-1, -1)
+    for piece in pieces:
+        if space is None or piece.rows != held:
+            space, held = Space.of(dataset, slice(*piece.rows)), piece.rows
+        yield piece, nearest_of_block(space, slice(*piece.queries), k)
+
+
 def truth_of(
     dataset: CachedDataset,
     k: int,
     progress: Progress = silent,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    shards: int = 1,
+    compute: Compute = compute_here,
 ) -> Truth:
     """Return the k true nearest neighbours, from the cache or computed now.
 
@@ -51,6 +86,10 @@ def truth_of(
     memory_bytes
         What the computation may use beside the mapped rows. It decides how many queries are
         compared at once.
+    shards
+        Parts of the base that are searched apart.
+    compute
+        What computes the pieces: this machine, or a cluster.
 
     Raises
     ------
@@ -66,7 +105,8 @@ def truth_of(
         stored = _stored(dataset.fingerprint, k)
         if stored is not None:
             return stored
-        return _compute(dataset, k, progress, queries_at_once(dataset, k, memory_bytes))
+        step = queries_at_once(dataset, k, memory_bytes)
+        return _compute(dataset, k, progress, pieces_of(dataset, step, shards), compute)
 
 
 def stored_truth(fingerprint: str, k: int) -> Truth | None:
@@ -100,17 +140,38 @@ def _require_possible(dataset: CachedDataset, k: int, memory_bytes: int) -> None
         )
 
 
-def _compute(dataset: CachedDataset, k: int, progress: Progress, step: int) -> Truth:
+def pieces_of(dataset: CachedDataset, step: int, shards: int) -> list[Piece]:
+    """Return the pieces of a dataset: so many queries at once, against so many parts of the base.
+
+    All pieces of a shard come together, so that its rows are read once.
+    """
+    n, nq = len(dataset.base), len(dataset.queries)
+    bounds = np.linspace(0, n, min(shards, n) + 1).astype(int).tolist()
+    return [
+        Piece((start, min(start + step, nq)), rows)
+        for rows in pairwise(bounds)
+        for start in range(0, nq, step)
+    ]
+
+
+def _compute(
+    dataset: CachedDataset,
+    k: int,
+    progress: Progress,
+    pieces: Sequence[Piece],
+    compute: Compute,
+) -> Truth:
     nq = len(dataset.queries)
     folder = cache_subfolder("truth")
-    require_disk(folder, 2 * 16 * nq * k, "the ground truth")
-    blocks = folder / f".blocks-{dataset.fingerprint[:32]}-{k}-{step}"
+    shards = len({piece.rows for piece in pieces})
+    require_disk(folder, (1 + shards) * 16 * nq * k, "the ground truth")
+    blocks = folder / f".blocks-{dataset.fingerprint[:32]}-{k}"
     blocks.mkdir(exist_ok=True)
-    _compute_blocks(dataset, k, progress, step, blocks)
+    _compute_pieces(dataset, k, progress, pieces, compute, blocks)
     path = folder / f"{dataset.fingerprint[:32]}-{k}.hdf5"
     with written_hdf5(path) as file:
         file.attrs["fingerprint"] = dataset.fingerprint
-        _join(blocks, file, (nq, k), step)
+        _join(blocks, file, (nq, k), pieces)
         progress("checking the ground truth", 0, 0)
         require_right_sample(dataset, file["distances"])
     truth = _stored(dataset.fingerprint, k)
@@ -119,32 +180,45 @@ def _compute(dataset: CachedDataset, k: int, progress: Progress, step: int) -> T
     return truth
 
 
-def _compute_blocks(
-    dataset: CachedDataset, k: int, progress: Progress, step: int, folder: Path
+def _compute_pieces(
+    dataset: CachedDataset,
+    k: int,
+    progress: Progress,
+    pieces: Sequence[Piece],
+    compute: Compute,
+    folder: Path,
 ) -> None:
-    from harness.data.truth.nearest import Space, nearest_of_block  # imports FAISS
-
+    total = sum(_size(piece) for piece in pieces)
+    missing = [piece for piece in pieces if not (folder / piece.file_name).exists()]
+    done = total - sum(_size(piece) for piece in missing)
     nq = len(dataset.queries)
-    space: Space | None = None
-    progress(_WORK, 0, nq, "queries")
-    for start in range(0, nq, step):
-        stop = min(start + step, nq)
-        path = folder / f"{start}.npz"
-        if not path.exists():
-            space = space or Space.of(dataset)
-            truth = nearest_of_block(space, slice(start, stop), k)
-            with written_whole(path) as temporary, temporary.open("wb") as out:
-                np.savez(out, ids=truth.ids, distances=truth.distances)
-        progress(_WORK, stop, nq, "queries")
+    progress(_WORK, nq * done // total, nq, "queries")
+    for piece, truth in compute(dataset, k, missing) if missing else ():
+        with written_whole(folder / piece.file_name) as temporary, temporary.open("wb") as out:
+            np.savez(out, ids=truth.ids, distances=truth.distances)
+        done += _size(piece)
+        progress(_WORK, nq * done // total, nq, "queries")
 
 
-def _join(folder: Path, file: h5py.File, shape: tuple[int, int], step: int) -> None:
+def _size(piece: Piece) -> int:
+    return (piece.queries[1] - piece.queries[0]) * (piece.rows[1] - piece.rows[0])
+
+
+def _join(folder: Path, file: h5py.File, shape: tuple[int, int], pieces: Sequence[Piece]) -> None:
+    """Merge the pieces of each block of queries into the file of all."""
+    from harness.data.truth.nearest import merged
+
     ids = file.create_dataset("neighbors", shape, dtype="<i8")
     distances = file.create_dataset("distances", shape, dtype="<f8")
-    for start in range(0, shape[0], step):
-        with np.load(folder / f"{start}.npz", allow_pickle=False) as block:
-            ids[start : start + step] = block["ids"]
-            distances[start : start + step] = block["distances"]
+    for queries in sorted({piece.queries for piece in pieces}):
+        parts = ((p.rows[0], _piece(folder / p.file_name)) for p in pieces if p.queries == queries)
+        truth = merged(parts, shape[1])
+        ids[slice(*queries)], distances[slice(*queries)] = truth.ids, truth.distances
+
+
+def _piece(path: Path) -> Truth:
+    with np.load(path, allow_pickle=False) as found:
+        return Truth(found["ids"], found["distances"])
 
 
 def _stored(fingerprint: str, k: int) -> Truth | None:

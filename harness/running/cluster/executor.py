@@ -100,11 +100,11 @@ class ClusterExecutor:
     """
 
     def __init__(self, client: Any, settings: ClusterSettings, say: Say, *, signed: bool) -> None:
-        self._client = client
+        self.client = client
         self._settings = settings
         self._say = say
         self._signed = signed
-        self._shared = RemoteFolder(settings.shared) if settings.shared else None
+        self.shared = RemoteFolder(settings.shared) if settings.shared else None
         self._nodes: dict[str, _Node] = {}
         self._refused: dict[str, str] = {}
         self._machine: Machine | None = None
@@ -122,6 +122,11 @@ class ClusterExecutor:
         """The machine of the nodes, part of the keys of all points."""
         assert self._machine is not None
         return self._machine
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses of the nodes."""
+        return list(self._nodes)
 
     # ---- nodes ----------------------------------------------------------------------------------
 
@@ -166,11 +171,11 @@ class ClusterExecutor:
 
     def _offers(self, known: Mapping[str, object]) -> dict[str, Json]:
         """Return what new workers are, of those that can measure."""
-        workers = self._client.scheduler_info()["workers"]
+        workers = self.client.scheduler_info()["workers"]
         fresh = [a for a in workers if a not in known and a not in self._refused]
         if not fresh:
             return {}
-        answers = self._client.run(described, workers=fresh, on_error="return")
+        answers = self.client.run(described, workers=fresh, on_error="return")
         good = {}
         for address, answer in answers.items():
             reason = self._objection(answer)
@@ -237,14 +242,14 @@ class ClusterExecutor:
             return
         self._looked = now
         try:
-            workers = self._client.scheduler_info()["workers"]
+            workers = self.client.scheduler_info()["workers"]
             for address, offer in self._offers({**self._nodes}).items():
                 self._add(address, offer)
                 self._say(f"node {self._nodes[address].name} has come")
         except (OSError, TimeoutError, ValueError, KeyError) as error:
             self._require_scheduler(error)
             return
-        if self._client.status != "running":
+        if self.client.status != "running":
             self._require_scheduler(None)
             return
         self._answered = now
@@ -350,9 +355,9 @@ class ClusterExecutor:
         return node.ends is None or node.ends - time.monotonic() > expected
 
     def _send(self, job: _Job, node: _Node, follow: Follow) -> None:
-        if self._shared is not None:
+        if self.shared is not None:
             follow(job.spec, "", "sharing the dataset", None)
-            share_dataset(open_cached(Path(job.spec.dataset)), self._shared)
+            share_dataset(open_cached(Path(job.spec.dataset)), self.shared)
         settings = self._settings
         shipment = shipment_of(
             job.spec, self.machine, settings.shared, settings.scratch_bytes, signed=self._signed
@@ -360,7 +365,7 @@ class ClusterExecutor:
         job.attempts += 1
         job.tried.add(node.address)
         job.began = time.monotonic()
-        job.future = self._client.submit(
+        job.future = self.client.submit(
             measure,
             json.dumps(shipment.to_json()),
             self._topic,
@@ -423,12 +428,12 @@ class ClusterExecutor:
         return found
 
     def _fetched(self, name: str) -> bytes:
-        assert self._shared is not None
-        data = self._shared.read(name)
+        assert self.shared is not None
+        data = self.shared.read(name)
         if hashlib.sha256(data).hexdigest() not in name:
             raise DamagedOutcome(f"the file {name} in the shared folder is damaged")
         with suppress(UserError):  # it is of no use any more
-            self._shared.remove(name)
+            self.shared.remove(name)
         return data
 
     def _try_again(self, job: _Job, reason: str) -> None:
@@ -461,7 +466,7 @@ class ClusterExecutor:
             node.job = None
         if futures:
             with suppress(Exception):  # the scheduler may be gone
-                self._client.cancel(futures, force=True)
+                self.client.cancel(futures, force=True)
 
     # ---- what goes on ---------------------------------------------------------------------------
 

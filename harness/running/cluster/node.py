@@ -8,10 +8,8 @@ adapters run in children of this process, as everywhere.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +27,7 @@ from harness.running.blocks import BlockOutcome, MemberSpec, TaskFailure
 from harness.running.cluster.outcomes import encoded
 from harness.running.cluster.shipment import Bundle, Shipment, this_release
 from harness.running.cluster.staging import staged_dataset
+from harness.running.cluster.task import node_lock
 from harness.running.environments.isolated import Environment, Environments
 from harness.running.executors.local import LocalExecutor
 from harness.running.machine.doctor import diagnose
@@ -60,7 +59,7 @@ def _measure(shipment: Shipment, folder: Path, unpacked: Path) -> None:
     members = tuple(_here(one, shipment, registry, environments) for one in block.members)
     block = replace(block, dataset=str(dataset.path), members=members)
     executor = LocalExecutor(cache_folder(), examine=lambda: diagnose().to_json())
-    with locked(_node_lock(), lambda: _phase("", "waiting for another run on this node", None)):
+    with locked(node_lock(), lambda: _phase("", "waiting for another run on this node", None)):
         for number, outcome in enumerate(executor.run_block(block, _phase)):
             path = folder / f"part-{number}.npz"
             path.write_bytes(encoded(outcome if shipment.signed else _nameless(outcome)))
@@ -150,11 +149,6 @@ def _without_names(failure: TaskFailure) -> TaskFailure:
     return replace(
         failure, reason=impersonal(failure.reason), log_tail=impersonal(failure.log_tail)
     )
-
-
-def _node_lock() -> Path:
-    """The lock that lets one block at a time be measured on a node, of all runs of this user."""
-    return Path(tempfile.gettempdir()) / f"annharness-node-{os.getuid()}.lock"
 
 
 def _phase(title: str, phase: str, key: str | None) -> None:

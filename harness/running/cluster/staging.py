@@ -44,6 +44,20 @@ def _put(path: Path, fingerprint: str, shared: RemoteFolder) -> None:
     shared.put(f"{_folder_of(fingerprint)}/{sha256_of(path)}.hdf5", path)
 
 
+def shared_copy(fingerprint: str, shared: RemoteFolder) -> str:
+    """Return the name of a dataset's file in the shared folder.
+
+    Raises
+    ------
+    UserError
+        If it is not there.
+    """
+    names = list(shared.names(_folder_of(fingerprint)))
+    if not names:
+        raise UserError("the dataset is not in the shared folder", where=shared.url)
+    return names[0]
+
+
 def staged_dataset(
     name: str,
     wanted: str,
@@ -103,8 +117,8 @@ def _staged(
     with cache_lock(f"staged-{wanted[:32]}"):
         if not path.is_file() and shared is not None:
             progress("copying the dataset to this node", 0, 0)
-            name, size = next(iter(shared.names(_folder_of(wanted)).items()))
-            _make_room(path.parent, size, most_bytes)
+            name = shared_copy(wanted, shared)
+            _make_room(path.parent, shared.names(_folder_of(wanted))[name], most_bytes)
             shared.get(name, path)
             _require_whole(path, name, wanted, shared)
         os.utime(path)  # for `_make_room`, which removes what was used longest ago

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.contracts import UserError
 from harness.files.paths import user_path
+from harness.files.temporary import temporary_folder
 from harness.running.cluster.programs import SETTINGS
 from harness.running.cluster.settings import Batch, ClusterSettings
 from harness.running.processes.descendants import PARENT_VARIABLE
@@ -99,8 +100,7 @@ def _started(settings: ClusterSettings) -> Iterator[Any]:
 @contextmanager
 def _local(workers: int, settings: ClusterSettings) -> Iterator[str]:
     """Start a scheduler and workers here, to try a run out; give the scheduler's address."""
-    with tempfile.TemporaryDirectory(prefix="annharness-cluster-") as name, ExitStack() as stack:
-        folder = Path(name)
+    with temporary_folder(Path(tempfile.gettempdir()), "cluster") as folder, ExitStack() as stack:
         found = folder / "scheduler.json"
         nobody_else = ("--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(found))
         scheduler = _program(stack, folder, "scheduler", ("scheduler", *nobody_else), settings)

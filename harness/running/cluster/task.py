@@ -50,6 +50,11 @@ class Reply:
     broken: str = ""
 
 
+def node_lock() -> Path:
+    """Return the lock by which one thing at a time is done on a node, of all runs of this user."""
+    return Path(tempfile.gettempdir()) / f"annharness-node-{os.getuid()}.lock"
+
+
 def described() -> Json:
     """Return what a run must know of a node before it gives it a block."""
     import dask

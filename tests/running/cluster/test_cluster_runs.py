@@ -13,10 +13,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 import harness
+from harness.data.loading import open_file
+from harness.data.truth.store import stored_truth, truth_of
 
 pytestmark = pytest.mark.cluster
 
@@ -297,6 +300,28 @@ def test_a_scheduler_that_is_not_there_is_told(suite, command):
     assert done.returncode == 2
     assert "the scheduler does not answer" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_ground_truth_is_computed_by_nodes_that_read_their_rows_alone(
+    small_hdf5, tmp_path, command, cluster, tmp_path_factory
+):
+    cluster.worker("far", ANNHARNESS_DATA=str(tmp_path_factory.mktemp("node-cache")))
+    cluster.worker("other", ANNHARNESS_DATA=str(tmp_path_factory.mktemp("other-cache")))
+    shared = tmp_path / "shared"
+    (tmp_path / "c.yml").write_text(f"scheduler: {cluster.address}\nshared: {shared}\n")
+    own = f"ANNHARNESS_DATA={tmp_path}/own-cache"
+    fetch = f"{own} exec {sys.executable} -m harness data fetch small.hdf5 --k 7"
+    done = command.raw(["sh", "-c", f"{fetch} --shards 5 --cluster c.yml"])
+    assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANNHARNESS_DATA", str(tmp_path / "own-cache"))
+        dataset = open_file(small_hdf5)
+        found = stored_truth(dataset.fingerprint, 7)
+        patch.setenv("ANNHARNESS_DATA", str(tmp_path / "fresh-cache"))
+        expected = truth_of(dataset, 7)
+    assert found is not None
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_array_equal(found.distances, expected.distances)
 
 
 SBATCH = """\

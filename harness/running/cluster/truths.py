@@ -1,0 +1,130 @@
+"""Ground truth on a cluster: each node searches some queries in some rows of the base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import h5py
+import numpy as np
+
+from harness.contracts import UserError
+from harness.contracts.dataset import METRICS, Truth
+from harness.data.cache import layout
+from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
+from harness.data.truth.nearest import Space, nearest_of_block
+from harness.data.truth.store import Piece
+from harness.files.locks import locked
+from harness.files.remote import RemoteFolder
+from harness.running.cluster.executor import ClusterExecutor
+from harness.running.cluster.staging import share_dataset, shared_copy
+from harness.running.cluster.task import node_lock
+
+_RETRIES = 2
+
+
+class ClusterTruth:
+    """Computes pieces of ground truth on the nodes of a cluster."""
+
+    def __init__(self, executor: ClusterExecutor) -> None:
+        self._executor = executor
+
+    def __call__(
+        self, dataset: CachedDataset, k: int, pieces: Sequence[Piece]
+    ) -> Iterator[tuple[Piece, Truth]]:
+        """Yield the nearest rows of each piece as they come.
+
+        Raises
+        ------
+        UserError
+            If a piece fails on several nodes.
+        """
+        from distributed import as_completed
+
+        executor = self._executor
+        if executor.shared is not None:
+            share_dataset(dataset, executor.shared)
+        url = executor.shared.url if executor.shared is not None else None
+        futures = {
+            executor.client.submit(
+                nearest_of_piece,
+                dataset.name,
+                dataset.fingerprint,
+                piece,
+                k,
+                url,
+                workers=executor.addresses,
+                allow_other_workers=False,
+                pure=False,
+                retries=_RETRIES,
+            ): piece
+            for piece in pieces
+        }
+        try:
+            for future in as_completed(futures, loop=executor.client.loop):  # type: ignore[no-untyped-call]
+                yield futures[future], _checked(future, futures[future], k)
+                future.release()
+        finally:
+            executor.client.cancel(list(futures))
+
+
+def nearest_of_piece(
+    name: str, fingerprint: str, piece: Piece, k: int, shared: str | None
+) -> Truth:
+    """Compute a piece on a node, while no block is measured there.
+
+    Parameters
+    ----------
+    name, fingerprint
+        Of the dataset: it is in the node's cache, or else its rows are read from the folder
+        `shared`.
+    """
+    with locked(node_lock()):
+        space, queries = _space(name, fingerprint, piece, shared)
+        return nearest_of_block(space, queries, k)
+
+
+def _space(name: str, fingerprint: str, piece: Piece, shared: str | None) -> tuple[Space, slice]:
+    path = cached_by_name(name)
+    if path is not None and (dataset := open_cached(path)).fingerprint == fingerprint:
+        return Space.of(dataset, slice(*piece.rows)), slice(*piece.queries)
+    if shared is None:
+        raise UserError(f"the dataset {name} is not on this node, and no folder is shared")
+    folder = RemoteFolder(shared)
+    # Only the rows of the piece are read: the base need not fit the node's memory, or its disk.
+    with folder.opened(shared_copy(fingerprint, folder)) as stream, h5py.File(stream, "r") as file:
+        own = file["annharness"].attrs
+        metric = next(metric for metric in METRICS if metric == own["metric"])
+        base = file[layout.BASE][slice(*piece.rows)]
+        queries = file[layout.QUERIES][slice(*piece.queries)]
+        unit_base, unit_queries = base, queries
+        if layout.UNIT_BASE in file:
+            unit_base = file[layout.UNIT_BASE][slice(*piece.rows)]
+            unit_queries = file[layout.UNIT_QUERIES][slice(*piece.queries)]
+    whole = slice(0, len(queries))
+    return Space.of_arrays(metric, base, queries, unit_base, unit_queries), whole
+
+
+def _checked(future: object, piece: Piece, k: int) -> Truth:
+    """Return what a node has sent, if it can be the nearest rows of a piece."""
+    try:
+        truth = future.result()  # type: ignore[attr-defined]
+    except Exception as error:  # whatever the task raised on the node
+        raise UserError(
+            f"a node could not compute a piece of the ground truth: {error}",
+            where=f"queries {piece.queries}, rows {piece.rows}",
+            hint="the pieces that are done are kept; the same command goes on from there",
+        ) from error
+    rows = piece.rows[1] - piece.rows[0]
+    shape = (piece.queries[1] - piece.queries[0], min(k, rows))
+    if not isinstance(truth, Truth):
+        raise UserError("a node sent no ground truth", where=piece.file_name)
+    good = (
+        truth.ids.shape == truth.distances.shape == shape
+        and truth.ids.dtype == np.int64
+        and truth.distances.dtype == np.float64
+        and bool(((truth.ids >= 0) & (truth.ids < rows)).all())
+        and bool((np.diff(truth.distances) >= 0).all())
+    )
+    if not good:
+        raise UserError("a node sent what is no ground truth", where=piece.file_name)
+    return truth

@@ -109,10 +109,12 @@ def survive(folder: Path, kills: int, rng: random.Random, cluster: str | None = 
     """Return what differs after the kills; an empty list is what should come."""
     lay_out(folder)
     where = ("--cluster", cluster) if cluster else ()
-    began = time.monotonic()
     run(folder, "calm").wait()
-    calm_seconds = time.monotonic() - began
     expected = facts(folder / "calm")
+    began = time.monotonic()
+    run(folder, "calm-there", *where).wait()
+    calm_seconds = time.monotonic() - began
+    assert expected.equals(facts(folder / "calm-there")), "it differs where nothing was killed"
     done: Counter[str] = Counter()
     problems: list[str] = []
     sequences = 0

@@ -117,9 +117,9 @@ def test_a_mistake_in_a_mapping_is_named_by_its_key(suite, keys, words):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"builds": 0}, "--builds"),
-        ({"precision": "5 per cent"}, "--precision"),
-        ({"retry": "sometimes"}, "--retry"),
+        ({"builds": 0}, "wrong value for builds"),
+        ({"precision": "5 per cent"}, "wrong value for precision"),
+        ({"retry": "sometimes"}, "retry"),
         ({"datasets": "smal.hdf5"}, "did you mean 'small.hdf5'"),
         ({"plugins": "no-such-folder"}, "no-such-folder"),
     ],
@@ -128,6 +128,27 @@ def test_mistaken_arguments_are_refused_as_by_the_command_line(suite, options, w
     with pytest.raises(harness.UserError) as refused:
         harness.run(suite, progress=False, **options)
     assert words in refused.value.describe()
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (harness.recommend, {"recalls": 2}),
+        (harness.recommend, {"max_bytes": 1}),
+        (harness.recommend, {"results": "nowhere"}),
+        (harness.compare, {"old": "exact", "new": "faiss-ivf", "recalls": 0.999999}),
+        (harness.publish, {"out": "small.hdf5"}),
+        (harness.run, {"suite": "demo", "plugins": "small.hdf5"}),
+        (harness.run, {"suite": "demo", "timeout": -1}),
+        (harness.run, {"suite": "demo", "retry": "now"}),
+        (harness.run, {"datasets": "small.hdf5", "algorithms": "exakt"}),
+        (harness.open_dataset, {"name": "smal.hdf5"}),
+    ],
+)
+def test_messages_name_no_option_that_only_the_command_line_has(measured, function, arguments):
+    with pytest.raises(harness.UserError) as refused:
+        function(**arguments)
+    assert "--" not in refused.value.describe()
 
 
 def test_datasets_are_opened_by_name_or_path(folder, capsys):

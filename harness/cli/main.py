@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 import time
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 
 import harness
-from harness.cli.terminal import drop_odd_sizes, say, spell_what_cannot_be_printed
+from harness.cli.terminal import drop_odd_sizes, drop_output, say, spell_what_cannot_be_printed
 from harness.cli.verbs import SETTINGS, Verbs
 from harness.errors import UserError
 
 _USER_ERROR = 2
 _SIGNALLED = 128
 _PATIENCE_SECONDS = 2.0
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 
 app = typer.Typer(cls=Verbs, no_args_is_help=True, **SETTINGS)
 
@@ -82,13 +86,18 @@ def _with_plugins_spelled_out(arguments: Sequence[str]) -> list[str]:
 
 def main() -> None:
     """Run the command line; exit statuses are 0, 1 (a failure), 2 (user error), 130 (Ctrl-C)."""
+    _open_standard_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     warnings.showwarning = _show_warning
     spell_what_cannot_be_printed()
     drop_odd_sizes()
+    os.environ["MPLBACKEND"] = "agg"  # figures are only written, whatever the user has for others
     try:
-        app(_with_plugins_spelled_out(sys.argv[1:]), prog_name="annharness")
+        try:
+            app(_with_plugins_spelled_out(sys.argv[1:]), prog_name="annharness")
+        finally:
+            sys.stdout.flush()
     except UserError as error:
         say(f"error: {error.describe()}", to_errors=True)
         sys.exit(_USER_ERROR)
@@ -97,8 +106,26 @@ def main() -> None:
         sys.exit(_SIGNALLED + interrupted.number)
     except BrokenPipeError:
         # The reader has closed the pipe (`| head`): output is no longer possible.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output(sys.stdout)
         sys.exit(_SIGNALLED + signal.SIGPIPE)
+    except (OSError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno not in (*_NO_SPACE, *_SCARCE):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else "Cannot allocate memory"
+        drop_output(sys.stdout)
+        say(f"error: the system refuses what is needed: {reason}", to_errors=True)
+        sys.exit(_USER_ERROR)
+
+
+def _open_standard_streams() -> None:
+    """Open those that are closed (`>&-`), or the next file of ours would get their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from harness.files.progress import Progress as Teller
 
 @contextmanager
 def shown_progress() -> Iterator[Teller]:
-    """Give a callable that shows progress on standard error; each warning is a line."""
+    """Give a callable that shows progress on standard error; each warning is a line, once."""
     caught: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -34,8 +34,16 @@ def shown_progress() -> Iterator[Teller]:
             with _shown_bars() if sys.stderr.isatty() else shown_lines(sys.stderr) as progress:
                 yield progress
     finally:
-        for one in caught:
+        for one in {str(one.message): one for one in caught}.values():
             warnings.showwarning(one.message, one.category, one.filename, one.lineno)
+
+
+@contextmanager
+def shown_work(what: str) -> Iterator[None]:
+    """Show what is done, and for how long, if it takes longer than a moment."""
+    with shown_progress() as progress:
+        progress(what, 0, 0)
+        yield
 
 
 @contextmanager

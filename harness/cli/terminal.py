@@ -8,6 +8,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable
+from typing import TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -42,10 +43,22 @@ def terminal() -> Terminal:
 
 
 def say(text: object, *, to_errors: bool = False) -> None:
-    """Print a line that holds text from outside, such as the name of a file."""
-    print(
-        clean(text, _LINE_CHARACTERS), file=sys.stderr if to_errors else sys.stdout, flush=to_errors
-    )
+    """Print a line that holds text from outside, such as the name of a file.
+
+    Where standard error takes nothing, nobody can be told: that changes nothing else.
+    """
+    stream = sys.stderr if to_errors else sys.stdout
+    try:
+        print(clean(text, _LINE_CHARACTERS), file=stream, flush=to_errors)
+    except OSError:
+        if not to_errors:
+            raise
+        drop_output(stream)
+
+
+def drop_output(stream: TextIO) -> None:
+    """Let a stream that takes nothing lead to nowhere, so that it can be closed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def drop_odd_sizes() -> None:

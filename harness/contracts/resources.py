@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -34,10 +35,19 @@ class TemporaryFolder:
         weakref.finalize(self, shutil.rmtree, self.name, ignore_errors=True)
 
 
-def bytes_below(folder: str | Path) -> int:
-    """Return the bytes of all files below a folder, for `index_bytes`."""
-    files = Path(folder).rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())
+def bytes_below(path: str | Path) -> int:
+    """Return the bytes of all files below a folder, or of a file, for `index_bytes`.
+
+    Links are not followed: what they lead to may be counted already. Files that go away while they
+    are counted are none.
+    """
+    total = 0
+    top = Path(path)
+    for below in (top, *([] if top.is_symlink() else top.rglob("*"))):
+        with suppress(FileNotFoundError):
+            found = below.lstat()
+            total += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return total
 
 
 _ALLOTTED: ContextVar[int] = ContextVar("allotted_threads", default=1)

@@ -73,7 +73,9 @@ def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) 
     try:
         config.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make the folder: {error}", where=str(config.parent)) from error
+        raise UserError(
+            f"cannot make the folder: {error.strerror}", where=str(config.parent)
+        ) from error
     with written_whole(config) as temporary:
         text = yaml.safe_dump({own.name: _entry(definition)}, sort_keys=False, allow_unicode=True)
         temporary.write_text(text, encoding="utf-8")

@@ -18,7 +18,7 @@ from harness.data.cache.cached import open_cached
 from harness.data.cache.writing import Identity, inspect, write_cached
 from harness.data.formats import format_named, format_of, read_vectors
 from harness.data.formats.hdf5 import metric_of
-from harness.data.formats.table import FORMATS
+from harness.data.formats.table import FORMATS, Writer
 from harness.data.parts import Parts, split
 from harness.data.rows import require_rows
 from harness.files.replacing import written_hdf5, written_whole
@@ -118,17 +118,30 @@ def _chosen_part(vectors: Vectors, part: str, source: Path) -> Vectors:
 def _write_table(target: Path, name: str, vectors: Vectors) -> None:
     write = format_named(name).write
     if write is None:
-        raise UserError(f"{name} cannot be written", where=str(target))
+        writable = ", ".join(sorted(n for n, form in FORMATS.items() if form.write))
+        raise UserError(
+            f"{name} cannot be written", where=str(target), expected=f"hdf5, {writable}"
+        )
     require_disk(target.parent, vectors.rows.nbytes, target.name)
     with written_whole(target) as temporary:
         if not _packed(target):
-            write(temporary, vectors)
+            _written(write, temporary, vectors, target)
             return
         with temporary_folder(target.parent, target.stem) as folder:
             plain = folder / "plain"
-            write(plain, vectors)
+            _written(write, plain, vectors, target)
             with plain.open("rb") as rows, gzip.open(temporary, "wb") as out:
                 shutil.copyfileobj(rows, out)
+
+
+def _written(write: Writer, temporary: Path, vectors: Vectors, target: Path) -> None:
+    """Write a table; an error names the file that the user asked for."""
+    try:
+        write(temporary, vectors)
+    except UserError as error:
+        raise UserError(
+            error.what, where=str(target), expected=error.expected, got=error.got, hint=error.hint
+        ) from error
 
 
 def _write_hdf5(target: Path, parts: Parts, metric: Metric) -> None:

@@ -22,7 +22,7 @@ from harness.data.fetching.sources import from_first_source, source_state
 from harness.data.formats import format_of, read_vectors
 from harness.data.formats.hdf5 import can_be_used_in_place, metric_of, require_queries, shapes_of
 from harness.data.parts import Parts, split
-from harness.files.paths import user_path
+from harness.files.paths import require_file, user_path
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
 from harness.text import Json
@@ -183,8 +183,7 @@ def _require_shape(parts: Parts, definition: DatasetDefinition) -> None:
 
 
 def _require_both_parts(path: Path) -> None:
-    if not path.is_file():
-        raise UserError("there is no such file", where=str(path))
+    require_file(path)
     if format_of(path) != "hdf5":
         raise UserError(
             "a file named by its path must hold base and queries",

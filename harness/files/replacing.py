@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,10 @@ from pathlib import Path
 import h5py
 
 from harness.errors import UserError
+from harness.files.paths import kind_of
 from harness.files.temporary import temporary_file
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -31,9 +35,15 @@ def replacing(path: Path, *, durable: bool = False, mode: int = 0o666) -> Iterat
     Raises
     ------
     OSError
-        If it cannot be written; what stood there before is whole, and nothing is left behind.
+        If it cannot be written, or is there and no regular file: a pipe or a device such as
+        /dev/stdout would be replaced. What stood there before is whole, and nothing is left behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EEXIST, f"this is {kind_of(path)}, no regular file", str(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, "its folder is a file", str(path)) from error
     with temporary_file(path.parent, path.stem, mode) as temporary:
         yield temporary
         if durable:
@@ -49,10 +59,12 @@ def written_whole(path: Path) -> Iterator[Path]:
         with replacing(path) as temporary:
             yield temporary
     except OSError as error:
+        is_full = error.errno in _NO_SPACE or error.errno is None  # HDF5's errors have none
         raise UserError(
             f"cannot write the file: {error.strerror or error}",
             where=str(path),
-            hint="free some space or choose another folder (ANNHARNESS_DATA for the cache)",
+            hint=f"{'free some space or ' * is_full}choose another place "
+            "(ANNHARNESS_DATA for the cache)",
         ) from error
 
 

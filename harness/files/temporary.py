@@ -11,7 +11,6 @@ import os
 import platform
 import re
 import secrets
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -27,6 +26,8 @@ _STEM_CHARACTERS = 40
 _SECONDS_BETWEEN_LOOKS = 60.0  # listing a large folder for every file of it would be slow
 _ABANDONED_SECONDS = 24 * 3600
 """Without a write for so long a file counts as abandoned where locks tell nothing."""
+
+_AS_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 _looked: dict[Path, float] = {}
 
@@ -122,9 +123,52 @@ def _remove(folder: Path) -> None:
     """Remove a folder, or what an adapter has put in its place: opening a pipe would block."""
     with suppress(FileNotFoundError):
         if stat.S_ISDIR(folder.lstat().st_mode):
-            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                _empty(folder)
+                folder.rmdir()
         else:
             folder.unlink()
+
+
+def _empty(folder: Path) -> None:
+    """Remove all that is in a folder, however deep and whatever its permissions.
+
+    Folders are moved up until they have none below them: `shutil.rmtree` recurses, and the path of
+    what lies deep is longer than a path may be.
+    """
+    folder.chmod(0o700)
+    top = os.open(folder, _AS_FOLDER)
+    try:
+        while entries := _entries(top):
+            for name, is_folder in entries:
+                if is_folder:
+                    _move_up(name, top)
+                    os.rmdir(name, dir_fd=top)
+                else:
+                    os.unlink(name, dir_fd=top)
+    finally:
+        os.close(top)
+
+
+def _move_up(name: str, top: int) -> None:
+    """Move the folders of a folder in `top` beside it, and remove its files."""
+    os.chmod(name, 0o700, dir_fd=top)
+    inner = os.open(name, _AS_FOLDER, dir_fd=top)
+    try:
+        for below, is_folder in _entries(inner):
+            if is_folder:
+                os.chmod(below, 0o700, dir_fd=inner)
+                os.rename(below, secrets.token_hex(16), src_dir_fd=inner, dst_dir_fd=top)
+            else:
+                os.unlink(below, dir_fd=inner)
+    finally:
+        os.close(inner)
+
+
+def _entries(folder: int) -> list[tuple[str, bool]]:
+    """The names in an open folder, and whether each is a folder itself."""
+    with os.scandir(folder) as entries:
+        return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
 
 
 @lru_cache(maxsize=1)

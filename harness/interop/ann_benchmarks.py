@@ -90,7 +90,7 @@ def _link_result(source: Path, target: Path) -> Path:
         target.unlink(missing_ok=True)
     except OSError as error:
         what = "cannot write into the folder"
-        raise UserError(what, where=str(target), got=str(error)) from error
+        raise UserError(what, where=str(target), got=error.strerror) from error
     try:
         if "_" in source.parent.parent.parent.name:
             raise OSError("the name inside must change, and ours must not")
@@ -159,6 +159,12 @@ def import_folder(
         )
     if not folder.is_dir():
         raise UserError("no such folder", where=str(folder), expected="ann-benchmarks' folder")
+    if store.owns(folder):
+        raise UserError(
+            "this is the results folder itself",
+            where=str(folder),
+            expected="ann-benchmarks' folder",
+        )
 
     @lru_cache(maxsize=4)
     def open_dataset(name: str) -> CachedDataset:

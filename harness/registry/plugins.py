@@ -15,7 +15,7 @@ import platformdirs
 
 import harness
 from harness.contracts import UserError
-from harness.files.paths import user_path
+from harness.files.paths import kind_of, user_path
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -59,7 +59,7 @@ def plugin_roots(named: Sequence[Path] = ()) -> list[Path]:
     Raises
     ------
     UserError
-        If a root named by `--plugins` or `ANNHARNESS_PLUGINS` holds neither `algorithms/` nor
+        If a root named by the caller or `ANNHARNESS_PLUGINS` holds neither `algorithms/` nor
         `datasets/`.
     """
     asked = [*named, *roots_of_environment()]
@@ -69,8 +69,8 @@ def plugin_roots(named: Sequence[Path] = ()) -> list[Path]:
                 "no plug-ins here",
                 where=str(root),
                 expected="a folder with algorithms/NAME/config.yml or datasets/NAME/config.yml",
-                got="an empty folder" if root.is_dir() else "no such folder",
-                hint=f"check --plugins and {PLUGINS_VARIABLE}",
+                got=kind_of(root),
+                hint=f"check the folders of plug-ins (plugins, or {PLUGINS_VARIABLE})",
             )
     roots = [*_own_roots(), *asked, user_plugin_folder()]
     return list(dict.fromkeys(root.resolve() for root in roots if root.is_dir()))

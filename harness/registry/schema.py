@@ -280,7 +280,8 @@ Precision = Annotated[float, Field(gt=0, lt=1)] | None
 
 
 def _as_entries(value: object) -> object:
-    """Turn a list of names into a mapping of names to nothing."""
+    """Turn a name or a list of names into a mapping of names to nothing."""
+    value = [value] if isinstance(value, str) else value
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return dict.fromkeys(value)
     return value
@@ -297,7 +298,7 @@ class SuiteSchema(_Strict):
     datasets: Annotated[list[PathText], BeforeValidator(_as_list), Field(min_length=1)]
     """Names or paths of datasets."""
     algorithms: Annotated[dict[Text, Variants], BeforeValidator(_as_entries), Field(min_length=1)]
-    """Names of entries, each with nothing, a variant, or a list of variants; or a list of names."""
+    """Names of entries, each with nothing, a variant, or a list of variants; or names alone."""
     baseline: Text | None = None
     """A label: the run ends with the differences in recall to it."""
     mode: Mode = "single"
@@ -397,6 +398,8 @@ def _fault(
 
 def message_of(fault: ErrorDetails) -> str:
     """Return what was expected where a schema error was found."""
+    if fault["type"] in ("dict_type", "model_type"):
+        return "keys with values, `key: value`"
     message: str = fault["msg"]
     return message.removeprefix("Value error, ")
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 import harness
 from harness.contracts import UserError
 from harness.contracts.definitions import Mode, Parameters
-from harness.files.paths import user_path
+from harness.files.paths import require_file, user_path
 from harness.registry.algorithms import AlgorithmDefinition, settings_count
 from harness.registry.grid import require_size
 from harness.registry.names import ENTRY_NAME, did_you_mean
@@ -124,7 +124,9 @@ def suite_of(
     for name in names:
         if name not in algorithms:
             raise UserError(
-                f"no algorithm is called {name!r}", where="-a", hint=did_you_mean(name, algorithms)
+                f"no algorithm is called {name!r}",
+                where="algorithms (-a)",
+                hint=did_you_mean(name, algorithms),
             )
     schema = _checked({})
     unique = dict.fromkeys(names)
@@ -158,7 +160,7 @@ def _checked(given: Parameters) -> SuiteSchema:
     except ValidationError as error:
         fault = error.errors()[0]
         raise UserError(
-            f"wrong value for --{str(fault['loc'][0]).replace('_', '-')}",
+            f"wrong value for {fault['loc'][0]}",
             expected=message_of(fault),
             got=shown(fault["input"]),
         ) from error
@@ -197,9 +199,8 @@ def _suite(
 def _suite_path(name_or_path: str) -> Path:
     path = user_path(name_or_path)
     if path.suffix in (".yml", ".yaml") or path.is_file():
-        if path.is_file():
-            return path
-        raise UserError("no such suite file", where=str(path), hint="check the path")
+        require_file(path, "check the path of the suite")
+        return path
     names = suite_names()
     if name_or_path in names:
         return suite_folder() / f"{name_or_path}.yml"

@@ -73,6 +73,7 @@ class Document:
 
 
 _LONGEST_NUMBER = 400
+_AS_UTF8 = "save the file as UTF-8"
 
 
 def read_yaml(path: Path) -> Document:
@@ -85,8 +86,11 @@ def read_yaml(path: Path) -> Document:
     """
     try:
         text = read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the file: {error}", where=str(path)) from error
+    except OSError as error:
+        raise UserError(f"cannot read the file: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        got = f"the byte 0x{error.object[error.start]:02x} at {error.start:,}"
+        raise UserError("no UTF-8 text", where=str(path), got=got, hint=_AS_UTF8) from error
     return parse_yaml(text, path)
 
 
@@ -184,8 +188,9 @@ class _Builder:
         for key_node, value_node in node.value:
             key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key, str):
-                got = getattr(key_node, "value", "a list or mapping")
-                raise self._error("a key must be text", key_node, got=repr(got))
+                is_scalar = isinstance(key_node, yaml.ScalarNode)
+                got = repr(key_node.value) if is_scalar else "a list or mapping"
+                raise self._error("a key must be text", key_node, got=got)
             if key in result:
                 first = self.lines[(*at, key)]
                 raise self._error(f"duplicate key {key!r}, first on line {first}", key_node)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,20 +54,16 @@ def add_build(path: Path, header: PointHeader, build: Build) -> None:
     OSError
         If the file cannot be read or written; what stood there before is whole.
     """
-    image, first, broken = io.BytesIO(), build, None
+    image, first = io.BytesIO(), build
     if path.exists():
         try:
             image, first = _image_of_others(path, header, build)
-        except BrokenResult as found:
-            found.require_damage()
-            broken = found
+        except BrokenResult as broken:
+            set_aside(broken)
     with h5py.File(image, "a") as file:
         _write_point(file, header, build, first)
     with replacing(path, durable=True) as temporary:
         temporary.write_bytes(image.getbuffer())
-        aside = None if broken is None else path.rename(_name_aside(path))
-    if aside is not None:
-        warnings.warn(f"set aside a broken result: {broken}; it is {aside.name} now", stacklevel=2)
 
 
 def read_point(path: Path) -> StoredPoint:
@@ -253,9 +250,19 @@ def _image_of_others(path: Path, header: PointHeader, build: Build) -> tuple[io.
     return image, first
 
 
-def _name_aside(path: Path) -> Path:
+def set_aside(broken: BrokenResult) -> None:
+    """Rename a damaged file, so that another one can take its place; its name says so.
+
+    Raises
+    ------
+    OSError
+        If the file may be whole and only cannot be read, or cannot be renamed.
+    """
+    broken.require_damage()
+    path = broken.path
     names = (path.with_name(f"{path.name}.{number}.broken") for number in itertools.count(1))
-    return next(name for name in names if not name.exists())
+    aside = path.rename(next(name for name in names if not os.path.lexists(name)))
+    warnings.warn(f"set aside a broken result: {broken}; it is {aside.name} now", stacklevel=3)
 
 
 def _write_point(file: h5py.File, header: PointHeader, build: Build, first: Build) -> None:

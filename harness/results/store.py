@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
+from harness.files.paths import kind_of
 from harness.files.replacing import replacing
-from harness.results.files import add_build, read_costs, read_point, read_sequence, read_settled
+from harness.results.files import (
+    add_build,
+    read_costs,
+    read_point,
+    read_sequence,
+    read_settled,
+    set_aside,
+)
 from harness.results.identity import PointIdentity, slug
 from harness.results.point import (
     Build,
@@ -29,10 +39,12 @@ from harness.results.point import (
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.checks import BrokenResult, check_truth, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
-from harness.text import Json
+from harness.text import Json, told
 
 _POINT = ".hdf5"
 _FAILURE = ".failure.json"
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,8 @@ class ResultStore:
             raise UserError(
                 "no readable results folder",
                 where=str(self.root),
-                got="a file" if self.root.is_file() else _why_not(self.root),
-                hint="run a suite first (annharness run demo), or point --results to a folder",
+                got="no permission" if self.root.is_dir() else kind_of(self.root),
+                hint="run a suite first (annharness run demo), or name another folder (results)",
             )
 
     def require_writable(self) -> None:
@@ -80,8 +92,8 @@ class ResultStore:
             raise UserError(
                 "cannot write to the results folder",
                 where=str(self.root),
-                got=error.strerror or str(error),
-                hint="point --results or ANNHARNESS_RESULTS to a folder of your own",
+                got=kind_of(self.root) if error.errno == errno.EEXIST else error.strerror,
+                hint="name a folder of your own (results, or ANNHARNESS_RESULTS)",
             ) from error
 
     def path_of(self, header: PointHeader) -> Path:
@@ -94,34 +106,24 @@ class ResultStore:
         """Return the stored parts of a point.
 
         A broken file counts as nothing stored: the point is run again, and the file set aside.
+
+        Raises
+        ------
+        UserError
+            If a file is there and cannot be read, though it may be whole.
         """
-        stem = self.path_of(header)
-        path = stem.with_name(stem.name + _POINT)
-        try:
-            point = self._read_point(path)
-        except BrokenResult:
-            point = None
-        return Stored(point, self.failure(header), path)
+        path, _ = self.files_of(self.path_of(header))
+        return Stored(_unless_broken(read_point, path), self.failure(header), path)
 
     def settled(self, header: PointHeader) -> dict[int, int]:
-        """Return number and passes (made or given up) of each finished build.
-
-        A broken file counts as nothing stored.
-        """
-        stem = self.path_of(header)
-        path = stem.with_name(stem.name + _POINT)
-        try:
-            return read_settled(path) if path.exists() else {}
-        except BrokenResult:
-            return {}
+        """Return number and passes (made or given up) of each finished build; else as `find`."""
+        path, _ = self.files_of(self.path_of(header))
+        return _unless_broken(read_settled, path) or {}
 
     def failure(self, header: PointHeader) -> Failure | None:
-        """Return the stored failure of a point, if there is one that can be read."""
-        stem = self.path_of(header)
-        try:
-            return self._read_failure(stem.with_name(stem.name + _FAILURE))
-        except BrokenResult:
-            return None
+        """Return the stored failure of a point, None if there is none; else as `find`."""
+        _, failed = self.files_of(self.path_of(header))
+        return _unless_broken(_read_failure, failed)
 
     def add_build(self, header: PointHeader, build: Build) -> Path:
         """Add a finished build to its point, atomically; it replaces a stored one of its number.
@@ -131,16 +133,21 @@ class ResultStore:
         OSError
             If it cannot be written. What was stored before is kept.
         """
-        stem = self.path_of(header)
-        path = stem.with_name(stem.name + _POINT)
+        path, _ = self.files_of(self.path_of(header))
         add_build(path, header, replace(build, provenance=self._numbered(header, build.provenance)))
         return path
 
     def write_failure(self, failure: Failure) -> Path:
-        """Store a failure, atomically; builds that had finished before stay."""
-        stem = self.path_of(failure.header)
-        path = stem.with_name(stem.name + _FAILURE)
+        """Store a failure, atomically; builds that had finished before stay.
+
+        A damaged file is set aside, as by `add_build`.
+        """
+        _, path = self.files_of(self.path_of(failure.header))
         numbered = replace(failure, provenance=self._numbered(failure.header, failure.provenance))
+        try:
+            _read_failure(path)
+        except BrokenResult as broken:
+            set_aside(broken)
         with replacing(path, durable=True) as temporary:
             temporary.write_text(json.dumps(numbered.to_json(), indent=1))
         return path
@@ -160,20 +167,20 @@ class ResultStore:
         with suppress(BrokenResult):
             numbers.append(read_sequence(path) if path.exists() else 0)
         with suppress(BrokenResult):
-            failure = self._read_failure(failed)
+            failure = _read_failure(failed)
             numbers.append(sequence_of(failure.provenance) if failure is not None else 0)
         return max(numbers)
 
     def forget_failure(self, header: PointHeader) -> None:
         """Remove a stored failure, so that the point can be tried again."""
-        stem = self.path_of(header)
-        stem.with_name(stem.name + _FAILURE).unlink(missing_ok=True)
+        _, failed = self.files_of(self.path_of(header))
+        failed.unlink(missing_ok=True)
 
     def forget(self, header: PointHeader) -> None:
         """Remove everything that is stored for a point."""
         self.forget_failure(header)
-        stem = self.path_of(header)
-        stem.with_name(stem.name + _POINT).unlink(missing_ok=True)
+        path, _ = self.files_of(self.path_of(header))
+        path.unlink(missing_ok=True)
 
     def costs(self, dataset: str) -> Iterator[tuple[PointHeader, list[BuildCost]]]:
         """Yield what the points of a dataset took; those that cannot be read are left out."""
@@ -208,16 +215,8 @@ class ResultStore:
             If one of its files cannot be read.
         """
         path, failed = self.files_of(stem)
-        return Stored(self._read_point(path), self._read_failure(failed), path)
-
-    def _read_point(self, path: Path) -> StoredPoint | None:
-        return read_point(path) if path.exists() else None
-
-    def _read_failure(self, path: Path) -> Failure | None:
-        if not path.exists():
-            return None
-        with reading(path), path.open("rb") as file:
-            return failure_of(file.read(MOST_JSON_CHARACTERS + 1).decode())
+        point = read_point(path) if path.exists() else None
+        return Stored(point, _read_failure(failed), path)
 
     def truth_path(self, identity: PointIdentity) -> Path:
         """Return the file of the true neighbours of a point."""
@@ -227,11 +226,16 @@ class ResultStore:
     def write_truth(self, identity: PointIdentity, truth: Truth) -> None:
         """Store the truth beside the results, so that they can be plotted without the dataset.
 
-        An undamaged truth is kept.
+        An undamaged truth is kept, a damaged one is replaced.
         """
-        if self.holds_truth(identity):
-            return
         path = self.truth_path(identity)
+        try:
+            self.read_truth(identity)
+        except BrokenResult as broken:
+            if os.path.lexists(path) and not path.is_file():
+                set_aside(broken)
+        else:
+            return
         with replacing(path, durable=True) as temporary, temporary.open("wb") as out:
             np.savez_compressed(out, ids=truth.ids, distances=truth.distances)
 
@@ -264,5 +268,32 @@ class ResultStore:
             return truth
 
 
-def _why_not(path: Path) -> str:
-    return "no permission" if path.exists() else "no such folder"
+def _read_failure(path: Path) -> Failure | None:
+    if not path.exists():
+        return None
+    with reading(path), path.open("rb") as file:
+        return failure_of(file.read(MOST_JSON_CHARACTERS + 1).decode())
+
+
+def _unless_broken(read: Callable[[Path], _T], path: Path) -> _T | None:
+    """What is read from a file; None if there is none, or it is damaged.
+
+    Raises
+    ------
+    UserError
+        If the file is there and cannot be read: to count it as nothing would measure it again.
+    """
+    try:
+        return read(path) if path.exists() else None
+    except BrokenResult as broken:
+        fault = broken.fault_of_machine
+        if fault is None:
+            return None
+    except OSError as error:  # from a folder that may not be entered
+        fault = error
+    raise UserError(
+        "a stored result cannot be read",
+        where=str(path),
+        got=told(fault),
+        hint="make it readable, move it away, or name another folder (results)",
+    ) from fault

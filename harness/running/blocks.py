@@ -152,13 +152,13 @@ def windows_and_passes(
         Whether each query is timed by itself.
     least_seconds, search_seconds, timeout
         As in `BlockSpec`. Half of the time-out is reserved for warming up and for a machine that
-        slows down.
+        slows down. It counts whole turns, where `search_seconds` counts what is timed in them.
     """
     window = window_for(nq, [seconds for _, seconds in settings], one_by_one=one_by_one)
     windows = -(-nq // window)
-    most = min(search_seconds, timeout / 2)
     return window, [
-        passes_for(repeats, seconds, windows, least_seconds, most) for repeats, seconds in settings
+        passes_for(repeats, seconds, windows, least_seconds, search_seconds, timeout / 2)
+        for repeats, seconds in settings
     ]
 
 
@@ -186,19 +186,22 @@ def passes_for(
     windows: int,
     least_seconds: float,
     search_seconds: float,
+    turns_seconds: float = math.inf,
 ) -> int:
     """Return how many passes a setting makes in a block.
 
     The repeats asked for; more if their turns, which cost some milliseconds each beside what is
     timed, would take less than `least_seconds`; fewer, but at least one, if the passes would take
-    longer than `search_seconds`.
+    longer than `search_seconds`, or their turns longer than `turns_seconds`.
     """
     seconds = max(pass_seconds, 1e-9)
+    whole_seconds = seconds + windows * COST_OF_TURN_SECONDS
     # Times a power of two, so that the cycles of a setting are among those of one with more passes:
     # two settings are compared in the cycles that they share.
-    share = least_seconds / (repeats * (seconds + windows * COST_OF_TURN_SECONDS))
+    share = least_seconds / (repeats * whole_seconds)
     fast = repeats * 2 ** round(math.log2(share)) if share > 1 else repeats
-    return min(_MOST_PASSES, max(repeats, fast), max(1, math.ceil(search_seconds / seconds)))
+    most = min(search_seconds / seconds, turns_seconds / whole_seconds, _MOST_PASSES)
+    return min(max(repeats, fast), max(1, math.ceil(most)))
 
 
 def takes_part(cycle: int, cycles: int, passes: int) -> bool:

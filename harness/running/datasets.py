@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from harness.data.loading import (
     open_file,
     shape_of_file,
 )
-from harness.files.paths import user_path
+from harness.files.paths import no_file, user_path
 from harness.files.progress import Progress, silent
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
@@ -57,6 +58,8 @@ def named(name: str, registry: Registry, where: str = "DATASET") -> Named:
         return OwnFile(path)
     if name in registry.datasets:
         return registry.datasets[name]
+    if os.path.lexists(path):
+        raise no_file(path, "give the path of an HDF5 file, or a name of `annharness data list`")
     if is_name_of_file(name):
         cached = cached_by_name(name)
         if cached is not None:

@@ -35,10 +35,10 @@ class Cost:
 class Estimate:
     """Estimate of a run on one dataset.
 
-    `kept` points are complete in the store; `refused` counts those that cannot run, by reason.
-    `seconds` and `peak_bytes` (of a whole block) are of the `known` indexes, those whose algorithm
-    has stored results on this dataset and machine. `bound_seconds` is what the time limits allow
-    the `unknown` labels.
+    `kept` points are complete in the store; `refused` counts those that cannot run, by label and
+    reason. `seconds` and `peak_bytes` (of a whole block) are of the `known` indexes, those whose
+    algorithm has stored results on this dataset and machine. `bound_seconds` is what the time
+    limits allow the `unknown` labels.
     """
 
     dataset: DatasetFacts
@@ -109,7 +109,7 @@ def estimate(
         dataset=dataset,
         points=len(points),
         kept=sum(not builds for builds in lacking.values()),
-        refused=Counter(p.refusal for p in points if p.refusal is not None),
+        refused=Counter(f"{p.header.label}: {p.refusal}" for p in points if p.refusal is not None),
         indexes=len(indexes),
         known=len(known),
         unknown=sorted({indexes[key][0].header.label for key in unknown}),

@@ -6,13 +6,14 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
 from harness.data.truth.store import truth_of
 from harness.files.locks import try_lock
@@ -83,12 +84,24 @@ class _Locks:
         if dataset.name not in self._held:
             name = f"block-{hash_of({'dataset': dataset.fingerprint})}.lock"
             stack = ExitStack()
-            if not stack.enter_context(try_lock(self._folder / name)):
+            if not stack.enter_context(self._try(name)):
                 stack.close()
                 return False
             self._held[dataset.name] = stack
         self._blocks[dataset.name] += 1
         return True
+
+    @contextmanager
+    def _try(self, name: str) -> Iterator[bool]:
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(try_lock(self._folder / name))
+            except OSError as error:
+                raise UserError(
+                    f"cannot lock the results folder: {error.strerror}",
+                    where=str(self._folder / name),
+                ) from error
+            yield held
 
     def release(self, dataset: CachedDataset) -> None:
         """Unlock a dataset when the last block on it has ended."""
@@ -285,7 +298,8 @@ class Runner:
     def _take(
         self, outcome: BlockOutcome, points: Mapping[str, PlannedPoint], dataset: CachedDataset
     ) -> None:
-        """Store the outcome of a block, or of a part of one."""
+        """Store the outcome of a block, or of a part of one; its processes have ended."""
+        dataset.require_unchanged()
         for key, measured in outcome.finished.items():
             point = points[key]
             build = self._build(outcome, measured, point, dataset)

@@ -108,7 +108,7 @@ class SuiteRun:
             # A precision that is asked for by hand has no limit of time.
             chosen = dataclasses.replace(chosen, extra_seconds=math.inf)
         for name in chosen.datasets:  # report every wrong name before the first is fetched
-            named(name, registry, "-d" if options.datasets else str(chosen.path))
+            named(name, registry, "datasets (-d)" if options.datasets else str(chosen.path))
         cluster = read_cluster(options.cluster) if options.cluster is not None else None
         return cls(chosen, registry, ResultStore(results), options, retry, cluster)
 
@@ -227,7 +227,7 @@ def _statuses(retry: Sequence[str]) -> frozenset[str]:
         if status not in RETRIABLE:
             raise UserError(
                 f"no status is called {status!r}",
-                where="--retry",
+                where="retry",
                 expected="one of " + ", ".join(RETRIABLE),
                 hint=did_you_mean(status, RETRIABLE),
             )
@@ -240,7 +240,7 @@ def _require_fit() -> None:
         unfit = [f"{finding.topic}: {finding.found}" for finding in found.worst]
         raise UserError(
             f"this machine is unfit to measure on, grade {found.grade}",
-            where="--strict",
+            where="strict",
             got="; ".join(unfit),
-            hint="annharness doctor says what to do; without --strict the run goes on",
+            hint="annharness doctor says what to do; a run that is not strict goes on",
         )

@@ -43,6 +43,29 @@ def test_each_entry_has_one_line_that_fits(width):
     assert len(lines) < len(names) + 8  # titles and blank lines
 
 
+@pytest.mark.parametrize("width", [80, 130])
+def test_datasets_are_listed_without_cutting_a_figure(width):
+    lines = told("data", "list", width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert not any("…" in line for line in lines)
+    entries = load_registry().datasets.values()
+    assert len(lines) == 1 + len(entries)
+    for entry, line in zip(entries, lines[1:], strict=True):
+        assert line.split()[:4] == [
+            entry.name,
+            f"{entry.base:,}",
+            str(entry.dimension),
+            entry.metric,
+        ]
+        assert (entry.licence in line) == (width == 130)
+
+
+def test_paths_of_a_dataset_are_shown_in_one_piece(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / ("long" * 20)))
+    entry = load_registry().dataset("fashion-mnist-784-euclidean")
+    assert entry.origin in told("show", entry.name)
+
+
 def test_words_filter_names_and_descriptions():
     lines = told("list", "graph", "algorithms").splitlines()
     assert any(line.startswith("ngt ") for line in lines)

@@ -54,7 +54,7 @@ def test_mistyped_datasets_get_the_nearest_names_or_files(small_hdf5):
     for verb in (["run", "demo", "-d"], ["data", "info"]):
         message = refused(*verb, "smal.hdf5")
         assert "did you mean 'small.hdf5'" in message
-    assert "where:    -d" in refused("run", "demo", "-d", "smal.hdf5")
+    assert "where:    datasets (-d)" in refused("run", "demo", "-d", "smal.hdf5")
 
 
 def test_the_name_that_a_file_has_in_results_stands_for_it(home, small_hdf5):

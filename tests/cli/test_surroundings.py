@@ -152,6 +152,63 @@ def test_modes_follow_the_umask(within, tmp_path):
     assert (tmp_path / "plugins/algorithms/my_index").stat().st_mode & 0o777 == 0o700
 
 
+CLOSED = "exec <&- >&- 2>&-"
+
+
+def test_a_run_with_all_streams_closed_and_a_backend_that_is_none(within, tmp_path):
+    """The next files that are opened would be 0 to 2, and take what libraries print."""
+    done = within(CLOSED, "run", "mine.yml")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(harness.load_results(tmp_path / "results")) == 1
+    done = within("export MPLBACKEND=nonsense", "plot", "mine.yml", "--figure", "qps-recall")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "verb", "code", "words"),
+    [
+        (CLOSED, "list exact", 0, ""),
+        (CLOSED, "show nowhere", 2, ""),
+        ("exec >/dev/full", "list exact", 2, "No space left on device"),
+        ("exec >/dev/full", "show exact", 2, "No space left on device"),
+        ("exec 2>/dev/full", "show nowhere", 2, ""),
+        ("ulimit -n 15", "run mine.yml", 2, "Too many open files"),
+        ("export PYTHONOPTIMIZE=2", "show exact", 0, ""),
+        ("export PYTHONWARNINGS=error", "list exact", 0, ""),
+        ("export LC_ALL=xx_YY.none TZ=:/../x TERM=none", "list exact", 0, ""),
+        ("export COLUMNS=1", "list exact", 0, ""),
+        ("export HOME=/dev/null; unset XDG_DATA_HOME", "show exact", 0, ""),
+        ("mkdir gone; cd gone; rmdir ../gone", "show exact", 0, ""),
+    ],
+)
+def test_streams_limits_and_settings_that_are_none(within, line, verb, code, words):
+    done = within(line, *verb.split())
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line",
+    [
+        "export TMPDIR=/nowhere/at/all",
+        "export OMP_NUM_THREADS=many",
+        "export OMP_NUM_THREADS=0",
+        "export PYTHONOPTIMIZE=2 PYTHONWARNINGS=error PYTHONDEVMODE=1",
+        "export NUMBA_DISABLE_JIT=1",
+        "ulimit -v 4000000",
+        "ulimit -s 256",
+        "trap '' INT TERM PIPE",
+    ],
+)
+def test_a_run_in_odd_settings(within, tmp_path, line):
+    done = within(line, "run", "mine.yml")
+    assert done.returncode == 0, done.stderr
+    assert len(harness.load_results(tmp_path / "results")) == 1
+
+
 WITHOUT_LOCKS = """\
 #include <errno.h>
 int flock(int handle, int how) {{ errno = {number}; return -1; }}

@@ -22,4 +22,8 @@ def test_the_bytes_of_a_folder_are_those_of_all_its_files(tmp_path):
     (tmp_path / "deep" / "deeper").mkdir(parents=True)
     (tmp_path / "deep" / "deeper" / "one").write_bytes(b"123")
     (tmp_path / "two").write_bytes(b"12")
+    (tmp_path / "deep" / "link").symlink_to("deeper/one")
+    (tmp_path / "deep" / "loop").symlink_to(tmp_path)
+    (tmp_path / "deep" / "dangling").symlink_to("nowhere")
     assert bytes_below(tmp_path) == 5
+    assert bytes_below(tmp_path / "two") == 2

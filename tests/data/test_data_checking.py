@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import h5py
@@ -264,6 +266,39 @@ def test_info_and_clean(cache: Path) -> None:
     assert list(cache.glob("datasets/*"))
     assert run("clean", "--all").exit_code == 0
     assert not list(cache.glob("datasets/*")) + list(cache.glob("truth/*"))
+
+
+def test_clean_says_what_it_keeps(cache: Path) -> None:
+    for folder in ("downloads", "truth"):
+        (cache / folder).mkdir(parents=True)
+    recent = cache / "downloads" / "archive.part"
+    old = cache / "truth" / ".old.part"
+    recent.write_bytes(bytes(10**6))
+    old.write_bytes(bytes(2 * 10**6))
+    (cache / "downloads" / "archive").write_bytes(bytes(3 * 10**6))
+    an_hour_ago = time.time() - 3700
+    os.utime(old, (an_hour_ago, an_hour_ago))
+    lines = run("clean").output.splitlines()
+    assert not old.exists()
+    assert recent.exists()
+    assert "freed 2.0 MB" in lines
+    kept = [" ".join(line.split()) for line in lines if line.startswith("kept")]
+    assert kept[0] == "kept downloads 3.0 MB (--downloads)"
+    assert kept[1].startswith("kept unfinished 1.0 MB (written to within the last hour")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may remove everything")
+def test_what_cannot_be_removed_is_named_and_not_counted(cache: Path) -> None:
+    folder = cache / "downloads"
+    folder.mkdir(parents=True)
+    (folder / "archive").write_bytes(b"1")
+    folder.chmod(0o500)
+    try:
+        error = run("clean", "--downloads").exception
+    finally:
+        folder.chmod(0o700)
+    assert isinstance(error, UserError)
+    assert "archive" in str(error)
 
 
 def test_info_of_a_file_by_the_name_that_results_give_to_it(make_hdf5) -> None:

@@ -18,6 +18,37 @@ from harness.errors import UserError
 from harness.files.replacing import replacing, write_text, written_hdf5, written_whole
 from harness.files.temporary import remove_abandoned, temporary_folder
 
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/null")])
+def test_what_is_no_file_is_not_replaced(tmp_path, make):
+    path = tmp_path / "odd"
+    make(path)
+    before = path.lstat().st_ino
+    with pytest.raises(UserError, match="no regular file"):
+        write_text(path, "x")
+    assert path.lstat().st_ino == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_of_any_depth_and_permissions_are_removed(tmp_path):
+    """Deeper than recursion goes, and than a path may be long."""
+    here = Path.cwd()
+    with temporary_folder(tmp_path, "deep") as folder:
+        os.chdir(folder)
+        try:
+            for _ in range(1500):
+                Path("in").mkdir()
+                Path("file").touch()
+                os.chdir("in")
+        finally:
+            os.chdir(here)
+        (folder / "shut" / "inner").mkdir(parents=True)
+        (folder / "root").symlink_to("/")
+        for path in (folder / "shut" / "inner", folder / "shut", folder):
+            path.chmod(0)
+    assert list(tmp_path.iterdir()) == []
+
+
 WRITE = """
 import sys, time
 from pathlib import Path

@@ -219,15 +219,15 @@ def test_a_character_that_may_stand_nowhere_is_told_with_its_line(tmp_path):
 @pytest.mark.parametrize(
     ("given", "option"),
     [
-        ({"builds": 10**9}, "--builds"),
-        ({"repeats": 10**9}, "--repeats"),
-        ({"k": [0]}, "--k"),
-        ({"threads": 10**6}, "--threads"),
-        ({"timeout": float("inf")}, "--timeout"),
-        ({"timeout": float("nan")}, "--timeout"),
-        ({"precision": "0"}, "--precision"),
-        ({"precision": "nan"}, "--precision"),
-        ({"precision": "9" * 5000 + "%"}, "--precision"),
+        ({"builds": 10**9}, "builds"),
+        ({"repeats": 10**9}, "repeats"),
+        ({"k": [0]}, "k"),
+        ({"threads": 10**6}, "threads"),
+        ({"timeout": float("inf")}, "timeout"),
+        ({"timeout": float("nan")}, "timeout"),
+        ({"precision": "0"}, "precision"),
+        ({"precision": "nan"}, "precision"),
+        ({"precision": "9" * 5000 + "%"}, "precision"),
     ],
 )
 def test_options_have_the_bounds_of_a_suite_file(tmp_path, given, option):
@@ -242,6 +242,51 @@ def test_a_precision_of_the_command_line_replaces_that_of_the_suite(tmp_path):
     assert overridden(suite).precision == 0.02
     assert overridden(suite, precision="1%").precision == 0.01
     assert overridden(suite, precision="off").precision is None
+
+
+WHOLE = b"k: 5\ndatasets: glove-50-10k\nalgorithms: exact\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xef\xbb\xbf" + WHOLE, None),
+        (WHOLE.replace(b"\n", b"\r\n"), None),
+        (b"%YAML 1.2\n---\n" + WHOLE + b"...\n", None),
+        (WHOLE.decode().encode("utf-16"), "no UTF-8 text"),
+        (b"about: caf\xe9\n" + WHOLE, "the byte 0xe9 at 10"),
+        (b"", "keys with values"),
+        (b"# nothing\n", "keys with values"),
+        (b"- k\n", "keys with values"),
+        (WHOLE + b"---\n" + WHOLE, "another document"),
+        (b"k: 3\n" + WHOLE, "duplicate key 'k'"),
+        (b"<<: {k: 5}\n" + WHOLE, "unknown key '<<'"),
+        (b"? [a, b]\n: 1\n" + WHOLE, "got:      a list or mapping"),
+        (b"1: 2\n" + WHOLE, "a key must be text"),
+        (WHOLE.replace(b"k: 5", b"k: 1:30"), "valid integer"),
+        (WHOLE.replace(b"k: 5", b"k: !!int 5"), None),
+        (WHOLE.replace(b"k: 5", b"k:\t5\n\t"), "not valid YAML"),
+        (WHOLE.replace(b"exact", b"{exact: [[]]}"), "algorithms.exact"),
+        (WHOLE.replace(b"exact", b"{exact: {build: [1]}}"), "keys with values"),
+        (WHOLE.replace(b"exact", b"&a [*a]"), "contains itself"),
+        (b"mode: sideways\n" + WHOLE, "'mode'"),
+        (b"\x00" + WHOLE, "not valid YAML"),
+        (b"about: " + b"x" * (5 << 20) + b"\n" + WHOLE, "at most 4 MiB"),
+    ],
+    ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else "",
+)
+def test_bytes_of_suite_files(tmp_path, content, words):
+    path = tmp_path / "odd.yml"
+    path.write_bytes(content)
+    if words is None:
+        assert [one.algorithm for one in read_suite(path, load_registry().algorithms).variants] == [
+            "exact"
+        ]
+        return
+    with pytest.raises(UserError) as caught:
+        read_suite(path, load_registry().algorithms)
+    assert words in caught.value.describe()
+    assert len(caught.value.describe()) < 1000
 
 
 def test_a_list_of_names_is_a_set_of_algorithms(tmp_path):

@@ -170,6 +170,13 @@ def test_failures_alone_cannot_be_compared(table):
         compare_tables(table, table)
 
 
+def test_sides_that_do_not_reach_a_recall_are_told_what_they_reach(table):
+    with pytest.raises(UserError) as refused:
+        compare_curves(table, "pq", "anisotropic-pq", [0.9999])
+    assert "of pq" in refused.value.got
+    assert "of anisotropic-pq" in refused.value.got
+
+
 def test_unknown_names_are_told(table):
     with pytest.raises(UserError, match="anisotropic-pq"):
         compare_curves(table, "pq", "nothing")

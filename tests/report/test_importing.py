@@ -29,6 +29,13 @@ class Known:
         return Truth(ids, np.take_along_axis(distances, ids, axis=1))
 
 
+def test_a_results_folder_is_not_imported_into_itself(imported, monkeypatch):
+    _, store, _ = imported()
+    monkeypatch.chdir(store.root.parent)
+    done = CliRunner().invoke(app, ["import", "results"])
+    assert "the results folder itself" in done.exception.describe()
+
+
 FACTS = {
     "dataset": "small", "algo": "scan", "name": "scan(M=4)", "count": K, "batch_mode": False,
     "build_time": 1.0, "index_size": 10.0,

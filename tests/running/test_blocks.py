@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.measures.speed import query_order, query_windows
 from harness.running.blocks import (
+    COST_OF_TURN_SECONDS,
     AdapterSpec,
     BlockSpec,
     MemberSpec,
@@ -19,6 +20,7 @@ from harness.running.blocks import (
     shuffled,
     takes_part,
     window_for,
+    windows_and_passes,
 )
 
 
@@ -74,6 +76,19 @@ def test_passes_are_those_asked_for_within_the_time(
 ):
     passes = passes_for(repeats, pass_seconds, windows, least_seconds, search_seconds)
     assert passes == expected
+
+
+@pytest.mark.parametrize("pass_seconds", [1e-9, 1e-3, 0.1, 30.0])
+@pytest.mark.parametrize("least_seconds", [0.0, 1.5, 100.0])
+def test_the_turns_of_all_passes_fit_the_time_out(pass_seconds, least_seconds):
+    """A setting of a microsecond a query met its time-out by the cost of its turns."""
+    nq, timeout = 10_000, 8.0
+    window, (passes,) = windows_and_passes(
+        nq, [(1000, pass_seconds)], one_by_one=True,
+        least_seconds=least_seconds, search_seconds=60.0, timeout=timeout,
+    )  # fmt: skip
+    seconds = pass_seconds + -(-nq // window) * COST_OF_TURN_SECONDS
+    assert passes == 1 or (passes - 1) * seconds <= timeout / 2
 
 
 @given(st.integers(1, 9), st.floats(1e-5, 1.0), st.floats(1e-5, 1.0))

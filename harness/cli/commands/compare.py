@@ -14,6 +14,7 @@ from rich.text import Text
 
 from harness import api
 from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Results, complete_algorithms, share_of
+from harness.cli.progress import shown_work
 from harness.cli.terminal import Terminal, say
 from harness.contracts import UserError
 
@@ -100,7 +101,8 @@ def compare(
     writers = {".json": to_json, ".md": to_markdown}
     if out is not None and out.suffix not in writers:
         raise UserError(f"no comparison ends in {out.suffix!r}", expected=", ".join(writers))
-    compared = api.compare(a, b, recalls=recall or (), results=results)
+    with shown_work("reading results"):
+        compared = api.compare(a, b, recalls=recall or (), results=results)
     found = compared.found
     if out is not None:
         write_text(out, writers[out.suffix](found))

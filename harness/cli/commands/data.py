@@ -13,12 +13,12 @@ from rich.text import Text
 from harness.cli.options import AS_PATH, Plugins, complete_datasets
 from harness.cli.progress import shown_progress
 from harness.cli.terminal import say, terminal
-from harness.contracts import METRICS, UserError
+from harness.contracts import METRICS, UserError, bytes_below
 from harness.contracts.dataset import Metric
 from harness.contracts.definitions import DatasetDefinition, QuerySplit
 from harness.data.adding import OwnData, add_entry
 from harness.data.cache.cached import CachedDataset
-from harness.data.cache.folder import Kind, cached_items, remove
+from harness.data.cache.folder import Item, Kind, cached_items, remove
 from harness.data.cache.layout import METRIC_OF_DISTANCE
 from harness.data.converting import convert
 from harness.data.fetching.sources import places_of
@@ -34,11 +34,7 @@ from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
 from harness.registry.schema import MOST_SEED, parse_size
 from harness.running.datasets import FILE_ENDINGS, OwnFile, named, open_found, open_named
-from harness.running.environments.isolated import (
-    folder_bytes,
-    made_environments,
-    remove_environments,
-)
+from harness.running.environments.isolated import made_environments, remove_environments
 from harness.running.states import dataset_state
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, check and look at datasets.")
@@ -59,10 +55,11 @@ MetricName = Annotated[
 ]
 QueriesFile = Annotated[Path | None, typer.Option(**AS_PATH, help="A file with the queries.")]
 Holdout = Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)]
+_WIDE = 120  # columns
 Seed = Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)]
 
 
-def _print_facts(facts: dict[str, str]) -> None:
+def print_facts(facts: dict[str, str]) -> None:
     """Print one fact with its name per line, not wrapped, so that paths can be copied."""
     width = max(map(len, facts))
     for name, fact in facts.items():
@@ -73,23 +70,30 @@ def _print_facts(facts: dict[str, str]) -> None:
 def list_datasets(plugins: Plugins = None) -> None:
     """List the datasets of the registry.
 
+    Queries and licence are shown where the terminal is wide enough.
+
     Example: annharness data list
     """
-    table = Table(box=None)
-    table.add_column("dataset", no_wrap=True)
-    for heading in ("base", "d", "queries", "metric", "licence", "state"):
-        table.add_column(heading, justify="right" if heading in ("base", "d") else "left")
+    console = terminal()
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    headings = ["dataset", "base", "d", "metric", "state"]
+    headings += ["queries", "licence"] if console.width >= _WIDE else []
+    for heading in headings:
+        table.add_column(
+            heading, justify="right" if heading in ("base", "d") else "left", no_wrap=True
+        )
     for definition in load_registry(plugins or ()).datasets.values():
-        table.add_row(
+        facts = (
             definition.name,
             f"{definition.base:,}",
             str(definition.dimension),
-            describe_split(definition.split),
             definition.metric,
-            definition.licence,
             _state(definition),
+            describe_split(definition.split),
+            definition.licence,
         )
-    terminal().print(table)
+        table.add_row(*facts[: len(headings)])
+    console.print(table)
 
 
 def describe_split(split: QuerySplit) -> str:
@@ -123,7 +127,7 @@ def info(
     """
     found = named(dataset, load_registry(plugins or ()))
     if isinstance(found, DatasetDefinition):
-        _print_facts(entry_facts(found))
+        print_facts(entry_facts(found))
         if dataset_state(found).must_be_fetched:
             return
     with shown_progress() as progress:
@@ -131,7 +135,7 @@ def info(
         facts = _dataset_facts(opened)
         if difficulty and opened.metric != "inner_product":
             facts |= _difficulty_facts(opened, progress)
-    _print_facts(facts)
+    print_facts(facts)
 
 
 def entry_facts(definition: DatasetDefinition) -> dict[str, str]:
@@ -275,7 +279,7 @@ def verify(
             if isinstance(found, OwnFile)
             else verified_cached(open_found(found, progress), k)
         )
-    _print_facts(facts)
+    print_facts(facts)
     if "fault" in facts:
         raise typer.Exit(1)
 
@@ -422,18 +426,38 @@ def clean(
     chosen |= {"downloads"} if downloads or everything else set()
     chosen |= {"truth"} if truth or everything else set()
     chosen |= {"datasets", "files"} if datasets or everything else set()
-    items = [item for item in cached_items() if item.kind in chosen]
+    cached = cached_items()
+    items = [item for item in cached if item.kind in chosen]
     for item in items:
         say(f"{item.kind:<10} {megabytes(item.bytes):>12}  {item.path}")
     freed = sum(item.bytes for item in items) if dry_run else remove(items)
     if environments or everything:
         freed += _clean_environments(dry_run)
     say(f"{'would free' if dry_run else 'freed'} {megabytes(freed)}")
+    _print_kept([item for item in cached if item.kind not in chosen])
+
+
+_OPTIONS: dict[Kind, str] = {
+    "datasets": "--datasets",
+    "files": "--datasets",
+    "downloads": "--downloads",
+    "truth": "--truth",
+    "unfinished": "written to within the last hour, maybe by a command that still runs",
+}
+"""What removes each kind, or why nothing does."""
+
+
+def _print_kept(items: list[Item]) -> None:
+    """Print how much of each kind stays, and which option would remove it."""
+    for kind, option in _OPTIONS.items():
+        sizes = [item.bytes for item in items if item.kind == kind]
+        if sizes:
+            say(f"kept {kind:<10} {megabytes(sum(sizes)):>12}  ({option})")
 
 
 def _clean_environments(dry_run: bool) -> int:
     """Remove the isolated environments, or only list them; return their bytes."""
-    sizes = {one.folder: folder_bytes(one.folder) for one in made_environments()}
+    sizes = {one.folder: bytes_below(one.folder) for one in made_environments()}
     for folder, size in sizes.items():
         say(f"{'environment':<10} {megabytes(size):>12}  {folder}")
     return sum(sizes.values()) if dry_run else remove_environments()

@@ -20,6 +20,7 @@ from harness.cli.options import (
     Stale,
     Suite,
 )
+from harness.cli.progress import shown_work
 from harness.cli.terminal import say
 from harness.contracts import UserError
 
@@ -120,23 +121,22 @@ def export(
     }  # fmt: skip
     _require_use_of_all(given, levels if recall else ())
     selection = Selection(suite, dataset or (), algorithm or (), max_bytes, stale)
-    table = selected(results, plugins or (), selection)
-    style = TableStyle(
-        columns=[name.strip() for name in columns.split(",")] if columns else (),
-        caption=caption or "",
-        alignment=align or "",
-        highlight=curves_named(table, highlight or ()),
-    )
-    if recommendations:
-        export_recommendations(table, out, levels, style)
-        say(out)
-        return
-    if recall:
-        table = reaching(table, levels[0])
-    if to is None:
-        write(table, out, per_query=per_query, style=style)
-    else:
-        _lay_out(table, results, out)
+    with shown_work("reading results and writing"):
+        table = selected(results, plugins or (), selection)
+        style = TableStyle(
+            columns=[name.strip() for name in columns.split(",")] if columns else (),
+            caption=caption or "",
+            alignment=align or "",
+            highlight=curves_named(table, highlight or ()),
+        )
+        if recall and not recommendations:
+            table = reaching(table, levels[0])
+        if recommendations:
+            export_recommendations(table, out, levels, style)
+        elif to is None:
+            write(table, out, per_query=per_query, style=style)
+        else:
+            _lay_out(table, results, out)
     say(out)
 
 

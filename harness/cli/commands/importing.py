@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.progress import shown_work
 from harness.cli.terminal import say
 from harness.files.paths import user_path
 from harness.registry.registry import load_registry
@@ -38,7 +39,8 @@ def import_(
     from harness.results.store import ResultStore
 
     store = ResultStore(results)
-    done = import_folder(folder, store, load_registry(plugins or ()), machine)
+    with shown_work("importing"):
+        done = import_folder(folder, store, load_registry(plugins or ()), machine)
     for one in done:
         if one.path is None:
             say(f"left out {one.source}: {one.reason}", to_errors=True)

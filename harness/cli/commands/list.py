@@ -13,16 +13,11 @@ from rich.text import Text
 
 from harness.cli.options import Plugins
 from harness.cli.terminal import terminal
-from harness.contracts import UserError
+from harness.contracts import UserError, bytes_below
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite, suite_names
-from harness.running.environments.isolated import (
-    Environment,
-    Environments,
-    folder_bytes,
-    made_environments,
-)
+from harness.running.environments.isolated import Environment, Environments, made_environments
 from harness.running.environments.probe import Probes
 from harness.running.states import Level, State, algorithm_state, dataset_state
 
@@ -200,7 +195,7 @@ def _environments(registry: Registry) -> Table:
             Text(", ".join(environment.requires)),
             environment.python_version,
             ", ".join(_users(registry, environment)) or "no entry",
-            f"{folder_bytes(environment.folder) / 1e6:,.0f}",
+            f"{bytes_below(environment.folder) / 1e6:,.0f}",
             Text(str(environment.folder)),
         )
     return table

@@ -19,6 +19,7 @@ from harness.cli.options import (
     Stale,
     Suite,
 )
+from harness.cli.progress import shown_work
 from harness.cli.terminal import say
 from harness.contracts import UserError
 from harness.report.plots.style import StyleName
@@ -93,22 +94,23 @@ def plot(
     """
     if title is not None and no_title:
         raise UserError("both a title and none", where="--title, --no-title")
-    drawn = api.plot(
-        suite,
-        figures=figure or (),
-        style=style,
-        x_scale=x_scale,
-        y_scale=y_scale,
-        recall=recall,
-        highlight=highlight or (),
-        title="" if no_title else title,
-        out=out or results / "plots",
-        formats=formats or ("png", "svg"),
-        datasets=dataset or (),
-        algorithms=algorithm or (),
-        stale=stale,
-        results=results,
-        plugins=plugins or (),
-    )
+    with shown_work("reading results and drawing"):
+        drawn = api.plot(
+            suite,
+            figures=figure or (),
+            style=style,
+            x_scale=x_scale,
+            y_scale=y_scale,
+            recall=recall,
+            highlight=highlight or (),
+            title="" if no_title else title,
+            out=out or results / "plots",
+            formats=formats or ("png", "svg"),
+            datasets=dataset or (),
+            algorithms=algorithm or (),
+            stale=stale,
+            results=results,
+            plugins=plugins or (),
+        )
     for path in drawn.paths:
         say(path)

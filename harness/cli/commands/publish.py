@@ -18,6 +18,7 @@ from harness.cli.options import (
     Stale,
     Suite,
 )
+from harness.cli.progress import shown_work
 from harness.cli.terminal import say
 from harness.files.paths import user_path
 
@@ -60,17 +61,18 @@ def publish(
 
       annharness publish site -d glove-100 --recall .9 --recall .97 --highlight pq
     """
-    page = api.publish(
-        out,
-        suite,
-        single_file=single_file,
-        recalls=recall or (),
-        highlight=highlight or (),
-        title=title,
-        datasets=dataset or (),
-        algorithms=algorithm or (),
-        stale=stale,
-        results=results,
-        plugins=plugins or (),
-    )
+    with shown_work("reading results and writing pages"):
+        page = api.publish(
+            out,
+            suite,
+            single_file=single_file,
+            recalls=recall or (),
+            highlight=highlight or (),
+            title=title,
+            datasets=dataset or (),
+            algorithms=algorithm or (),
+            stale=stale,
+            results=results,
+            plugins=plugins or (),
+        )
     say(page)

@@ -17,6 +17,7 @@ from harness.cli.options import (
     Stale,
     Suite,
 )
+from harness.cli.progress import shown_work
 from harness.cli.terminal import Terminal
 
 _NOTHING_REACHED = 1
@@ -51,15 +52,16 @@ def recommend(
     """
     from harness.report.export.terminal import print_recommendations
 
-    found = api.recommend(
-        suite,
-        recalls=recall or (),
-        max_bytes=max_bytes,
-        datasets=dataset or (),
-        algorithms=algorithm or (),
-        stale=stale,
-        results=results,
-        plugins=plugins or (),
-    )
+    with shown_work("reading results"):
+        found = api.recommend(
+            suite,
+            recalls=recall or (),
+            max_bytes=max_bytes,
+            datasets=dataset or (),
+            algorithms=algorithm or (),
+            stale=stale,
+            results=results,
+            plugins=plugins or (),
+        )
     if not print_recommendations(Terminal(), found.points, found.recalls, found.max_bytes):
         raise typer.Exit(_NOTHING_REACHED)

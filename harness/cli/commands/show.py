@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.commands.data import entry_facts
+from harness.cli.commands.data import entry_facts, print_facts
 from harness.cli.options import Plugins, complete_datasets, complete_names
 from harness.cli.terminal import Terminal
 from harness.contracts import UserError
@@ -70,21 +70,21 @@ def show(
     """
     registry = load_registry(plugins or ())
     parts = []
+    dataset_entry = registry.datasets.get(name)
     if name in registry.algorithms:
         definition = registry.algorithms[name]
         parts.append(_algorithm_facts(definition, _facts(registry, dataset, k, definition)))
-    if name in registry.datasets:
-        entry = registry.datasets[name]
-        parts.append(list(entry_facts(entry).items()))
     if name in suite_names() or Path(name).suffix in (".yml", ".yaml"):
         parts.append(_suite_facts(read_suite(name, registry.algorithms), registry))
-    if not parts:
+    if not parts and dataset_entry is None:
         known = [*registry.algorithms, *registry.datasets, *suite_names()]
         raise UserError(
             f"no algorithm, dataset or suite is called {name!r}", hint=did_you_mean(name, known)
         )
     for part in parts:
         _print(Terminal(highlight=False), part)
+    if dataset_entry is not None:
+        print_facts(entry_facts(dataset_entry))  # with paths that can be copied
 
 
 def _print(console: Console, facts: FactLines) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class _Arrays:
     queries: Rows
     unit_base: Rows
     unit_queries: Rows
+    files: tuple[Path, ...]
 
 
 class CachedDataset(Dataset):
@@ -50,6 +52,23 @@ class CachedDataset(Dataset):
         self.labels = labels
         self._fingerprint = fingerprint
         self._arrays = arrays
+        self._states = {file: _state(file) for file in arrays.files}
+
+    def require_unchanged(self) -> None:
+        """Raise a `UserError` if a file of the dataset was written to since it was opened.
+
+        What is read from a mapped file that was shortened ends the process, and rows that were
+        changed give other distances. The cached form is removed, so that it is made anew.
+        """
+        for file, state in self._states.items():
+            if _state(file) != state:
+                with suppress(OSError):
+                    self.path.unlink()
+                raise UserError(
+                    "a file of the dataset was changed or removed while it was in use",
+                    where=str(file),
+                    hint="let nothing write to that file, then give the same command again",
+                )
 
     @property
     def base(self) -> Rows:
@@ -114,19 +133,25 @@ def _read(file: h5py.File, path: Path) -> CachedDataset:
 
 
 def _arrays(file: h5py.File, path: Path) -> _Arrays:
-    base, queries = _rows(file, path)
+    rows_path = _rows_path(file, path)
+    base, queries = _rows(file, path, rows_path)
     unit_base, unit_queries = base, queries
     if layout.UNIT_BASE in file:
         unit_base = layout.mapped(file[layout.UNIT_BASE], path)
         unit_queries = layout.mapped(file[layout.UNIT_QUERIES], path)
-    return _Arrays(base, queries, unit_base, unit_queries)
+    return _Arrays(base, queries, unit_base, unit_queries, tuple({path, rows_path}))
 
 
-def _rows(file: h5py.File, path: Path) -> tuple[Rows, Rows]:
+def _rows_path(file: h5py.File, path: Path) -> Path:
+    """The file that holds the rows: the cached one, or the user's own."""
     own = file["annharness"].attrs
-    if "rows_file" not in own:
+    return Path(own["rows_file"]) if "rows_file" in own else path
+
+
+def _rows(file: h5py.File, path: Path, rows_path: Path) -> tuple[Rows, Rows]:
+    own = file["annharness"].attrs
+    if rows_path == path:
         return layout.mapped(file[layout.BASE], path), layout.mapped(file[layout.QUERIES], path)
-    rows_path = Path(own["rows_file"])
     if file_state(rows_path) != own["rows_file_state"]:
         raise UserError(
             "the file has changed since it was checked",
@@ -160,6 +185,15 @@ def cached_by_name(name: str) -> Path | None:
         if path.is_file():
             return path
     return None
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file is written to, even if its times are set back; None: it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def file_state(path: Path) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.contracts import UserError
+from harness.contracts import UserError, bytes_below
 from harness.files.locks import locked
 from harness.files.paths import user_path
 
@@ -73,7 +73,7 @@ def cache_lock(name: str, waiting: Callable[[], None] | None = None) -> Iterator
         yield
 
 
-Kind = Literal["datasets", "files", "downloads", "truth", "leftovers"]
+Kind = Literal["datasets", "files", "downloads", "truth", "leftovers", "unfinished"]
 
 _FOLDERS: dict[str, Kind] = {
     "datasets": "datasets",
@@ -95,34 +95,43 @@ class Item:
 
 
 def cached_items(now: float | None = None) -> list[Item]:
-    """List what may be removed, which excludes records of hashes and locks.
+    """List all but records of hashes and locks.
 
-    Partial and temporary files count as left over if nobody wrote to them for an hour.
+    Partial and temporary files count as left over if nobody wrote to them for an hour; until then
+    as unfinished, since somebody may be at work on them.
     """
     moment = time.time() if now is None else now
     items = []
     for folder, kind in _FOLDERS.items():
         for path in sorted((cache_folder() / folder).glob("*")):
-            passing = path.name.startswith(".") or ".part" in path.name
-            if not passing:
-                items.append(Item(kind, path, _size(path)))
-            elif moment - path.stat().st_mtime > _LEFT_OVER_SECONDS:
-                items.append(Item("leftovers", path, _size(path)))
+            is_passing = path.name.startswith(".") or ".part" in path.name
+            if is_passing:
+                is_old = abs(moment - path.lstat().st_mtime) > _LEFT_OVER_SECONDS
+                kind = "leftovers" if is_old else "unfinished"
+            items.append(Item(kind, path, bytes_below(path)))
     return items
 
 
 def remove(items: Iterable[Item]) -> int:
-    """Remove files and folders of the cache; return how many bytes that freed."""
+    """Remove files and folders of the cache; return how many bytes that freed.
+
+    Raises
+    ------
+    UserError
+        If one cannot be removed; those before it are gone.
+    """
     freed = 0
     for item in items:
-        if item.path.is_dir():
-            shutil.rmtree(item.path, ignore_errors=True)
-        else:
-            item.path.unlink(missing_ok=True)
+        try:
+            if item.path.is_dir() and not item.path.is_symlink():
+                shutil.rmtree(item.path)
+            else:
+                item.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"cannot remove a part of the cache: {error.strerror}",
+                where=str(item.path),
+                hint="remove it by hand, or give yourself the right to write to its folder",
+            ) from error
         freed += item.bytes
     return freed
-
-
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())

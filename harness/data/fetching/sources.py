@@ -20,7 +20,7 @@ from harness.data.fetching.hashes import record, verify, with_recorded
 from harness.data.fetching.packages import Package, archive_of, folder_of, installed_file
 from harness.data.formats import format_of, read_vectors
 from harness.data.formats.labels import read_labels
-from harness.files.paths import user_path
+from harness.files.paths import no_file, user_path
 from harness.files.progress import Progress
 from harness.files.temporary import temporary_folder
 from harness.text import Json
@@ -90,11 +90,8 @@ def _placed(folder: Path, name: str, page: str | None) -> Path:
     for path in (beside, cache_subfolder("downloads") / Path(name).name):
         if path.is_file():
             return path
-    raise UserError(
-        "there is no such file",
-        where=str(beside),
-        hint=f"place it there, or in {cache_subfolder('downloads')}{_to_be_had(page)}",
-    )
+    hint = f"place it there, or in {cache_subfolder('downloads')}{_to_be_had(page)}"
+    raise no_file(beside, hint)
 
 
 def _to_be_had(page: str | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import Parameters
 from harness.data.formats.table import FORMATS, format_named, format_of
+from harness.files.paths import require_file
 
 __all__ = ["FORMATS", "format_named", "format_of", "read_vectors"]
 
@@ -20,8 +21,7 @@ def read_vectors(path: Path, format_name: str, options: Parameters | None = None
         If the format is not known or the file is not in it.
     """
     chosen = format_named(format_name)
-    if not path.is_file():
-        raise UserError("there is no such file", where=str(path))
+    require_file(path)
     try:
         return chosen.read(path, options or {})
     except (OSError, MemoryError) as error:

@@ -23,6 +23,8 @@ from harness.report.texts import corrected_text, notes, ratio_text
 from harness.results.table.speeds import speeds_of_row
 from harness.text import Json
 
+_MOST_SHOWN = 6
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -230,8 +232,9 @@ def _curves(scene: Scene) -> dict[str, pd.DataFrame]:
     return {str(name): rows for name, rows in points.groupby("curve", sort=True)}
 
 
-def _compared(pairs: Iterator[_Pair], levels: Sequence[float]) -> list[Comparison]:
+def _compared(pairs: Iterable[_Pair], levels: Sequence[float]) -> list[Comparison]:
     """Return all comparisons, corrected for their number."""
+    pairs = list(pairs)
     found = _judged(
         one
         for scene, (old, before), (new, after) in pairs
@@ -240,13 +243,26 @@ def _compared(pairs: Iterator[_Pair], levels: Sequence[float]) -> list[Compariso
         )
     )
     if not found:
-        raise UserError(
-            "nothing to compare",
-            expected="the same dataset, k, mode, threads and machine on both sides, "
-            f"and a recall of at least {min(levels):g}",
-            hint="run the same suite for both sides on one machine, or lower --recall",
-        )
+        raise _nothing_to_compare(pairs, levels)
     return found
+
+
+def _nothing_to_compare(pairs: Sequence[_Pair], levels: Sequence[float]) -> UserError:
+    """The error that says what is missing: something in common, or recall."""
+    if not pairs:
+        return UserError(
+            "nothing to compare",
+            expected="the same dataset, k, mode, threads and machine on both sides",
+            hint="run the same suite for both sides on one machine",
+        )
+    curves = [curve for _, *both in pairs for curve in both]
+    highest = {f"{points['recall'].max():.3f} of {name}" for name, points in curves}
+    return UserError(
+        "nothing to compare: no recall that is asked for is reached on both sides",
+        expected=f"a recall of at least {min(levels):g}",
+        got="at most " + ", ".join(sorted(highest)[:_MOST_SHOWN]),
+        hint="compare at a lower recall",
+    )
 
 
 def _reached(points: pd.DataFrame, levels: Sequence[float]) -> _Curve:

@@ -126,9 +126,7 @@ def _nothing_fits(points: pd.DataFrame, most: float) -> UserError:
         got = f"the smallest, {points['label'].iloc[smallest]}, has {human(sizes.iloc[smallest])}"
     else:
         got = "no point of known size"
-    return UserError(
-        f"no point has at most {most:g} bytes per vector", where="--max-bytes", got=got
-    )
+    return UserError(f"no point has at most {most:g} bytes per vector", where="max_bytes", got=got)
 
 
 def of_suite(table: pd.DataFrame, suite: Suite, registry: Registry) -> pd.DataFrame:

@@ -83,7 +83,10 @@ def sentence(found: Sequence[RecallDifference]) -> str:
     """Return the verdict in words."""
     real = [one for one in found if one.difference.real]
     if not found:
-        return "nothing to compare with the baseline"
+        return (
+            "nothing to compare with the baseline: no point has as many bytes per vector as one "
+            "of it, and the same search parameters"
+        )
     if not real:
         needed = min(one.queries_needed for one in found)
         text = f"no difference is real with {found[0].queries:,} queries"

@@ -88,7 +88,7 @@ def recalls_of(given: Sequence[float]) -> tuple[float, ...]:
     for level in given:
         if not 0 < level <= 1:
             raise UserError(
-                "a recall lies above 0 and at most at 1", where="--recall", got=f"{level:g}"
+                "a recall lies above 0 and at most at 1", where="recall", got=f"{level:g}"
             )
     return tuple(sorted(set(given))) if given else LEVELS
 
@@ -106,9 +106,9 @@ def _without_stale(table: pd.DataFrame, stale: bool) -> pd.DataFrame:
     if fresh.empty:
         raise UserError(
             f"all {left_out} points are stale: their adapter or dataset has changed since",
-            hint="run the suite again, or add --stale",
+            hint="run the suite again, or ask for stale points as well (stale)",
         )
-    warnings.warn(f"{left_out} stale points left out (--stale keeps them)", stacklevel=5)
+    warnings.warn(f"{left_out} stale points left out (the option stale keeps them)", stacklevel=5)
     return fresh
 
 

@@ -113,9 +113,14 @@ def print_recommendations(
         The bytes per vector that the table was limited to, to say so.
     """
     reached = False
-    for scene in scenes(prepare(table, stale=True)):
-        if scene.points.empty and scene.failures.empty:
-            continue
+    told = [
+        scene
+        for scene in scenes(prepare(table, stale=True))
+        if not (scene.points.empty and scene.failures.empty)
+    ]
+    for number, scene in enumerate(told):
+        if number:
+            console.print()
         found = {one.level: one for one in recommendations(scene, levels)}
         console.print(f"[bold]{escape(scene.dataset)}[/]: {escape(scene.conditions)}\n")
         for level in levels:
@@ -124,10 +129,10 @@ def print_recommendations(
             facts = _block_facts(found[level]) if level in found else [_not_measured(scene)]
             for fact in facts:
                 console.print(Padding(fact, (0, 0, 0, 2), expand=False), highlight=False)
-        console.print()
         scopes = [one.row["qps_scope"] for one in found.values()]
         scopes += [ratio.scope for one in found.values() for _, ratio in one.equal]
-        for note in notes(scopes) + size_notes(one.row["size_scope"] for one in found.values()):
+        marks = notes(scopes) + size_notes(one.row["size_scope"] for one in found.values())
+        for note in ["", *marks] if marks else []:
             console.print(f"[dim]{note}[/]")
         reached = reached or any(one.reached for one in found.values())
     return reached

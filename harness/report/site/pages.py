@@ -63,7 +63,9 @@ def write_site(
 def _write_folder(content: Content, out: Path) -> list[Path]:
     if out.exists() and not out.is_dir():
         raise UserError(
-            "the site is a folder, this is a file", where=str(out), hint="--single-file"
+            "the site is a folder, this is a file",
+            where=str(out),
+            hint="name a folder, or write a single file (single_file)",
         )
     files = {f"assets/{name}": text for name, text in _assets().items()}
     for dataset, name in content.dataset_pages.items():

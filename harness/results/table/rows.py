@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from harness.contracts.dataset import Metric
 from harness.measures.choosing import split_queries
-from harness.measures.interval import log_t_interval
+from harness.measures.interval import NO_INTERVAL, log_t_interval
 from harness.measures.qps import latency, qps_interval
 from harness.measures.recall import first_recall_matrix, recall_matrix
 from harness.measures.recall_intervals import recall_bounds
 from harness.measures.sizes import size_scope
 from harness.measures.speed import typical_times
+from harness.measures.verdicts import LEAST_BUILDS
 from harness.results.identity import PointIdentity
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
 from harness.results.store import ResultStore, Stored
@@ -154,6 +155,7 @@ class _Reader:
                 return None
             return None if entry is None else self._completed(entry, stem)
         except BrokenResult as broken:
+            broken.require_resources()
             python_warnings.warn(f"skipped a broken result: {broken}", stacklevel=4)
             return None
 
@@ -335,7 +337,7 @@ def _speed_columns(point: StoredPoint) -> Row:
 def _size_columns(point: StoredPoint) -> Row:
     facts = [build.facts for build in point.builds]
     seconds = np.array([fact.build_seconds for fact in facts])
-    interval = log_t_interval(seconds)
+    interval = log_t_interval(seconds) if len(seconds) >= LEAST_BUILDS else NO_INTERVAL
     index_bytes = float(np.median([fact.index_bytes for fact in facts]))
     header = point.header
     measured = any(fact.index_bytes_are_measured for fact in facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,13 @@ from harness.contracts import UserError
 from harness.contracts.dataset import Truth
 from harness.results.point import BlockShare, Build, PointHeader
 from harness.results.untrusted.schema import MOST_SECONDS
-from harness.text import clean
+from harness.text import clean, told
 
 MOST_BYTES = 4 << 30
 """Of a stored file, and of the arrays in it; larger files are not read."""
 
 _REASON_CHARACTERS = 300
+_SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class BrokenResult(UserError):
@@ -37,13 +39,29 @@ class BrokenResult(UserError):
             hint="remove it and run its suite again",
         )
 
+    @property
+    def fault_of_machine(self) -> OSError | MemoryError | None:
+        """What kept the file from being read, if it is not the file that is at fault."""
+        cause = self.__cause__
+        if isinstance(cause, OSError) and cause.errno is None:  # HDF5's own errors have none
+            return None
+        return cause if isinstance(cause, OSError | MemoryError) else None
+
+    def require_resources(self) -> None:
+        """Raise a `UserError` if the process ran out of memory or of files: nothing is broken."""
+        fault = self.fault_of_machine
+        if isinstance(fault, MemoryError) or (fault and fault.errno in _SCARCE):
+            raise UserError(
+                "a stored file cannot be read now",
+                where=clean(self.path),
+                got=told(fault),
+                hint="end other programs, or raise the limits (ulimit -n, ulimit -v)",
+            ) from self
+
     def require_damage(self) -> None:
         """Raise what kept the file from being read, unless it is the file that is at fault."""
-        cause = self.__cause__
-        if isinstance(cause, MemoryError):
-            raise cause
-        if isinstance(cause, OSError) and cause.errno is not None:  # HDF5's own errors have none
-            raise cause
+        if self.fault_of_machine is not None:
+            raise self.fault_of_machine
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"

@@ -155,7 +155,7 @@ class ClusterExecutor:
             found = "; ".join(f"{counted(n, 'node')}: {m.short()}" for m, n in kinds.items())
             raise UserError(
                 "the nodes are machines of several kinds, which are not compared",
-                where="--cluster",
+                where="cluster",
                 got=found,
                 hint="choose one by machine: {cpu: ..., cores: ..., memory_gib: ...} in the file",
             )
@@ -224,7 +224,7 @@ class ClusterExecutor:
         reasons = "; ".join(dict.fromkeys(self._refused.values()))
         return UserError(
             "no node of the cluster can measure",
-            where="--cluster",
+            where="cluster",
             got=clean(reasons, 2000) if reasons else "no node",
             hint="what was finished is stored; the same command goes on from there",
         )
@@ -272,7 +272,7 @@ class ClusterExecutor:
         if time.monotonic() - self._answered > _SILENT_SECONDS:
             raise UserError(
                 "the scheduler of the cluster is gone",
-                where="--cluster",
+                where="cluster",
                 got=str(error) if error else None,
                 hint="what was finished is stored; the same command goes on from there",
             ) from error
@@ -347,7 +347,7 @@ class ClusterExecutor:
         if walltime is not None and expected > walltime:
             raise UserError(
                 "a block takes longer than a node lives",
-                where="--cluster, walltime",
+                where="cluster, walltime",
                 expected=f"at least {expected:.0f} s",
                 got=f"{walltime:.0f} s",
                 hint="give a longer walltime, or fewer algorithms to a run",

@@ -155,7 +155,7 @@ def read_cluster(text: str) -> ClusterSettings:
         return check(ClusterSettings, document.data, document)
     raise UserError(
         f"no cluster is called {text!r}",
-        where="--cluster",
+        where="cluster",
         expected="a cluster file, the address of a Dask scheduler (tcp://HOST:PORT), or local:N",
         hint="local:2 tries a run out on this machine",
     )

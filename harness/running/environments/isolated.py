@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.contracts import UserError
+from harness.contracts import UserError, bytes_below
 from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.files.replacing import written_whole
 from harness.registry.algorithms import AlgorithmDefinition
@@ -145,14 +145,9 @@ def remove_environments() -> int:
     freed = 0
     for folder in [path for path in _parent().iterdir() if path.is_dir()]:
         with cache_lock(f"environment-{folder.name}"):
-            freed += folder_bytes(folder)
+            freed += bytes_below(folder)
             shutil.rmtree(folder, ignore_errors=True)
     return freed
-
-
-def folder_bytes(folder: Path) -> int:
-    """Return the bytes of all files below a folder."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
 
 def _make(folder: Path, wanted: tuple[str, ...], say: Say) -> Environment:

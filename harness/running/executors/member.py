@@ -30,6 +30,8 @@ _PHASES = ("prepare", "build")
 _STATUSES: tuple[Status, ...] = ("error", "wrong_answer", "out_of_memory")
 _LEAST_SECONDS = 1e-9
 _TOLERATED_PROCESSORS = 0.5  # beyond those allotted: the worker's own threads, errors of counters
+_TOLERATED_WORK = 3.0  # times what was timed: the queries that warm up, and the harness's own work
+_UNTIMED_SECONDS = 0.02  # of a turn beside
 _LEAVING_SECONDS = 5.0
 _BROKEN = "broke the protocol of its channel"
 
@@ -52,6 +54,7 @@ class Setting:
         self.seconds_spent = 0.0
         self.pass_seconds = 0.0
         self.index_bytes = 0
+        self.turns = 0
         self.turn_seconds = 0.0
         self.processor_seconds = 0.0
         self.owed: list[tuple[int, int]] = []
@@ -96,7 +99,7 @@ class Setting:
             and answer.ids.dtype.kind == "i"
             and 1 <= n <= asked
             and bool(np.isfinite(answer.seconds).all() and (answer.seconds >= 0).all())
-            and 0 <= answer.wall < float("inf")
+            and 0 < answer.wall < float("inf")  # a clock that stands still is none
         )
         if not sound:
             raise ChildGone("error", f"{_BROKEN}: no answer to what was asked")
@@ -121,7 +124,7 @@ class Setting:
         diagnostics: Mapping[str, Mapping[str, NDArray[np.generic]]],
         allotted: int,
     ) -> Measured:
-        """Return the measurements, with a warning if more processors were used than allotted."""
+        """Return the measurements, with warnings if its processes worked more than they may."""
         same = all(ids is self._ids[0] for ids in self._ids)
         used = self.processor_seconds / max(self.turn_seconds, _LEAST_SECONDS)
         facts = replace(
@@ -129,10 +132,8 @@ class Setting:
             index_bytes=self.index_bytes,
             repeats_asked=self.spec.repeats,
             processors_used=round(used, 2),
+            warnings=(*build.warnings, *self._excesses(used, allotted)),
         )
-        if used > allotted + _TOLERATED_PROCESSORS:
-            text = f"it used {used:.1f} processors while it was searched, {allotted} were allotted"
-            facts = replace(facts, warnings=(*facts.warnings, text))
         return Measured(
             times=np.stack(self._times),
             walls=np.array(self._walls),
@@ -141,6 +142,14 @@ class Setting:
             facts=facts,
             diagnostics=diagnostics,
         )
+
+    def _excesses(self, used: float, allotted: int) -> Iterator[str]:
+        """Yield warnings of work that the times do not show."""
+        if used > allotted + _TOLERATED_PROCESSORS:
+            yield f"it used {used:.1f} processors while it was searched, {allotted} were allotted"
+        told, worked = sum(self._walls), self.processor_seconds
+        if worked > _TOLERATED_WORK * allotted * told + self.turns * _UNTIMED_SECONDS:
+            yield f"its processes worked {worked:.2g} s in turns of which it says {told:.2g} s"
 
 
 @dataclass
@@ -262,8 +271,11 @@ class Member:
         ChildGone
             If the worker ended, hung or broke the protocol.
         """
+        if not self.spec.pausable:
+            self._processor_seconds_since()  # what it did in the turns of others is not counted
         began = time.monotonic()
         answer = self.ask(request, "search", watch, setting)
+        setting.turns += 1
         setting.turn_seconds += time.monotonic() - began
         self.pause()
         setting.processor_seconds += self._processor_seconds_since()

@@ -42,13 +42,23 @@ def ids_of(answers: object, nq: int, k: int) -> NDArray[np.int64]:
         raise WrongAnswer(f"{len(answers)} answers to {nq} queries")
     if isinstance(answers, np.ndarray):
         _check_one(answers, (nq, k), "the answer of query_batch")
-        return answers.astype(np.int64)
+        return _as_signed(answers)
     shape = (k,)
     for i, answer in enumerate(answers):
         sound = type(answer) is np.ndarray and answer.shape == shape and answer.dtype.kind in "iu"
         if not sound:
             _check_one(answer, shape, f"the answer to query {i}")
+    if nq and getattr(answers[0], "dtype", None) == np.uint64:
+        return _as_signed(np.array([*answers], dtype=np.uint64))
     return np.array([*answers], dtype=np.int64).reshape(nq, k)
+
+
+def _as_signed(ids: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return ids as int64; the largest uint64, some libraries' "none", would become padding."""
+    signed = ids.astype(np.int64)
+    if ids.dtype == np.uint64 and (signed < 0).any():
+        raise WrongAnswer(f"the id {ids.max()}: missing neighbours are -1, in a signed type")
+    return signed
 
 
 def _check_one(answer: object, shape: tuple[int, ...], name: str) -> None:

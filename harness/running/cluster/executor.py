@@ -114,6 +114,7 @@ class ClusterExecutor:
         self._phases: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._looked = self._answered = self._last_node = time.monotonic()
+        self._reachable = True
         self._topic = f"annharness-{secrets.token_hex(8)}"
         client.subscribe_topic(self._topic, self._heard)
 
@@ -252,7 +253,7 @@ class ClusterExecutor:
         if self.client.status != "running":
             self._require_scheduler(None)
             return
-        self._answered = now
+        self._answered, self._reachable = now, True
         for address in [address for address in self._nodes if address not in workers]:
             node = self._nodes.pop(address)
             self._say(f"node {node.name} is gone")
@@ -269,6 +270,7 @@ class ClusterExecutor:
         return _SILENT_SECONDS if brief else self._settings.wait
 
     def _require_scheduler(self, error: Exception | None) -> None:
+        self._reachable = False
         if time.monotonic() - self._answered > _SILENT_SECONDS:
             raise UserError(
                 "the scheduler of the cluster is gone",
@@ -293,7 +295,8 @@ class ClusterExecutor:
         try:
             while True:
                 self._look()
-                more = self._give_out(blocks, follow, more)
+                if self._reachable:
+                    more = self._give_out(blocks, follow, more)
                 self._report(follow)
                 for job in [job for job in self._running.values() if _is_done(job)]:
                     yield from self._ended(job)

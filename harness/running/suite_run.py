@@ -25,7 +25,7 @@ from harness.running.environments.isolated import Environments
 from harness.running.estimate import Estimate, History, estimate
 from harness.running.executors.local import Executor, LocalExecutor
 from harness.running.listener import Listener, RunSummary
-from harness.running.machine.doctor import diagnose
+from harness.running.machine.doctor import diagnose, unfitness
 from harness.running.machine.facts import this_machine
 from harness.running.plan import Plan, chosen_variants, plan_points, plan_suite
 from harness.running.runner import Runner
@@ -148,7 +148,10 @@ class SuiteRun:
         if self.cluster is None:
             yield LocalExecutor(cache_folder(), examine=lambda: examined(say))
         else:
-            with cluster_executor(self.cluster, say, signed=self.options.signed) as executor:
+            options = self.options
+            with cluster_executor(
+                self.cluster, say, signed=options.signed, strict=options.strict
+            ) as executor:
                 yield executor
 
     def plan(
@@ -170,7 +173,7 @@ class SuiteRun:
         progress("planning", 0, 0)
         opened = {dataset.name: dataset for dataset in datasets}
         plan = plan_suite(self.suite, self.registry, opened, machine, only, environments)
-        if self.options.strict:
+        if self.options.strict and self.cluster is None:
             _require_fit()
         self.store.require_writable()
         return plan
@@ -235,12 +238,11 @@ def _statuses(retry: Sequence[str]) -> frozenset[str]:
 
 
 def _require_fit() -> None:
-    found = diagnose()
-    if not found.fit:
-        unfit = [f"{finding.topic}: {finding.found}" for finding in found.worst]
+    reasons = unfitness()
+    if reasons is not None:
         raise UserError(
-            f"this machine is unfit to measure on, grade {found.grade}",
+            "this machine is unfit to measure on, grade D",
             where="strict",
-            got="; ".join(unfit),
+            got=reasons,
             hint="annharness doctor says what to do; a run that is not strict goes on",
         )

@@ -214,7 +214,7 @@ def fetch(
             from harness.running.cluster.settings import read_cluster
             from harness.running.cluster.truths import ClusterTruth
 
-            with cluster_executor(read_cluster(cluster), _tell, signed=False) as executor:
+            with cluster_executor(read_cluster(cluster), _tell) as executor:
                 parts = shards or max(parts, len(executor.addresses))
                 computed = ClusterTruth(executor)
                 truth_of(opened, k, progress, _bytes(memory), parts, computed)

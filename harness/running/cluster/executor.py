@@ -73,7 +73,7 @@ class _Job:
 
 @contextmanager
 def cluster_executor(
-    settings: ClusterSettings, say: Say, *, signed: bool
+    settings: ClusterSettings, say: Say, *, signed: bool = False, strict: bool = False
 ) -> Iterator[ClusterExecutor]:
     """Give an executor once a node is there that can measure.
 
@@ -83,7 +83,7 @@ def cluster_executor(
         If the cluster cannot be reached, or has no node that can measure within `wait` seconds.
     """
     with connected(settings) as client:
-        executor = ClusterExecutor(client, settings, say, signed=signed)
+        executor = ClusterExecutor(client, settings, say, signed=signed, strict=strict)
         executor.wait_for_nodes()
         yield executor
 
@@ -97,13 +97,18 @@ class ClusterExecutor:
         Told which nodes come, go and are refused.
     signed
         Leave names of users and hosts in what comes back.
+    strict
+        Refuse nodes of grade D.
     """
 
-    def __init__(self, client: Any, settings: ClusterSettings, say: Say, *, signed: bool) -> None:
+    def __init__(
+        self, client: Any, settings: ClusterSettings, say: Say, *, signed: bool, strict: bool
+    ) -> None:
         self.client = client
         self._settings = settings
         self._say = say
         self._signed = signed
+        self._strict = strict
         self.shared = RemoteFolder(settings.shared) if settings.shared else None
         self._nodes: dict[str, _Node] = {}
         self._refused: dict[str, str] = {}
@@ -176,7 +181,7 @@ class ClusterExecutor:
         fresh = [a for a in workers if a not in known and a not in self._refused]
         if not fresh:
             return {}
-        answers = self.client.run(described, workers=fresh, on_error="return")
+        answers = self.client.run(described, self._strict, workers=fresh, on_error="return")
         good = {}
         for address, answer in answers.items():
             reason = self._objection(answer)
@@ -201,6 +206,8 @@ class ClusterExecutor:
             return f"another machine: {machine.short()}"
         if self._machine not in (None, machine):
             return f"another machine: {machine.short()}; the run is for {self.machine.short()}"
+        if answer["unfit"]:
+            return f"unfit to measure on, grade D: {answer['unfit']}"
         if answer["disturbing"]:
             names = ", ".join(f"distributed.worker.{name}" for name in answer["disturbing"])
             return (

@@ -20,6 +20,7 @@ from typing import Any
 from harness.files.remote import RemoteFolder
 from harness.files.temporary import temporary_folder
 from harness.running.cluster.shipment import this_release
+from harness.running.machine.doctor import unfitness
 from harness.running.machine.facts import this_machine
 from harness.running.processes.descendants import PARENT_VARIABLE
 from harness.text import Json
@@ -55,14 +56,20 @@ def node_lock() -> Path:
     return Path(tempfile.gettempdir()) / f"annharness-node-{os.getuid()}.lock"
 
 
-def described() -> Json:
-    """Return what a run must know of a node before it gives it a block."""
+def described(strict: bool) -> Json:
+    """Return what a run must know of a node before it gives it a block.
+
+    A `strict` run asks for the reasons why the node is unfit to measure on, if it is.
+    """
     import dask
+
+    unfit = unfitness() if strict else None
 
     return {
         "release": asdict(this_release()),
         "machine": asdict(this_machine()),
         "node": _node(),
+        "unfit": unfit,
         "seconds": time.monotonic() - _began,
         "disturbing": [
             name

@@ -79,6 +79,13 @@ class Diagnosis:
         return {"grade": self.grade, "findings": [asdict(finding) for finding in self.findings]}
 
 
+def unfitness() -> str | None:
+    """Return why this machine is unfit to measure on; None if it is not."""
+    found = diagnose()
+    reasons = "; ".join(f"{finding.topic}: {finding.found}" for finding in found.worst)
+    return None if found.fit else reasons
+
+
 def diagnose() -> Diagnosis:
     """Check the machine; takes about two seconds."""
     facts = machine_provenance()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from harness.running.machine.doctor import diagnose
 from harness.running.machine.facts import impersonal, impersonal_data, this_machine
 from harness.running.plan import library_versions
 from harness.running.processes.descendants import end_with_parent
+
+_SECONDS_BETWEEN_TURNS = 2.0
 
 
 def main(folder: Path) -> None:
@@ -151,8 +154,16 @@ def _without_names(failure: TaskFailure) -> TaskFailure:
     )
 
 
+_told = -_SECONDS_BETWEEN_TURNS
+
+
 def _phase(title: str, phase: str, key: str | None) -> None:
-    _tell(phase=[title, phase, key])
+    """Tell what goes on; of the many turns only one now and then: telling takes time."""
+    global _told
+    now = time.monotonic()
+    if title or now - _told > _SECONDS_BETWEEN_TURNS:
+        _told = now
+        _tell(phase=[title, phase, key])
 
 
 def _progress(what: str, done: int, total: int, unit: Unit = "rows") -> None:

@@ -29,7 +29,6 @@ MOST_REPLY_BYTES = 32 << 20
 """Larger parts of an outcome travel by a file in the shared folder, if there is one."""
 
 _LOOK_SECONDS = 1.0
-_SECONDS_BETWEEN_PHASES = 2.0
 _LOG_CHARACTERS = 4000
 _ENDING_SECONDS = 10.0
 _NODE = "harness.running.cluster.node"
@@ -123,8 +122,6 @@ class _Following:
         self._shared = shared
         self._parts: list[bytes | str] = []
         self._refused = ""
-        self._told = 0.0
-        self._phase: list[Any] | None = None
 
     def follow(self, shipment: str) -> Reply:
         """Run the process to its end, or end it when the block is not wanted any more."""
@@ -167,7 +164,6 @@ class _Following:
             selector.register(out, selectors.EVENT_READ)
             while self._wanted():
                 if not selector.select(_LOOK_SECONDS):
-                    self._pass_on()
                     continue
                 chunk = os.read(out.fileno(), 1 << 16)
                 if not chunk:
@@ -175,24 +171,14 @@ class _Following:
                 *lines, held = (held + chunk).split(b"\n")
                 for line in lines:
                     self._take(json.loads(line))
-                self._pass_on()
 
     def _take(self, message: Json) -> None:
         if "phase" in message:
-            self._phase = message["phase"]
-            if self._phase[1] == "build":  # every build is counted where it is shown
-                self._pass_on(at_once=True)
+            self._tell(message["phase"])
         elif "part" in message:
             self._parts.append(self._packed((self._folder / message["part"]).read_bytes()))
         elif "refused" in message:
             self._refused = message["refused"]
-
-    def _pass_on(self, *, at_once: bool = False) -> None:
-        now = time.monotonic()
-        if self._phase is not None and (at_once or now - self._told > _SECONDS_BETWEEN_PHASES):
-            self._told = now
-            self._tell(self._phase)
-            self._phase = None
 
     def _packed(self, part: bytes) -> bytes | str:
         if self._shared is None or len(part) <= MOST_REPLY_BYTES:

@@ -199,8 +199,12 @@ def algorithms() -> str:
     """Return a table of the algorithms of this repository."""
     own = [one for one in load_registry().algorithms.values() if _is_ours(one.folder.path)]
     extras = _extras()
-    rows = [(f"`{e.name}`", e.about, _metrics(e), _library(e, extras), _grid(e)) for e in own]
-    return _table(("name", "what it is", "metrics", "library", "the grid varies"), rows)
+    rows = [
+        (f"`{e.name}`", e.about, e.family or "", _metrics(e), _library(e, extras), _grid(e))
+        for e in own
+    ]
+    heads = ("name", "what it is", "family", "metrics", "library", "the grid varies")
+    return _table(heads, rows)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.api import compare as compare
+    from harness.api import history as history
     from harness.api import open_dataset as open_dataset
     from harness.api import plot as plot
     from harness.api import publish as publish
@@ -28,6 +29,7 @@ __all__ = [
     "UserError",
     "__version__",
     "compare",
+    "history",
     "load_results",
     "open_dataset",
     "plot",
@@ -38,7 +40,7 @@ __all__ = [
 
 _MODULES = {
     **dict.fromkeys(
-        ("compare", "open_dataset", "plot", "publish", "recommend", "run"), "harness.api"
+        ("compare", "history", "open_dataset", "plot", "publish", "recommend", "run"), "harness.api"
     ),
     "Algorithm": "harness.contracts",
     "Dataset": "harness.contracts",

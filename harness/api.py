@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # each function loads what it needs when it is called
     import pandas as pd
 
     from harness.report.analysis.comparison import Comparison
+    from harness.report.analysis.history import PointHistory
     from harness.report.analysis.recall_differences import RecallDifference
     from harness.report.analysis.selecting import Selection
     from harness.report.plots.all_figures import Figures
@@ -36,10 +37,12 @@ __all__ = [
     "Algorithm",
     "Comparisons",
     "Dataset",
+    "Histories",
     "Recommendations",
     "RunResult",
     "UserError",
     "compare",
+    "history",
     "open_dataset",
     "plot",
     "publish",
@@ -326,6 +329,73 @@ def compare(
 
 
 @dataclass(frozen=True)
+class Histories:
+    """Points that were measured several times: at other commits, with other libraries.
+
+    Attributes
+    ----------
+    found
+        A `PointHistory` for each point, with its states, the ratio of each to the one before, and
+        the steps: changes in speed whose interval excludes 1.
+    """
+
+    found: tuple[PointHistory, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each state, with the ratio to the state before, its interval and verdict."""
+        from harness.report.analysis.history import table_of_histories
+
+        return table_of_histories(self.found)
+
+    def __str__(self) -> str:
+        return self.table.to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False)
+
+
+def history(
+    folders: Folder | Sequence[Folder] = RESULTS,
+    *,
+    last: int | None = None,
+    datasets: Names = (),
+    algorithms: str | Sequence[str] = (),
+) -> Histories:
+    """Find the points that were measured several times, and the steps in their speed.
+
+    Parameters
+    ----------
+    folders
+        Results folders, such as one for each night.
+    last
+        Only so many newest states of each point; all by default. Fewer comparisons have narrower
+        intervals.
+    datasets, algorithms
+        Only these.
+
+    Returns
+    -------
+    Histories
+        Intervals are corrected for the number of changes of one dataset, k, mode, number of threads
+        and machine.
+
+    Raises
+    ------
+    UserError
+        If a folder cannot be read, `last` is below 2, or there are no results of these names.
+    """
+    from harness.report.analysis.history import histories
+    from harness.report.analysis.limits import Limits
+    from harness.report.analysis.selecting import every_version
+
+    if last is not None and last < 2:
+        raise UserError("a history has two states or more", where="--last", got=str(last))
+    limits = Limits(_listed(datasets), _listed(algorithms))
+    return Histories(tuple(histories(every_version(_folders(folders), limits), last)))
+
+
+@dataclass(frozen=True)
 class Recommendations:
     """The fastest stored points at some recalls.
 
@@ -489,6 +559,7 @@ def publish(
     datasets: Names = (),
     algorithms: str | Sequence[str] = (),
     stale: bool = False,
+    history: Folder | Sequence[Folder] = (),
     results: Folder = RESULTS,
     plugins: Folder | Sequence[Folder] = (),
 ) -> Path:
@@ -504,6 +575,9 @@ def publish(
         As for `plot`.
     title
         Heading of the front page.
+    history
+        Further results folders, such as one for each night, for the page of the history; it shows
+        the stale points of `results` in any case.
     suite, datasets, algorithms, stale, results, plugins
         As for `recommend`.
 
@@ -517,20 +591,28 @@ def publish(
     UserError
         As `recommend`, and if `out` cannot be written.
     """
-    from harness.report.analysis.limits import curves_named
-    from harness.report.analysis.selecting import Selection, recalls_of
+    from harness.report.analysis.describing import with_rows
+    from harness.report.analysis.history import histories
+    from harness.report.analysis.limits import Limits, curves_named
+    from harness.report.analysis.selecting import (
+        Selection,
+        every_version,
+        recalls_of,
+        without_stale,
+    )
     from harness.report.site.content import USUAL, SiteChoices
     from harness.report.site.pages import write_site
 
     levels = recalls_of(_numbers(recalls))
-    selection = Selection(suite, _listed(datasets), _listed(algorithms), None, stale)
-    table = _selected(results, plugins, selection)
+    limits = Limits(_listed(datasets), _listed(algorithms))
+    selection = Selection(suite, limits.datasets, limits.algorithms, None, stale=True)
+    every = with_rows(_selected(results, plugins, selection))
+    table = every.assign(stale=False) if stale else without_stale(every)  # shown like the others
     highlighted = curves_named(table, _listed(highlight))
-    if stale:
-        table = table.assign(stale=False)  # shown like the others
+    versions = histories([every, *every_version(_folders(history), limits)])
     choices = SiteChoices(levels, highlighted, title or USUAL.title)
     folder = user_path(out)
-    paths = write_site(table, folder, single_file=single_file, choices=choices)
+    paths = write_site(table, folder, single_file=single_file, choices=choices, history=versions)
     return paths[0] if single_file else folder / "index.html"
 
 

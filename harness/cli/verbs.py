@@ -59,7 +59,7 @@ VERBS = {
     "publish": Verb(
         "harness.cli.commands.publish",
         "publish",
-        "Write a static site: recommendations, interactive charts, comparisons, failures, methods.",
+        "Write a static site: recommendations, charts, comparisons, history, failures, methods.",
     ),
     "export": Verb(
         "harness.cli.commands.export",
@@ -81,6 +81,11 @@ VERBS = {
         "harness.cli.commands.compare",
         "compare",
         "Compare the QPS of B with that of A at fixed recalls: ratio, interval, verdict.",
+    ),
+    "history": Verb(
+        "harness.cli.commands.history",
+        "history",
+        "Show the speed of the same points over commits and library versions, and its steps.",
     ),
     "new": Verb(
         "harness.cli.commands.new",

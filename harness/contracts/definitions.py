@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from harness.contracts.dataset import Metric
 
 Mode = Literal["single", "batch"]
 """Whether queries are asked one at a time or all in one call."""
+
+Family = Literal["graph", "partition", "quantization", "tree", "exhaustive", "system"]
+"""How a search narrows down the rows that it looks at; see docs/reference/algorithm-entries.md."""
+
+FAMILIES: tuple[Family, ...] = get_args(Family)
+"""All families, in the order in which they are shown."""
 
 Parameters = Mapping[str, Any]
 """Parameters of an algorithm or options of a format by name: plain data, as YAML knows them."""

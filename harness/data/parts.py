@@ -140,3 +140,13 @@ def _drawn_labels(
     if labels is None:
         return None
     return Labels([labels[i] for i in base], [labels[i] for i in queries])
+
+
+def describe_split(how: QuerySplit) -> str:
+    """Return in a few words where the queries come from."""
+    if how.kind == "file":
+        return "its own"
+    if how.kind == "random":
+        return f"{how.count:,} drawn, seed {how.seed}"
+    rest = "the rest of the rows"
+    return rest if how.count is None else f"{how.count:,} of {rest}, seed {how.seed}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
-from harness.contracts.definitions import Parameters
+from harness.contracts.definitions import Family, Parameters
 from harness.registry.expressions import Expression, parse_expression
 from harness.registry.foreign import is_foreign, read_foreign_entry
 from harness.registry.foreign_grids import ForeignAdapter
@@ -50,6 +50,7 @@ class AlgorithmDefinition:
 
     name: str
     about: str
+    family: Family | None
     metrics: tuple[Metric, ...]
     requires: tuple[str, ...]
     isolated: bool
@@ -288,6 +289,7 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
     definition = AlgorithmDefinition(
         name=name,
         about=schema.about,
+        family=schema.family,
         metrics=tuple(schema.metrics),
         requires=tuple(schema.requires),
         isolated=schema.environment == "isolated",
@@ -320,6 +322,7 @@ def _foreign_definition(name: str, folder: PluginFolder, document: Document) -> 
     definition = AlgorithmDefinition(
         name=name,
         about=entry.about,
+        family=entry.schema.family,
         metrics=entry.metrics,
         requires=tuple(entry.schema.requires),
         isolated=entry.schema.environment == "isolated",

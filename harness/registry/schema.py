@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
-from harness.contracts.definitions import Mode
+from harness.contracts.definitions import Family, Mode
 from harness.registry.inheriting import with_inherited_keys
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.yaml_source import Document, KeyPath, read_yaml
@@ -110,6 +110,8 @@ class _EntrySchema(_Strict):
 
     like: Text | None = None
     """Another entry of the file, whose keys it takes; its own are laid over them."""
+    family: Family | None = None
+    """How a search narrows down the rows; tables and pages can be filtered by it."""
     requires: list[Text] = []
     """pip requirements. Another version runs as well, with a warning on its points."""
     environment: Literal["shared", "isolated"] = "shared"

@@ -16,11 +16,12 @@ from harness.cli.commands.data import app
 from harness.contracts import UserError
 from harness.contracts.dataset import METRICS
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
+from harness.data.facts import rows_of_dataset
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
 from harness.data.loading import open_definition, open_file
 from harness.data.truth.brute import require_right_sample, smallest_distances
-from harness.data.truth.difficulty import difficulty_of
+from harness.data.truth.difficulty import contrast_at_hand, difficulty_of
 from harness.data.verifying import compare_own_truth, near_ties, row_facts, row_keys, rows_in
 from harness.measures.distances import answer_distances
 from harness.measures.lid import lid_from
@@ -330,3 +331,34 @@ def test_every_entry_of_the_registry_is_sound() -> None:
                 Package.parse(source.package)
             if not definition.untested and source is definition.sources[0]:
                 assert source.sha256 or source.format == "synthetic"
+
+
+def test_what_rows_are_like_is_kept_and_a_damaged_file_of_it_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
+    rows = np.eye(4, dtype=np.float32)[[0, 1, 2, 0]] * np.float32([[1], [2], [3], [1]])
+    with h5py.File(tmp_path / "rows.hdf5", "w") as file:
+        file["train"], file["test"] = rows, rows[1:3] + np.float32([[0], [1]])
+        file.attrs["distance"] = "euclidean"
+    opened = open_file(tmp_path / "rows.hdf5")
+    found = rows_of_dataset(opened)
+    assert (found.base.duplicates, found.queries_in_base) == (1, 1)
+    assert found.base.norms == (1.0, 1.5, 3.0)
+    assert rows_of_dataset(opened) == found
+    (kept,) = (tmp_path / "cache" / "difficulty").glob("*.json")
+    for damage in ("", "[]", '{"base": {"rows": 1}}'):
+        kept.write_text(damage)
+        assert rows_of_dataset(opened) == found
+
+
+def test_contrast_at_hand_is_that_of_the_difficulty_and_computes_no_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
+    opened = open_definition(synthetic(tmp_path))
+    assert contrast_at_hand(opened) is None
+    opened.truth(5)
+    from_truth = contrast_at_hand(opened)
+    assert np.allclose(from_truth, difficulty_of(opened).relative_contrast)
+    assert np.array_equal(contrast_at_hand(opened), difficulty_of(opened).relative_contrast)

@@ -51,6 +51,20 @@ def test_lists_multiply_where_drops_and_require_refuses(plugin):
     assert not found[2].refusal_by_hand
 
 
+def test_a_family_is_one_of_those_that_there_are(plugin):
+    assert mine(plugin()).family is None
+    assert mine(plugin(ENTRY.replace("  metrics", "  family: tree\n  metrics"))).family == "tree"
+    with pytest.raises(UserError) as refused:
+        mine(plugin(ENTRY.replace("  metrics", "  family: forest\n  metrics")))
+    assert "'graph', 'partition'" in refused.value.describe()
+
+
+def test_every_shipped_entry_has_a_family():
+    """Except the one whose family depends on its parameter, and the one that is no index."""
+    without = {e.name for e in load_registry().algorithms.values() if e.family is None}
+    assert without == {"faiss", "no-op"}
+
+
 def test_groups_and_hand_written_grids_override_key_by_key(plugin):
     definition = mine(plugin())
     [only] = settings(definition, FACTS, group="smoke")

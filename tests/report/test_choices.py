@@ -16,7 +16,8 @@ from harness.report.analysis.recommendations import optimism, optimism_text, rec
 from harness.report.looks import GREY
 from harness.report.plots.all_figures import figures, makers
 from harness.report.plots.style import settings
-from harness.report.site.content import SiteChoices, content_of, pages_of
+from harness.report.site.content import SiteChoices, content_of
+from harness.report.site.every_page import pages_of
 from harness.report.site.pages import write_site
 from harness.report.site.payload import dataset_payload
 
@@ -94,7 +95,8 @@ def test_the_site_takes_recalls_highlights_and_a_title(table):
     content = content_of(table, SiteChoices([0.7], {"pq"}, "Our sample"))
     front, *_ = pages_of(content)
     assert front.title == "Our sample"
-    assert {row["level"] for row in front.values["recommendations"]} == {"0.7"}
+    (section,) = front.values["datasets"]
+    assert [column["level"] for column in section["tables"][0]["columns"]] == ["0.7"]
     (name, found), *_ = content.by_dataset.items()
     (scene,) = dataset_payload(name, found, content.looks)["scenes"]
     colours = {curve["name"]: curve["colour"] for curve in scene["curves"]}
@@ -113,7 +115,7 @@ def test_publish_takes_them(run, tmp_path):
     run("publish", "site", "-a", "pq", "--recall", ".6", "--highlight", "pq", "--title", "Ours")
     front = (tmp_path / "site" / "index.html").read_text()
     assert "<h1>Ours</h1>" in front
-    assert "≥ 0.6" in front
+    assert '<th scope="col">0.6</th>' in front
     assert "faiss-pq" not in front
     compared = (tmp_path / "site" / "data" / "compare.js").read_text()
     assert json.loads(compared.partition("=")[2].rstrip(";\n"))[0]["levels"] == [0.6]

@@ -34,6 +34,7 @@ READING_VERBS = {
     "plot": ["plot", "-o", "out/plots", "-f", "svg", "--figure", "qps-recall"],
     "publish": ["publish", "out/site"],
     "compare": ["compare", "results", "results", "-o", "out/compared.md"],
+    "history": ["history", "results", "results", "-o", "out/history.md"],
     "import": ["import", "results", "--results", "out/imported"],
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -26,21 +25,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 NASTY = (
     '<img src=x onerror=alert(1)>\' ~ <script>alert("x")</script> \u202ertl \U0001f600 ' + "n" * 300
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.fail("Chromium is not installed: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(params=["folder", "single file"])
@@ -53,20 +40,8 @@ def address(request, table, tmp_path):
 
 
 @pytest.fixture
-def page(browser):
-    """A page that fails the test if anything complains or leaves the disk."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    opened = context.new_page()
-    complaints = []
-    opened.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
-    local = ("file:", "data:", "blob:")
-    opened.on("request", lambda r: None if r.url.startswith(local) else complaints.append(r.url))
-    yield opened
-    assert complaints == []
-    context.close()
+def page(opened):
+    return opened()
 
 
 def rows(page):

@@ -24,7 +24,8 @@ from harness.report.export.tables import (
 from harness.report.export.terminal import print_frontiers, print_recommendations
 from harness.report.plots.all_figures import figures, makers
 from harness.report.plots.style import settings
-from harness.report.site.content import content_of, pages_of
+from harness.report.site.content import content_of
+from harness.report.site.every_page import pages_of
 from harness.report.site.payload import dataset_payload
 
 BELOW = "measured, below the rows"
@@ -114,7 +115,8 @@ def test_figures_without_sizes_do_not_speak_of_them(claimed, table_maker):
 
 def test_the_site_marks_them(claimed):
     content = content_of(claimed)
-    rows = next(pages_of(content)).values["recommendations"]
+    (section,) = next(pages_of(content)).values["datasets"]
+    rows = [c["found"] for table in section["tables"] for c in table["columns"] if c["found"]]
     sizes = {row["curve"]: row["size"] for row in rows}
     assert sizes["faiss-pq"] == "~10.2?"
     (name, found), *_ = content.by_dataset.items()

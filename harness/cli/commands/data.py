@@ -22,7 +22,8 @@ from harness.data.cache.folder import Item, Kind, cached_items, remove
 from harness.data.cache.layout import METRIC_OF_DISTANCE
 from harness.data.converting import convert
 from harness.data.fetching.sources import places_of
-from harness.data.truth.difficulty import difficulty_of
+from harness.data.parts import describe_split
+from harness.data.truth.difficulty import difficulty_of, quantiles_of
 from harness.data.truth.neighbours import Neighbours, neighbours_of
 from harness.data.truth.store import truth_of
 from harness.data.verifying import verified_cached, verified_file
@@ -96,15 +97,6 @@ def list_datasets(plugins: Plugins = None) -> None:
     console.print(table)
 
 
-def describe_split(split: QuerySplit) -> str:
-    """Return in a few words where the queries come from."""
-    if split.kind == "file":
-        return "its own"
-    if split.kind == "random":
-        return f"{split.count:,} drawn, seed {split.seed}"
-    return "the rest" if split.count is None else f"{split.count:,} of the rest, seed {split.seed}"
-
-
 def _state(definition: DatasetDefinition) -> str:
     state = dataset_state(definition)
     words = [state.word if state.word != "to fetch" else "", "untested" * definition.untested]
@@ -176,10 +168,10 @@ def _difficulty_facts(opened: CachedDataset, progress: Progress) -> dict[str, st
 
 
 def _quantiles(values: np.ndarray) -> str:
-    good = values[np.isfinite(values)]
-    if not len(good):
+    found = quantiles_of(values)
+    if found is None:
         return "not defined"
-    low, middle, high = np.quantile(good, [0.05, 0.5, 0.95])
+    low, middle, high = found
     return f"median {middle:.2f}, 5 % to 95 %: {low:.2f} to {high:.2f}"
 
 

@@ -9,6 +9,7 @@ import typer
 
 from harness import api
 from harness.cli.options import (
+    AS_PATH,
     DEFAULT_RESULTS,
     Algorithms,
     Datasets,
@@ -46,10 +47,18 @@ def publish(
     highlight: Highlight = None,
     title: Annotated[str | None, typer.Option("--title", help="Heading of the front page.")] = None,
     stale: Stale = False,
+    history: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--history",
+            **AS_PATH,
+            help="Results folder for the page of the history, as of a night; may be repeated.",
+        ),
+    ] = None,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
-    """Write a static site: recommendations, interactive charts, comparisons, failures, methods.
+    """Write a static site: recommendations, charts, comparisons, history, failures, methods.
 
     The site needs no server and no network: open OUT/index.html.
 
@@ -60,6 +69,8 @@ def publish(
       annharness publish demo.html demo --single-file
 
       annharness publish site -d glove-100 --recall .9 --recall .97 --highlight pq
+
+      annharness publish site --results night-2 --history night-1
     """
     with shown_work("reading results and writing pages"):
         page = api.publish(
@@ -72,6 +83,7 @@ def publish(
             datasets=dataset or (),
             algorithms=algorithm or (),
             stale=stale,
+            history=history or (),
             results=results,
             plugins=plugins or (),
         )

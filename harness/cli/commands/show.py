@@ -110,6 +110,7 @@ def _algorithm_facts(definition: AlgorithmDefinition, facts: Facts) -> FactLines
     return [
         ("name", definition.name),
         ("about", definition.about),
+        *([("family", definition.family)] if definition.family else []),
         ("metrics", ", ".join(definition.metrics)),
         *_headed("requires", _requirement_lines(definition)),
         ("state", algorithm_state(definition, Environments()).detail),

@@ -7,6 +7,7 @@ distance, neither is defined.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import h5py
@@ -17,7 +18,7 @@ from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
 from harness.data.cache.folder import cache_subfolder
 from harness.data.truth.brute import pair_distances
-from harness.data.truth.store import truth_of
+from harness.data.truth.store import stored_truth, truth_of
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_hdf5
 from harness.measures.lid import lengths, lid_from
@@ -27,6 +28,10 @@ Float64 = NDArray[np.float64]
 NEIGHBOURS = 100
 _SAMPLED_ROWS = 2000
 _QUERY_BLOCK = 512
+
+
+Quantiles = tuple[float, float, float]
+"""The 5 % quantile, the median and the 95 % quantile."""
 
 
 class Difficulty(NamedTuple):
@@ -54,27 +59,61 @@ def difficulty_of(dataset: CachedDataset, progress: Progress = silent) -> Diffic
     """
     if dataset.metric == "inner_product":
         raise UserError("difficulty is not defined for inner products", where=dataset.name)
-    path = cache_subfolder("difficulty") / f"{dataset.fingerprint[:32]}.hdf5"
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            return Difficulty(file["lid"][...], file["relative_contrast"][...])
-    except (OSError, KeyError, RuntimeError, ValueError):
-        pass
+    stored = _stored(dataset)
+    if stored is not None:
+        return stored
     found = _compute(dataset, progress)
-    with written_hdf5(path) as file:
+    with written_hdf5(_path(dataset)) as file:
         file.create_dataset("lid", data=found.lid)
         file.create_dataset("relative_contrast", data=found.relative_contrast)
     return found
 
 
+def quantiles_of(values: Float64) -> Quantiles | None:
+    """Return the quantiles of the values that are known; None if none is."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    low, middle, high = map(float, np.quantile(known, [0.05, 0.5, 0.95]))
+    return low, middle, high
+
+
+def contrast_at_hand(dataset: CachedDataset) -> Float64 | None:
+    """Return the relative contrast of every query without computing the ground truth.
+
+    None if no truth is in the cache, and for `inner_product`.
+    """
+    if dataset.metric == "inner_product":
+        return None
+    stored = _stored(dataset)
+    if stored is not None:
+        return stored.relative_contrast
+    truth = stored_truth(dataset.fingerprint, 1)
+    return None if truth is None else _contrast(dataset, lengths(dataset.metric, truth.distances))
+
+
+def _path(dataset: CachedDataset) -> Path:
+    return cache_subfolder("difficulty") / f"{dataset.fingerprint[:32]}.hdf5"
+
+
+def _stored(dataset: CachedDataset) -> Difficulty | None:
+    try:
+        with h5py.File(_path(dataset), "r", locking=False) as file:
+            return Difficulty(file["lid"][...], file["relative_contrast"][...])
+    except (OSError, KeyError, RuntimeError, ValueError):
+        return None
+
+
 def _compute(dataset: CachedDataset, progress: Progress) -> Difficulty:
     k = min(NEIGHBOURS, len(dataset.base))
     nearest = lengths(dataset.metric, truth_of(dataset, k, progress).distances)
-    return Difficulty(lid_from(nearest), _mean_distances(dataset) / _positive(nearest[:, 0]))
+    return Difficulty(lid_from(nearest), _contrast(dataset, nearest))
 
 
-def _positive(values: Float64) -> Float64:
-    return np.where(values > 0, values, np.nan)
+def _contrast(dataset: CachedDataset, nearest: Float64) -> Float64:
+    """The mean distance over the nearest one, which is in the first column of `nearest`."""
+    first = nearest[:, 0]
+    return np.asarray(_mean_distances(dataset) / np.where(first > 0, first, np.nan))
 
 
 def _mean_distances(dataset: CachedDataset) -> Float64:

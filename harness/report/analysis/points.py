@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.registry.grid import format_value
 from harness.report.quantities import quantity
 from harness.results.table.columns import Row
 
@@ -162,15 +163,9 @@ def _words(row: Row, *parts: str) -> str:
     named = set(str(row["name"]).replace("|", " ").split())
     chosen = []
     for part in parts:
-        words = [f"{name}={_short_value(value)}" for name, value in row[part].items()]
+        words = [f"{name}={format_value(value)}" for name, value in row[part].items()]
         chosen.append(" ".join(word for word in words if not named or word in named))
     return " | ".join(filter(None, chosen))
-
-
-def _short_value(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return str(value).lower().replace("none", "null")
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def numbers(row: Row, table: str, column: str) -> NDArray[np.float64] | None:

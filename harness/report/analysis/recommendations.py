@@ -31,8 +31,8 @@ class Recommendation:
     with confidence, on the held-out queries, whose recall is reported. If no point does, `reached`
     is False, and the point is the fastest of those that reach it over all queries. `qps` and its
     bounds are cross-fitted over blocks, so that the choice does not bias them, unless `report`
-    says otherwise. `equal` and `undecided` are other curves, each with the ratio of its own
-    fastest point to this one, fastest first.
+    says otherwise. `rivals` are the other curves that reach the level with confidence, each with
+    the ratio of its own fastest point to this one, fastest first; none if `reached` is False.
     """
 
     level: float
@@ -42,8 +42,18 @@ class Recommendation:
     qps_low: float
     qps_high: float
     report: Report
-    equal: tuple[Rival, ...] = ()
-    undecided: tuple[Rival, ...] = ()
+    rivals: tuple[Rival, ...] = ()
+
+    @property
+    def equal(self) -> tuple[Rival, ...]:
+        """The rivals that are equal within 5 %."""
+        return tuple(rival for rival in self.rivals if rival[1].verdict == "equal")
+
+    @property
+    def undecided(self) -> tuple[Rival, ...]:
+        """The rivals of which the measurements do not decide."""
+        # The winner has the highest mean over all blocks; a rival may be faster in common blocks.
+        return tuple(rival for rival in self.rivals if rival[1].verdict in ("undecided", "faster"))
 
     @property
     def equal_names(self) -> list[str]:
@@ -87,6 +97,16 @@ def recommendations(scene: Scene, levels: Sequence[float] = LEVELS) -> list[Reco
     return found
 
 
+def why_not_reached(scene: Scene) -> str:
+    """Return why a group has no recommendation at a recall, with the highest that there is."""
+    points = scene.points.dropna(subset=["recall"])
+    if points.empty:
+        return "every point failed"
+    best = next(rows_of(points.loc[[points["recall"].idxmax()]]))
+    name = f"{best['curve']} {best['words']}".strip()
+    return f"no point reaches it; the highest recall is {best['recall']:.3f}, of {name}"
+
+
 def block_speeds(points: pd.DataFrame) -> Float64:
     """Return the speeds of points in each block, `(points, blocks)`: logarithms of QPS, or NaN."""
     return block_log_speeds([speeds_of_row(row) for row in rows_of(points)])
@@ -105,16 +125,11 @@ def _recommendation(
     rivals.pop(str(winner["curve"]), None)
     ours = speeds_of_row(winner)
     ratios = judge([estimate(speeds_of_row(row), ours) for row in rivals.values()])
-    judged = list(zip(rivals, ratios, strict=True))
-    return Recommendation(
-        level, winner, reached, qps, low, high, choice.report,
-        equal=tuple(rival for rival in judged if rival[1].verdict == "equal"),
-        undecided=tuple(rival for rival in judged if rival[1].verdict in ("undecided", "faster")),
-    )  # fmt: skip
+    judged = tuple(zip(rivals, ratios, strict=True))
+    return Recommendation(level, winner, reached, qps, low, high, choice.report, judged)
 
 
 def _what_is_missing(ratio: Ratio) -> str:
-    # The winner has the highest mean over all blocks; a rival may be faster in common blocks.
     if ratio.verdict == "faster":
         return "faster in the blocks of both"
     return verdict_words(ratio).removeprefix("undecided: ")

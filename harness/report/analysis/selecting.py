@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from harness.data.loading import cached_path
 from harness.data.truth.store import stored_truth
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite
+from harness.report.analysis.describing import with_entries
 from harness.report.analysis.limits import Limits, of_suite, within
 from harness.report.analysis.recommendations import LEVELS
 from harness.results.identity import PointIdentity, source_sha256
@@ -51,9 +52,55 @@ def selected(results: Path, plugins: Sequence[Path], selection: Selection) -> pd
     UserWarning
         If stale points were left out.
     """
-    table = _without_stale(load_selected(results, plugins, selection.suite), selection.stale)
+    every = load_selected(results, plugins, selection.suite)
+    table = every if selection.stale else without_stale(every)
     limits = Limits(selection.datasets, selection.algorithms, selection.max_bytes)
     return within(table, limits)
+
+
+def without_stale(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table without its stale points.
+
+    Raises
+    ------
+    UserError
+        If no point is left.
+
+    Warns
+    -----
+    UserWarning
+        If stale points were left out.
+    """
+    fresh = table[~table["stale"]]
+    left_out = len(table) - len(fresh)
+    if fresh.empty and left_out:
+        raise UserError(
+            f"all {left_out} points are stale: their adapter or dataset has changed since",
+            hint="run the suite again, or ask for stale points as well (stale)",
+        )
+    if left_out:
+        warnings.warn(
+            f"{left_out} stale points left out (the option stale keeps them)", stacklevel=5
+        )
+    return fresh
+
+
+def every_version(folders: Iterable[Path], limits: Limits) -> list[pd.DataFrame]:
+    """Return the tables of results folders, stale points included, for histories.
+
+    A folder in which nothing is within the limits is left out.
+
+    Raises
+    ------
+    UserError
+        If a folder cannot be read, or nothing is within the limits in any.
+    """
+    tables = [load_results(folder, truth_at_hand=truth_of) for folder in folders]
+    every = [table for table in tables if len(table)]
+    if not every:
+        return []
+    within(pd.concat(every), limits)  # refuses names that are in none of them
+    return [kept for table in every if len(kept := _kept(table, limits))]
 
 
 def load_selected(
@@ -69,7 +116,7 @@ def load_selected(
     registry = load_registry(plugins)
     chosen = read_suite(suite, registry.algorithms) if suite is not None else None
     found = load_results(results, overhead=True, truth_at_hand=truth_of)
-    table = mark_outdated(found, *_at_hand(registry))
+    table = with_entries(mark_outdated(found, *_at_hand(registry)), registry)
     if chosen is not None:
         return of_suite(table, chosen, registry)
     if table.empty:
@@ -98,18 +145,12 @@ def truth_of(identity: PointIdentity) -> Truth | None:
     return stored_truth(identity.fingerprint, identity.k)
 
 
-def _without_stale(table: pd.DataFrame, stale: bool) -> pd.DataFrame:
-    fresh = table[~table["stale"]]
-    left_out = len(table) - len(fresh)
-    if stale or not left_out:
-        return table
-    if fresh.empty:
-        raise UserError(
-            f"all {left_out} points are stale: their adapter or dataset has changed since",
-            hint="run the suite again, or ask for stale points as well (stale)",
-        )
-    warnings.warn(f"{left_out} stale points left out (the option stale keeps them)", stacklevel=5)
-    return fresh
+def _kept(table: pd.DataFrame, limits: Limits) -> pd.DataFrame:
+    """The rows within limits; none if a name is not in this table."""
+    try:
+        return within(table, limits)
+    except UserError:
+        return table.iloc[:0]
 
 
 def _at_hand(registry: Registry) -> tuple[dict[str, str], dict[str, str]]:

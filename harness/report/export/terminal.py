@@ -18,6 +18,7 @@ from harness.report.analysis.recommendations import (
     optimism_text,
     pareto_points,
     recommendations,
+    why_not_reached,
 )
 from harness.report.quantities import human
 from harness.report.texts import mark, notes, plus_minus, size_notes, size_text
@@ -126,7 +127,8 @@ def print_recommendations(
         for level in levels:
             budget = f", at most {max_bytes:g} bytes per vector" if max_bytes is not None else ""
             console.print(f"[bold]fastest at recall {level:g}{budget}[/]", highlight=False)
-            facts = _block_facts(found[level]) if level in found else [_not_measured(scene)]
+            missing = escape(why_not_reached(scene))
+            facts = _block_facts(found[level]) if level in found else [missing]
             for fact in facts:
                 console.print(Padding(fact, (0, 0, 0, 2), expand=False), highlight=False)
         scopes = [one.row["qps_scope"] for one in found.values()]
@@ -144,14 +146,6 @@ def _block_facts(one: Recommendation) -> list[str]:
     cost = f"{size_text(one.row)} bytes per vector"
     warnings = [f"warning: {escape(text)}" for text in one.row["warnings"]]
     return [lead, f"{cost}, built in {human(one.row['build_seconds'], 's')}", *rivals, *warnings]
-
-
-def _not_measured(scene: Scene) -> str:
-    if scene.points.empty:
-        return "every point failed"
-    best = max(rows_of(scene.points), key=lambda row: float(row["recall"]))
-    name = escape(f"{best['curve']} {best['words']}".strip())
-    return f"no point reaches it; the highest recall is {best['recall']:.3f}, of {name}"
 
 
 def _sentence(one: Recommendation) -> str:

@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
+from harness.report.analysis import by_difficulty
+from harness.report.analysis.by_difficulty import MOST_CURVES, compared_at
 from harness.report.analysis.points import Scene, rows_of
-from harness.report.analysis.recommendations import common_level, representatives
+from harness.report.analysis.recommendations import representatives
 from harness.report.looks import GREY, Look
 from harness.report.plots.figure import conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
@@ -22,8 +24,6 @@ from harness.report.quantities import quantity
 
 Float64 = NDArray[np.float64]
 
-_MOST = 8
-_GROUPS = 10
 _SHOWN_SHARE = 0.999  # the slowest of a thousand queries would stretch the axis
 
 
@@ -35,7 +35,7 @@ def latency_distribution(
     By default at the recall that the most curves reach. None if no point reaches it or no times are
     stored.
     """
-    level, rows = _compared(scene, "query_seconds", level)
+    level, rows = compared_at(scene, "query_seconds", level)
     if level is None:
         return None
     figure = new_figure()
@@ -66,29 +66,24 @@ def recall_by_difficulty(
 ) -> Figure | None:
     """Return the recall of the easiest to the hardest tenth of the queries, at one mean recall.
 
-    Hard queries have a high local intrinsic dimensionality. If that is undefined (inner products),
-    they are those with the lowest mean recall over all points of the group. None as above.
+    See `harness.report.analysis.by_difficulty`. None as above.
     """
-    level, rows = _compared(scene, "query_recall", level)
-    if level is None or len(rows.iloc[0]["query_recall"]) < _GROUPS:
+    found = by_difficulty.recall_by_difficulty(scene, level)
+    if found is None:
         return None
-    difficulty = _difficulty(rows)
-    order = _best_answered_first(scene) if difficulty is None else np.argsort(difficulty)
-    groups = np.array_split(order, _GROUPS)
     figure = new_figure()
     axes = figure.subplots()
-    tenths = np.arange(1, _GROUPS + 1, dtype=np.float64)
+    tenths = np.arange(1, 11, dtype=np.float64)
     named = []
-    for row in rows_of(rows.sort_values("curve", kind="stable")):
-        look = looks[row["curve"]]
-        means = np.array([row["query_recall"][group].mean() for group in groups])
+    for name, means in found.recalls.items():
+        look = looks[name]
         axes.plot(tenths, means, look.line, color=look.colour, marker=look.marker)
-        named.append(NamedCurve(row["curve"], look.colour, tenths, means))
-    _set_tenths(axes, tenths, scene.k, difficulty, groups)
+        named.append(NamedCurve(name, look.colour, tenths, means))
+    _set_tenths(axes, tenths, scene.k, found.difficulty)
     title = f"{scene.dataset}: who misses the hard queries?"
-    words = f"Each algorithm's fastest point of recall {level:g} or more. "
-    words += _HARD if difficulty is not None else _MISSED
-    conclude(figure, scene, title, [words, *_left_out(scene, level)])
+    words = f"Each algorithm's fastest point of recall {found.level:g} or more. "
+    words += _HARD if found.difficulty is not None else _MISSED
+    conclude(figure, scene, title, [words, *_left_out(scene, found.level)])
     label_curves(axes, named)
     return figure
 
@@ -97,46 +92,20 @@ _HARD = "Hard queries have a high local intrinsic dimensionality (LID), from the
 _MISSED = "Hard queries are those that all points together answered worst."
 
 
-def _difficulty(rows: pd.DataFrame) -> Float64 | None:
-    """LID of each query, unknown ones counted as the hardest; None if all are unknown."""
-    stored = rows.iloc[0]["query_difficulty"]
-    if not isinstance(stored, np.ndarray) or not np.isfinite(stored).any():
-        return None
-    return np.where(np.isfinite(stored), stored, np.nanmax(stored))
-
-
-def _compared(scene: Scene, column: str, level: float | None) -> tuple[float | None, pd.DataFrame]:
-    """The recall to compare at and each curve's fastest point there, of those with the array."""
-    level = common_level(scene) if level is None else level
-    if level is None or column not in scene.points:
-        return None, scene.points.iloc[:0]
-    rows = representatives(scene, level).head(_MOST)
-    rows = rows[[isinstance(values, np.ndarray) and len(values) > 0 for values in rows[column]]]
-    return (level if len(rows) else None), rows
-
-
 def _left_out(scene: Scene, level: float) -> list[str]:
-    number = len(representatives(scene, level)) - _MOST
+    number = len(representatives(scene, level)) - MOST_CURVES
     return [f"{number} slower ones are not shown."] if number > 0 else []
 
 
-def _best_answered_first(scene: Scene) -> np.ndarray:
-    recalls = [r["query_recall"] for r in rows_of(scene.points)]
-    stored = [recall for recall in recalls if isinstance(recall, np.ndarray)]
-    return np.argsort(-np.mean(stored, axis=0), kind="stable")
-
-
-def _set_tenths(
-    axes: Axes, tenths: Float64, k: int, difficulty: Float64 | None, groups: list[np.ndarray]
-) -> None:
+def _set_tenths(axes: Axes, tenths: Float64, k: int, medians: Float64 | None) -> None:
     """Label the ticks with the median difficulty of each tenth, if it is known."""
-    if difficulty is None:
+    if medians is None:
         words = ["easiest", *(str(int(tenth)) for tenth in tenths[1:-1]), "hardest"]
     else:
-        words = [f"{np.median(difficulty[group]):.0f}" for group in groups]
+        words = [f"{median:.0f}" for median in medians]
     axes.set_xticks(tenths, words)
     axes.set_ylim(top=1.03)
-    measure = "" if difficulty is None else ": median LID, easiest to hardest"
+    measure = "" if medians is None else ": median LID, easiest to hardest"
     axes.set_xlabel(f"tenth of the queries{measure}")
     axes.set_ylabel(f"recall@{k}")
 

@@ -18,9 +18,10 @@ from harness.report.analysis.points import Scene
 from harness.report.looks import GREY, Look
 from harness.report.plots.figure import conclude, listed, marker_size, new_figure, scope_notes
 from harness.report.plots.labels import NamedCurve, label_curves
-from harness.report.plots.scales import apply_scale, choose_scale
+from harness.report.plots.scales import apply_scale
 from harness.report.plots.style import FAINT
 from harness.report.quantities import Quantity, Scale, human, quantity
+from harness.report.scales import choose_scale
 from harness.report.texts import MEASURED
 from harness.text import counted
 

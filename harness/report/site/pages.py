@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from tempfile import gettempdir
@@ -14,15 +15,11 @@ from markupsafe import Markup
 from harness.contracts import UserError
 from harness.files.replacing import write_text
 from harness.files.temporary import temporary_folder
+from harness.report.analysis.history import PointHistory
 from harness.report.export.exporting import export
-from harness.report.site.content import (
-    USUAL,
-    Content,
-    Page,
-    SiteChoices,
-    content_of,
-    pages_of,
-)
+from harness.report.site.changes import feed_values
+from harness.report.site.content import USUAL, Content, Page, SiteChoices, content_of
+from harness.report.site.every_page import pages_of
 from harness.report.site.payload import (
     chart_library,
     comparisons_payload,
@@ -36,7 +33,12 @@ _FORMATS = ("csv", "parquet", "json")
 
 
 def write_site(
-    table: pd.DataFrame, out: Path, *, single_file: bool = False, choices: SiteChoices = USUAL
+    table: pd.DataFrame,
+    out: Path,
+    *,
+    single_file: bool = False,
+    choices: SiteChoices = USUAL,
+    history: Sequence[PointHistory] = (),
 ) -> list[Path]:
     """Write the site and return the files; equal tables give equal files.
 
@@ -48,13 +50,15 @@ def write_site(
         A folder, made if missing; with `single_file` the HTML file, or a folder for `index.html`.
     choices
         Recalls, curves to highlight and a title, where the usual ones do not suit.
+    history
+        What the page of the history and its feed show.
 
     Raises
     ------
     UserError
         If there is no point to publish, or `out` cannot be written.
     """
-    content = content_of(table, choices)
+    content = content_of(table, choices, history)
     if content.table.empty:
         raise UserError("there are no results to publish", hint="annharness run demo")
     return _write_single(content, out) if single_file else _write_folder(content, out)
@@ -72,6 +76,7 @@ def _write_folder(content: Content, out: Path) -> list[Path]:
         payload = script_safe(_payload(content, dataset))
         files[f"data/{name}.js"] = f"window.annharness.data[{script_safe(name)}]={payload};\n"
     files["data/compare.js"] = f"window.annharness.compare={script_safe(_compared(content))};\n"
+    files["feed.xml"] = _environment().get_template("feed.xml.j2").render(feed_values(content))
     for page in pages_of(content):
         files[f"{page.name}.html"] = _render(page, content, single=False)
     for file, text in files.items():
@@ -105,7 +110,7 @@ def _write_single(content: Content, out: Path) -> list[Path]:
 
 
 def _payload(content: Content, dataset: str) -> Json:
-    return dataset_payload(dataset, content.by_dataset[dataset], content.looks)
+    return dataset_payload(dataset, content.by_dataset[dataset], content.looks, content.families)
 
 
 def _compared(content: Content) -> list[Json]:

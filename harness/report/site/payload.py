@@ -15,8 +15,9 @@ from harness.report.analysis.comparison import Comparison, compare_every_pair
 from harness.report.analysis.curves import CurvePoints, curves_of
 from harness.report.analysis.points import Scene, known
 from harness.report.analysis.recommendations import block_speeds
-from harness.report.looks import Look
+from harness.report.looks import COLOURS, Look
 from harness.report.quantities import QUANTITIES, human, quantity
+from harness.report.site.marks import mark_points
 from harness.report.texts import level_text, mark, notes, ratio_text, size_mark, size_notes
 from harness.text import Json
 
@@ -27,16 +28,28 @@ _BOUNDS = (
     *("build_seconds_low", "build_seconds_high"),
 )
 _SPLIT = ("tuning_recall", "held_out_recall", "held_out_recall_low", "held_out_recall_high")
+_LEVEL_SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+NO_FAMILY = "other"
+"""What algorithms without a family are listed as."""
+
 MOST_COMPARED = 60
 """Curves of a scene of which all pairs are compared: any of them can be chosen on the page."""
 
 
-def dataset_payload(dataset: str, scenes: Sequence[Scene], looks: Mapping[str, Look]) -> Json:
-    """Return everything that the charts and tables of one dataset show."""
+def dataset_payload(
+    dataset: str,
+    scenes: Sequence[Scene],
+    looks: Mapping[str, Look],
+    families: Mapping[str, str] | None = None,
+) -> Json:
+    """Return everything that the charts and tables of one dataset show.
+
+    `families` maps algorithms to their families, as far as they are known.
+    """
     return {
         "dataset": dataset,
         "quantities": quantities_payload(),
-        "scenes": [_scene_payload(scene, looks) for scene in scenes],
+        "scenes": [_scene_payload(scene, looks, families or {}) for scene in scenes],
     }
 
 
@@ -94,6 +107,10 @@ def _pairs_payload(scene: Scene, levels: Sequence[float]) -> Json:
         "curves": kept,
         "left_out": len(names) - len(kept),
         "levels": list(levels),
+        "looks": [
+            {"colour": COLOURS[n % len(COLOURS)], "symbol": symbol, "mark": mark_points(symbol)}
+            for n, symbol in enumerate(_LEVEL_SYMBOLS[n % 4] for n in range(len(levels)))
+        ],
         "notes": notes(scopes),
         "cells": [json.loads(cell) for cell in cells],
         "pairs": pairs,
@@ -113,7 +130,7 @@ def _cell_payload(one: Comparison) -> list[object]:
     ]
 
 
-def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> Json:
+def _scene_payload(scene: Scene, looks: Mapping[str, Look], families: Mapping[str, str]) -> Json:
     points = known(scene.points, "recall", "qps")
     curves = curves_of(points, quantity("recall"), quantity("qps"), looks)
     numbers = {curve.name: number for number, curve in enumerate(curves)}
@@ -131,18 +148,23 @@ def _scene_payload(scene: Scene, looks: Mapping[str, Look]) -> Json:
         "ceiling": _rounded(ceiling),
         "notes": notes(points["qps_scope"]) + size_notes(points["size_scope"]),
         "failures": len(scene.failures),
-        "curves": [_curve_payload(curve, curve.name in shown) for curve in curves],
+        "curves": [
+            _curve_payload(curve, families.get(curve.algorithm, NO_FAMILY), curve.name in shown)
+            for curve in curves
+        ],
         "points": _points_payload(points, numbers),
     }
 
 
-def _curve_payload(curve: CurvePoints, shown: bool) -> Json:
+def _curve_payload(curve: CurvePoints, family: str, shown: bool) -> Json:
     return {
         "name": curve.name,
         "algorithm": curve.algorithm,
         "colour": curve.look.colour,
         "symbol": curve.look.symbol,
         "dash": curve.look.dash,
+        "mark": mark_points(curve.look.symbol),
+        "family": family,
         "shown": shown,
     }
 

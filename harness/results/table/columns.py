@@ -1,7 +1,8 @@
 """The columns of the results table: the one place that names, types and describes them.
 
 `COLUMNS` is in the order of the table and of its exports. To add a column, declare it here and
-compute it in `harness.results.table.rows`.
+compute it in `harness.results.table.rows`; what is not stored with the results, but known to the
+registry and the cache at hand, is filled in by `harness.report.analysis.describing`.
 """
 
 from __future__ import annotations
@@ -169,12 +170,15 @@ _IN_JSON_AND_PARQUET = (
     *_bounds("held_out_recall"),
     Column("dirty", "flag", "A build was measured with uncommitted changes."),
     Column("warnings", "tuple", "Warnings of the builds, each once."),
+    Column("family", "text", "Family of the algorithm, as its entry at hand says."),
     Column("recall_curve", "array", "Recall@K for K = 1 to k, `(k,)`."),
     Column("first_recall_curve", "array", "As `recall1@K` for K = 1 to k, `(k,)`."),
 )
 
 _NOT_EXPORTED = (
     Column("name", "text", "Short text of the parameters."),
+    Column("about", "text", "What the algorithm is, as its entry at hand says."),
+    Column("dataset_about", "mapping", "What the entry and the rows of the dataset at hand say."),
     Column("in_answers", "flag", "The point can be recommended; false for `no-op`."),
     Column("adapter_sha256", "text", "Hash of the adapter's source."),
     Column("fingerprint", "text", "Hash of the dataset."),

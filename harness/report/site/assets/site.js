@@ -6,7 +6,7 @@
   const UNKNOWN = "interval unknown: needs 3 builds";
   const ERROR_FLOOR = 1e-3;
   const SHARES = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1];
-  const DEFAULTS = { scene: "0", floor: "", memory: "", per: "vector", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "" };
+  const DEFAULTS = { scene: "0", floor: "", memory: "", per: "vector", family: "", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "" };
   const COMPARED = { scene: "0", base: "", only: "" };
 
   // ---- words -------------------------------------------------------------------------------
@@ -99,11 +99,12 @@
     for (const i of sorted) if (sy * y[i] < best) { kept.push(i); best = sy * y[i]; }
     return moreX ? kept.reverse() : kept;
   };
+  const ofFamily = (scene, family) => scene.points.curve.map((_, i) => i).filter((i) => family === "" || scene.curves[scene.points.curve[i]].family === family);
   // Every point whose index fits the memory; a budget in all is shared by the n vectors.
   const within = (scene, state) => {
     const unit = { vector: 1, MB: 1e6 / scene.n, GB: 1e9 / scene.n }[state.per] ?? 1;
     const memory = state.memory === "" ? Infinity : Number(state.memory) * unit, size = scene.points.bytes_per_vector || [];
-    return scene.points.curve.map((_, i) => i).filter((i) => memory === Infinity || ((size[i] ?? null) !== null && size[i] <= memory));
+    return ofFamily(scene, state.family).filter((i) => memory === Infinity || ((size[i] ?? null) !== null && size[i] <= memory));
   };
   // The points within the limits, of all curves: those that reach the recall on the tuning queries and, with confidence, on the
   // held-out queries; where none does, those that reach it over all queries.
@@ -132,30 +133,18 @@
   const chosenNames = (state) => { try { return [].concat(JSON.parse(state.only)); } catch { return []; } };
   // ---- looks -------------------------------------------------------------------------------
   const isDark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  const colourOf = (look) => (look.colour === "#000000" && isDark() ? "#ffffff" : look.colour);
+  // Dark colours are lifted on a dark page, as --lift does for pictures.
+  const lifted = (colour) => "#" + [1, 3, 5].map((at) => Math.round(0.7 * parseInt(colour.slice(at, at + 2), 16) + 0.3 * 255).toString(16).padStart(2, "0")).join("");
+  const colourOf = (look) => (!isDark() ? look.colour : look.colour === "#000000" ? "#ffffff" : lifted(look.colour));
   const DASHES = { solid: "", dash: "5 3", dot: "1.5 2.5", dashdot: "6 2.5 1.5 2.5" };
-  // Corners of the marks on a circle round the middle: how many, the first one's angle in degrees, the radius of every other one.
-  const MARKS = { square: [4, 45], diamond: [4, 0], "diamond-tall": [4, 0], "triangle-up": [3, -90], "triangle-down": [3, 90], "triangle-left": [3, 180],
-    "triangle-right": [3, 0], pentagon: [5, -90], hexagon: [6, -90], star: [10, -90, 0.4] };
-  const PLUS = [[-1, -3], [1, -3], [1, -1], [3, -1], [3, 1], [1, 1], [1, 3], [-1, 3], [-1, 1], [-3, 1], [-3, -1], [-1, -1]];
-  const corners = (symbol) => {
-    if (symbol === "cross") return PLUS.map(([x, y]) => [1.4 * x, 1.4 * y]);
-    if (symbol === "x") return PLUS.map(([x, y]) => [x - y, x + y]);
-    const [n, first, inner] = MARKS[symbol] || [24, 0];
-    return Array.from({ length: n }, (_, i) => {
-      const angle = ((first + (360 * i) / n) * Math.PI) / 180, radius = 4.8 * (i % 2 && inner ? inner : 1);
-      return [radius * Math.cos(angle) * (symbol === "diamond-tall" ? 0.6 : 1), radius * Math.sin(angle)];
-    });
-  };
   // What a curve looks like in the chart: colour, dash and mark.
   const swatch = (look, line = true) => {
     const part = (name, properties) => { const made = document.createElementNS("http://www.w3.org/2000/svg", name); for (const [key, value] of Object.entries(properties)) made.setAttribute(key, value); return made; };
     const picture = part("svg", { viewBox: "-16 -6 32 12", width: 32, height: 12, class: "swatch", "aria-hidden": "true" }), colour = colourOf(look);
     if (line) picture.append(part("line", { x1: -16, x2: 16, y1: 0, y2: 0, stroke: colour, "stroke-width": 2, "stroke-dasharray": DASHES[look.dash] || "" }));
-    picture.append(part("polygon", { points: corners(look.symbol).map((corner) => corner.map((v) => v.toFixed(2)).join(",")).join(" "), fill: colour }));
+    picture.append(part("polygon", { points: look.mark, fill: colour }));
     return picture;
   };
-  const LEVELS = [["#0072b2", "circle"], ["#d55e00", "square"], ["#009e73", "diamond"], ["#cc79a7", "triangle-up"]].map(([colour, symbol]) => ({ colour, symbol, dash: "solid" }));
   // The tools stand in a strip of their own above the data: where there is no mouse, they never hide.
   const TOOLS = 36;
   const frame = (style) => ({ margin: { l: 10, r: 10, t: TOOLS, b: 10 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest", showlegend: false,
@@ -217,12 +206,42 @@
     return { type: "data", symmetric: false, thickness: 1, width: 0, array: arms(high, 1), arrayminus: arms(low, -1) };
   };
 
+  // ---- names beside their curves -----------------------------------------------------------
+  const LETTER = 7, TEXT = 14, GAP = 9, MOST_COVERED = 4, APART = 7; // pixels; the axes are known to within a few
+  const SIDES = [["middle right", 1, 0], ["top right", 1, -1], ["bottom right", 1, 1], ["top center", 0, -1], ["bottom center", 0, 1], ["middle left", -1, 0], ["top left", -1, -1], ["bottom left", -1, 1]];
+  // Pixels along a curve, so that lines count as well as marks.
+  const sampled = (points) => points.flatMap(([x, y], i) => {
+    if (!i) return [[x, y]];
+    const [u, v] = points[i - 1], steps = Math.min(Math.ceil(Math.hypot(x - u, y - v) / 6), 200);
+    return Array.from({ length: steps }, (_, s) => [u + ((x - u) * (s + 1)) / steps, v + ((y - v) * (s + 1)) / steps]);
+  });
+  // As harness.report.plots.labels: of the places around a curve's points, the one that covers the least. Where all places
+  // cover much, the name is left out: the list of algorithms has it.
+  const placed = (curves, width, height) => {
+    const obstacles = curves.flatMap((curve) => sampled(curve.pixels)), taken = [], found = [];
+    for (const curve of curves) {
+      const w = LETTER * curve.name.length, last = curve.pixels.length - 1;
+      let best = null;
+      for (const at of [...new Set([last, 0, last >> 1])]) for (const [n, [side, right, down]] of SIDES.entries()) {
+        const [x, y] = curve.pixels[at], left = x + GAP * right - (w * (1 - right)) / 2, top = y + GAP * down - (TEXT * (1 - down)) / 2;
+        const box = [left, top, left + w, top + TEXT];
+        const outside = Math.max(-left, 0) + Math.max(box[2] - width, 0) + Math.max(-top, 0) + Math.max(box[3] - height, 0);
+        const covered = obstacles.filter(([u, v]) => u > box[0] - 2 && u < box[2] + 2 && v > box[1] && v < box[3]).length;
+        const cost = covered + outside + 0.1 * n + 0.5 * (at !== last) + 100 * taken.filter((b) => b[0] < box[2] + APART && box[0] < b[2] + APART && b[1] < box[3] + APART && box[1] < b[3] + APART).length;
+        if (!best || cost < best.cost) best = { cost, at, side, box };
+      }
+      if (best.cost < MOST_COVERED) { taken.push(best.box); found.push({ ...curve, ...best }); }
+    }
+    return found;
+  };
+
   // ---- one dataset's explorer --------------------------------------------------------------
   function explorer(root) {
     const data = site.data[root.dataset.dataset];
     const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e]));
     const chart = root.querySelector(".chart");
     let state = readState(DEFAULTS);
+    const CHOSEN = ["scene", "per", "family", "x", "xs", "y", "ys"];
 
     const current = () => data.scenes[Number(state.scene)] || data.scenes[0];
     const hiddenOf = (scene) => {
@@ -248,8 +267,8 @@
       for (const name of ["xs", "ys"]) controls[name].replaceChildren(...["auto", "linear", "log", "error"].map((s) => element("option", { value: s, textContent: s })));
     }
     function show() {
-      for (const name of ["scene", "floor", "memory", "per", "x", "xs", "y", "ys"]) controls[name].value = state[name];
-      for (const name of ["scene", "per", "x", "xs", "y", "ys"]) if (controls[name].selectedIndex < 0) { state[name] = DEFAULTS[name]; controls[name].value = DEFAULTS[name]; }
+      for (const name of ["scene", "floor", "memory", "per", "family", "x", "xs", "y", "ys"]) controls[name].value = state[name];
+      for (const name of CHOSEN) if (controls[name].selectedIndex < 0) { state[name] = DEFAULTS[name]; controls[name].value = DEFAULTS[name]; }
       controls.all.checked = state.all === "1";
       const scene = current(), hidden = hiddenOf(scene), found = fitting(scene, state), chosen = choose(scene, found.rows);
       const rows = found.rows.filter((i) => !hidden.has(scene.points.curve[i]));
@@ -263,13 +282,14 @@
     function showRecommendation(scene, chosen, sure) {
       const p = scene.points, unit = { vector: "bytes per vector", MB: "MB in all", GB: "GB in all" }[state.per];
       const limits = [state.floor === "" ? "" : `recall of at least ${state.floor}`, state.memory === "" ? "" : `at most ${state.memory} ${unit}`].filter(Boolean).join(" and ");
+      const whose = state.family === "" ? "" : ` of the family ${state.family}`, fastest = `Fastest${whose || (limits ? "" : " of all")}`;
       const line = root.querySelector(".recommendation");
-      if (!chosen) { line.textContent = p.curve.length ? `No measured point has ${limits}.` : "No point was measured: see the failures."; return; }
+      if (!chosen) { line.textContent = p.curve.length ? `No measured point${whose} has ${limits || "a known speed"}.` : "No point was measured: see the failures."; return; }
       const best = chosen.best, held = (end) => share((p["held_out_recall" + end] || [])[best]);
       const unsure = { "~": ", measured as growth of memory, not computed", "~?": ", measured as growth of memory and less than its rows alone take" }[sizeMark(p, best)] || "";
       const size = unsure || state.memory !== "" ? `, with ${sizeText(p, best)} bytes per vector${unsure}` : "";
       const how = chosen.crossFitted ? "its speed is cross-fitted over builds" : "it is chosen and reported on the same build";
-      line.replaceChildren(!sure ? `Not reached with confidence: ${limits}. Fastest that may reach it: ` : limits ? `Fastest with ${limits}: ` : "Fastest of all: ",
+      line.replaceChildren(!sure ? `Not reached with confidence${whose}: ${limits}. Fastest that may reach it: ` : `${fastest}${limits ? ` with ${limits}` : ""}: `,
         element("strong", { className: "name", textContent: `${scene.curves[p.curve[best]].name} ${p.words[best]}`.trim() }),
         `, ${human(p.qps[best] / chosen.luck, "/s")} queries per second (${qpsBounds(p, best, chosen.luck)}) at recall ${held("")} (${held("_low")} to ${held("_high")})${size}. `,
         element("small", { textContent: `Of all measured points, chosen by recall on the tuning queries; its recall is that of the held-out queries, ${how}.` }));
@@ -318,15 +338,19 @@
       const symbolOf = (curve, i) => curve.symbol + ((x.is_size || y.is_size) && sizeMark(p, i) ? "-open" : "");
       const byCurve = scene.curves.map(() => []), behind = [], colours = [], symbols = [];
       for (const i of rows) byCurve[p.curve[i]].push(i);
-      scene.curves.forEach((curve, n) => {
-        if (hidden.has(n) || !byCurve[n].length || !p[x.column] || !p[y.column]) return;
-        const front = frontier(byCurve[n], p[x.column], p[y.column], x.more, y.more), inFront = new Set(front);
-        const colour = colourOf(curve);
-        if (state.all === "1") for (const i of byCurve[n]) if (!inFront.has(i)) { behind.push(i); colours.push(colour); symbols.push(symbolOf(curve, i)); }
-        traces.push({ type: "scatter", mode: "lines+markers", name: label(cut(curve.name, 40)), x: front.map(xOf), y: front.map(yOf), customdata: front,
-          text: front.map((i) => hover(scene, i)), hoverinfo: "text", error_x: errorBars(p, front, x.column, xs, valuesOf(x)), error_y: errorBars(p, front, y.column, ys, valuesOf(y)),
-          line: { color: colour, dash: curve.dash, width: 2 }, marker: { color: colour, symbol: front.map((i) => symbolOf(curve, i)), size: 8 } });
+      const drawn = scene.curves.flatMap((curve, n) => {
+        if (hidden.has(n) || !byCurve[n].length || !p[x.column] || !p[y.column]) return [];
+        return [{ curve, n, name: cut(curve.name, 30), colour: colourOf(curve), front: frontier(byCurve[n], p[x.column], p[y.column], x.more, y.more) }];
       });
+      const places = placesOfNames(drawn, rows, { xOf, yOf, xs, ys });
+      for (const { curve, n, name, colour, front } of drawn) {
+        const inFront = new Set(front), place = places.get(n);
+        if (state.all === "1") for (const i of byCurve[n]) if (!inFront.has(i)) { behind.push(i); colours.push(colour); symbols.push(symbolOf(curve, i)); }
+        traces.push({ type: "scatter", mode: place ? "lines+markers+text" : "lines+markers", name: label(cut(curve.name, 40)), x: front.map(xOf), y: front.map(yOf), customdata: front,
+          text: front.map((_, at) => (place && at === place.at ? `<b>${label(name)}</b>` : "")), textposition: place ? place.side : "middle right", textfont: { color: colour, size: 12 }, cliponaxis: false,
+          hovertext: front.map((i) => hover(scene, i)), hoverinfo: "text", error_x: errorBars(p, front, x.column, xs, valuesOf(x)), error_y: errorBars(p, front, y.column, ys, valuesOf(y)),
+          line: { color: colour, dash: curve.dash, width: 2 }, marker: { color: colour, symbol: front.map((i) => symbolOf(curve, i)), size: 8 } });
+      }
       // All in one trace, below the rest: a trace for each curve takes seconds where there are many.
       if (behind.length) traces.unshift({ type: "scatter", mode: "markers", x: behind.map(xOf), y: behind.map(yOf), customdata: behind,
         text: behind.map((i) => hover(scene, i)), hoverinfo: "text", marker: { color: colours, symbol: symbols, size: 5, opacity: 0.3 } });
@@ -340,6 +364,17 @@
       window.Plotly.react(chart, traces, layout, CHART);
       chart.removeAllListeners?.("plotly_click");
       chart.on("plotly_click", (event) => pick(scene, event.points[0].customdata ?? 0));
+    }
+    // By the number of its curve, the point and the side where a name stands; `chart` is as large as it will be, and its axes hold all rows.
+    function placesOfNames(drawn, rows, { xOf, yOf, xs, ys }) {
+      const width = chart.clientWidth - 90, height = chart.clientHeight - 100, log = (v, scale) => (scale === "log" ? Math.log10(v) : v);
+      const scaled = (values, scale, pixels) => {
+        const known = values.filter((v) => v !== null && (scale !== "log" || v > 0)).map((v) => log(v, scale)), low = Math.min(...known), span = Math.max(...known) - low || 1;
+        return (v) => pixels * (0.05 + (0.9 * (log(v, scale) - low)) / span);
+      };
+      const across = scaled(rows.map(xOf), xs, width), up = scaled(rows.map(yOf), ys, height);
+      const curves = drawn.filter((one) => one.front.length).map((one) => ({ ...one, pixels: one.front.map((i) => [across(xOf(i)), height - up(yOf(i))]) }));
+      return new Map(placed(curves, width, height).map((one) => [one.n, one]));
     }
     function changed() { writeState(state, DEFAULTS); show(); }
 
@@ -360,7 +395,7 @@
     }
 
     fill(); show();
-    for (const name of ["scene", "per", "x", "xs", "y", "ys"]) controls[name].addEventListener("change", () => { state[name] = controls[name].value; changed(); });
+    for (const name of CHOSEN) controls[name].addEventListener("change", () => { state[name] = controls[name].value; changed(); });
     for (const name of ["floor", "memory"]) controls[name].addEventListener("input", () => { state[name] = controls[name].validity.valid ? controls[name].value : ""; changed(); });
     controls.all.addEventListener("change", () => { state.all = controls.all.checked ? "1" : ""; changed(); });
     for (const button of root.querySelectorAll("[data-download]")) button.addEventListener("click", () => download(button.dataset.download));
@@ -409,7 +444,7 @@
     }
     function draw(scene, shown, found) {
       if (!window.Plotly) return;
-      const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink"), looks = scene.levels.map((_, l) => LEVELS[l % LEVELS.length]);
+      const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink"), looks = scene.looks;
       root.querySelector(".legend").replaceChildren(...scene.levels.map((level, l) => element("span", {}, swatch(looks[l], false), `recall ${level}`)));
       const ratios = found.flat().filter(Boolean).map((one) => Math.max(one.ratio, 1e-9)), lowest = Math.log10(Math.min(0.67, ...ratios)), highest = Math.log10(Math.max(1.5, ...ratios)), room = 0.08 * (highest - lowest);
       const most = LONGEST_BAR * (highest - lowest) * Math.LN10;
@@ -435,12 +470,27 @@
     return { redraw: show, reread: () => { state = readState(COMPARED); show(); } };
   }
 
+  // ---- pages of which parts are shown: across datasets, history ------------------------------
+  function filtered(root) {
+    const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e])), names = Object.keys(controls);
+    const defaults = Object.fromEntries(names.map((name) => [name, controls[name].value]));
+    let state = readState(defaults);
+    function show() {
+      for (const name of names) { controls[name].value = state[name]; if (controls[name].selectedIndex < 0) controls[name].value = state[name] = defaults[name]; }
+      for (const part of root.querySelectorAll(".level")) part.hidden = part.dataset.level !== state.level;
+      for (const row of root.querySelectorAll("[data-family]")) row.hidden = state.family !== "" && row.dataset.family !== state.family;
+    }
+    show();
+    for (const name of names) controls[name].addEventListener("change", () => { state[name] = controls[name].value; writeState(state, defaults); show(); });
+    return { redraw: () => {}, reread: () => { state = readState(defaults); show(); } };
+  }
+
   // ---- theme, navigation, pages ------------------------------------------------------------
-  const explorers = new Map(), PARTS = ".explorer, .comparing";
+  const explorers = new Map(), CHARTS = ".explorer, .comparing", PARTS = `${CHARTS}, .filtered`;
   const remember = (theme) => { try { localStorage.setItem("annharness-theme", theme); } catch { /* not allowed here */ } };
   const remembered = () => { try { return localStorage.getItem("annharness-theme"); } catch { return null; } };
   const redraw = () => { for (const one of explorers.values()) if (!one.root.closest("[hidden]")) one.handle.redraw(); };
-  const start = (root) => { if (!explorers.has(root)) explorers.set(root, { root, handle: root.matches(".comparing") ? comparing(root) : explorer(root) }); else explorers.get(root).handle.reread(); };
+  const start = (root) => { if (!explorers.has(root)) explorers.set(root, { root, handle: root.matches(".comparing") ? comparing(root) : root.matches(".filtered") ? filtered(root) : explorer(root) }); else explorers.get(root).handle.reread(); };
 
   function route() {
     const [hash] = hashParts(), wanted = hash.replace(/^\//, "") || "index", pages = [...document.querySelectorAll(".page")];
@@ -471,5 +521,5 @@
   }
   if (site.single) { window.addEventListener("hashchange", route); route(); }
   else { for (const root of document.querySelectorAll(PARTS)) start(root); window.addEventListener("hashchange", () => { for (const one of explorers.values()) one.handle.reread(); }); }
-  if (document.querySelector(PARTS)) requestAnimationFrame(() => setTimeout(loadCharts));
+  if (document.querySelector(CHARTS)) requestAnimationFrame(() => setTimeout(loadCharts));
 })();

@@ -1,0 +1,97 @@
+"""What the registry and the cache at hand say about the algorithms and datasets of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+import pandas as pd
+
+from harness.contracts import UserError
+from harness.contracts.definitions import DatasetDefinition
+from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
+from harness.data.facts import rows_of_dataset
+from harness.data.parts import describe_split
+from harness.data.truth.difficulty import Quantiles, contrast_at_hand, quantiles_of
+from harness.registry.names import ENTRY_NAME
+from harness.registry.registry import Registry
+
+
+class DatasetAbout(TypedDict, total=False):
+    """The column `dataset_about`; what is not known at hand is missing.
+
+    `about`, `licence` and `queries` (how they were drawn) are of the entry. `duplicates` and `zero`
+    count base rows, `queries_in_base` the queries equal to one; `norms` of the base are the least,
+    the median and the largest; `contrast` is the relative contrast of the queries.
+    """
+
+    about: str
+    licence: str
+    queries: str
+    duplicates: int
+    zero: int
+    queries_in_base: int
+    norms: tuple[float, float, float]
+    contrast: Quantiles
+
+
+def with_entries(table: pd.DataFrame, registry: Registry) -> pd.DataFrame:
+    """Return the table with what the entries say: `family`, `about` and `dataset_about`."""
+    entries = [registry.algorithms.get(str(name)) for name in table["algorithm"]]
+    datasets = {name: _entry_about(entry) for name, entry in registry.datasets.items()}
+    texts = {
+        "family": [entry.family if entry is not None else None for entry in entries],
+        "about": [entry.about if entry is not None else None for entry in entries],
+    }
+    return table.assign(
+        **{name: pd.Series(values, table.index, "str") for name, values in texts.items()},
+        dataset_about=_column(table, [datasets.get(str(n), {}) for n in table["dataset"]]),
+    )
+
+
+def with_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with what the rows of its datasets are like, in `dataset_about`.
+
+    Of datasets in the cache with the fingerprint of the table. The rows are read once, and what was
+    found is kept in the cache. The ground truth is not computed.
+    """
+    pairs = list(zip(table["dataset"], table["fingerprint"], strict=True))
+    found = {pair: _rows_about(*pair) for pair in sorted(set(pairs))}
+    told = zip(table["dataset_about"], pairs, strict=True)
+    return table.assign(dataset_about=_column(table, [{**a, **found[p]} for a, p in told]))
+
+
+def _column(table: pd.DataFrame, values: Sequence[Mapping[str, object]]) -> pd.Series[Any]:
+    return pd.Series(values, table.index, dtype="object")
+
+
+def _entry_about(entry: DatasetDefinition) -> DatasetAbout:
+    return {
+        "about": entry.about,
+        "licence": entry.licence,
+        "queries": describe_split(entry.split),
+    }
+
+
+def _rows_about(name: str, fingerprint: str) -> DatasetAbout:
+    dataset = _at_hand(name)
+    if dataset is None or dataset.fingerprint != fingerprint:
+        return {}
+    rows = rows_of_dataset(dataset)
+    found: DatasetAbout = {
+        "duplicates": rows.base.duplicates,
+        "zero": rows.base.zero,
+        "queries_in_base": rows.queries_in_base,
+        "norms": rows.base.norms,
+    }
+    contrast = contrast_at_hand(dataset)
+    spread = quantiles_of(contrast) if contrast is not None else None
+    return found if spread is None else {**found, "contrast": spread}
+
+
+def _at_hand(name: str) -> CachedDataset | None:
+    path = cached_by_name(name) if ENTRY_NAME.fullmatch(name) else None  # no path from a result
+    try:
+        return open_cached(path) if path is not None else None
+    except UserError:  # a damaged file, which is made again when it is next needed
+        return None

@@ -1,0 +1,158 @@
+"""The page about a dataset, and the page about an algorithm."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from harness.data.loading import is_name_of_file
+from harness.data.truth.difficulty import Quantiles, quantiles_of
+from harness.registry.grid import format_value
+from harness.report.analysis.by_difficulty import difficulty_of_queries, recall_by_difficulty
+from harness.report.analysis.describing import DatasetAbout
+from harness.report.analysis.parameters import Effect, effects
+from harness.report.analysis.points import Scene
+from harness.report.analysis.recommendations import recommendations
+from harness.report.quantities import human
+from harness.report.site.content import Content, Group, about_of
+from harness.report.site.payload import NO_FAMILY
+from harness.report.site.pictures import difficulty_picture, lid_picture
+from harness.report.site.recommending import table_of
+from harness.text import Json
+
+_MOST_VALUES = 12
+_SAME = "\N{EN DASH}"
+
+
+def dataset_values(content: Content, dataset: str) -> Json:
+    """Return what the data are, how hard their queries are, and the recommendations."""
+    found = content.groups[dataset]
+    rows = content.table[content.table["dataset"] == dataset]
+    families = {content.families.get(str(name), NO_FAMILY) for name in rows["algorithm"]}
+    return {
+        "dataset": dataset,
+        "is_file": is_name_of_file(dataset),
+        "about": about_of(rows).get("about", ""),
+        "facts": list(_facts(rows)),
+        "families": sorted(families),
+        "tables": [table_of(g.scene, g.found, content.choices.levels) for g in found],
+        "difficulty": _difficulty(content, [group.scene for group in found]),
+    }
+
+
+def _facts(rows: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """The facts of a dataset, each with a title; what nobody here knows is left out."""
+    about = about_of(rows)
+    first = rows.iloc[0]
+    queries = f"{first['nq']:,}"
+    yield "rows", f"{first['n']:,} of {first['d']} dimensions"
+    yield "metric", str(first["metric"]).replace("_", " ")
+    yield "queries", f"{queries}: {about['queries']}" if "queries" in about else queries
+    if "licence" in about:
+        yield "licence", about["licence"]
+    yield from _facts_of_rows(about)
+    lid = difficulty_of_queries(rows) if isinstance(first["query_difficulty"], np.ndarray) else None
+    if lid is not None and (spread := quantiles_of(lid)) is not None:
+        yield "intrinsic dimension (LID)", f"{_spread(spread)}; higher is harder"
+    if "contrast" in about:
+        yield "relative contrast", f"{_spread(about['contrast'])}; lower is harder"
+
+
+def _facts_of_rows(about: DatasetAbout) -> Iterator[tuple[str, str]]:
+    if "norms" in about:
+        low, middle, high = about["norms"]
+        yield "norms", f"{low:.4g} to {high:.4g}, median {middle:.4g}"
+    if "duplicates" in about:
+        yield "duplicates", f"{about['duplicates']:,} rows, {about['zero']:,} zero rows"
+        yield "queries in the base", f"{about['queries_in_base']:,}"
+
+
+def _spread(quantiles: Quantiles) -> str:
+    low, middle, high = quantiles
+    return f"median {middle:.2f}, 5 % to 95 %: {low:.2f} to {high:.2f}"
+
+
+def _difficulty(content: Content, scenes: Sequence[Scene]) -> Json | None:
+    """Pictures of the difficulty of the queries, and of recall by it, in the first group."""
+    for scene in scenes:
+        found = recall_by_difficulty(scene)
+        if found is not None:
+            lid = difficulty_of_queries(scene.points)
+            return {
+                "conditions": scene.brief,
+                "level": f"{found.level:g}",
+                "is_defined": found.difficulty is not None,
+                "recalls": difficulty_picture(scene, found, content.looks),
+                "lid": lid_picture(scene, lid) if lid is not None else None,
+            }
+    return None
+
+
+def algorithm_values(content: Content, algorithm: str) -> Json:
+    """Return what an algorithm is, what its parameters change, and how it stands everywhere."""
+    mine = content.table[content.table["algorithm"] == algorithm]
+    scenes = [group.scene for group in content.every_group]
+    about = mine["about"].iloc[0]
+    return {
+        "algorithm": algorithm,
+        "about": about if isinstance(about, str) else "",
+        "family": content.families.get(algorithm, ""),
+        "versions": _versions(mine),
+        "counts": sorted(mine["status"].value_counts().to_dict().items()),
+        "effects": [_effect(one) for one in effects(scenes, algorithm)],
+        "datasets": [
+            {"dataset": dataset, "page": content.dataset_pages[dataset], "tables": tables}
+            for dataset, groups in content.groups.items()
+            if (tables := [one for g in groups for one in _tables(content, g, algorithm)])
+        ],
+    }
+
+
+def _tables(content: Content, group: Group, algorithm: str) -> Iterator[Json]:
+    """A table for each curve of the algorithm in a group: its fastest points at each recall."""
+    levels = content.choices.levels
+    points = group.scene.points[group.scene.points["algorithm"] == algorithm]
+    for curve, rows in points.groupby("curve", sort=True):
+        alone = replace(group.scene, points=rows)
+        found = {one.level: one for one in recommendations(alone, levels)}
+        stands = {
+            level: standing
+            for level in levels
+            if (standing := group.standings[level].get(str(curve)))
+        }
+        yield {**table_of(alone, found, levels, stands), "curve": str(curve)}
+
+
+def _versions(mine: pd.DataFrame) -> list[tuple[str, str]]:
+    """The libraries that were loaded, with their versions, those of most points first."""
+    counts: dict[str, Counter[str]] = {}
+    for versions in mine["versions"]:
+        for name, version in versions.items():
+            counts.setdefault(str(name), Counter())[str(version)] += 1
+    return [
+        (name, ", ".join(version for version, _ in found.most_common(_MOST_VALUES)))
+        for name, found in sorted(counts.items())
+    ]
+
+
+def _effect(one: Effect) -> Json:
+    """An effect as text; what it leaves as it is, is a dash."""
+    return {
+        "parameter": one.parameter,
+        "step": f"{format_value(one.low)} → {format_value(one.high)}",
+        "qps": _factor(one.qps),
+        "recall": f"{one.recall:+.4f}" if abs(one.recall) >= 0.00005 else _SAME,
+        "bytes": _factor(one.bytes),
+        "build": _factor(one.build_seconds),
+        "pairs": one.pairs,
+    }
+
+
+def _factor(ratio: float) -> str:
+    if ratio != ratio:
+        return "n/a"
+    return _SAME if abs(ratio - 1) < 0.0005 else f"{human(ratio)} times"

@@ -1,0 +1,127 @@
+"""The front page, and the page across datasets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from harness.contracts.definitions import FAMILIES
+from harness.report.analysis.points import rows_of
+from harness.report.analysis.standings import REACHING, Standing, by_success
+from harness.report.site.content import Content, Group, about_of
+from harness.report.site.machines import disturbed
+from harness.report.site.payload import NO_FAMILY
+from harness.report.site.pictures import frontier_picture
+from harness.report.site.recommending import standing_cell, table_of
+from harness.text import Json, counted
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def front_values(content: Content) -> Json:
+    """Return what was measured, where and when, and for each dataset its picture and table."""
+    return {
+        "summary": _summary(content),
+        "disturbed": disturbed(content.table),
+        "datasets": [_section(content, name, found) for name, found in content.groups.items()],
+        "families": _families(content),
+    }
+
+
+def _section(content: Content, dataset: str, found: Sequence[Group]) -> Json:
+    tables = [table_of(group.scene, group.found, content.choices.levels) for group in found]
+    first = found[0].scene
+    about = about_of(content.table[content.table["dataset"] == dataset])
+    return {
+        "dataset": dataset,
+        "page": content.dataset_pages[dataset],
+        "about": about.get("about", ""),
+        "title": first.conditions,
+        "picture": frontier_picture(first, content.looks),
+        "tables": tables,
+    }
+
+
+def _summary(content: Content) -> Json:
+    table = content.table
+    measured = table[(table["status"] == "ok") & table["in_answers"]]
+    dates = sorted(d for text in table["finished_at"] if (d := _date(text)))
+    return {
+        "points": counted(len(measured), "point"),
+        "algorithms": counted(measured["algorithm"].nunique(), "algorithm"),
+        "datasets": counted(len(content.groups), "dataset"),
+        "machines": sorted({str(name) for name in table["machine"].dropna() if name}),
+        "first": dates[0] if dates else "",
+        "last": dates[-1] if dates else "",
+    }
+
+
+def _date(text: object) -> str:
+    """The day of a time as it is stored; "" if it is none."""
+    found = _DATE.match(str(text))
+    return found[0] if found else ""
+
+
+def _families(content: Content) -> list[Json]:
+    """The algorithms of each family, with what they are."""
+    table = content.table[content.table["in_answers"]].drop_duplicates("algorithm")
+    rows = {str(row["algorithm"]): row for row in rows_of(table)}
+    groups: dict[str, list[Json]] = {family: [] for family in (*FAMILIES, NO_FAMILY)}
+    for name in sorted(rows):
+        about = rows[name]["about"]
+        groups[content.families.get(name, NO_FAMILY)].append(
+            {
+                "name": name,
+                "page": content.algorithm_pages[name],
+                "about": about if isinstance(about, str) else "",
+            }
+        )
+    return [{"family": name, "algorithms": found} for name, found in groups.items() if found]
+
+
+def across_values(content: Content) -> Json:
+    """Return for each level of recall how every curve stands in every group."""
+    groups = [group for group in content.every_group if len(group.scene.points)]
+    named = content.table.drop_duplicates("curve")
+    algorithms = dict(zip(map(str, named["curve"]), map(str, named["algorithm"]), strict=True))
+    return {
+        "columns": [
+            {
+                "dataset": group.scene.dataset,
+                "conditions": group.scene.brief,
+                "page": content.dataset_pages[group.scene.dataset],
+            }
+            for group in groups
+        ],
+        "families": sorted({content.families.get(a, NO_FAMILY) for a in algorithms.values()}),
+        "levels": [_level(content, groups, level, algorithms) for level in content.choices.levels],
+    }
+
+
+def _level(
+    content: Content, groups: Sequence[Group], level: float, algorithms: Mapping[str, str]
+) -> Json:
+    found = [group.standings[level] for group in groups]
+    return {
+        "level": f"{level:g}",
+        "rows": [
+            {
+                "curve": name,
+                "page": content.algorithm_pages[algorithms[name]],
+                "family": content.families.get(algorithms[name], NO_FAMILY),
+                "counts": _counts([group.get(name) for group in found]),
+                "cells": [standing_cell(group.get(name)) for group in found],
+            }
+            for name in by_success(found)
+        ],
+    }
+
+
+def _counts(found: Sequence[Standing | None]) -> Json:
+    """In how many groups a curve is fastest or equal to it, and reaches the recall at all."""
+    kinds = [one.kind for one in found if one is not None]
+    return {
+        "first": sum(kind in ("best", "equal") for kind in kinds),
+        "reached": sum(kind in REACHING for kind in kinds),
+        "measured": len(kinds),
+    }

@@ -1,0 +1,318 @@
+"""Small pictures of the pages as SVG: frontiers, difficulty of queries, histories.
+
+They are part of the page, so they follow its light or dark colours and need no script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup, escape
+from numpy.typing import NDArray
+
+from harness.report.analysis.by_difficulty import RecallByDifficulty
+from harness.report.analysis.curves import curves_of
+from harness.report.analysis.history import PointHistory, day_of
+from harness.report.analysis.points import Scene
+from harness.report.looks import Look
+from harness.report.quantities import Scale, human, quantity, shortened
+from harness.report.scales import (
+    choose_scale,
+    limits,
+    linear_ticks,
+    log_ticks,
+    share_ticks,
+    transform,
+)
+from harness.report.site.marks import mark_points
+
+Float64 = NDArray[np.float64]
+
+_WIDTH, _HEIGHT = 420, 240
+_LINE = 14.0  # pixels between two names
+_DASHES = {"solid": "", "dash": "6 3", "dot": "1.5 2.5", "dashdot": "6 2.5 1.5 2.5"}
+_LETTER = 6.3  # pixels of a letter, about
+_LONGEST = 22  # letters of a name
+_MOST_TICKS = 6
+_BARS = 24
+_LEAST_SPAN = 0.1  # of a history: noise of 1 % does not fill the picture
+_HISTORY = Look("#000000", "o", "circle", "solid")
+_LEFT, _TOP, _BOTTOM = 52, 8, 36
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve of a picture: its points in data coordinates, ascending in x, and its look."""
+
+    name: str
+    look: Look
+    x: Float64
+    y: Float64
+    marked: bool = True
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Ends, scale and ticks of an axis, with their texts and a title."""
+
+    title: str
+    scale: Scale
+    low: float
+    high: float
+    ticks: Sequence[tuple[float, str]]
+
+    def share(self, values: Float64) -> Float64:
+        """Return where values lie between the ends, 0 to 1."""
+        forward, _ = transform(self.scale)
+        ends = forward(np.array([self.low, self.high], dtype=np.float64))
+        at = (forward(values) - ends[0]) / (ends[1] - ends[0])
+        return np.asarray(np.clip(at, 0.0, 1.0), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The parts of a picture: lines over two axes, and what it shows in words."""
+
+    label: str
+    lines: Sequence[Line]
+    x: Axis
+    y: Axis
+    bars: Sequence[tuple[float, float, float]] = ()
+    """Bars of a histogram: both ends on x, and the height."""
+    intervals: Sequence[tuple[float, float, float]] = ()
+    """Intervals on y: x, the low end and the high end."""
+    steps: Sequence[tuple[float, str]] = ()
+    """Values of x at which a vertical line stands, each with its kind: faster or slower."""
+
+
+def frontier_picture(scene: Scene, looks: Mapping[str, Look]) -> Markup | None:
+    """Return recall against QPS of a group: the frontiers of the curves that matter, named.
+
+    Curves that are nowhere among the fastest are grey and without a name. None without points.
+    """
+    across, up = quantity("recall"), quantity("qps")
+    curves = curves_of(scene.points, across, up, looks)
+    if not curves:
+        return None
+    lit = {c.name for c in curves if not c.look.is_grey}
+    shown = set(scene.ranking.shown) if len(lit) == len(curves) else lit
+    lines = [
+        Line(
+            c.name if c.name in shown else "",
+            c.look,
+            c.frontier["recall"].to_numpy(dtype=np.float64),
+            c.frontier["qps"].to_numpy(dtype=np.float64),
+            c.name in shown,
+        )
+        for c in curves
+    ]
+    recalls = np.concatenate([line.x for line in lines])
+    x_scale = choose_scale(across, recalls.tolist())
+    speeds = np.concatenate([line.y for line in lines])
+    x = _axis(f"recall@{scene.k}", x_scale, limits(recalls, x_scale, across))
+    y = _axis("queries/s", choose_scale(up, speeds.tolist()), limits(speeds, "log", up), "/s")
+    label = f"recall@{scene.k} against queries per second on {scene.dataset}: "
+    return drawn(Picture(label + ", ".join(sorted(shown)), lines, x, y))
+
+
+def difficulty_picture(
+    scene: Scene, found: RecallByDifficulty, looks: Mapping[str, Look]
+) -> Markup:
+    """Return the recall of the easiest to the hardest tenth of the queries, a line a curve."""
+    recall = quantity("recall")
+    tenths = np.arange(1, 11, dtype=np.float64)
+    lines = [Line(name, looks[name], tenths, recalls) for name, recalls in found.recalls.items()]
+    values = np.concatenate([line.y for line in lines])
+    scale = choose_scale(recall, values.tolist())
+    words = [f"{m:.0f}" for m in found.difficulty] if found.difficulty is not None else None
+    texts = words or ["easy", *[""] * 8, "hard"]
+    title = "tenth of the queries" + (", by median LID" if words else "")
+    x = Axis(title, "linear", 0.7, 10.3, list(zip(tenths.tolist(), texts, strict=True)))
+    y = _axis(f"recall@{scene.k}", scale, limits(values, scale, recall))
+    label = f"recall@{scene.k} of easy to hard queries on {scene.dataset}"
+    return drawn(Picture(label, lines, x, y))
+
+
+def lid_picture(scene: Scene, difficulty: Float64) -> Markup:
+    """Return a histogram of the local intrinsic dimensionality of the queries."""
+    low, high = np.quantile(difficulty, [0.0, 0.995])
+    ends = (float(low), float(max(high, low + 1e-9)))
+    counts, edges = np.histogram(difficulty, bins=_BARS, range=ends)
+    shares = counts / len(difficulty)
+    x = _axis("local intrinsic dimensionality (LID)", "linear", ends)
+    y = Axis("share of queries", "linear", 0.0, float(shares.max()) * 1.05, [])
+    bars = list(zip(edges[:-1].tolist(), edges[1:].tolist(), shares.tolist(), strict=True))
+    label = f"histogram of the difficulty of the queries of {scene.dataset}"
+    return drawn(Picture(label, [], x, y, bars))
+
+
+def history_picture(one: PointHistory) -> Markup:
+    """Return the QPS of a point's states in their order, with intervals, steps marked."""
+    qps = quantity("qps")
+    numbers = np.arange(len(one.states), dtype=np.float64)
+    values = np.array([state.qps for state in one.states])
+    bounds = np.array([[state.qps_low, state.qps_high] for state in one.states])
+    every = np.concatenate([values, bounds[np.isfinite(bounds)]])
+    last = float(numbers[-1])
+    days = [(0.0, day_of(one.states[0].when)), (last, day_of(one.states[-1].when))]
+    x = Axis(f"{len(one.states)} states", "linear", -0.12 * last, 1.12 * last, days)
+    scale = choose_scale(qps, every.tolist())
+    wide = np.append(every, values.mean() * np.array([1 - _LEAST_SPAN, 1 + _LEAST_SPAN]))
+    y = _axis("queries/s", scale, limits(wide, scale, qps), "/s")
+    known = np.isfinite(bounds).all(axis=1)
+    intervals = [(float(n), low, high) for n, (low, high) in enumerate(bounds.tolist()) if known[n]]
+    changes = zip(numbers[1:].tolist(), one.changes, strict=True)
+    steps = [(n, ratio.verdict) for n, ratio in changes if ratio.verdict in ("faster", "slower")]
+    line = Line("", _HISTORY, numbers, values)
+    label = f"queries per second of {one.curve} {one.words} on {one.dataset} over its states"
+    return drawn(Picture(label, [line], x, y, intervals=intervals, steps=steps))
+
+
+def drawn(picture: Picture) -> Markup:
+    """Return a picture as an SVG element."""
+    named = [line for line in picture.lines if line.name]
+    right = _margin(line.name for line in named)
+    plane = _Plane(picture.x, picture.y, right)
+    body = [
+        *plane.grid(),
+        *(plane.bar(*bar) for bar in picture.bars),
+        *(plane.step(*step) for step in picture.steps),
+        *(plane.interval(*interval) for interval in picture.intervals),
+        *(plane.curve(line) for line in sorted(picture.lines, key=lambda line: line.marked)),
+        *plane.names(named),
+    ]
+    return Markup(
+        '<svg class="picture" role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>'
+    ).format(picture.label, _WIDTH, _HEIGHT, Markup("").join(body))
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """Pixels of the data, and everything that is drawn there."""
+
+    x: Axis
+    y: Axis
+    right: float
+
+    def at(self, x: Float64, y: Float64) -> list[tuple[float, float]]:
+        across = _LEFT + self.x.share(x) * (_WIDTH - self.right - _LEFT)
+        down = _HEIGHT - _BOTTOM - self.y.share(y) * (_HEIGHT - _BOTTOM - _TOP)
+        return [(round(float(a), 1), round(float(b), 1)) for a, b in zip(across, down, strict=True)]
+
+    def grid(self) -> Iterable[Markup]:
+        """Lines and texts of the ticks, and the titles of the axes."""
+        end, floor = _WIDTH - self.right, _HEIGHT - _BOTTOM
+        for value, text in self.x.ticks:
+            ((x, _),) = self.at(np.array([value]), np.array([self.y.low]))
+            yield _line((x, _TOP), (x, floor), "grid")
+            yield _text((x, floor + 14), text, "tick", anchor="middle")
+        for value, text in self.y.ticks:
+            ((_, y),) = self.at(np.array([self.x.low]), np.array([value]))
+            yield _line((_LEFT, y), (end, y), "grid")
+            yield _text((_LEFT - 5, y + 4), text, "tick", anchor="end")
+        yield _text(((_LEFT + end) / 2, _HEIGHT - 5), self.x.title, "title", anchor="middle")
+        middle = (_TOP + floor) / 2
+        yield Markup(
+            '<text class="title" text-anchor="middle" transform="translate(10 {}) rotate(-90)">{}'
+            "</text>"
+        ).format(f"{middle:g}", self.y.title)
+
+    def bar(self, start: float, end: float, height: float) -> Markup:
+        (left, top), (right, floor) = self.at(np.array([start, end]), np.array([height, 0.0]))
+        size = f"{max(right - left - 1, 0.5):.1f}", f"{floor - top:.1f}"
+        return Markup('<rect class="bar" x="{:g}" y="{:g}" width="{}" height="{}"/>').format(
+            left, top, *size
+        )
+
+    def step(self, value: float, kind: str) -> Markup:
+        ((x, _),) = self.at(np.array([value]), np.array([self.y.low]))
+        return _line((x, _TOP), (x, _HEIGHT - _BOTTOM), f"step {kind}")
+
+    def interval(self, value: float, low: float, high: float) -> Markup:
+        start, end = self.at(np.array([value, value]), np.array([low, high]))
+        return _line(start, end, "interval-bar")
+
+    def curve(self, line: Line) -> Markup:
+        points = self.at(line.x, line.y)
+        path = " ".join(f"{x:g},{y:g}" for x, y in points)
+        if not line.marked:
+            return Markup('<polyline class="behind" points="{}"/>').format(path)
+        marks = Markup("").join(
+            Markup('<polygon points="{}" transform="translate({} {})"/>').format(
+                mark_points(line.look.symbol, 0.75), f"{x:g}", f"{y:g}"
+            )
+            for x, y in points
+        )
+        return Markup('<g {}><polyline points="{}" stroke-dasharray="{}"/>{}</g>').format(
+            _colour(line.look), path, _DASHES[line.look.dash], marks
+        )
+
+    def names(self, lines: Sequence[Line]) -> Iterable[Markup]:
+        """Each name at the right edge, at the height of its curve's end, with a thread to it."""
+        ends = [self.at(line.x[-1:], line.y[-1:])[0] for line in lines]
+        order = sorted(range(len(lines)), key=lambda i: ends[i][1])
+        heights = _apart([ends[i][1] for i in order], _TOP + 4, _HEIGHT - _BOTTOM)
+        left = _WIDTH - self.right + 18
+        for i, height in zip(order, heights, strict=True):
+            name = shortened(lines[i].name, _LONGEST)
+            yield Markup(
+                '<g {}><polyline class="thread" points="{:g},{:g} {:g},{:g} {:g},{:g}"/></g>'
+            ).format(_colour(lines[i].look), *ends[i], left - 8, height, left - 3, height)
+            yield _text((left, height + 4), name, "name")
+
+
+def _axis(title: str, scale: Scale, ends: tuple[float, float], unit: str = "") -> Axis:
+    low, high = ends
+    if scale == "error":
+        ticks = [
+            (tick, f"{tick:.4g}".lstrip("0") or "0") for tick in share_ticks(low, high, _MOST_TICKS)
+        ]
+        return Axis(title, scale, low, high, ticks)
+    values = (
+        log_ticks(low, high)
+        if scale == "log" and high / low >= 10**0.7
+        else linear_ticks(low, high, 4)
+    )
+    kept = values[:: max(1, -(-len(values) // _MOST_TICKS))]
+    return Axis(title, scale, low, high, [(value, human(value, unit)) for value in kept])
+
+
+def _apart(heights: Sequence[float], top: float, bottom: float) -> list[float]:
+    """Heights, ascending, moved as little as needed for a line of text each."""
+    found = list(heights)
+    for i in range(1, len(found)):
+        found[i] = max(found[i], found[i - 1] + _LINE)
+    for i in reversed(range(len(found))):
+        limit = bottom if i == len(found) - 1 else found[i + 1] - _LINE
+        found[i] = min(found[i], limit)
+    return (
+        [max(height, top + i * _LINE) for i, height in enumerate(found)]
+        if found[:1] and found[0] < top
+        else found
+    )
+
+
+def _margin(names: Iterable[str]) -> float:
+    """The room for names at the right edge."""
+    longest = max((min(len(name), _LONGEST) for name in names), default=0)
+    return 12 + (longest * _LETTER + 18 if longest else 0)
+
+
+def _colour(look: Look) -> Markup:
+    """The colour of a look; black follows the page."""
+    colour = "currentColor" if look.colour == "#000000" else look.colour
+    return Markup('class="curve" style="--curve: {}"').format(colour)
+
+
+def _line(start: tuple[float, float], end: tuple[float, float], kind: str) -> Markup:
+    return Markup('<line class="{}" x1="{:g}" y1="{:g}" x2="{:g}" y2="{:g}"/>').format(
+        kind, *start, *end
+    )
+
+
+def _text(at: tuple[float, float], text: str, kind: str, anchor: str = "start") -> Markup:
+    return Markup('<text class="{}" x="{:g}" y="{:g}" text-anchor="{}">{}</text>').format(
+        kind, *at, anchor, escape(text)
+    )

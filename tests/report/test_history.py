@@ -1,0 +1,233 @@
+"""The same point over commits and versions: which steps are marked, and where they are shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import harness
+from harness.cli.main import app
+from harness.contracts import UserError
+from harness.report.analysis.history import histories, to_json, to_markdown
+from harness.report.site.pages import write_site
+from harness.results.table.columns import frame_of
+from harness.results.table.conditions import adjust_qps
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+TIMES = [f"2026-0{month}-01T03:00:00Z" for month in range(1, 10)]
+
+
+@pytest.fixture
+def nights(row_maker, speeds_maker):
+    """Tables of several nights: for each point its QPS each night, as one folder a night."""
+
+    def make(points, *, noise=0.002, slow=(), builds=4, **changes):
+        tables = []
+        for night in range(max(map(len, points.values()))):
+            rows = []
+            for number, (name, qps) in enumerate(points.items()):
+                if night >= len(qps):
+                    continue
+                blocks = [f"night{night}-{build}" for build in range(builds)]
+                late = dict.fromkeys(blocks, slow[night] if slow else 0.0)
+                seed = 100 * night + number
+                speeds = speeds_maker(qps[night], blocks, noise=noise, slow=late, seed=seed)
+                facts = {
+                    "question": f"question {name}", "key": f"{name}-{night}", "sequence": night,
+                    "finished_at": TIMES[night], "commits": (f"{night}" * 40,),
+                    "versions": {"faiss": f"1.{night}"}, "adapter_sha256": "a",
+                    "recall_curve": np.full(10, 0.9), "bytes_per_vector": 10.0,
+                    "label": name, "algorithm": name, "build": {"M": number},
+                    **{key: values[night] for key, values in changes.items()},
+                }  # fmt: skip
+                rows.append(row_maker(**facts, **columns_of(speeds)))
+            adjust_qps(rows)
+            tables.append(frame_of(rows))
+        return tables
+
+    return make
+
+
+def columns_of(speeds):
+    from harness.measures.qps import qps_interval
+
+    interval = qps_interval(speeds)
+    return {
+        "qps": interval.value, "qps_low": interval.low, "qps_high": interval.high,
+        "qps_scope": interval.scope, "builds": len(speeds.blocks), "block_ids": speeds.blocks,
+        "build_log_seconds": speeds.log_seconds, "reference_log_seconds": speeds.reference,
+        "round_levels": speeds.levels, "reference_levels": speeds.reference_levels,
+    }  # fmt: skip
+
+
+def test_a_step_is_marked_where_the_interval_says_so_alone(nights):
+    found = histories(nights({"pq": [1000, 1002, 1300, 1301], "exact": [500, 499, 501, 500]}))
+    exact, pq = found
+    assert (exact.curve, pq.curve) == ("exact", "pq")
+    assert exact.steps == ()
+    ((state, ratio),) = pq.steps
+    assert state.when == TIMES[2]
+    assert (ratio.verdict, round(ratio.value, 1)) == ("faster", 1.3)
+    assert state.changed == ("faiss 1.1 → 1.2", "commit 1111111111 → 2222222222")
+    assert (pq.overall.verdict, exact.overall.verdict) == ("faster", "equal")
+    noisy = histories(nights({"pq": [1000, 1000, 1300, 1300]}, noise=0.3))
+    assert noisy[0].steps == ()
+    assert {ratio.verdict for ratio in noisy[0].changes} == {"undecided"}
+
+
+def test_a_slow_night_is_no_step_and_speeds_are_at_the_newest_conditions(nights):
+    (one,) = histories(nights({"pq": [1000, 1000, 1000]}, slow=[0.0, 0.4, 0.1]))
+    assert one.steps == ()
+    figures = [state.qps for state in one.states]
+    assert figures == pytest.approx([1000 * np.exp(-0.1)] * 3, rel=0.01)
+    for state in one.states:
+        assert state.qps_low < state.qps < state.qps_high
+
+
+def test_intervals_are_corrected_for_all_changes_of_the_group(nights):
+    two = histories(nights({"pq": [1000, 1010]}))
+    more = histories(nights({"pq": [1000, 1010, 990], "exact": [500, 510, 490]}))
+    assert two[0].changes[0].level == 0.95  # that of newest over first is the same comparison
+    assert more[0].changes[0].level == pytest.approx(1 - 0.05 / 6)
+    last = histories(nights({"pq": [1000, 1010, 990], "exact": [500, 510, 490]}), last=2)
+    assert [len(one.states) for one in last] == [2, 2]
+    assert last[0].states[0].when == TIMES[1]
+
+
+def test_what_is_another_point_and_what_is_the_same_state_twice(nights):
+    tables = nights({"pq": [1000, 1300]}, fingerprint=["a" * 64, "b" * 64])
+    assert histories(tables) == []  # other data
+    tables = nights({"pq": [1000, 1300]}, machine=["AMD", "Intel"])
+    assert histories(tables) == []
+    first, second = nights({"pq": [1000, 1300]})
+    assert histories([first, first]) == []
+    (one,) = histories([second, first, second])
+    assert [state.when for state in one.states] == TIMES[:2]
+    assert histories([first.iloc[:0], first]) == []
+
+
+def test_failed_points_and_unknown_speeds_have_no_state(nights):
+    first, second = nights({"pq": [1000, 1300]})
+    assert histories([first, second.assign(status="timeout")]) == []
+    assert histories([first, second.assign(measured_qps=np.nan)]) == []
+    assert histories([table.assign(question=np.nan) for table in (first, second)]) == []
+
+
+def test_one_build_a_night_is_undecided_and_says_what_it_takes(nights):
+    (one,) = histories(nights({"pq": [1000, 2000]}, builds=1))
+    assert one.steps == ()
+    assert "needs at least 3 builds" in to_markdown([one])
+
+
+def test_files_of_the_history_hold_every_state(nights):
+    found = histories(nights({"pq": [1000, 1300], "exact": [500, 500]}))
+    rows = json.loads(to_json(found), parse_constant=pytest.fail)
+    assert [row["verdict"] for row in rows] == [None, "equal", None, "faster"]
+    assert rows[3]["changed"][0] == "faiss 1.0 → 1.1"
+    lines = to_markdown(found).splitlines()
+    assert len(lines) == 4
+    assert "2026-02-01: 1.30" in lines[3]
+    assert to_markdown([]) == "no history\n"
+
+
+def test_the_page_shows_the_states_and_marks_the_steps(nights, tmp_path):
+    tables = nights({"pq": [1000, 1300, 1301], "exact": [500, 500, 500]})
+    found = histories(tables)
+    write_site(tables[-1], tmp_path, history=found)
+    page = (tmp_path / "history.html").read_text()
+    assert page.count("<article") == page.count('<svg class="picture"') == 2
+    assert re.findall(r'class="step (\w+)"', page) == ["faster"]
+    (words,) = re.findall(r'<p class="change faster">(.*?)</p>', page)
+    assert words.startswith("2026-02-01: 1.30")
+    assert "faiss 1.0 → 1.1" in words
+    for picture in re.findall(r"<svg.*?</svg>", page, re.S):
+        ElementTree.fromstring(picture)
+    write_site(tables[-1], tmp_path / "alone")
+    assert "one state only" in (tmp_path / "alone" / "history.html").read_text()
+
+
+def test_the_feed_has_an_entry_for_each_step_the_newest_first(nights, tmp_path):
+    tables = nights({"pq": [1000, 1300, 1000], "a < b & c": [500, 900]})
+    write_site(tables[-1], tmp_path / "one", history=histories(tables))
+    write_site(tables[-1], tmp_path / "two", history=histories(tables))
+    text = (tmp_path / "one" / "feed.xml").read_text()
+    assert text == (tmp_path / "two" / "feed.xml").read_text()
+    feed = ElementTree.fromstring(text)
+    entries = feed.findall(f"{ATOM}entry")
+    assert [one.findtext(f"{ATOM}updated") for one in entries] == [TIMES[2], TIMES[1], TIMES[1]]
+    assert feed.findtext(f"{ATOM}updated") == TIMES[2]
+    assert entries[0].findtext(f"{ATOM}title") == "pq M=0 on glove-50-10k: slower"
+    assert len({one.findtext(f"{ATOM}id") for one in entries}) == 3
+    page = (tmp_path / "one" / "history.html").read_text()
+    for one in entries:
+        target = one.find(f"{ATOM}link").get("href")
+        assert f'id="{target.partition("#")[2]}"' in page
+    odd = [table.assign(finished_at="<b>yesterday</b>") for table in tables]
+    write_site(tables[-1], tmp_path / "odd", history=histories(odd))
+    ElementTree.fromstring((tmp_path / "odd" / "feed.xml").read_text())
+
+
+@pytest.fixture
+def folders(nights, monkeypatch, tmp_path):
+    """Folders of nights, as `load_results` reads them."""
+    tables = nights({"pq": [1000, 1300], "exact": [500, 500]})
+    by_name = {f"night-{number}": table for number, table in enumerate(tables)}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "harness.report.analysis.selecting.load_results",
+        lambda folder, **_: by_name[str(folder)],
+    )
+    return by_name
+
+
+def invoked(*arguments):
+    done = CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "200"})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.output
+
+
+def test_the_command_prints_each_point_and_its_steps(folders, tmp_path):
+    shown = invoked("history", *folders, "-o", "history.json")
+    assert "glove-50-10k: k = 10, AMD EPYC, 2 cores" in shown
+    assert "step of pq M=0, 2026-02-01: 1.30" in shown
+    assert "equal within 5 %" in shown
+    assert len(json.loads((tmp_path / "history.json").read_text())) == 4
+    only = invoked("history", *folders, "--steps")
+    assert "pq" in only
+    assert "exact" not in only
+    assert "no step in the speed of 1 point" in invoked(
+        "history", *folders, "--steps", "-a", "exact"
+    )
+    assert "one state only" in invoked("history", "night-0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["history", "night-0", "--last", "1"], "two states or more"),
+        (["history", "night-0", "-a", "pw"], "did you mean 'pq'"),
+        (["history", "night-0", "-o", "history.csv"], ".json, .md"),
+    ],
+)
+def test_wrong_questions_are_refused(folders, arguments, words):
+    with pytest.raises(UserError) as refused:
+        invoked(*arguments)
+    assert words in refused.value.describe()
+
+
+def test_publish_takes_the_folders_of_other_nights(folders, tmp_path):
+    invoked("publish", "site", "--results", "night-1", "--history", "night-0", "--stale")
+    assert "2026-02-01: 1.30" in (tmp_path / "site" / "history.html").read_text()
+    invoked("publish", "alone", "--results", "night-1", "--stale")
+    assert "one state only" in (tmp_path / "alone" / "history.html").read_text()
+
+
+def test_python_gives_the_same_table(folders):
+    table = harness.history(["night-0", "night-1"]).table
+    assert list(table["verdict"].fillna("")) == ["", "equal", "", "faster"]

@@ -1,0 +1,223 @@
+"""Every page of the site in Chromium: at three widths, light and dark, by keyboard and by name."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from harness.registry import load_registry
+from harness.report.analysis.describing import with_entries
+from harness.report.analysis.history import histories
+from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.recommendations import recommendations
+from harness.report.site.pages import write_site
+
+pytestmark = [
+    pytest.mark.browser,
+    # Playwright leaves its pipes to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+PAGES = [
+    "index", "across", "compare", "history", "failures", "methods", "dataset-glove-50-10k",
+    "algorithm-pq",
+]  # fmt: skip
+LONG = "a-name-that-goes-on-" * 4
+
+
+@pytest.fixture
+def table(table_maker):
+    first = table_maker(extra=["hnswlib", "annoy", LONG])
+    other = table_maker(dataset=f"another-{LONG}", extra=["hnswlib"], k=20)
+    return with_entries(pd.concat([first, other], ignore_index=True), load_registry())
+
+
+@pytest.fixture
+def older(table, respeeded, speeds_maker):
+    """The same points, measured a month before on slower blocks; pq was half as fast."""
+
+    def speeds(row):
+        qps = row["qps"] / (2 if row["algorithm"] == "pq" else 1)
+        blocks = [f"old{n}" for n in range(4)]
+        return speeds_maker(qps, blocks, noise=0.002, slow=dict.fromkeys(blocks, 0.2))
+
+    return respeeded(table, speeds).assign(finished_at="2026-01-01T00:00:00Z")
+
+
+@pytest.fixture
+def history(table, older):
+    named = [
+        each.assign(question=each["key"] + each["dataset"] + each["label"])
+        for each in (table, older)
+    ]
+    return histories([named[0].assign(finished_at="2026-02-01T00:00:00Z"), named[1]])
+
+
+@pytest.fixture
+def site(table, history, tmp_path):
+    assert any(one.steps for one in history)
+    write_site(table, tmp_path / "site", history=history)
+    return f"file://{tmp_path}/site"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_no_page_is_wider_than_the_screen_and_nothing_complains(opened, site, width, theme):
+    page = opened(width=width, theme=theme)
+    for name in PAGES:
+        page.goto(f"{site}/{name}.html")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        colours = page.evaluate(
+            "[...document.querySelectorAll('h1, p, td, th, a')].filter((e) => e.checkVisibility())"
+            ".map((e) => getComputedStyle(e).color)"
+        )
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        for colour in set(colours):
+            assert contrast(colour, paper) >= 4.5, (name, colour, paper)
+
+
+def contrast(one, other):
+    """Of WCAG 2, from 1 to 21."""
+    light, dark = sorted(map(luminance, (one, other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour):
+    shares = [int(part) / 255 for part in colour.partition("(")[2].rstrip(")").split(",")[:3]]
+    linear = [s / 12.92 if s <= 0.03928 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+FAULTS = """
+() => {
+  const faults = [], seen = new Set();
+  const every = (selector) => [...document.querySelectorAll(selector)];
+  const check = (what, selector, isRight) => {
+    for (const e of every(selector))
+      if (!isRight(e)) faults.push(`${what}: ${e.outerHTML.slice(0, 120)}`);
+  };
+  const label = (e) => e.getAttribute("aria-label") || "";
+  const isHidden = (e) => e.getAttribute("aria-hidden") === "true" || e.closest(".chart")
+    || e.id === "js-plotly-tester"; // its measuring of texts, out of sight
+  check("id twice", "[id]", (e) => !seen.has(e.id) && seen.add(e.id));
+  check("no name", "a, button", (e) => !e.checkVisibility() || label(e) || e.textContent.trim()
+    || e.dataset.title);
+  check("no label", "input, select", (e) => e.labels.length || label(e));
+  check("no words", "svg", (e) => isHidden(e) || (e.getAttribute("role") === "img" && label(e)));
+  check("heading of what", "th", (e) => e.scope);
+  check("no keys", ".scroll", (e) => e.tabIndex === 0 && label(e));
+  let level = 0;
+  check("a level is missing", "h1, h2, h3, h4", (e) => {
+    if (!e.checkVisibility()) return true;
+    const own = Number(e.tagName[1]), isNext = own <= level + 1;
+    level = own;
+    return isNext;
+  });
+  if (every("h1").length !== 1) faults.push("not one h1");
+  if (!document.documentElement.lang || !every("main").length || !document.title)
+    faults.push("no language, main or title");
+  return faults;
+}
+"""
+
+
+def test_every_page_can_be_read_by_a_screen_reader(opened, site):
+    page = opened()
+    for name in PAGES:
+        page.goto(f"{site}/{name}.html")
+        if name.startswith(("dataset", "compare")):
+            page.wait_for_selector(".chart .scatterlayer .trace")
+        assert page.evaluate(FAULTS) == [], name
+
+
+def test_from_the_front_page_to_ones_own_limits_in_three_clicks(opened, site, table):
+    """Which index for recall .8 in 15 bytes, on data like these?"""
+    page = opened()
+    page.goto(f"{site}/index.html")
+    page.locator("a.thumbnail").last.click()
+    page.locator('input[name="floor"]').fill("0.8")
+    page.locator('input[name="memory"]').fill("15")
+    small = table[(table["bytes_per_vector"] <= 15) & (table["dataset"] == "glove-50-10k")]
+    (one,) = recommendations(next(scenes(prepare(small))), [0.8])
+    assert f"{one.row['curve']} {one.row['words']}" in page.locator(".recommendation").inner_text()
+
+
+def shown(page, selector):
+    return [one.inner_text().split()[0] for one in page.locator(selector).all() if one.is_visible()]
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_across_datasets_shows_a_recall_and_a_family_and_keeps_them(
+    opened, table, tmp_path, single
+):
+    write_site(table, tmp_path / "site", single_file=single)
+    address = f"file://{tmp_path}/site/" + ("index.html#/across" if single else "across.html")
+    page = opened()
+    page.goto(address)
+    heads = ".level:visible h2"
+    assert page.locator(heads).all_inner_texts() == ["Recall of at least 0.9"]
+    page.locator('.filtered:visible select[name="level"]').select_option("0.8")
+    assert page.locator(heads).all_inner_texts() == ["Recall of at least 0.8"]
+    every = shown(page, ".level:visible tbody tr")
+    page.locator('.filtered:visible select[name="family"]').select_option("graph")
+    assert shown(page, ".level:visible tbody tr") == ["hnswlib"]
+    assert len(every) == 7
+    saved = page.url
+    page.goto("about:blank")
+    page.goto(saved)
+    assert shown(page, ".level:visible tbody tr") == ["hnswlib"]
+
+
+def test_a_family_limits_the_chart_the_table_and_the_recommendation(opened, site):
+    page = opened()
+    page.goto(f"{site}/dataset-glove-50-10k.html")
+    page.locator('select[name="family"]').select_option("tree")
+    assert set(shown(page, "table.points tbody tr")) == {"annoy"}
+    assert "Fastest of the family tree: annoy" in page.locator(".recommendation").inner_text()
+    page.wait_for_selector(".chart .scatterlayer .trace")
+    names = page.evaluate("document.querySelector('.chart').data.map((t) => t.name)")
+    assert [name for name in names if name] == ["\u2068annoy\u2069"]
+    page.reload()
+    assert set(shown(page, "table.points tbody tr")) == {"annoy"}
+
+
+def test_a_step_of_the_history_can_be_reached_from_the_feed(opened, site, history):
+    page = opened()
+    page.goto(f"{site}/history.html")
+    steps = sum(len(one.steps) for one in history)
+    assert page.locator("p.change").count() == page.locator(".picture line.step").count() == steps
+    article = page.locator("article", has=page.locator("p.change")).first
+    article.locator("summary").press("Enter")
+    assert article.locator("tbody tr").count() == 2
+    page.goto(f"{site}/history.html#{article.get_attribute('id')}")
+    page.locator('select[name="family"]').select_option("exhaustive")
+    assert set(shown(page, "article h3")) == {"exact"}
+
+
+def test_curves_are_named_in_the_chart_and_names_do_not_cover_each_other(opened, site):
+    page = opened()
+    page.goto(f"{site}/dataset-glove-50-10k.html")
+    page.wait_for_selector(".chart .textpoint text")
+    boxes = [one.bounding_box() for one in page.locator(".chart .textpoint text").all()]
+    assert len(boxes) >= 2
+    for n, one in enumerate(boxes):
+        for other in boxes[n + 1 :]:
+            apart = (
+                one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+                or one["y"] + one["height"] <= other["y"]
+                or other["y"] + other["height"] <= one["y"]
+            )  # fmt: skip
+            assert apart, json.dumps([one, other])
+
+
+def test_the_keyboard_opens_and_filters(opened, site):
+    page = opened()
+    page.goto(f"{site}/across.html")
+    reached = set()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.name || document.activeElement.id"))
+    assert {"level", "family", "jump", "theme"} <= reached

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from harness.interop.exchange import Exchange
     from harness.results.store import ResultStore
 
-app = typer.Typer(no_args_is_help=True, help="Send results to a folder of several.", **SETTINGS)
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Send results to a folder that others can read, or take them from there.",
+    **SETTINGS,
+)
 
 _REFUSED = 1
 _REFUSED_SHOWN = 20

@@ -58,7 +58,7 @@ def named(name: str, registry: Registry, where: str = "DATASET") -> Named:
         return OwnFile(path)
     if name in registry.datasets:
         return registry.datasets[name]
-    if os.path.lexists(path):
+    if name and os.path.lexists(path):
         raise no_file(path, "give the path of an HDF5 file, or a name of `annharness data list`")
     if is_name_of_file(name):
         cached = cached_by_name(name)

@@ -248,7 +248,7 @@ def test_options_override_a_suite_within_the_bounds_of_its_file():
     assert (other.repeats, other.threads) == (suite.repeats, suite.threads)
     assert overridden(suite) == suite
     for wrong in ({"builds": 0}, {"builds": 10**9}, {"k": [0]}, {"timeout": float("nan")}):
-        with pytest.raises(UserError, match=f"wrong value for --{next(iter(wrong))}"):
+        with pytest.raises(UserError, match=f"wrong value for {next(iter(wrong))}"):
             overridden(suite, **wrong)
 
 

@@ -32,6 +32,7 @@ def test_grades_c_and_d_have_a_line_with_what_was_found(grade, monkeypatch):
     assert ("unfit" in told) == (grade == "D")
 
 
+@pytest.mark.slow
 def test_the_run_has_the_line_before_its_first_build(command, small_hdf5, tmp_path):
     arguments = ("-a", "exact", "--k", 5, "--builds", 1, "--repeats", 1, "--least-seconds", 0)
     arguments += ("--precision", "off")

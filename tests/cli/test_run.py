@@ -127,7 +127,7 @@ def test_a_result_file_is_one_that_ann_benchmarks_can_read(suite, tmp_path, comm
     assert len(harness.load_results(tmp_path / "results", overhead=True)) == 10
 
 
-@pytest.mark.parametrize("distance", ["angular", "euclidean"])
+@pytest.mark.parametrize("distance", ["angular", pytest.param("euclidean", marks=pytest.mark.slow)])
 def test_a_dataset_by_path_with_either_metric(tmp_path, command, write_small_hdf5, distance):
     write_small_hdf5(tmp_path / "mine.hdf5", distance)
     (tmp_path / "s.yml").write_text(SUITE.replace("small.hdf5", str(tmp_path / "mine.hdf5")))

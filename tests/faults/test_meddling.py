@@ -124,6 +124,7 @@ def test_what_waits_for_ever_meets_its_time_out(run):
     assert {how: row["status"] for how, row in found.items()} == dict.fromkeys(HANGING, "timeout")
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("metric", ["angular", "euclidean"])
 @pytest.mark.parametrize("how", ["cut-dataset", "rewrite-dataset"])
 def test_a_dataset_that_is_changed_ends_the_run_and_stores_nothing(

@@ -55,7 +55,7 @@ results = st.dictionaries(
     st.lists(speeds, min_size=1, max_size=3),
     min_size=2,
 )
-relaxed = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

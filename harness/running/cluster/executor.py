@@ -56,9 +56,13 @@ class _Node:
 
 @dataclass
 class _Job:
-    """A block that waits for a node, or that is measured on one."""
+    """A block that waits for a node, or that is measured on one.
+
+    It is an attempt where a node began to measure; where a node refused, it was only `sent`.
+    """
 
     spec: BlockSpec
+    sent: int = 0
     attempts: int = 0
     tried: set[str] = field(default_factory=set)
     reason: str = ""
@@ -67,8 +71,8 @@ class _Job:
 
     @property
     def key(self) -> str:
-        """The name of its task, another one for each attempt."""
-        return f"annharness-{self.spec.id}-{self.attempts}"
+        """The name of its task: another one each time, or Dask would answer as before."""
+        return f"annharness-{self.spec.id}-{self.sent}"
 
 
 @contextmanager
@@ -372,6 +376,7 @@ class ClusterExecutor:
         shipment = shipment_of(
             job.spec, self.machine, settings.shared, settings.scratch_bytes, signed=self._signed
         )
+        job.sent += 1
         job.attempts += 1
         job.tried.add(node.address)
         job.began = time.monotonic()

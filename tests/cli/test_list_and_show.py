@@ -43,7 +43,7 @@ def test_each_entry_has_one_line_that_fits(width):
     assert len(lines) < len(names) + 8  # titles and blank lines
 
 
-@pytest.mark.parametrize("width", [80, 130])
+@pytest.mark.parametrize("width", [80, 130, 200])
 def test_datasets_are_listed_without_cutting_a_figure(width):
     lines = told("data", "list", width=width).splitlines()
     assert max(map(len, lines)) <= width
@@ -57,7 +57,8 @@ def test_datasets_are_listed_without_cutting_a_figure(width):
             str(entry.dimension),
             entry.metric,
         ]
-        assert (entry.licence in line) == (width == 130)
+        assert (entry.licence in line) == ("licence" in lines[0])
+    assert ("licence" in lines[0]) >= (width == 200)
 
 
 def test_paths_of_a_dataset_are_shown_in_one_piece(tmp_path, monkeypatch):

@@ -56,7 +56,6 @@ MetricName = Annotated[
 ]
 QueriesFile = Annotated[Path | None, typer.Option(**AS_PATH, help="A file with the queries.")]
 Holdout = Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)]
-_WIDE = 120  # columns
 Seed = Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)]
 
 
@@ -76,25 +75,35 @@ def list_datasets(plugins: Plugins = None) -> None:
     Example: annharness data list
     """
     console = terminal()
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    headings = ["dataset", "base", "d", "metric", "state"]
-    headings += ["queries", "licence"] if console.width >= _WIDE else []
-    for heading in headings:
-        table.add_column(
-            heading, justify="right" if heading in ("base", "d") else "left", no_wrap=True
-        )
-    for definition in load_registry(plugins or ()).datasets.values():
-        facts = (
-            definition.name,
-            f"{definition.base:,}",
-            str(definition.dimension),
-            definition.metric,
-            _state(definition),
-            describe_split(definition.split),
-            definition.licence,
-        )
-        table.add_row(*facts[: len(headings)])
+    rows = [_listed(definition) for definition in load_registry(plugins or ()).datasets.values()]
+    widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
+    fits = sum(widths) + _GAP * len(widths) <= console.width
+    shown = len(_HEADINGS) if fits else _ALWAYS_SHOWN
+    table = Table(box=None, padding=(0, _GAP, 0, 0))
+    for heading in _HEADINGS[:shown]:
+        right = heading in ("base", "d")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row[:shown])
     console.print(table)
+
+
+_HEADINGS = ("dataset", "base", "d", "metric", "state", "queries", "licence")
+_ALWAYS_SHOWN = 5
+_GAP = 2
+
+
+def _listed(definition: DatasetDefinition) -> tuple[str, ...]:
+    """The facts of an entry under the headings of the list."""
+    return (
+        definition.name,
+        f"{definition.base:,}",
+        str(definition.dimension),
+        definition.metric,
+        _state(definition),
+        describe_split(definition.split),
+        definition.licence,
+    )
 
 
 def _state(definition: DatasetDefinition) -> str:

@@ -20,6 +20,7 @@ import pytest
 import harness
 from harness.data.loading import open_file
 from harness.data.truth.store import stored_truth, truth_of
+from harness.running.processes.descendants import is_alive
 
 pytestmark = pytest.mark.cluster
 
@@ -250,7 +251,7 @@ def test_a_stopped_run_leaves_no_process_on_a_node(slow, tmp_path, command, clus
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
-    wait_until(lambda: not worker.children(recursive=True))
+    wait_until(lambda: not any(is_alive(c.pid) for c in worker.children(recursive=True)))
     done = command("run", *slow, "--cluster", cluster.address)
     assert done.returncode == 0, done.stderr
 
@@ -262,9 +263,11 @@ def test_a_worker_that_dies_takes_its_adapters_with_it(slow, tmp_path, command, 
     wait_until(lambda: len(worker.children(recursive=True)) > 2)
     children = worker.children(recursive=True)
     cluster.kill("one")
-    wait_until(lambda: not any(child.is_running() for child in children))
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    try:
+        wait_until(lambda: not any(is_alive(child.pid) for child in children))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
 
 
 def test_nodes_that_would_measure_something_else_are_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -31,6 +34,18 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder for the whole session, so that the bundled data are prepared once."""
     return tmp_path_factory.mktemp("session-cache")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """Give Chromium, opened once."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.fail("Chromium is not installed: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from harness.results.store import ResultStore
 from harness.running.cluster.executor import cluster_executor
 from harness.running.cluster.settings import ClusterSettings, read_cluster
 from harness.running.datasets import known_facts, named, open_in
-from harness.running.environments.isolated import Environments
+from harness.running.environments.isolated import Environments, Say
 from harness.running.estimate import Estimate, History, estimate
 from harness.running.executors.local import Executor, LocalExecutor
 from harness.running.listener import Listener, RunSummary
@@ -33,8 +33,6 @@ from harness.text import Json
 
 RETRIABLE = ("failed", *FAILURES)
 """The statuses whose points can be tried again; `failed` is all of them."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from harness.running.cluster.shipment import Release, shipment_of, this_release
 from harness.running.cluster.staging import share_dataset
 from harness.running.cluster.starting import connected
 from harness.running.cluster.task import Reply, described, measure
+from harness.running.environments.isolated import Say
 from harness.running.executors.local import Follow
 from harness.text import Json, clean, counted
 
@@ -39,8 +40,6 @@ _SILENT_SECONDS = 10.0
 _SHOWN_CHARACTERS = 400
 _RESERVE = 1.2
 """A node's remaining walltime must exceed the longest block so far by this factor."""
-
-Say = Callable[[str], None]
 
 
 @dataclass
@@ -120,6 +119,7 @@ class ClusterExecutor:
         self._running: dict[str, _Job] = {}
         self._waiting: deque[_Job] = deque()
         self._longest: dict[str, float] = {}
+        self._put: set[str] = set()
         self._phases: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._wake = threading.Event()
         self._looked = self._answered = self._last_node = time.monotonic()
@@ -204,9 +204,11 @@ class ClusterExecutor:
         if release.code_sha256 != this_release().code_sha256:
             return f"another annharness: {release}; here is {this_release()}"
         asked = self._settings.machine
-        if asked.cpu not in (None, machine.cpu) or asked.cores not in (None, machine.cores):
-            return f"another machine: {machine.short()}"
-        if asked.memory_gib not in (None, machine.memory_bytes >> 30):
+        if (
+            asked.cpu not in (None, machine.cpu)
+            or asked.cores not in (None, machine.cores)
+            or asked.memory_gib not in (None, machine.memory_bytes >> 30)
+        ):
             return f"another machine: {machine.short()}"
         if self._machine not in (None, machine):
             return f"another machine: {machine.short()}; the run is for {self.machine.short()}"
@@ -369,9 +371,10 @@ class ClusterExecutor:
         return node.ends is None or node.ends - time.monotonic() > expected
 
     def _send(self, job: _Job, node: _Node, follow: Follow) -> None:
-        if self.shared is not None:
+        if self.shared is not None and job.spec.fingerprint not in self._put:
             follow(job.spec, "", "sharing the dataset", None)
             share_dataset(open_cached(Path(job.spec.dataset)), self.shared)
+            self._put.add(job.spec.fingerprint)
         settings = self._settings
         shipment = shipment_of(
             job.spec, self.machine, settings.shared, settings.scratch_bytes, signed=self._signed

@@ -85,12 +85,10 @@ def _started(settings: ClusterSettings) -> Iterator[Any]:
     elif settings.local is not None:
         with _local(settings.local, settings) as address:
             yield address
-    elif settings.ssh is not None:
-        with _dask_cluster(settings) as cluster:
-            yield cluster
     else:
         with _dask_cluster(settings) as cluster:
-            cluster.scale(jobs=getattr(settings, settings.kind).nodes)
+            if settings.ssh is None:
+                cluster.scale(jobs=getattr(settings, settings.kind).nodes)
             yield cluster
 
 
@@ -217,7 +215,7 @@ def _batch(settings: ClusterSettings) -> Any:
         "security": _security(settings),
         "silence_logs": "error",
     }
-    if settings.kind == "sge" or settings.kind == "lsf":
+    if settings.kind in ("sge", "lsf"):
         options["project"] = options.pop("account")
     given = {name: value for name, value in options.items() if value is not None}
     return getattr(dask_jobqueue, _BATCH_SYSTEMS[settings.kind])(**given)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import harness
 from harness.cli.main import app
+from harness.running.executors.local import LocalExecutor
 
 QUICK = {"builds": 3, "repeats": 1, "least_seconds": 0, "precision": "off"}
 
@@ -80,6 +81,34 @@ def test_what_is_stored_is_not_measured_again(measured, suite, capsys):
     told = capsys.readouterr()
     assert told.out == ""
     assert "0 builds to run" in told.err
+
+
+def test_what_is_stored_stays_until_a_forced_run_has_measured_it(folder, monkeypatch):
+    asked = {"datasets": "small.hdf5", "algorithms": "exact", "results": "forced", **QUICK}
+    first = harness.run(progress=False, k=4, **asked).table
+    whole = LocalExecutor.run_blocks
+
+    def interrupted(executor, blocks, follow):
+        for spec, outcome in whole(executor, blocks, follow):
+            yield spec, outcome
+            if outcome is not None:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalExecutor, "run_blocks", lambda *_: iter(raise_interrupt, None))
+    with pytest.raises(KeyboardInterrupt):
+        harness.run(progress=False, k=4, force=True, **asked)
+    assert harness.load_results("forced")["builds"].tolist() == first["builds"].tolist() == [3]
+    monkeypatch.setattr(LocalExecutor, "run_blocks", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        harness.run(progress=False, k=4, force=True, **asked)
+    assert harness.load_results("forced")["builds"].tolist() == [1]  # never old beside new
+    monkeypatch.setattr(LocalExecutor, "run_blocks", whole)
+    last = harness.run(progress=False, k=4, **asked)
+    assert last.table["builds"].tolist() == [3]
+
+
+def raise_interrupt():
+    raise KeyboardInterrupt
 
 
 def test_without_progress_nothing_is_printed(measured, suite, capsys):

@@ -43,8 +43,8 @@ _MOST_BUILDS = 1000  # no suite asks for more
 _COMPRESSED: dict[str, object] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
-def add_build(path: Path, header: PointHeader, build: Build) -> None:
-    """Add a build to a point's file, atomically; it replaces a stored one of its number.
+def add_build(path: Path, header: PointHeader, build: Build, keep_others: bool = True) -> None:
+    """Add a build to a point's file, atomically; it replaces a stored one of its number, or all.
 
     The other builds are copied as they are stored: to compress them anew took longer than all else
     where a point has many. A damaged file is set aside, under a name that ends in `.broken`.
@@ -55,7 +55,7 @@ def add_build(path: Path, header: PointHeader, build: Build) -> None:
         If the file cannot be read or written; what stood there before is whole.
     """
     image, first = io.BytesIO(), build
-    if path.exists():
+    if keep_others and path.exists():
         try:
             image, first = _image_of_others(path, header, build)
         except BrokenResult as broken:

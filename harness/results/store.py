@@ -125,8 +125,10 @@ class ResultStore:
         _, failed = self.files_of(self.path_of(header))
         return _unless_broken(_read_failure, failed)
 
-    def add_build(self, header: PointHeader, build: Build) -> Path:
+    def add_build(self, header: PointHeader, build: Build, keep_others: bool = True) -> Path:
         """Add a finished build to its point, atomically; it replaces a stored one of its number.
+
+        Without `keep_others` it replaces all that is stored of the point, a failure too.
 
         Raises
         ------
@@ -134,15 +136,18 @@ class ResultStore:
             If it cannot be written. What was stored before is kept.
         """
         path, _ = self.files_of(self.path_of(header))
-        add_build(path, header, replace(build, provenance=self._numbered(header, build.provenance)))
+        numbered = replace(build, provenance=self._numbered(header, build.provenance))
+        add_build(path, header, numbered, keep_others)
+        if not keep_others:
+            self.forget_failure(header)
         return path
 
-    def write_failure(self, failure: Failure) -> Path:
-        """Store a failure, atomically; builds that had finished before stay.
+    def write_failure(self, failure: Failure, keep_builds: bool = True) -> Path:
+        """Store a failure, atomically; builds that had finished before stay, if they are to.
 
         A damaged file is set aside, as by `add_build`.
         """
-        _, path = self.files_of(self.path_of(failure.header))
+        builds, path = self.files_of(self.path_of(failure.header))
         numbered = replace(failure, provenance=self._numbered(failure.header, failure.provenance))
         try:
             _read_failure(path)
@@ -150,6 +155,8 @@ class ResultStore:
             set_aside(broken)
         with replacing(path, durable=True) as temporary:
             temporary.write_text(json.dumps(numbered.to_json(), indent=1))
+        if not keep_builds:
+            builds.unlink(missing_ok=True)
         return path
 
     def _numbered(self, header: PointHeader, provenance: Json) -> Json:
@@ -175,12 +182,6 @@ class ResultStore:
         """Remove a stored failure, so that the point can be tried again."""
         _, failed = self.files_of(self.path_of(header))
         failed.unlink(missing_ok=True)
-
-    def forget(self, header: PointHeader) -> None:
-        """Remove everything that is stored for a point."""
-        self.forget_failure(header)
-        path, _ = self.files_of(self.path_of(header))
-        path.unlink(missing_ok=True)
 
     def costs(self, dataset: str) -> Iterator[tuple[PointHeader, list[BuildCost]]]:
         """Yield what the points of a dataset took; those that cannot be read are left out."""

@@ -117,7 +117,7 @@ class Runner:
     Parameters
     ----------
     force
-        Run everything again, whatever is stored.
+        Run everything again; what is stored of a point stays until its first new build, or failure.
     retry
         Statuses of stored failures that are tried again.
     precision
@@ -142,6 +142,7 @@ class Runner:
     _blocks: int = 0
     _running: dict[str, _Begun] = field(default_factory=dict)
     _measured: set[str] = field(default_factory=set)
+    _outdated: set[str] = field(default_factory=set)
     _wanted: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def run(self) -> RunSummary:
@@ -160,7 +161,9 @@ class Runner:
 
     def _run(self) -> RunSummary:
         self._write_truths()
-        self._storing(self._forget)
+        if self.force:
+            self._outdated = {point.header.identity.key for point in self.plan.points}
+        self._storing(self._forget_failures)
         suite = self.plan.suite
         for point in self._supported():
             self._wanted[point.header.identity.key] = dict.fromkeys(
@@ -182,7 +185,10 @@ class Runner:
 
     def _missing(self, point: PlannedPoint) -> dict[int, int]:
         """The builds that a point lacks, each with the number of its repeats."""
-        return missing_builds(self.store, point.header, self._wanted[point.header.identity.key])
+        key = point.header.identity.key
+        if key in self._outdated:
+            return dict(self._wanted[key])
+        return missing_builds(self.store, point.header, self._wanted[key])
 
     def _announce(self, missing: Mapping[str, Mapping[int, int]], kept: set[str]) -> None:
         """Say how many points there are and how many builds they will take."""
@@ -193,12 +199,9 @@ class Runner:
         }
         self.listener.planned([point.header for point in self.plan.points], len(kept), len(builds))
 
-    def _forget(self) -> None:
-        """Remove the results that `force` or `retry` ask to measure again."""
+    def _forget_failures(self) -> None:
+        """Remove the failures that `retry` asks to try again."""
         for point in self.plan.points:
-            if self.force:
-                self.store.forget(point.header)
-                continue
             failure = self.store.failure(point.header)
             if failure is not None and failure.status in retried(self.retry):
                 self.store.forget_failure(point.header)
@@ -303,13 +306,19 @@ class Runner:
         for key, measured in outcome.finished.items():
             point = points[key]
             build = self._build(outcome, measured, point, dataset)
-            self._storing(partial(self.store.add_build, point.header, build))
+            self._storing(partial(self.store.add_build, point.header, build, self._keeps(key)))
             self._added += 1
             self._measured.add(key)
             self.listener.point_added(point.header, len(self.store.settled(point.header)))
         for key, failure in outcome.failed.items():
             self._fail(points[key].header, failure, outcome)
             self._measured.add(key)
+
+    def _keeps(self, key: str) -> bool:
+        """Whether what is stored of a point stays beside what is stored next."""
+        outdated = key in self._outdated
+        self._outdated.discard(key)
+        return not outdated
 
     def _build(
         self,
@@ -356,7 +365,7 @@ class Runner:
             build_number=outcome.number if outcome else None,
             provenance=self._provenance(outcome, None),
         )
-        self._storing(partial(self.store.write_failure, failure))
+        self._storing(partial(self.store.write_failure, failure, self._keeps(header.identity.key)))
         self.listener.point_failed(failure)
 
     def _provenance(

@@ -46,7 +46,7 @@ EXPECTED = {
     "fit-read-input": "error",
     "fit-become-another-program": "crashed",
     "fit-stop-supervisor": ANY,
-    "query-fork-and-answer": "error",
+    "query-fork-and-answer": {"ok", "error"},  # ok if the copy came to answer only at the end
     "query-raise-interrupt": "crashed",
     "query-raise-generator-exit": "crashed",
     "query-raise-cancelled": "crashed",

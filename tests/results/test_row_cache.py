@@ -188,7 +188,7 @@ def test_a_copied_folder_is_known_by_its_content(filled, reads, tmp_path):
 def test_entries_of_points_that_are_gone_go_too(filled, header):
     rows(filled)
     assert len(entries(filled)) == 4
-    filled.forget(header(build={"M": 16}))
+    filled.stored(filled.path_of(header(build={"M": 16}))).path.unlink()
     rows(filled)
     assert len(entries(filled)) == 3
 

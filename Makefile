@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Pools that spin while they wait would burn the cores of the test beside them.
 export OMP_WAIT_POLICY ?= PASSIVE
+# Tests start hundreds of processes: each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/python -m uv
 QUICK := "not slow and not faults and not network and not browser and not adapters and not cluster"
 
@@ -37,7 +39,7 @@ test: $(STAMP) ## the tests, under five minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m $(QUICK)
 
 test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters, cluster
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile -m "slow or faults or network or browser or adapters or cluster"
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "slow or faults or network or browser or adapters or cluster"
 
 coverage: $(STAMP) ## the lines that `make test` runs, in processes that it starts too
 	$(BIN)/python -m coverage erase
@@ -46,7 +48,7 @@ coverage: $(STAMP) ## the lines that `make test` runs, in processes that it star
 	$(BIN)/python -m coverage report
 
 peers: $(STAMP) ## add the libraries of the optional adapters, which the tests marked `adapters` need
-	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,peers]' || \
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev,peers]' || \
 	    $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
 
 lint: $(STAMP) ## ruff and mypy

@@ -14,12 +14,25 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.forked import Forks
+
 # A shared machine stalls now and then: no example may fail for that. CI repeats what it tried.
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+LONG = {
+    *("test_documented_commands.py", "test_wheel.py", "test_cluster_runs.py"),
+    *("test_shipped_adapters.py", "test_surroundings.py", "test_kills_and_trials.py"),
+}
+"""Files that take minutes: they begin first, so that no process ends alone with one of them."""
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of long files first."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,8 +86,9 @@ def _write_small_hdf5(path: Path, distance: str) -> Path:
 class Command:
     """`annharness` as a user gives it, in an empty folder; the output has no colours."""
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    def __init__(self, folder: Path, cache: Path, forks: Forks) -> None:
         self._folder = folder
+        self._forks = forks
         self._env = {
             **os.environ,
             "ANNHARNESS_DATA": str(cache),
@@ -89,7 +103,7 @@ class Command:
         self, *arguments: object, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """Run a verb to its end."""
-        return self.raw([sys.executable, "-m", "harness", *map(str, arguments)], timeout)
+        return self._forks.call(list(map(str, arguments)), self._folder, self._env, timeout)
 
     def raw(self, program: list[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run any program in the same folder and environment."""
@@ -114,7 +128,15 @@ class Command:
         )
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """What calls of the command line are forked from."""
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
 @pytest.fixture
-def command(tmp_path: Path, session_cache: Path) -> Command:
+def command(tmp_path: Path, session_cache: Path, forks: Forks) -> Command:
     """Give the command line."""
-    return Command(tmp_path, session_cache)
+    return Command(tmp_path, session_cache, forks)

@@ -110,9 +110,8 @@ def test_every_verb_on_a_terminal_of_ascii_alone(within, tmp_path):
         "data show glove-50-10k --query pawk",
         f"data convert small.hdf5 {odd.name}",
         "recommend --recall 0.5",
-        "plot mine.yml --figure all",
+        "plot mine.yml --figure qps-recall",
         "publish site",
-        "export -o points.csv",
         "export -o points.tex",
         "compare results results --recall 0.5",
         "export --to ann-benchmarks -o theirs",
@@ -137,7 +136,7 @@ def test_every_verb_on_a_terminal_of_ascii_alone(within, tmp_path):
 def test_modes_follow_the_umask(within, tmp_path):
     for verb in (
         "run mine.yml",
-        "plot mine.yml",
+        "plot mine.yml --figure qps-recall",
         "publish site",
         "export -o points.parquet",
         "data convert small.hdf5 converted.hdf5",

@@ -32,7 +32,7 @@ import numpy as np
 VERBS = {
     "data convert": "data convert small.hdf5 out/converted.hdf5",
     "data fetch": "data fetch remote",
-    "plot": "plot mine.yml --results stored -o out/plots",
+    "plot": "plot mine.yml --figure qps-recall --results stored -o out/plots",
     "publish": "publish out/site --results stored",
     "export": "export --results stored -o out/points.parquet",
     "compare": "compare stored stored-too --recall 0.1 -o out/compared.md",

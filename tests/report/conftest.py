@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+
 import numpy as np
 import pytest
 
@@ -175,8 +178,14 @@ def _failed(row, status, reason):
     )
 
 
-def make_table(*, k=10, dataset="glove-50-10k", builds=3, nq=200, failures=True, extra=()):
-    """Return a table like `load_results`'s; `extra` names further algorithms."""
+def make_table(*, extra=(), **different):
+    """Return a table like `load_results`'s, of these rows."""
+    return frame_of(copy.deepcopy(_rows(extra=tuple(extra), **different)))
+
+
+@functools.cache
+def _rows(*, k=10, dataset="glove-50-10k", builds=3, nq=200, failures=True, extra=()):
+    """Return the rows of a table; `extra` names further algorithms."""
     rows, seed = [], 0
     families = dict(FAMILIES)
     for number, name in enumerate(extra):
@@ -206,20 +215,20 @@ def make_table(*, k=10, dataset="glove-50-10k", builds=3, nq=200, failures=True,
         rows.append(_failed(rows[3], "timeout", "no answer within 3600 s"))
         rows.append(_failed(rows[9], "out_of_memory", "peak of 8.1 GiB, the limit is 8 GiB"))
     adjust_qps(rows)
-    return frame_of(rows)
+    return rows
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def speeds_maker():
     return make_speeds
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def row_maker():
     return make_row
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def respeeded():
     return with_speeds
 
@@ -229,7 +238,7 @@ def table():
     return make_table()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def table_maker():
     return make_table
 

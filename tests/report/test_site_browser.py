@@ -30,13 +30,14 @@ NASTY = (
 )
 
 
-@pytest.fixture(params=["folder", "single file"])
-def address(request, table, tmp_path):
+@pytest.fixture(scope="module", params=["folder", "single file"])
+def address(request, table_maker, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
     if request.param == "folder":
-        write_site(table, tmp_path / "site")
-        return f"file://{tmp_path}/site/dataset-glove-50-10k.html#"
-    write_site(table, tmp_path / "one.html", single_file=True)
-    return f"file://{tmp_path}/one.html#/dataset-glove-50-10k"
+        write_site(table_maker(), folder / "site")
+        return f"file://{folder}/site/dataset-glove-50-10k.html#"
+    write_site(table_maker(), folder / "one.html", single_file=True)
+    return f"file://{folder}/one.html#/dataset-glove-50-10k"
 
 
 @pytest.fixture
@@ -278,7 +279,7 @@ def compared(page):
 
 @pytest.mark.parametrize("single", [False, True])
 def test_any_algorithms_can_be_compared_with_any(page, table_maker, tmp_path, single):
-    table = table_maker(extra=[f"more-{i:02d}" for i in range(12)])
+    table = table_maker(extra=[f"more-{i:02d}" for i in range(8)])
     write_site(table, tmp_path / "site", single_file=single)
     address = f"file://{tmp_path}/site/" + ("index.html#/compare" if single else "compare.html#")
     page.goto(address)

@@ -28,14 +28,14 @@ PAGES = [
 LONG = "a-name-that-goes-on-" * 4
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def table(table_maker):
     first = table_maker(extra=["hnswlib", "annoy", LONG])
     other = table_maker(dataset=f"another-{LONG}", extra=["hnswlib"], k=20)
     return with_entries(pd.concat([first, other], ignore_index=True), load_registry())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def older(table, respeeded, speeds_maker):
     """The same points, measured a month before on slower blocks; pq was half as fast."""
 
@@ -47,7 +47,7 @@ def older(table, respeeded, speeds_maker):
     return respeeded(table, speeds).assign(finished_at="2026-01-01T00:00:00Z")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def history(table, older):
     named = [
         each.assign(question=each["key"] + each["dataset"] + each["label"])
@@ -56,11 +56,12 @@ def history(table, older):
     return histories([named[0].assign(finished_at="2026-02-01T00:00:00Z"), named[1]])
 
 
-@pytest.fixture
-def site(table, history, tmp_path):
+@pytest.fixture(scope="module")
+def site(table, history, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
     assert any(one.steps for one in history)
-    write_site(table, tmp_path / "site", history=history)
-    return f"file://{tmp_path}/site"
+    write_site(table, folder / "site", history=history)
+    return f"file://{folder}/site"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

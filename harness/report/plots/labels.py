@@ -45,7 +45,7 @@ def label_curves(axes: Axes, curves: Sequence[NamedCurve], avoid: Float64 | None
     assert figure is not None
     canvas = FigureCanvasAgg(figure)
     with quiet_fonts():
-        canvas.draw()  # type: ignore[no-untyped-call]
+        figure.draw_without_rendering()  # lays the axes out
     figure.set_layout_engine("none")  # a new layout would move the axes
     renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
     paths = [_sampled(axes, curve) for curve in curves]

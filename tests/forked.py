@@ -1,0 +1,104 @@
+"""`annharness` in processes that are forked from one that has imported it.
+
+Most of what a short call costs is imports. What depends on how Python itself is started (streams,
+limits, variables, signals) is tested by processes of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_LOADED = ("harness.cli", "harness.report", "harness.results", "harness.running.executors")
+_MOST_BYTES = 1 << 20
+
+
+class Forks:
+    """Runs calls one after another; each is a process of its own, with its folder and variables."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            number = theirs.fileno()
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, str(number)], pass_fds=[number]
+            )
+
+    def call(
+        self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Give `annharness` these arguments, wait for its end, return what it printed."""
+        asked = json.dumps({"arguments": [*arguments], "folder": str(folder), "env": dict(env)})
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+            handles = [out.fileno(), errors.fileno()]
+            socket.send_fds(self._socket, [asked.encode()], handles)
+            pid = int(self._socket.recv(64))
+            self._socket.settimeout(timeout)
+            try:
+                status = int(self._socket.recv(64))
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                self._socket.settimeout(None)
+                self._socket.recv(64)
+                raise subprocess.TimeoutExpired(["annharness", *arguments], timeout) from None
+            finally:
+                self._socket.settimeout(None)
+            told = [os.pread(handle, os.fstat(handle).st_size, 0).decode() for handle in handles]
+        return subprocess.CompletedProcess(["annharness", *arguments], status, *told)
+
+    def close(self) -> None:
+        """End the process that is forked."""
+        self._socket.close()
+        self._process.wait()
+
+
+def _serve(asking: socket.socket) -> None:
+    for package in _LOADED:
+        found = importlib.import_module(package)
+        for module in pkgutil.walk_packages(found.__path__, f"{package}."):
+            importlib.import_module(module.name)
+    while True:
+        asked, handles, _, _ = socket.recv_fds(asking, _MOST_BYTES, 2)
+        if not asked:
+            return
+        pid = os.fork()
+        if pid == 0:
+            asking.close()
+            _be_annharness(handles, **json.loads(asked))
+        for handle in handles:
+            os.close(handle)
+        asking.send(str(pid).encode())
+        _, status = os.waitpid(pid, 0)
+        asking.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _be_annharness(
+    handles: list[int], arguments: list[str], folder: str, env: dict[str, str]
+) -> None:
+    with open(os.devnull) as nothing:
+        for number, handle in enumerate([nothing.fileno(), *handles]):
+            os.dup2(handle, number)
+    for handle in handles:
+        os.close(handle)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
+    from harness import __main__ as program
+
+    sys.path[0] = folder
+    sys.argv = [str(program.__file__), *arguments]
+    program.main()
+    sys.exit()
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))

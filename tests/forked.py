@@ -84,7 +84,7 @@ def _serve(asking: socket.socket) -> None:
 def _be_annharness(
     handles: list[int], arguments: list[str], folder: str, env: dict[str, str]
 ) -> None:
-    with open(os.devnull) as nothing:
+    with Path(os.devnull).open() as nothing:
         for number, handle in enumerate([nothing.fileno(), *handles]):
             os.dup2(handle, number)
     for handle in handles:

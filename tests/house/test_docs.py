@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import runpy
 from pathlib import Path
@@ -19,6 +20,7 @@ REFERENCE = runpy.run_path(str(DOCS / "make_reference.py"))
 GENERATED = REFERENCE["generated_pages"]()
 
 
+@functools.cache
 def verbs() -> dict[str, object]:
     found = {}
     for name, command in ((name, loaded(name)) for name in VERBS):

@@ -164,7 +164,7 @@ def missing_builds(
 
 def chosen_variants(suite: Suite, registry: Registry, only: Sequence[str] = ()) -> list[Variant]:
     """Return the variants of a run: those of the suite, and `no-op` for the harness overhead."""
-    return [*_chosen(suite, only), *_ceiling(suite, registry)]
+    return [*_chosen(suite, only), *_no_op(suite, registry)]
 
 
 def _chosen(suite: Suite, only: Sequence[str]) -> list[Variant]:
@@ -181,7 +181,7 @@ def _chosen(suite: Suite, only: Sequence[str]) -> list[Variant]:
     return chosen
 
 
-def _ceiling(suite: Suite, registry: Registry) -> list[Variant]:
+def _no_op(suite: Suite, registry: Registry) -> list[Variant]:
     listed = any(variant.algorithm == CEILING for variant in suite.variants)
     if listed or CEILING not in registry.algorithms:
         return []

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.contracts import UserError
-from harness.report.analysis.curves import looks_of
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.curves import styles_of
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import optimism, optimism_text, recommendations
-from harness.report.looks import GREY
+from harness.report.curve_styles import GREY
 from harness.report.plots.all_figures import figures, makers
 from harness.report.plots.style import settings
 from harness.report.site.content import SiteChoices, content_of
@@ -60,8 +60,8 @@ def texts(figure):
 def test_only_what_is_highlighted_has_a_colour(table, name):
     (axes,) = figure_of(table, name, highlight={"pq"}).axes
     coloured = {line.get_color() for line in axes.lines} - {GREY}
-    (scene,) = scenes(prepare(table))
-    assert coloured == {looks_of([scene])["pq"].colour}
+    (group,) = comparison_groups(prepare(table))
+    assert coloured == {styles_of([group])["pq"].colour}
 
 
 def test_grey_of_a_highlight_says_nothing_of_speed(table):
@@ -98,10 +98,10 @@ def test_the_site_takes_recalls_highlights_and_a_title(table):
     (section,) = front.values["datasets"]
     assert [column["level"] for column in section["tables"][0]["columns"]] == ["0.7"]
     (name, found), *_ = content.by_dataset.items()
-    (scene,) = dataset_payload(name, found, content.looks)["scenes"]
-    colours = {curve["name"]: curve["colour"] for curve in scene["curves"]}
+    (group,) = dataset_payload(name, found, content.styles)["groups"]
+    colours = {curve["name"]: curve["colour"] for curve in group["curves"]}
     assert {name for name, colour in colours.items() if colour != GREY} == {"pq"}
-    assert all(curve["shown"] for curve in scene["curves"])
+    assert all(curve["shown"] for curve in group["curves"])
 
 
 def test_plot_takes_them(run, tmp_path):
@@ -124,9 +124,9 @@ def test_publish_takes_them(run, tmp_path):
 
 def test_the_methods_page_is_about_the_chosen_recalls(table, tmp_path):
     write_site(table, tmp_path, choices=SiteChoices(levels=[0.6]))
-    (scene,) = scenes(prepare(table))
+    (group,) = comparison_groups(prepare(table))
     text = " ".join((tmp_path / "methods.html").read_text().split())
-    gap = optimism_text(optimism(recommendations(scene, [0.6])))
+    gap = optimism_text(optimism(recommendations(group, [0.6])))
     assert f"On the tuning queries recall is {gap} on average" in text
 
 

@@ -24,7 +24,7 @@ from harness.report.analysis.comparison import (
     to_markdown,
     undecided_about,
 )
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
 
 app = Typer()
@@ -131,8 +131,8 @@ def test_commands_do_not_contradict_each_other(one_point_each):
     for noise in (0.01, 0.5, 2.0):
         table = one_point_each(noise=noise, blocks=["x", "y", "z"])
         compared, *_ = compare_curves(table, "exact", "pq")
-        (scene,) = scenes(prepare(table))
-        for one in recommendations(scene):
+        (group,) = comparison_groups(prepare(table))
+        for one in recommendations(group):
             rivals = dict((*one.equal, *one.undecided))
             assert bool(rivals) == (compared.ratio.verdict == "undecided")
             for ratio in rivals.values():
@@ -142,8 +142,8 @@ def test_commands_do_not_contradict_each_other(one_point_each):
 
 
 def test_either_side_of_a_pair_is_the_other_turned_round(table):
-    (scene,) = scenes(prepare(table))
-    found = {(o.old, o.new, o.recall): o.ratio for o in compare_every_pair(scene, ["pq", "exact"])}
+    (group,) = comparison_groups(prepare(table))
+    found = {(o.old, o.new, o.recall): o.ratio for o in compare_every_pair(group, ["pq", "exact"])}
     assert len(found) == 6
     turn = {"faster": "slower", "slower": "faster", "equal": "equal", "undecided": "undecided"}
     for (old, new, recall), ratio in found.items():

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from harness.contracts import UserError
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
 from harness.report.export.exporting import csv_text, export, export_recommendations
 from harness.report.export.tables import TableStyle, latex
@@ -192,8 +192,8 @@ def test_recommendations_are_exported_as_they_are_reported(table, tmp_path, endi
     path = tmp_path / f"fastest{ending}"
     nasty = table.assign(label=[f"=1|{name}" for name in table["label"]])
     export_recommendations(nasty, path)
-    (scene,) = scenes(prepare(nasty))
-    expected = recommendations(scene)
+    (group,) = comparison_groups(prepare(nasty))
+    expected = recommendations(group)
     if ending == ".parquet":
         found = pd.read_parquet(path)
     elif ending == ".csv":

@@ -11,7 +11,7 @@ from rich.console import Console
 from harness.contracts import UserError
 from harness.data.loading import open_file
 from harness.report.analysis.limits import Limits, reaching, within
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
 from harness.report.export.exporting import export_recommendations
 from harness.report.export.terminal import print_recommendations
@@ -27,11 +27,11 @@ def test_names_the_fastest_within_the_budget_and_its_rivals(table):
     limits = Limits(max_bytes=50)
     small = within(table, limits)
     reached, words = told(small, [0.7], 50)
-    (scene,) = scenes(prepare(small))
-    (one,) = recommendations(scene, [0.7])
+    (group,) = comparison_groups(prepare(small))
+    (one,) = recommendations(group, [0.7])
     assert reached
     assert one.row["bytes_per_vector"] <= 50
-    assert f"{one.row['curve']} {one.row['words']}" in " ".join(words.split())
+    assert f"{one.row['curve']} {one.row['parameters']}" in " ".join(words.split())
     assert "fastest at recall 0.7, at most 50 bytes per vector" in words
     assert "bytes per vector, built in" in words
     assert all(name in words for name, _ in (*one.equal, *one.undecided))

@@ -30,7 +30,7 @@ from harness.measures.verdicts import (
 )
 from harness.measures.verdicts import Estimate as RatioEstimate
 from harness.report.analysis.comparison import compare_curves, compare_tables, to_json, to_markdown
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import LEVELS, block_speeds, recommendations
 from harness.report.export.terminal import print_frontiers
 from harness.report.site.payload import comparisons_payload
@@ -154,7 +154,7 @@ def test_compare_of_two_folders(made, found, other):
 @relaxed
 @given(found=results)
 def test_the_site(made, found):
-    for page in comparisons_payload(list(scenes(prepare(made(found)))), LEVELS):
+    for page in comparisons_payload(list(comparison_groups(prepare(made(found)))), LEVELS):
         for text, words, verdict, _, _, _, low, high in page["cells"]:
             check_text(f"{text} {words}", 1)
             assert words.startswith(verdict)
@@ -179,13 +179,13 @@ def check_turned(verdict, other):
 def test_recommendations(made, found):
     """Curves are named as equal or undecided by their interval; the others are slower."""
     table = made(found)
-    (scene,) = scenes(prepare(table))
+    (group,) = comparison_groups(prepare(table))
     stream = io.StringIO()
     print_frontiers(Console(file=stream, width=2000), table)
     lines = stream.getvalue().splitlines()
-    known = scene.points.dropna(subset=["tuning_recall", "held_out_recall_low", "qps"])
+    known = group.points.dropna(subset=["tuning_recall", "held_out_recall_low", "qps"])
     known = known.assign(mean=np.nanmean(block_speeds(known), axis=1)) if len(known) else known
-    for one in recommendations(scene):
+    for one in recommendations(group):
         (line,) = [text for text in lines if f"fastest at recall {one.level:g}:" in text]
         for name, ratio in one.equal:
             assert f"{name}{mark(ratio.scope)}" in line.partition("equal within 5 %: ")[2]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.report.analysis.parameters import effects
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.results.table.columns import frame_of
 
 
@@ -26,7 +26,7 @@ def made(row_maker, speeds_maker):
                     block_ids=speeds.blocks, build_log_seconds=speeds.log_seconds,
                 )
             )  # fmt: skip
-        return list(scenes(prepare(frame_of(rows))))
+        return list(comparison_groups(prepare(frame_of(rows))))
 
     return make
 

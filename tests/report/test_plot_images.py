@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.report.analysis.curves import looks_of
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.curves import styles_of
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.plots.all_figures import MAKERS
 from harness.report.plots.figure import quiet_fonts
 from harness.report.plots.style import settings
@@ -28,11 +28,11 @@ TOLERANCE = 0.02
 
 def drawn(table, name):
     """A figure of the table as a small grey picture."""
-    (scene,) = scenes(prepare(table))
+    (group,) = comparison_groups(prepare(table))
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(settings("screen"))
-        figure = MAKERS[name](scene, looks_of([scene]))
+        figure = MAKERS[name](group, styles_of([group]))
         stream = io.BytesIO()
         with quiet_fonts():
             figure.savefig(stream, dpi=60, metadata={"Software": None})

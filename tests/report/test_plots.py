@@ -11,10 +11,10 @@ import pytest
 from matplotlib.collections import LineCollection
 
 from harness.contracts import UserError
-from harness.report.analysis.curves import looks_of
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.curves import styles_of
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
-from harness.report.looks import looks
+from harness.report.curve_styles import curve_styles
 from harness.report.plots.all_figures import MAKERS, draw_figures, figures, makers
 from harness.report.plots.style import FAINT, settings
 from harness.report.plots.tradeoff import Choices, tradeoff
@@ -33,9 +33,9 @@ def _screen_style():
         yield
 
 
-def only_scene(table):
-    (scene,) = scenes(prepare(table))
-    return scene
+def only_group(table):
+    (group,) = comparison_groups(prepare(table))
+    return group
 
 
 def texts(figure):
@@ -47,8 +47,8 @@ def texts(figure):
 
 
 def draw(table, x="recall", y="qps", choices=None):
-    scene = only_scene(table)
-    return tradeoff(scene, looks_of([scene]), x, y, choices)
+    group = only_group(table)
+    return tradeoff(group, styles_of([group]), x, y, choices)
 
 
 def test_writes_png_and_svg_that_are_the_same_every_time(table, tmp_path):
@@ -80,7 +80,7 @@ def test_every_curve_is_named_once_and_in_the_algorithms_colour(table):
     names = [text for text in axes.texts if text.get_text() in set(table["algorithm"])]
     assert sorted(t.get_text() for t in names) == ["anisotropic-pq", "exact", "faiss-pq", "pq"]
     for text in names:
-        assert text.get_color() == looks(table["algorithm"])[text.get_text()].colour
+        assert text.get_color() == curve_styles(table["algorithm"])[text.get_text()].colour
 
 
 def test_names_cover_no_other_name_and_stay_inside(table_maker):
@@ -98,7 +98,7 @@ def test_names_cover_no_other_name_and_stay_inside(table_maker):
 
 def test_frontier_is_drawn_and_dominated_points_stand_behind(table):
     (axes,) = draw(table).axes
-    blue = looks(table["algorithm"])["pq"].colour
+    blue = curve_styles(table["algorithm"])["pq"].colour
     lines = [line for line in axes.lines if line.get_color() == blue]
     joined = [line for line in lines if line.get_linestyle() == "-"]
     x, y = joined[0].get_data()
@@ -137,7 +137,7 @@ def test_close_recalls_are_told_apart_by_their_error(table):
 def test_the_limit_of_the_harness_is_a_line_and_near_points_are_ringed(table):
     near = table.copy()
     near.loc[near["algorithm"] == "no-op", "qps"] = 40_000.0
-    near["near_ceiling"] = (near["qps"] >= 20_000) & near["in_answers"]
+    near["near_no_op"] = (near["qps"] >= 20_000) & near["in_answers"]
     figure = draw(near)
     assert "harness overhead" in texts(figure)
     assert "within a factor of 2" in texts(figure)
@@ -176,10 +176,10 @@ def test_what_may_be_as_fast_as_the_fastest_is_not_grey(table_maker, respeeded, 
             3e4 * (1.1 - row["tuning_recall"]), noise=0.2, seed=int(row["key"], 16)
         ),
     )
-    (scene,) = scenes(prepare(alike))
+    (group,) = comparison_groups(prepare(alike))
     may_be = {
         name
-        for one in recommendations(scene)
+        for one in recommendations(group)
         for name, _ in (*one.equal, *one.undecided)
     }  # fmt: skip
     assert len(may_be) > 8

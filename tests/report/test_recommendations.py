@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from harness.measures.frontier import pareto_frontier
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import (
     common_level,
     optimism,
@@ -21,9 +21,9 @@ from harness.report.analysis.recommendations import (
 from harness.report.export.terminal import print_frontiers
 
 
-def only_scene(table):
-    (scene,) = scenes(prepare(table))
-    return scene
+def only_group(table):
+    (group,) = comparison_groups(prepare(table))
+    return group
 
 
 def printed(table, width=120):
@@ -43,9 +43,9 @@ def curves(table, *names):
 
 
 def test_fastest_reaches_the_recall_and_nothing_faster_does(table):
-    scene = only_scene(table)
-    for one in recommendations(scene):
-        points = scene.points
+    group = only_group(table)
+    for one in recommendations(group):
+        points = group.points
         sure = points[
             (points["tuning_recall"] >= one.level) & (points["held_out_recall_low"] >= one.level)
         ]
@@ -60,7 +60,7 @@ def test_a_recall_that_no_point_reaches_with_confidence_is_named_so(table):
         tuning_recall=0.91, held_out_recall=0.8954, held_out_recall_low=0.88,
         held_out_recall_high=0.91, recall_curve=[np.full(10, 0.903)],
     )  # fmt: skip
-    (one,) = recommendations(only_scene(lucky), [0.9])
+    (one,) = recommendations(only_group(lucky), [0.9])
     assert not one.reached
     words = in_one_line(printed(lucky))
     assert "fastest at recall 0.9: not reached with confidence; fastest that may reach it:" in words
@@ -76,7 +76,7 @@ def test_rivals_are_equal_undecided_or_left_out(table, respeeded, speeds_maker):
         "exact": speeds_maker(300, noise=0.004, seed=4),
     }
     found = respeeded(curves(table, *speeds), lambda row: speeds[row["algorithm"]])
-    (one,) = recommendations(only_scene(found), [0.8])
+    (one,) = recommendations(only_group(found), [0.8])
     assert one.row["algorithm"] == "pq"
     assert one.equal_names == ["faiss-pq"]
     assert [name for name, _ in one.undecided] == ["anisotropic-pq"]
@@ -93,7 +93,7 @@ def test_what_has_one_build_is_undecided_and_says_what_it_takes(table, respeeded
                 5e3 if row["algorithm"] == "pq" else 1e2, [""] * n, noise=1.0
             ),
         )
-        (one,) = recommendations(only_scene(found), [0.8])
+        (one,) = recommendations(only_group(found), [0.8])
         assert one.undecided_text == "exact (needs at least 3 builds)"
         words = in_one_line(printed(found))
         assert "±" not in words.replace("±0.0", "")  # that of recall is known
@@ -116,7 +116,7 @@ def test_the_reported_speed_is_without_the_luck_of_being_chosen(table, respeeded
         found = respeeded(
             many, lambda row, t=trial: speeds_maker(1e3, noise=0.1, seed=100 * t + int(row["key"]))
         )
-        (one,) = recommendations(only_scene(found), [0.3])
+        (one,) = recommendations(only_group(found), [0.3])
         assert one.qps <= one.row["qps"]
         gaps.append(np.log(one.qps / 1e3))
     assert np.mean(gaps) < 0.03  # chosen and reported on the same blocks it would be .09
@@ -134,16 +134,16 @@ def test_a_rival_that_is_faster_where_both_were_is_not_called_slower(
     found = respeeded(
         curves(table, "pq", "exact"), lambda row: far if row["algorithm"] == "pq" else near
     )
-    (one,) = recommendations(only_scene(found), [0.8])
+    (one,) = recommendations(only_group(found), [0.8])
     assert one.row["algorithm"] == "pq"
     assert one.undecided_text == "exact (faster in the blocks of both)"
 
 
 def test_pareto_points_are_beaten_by_none_of_their_curve_unless_recommended(table):
-    scene = only_scene(table)
-    for _, point in pareto_points(scene).iterrows():
-        own = scene.points[scene.points["curve"] == point["curve"]]
-        rivals = own if not point["overall"] else scene.points
+    group = only_group(table)
+    for _, point in pareto_points(group).iterrows():
+        own = group.points[group.points["curve"] == point["curve"]]
+        rivals = own if not point["overall"] else group.points
         better = rivals["tuning_recall"] > point["tuning_recall"]
         better &= rivals["qps"] > point["qps"]
         assert point["recommended"] or not better.any()
@@ -156,17 +156,17 @@ def test_recommended_points_stand_in_the_table(table_maker):
     table.loc[rows, "tuning_recall"] = [0.95, 0.96]
     table.loc[rows, "held_out_recall_low"] = [0.94, 0.9]
     table.loc[rows, "qps"] = [4e5, 5e5]
-    scene = only_scene(table)
-    shown = pareto_points(scene)
-    best = scene.points.loc[pareto_frontier(scene.points["tuning_recall"], scene.points["qps"])]
+    group = only_group(table)
+    shown = pareto_points(group)
+    best = group.points.loc[pareto_frontier(group.points["tuning_recall"], group.points["qps"])]
     assert rows[0] not in best.index
-    for one in recommendations(scene):
+    for one in recommendations(group):
         assert one.row["key"] in set(shown["key"])
-        assert f"{one.row['curve']} {one.row['words']}".strip() in in_one_line(printed(table))
+        assert f"{one.row['curve']} {one.row['parameters']}".strip() in in_one_line(printed(table))
 
 
 def test_no_op_is_not_recommended(table):
-    assert "no-op" not in set(pareto_points(only_scene(table))["algorithm"])
+    assert "no-op" not in set(pareto_points(only_group(table))["algorithm"])
     assert "no-op" not in printed(table)
 
 
@@ -175,7 +175,7 @@ def test_recall_is_reported_of_the_queries_that_did_not_choose(table):
         tuning_recall=0.9, held_out_recall=0.82, held_out_recall_low=0.81,
         held_out_recall_high=0.83,
     )  # fmt: skip
-    found = recommendations(only_scene(lucky), [0.8])
+    found = recommendations(only_group(lucky), [0.8])
     assert optimism(found) == found[0].optimism == pytest.approx(0.08)
     words = in_one_line(printed(lucky))
     assert "recall 0.820 [0.810, 0.830]" in words
@@ -187,7 +187,7 @@ def test_recall_is_reported_of_the_queries_that_did_not_choose(table):
 
 def test_points_near_the_limit_of_the_harness_are_marked(table):
     assert "*" not in printed(table)
-    marked = printed(table.assign(near_ceiling=table["algorithm"] == "exact"))
+    marked = printed(table.assign(near_no_op=table["algorithm"] == "exact"))
     assert sum("*" in line for line in marked.splitlines() if line.startswith("exact")) == 1
     assert "harness overhead" in in_one_line(marked)
 
@@ -207,9 +207,9 @@ def test_printing_survives_narrow_terminals_markup_and_nothing(table):
 
 
 def test_representatives_are_one_per_curve(table):
-    scene = only_scene(table)
-    level = common_level(scene)
+    group = only_group(table)
+    level = common_level(group)
     assert level == 0.9
-    rows = representatives(scene, level)
+    rows = representatives(group, level)
     assert sorted(rows["curve"]) == ["anisotropic-pq", "exact", "faiss-pq", "pq"]
-    assert common_level(only_scene(table[table["status"] != "ok"])) is None
+    assert common_level(only_group(table[table["status"] != "ok"])) is None

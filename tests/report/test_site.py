@@ -15,7 +15,7 @@ from harness.data.truth.difficulty import quantiles_of
 from harness.measures.verdicts import verdict_words
 from harness.registry import load_registry
 from harness.report.analysis.describing import with_entries
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import LEVELS, recommendations
 from harness.report.quantities import human
 from harness.report.site.content import SiteChoices, page_name
@@ -91,11 +91,11 @@ def test_recommendations_are_those_of_the_table(table, tmp_path):
         " ".join(" ".join(read(tmp_path / name).text).split())
         for name in ("index.html", "dataset-glove-50-10k.html")
     )
-    (scene,) = scenes(prepare(table))
-    for one in recommendations(scene):
+    (group,) = comparison_groups(prepare(table))
+    for one in recommendations(group):
         assert f"{one.row['held_out_recall']:.4f}" in page
         for text in (front, page):
-            assert f"{one.row['curve']} {one.row['words']}".strip() in text
+            assert f"{one.row['curve']} {one.row['parameters']}".strip() in text
             assert human(one.qps) in text
             assert " ".join(one.equal_names) in text
             for missing, names in one.undecided_names.items():
@@ -149,8 +149,8 @@ def test_across_datasets_each_cell_is_the_ratio_and_verdict_of_the_recommendatio
     write_site(table, tmp_path)
     shown = cells_across(tmp_path / "across.html")
     assert list(shown) == list(LEVELS)
-    for column, scene in enumerate(scenes(prepare(table))):
-        for one in recommendations(scene):
+    for column, group in enumerate(comparison_groups(prepare(table))):
+        for one in recommendations(group):
             cells = {name: cells[column] for name, cells in shown[one.level].items()}
             assert cells[one.row["curve"]] == "fastest"
             for name, ratio in one.rivals:

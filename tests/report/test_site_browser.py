@@ -12,7 +12,7 @@ import pytest
 from harness.measures.frontier import pareto_frontier
 from harness.measures.verdicts import verdict_words
 from harness.report.analysis.comparison import compare_every_pair
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import LEVELS, recommendations
 from harness.report.quantities import human
 from harness.report.site.pages import write_site
@@ -52,8 +52,8 @@ def rows(page):
 
 def pareto(table, floor=-1.0, memory=np.inf):
     """The frontier of each curve by all queries, of the points within the limits for sure."""
-    (scene,) = scenes(prepare(table))
-    points = scene.points[scene.points["bytes_per_vector"] <= memory]
+    (group,) = comparison_groups(prepare(table))
+    points = group.points[group.points["bytes_per_vector"] <= memory]
     sure = (points["tuning_recall"] >= floor) & (points["held_out_recall_low"] >= floor)
     found = [
         rows.iloc[pareto_frontier(rows["recall"], rows["qps"])]
@@ -79,7 +79,7 @@ def test_filters_by_recall_and_memory_and_keeps_them_in_the_url(page, address, t
     assert 0 < len(expected) < 10
     assert [row[4] for row in rows(page)] == [human(qps) for qps in expected["qps"]]
     small = table[table["bytes_per_vector"] <= 10]
-    (chosen,) = recommendations(next(scenes(prepare(small))), [0.8])
+    (chosen,) = recommendations(next(comparison_groups(prepare(small))), [0.8])
     answer = page.locator(".recommendation:visible").inner_text()
     assert human(chosen.qps) in answer
     assert f"{human(chosen.qps_low)} to {human(chosen.qps_high)}" in answer
@@ -108,12 +108,12 @@ def test_the_headline_is_in_the_table_beneath(
     )
     write_site(table, tmp_path)
     page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html#?floor={floor}")
-    (one,) = recommendations(next(scenes(prepare(table))), [floor])
+    (one,) = recommendations(next(comparison_groups(prepare(table))), [floor])
     headline = page.locator(".recommendation").inner_text()
-    assert f"{one.row['curve']} {one.row['words']}".strip() in headline
+    assert f"{one.row['curve']} {one.row['parameters']}".strip() in headline
     assert f"{human(one.qps)} queries per second" in headline
     first = rows(page)[0]
-    assert (first[0], first[1]) == (one.row["curve"], one.row["words"])
+    assert (first[0], first[1]) == (one.row["curve"], one.row["parameters"])
 
 
 def test_the_headline_considers_what_is_not_drawn(
@@ -243,7 +243,7 @@ def test_the_keyboard_reaches_everything(page, address):
     for _ in range(60):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.name || document.activeElement.id"))
-    assert {"jump", "theme", "scene", "floor", "memory", "x", "y", "all"} <= reached
+    assert {"jump", "theme", "group", "floor", "memory", "x", "y", "all"} <= reached
 
 
 def test_single_file_turns_pages_and_downloads(page, table, tmp_path):
@@ -290,8 +290,8 @@ def test_any_algorithms_can_be_compared_with_any(page, table_maker, tmp_path, si
         page.locator(f'.comparing .names input[value="{name}"]').check()
     shown = compared(page)
     assert {"more-00", "faiss-pq", "exact"} <= shown.keys()
-    (scene,) = scenes(prepare(table))
-    pairs = list(compare_every_pair(scene, ["pq", "faiss-pq", "exact", "more-00"]))
+    (group,) = comparison_groups(prepare(table))
+    pairs = list(compare_every_pair(group, ["pq", "faiss-pq", "exact", "more-00"]))
     for base in ("pq", "faiss-pq"):
         page.locator('.comparing select[name="base"]').select_option(base)
         page.locator('.comparing .names input[value="pq"]').check()
@@ -365,7 +365,7 @@ def test_bars_do_not_fill_the_charts(page, table, respeeded, speeds_maker, tmp_p
 
 
 def test_points_near_the_limit_are_ringed_and_marked(page, table, tmp_path):
-    write_site(table.assign(near_ceiling=table["algorithm"] == "exact"), tmp_path / "site")
+    write_site(table.assign(near_no_op=table["algorithm"] == "exact"), tmp_path / "site")
     page.goto(f"file://{tmp_path}/site/dataset-glove-50-10k.html")
     marked = [row for row in rows(page) if row[4].endswith("*")]
     assert {row[0] for row in marked} == {"exact"}

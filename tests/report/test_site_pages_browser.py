@@ -10,7 +10,7 @@ import pytest
 from harness.registry import load_registry
 from harness.report.analysis.describing import with_entries
 from harness.report.analysis.history import histories
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.points import comparison_groups, prepare, title_of
 from harness.report.analysis.recommendations import recommendations
 from harness.report.site.pages import write_site
 
@@ -142,8 +142,8 @@ def test_from_the_front_page_to_ones_own_limits_in_three_clicks(opened, site, ta
     page.locator('input[name="floor"]').fill("0.8")
     page.locator('input[name="memory"]').fill("15")
     small = table[(table["bytes_per_vector"] <= 15) & (table["dataset"] == "glove-50-10k")]
-    (one,) = recommendations(next(scenes(prepare(small))), [0.8])
-    assert f"{one.row['curve']} {one.row['words']}" in page.locator(".recommendation").inner_text()
+    (one,) = recommendations(next(comparison_groups(prepare(small))), [0.8])
+    assert title_of(one.row) in page.locator(".recommendation").inner_text()
 
 
 def shown(page, selector):

@@ -120,8 +120,8 @@ def test_the_site_marks_them(claimed):
     sizes = {row["curve"]: row["size"] for row in rows}
     assert sizes["faiss-pq"] == "~10.2?"
     (name, found), *_ = content.by_dataset.items()
-    (scene,) = dataset_payload(name, found, content.looks)["scenes"]
-    points = scene["points"]
+    (group,) = dataset_payload(name, found, content.styles)["groups"]
+    points = group["points"]
     marks = {points["size_marks"][scope] for scope in points["size_scope"]}
     assert marks == {"", "~", "~?"}
-    assert any("not computed" in note for note in scene["notes"])
+    assert any("not computed" in note for note in group["notes"])

@@ -5,24 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from harness.report.analysis.points import prepare, scenes
+from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
 from harness.report.analysis.standings import by_success, standings
 
 
-def only_scene(table):
-    (scene,) = scenes(prepare(table))
-    return scene
+def only_group(table):
+    (group,) = comparison_groups(prepare(table))
+    return group
 
 
-def found_at(scene, level):
-    found = recommendations(scene, [level])
+def found_at(group, level):
+    found = recommendations(group, [level])
     return found[0] if found else None
 
 
 def at(table, level):
-    scene = only_scene(table)
-    return standings(scene, found_at(scene, level), level)
+    group = only_group(table)
+    return standings(group, found_at(group, level), level)
 
 
 def one_each(table, names):
@@ -48,7 +48,7 @@ def test_ratios_are_those_of_the_recommendation(table, respeeded, speeds_maker):
     assert kinds == {
         "pq": "best", "faiss-pq": "equal", "anisotropic-pq": "undecided", "exact": "slower",
     }  # fmt: skip
-    one = found_at(only_scene(made), 0.8)
+    one = found_at(only_group(made), 0.8)
     assert {n: s.ratio for n, s in found.items() if s.ratio is not None} == dict(one.rivals)
     assert found["exact"].ratio.value < 0.32
 

@@ -181,7 +181,7 @@ def test_the_overhead_of_the_harness_is_no_result_unless_asked_for(store):
     store.add_build(header(), build(0))
     store.add_build(replace(header(algorithm="no-op"), in_answers=False), build(0, seconds=1e-6))
     assert harness.load_results(store.root)["algorithm"].tolist() == ["scan"]
-    assert harness.load_results(store.root)["ceiling_qps"].notna().all()
+    assert harness.load_results(store.root)["no_op_qps"].notna().all()
     both = harness.load_results(store.root, overhead=True)
     assert sorted(both["algorithm"]) == ["no-op", "scan"]
 

@@ -120,5 +120,5 @@ def _step_lines(found: Sequence[PointHistory]) -> Iterator[tuple[str, str]]:
 
     for one in found:
         for state, ratio in one.steps:
-            name = f"{one.curve} {one.words}".strip()
+            name = f"{one.curve} {one.parameters}".strip()
             yield f"step of {name}, {step_words(state, ratio)}", _COLOURS[ratio.verdict]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.report.analysis.points import Scene, rows_of
+from harness.report.analysis.points import ComparisonGroup, rows_of
 from harness.report.analysis.recommendations import common_level, representatives
 
 Float64 = NDArray[np.float64]
@@ -37,17 +37,19 @@ class RecallByDifficulty:
     recalls: dict[str, Float64]
 
 
-def recall_by_difficulty(scene: Scene, level: float | None = None) -> RecallByDifficulty | None:
+def recall_by_difficulty(
+    group: ComparisonGroup, level: float | None = None
+) -> RecallByDifficulty | None:
     """Return the recall of easy and hard queries, of each curve's fastest point at a level.
 
     By default at the recall that the most curves reach. None if no point reaches it or too few
     queries are stored.
     """
-    level, rows = compared_at(scene, "query_recall", level)
+    level, rows = compared_at(group, "query_recall", level)
     if level is None or len(rows.iloc[0]["query_recall"]) < _GROUPS:
         return None
     difficulty = difficulty_of_queries(rows)
-    order = _best_answered_first(scene) if difficulty is None else np.argsort(difficulty)
+    order = _best_answered_first(group) if difficulty is None else np.argsort(difficulty)
     groups = np.array_split(order, _GROUPS)
     medians = None
     if difficulty is not None:
@@ -74,22 +76,22 @@ def difficulty_of_queries(rows: pd.DataFrame) -> Float64 | None:
 
 
 def compared_at(
-    scene: Scene, column: str, level: float | None
+    group: ComparisonGroup, column: str, level: float | None
 ) -> tuple[float | None, pd.DataFrame]:
     """Return the recall to compare at and each curve's fastest point there, the fastest eight.
 
     Only points that have an array of a value for each query in the column; None and no point if
     there is none.
     """
-    level = common_level(scene) if level is None else level
-    if level is None or column not in scene.points:
-        return None, scene.points.iloc[:0]
-    rows = representatives(scene, level).head(MOST_CURVES)
+    level = common_level(group) if level is None else level
+    if level is None or column not in group.points:
+        return None, group.points.iloc[:0]
+    rows = representatives(group, level).head(MOST_CURVES)
     rows = rows[[isinstance(values, np.ndarray) and len(values) > 0 for values in rows[column]]]
     return (level if len(rows) else None), rows
 
 
-def _best_answered_first(scene: Scene) -> NDArray[np.intp]:
-    recalls = [r["query_recall"] for r in rows_of(scene.points)]
+def _best_answered_first(group: ComparisonGroup) -> NDArray[np.intp]:
+    recalls = [r["query_recall"] for r in rows_of(group.points)]
     stored = [recall for recall in recalls if isinstance(recall, np.ndarray)]
     return np.argsort(-np.mean(stored, axis=0), kind="stable")

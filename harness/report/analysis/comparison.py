@@ -16,7 +16,13 @@ from harness.contracts import UserError
 from harness.measures.frontier import pareto_frontier, qps_at_recall
 from harness.measures.verdicts import Estimate, Ratio, Speeds, estimate, judge, verdict_words
 from harness.report.analysis.curves import measured_curve
-from harness.report.analysis.points import Scene, known, prepare, rows_of, scenes
+from harness.report.analysis.points import (
+    ComparisonGroup,
+    comparison_groups,
+    known,
+    prepare,
+    rows_of,
+)
 from harness.report.analysis.recommendations import LEVELS
 from harness.report.quantities import human
 from harness.report.texts import corrected_text, notes, ratio_text
@@ -85,7 +91,7 @@ def compare_curves(
     Raises
     ------
     UserError
-        If the table has no such algorithm or label, or no scene in which both reach a level.
+        If the table has no such algorithm or label, or no group in which both reach a level.
     """
     prepared = prepare(table)
     sides = [_named(prepared, name) for name in (old, new)]
@@ -106,15 +112,15 @@ def compare_tables(
 
 
 def compare_every_pair(
-    scene: Scene, names: Sequence[str], levels: Sequence[float] = LEVELS
+    group: ComparisonGroup, names: Sequence[str], levels: Sequence[float] = LEVELS
 ) -> Iterator[Comparison]:
     """Yield the comparisons of every two of these curves, in both directions.
 
     Verdicts are corrected for the recalls at which a pair is compared.
     """
-    curves = {name: _reached(rows, levels) for name, rows in _curves(scene).items()}
+    curves = {name: _reached(rows, levels) for name, rows in _curves(group).items()}
     for old, new in permutations([name for name in names if name in curves], 2):
-        yield from _judged(_at_levels(scene, (old, curves[old]), (new, curves[new])))
+        yield from _judged(_at_levels(group, (old, curves[old]), (new, curves[new])))
 
 
 def slower_than(found: Sequence[Comparison], share: float) -> list[Comparison]:
@@ -208,27 +214,27 @@ def _named(prepared: pd.DataFrame, name: str) -> pd.DataFrame:
     return rows
 
 
-_Pair = tuple[Scene, tuple[str, pd.DataFrame], tuple[str, pd.DataFrame]]
+_Pair = tuple[ComparisonGroup, tuple[str, pd.DataFrame], tuple[str, pd.DataFrame]]
 
 
 def _pairs(old: pd.DataFrame, new: pd.DataFrame, *, same_curves: bool) -> Iterator[_Pair]:
     """Pairs of curves of one dataset, k, mode, number of threads and machine."""
-    others = {_conditions(scene): scene for scene in scenes(new)}
-    for scene in scenes(old):
-        other = others.get(_conditions(scene))
+    others = {_conditions(group): group for group in comparison_groups(new)}
+    for group in comparison_groups(old):
+        other = others.get(_conditions(group))
         if other is None:
             continue
         theirs = _curves(other).items()
-        for curve in _curves(scene).items():
-            yield from ((scene, curve, o) for o in theirs if not same_curves or o[0] == curve[0])
+        for curve in _curves(group).items():
+            yield from ((group, curve, o) for o in theirs if not same_curves or o[0] == curve[0])
 
 
-def _conditions(scene: Scene) -> tuple[str, int, str, int, str]:
-    return scene.dataset, scene.k, scene.mode, scene.threads, scene.machine
+def _conditions(group: ComparisonGroup) -> tuple[str, int, str, int, str]:
+    return group.dataset, group.k, group.mode, group.threads, group.machine
 
 
-def _curves(scene: Scene) -> dict[str, pd.DataFrame]:
-    points = known(scene.points, "recall", "qps")
+def _curves(group: ComparisonGroup) -> dict[str, pd.DataFrame]:
+    points = known(group.points, "recall", "qps")
     return {str(name): rows for name, rows in points.groupby("curve", sort=True)}
 
 
@@ -237,9 +243,9 @@ def _compared(pairs: Iterable[_Pair], levels: Sequence[float]) -> list[Compariso
     pairs = list(pairs)
     found = _judged(
         one
-        for scene, (old, before), (new, after) in pairs
+        for group, (old, before), (new, after) in pairs
         for one in _at_levels(
-            scene, (old, _reached(before, levels)), (new, _reached(after, levels))
+            group, (old, _reached(before, levels)), (new, _reached(after, levels))
         )
     )
     if not found:
@@ -277,13 +283,13 @@ def _reached(points: pd.DataFrame, levels: Sequence[float]) -> _Curve:
 
 
 def _at_levels(
-    scene: Scene, old: tuple[str, _Curve], new: tuple[str, _Curve]
+    group: ComparisonGroup, old: tuple[str, _Curve], new: tuple[str, _Curve]
 ) -> Iterator[tuple[_Judge, Estimate]]:
     """The comparisons of two curves at the levels that both reach, still without their ratio."""
     for level, before in old[1].items():
         if (after := new[1].get(level)) is not None:
             figures = (level, before.qps, after.qps)
-            unjudged = partial(Comparison, *_conditions(scene), old[0], new[0], *figures)
+            unjudged = partial(Comparison, *_conditions(group), old[0], new[0], *figures)
             yield unjudged, estimate(after.speeds, before.speeds)
 
 

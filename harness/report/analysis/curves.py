@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from harness.measures.frontier import Curve, pareto_frontier, qps_at_recall
-from harness.report.analysis.points import Scene, known
+from harness.report.analysis.points import ComparisonGroup, known
 from harness.report.analysis.recommendations import recommendations
-from harness.report.looks import COLOURS, Look, highlighted, looks
+from harness.report.curve_styles import COLOURS, CurveStyle, curve_styles, highlighted
 from harness.report.quantities import Quantity
 
 _USUALLY_SHOWN = 8
@@ -25,13 +25,13 @@ class CurvePoints:
 
     name: str
     algorithm: str
-    look: Look
+    style: CurveStyle
     points: pd.DataFrame
     frontier: pd.DataFrame
 
 
 def curves_of(
-    points: pd.DataFrame, x: Quantity, y: Quantity, looks: Mapping[str, Look]
+    points: pd.DataFrame, x: Quantity, y: Quantity, styles: Mapping[str, CurveStyle]
 ) -> list[CurvePoints]:
     """Return the curves of finished points, in the order of their names."""
     curves = []
@@ -44,7 +44,7 @@ def curves_of(
             more_x_is_better=x.more_is_better,
             more_y_is_better=y.more_is_better,
         )
-        curves.append(CurvePoints(name, algorithm, looks[name], rows, rows.iloc[chosen]))
+        curves.append(CurvePoints(name, algorithm, styles[name], rows, rows.iloc[chosen]))
     return curves
 
 
@@ -53,7 +53,7 @@ def smallest(points: pd.DataFrame) -> pd.DataFrame:
     ordered = points.sort_values(
         ["bytes_per_vector", "qps"], ascending=[True, False], kind="stable"
     )
-    return ordered.drop_duplicates(["curve", "build_words"]).sort_index()
+    return ordered.drop_duplicates(["curve", "build_parameters"]).sort_index()
 
 
 def whole(curve: CurvePoints, x: Quantity) -> CurvePoints:
@@ -62,23 +62,25 @@ def whole(curve: CurvePoints, x: Quantity) -> CurvePoints:
     return replace(curve, points=ordered, frontier=ordered)
 
 
-def looks_of(found: Sequence[Scene], highlight: Collection[str] = ()) -> dict[str, Look]:
+def styles_of(
+    found: Sequence[ComparisonGroup], highlight: Collection[str] = ()
+) -> dict[str, CurveStyle]:
     """Return the style of every curve; curves that are shown together have different colours.
 
     Of curves to highlight, all others are grey.
     """
     names = {
         str(name)
-        for scene in found
-        for part in (scene.points, scene.ceiling, scene.failures)
+        for group in found
+        for part in (group.points, group.no_op, group.failures)
         for name in part["curve"]
     }
-    together = [[*highlight, *scene.ranking.shown] for scene in found]
-    return highlighted(looks({*names, *highlight}, together), highlight)
+    together = [[*highlight, *group.ranking.shown] for group in found]
+    return highlighted(curve_styles({*names, *highlight}, together), highlight)
 
 
 class Ranking(NamedTuple):
-    """Which curves of a scene are most relevant; use `Scene.ranking`, which computes it once.
+    """Which curves of a group are most relevant; `ComparisonGroup.ranking` computes it once.
 
     `every` are all curves, most relevant first. `leaders` are or may be the fastest at one of
     several levels of recall; "may be" means equal to the fastest within 5 %, or undecided against
@@ -91,18 +93,18 @@ class Ranking(NamedTuple):
     shown: list[str]
 
 
-def ranking_of(scene: Scene) -> Ranking:
-    """Return which curves of a scene are most relevant."""
-    every, leaders = _by_relevance(scene.points), _leaders(scene)
+def ranking_of(group: ComparisonGroup) -> Ranking:
+    """Return which curves of a group are most relevant."""
+    every, leaders = _by_relevance(group.points), _leaders(group)
     ordered = sorted(every, key=lambda name: name not in leaders)  # stable
     most = max(_USUALLY_SHOWN, min(len(leaders), len(COLOURS)))
     return Ranking(every, leaders, ordered[:most])
 
 
-def _leaders(scene: Scene) -> frozenset[str]:
+def _leaders(group: ComparisonGroup) -> frozenset[str]:
     return frozenset(
         name
-        for one in recommendations(scene, _LEVELS)
+        for one in recommendations(group, _LEVELS)
         for name in (str(one.row["curve"]), *(name for name, _ in (*one.equal, *one.undecided)))
     )
 

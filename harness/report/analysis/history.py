@@ -58,7 +58,7 @@ class PointHistory:
     machine: str
     algorithm: str
     curve: str
-    words: str
+    parameters: str
     question: str
     states: tuple[State, ...]
     changes: tuple[Ratio, ...]
@@ -145,7 +145,8 @@ def _history(rows: Sequence[Row], ratios: Sequence[Ratio]) -> PointHistory:
     before: list[Row | None] = [None, *rows[:-1]]
     return PointHistory(
         **{
-            name: newest[name] for name in (*_CONDITIONS, "algorithm", "curve", "words", "question")
+            name: newest[name]
+            for name in (*_CONDITIONS, "algorithm", "curve", "parameters", "question")
         },
         states=tuple(_state(*pair, conditions) for pair in zip(rows, before, strict=True)),
         changes=tuple(ratios[:-1]),
@@ -228,7 +229,7 @@ def summary_row(one: PointHistory) -> dict[str, str]:
         "dataset": one.dataset,
         "k": str(one.k),
         "curve": one.curve,
-        "parameters": one.words,
+        "parameters": one.parameters,
         "states": str(len(one.states)),
         "from": day_of(one.states[0].when),
         "to": day_of(newest.when),
@@ -250,7 +251,7 @@ def _figures(one: PointHistory) -> Iterator[Json]:
     for state, change in zip(one.states, changes, strict=True):
         yield {
             **{name: getattr(one, name) for name in (*_CONDITIONS, "algorithm", "curve")},
-            "parameters": one.words,
+            "parameters": one.parameters,
             "when": state.when,
             "commits": list(state.commits),
             "qps": state.qps,

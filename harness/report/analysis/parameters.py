@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from harness.report.analysis.points import Scene, known, rows_of
+from harness.report.analysis.points import ComparisonGroup, known, rows_of
 from harness.results.table.columns import Row
 
 _IGNORED = ("seed",)
@@ -34,7 +34,7 @@ class Effect:
     pairs: int
 
 
-def effects(scenes: Sequence[Scene], algorithm: str) -> list[Effect]:
+def effects(groups: Sequence[ComparisonGroup], algorithm: str) -> list[Effect]:
     """Return the effects of every parameter of an algorithm of which several values were measured.
 
     From its least value to its largest; of values that are no numbers, from each to the next in the
@@ -42,16 +42,16 @@ def effects(scenes: Sequence[Scene], algorithm: str) -> list[Effect]:
     """
     rows = [
         (number, row)
-        for number, scene in enumerate(scenes)
-        for row in rows_of(known(_of(scene, algorithm), "recall", "qps"))
+        for number, group in enumerate(groups)
+        for row in rows_of(known(_of(group, algorithm), "recall", "qps"))
     ]
     names = {name: None for _, row in rows for part in ("build", "search") for name in row[part]}
     found = [one for name in names if name not in _IGNORED for one in _of_parameter(rows, name)]
     return sorted(found, key=lambda one: -abs(np.log(one.qps)))
 
 
-def _of(scene: Scene, algorithm: str) -> pd.DataFrame:
-    return scene.points[scene.points["algorithm"] == algorithm]
+def _of(group: ComparisonGroup, algorithm: str) -> pd.DataFrame:
+    return group.points[group.points["algorithm"] == algorithm]
 
 
 def _of_parameter(rows: Sequence[tuple[int, Row]], name: str) -> Iterator[Effect]:

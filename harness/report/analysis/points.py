@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from harness.report.analysis.curves import Ranking
 
 
-_SCENE = ["dataset", "k", "mode", "threads", "machine"]
+_GROUP = ["dataset", "k", "mode", "threads", "machine"]
 
 
 @dataclass(frozen=True)
-class Scene:
+class ComparisonGroup:
     """A comparison group: points of one dataset, k, mode, number of threads and machine.
 
-    `points` are finished and can be recommended; `ceiling` are those of `no-op`; `failures` are
+    `points` are finished and can be recommended; `no_op` are those of `no-op`; `failures` are
     neither. `crowd` is True if the table has the same group on another machine as well. `heading`
     is the title of its figures, None for their own; "" leaves out title and conditions.
     """
@@ -38,7 +38,7 @@ class Scene:
     threads: int
     machine: str
     points: pd.DataFrame
-    ceiling: pd.DataFrame
+    no_op: pd.DataFrame
     failures: pd.DataFrame
     crowd: bool = False
     heading: str | None = None
@@ -69,12 +69,12 @@ class Scene:
     @cached_property
     def ranking(self) -> Ranking:
         """Which of the curves matter."""
-        from harness.report.analysis.curves import ranking_of  # which is about scenes
+        from harness.report.analysis.curves import ranking_of  # which is about comparison_groups
 
         return ranking_of(self)
 
     def _size(self) -> str:
-        rows = pd.concat([self.points, self.ceiling, self.failures])
+        rows = pd.concat([self.points, self.no_op, self.failures])
         n, d, nq = (_only(rows, column) for column in ("n", "d", "nq"))
         if n is None or d is None:
             return ""
@@ -91,10 +91,9 @@ def slug(text: object, longest: int = 60) -> str:
 def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
     """Return the table with the columns that reports add.
 
-    `curve` (the name of a line: the label, or the algorithm), `words` and `build_words` (the
-    parameters that distinguish points), `recall`, `recall_low`, `recall_high` (at the k of the
-    point), `bits_per_vector` and `distortion`. Stale points are left
-    out unless asked for.
+    `curve` (the name of a line: the label, or the algorithm), `parameters` and `build_parameters`
+    (those that distinguish points), `recall`, `recall_low`, `recall_high` (at the k of the point),
+    `bits_per_vector` and `distortion`. Stale points are left out unless asked for.
     """
     prepared = table.copy()
     if not stale:
@@ -104,31 +103,31 @@ def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
     prepared["curve"] = [_curve_name(row) for row in rows]
     for name in ("recall", "recall_low", "recall_high"):
         prepared[name] = [_last(row[f"{name}_curve"]) for row in rows]
-    prepared["words"] = [_words(row, "build", "search") for row in rows]
-    prepared["build_words"] = [_words(row, "build") for row in rows]
+    prepared["parameters"] = [_parameters(row, "build", "search") for row in rows]
+    prepared["build_parameters"] = [_parameters(row, "build") for row in rows]
     prepared["bits_per_vector"] = 8 * prepared["bytes_per_vector"]
     prepared["distortion"] = [_distortion(row) for row in rows]
     return prepared
 
 
-def scenes(prepared: pd.DataFrame) -> Iterator[Scene]:
+def comparison_groups(prepared: pd.DataFrame) -> Iterator[ComparisonGroup]:
     """Yield the comparison groups of a prepared table, in the order of their names."""
     if prepared.empty:
         return
-    machines = prepared.fillna({"machine": ""}).groupby(_SCENE[:-1])["machine"]
+    machines = prepared.fillna({"machine": ""}).groupby(_GROUP[:-1])["machine"]
     machine_counts = machines.transform("nunique")
-    for key, rows in prepared.groupby(_SCENE, sort=True, dropna=False):
+    for key, rows in prepared.groupby(_GROUP, sort=True, dropna=False):
         dataset, k, mode, threads, machine = cast(tuple[str, int, str, int, str], key)
         finished = rows["status"] == "ok"
         answers = rows["in_answers"]
-        yield Scene(
+        yield ComparisonGroup(
             dataset=str(dataset),
             k=int(k),
             mode=str(mode),
             threads=int(threads),
             machine="" if pd.isna(machine) else str(machine),
             points=rows[finished & answers],
-            ceiling=rows[finished & ~answers],
+            no_op=rows[finished & ~answers],
             failures=rows[~finished],
             crowd=bool(machine_counts[rows.index[0]] > 1),
         )
@@ -140,6 +139,11 @@ def rows_of(table: pd.DataFrame) -> Iterator[Row]:
     columns = [table[name].tolist() for name in table.columns]
     for values in zip(*columns, strict=True):
         yield dict(zip(names, values, strict=True))
+
+
+def title_of(row: Row) -> str:
+    """Return the curve of a prepared row and the parameters of its point."""
+    return f"{row['curve']} {row['parameters']}".strip()
 
 
 def known(points: pd.DataFrame, *names: str) -> pd.DataFrame:
@@ -158,13 +162,13 @@ def _last(curve: object) -> float:
     return float(curve[-1]) if isinstance(curve, np.ndarray) and len(curve) else float("nan")
 
 
-def _words(row: Row, *parts: str) -> str:
+def _parameters(row: Row, *parts: str) -> str:
     """The parameters in the point's name: those that the registry or the suite varies."""
     named = set(str(row["name"]).replace("|", " ").split())
     chosen = []
     for part in parts:
-        words = [f"{name}={format_value(value)}" for name, value in row[part].items()]
-        chosen.append(" ".join(word for word in words if not named or word in named))
+        given = [f"{name}={format_value(value)}" for name, value in row[part].items()]
+        chosen.append(" ".join(one for one in given if not named or one in named))
     return " | ".join(filter(None, chosen))
 
 

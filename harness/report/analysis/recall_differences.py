@@ -19,7 +19,7 @@ RANKS = (1, 5, 10, 20, 50, 100)
 
 _FACTOR = (1.959964 + 0.841621) ** 2  # power of 80 % for a two-sided test at 5 %
 _MEASURES = {"recall_of_queries": "recall@{}", "first_recall_of_queries": "recall 1@{}"}
-_SCENE = ["dataset", "fingerprint", "k", "mode", "threads", "machine"]
+_GROUP = ["dataset", "fingerprint", "k", "mode", "threads", "machine"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def recall_differences(table: pd.DataFrame, baseline: str) -> list[RecallDiffere
     points = table[(table["status"] == "ok") & ~table["stale"]]
     pairs = [
         pair
-        for _, scene in points.groupby(_SCENE, sort=True)
-        for rows in _pairs(scene, baseline)
+        for _, group in points.groupby(_GROUP, sort=True)
+        for rows in _pairs(group, baseline)
         for pair in _measures(*rows)
     ]
     estimates = [_estimate(*pair) for pair in pairs]
@@ -98,13 +98,13 @@ def sentence(found: Sequence[RecallDifference]) -> str:
 _Pair = tuple[pd.Series, pd.Series, str, int]
 
 
-def _pairs(scene: pd.DataFrame, baseline: str) -> Iterator[tuple[pd.Series, pd.Series]]:
+def _pairs(group: pd.DataFrame, baseline: str) -> Iterator[tuple[pd.Series, pd.Series]]:
     """Pairs of a point and the baseline's point with equal bytes and search setting.
 
     Where either has no search parameters, the baseline's only point of those bytes is taken.
     """
-    theirs = {_size(row): row for _, row in scene[scene["label"] == baseline].iterrows()}
-    others = scene[(scene["label"] != baseline) & scene["in_answers"]]
+    theirs = {_size(row): row for _, row in group[group["label"] == baseline].iterrows()}
+    others = group[(group["label"] != baseline) & group["in_answers"]]
     for _, row in others.iterrows():
         size, searched = _size(row)
         if (size, searched) in theirs:

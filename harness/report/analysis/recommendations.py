@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.measures.choosing import Report, block_log_speeds, choose, eligible
 from harness.measures.frontier import pareto_frontier
 from harness.measures.verdicts import Ratio, estimate, judge, verdict_words
-from harness.report.analysis.points import Scene, known, rows_of
+from harness.report.analysis.points import ComparisonGroup, known, rows_of, title_of
 from harness.report.texts import mark
 from harness.results.table.columns import Row
 from harness.results.table.speeds import speeds_of_row
@@ -80,9 +80,11 @@ class Recommendation:
         return float(self.row["tuning_recall"] - self.row["held_out_recall"])
 
 
-def recommendations(scene: Scene, levels: Sequence[float] = LEVELS) -> list[Recommendation]:
+def recommendations(
+    group: ComparisonGroup, levels: Sequence[float] = LEVELS
+) -> list[Recommendation]:
     """Return the fastest point at each level of recall that any point reaches."""
-    points = _choosable(scene.points)
+    points = _choosable(group.points)
     if points.empty:
         return []
     rows, speeds = list(rows_of(points)), block_speeds(points)
@@ -97,13 +99,13 @@ def recommendations(scene: Scene, levels: Sequence[float] = LEVELS) -> list[Reco
     return found
 
 
-def why_not_reached(scene: Scene) -> str:
+def why_not_reached(group: ComparisonGroup) -> str:
     """Return why a group has no recommendation at a recall, with the highest that there is."""
-    points = scene.points.dropna(subset=["recall"])
+    points = group.points.dropna(subset=["recall"])
     if points.empty:
         return "every point failed"
     best = next(rows_of(points.loc[[points["recall"].idxmax()]]))
-    name = f"{best['curve']} {best['words']}".strip()
+    name = title_of(best)
     return f"no point reaches it; the highest recall is {best['recall']:.3f}, of {name}"
 
 
@@ -135,18 +137,18 @@ def _what_is_missing(ratio: Ratio) -> str:
     return verdict_words(ratio).removeprefix("undecided: ")
 
 
-def pareto_points(scene: Scene) -> pd.DataFrame:
+def pareto_points(group: ComparisonGroup) -> pd.DataFrame:
     """Return every point that is on the frontier of its own curve, sorted by recall.
 
     The frontier is by recall on the tuning queries; the recall to report is `held_out_recall`. The
     column `overall` marks points on the frontier of the whole group, `recommended` those that are
     the fastest at one of the usual recalls, which are always included.
     """
-    points = _choosable(scene.points)
+    points = _choosable(group.points)
     if points.empty:
         return points.assign(overall=[], recommended=[])
     best = points.index[pareto_frontier(points["tuning_recall"], points["qps"])]
-    chosen = {one.row["key"] for one in recommendations(scene)}
+    chosen = {one.row["key"] for one in recommendations(group)}
     points = points.assign(overall=points.index.isin(best), recommended=points["key"].isin(chosen))
     kept = [
         rows.iloc[pareto_frontier(rows["tuning_recall"], rows["qps"])]
@@ -179,21 +181,21 @@ def _choosable(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def common_level(
-    scene: Scene, levels: Sequence[float] = (0.9, 0.95, 0.8, 0.5, 0.99)
+    group: ComparisonGroup, levels: Sequence[float] = (0.9, 0.95, 0.8, 0.5, 0.99)
 ) -> float | None:
     """Return the level of recall for a comparison of curves.
 
     It is the first of the levels that the most curves reach; None if no curve reaches any.
     """
-    points = known(scene.points, "recall", "qps")
+    points = known(group.points, "recall", "qps")
     reach = points.groupby("curve")["recall"].max() if len(points) else pd.Series(dtype=float)
     counts = [int((reach >= level).sum()) for level in levels]
     return levels[counts.index(max(counts))] if max(counts, default=0) else None
 
 
-def representatives(scene: Scene, level: float) -> pd.DataFrame:
+def representatives(group: ComparisonGroup, level: float) -> pd.DataFrame:
     """Return the fastest point of each curve whose recall reaches a level, fastest first."""
-    points = known(scene.points, "recall", "qps")
+    points = known(group.points, "recall", "qps")
     enough = points[points["recall"] >= level]
     ordered = enough.sort_values(["qps", "curve"], ascending=[False, True], kind="stable")
     return ordered.drop_duplicates("curve")

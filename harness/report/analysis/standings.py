@@ -8,7 +8,7 @@ from math import nan
 from typing import Literal
 
 from harness.measures.verdicts import Ratio
-from harness.report.analysis.points import Scene
+from harness.report.analysis.points import ComparisonGroup
 from harness.report.analysis.recommendations import Recommendation
 
 Kind = Literal["best", "equal", "undecided", "slower", "unsure", "short", "failed"]
@@ -34,12 +34,14 @@ class Standing:
     status: str = ""
 
 
-def standings(scene: Scene, found: Recommendation | None, level: float) -> dict[str, Standing]:
+def standings(
+    group: ComparisonGroup, found: Recommendation | None, level: float
+) -> dict[str, Standing]:
     """Return how each curve of a group stands at a level of recall.
 
     Parameters
     ----------
-    scene
+    group
         The group.
     found
         Its recommendation at this level, whose ratios and verdicts these are; None if no point
@@ -47,8 +49,8 @@ def standings(scene: Scene, found: Recommendation | None, level: float) -> dict[
     level
         The recall.
     """
-    highest = scene.points.groupby("curve")["recall"].max().to_dict() if len(scene.points) else {}
-    failures = scene.failures[~scene.failures["curve"].isin(highest.keys())]
+    highest = group.points.groupby("curve")["recall"].max().to_dict() if len(group.points) else {}
+    failures = group.failures[~group.failures["curve"].isin(highest.keys())]
     failed = failures.groupby("curve")["status"].first().to_dict() if len(failures) else {}
     sure = _sure(found) if found is not None and found.reached else {}
     return {

@@ -13,7 +13,7 @@ import pandas as pd
 from harness.contracts import UserError
 from harness.files.replacing import write_text, written_whole
 from harness.measures.choosing import NOT_REACHED
-from harness.report.analysis.points import Scene, prepare, rows_of, scenes
+from harness.report.analysis.points import ComparisonGroup, comparison_groups, prepare, rows_of
 from harness.report.analysis.recommendations import LEVELS, Recommendation, recommendations
 from harness.report.export.tables import (
     PLAIN,
@@ -110,9 +110,9 @@ def table_of_recommendations(table: pd.DataFrame, levels: Sequence[float] = LEVE
 
 def _recommendation_rows(table: pd.DataFrame, levels: Sequence[float]) -> list[Json]:
     return [
-        _recommendation(scene, one)
-        for scene in scenes(prepare(table, stale=True))
-        for one in recommendations(scene, levels)
+        _recommendation(group, one)
+        for group in comparison_groups(prepare(table, stale=True))
+        for one in recommendations(group, levels)
     ]
 
 
@@ -124,12 +124,12 @@ _RECOMMENDATIONS = (
 )
 
 
-def _recommendation(scene: Scene, one: Recommendation) -> Json:
+def _recommendation(group: ComparisonGroup, one: Recommendation) -> Json:
     row = one.row
     return {
-        "dataset": scene.dataset, "k": scene.k, "mode": scene.mode, "threads": scene.threads,
-        "machine": scene.machine, "level": one.level, "algorithm": row["algorithm"],
-        "label": row["curve"], "parameters": row["words"],
+        "dataset": group.dataset, "k": group.k, "mode": group.mode, "threads": group.threads,
+        "machine": group.machine, "level": one.level, "algorithm": row["algorithm"],
+        "label": row["curve"], "parameters": row["parameters"],
         **{name: row[f"held_out_{name}"] for name in ("recall", "recall_low", "recall_high")},
         "qps": one.qps, "qps_low": one.qps_low, "qps_high": one.qps_high,
         "bytes_per_vector": row["bytes_per_vector"], "build_seconds": row["build_seconds"],

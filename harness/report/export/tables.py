@@ -182,7 +182,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "dataset": lambda row: str(row["dataset"]),
     "k": lambda row: str(row["k"]),
     "algorithm": lambda row: str(row["curve"]),
-    "parameters": lambda row: str(row["words"]),
+    "parameters": lambda row: str(row["parameters"]),
     "recall@k": lambda row: _with_interval(row, "recall", lambda value: f"{value:.4f}"),
     "QPS": lambda row: _with_interval(row, "qps", human) + mark(row["qps_scope"]),
     "p99": lambda row: human(row["p99_ms"], "ms"),

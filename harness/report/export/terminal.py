@@ -11,7 +11,13 @@ from rich.padding import Padding
 from rich.table import Table
 
 from harness.measures.choosing import NOT_REACHED
-from harness.report.analysis.points import Scene, prepare, rows_of, scenes
+from harness.report.analysis.points import (
+    ComparisonGroup,
+    comparison_groups,
+    prepare,
+    rows_of,
+    title_of,
+)
 from harness.report.analysis.recommendations import (
     Recommendation,
     optimism,
@@ -44,28 +50,28 @@ def print_frontiers(console: Console, table: pd.DataFrame) -> None:
     table
         As from `harness.load_results`, or a part of it.
     """
-    for scene in scenes(prepare(table)):
-        if scene.points.empty:
+    for group in comparison_groups(prepare(table)):
+        if group.points.empty:
             continue
-        console.print(pareto_table(scene, console.width))
+        console.print(pareto_table(group, console.width))
         console.print()
-        console.print(recommendation_lines(recommendations(scene)), highlight=False)
+        console.print(recommendation_lines(recommendations(group)), highlight=False)
         console.print()
 
 
-def pareto_table(scene: Scene, width: int = 120) -> Table:
+def pareto_table(group: ComparisonGroup, width: int = 120) -> Table:
     """Return the Pareto points of a group, those of the overall frontier in bold.
 
     Below 100 columns, p99 and build time are left out so that names stay complete. Of many points,
     those that are recommended or on the overall frontier come first, then those of high recall.
     """
-    points = pareto_points(scene)
+    points = pareto_points(group)
     worth = ["recommended", "overall", "held_out_recall"]
     worthiest = points.sort_values(worth, kind="stable").tail(_MOST_ROWS)
     shown = points[points.index.isin(worthiest.index)]
     table = Table(
-        title=f"[bold]{escape(scene.dataset)}[/]: Pareto points",
-        caption=escape(". ".join([scene.conditions, *_CAPTION, *_notes(points, len(shown))])),
+        title=f"[bold]{escape(group.dataset)}[/]: Pareto points",
+        caption=escape(". ".join([group.conditions, *_CAPTION, *_notes(points, len(shown))])),
         title_justify="left",
         caption_justify="left",
         box=None,
@@ -74,7 +80,7 @@ def pareto_table(scene: Scene, width: int = 120) -> Table:
     wide = width >= _WIDE
     table.add_column("algorithm", no_wrap=True, max_width=32)
     table.add_column("parameters")
-    for name in (f"recall@{scene.k}", "QPS", "bytes/vec.", *(("p99", "build") if wide else ())):
+    for name in (f"recall@{group.k}", "QPS", "bytes/vec.", *(("p99", "build") if wide else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows_of(shown):
         table.add_row(*_cells(row, wide=wide), style="bold" if row["overall"] else "")
@@ -115,19 +121,19 @@ def print_recommendations(
     """
     reached = False
     told = [
-        scene
-        for scene in scenes(prepare(table, stale=True))
-        if not (scene.points.empty and scene.failures.empty)
+        group
+        for group in comparison_groups(prepare(table, stale=True))
+        if not (group.points.empty and group.failures.empty)
     ]
-    for number, scene in enumerate(told):
+    for number, group in enumerate(told):
         if number:
             console.print()
-        found = {one.level: one for one in recommendations(scene, levels)}
-        console.print(f"[bold]{escape(scene.dataset)}[/]: {escape(scene.conditions)}\n")
+        found = {one.level: one for one in recommendations(group, levels)}
+        console.print(f"[bold]{escape(group.dataset)}[/]: {escape(group.conditions)}\n")
         for level in levels:
             budget = f", at most {max_bytes:g} bytes per vector" if max_bytes is not None else ""
             console.print(f"[bold]fastest at recall {level:g}{budget}[/]", highlight=False)
-            missing = escape(why_not_reached(scene))
+            missing = escape(why_not_reached(group))
             facts = _block_facts(found[level]) if level in found else [missing]
             for fact in facts:
                 console.print(Padding(fact, (0, 0, 0, 2), expand=False), highlight=False)
@@ -156,7 +162,7 @@ def _facts(one: Recommendation) -> list[str]:
     """The recommended point, the curves equal to it, and the undecided ones."""
     row = one.row
     low, high = row["held_out_recall_low"], row["held_out_recall_high"]
-    name = escape(f"{row['curve']} {row['words']}".strip())
+    name = escape(title_of(row))
     speed = f"{human(one.qps)} queries/s {plus_minus(one.qps, one.qps_low, one.qps_high)}"
     how = f" ({one.report})" if one.report != "cross-fitted" else ""
     undecided = [f"{_listed(names)} ({words})" for words, names in one.undecided_names.items()]
@@ -177,11 +183,11 @@ def _listed(names: Sequence[str]) -> str:
 def _cells(row: Row, *, wide: bool) -> list[str]:
     more = [human(row["p99_ms"], "ms"), human(row["build_seconds"], "s")] if wide else []
     half = (row["held_out_recall_high"] - row["held_out_recall_low"]) / 2
-    qps = f"{human(row['qps'])}{'*' if row['near_ceiling'] else ''}"
+    qps = f"{human(row['qps'])}{'*' if row['near_no_op'] else ''}"
     spread = plus_minus(row["qps"], row["qps_low"], row["qps_high"])
     return [
         escape(str(row["curve"])),
-        escape(str(row["words"])),
+        escape(str(row["parameters"])),
         f"{row['held_out_recall']:.3f} ±{half:.3f}",
         f"{qps} {spread}{mark(row['qps_scope'])}".strip(),
         size_text(row),
@@ -192,5 +198,5 @@ def _cells(row: Row, *, wide: bool) -> list[str]:
 def _notes(points: pd.DataFrame, shown: int) -> list[str]:
     """The meaning of the marks of the table, and what is left out."""
     found = notes(points["qps_scope"]) + size_notes(points["size_scope"])
-    found += [_NEAR] if points["near_ceiling"].any() else []
+    found += [_NEAR] if points["near_no_op"].any() else []
     return found + ([f"{len(points) - shown} more are not shown"] if len(points) > shown else [])

@@ -13,9 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.contracts import UserError
-from harness.report.analysis.curves import looks_of
-from harness.report.analysis.points import Scene, known, prepare, scenes
-from harness.report.looks import Look
+from harness.report.analysis.curves import styles_of
+from harness.report.analysis.points import ComparisonGroup, comparison_groups, known, prepare
+from harness.report.curve_styles import CurveStyle
 from harness.report.plots.bars import at_recall, build_costs
 from harness.report.plots.figure import check_formats, inline_image, save
 from harness.report.plots.query_curves import (
@@ -28,11 +28,11 @@ from harness.report.plots.tradeoff import Choices, tradeoff
 from harness.report.plots.training import training_loss
 from harness.report.quantities import Scale, quantity
 
-Maker = Callable[[Scene, Mapping[str, Look]], Figure | None]
+Maker = Callable[[ComparisonGroup, Mapping[str, CurveStyle]], Figure | None]
 
 
 def _pair(x: str, y: str, choices: Choices | None = None) -> Maker:
-    return lambda scene, looks: tradeoff(scene, looks, x, y, choices)
+    return lambda group, styles: tradeoff(group, styles, x, y, choices)
 
 
 # A group without a finished point gets only the first figure, which names the failures.
@@ -198,29 +198,29 @@ def figures(
     prepared = prepare(table, stale=stale)
     if prepared.empty:
         return
-    found = [replace(scene, heading=title) for scene in scenes(prepared)]
-    styles = looks_of(found, highlight)
+    found = [replace(group, heading=title) for group in comparison_groups(prepared)]
+    styles = styles_of(found, highlight)
     drawn: set[tuple[object, ...]] = set()
-    for scene in found:
+    for group in found:
         for name, maker in makers.items():
-            if _subject(scene, name) in drawn or not _fits(scene, name):
+            if _subject(group, name) in drawn or not _fits(group, name):
                 continue
-            if (figure := maker(scene, styles)) is not None:
-                drawn.add(_subject(scene, name))
-                yield f"{scene.slug}-{name}", figure
+            if (figure := maker(group, styles)) is not None:
+                drawn.add(_subject(group, name))
+                yield f"{group.slug}-{name}", figure
 
 
-def _subject(scene: Scene, name: str) -> tuple[object, ...]:
+def _subject(group: ComparisonGroup, name: str) -> tuple[object, ...]:
     """The subject of a figure: figures of builds are the same for every k and drawn once."""
-    asked = () if name in _OF_THE_BUILD else (scene.k, scene.mode, scene.threads)
-    return (name, scene.dataset, scene.machine, *asked)
+    asked = () if name in _OF_THE_BUILD else (group.k, group.mode, group.threads)
+    return (name, group.dataset, group.machine, *asked)
 
 
-def _fits(scene: Scene, name: str) -> bool:
+def _fits(group: ComparisonGroup, name: str) -> bool:
     """Whether a group has the data of a figure; a group of failures gets the first figure only."""
-    if scene.points.empty:
-        return name == "qps-recall" and len(scene.failures) > 0
+    if group.points.empty:
+        return name == "qps-recall" and len(group.failures) > 0
     if name in ("recall-bits", "recall-distortion"):
         column = {"recall-bits": "bits_per_vector", "recall-distortion": "distortion"}[name]
-        return len(known(scene.points, "recall", column)) > 0
-    return name != "recall-1-at-n" or scene.k >= _LEAST_K_FOR_CURVES
+        return len(known(group.points, "recall", column)) > 0
+    return name != "recall-1-at-n" or group.k >= _LEAST_K_FOR_CURVES

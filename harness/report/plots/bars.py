@@ -14,9 +14,9 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from harness.measures.frontier import qps_at_recall
 from harness.report.analysis.curves import measured_curve
-from harness.report.analysis.points import Scene, known, rows_of
+from harness.report.analysis.points import ComparisonGroup, known, rows_of
 from harness.report.analysis.recommendations import common_level, representatives
-from harness.report.looks import Look
+from harness.report.curve_styles import CurveStyle
 from harness.report.plots.figure import conclude, new_figure, scope_notes
 from harness.report.plots.style import INK
 from harness.report.quantities import Quantity, human, quantity, shortened
@@ -26,36 +26,36 @@ _MOST = 14
 _LONGEST = 44
 _NARROW_PIXELS = 250
 _CRAMPED_LETTERS = 12  # panels of fewer pixels than this many times the font's size
-_ORDER = ["curve", "build_words", "bytes_per_vector"]
+_ORDER = ["curve", "build_parameters", "bytes_per_vector"]
 _REACH = 1.8  # an interval stretches the axis to at most this factor of the longest bar
 
 
 def build_costs(
-    scene: Scene,
-    looks: Mapping[str, Look],
+    group: ComparisonGroup,
+    styles: Mapping[str, CurveStyle],
     names: Sequence[str] = ("build_seconds", "bytes_per_vector"),
 ) -> Figure:
     """Return one row per build (label and build parameters) with a panel of bars per quantity."""
-    builds = _builds(scene.points)
+    builds = _builds(group.points)
     shown = builds.head(_MOST).sort_values(_ORDER, kind="stable") if len(builds) else builds
     figure = new_figure(height=max(0.55, min(1.3, 0.3 + 0.08 * len(shown))))
-    draw_panels(figure, shown, names, looks)
+    draw_panels(figure, shown, names, styles)
     left_out = len(builds) - len(shown)
     notes = [f"{left_out} more builds are not shown: slower or less accurate."] if left_out else []
     if any(quantity(name).is_size for name in names):
         notes += [f"{note}." for note in size_notes(shown["size_scope"])]
-    title = f"{scene.dataset}: what an index costs"
-    conclude(figure, scene, title, notes, empty=shown.empty)
+    title = f"{group.dataset}: what an index costs"
+    conclude(figure, group, title, notes, empty=shown.empty)
     return figure
 
 
 def draw_panels(
-    figure: Figure, rows: pd.DataFrame, names: Sequence[str], looks: Mapping[str, Look]
+    figure: Figure, rows: pd.DataFrame, names: Sequence[str], styles: Mapping[str, CurveStyle]
 ) -> None:
     """Draw a panel of horizontal bars per quantity; the column `_name` names the rows."""
     panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
-        _panel(axes, rows, name, looks)
+        _panel(axes, rows, name, styles)
     panels[0].set_yticks(range(len(rows)), list(rows["_name"]) if len(rows) else [])
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
 
@@ -69,10 +69,10 @@ def _builds(points: pd.DataFrame) -> pd.DataFrame:
         return points
     ordered = points.sort_values(["recall", "qps"], ascending=False, kind="stable")
     ordered = ordered.assign(_size=ordered["bytes_per_vector"].round(1))
-    build = ["algorithm", "curve", "build_words"]
+    build = ["algorithm", "curve", "build_parameters"]
     rows = ordered.drop_duplicates([*build, "_size"])
     several = rows.groupby(build, dropna=False)["_size"].transform("size") > 1
-    words = rows["words"].where(several, rows["build_words"])
+    words = rows["parameters"].where(several, rows["build_parameters"])
     return rows.assign(_name=[_name(pair) for pair in zip(rows["curve"], words, strict=True)])
 
 
@@ -87,11 +87,11 @@ def _name(parts: tuple[str, str]) -> str:
     return shortened("  ".join(part for part in parts if part), _LONGEST)
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, name: str, looks: Mapping[str, Look]) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, name: str, styles: Mapping[str, CurveStyle]) -> None:
     item = quantity(name)
     values = pd.to_numeric(rows[item.column]).to_numpy(dtype=np.float64)
     places = np.arange(len(rows))
-    colours = [looks[name].colour for name in rows["curve"]]
+    colours = [styles[name].colour for name in rows["curve"]]
     axes.barh(places, np.nan_to_num(values), color=colours, alpha=0.75, height=0.62, zorder=2)
     ends = values
     if f"{name}_low" in rows:
@@ -126,7 +126,9 @@ _LONGEST_CURVE = 30
 _PANELS = ("qps", "build_seconds", "bytes_per_vector", "peak_rss_bytes")
 
 
-def at_recall(scene: Scene, looks: Mapping[str, Look], level: float | None = None) -> Figure | None:
+def at_recall(
+    group: ComparisonGroup, styles: Mapping[str, CurveStyle], level: float | None = None
+) -> Figure | None:
     """Return bars of QPS, build time, bytes per vector and peak memory at one recall.
 
     QPS is read off the frontier between the measured points; the other figures are those of the
@@ -142,11 +144,11 @@ def at_recall(scene: Scene, looks: Mapping[str, Look], level: float | None = Non
     figure
         None if no point reaches the recall.
     """
-    level = common_level(scene) if level is None else level
-    rows = representatives(scene, level) if level is not None else scene.points.iloc[:0]
+    level = common_level(group) if level is None else level
+    rows = representatives(group, level) if level is not None else group.points.iloc[:0]
     if level is None or rows.empty:
         return None
-    usable = known(scene.points, "recall", "qps")
+    usable = known(group.points, "recall", "qps")
     speeds = np.array(
         [
             qps_at_recall(measured_curve(usable[usable["curve"] == name]), level)
@@ -157,10 +159,10 @@ def at_recall(scene: Scene, looks: Mapping[str, Look], level: float | None = Non
     shown = shown.sort_values("qps", ascending=False, kind="stable").head(_MOST_CURVES)
     shown = shown.assign(_name=[shortened(name, _LONGEST_CURVE) for name in shown["curve"]])
     figure = new_figure(height=max(0.55, 0.35 + 0.06 * len(shown)))
-    draw_panels(figure, shown, _PANELS, looks)
+    draw_panels(figure, shown, _PANELS, styles)
     left_out = len(rows) - len(shown)
     notes = [f"{left_out} slower ones are not shown."] if left_out else []
     notes += scope_notes(shown["qps_scope"])
     notes += [f"{note}." for note in size_notes(shown["size_scope"])]
-    conclude(figure, scene, f"{scene.dataset}: what recall {level:g} costs", notes)
+    conclude(figure, group, f"{group.dataset}: what recall {level:g} costs", notes)
     return figure

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from harness.contracts import UserError
 from harness.files.replacing import written_whole
 from harness.measures.verdicts import LEAST_BUILDS
-from harness.report.analysis.points import Scene
-from harness.report.looks import Look
+from harness.report.analysis.points import ComparisonGroup, rows_of, title_of
+from harness.report.curve_styles import CurveStyle
 from harness.report.plots.style import FAINT, head
 from harness.report.quantities import shortened
 from harness.report.texts import UNKNOWN
@@ -35,13 +35,13 @@ def new_figure(height: float = 1.0) -> Figure:
     return figure
 
 
-def marker_size(look: Look) -> float:
+def marker_size(style: CurveStyle) -> float:
     """Return the size in points at which a marker looks as large as the others."""
-    return look.size * float(mpl.rcParams["lines.markersize"])
+    return style.size * float(mpl.rcParams["lines.markersize"])
 
 
 def conclude(
-    figure: Figure, scene: Scene, title: str, notes: list[str], *, empty: bool = False
+    figure: Figure, group: ComparisonGroup, title: str, notes: list[str], *, empty: bool = False
 ) -> None:
     """Write the texts around the axes; an empty figure says why it is empty."""
     if empty:
@@ -49,13 +49,13 @@ def conclude(
             axes.remove()
         axes = figure.axes[0]
         axes.set_axis_off()
-        reason = "no point has these figures" if len(scene.points) else "no point finished"
+        reason = "no point has these figures" if len(group.points) else "no point finished"
         axes.text(0.5, 0.5, reason, ha="center", va="center", color=FAINT, size="large",
                   transform=axes.transAxes)  # fmt: skip
-    conditions = scene.conditions
-    if scene.heading is not None:
-        title, conditions = scene.heading, scene.conditions if scene.heading else ""
-    head(figure, title, conditions, [*notes, *failure_notes(scene)])
+    conditions = group.conditions
+    if group.heading is not None:
+        title, conditions = group.heading, group.conditions if group.heading else ""
+    head(figure, title, conditions, [*notes, *failure_notes(group)])
 
 
 def scope_notes(scopes: Iterable[str]) -> list[str]:
@@ -75,14 +75,14 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(ordered[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def failure_notes(scene: Scene) -> list[str]:
+def failure_notes(group: ComparisonGroup) -> list[str]:
     """Return lines that name the failed points and count the unsupported."""
-    unsupported = scene.failures["status"] == "unsupported"
-    failed, notes = scene.failures[~unsupported], []
+    unsupported = group.failures["status"] == "unsupported"
+    failed, notes = group.failures[~unsupported], []
     if len(failed):
         named = [
-            shortened(f"{row['curve']} {row['words']}".strip(), _LONGEST) + f" ({row['status']})"
-            for _, row in failed.head(_MOST_FAILURES).iterrows()
+            shortened(title_of(row), _LONGEST) + f" ({row['status']})"
+            for row in rows_of(failed.head(_MOST_FAILURES))
         ]
         more = len(failed) - len(named)
         rest = f" and {more} more" if more else ""

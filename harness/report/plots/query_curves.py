@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from harness.report.analysis import by_difficulty
 from harness.report.analysis.by_difficulty import MOST_CURVES, compared_at
-from harness.report.analysis.points import Scene, rows_of
+from harness.report.analysis.points import ComparisonGroup, rows_of, title_of
 from harness.report.analysis.recommendations import representatives
-from harness.report.looks import GREY, Look
+from harness.report.curve_styles import GREY, CurveStyle
 from harness.report.plots.figure import conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.plots.scales import apply_scale
@@ -28,47 +28,47 @@ _SHOWN_SHARE = 0.999  # the slowest of a thousand queries would stretch the axis
 
 
 def latency_distribution(
-    scene: Scene, looks: Mapping[str, Look], level: float | None = None
+    group: ComparisonGroup, styles: Mapping[str, CurveStyle], level: float | None = None
 ) -> Figure | None:
     """Return the share of queries answered within a time, for each curve at one recall.
 
     By default at the recall that the most curves reach. None if no point reaches it or no times are
     stored.
     """
-    level, rows = compared_at(scene, "query_seconds", level)
+    level, rows = compared_at(group, "query_seconds", level)
     if level is None:
         return None
     figure = new_figure()
     axes = figure.subplots()
     named, longest = [], []
     for row in rows_of(rows.sort_values("curve", kind="stable")):
-        look = looks[row["curve"]]
+        style = styles[row["curve"]]
         times = np.sort(1e3 * row["query_seconds"])
         shares = np.arange(1, len(times) + 1) / len(times)
         kept = shares <= max(_SHOWN_SHARE, shares[0])
-        axes.plot(times, shares, look.line, color=look.colour, drawstyle="steps-post",
-                  marker=look.marker, markevery=max(1, len(times) // 5))  # fmt: skip
-        named.append(NamedCurve(row["curve"], look.colour, times[kept], shares[kept]))
+        axes.plot(times, shares, style.line, color=style.colour, drawstyle="steps-post",
+                  marker=style.marker, markevery=max(1, len(times) // 5))  # fmt: skip
+        named.append(NamedCurve(row["curve"], style.colour, times[kept], shares[kept]))
         longest += [times[0], times[kept][-1]]
     apply_scale(axes, "x", "log", quantity("p50_ms"), longest)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("time of a query (less is better)")
     axes.set_ylabel("share of queries answered")
-    title = f"{scene.dataset}: latency at recall {level:g}"
-    notes = ["Each query's time is the median of its repeats.", *_left_out(scene, level)]
-    conclude(figure, scene, title, notes)
+    title = f"{group.dataset}: latency at recall {level:g}"
+    notes = ["Each query's time is the median of its repeats.", *_left_out(group, level)]
+    conclude(figure, group, title, notes)
     label_curves(axes, named)
     return figure
 
 
 def recall_by_difficulty(
-    scene: Scene, looks: Mapping[str, Look], level: float | None = None
+    group: ComparisonGroup, styles: Mapping[str, CurveStyle], level: float | None = None
 ) -> Figure | None:
     """Return the recall of the easiest to the hardest tenth of the queries, at one mean recall.
 
     See `harness.report.analysis.by_difficulty`. None as above.
     """
-    found = by_difficulty.recall_by_difficulty(scene, level)
+    found = by_difficulty.recall_by_difficulty(group, level)
     if found is None:
         return None
     figure = new_figure()
@@ -76,14 +76,14 @@ def recall_by_difficulty(
     tenths = np.arange(1, 11, dtype=np.float64)
     named = []
     for name, means in found.recalls.items():
-        look = looks[name]
-        axes.plot(tenths, means, look.line, color=look.colour, marker=look.marker)
-        named.append(NamedCurve(name, look.colour, tenths, means))
-    _set_tenths(axes, tenths, scene.k, found.difficulty)
-    title = f"{scene.dataset}: who misses the hard queries?"
+        style = styles[name]
+        axes.plot(tenths, means, style.line, color=style.colour, marker=style.marker)
+        named.append(NamedCurve(name, style.colour, tenths, means))
+    _set_tenths(axes, tenths, group.k, found.difficulty)
+    title = f"{group.dataset}: who misses the hard queries?"
     words = f"Each algorithm's fastest point of recall {found.level:g} or more. "
     words += _HARD if found.difficulty is not None else _MISSED
-    conclude(figure, scene, title, [words, *_left_out(scene, found.level)])
+    conclude(figure, group, title, [words, *_left_out(group, found.level)])
     label_curves(axes, named)
     return figure
 
@@ -92,8 +92,8 @@ _HARD = "Hard queries have a high local intrinsic dimensionality (LID), from the
 _MISSED = "Hard queries are those that all points together answered worst."
 
 
-def _left_out(scene: Scene, level: float) -> list[str]:
-    number = len(representatives(scene, level)) - MOST_CURVES
+def _left_out(group: ComparisonGroup, level: float) -> list[str]:
+    number = len(representatives(group, level)) - MOST_CURVES
     return [f"{number} slower ones are not shown."] if number > 0 else []
 
 
@@ -114,7 +114,7 @@ _MOST_RECALL_CURVES = 6
 _AS_FAST = 1.5  # settings of one index differ less in speed by chance
 
 
-def recall_curves(scene: Scene, looks: Mapping[str, Look]) -> Figure:
+def recall_curves(group: ComparisonGroup, styles: Mapping[str, CurveStyle]) -> Figure:
     """Return recall 1@N against N = 1..k, one curve for each label, bands where known.
 
     For each label, one setting with the most common code size is coloured, so that equal sizes are
@@ -123,18 +123,18 @@ def recall_curves(scene: Scene, looks: Mapping[str, Look]) -> Figure:
     """
     figure = new_figure()
     axes = figure.subplots()
-    points = scene.points
+    points = group.points
     points = points[[isinstance(curve, np.ndarray) for curve in points["first_recall_curve"]]]
     chosen = _chosen(points)
     others = points.drop(index=chosen.index)
-    ranks = np.arange(1, scene.k + 1)
+    ranks = np.arange(1, group.k + 1)
     for row in rows_of(others):
         axes.plot(ranks, row["first_recall_curve"], color=GREY, alpha=0.3, linewidth=0.8, zorder=1)
-    named = [_draw(axes, row, ranks, looks[row["curve"]]) for row in rows_of(chosen)]
-    _set_axes(axes, scene)
-    title = f"{scene.dataset}: is the nearest among the first N? recall 1@N"
+    named = [_draw(axes, row, ranks, styles[row["curve"]]) for row in rows_of(chosen)]
+    _set_axes(axes, group)
+    title = f"{group.dataset}: is the nearest among the first N? recall 1@N"
     notes = [f"In grey: {len(others)} further settings."] if len(others) else []
-    conclude(figure, scene, title, notes, empty=points.empty)
+    conclude(figure, group, title, notes, empty=points.empty)
     label_curves(axes, named)
     return figure
 
@@ -164,25 +164,25 @@ def _best_of(rows: pd.DataFrame) -> Any:
     return fast["first_recall_curve"].map(np.mean).idxmax()
 
 
-def _draw(axes, row, ranks, look) -> NamedCurve:  # type: ignore[no-untyped-def]
+def _draw(axes, row, ranks, style) -> NamedCurve:  # type: ignore[no-untyped-def]
     curve = row["first_recall_curve"]
     marks = sorted({int(i) for i in np.unique(np.geomspace(1, len(ranks), 8).round()) - 1})
-    axes.plot(ranks, curve, look.line, color=look.colour, marker=look.marker, markevery=marks,
-              markersize=marker_size(look), markeredgecolor="white", markeredgewidth=0.6,
+    axes.plot(ranks, curve, style.line, color=style.colour, marker=style.marker, markevery=marks,
+              markersize=marker_size(style), markeredgecolor="white", markeredgewidth=0.6,
               zorder=3)  # fmt: skip
     low, high = row["first_recall_low_curve"], row["first_recall_high_curve"]
-    axes.fill_between(ranks, low, high, color=look.colour, alpha=0.13, linewidth=0, zorder=2)
-    name = f"{row['curve']}  {row['words']}".strip()
-    return NamedCurve(name, look.colour, ranks, curve)
+    axes.fill_between(ranks, low, high, color=style.colour, alpha=0.13, linewidth=0, zorder=2)
+    name = title_of(row)
+    return NamedCurve(name, style.colour, ranks, curve)
 
 
-def _set_axes(axes, scene: Scene) -> None:  # type: ignore[no-untyped-def]
+def _set_axes(axes, group: ComparisonGroup) -> None:  # type: ignore[no-untyped-def]
     axes.set_xscale("log")
-    ticks = [n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if n <= scene.k]
+    ticks = [n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if n <= group.k]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlim(0.93, max(scene.k, 2) * 1.07)
+    axes.set_xlim(0.93, max(group.k, 2) * 1.07)
     axes.set_ylim(min(axes.get_ylim()[0], 0.9), 1.03)
     axes.set_xlabel("N, answers looked at")
     axes.set_ylabel("recall 1@N")

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from harness.report.analysis.curves import CurvePoints, curves_of, smallest, whole
-from harness.report.analysis.points import Scene
-from harness.report.looks import GREY, Look
+from harness.report.analysis.points import ComparisonGroup
+from harness.report.curve_styles import GREY, CurveStyle
 from harness.report.plots.figure import conclude, listed, marker_size, new_figure, scope_notes
 from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.plots.scales import apply_scale
@@ -32,7 +32,7 @@ _LONGEST_BAR = 0.1  # of the axis: longer bars would fill the figure and are cut
 _WIDEST_BAND = 0.2  # wider intervals would hide each other: their bars are enough
 _MOST_GREY_NAMES = 6  # more names of grey curves would cover the others
 _WIDE_PIXELS = 400  # narrower axes have no space for hints
-_CEILING_REACH = 4.0  # an overhead further above the points than this is off the scale
+_NO_OP_REACH = 4.0  # an overhead further above the points than this is off the scale
 
 
 @dataclass(frozen=True)
@@ -49,19 +49,19 @@ class Choices:
 
 
 def tradeoff(
-    scene: Scene,
-    looks: Mapping[str, Look],
+    group: ComparisonGroup,
+    styles: Mapping[str, CurveStyle],
     x: str = "recall",
     y: str = "qps",
     choices: Choices | None = None,
 ) -> Figure:
-    """Return a figure of two quantities of a scene.
+    """Return a figure of two quantities of a group.
 
     Parameters
     ----------
-    scene
+    group
         The points.
-    looks
+    styles
         Colour, marker and dash of every curve of the table.
     x, y
         Names of quantities (`harness.report.quantities`).
@@ -79,29 +79,29 @@ def tradeoff(
     axes = figure.subplots()
     if choices.codes_only:
         curves = [
-            whole(curve, across) for curve in curves_of(smallest(scene.points), across, up, looks)
+            whole(curve, across) for curve in curves_of(smallest(group.points), across, up, styles)
         ]
     else:
-        curves = curves_of(scene.points, across, up, looks)
-    shown = _shown(scene, curves)
-    notes = _notes(scene, curves, shown, "qps" in (x, y))
+        curves = curves_of(group.points, across, up, styles)
+    shown = _shown(group, curves)
+    notes = _notes(group, curves, shown, "qps" in (x, y))
     if across.is_size or up.is_size:
         notes += _mark_measured(axes, curves, across, up)
-    ceiling = _ceiling(scene) if up.column == "qps" else None
-    _set_axes(axes, scene, curves, (across, up), choices, ceiling)
+    no_op_qps = _no_op_qps(group) if up.column == "qps" else None
+    _set_axes(axes, group, curves, (across, up), choices, no_op_qps)
     cut = [_draw(axes, c, across, up, greyed=c.name not in shown) for c in curves]
     if any(cut):
         notes.append(f"Bars cut at {counted(sum(cut), 'point')}: their intervals are wider.")
-    if ceiling is not None and curves:
-        notes += _draw_ceiling(axes, scene, across, ceiling)
-    names = [item.brief.format(k=scene.k) for item in (up, across)]
-    title = f"{scene.dataset}: {' against '.join(names)}"
-    conclude(figure, scene, title, notes, empty=not curves)
+    if no_op_qps is not None and curves:
+        notes += _draw_no_op(axes, group, across, no_op_qps)
+    names = [item.brief.format(k=group.k) for item in (up, across)]
+    title = f"{group.dataset}: {' against '.join(names)}"
+    conclude(figure, group, title, notes, empty=not curves)
     greyed = [c for c in curves if c.name not in shown]
     named = [
         NamedCurve(
             c.name,
-            FAINT if c in greyed else c.look.colour,
+            FAINT if c in greyed else c.style.colour,
             _values(c.frontier, across),
             _values(c.frontier, up),
         )
@@ -112,20 +112,20 @@ def tradeoff(
     return figure
 
 
-def _shown(scene: Scene, curves: Sequence[CurvePoints]) -> set[str]:
+def _shown(group: ComparisonGroup, curves: Sequence[CurvePoints]) -> set[str]:
     """The coloured curves: those that the user highlights, or the most relevant ones."""
-    if any(curve.look.is_grey for curve in curves):
-        return {curve.name for curve in curves if not curve.look.is_grey}
-    return set(scene.ranking.shown)
+    if any(curve.style.is_grey for curve in curves):
+        return {curve.name for curve in curves if not curve.style.is_grey}
+    return set(group.ranking.shown)
 
 
 def _notes(
-    scene: Scene, curves: Sequence[CurvePoints], shown: set[str], with_qps: bool
+    group: ComparisonGroup, curves: Sequence[CurvePoints], shown: set[str], with_qps: bool
 ) -> list[str]:
     greyed = {curve.name for curve in curves} - shown
-    rivals = greyed & scene.ranking.leaders
+    rivals = greyed & group.ranking.leaders
     groups = {", nowhere among the fastest": greyed - rivals, ", for want of colours": rivals}
-    if any(curve.look.is_grey for curve in curves):
+    if any(curve.style.is_grey for curve in curves):
         groups = {"": greyed}
     notes = [f"In grey{words}: {listed(names)}." for words, names in groups.items() if names]
     scopes = {str(scope) for c in curves if with_qps for scope in c.frontier["qps_scope"]}
@@ -134,23 +134,23 @@ def _notes(
 
 def _set_axes(
     axes: Axes,
-    scene: Scene,
+    group: ComparisonGroup,
     curves: Sequence[CurvePoints],
     quantities: tuple[Quantity, Quantity],
     choices: Choices,
-    ceiling: float | None,
+    no_op_qps: float | None,
 ) -> None:
-    points = pd.concat([c.points for c in curves]) if curves else scene.points.iloc[:0]
+    points = pd.concat([c.points for c in curves]) if curves else group.points.iloc[:0]
     frontier = pd.concat([c.frontier for c in curves]) if curves else points
     asked = (choices.x_scale, choices.y_scale)
     for which, item, wanted in zip("xy", quantities, asked, strict=True):
         values = _values(points, item)
         scale = wanted or choose_scale(item, list(_values(frontier, item)))
         room = [*values, *_bounds(frontier, item)]
-        if which == "y" and ceiling is not None:
-            room += [ceiling] if ceiling < _CEILING_REACH * np.max(room, initial=0) else []
+        if which == "y" and no_op_qps is not None:
+            room += [no_op_qps] if no_op_qps < _NO_OP_REACH * np.max(room, initial=0) else []
         apply_scale(axes, which, scale, item, room)
-        words = item.title.format(k=scene.k)
+        words = item.title.format(k=group.k)
         better = "more" if item.more_is_better else "less"
         hint = f"  ({better} is better)" if axes.bbox.width > _WIDE_PIXELS else ""
         (axes.set_xlabel if which == "x" else axes.set_ylabel)(f"{words}{hint}")
@@ -170,13 +170,13 @@ def _bounds(points: pd.DataFrame, item: Quantity) -> list[float]:
 
 def _draw(axes: Axes, curve: CurvePoints, x: Quantity, y: Quantity, *, greyed: bool) -> int:
     """Draw a curve and return how many of its points have a bar that is cut."""
-    colour = GREY if greyed else curve.look.colour
+    colour = GREY if greyed else curve.style.colour
     front_x, front_y = _values(curve.frontier, x), _values(curve.frontier, y)
     behind = curve.points.drop(index=curve.frontier.index)
-    axes.plot(_values(behind, x), _values(behind, y), curve.look.marker, color=colour, alpha=0.25,
+    axes.plot(_values(behind, x), _values(behind, y), curve.style.marker, color=colour, alpha=0.25,
               markersize=3.2, markeredgewidth=0, zorder=2)  # fmt: skip
-    axes.plot(front_x, front_y, color=colour, marker=curve.look.marker,
-              linestyle=curve.look.line, markersize=marker_size(curve.look),
+    axes.plot(front_x, front_y, color=colour, marker=curve.style.marker,
+              linestyle=curve.style.line, markersize=marker_size(curve.style),
               alpha=0.5 if greyed else 1.0,
               linewidth=0.9 if greyed else None, markeredgecolor="white", markeredgewidth=0.6,
               zorder=3 if greyed else 4)  # fmt: skip
@@ -209,16 +209,16 @@ def _mark_measured(
     return [f"Hollow: size measured as growth of memory, not computed{lacking}: {named}."]
 
 
-def _draw_ceiling(axes: Axes, scene: Scene, x: Quantity, ceiling: float) -> list[str]:
+def _draw_no_op(axes: Axes, group: ComparisonGroup, x: Quantity, no_op_qps: float) -> list[str]:
     """Draw the QPS of `no-op`, and rings around the points that come near to it."""
     top = axes.get_ylim()[1]
-    far = ", far above" if ceiling > top else ""
-    axes.axhline(min(ceiling, top), color=GREY, linestyle=(0, (1, 2)), linewidth=1.5, zorder=1)
-    axes.annotate(f"harness overhead (no-op): {human(ceiling)}{far}",
-                  (0.99, min(ceiling, top)), xycoords=("axes fraction", "data"), xytext=(0, -3),
+    far = ", far above" if no_op_qps > top else ""
+    axes.axhline(min(no_op_qps, top), color=GREY, linestyle=(0, (1, 2)), linewidth=1.5, zorder=1)
+    axes.annotate(f"harness overhead (no-op): {human(no_op_qps)}{far}",
+                  (0.99, min(no_op_qps, top)), xycoords=("axes fraction", "data"), xytext=(0, -3),
                   textcoords="offset points", color=FAINT, size="x-small", va="top",
                   ha="right")  # fmt: skip
-    near = scene.points[scene.points["near_ceiling"]]
+    near = group.points[group.points["near_no_op"]]
     if near.empty:
         return []
     axes.plot(_values(near, x), near["qps"], "o", markersize=11, markerfacecolor="none",
@@ -226,8 +226,8 @@ def _draw_ceiling(axes: Axes, scene: Scene, x: Quantity, ceiling: float) -> list
     return ["Ringed points are within a factor of 2 of the harness overhead (no-op)."]
 
 
-def _ceiling(scene: Scene) -> float | None:
-    speeds = scene.ceiling["qps"].dropna().tolist() if len(scene.ceiling) else []
+def _no_op_qps(group: ComparisonGroup) -> float | None:
+    speeds = group.no_op["qps"].dropna().tolist() if len(group.no_op) else []
     return float(max(speeds)) if speeds else None
 
 

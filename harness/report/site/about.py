@@ -15,10 +15,10 @@ from harness.registry.grid import format_value
 from harness.report.analysis.by_difficulty import difficulty_of_queries, recall_by_difficulty
 from harness.report.analysis.describing import DatasetAbout
 from harness.report.analysis.parameters import Effect, effects
-from harness.report.analysis.points import Scene
+from harness.report.analysis.points import ComparisonGroup
 from harness.report.analysis.recommendations import recommendations
 from harness.report.quantities import human
-from harness.report.site.content import Content, Group, about_of
+from harness.report.site.content import Content, Judged, about_of
 from harness.report.site.payload import NO_FAMILY
 from harness.report.site.pictures import difficulty_picture, lid_picture
 from harness.report.site.recommending import table_of
@@ -30,7 +30,7 @@ _SAME = "\N{EN DASH}"
 
 def dataset_values(content: Content, dataset: str) -> Json:
     """Return what the data are, how hard their queries are, and the recommendations."""
-    found = content.groups[dataset]
+    found = content.judged[dataset]
     rows = content.table[content.table["dataset"] == dataset]
     families = {content.families.get(str(name), NO_FAMILY) for name in rows["algorithm"]}
     return {
@@ -39,8 +39,8 @@ def dataset_values(content: Content, dataset: str) -> Json:
         "about": about_of(rows).get("about", ""),
         "facts": list(_facts(rows)),
         "families": sorted(families),
-        "tables": [table_of(g.scene, g.found, content.choices.levels) for g in found],
-        "difficulty": _difficulty(content, [group.scene for group in found]),
+        "tables": [table_of(g.group, g.found, content.choices.levels) for g in found],
+        "difficulty": _difficulty(content, [one.group for one in found]),
     }
 
 
@@ -76,18 +76,18 @@ def _spread(quantiles: Quantiles) -> str:
     return f"median {middle:.2f}, 5 % to 95 %: {low:.2f} to {high:.2f}"
 
 
-def _difficulty(content: Content, scenes: Sequence[Scene]) -> Json | None:
+def _difficulty(content: Content, groups: Sequence[ComparisonGroup]) -> Json | None:
     """Pictures of the difficulty of the queries, and of recall by it, in the first group."""
-    for scene in scenes:
-        found = recall_by_difficulty(scene)
+    for group in groups:
+        found = recall_by_difficulty(group)
         if found is not None:
-            lid = difficulty_of_queries(scene.points)
+            lid = difficulty_of_queries(group.points)
             return {
-                "conditions": scene.brief,
+                "conditions": group.brief,
                 "level": f"{found.level:g}",
                 "is_defined": found.difficulty is not None,
-                "recalls": difficulty_picture(scene, found, content.looks),
-                "lid": lid_picture(scene, lid) if lid is not None else None,
+                "recalls": difficulty_picture(group, found, content.styles),
+                "lid": lid_picture(group, lid) if lid is not None else None,
             }
     return None
 
@@ -95,7 +95,7 @@ def _difficulty(content: Content, scenes: Sequence[Scene]) -> Json | None:
 def algorithm_values(content: Content, algorithm: str) -> Json:
     """Return what an algorithm is, what its parameters change, and how it stands everywhere."""
     mine = content.table[content.table["algorithm"] == algorithm]
-    scenes = [group.scene for group in content.every_group]
+    groups = [one.group for one in content.every_judged]
     about = mine["about"].iloc[0]
     return {
         "algorithm": algorithm,
@@ -103,26 +103,26 @@ def algorithm_values(content: Content, algorithm: str) -> Json:
         "family": content.families.get(algorithm, ""),
         "versions": _versions(mine),
         "counts": sorted(mine["status"].value_counts().to_dict().items()),
-        "effects": [_effect(one) for one in effects(scenes, algorithm)],
+        "effects": [_effect(one) for one in effects(groups, algorithm)],
         "datasets": [
             {"dataset": dataset, "page": content.dataset_pages[dataset], "tables": tables}
-            for dataset, groups in content.groups.items()
-            if (tables := [one for g in groups for one in _tables(content, g, algorithm)])
+            for dataset, found in content.judged.items()
+            if (tables := [one for judged in found for one in _tables(content, judged, algorithm)])
         ],
     }
 
 
-def _tables(content: Content, group: Group, algorithm: str) -> Iterator[Json]:
+def _tables(content: Content, judged: Judged, algorithm: str) -> Iterator[Json]:
     """A table for each curve of the algorithm in a group: its fastest points at each recall."""
     levels = content.choices.levels
-    points = group.scene.points[group.scene.points["algorithm"] == algorithm]
+    points = judged.group.points[judged.group.points["algorithm"] == algorithm]
     for curve, rows in points.groupby("curve", sort=True):
-        alone = replace(group.scene, points=rows)
+        alone = replace(judged.group, points=rows)
         found = {one.level: one for one in recommendations(alone, levels)}
         stands = {
             level: standing
             for level in levels
-            if (standing := group.standings[level].get(str(curve)))
+            if (standing := judged.standings[level].get(str(curve)))
         }
         yield {**table_of(alone, found, levels, stands), "curve": str(curve)}
 

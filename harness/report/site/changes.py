@@ -57,7 +57,7 @@ def _point(content: Content, one: PointHistory) -> Json:
         "anchor": anchor_of(one),
         "curve": one.curve,
         "page": content.algorithm_pages.get(one.algorithm),
-        "words": one.words,
+        "parameters": one.parameters,
         "family": _family(content, one),
         "overall": f"{ratio_text(one.overall)} {verdict_words(one.overall)}",
         "verdict": one.overall.verdict,
@@ -110,12 +110,12 @@ def feed_values(content: Content) -> Json:
     return {
         "title": content.choices.title,
         "updated": max(times, default=_NEVER),
-        "id": _urn([content.choices.title, *sorted(content.groups)]),
+        "id": _urn([content.choices.title, *sorted(content.judged)]),
         "entries": [
             {
                 "id": _urn([anchor_of(one), state.when, *state.commits]),
                 "updated": _time(state.when),
-                "title": f"{one.curve} {one.words} on {one.dataset}: {ratio.verdict}",
+                "title": f"{one.curve} {one.parameters} on {one.dataset}: {ratio.verdict}",
                 "text": step_words(state, ratio),
                 "anchor": anchor_of(one),
             }

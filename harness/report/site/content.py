@@ -9,13 +9,19 @@ from functools import cached_property
 
 import pandas as pd
 
-from harness.report.analysis.curves import looks_of
+from harness.report.analysis.curves import styles_of
 from harness.report.analysis.describing import DatasetAbout
 from harness.report.analysis.history import PointHistory
-from harness.report.analysis.points import Scene, prepare, rows_of, scenes, slug
+from harness.report.analysis.points import (
+    ComparisonGroup,
+    comparison_groups,
+    prepare,
+    rows_of,
+    slug,
+)
 from harness.report.analysis.recommendations import LEVELS, Recommendation, recommendations
 from harness.report.analysis.standings import Standing, standings
-from harness.report.looks import Look
+from harness.report.curve_styles import CurveStyle
 from harness.text import Json
 
 
@@ -46,17 +52,17 @@ USUAL = SiteChoices()
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class Judged:
     """A comparison group with its recommendations by level of recall."""
 
-    scene: Scene
+    group: ComparisonGroup
     levels: Sequence[float]
     found: Mapping[float, Recommendation]
 
     @cached_property
     def standings(self) -> Mapping[float, Mapping[str, Standing]]:
         """How each curve stands at each level of recall."""
-        return {level: standings(self.scene, self.found.get(level), level) for level in self.levels}
+        return {level: standings(self.group, self.found.get(level), level) for level in self.levels}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +70,8 @@ class Content:
     """A prepared table, its comparison groups by dataset, and the names of their pages."""
 
     table: pd.DataFrame
-    groups: Mapping[str, Sequence[Group]]
-    looks: Mapping[str, Look]
+    judged: Mapping[str, Sequence[Judged]]
+    styles: Mapping[str, CurveStyle]
     dataset_pages: Mapping[str, str]
     algorithm_pages: Mapping[str, str]
     families: Mapping[str, str]
@@ -73,14 +79,14 @@ class Content:
     history: Sequence[PointHistory] = ()
 
     @property
-    def by_dataset(self) -> Mapping[str, Sequence[Scene]]:
+    def by_dataset(self) -> Mapping[str, Sequence[ComparisonGroup]]:
         """The comparison groups of each dataset."""
-        return {name: [group.scene for group in found] for name, found in self.groups.items()}
+        return {name: [one.group for one in found] for name, found in self.judged.items()}
 
     @property
-    def every_group(self) -> Sequence[Group]:
-        """All groups, in the order of their datasets."""
-        return [group for found in self.groups.values() for group in found]
+    def every_judged(self) -> Sequence[Judged]:
+        """All of them, in the order of their datasets."""
+        return [one for found in self.judged.values() for one in found]
 
 
 def content_of(
@@ -90,11 +96,11 @@ def content_of(
 ) -> Content:
     """Return the content of a table; stale points are left out, except in the history."""
     prepared = prepare(table)
-    found = list(scenes(prepared))
-    groups: dict[str, list[Group]] = {}
-    for scene in found:
-        chosen = {one.level: one for one in recommendations(scene, choices.levels)}
-        groups.setdefault(scene.dataset, []).append(Group(scene, choices.levels, chosen))
+    found = list(comparison_groups(prepared))
+    judged: dict[str, list[Judged]] = {}
+    for group in found:
+        chosen = {one.level: one for one in recommendations(group, choices.levels)}
+        judged.setdefault(group.dataset, []).append(Judged(group, choices.levels, chosen))
     families = {
         str(row["algorithm"]): str(row["family"])
         for row in rows_of(prepared.drop_duplicates("algorithm"))
@@ -103,9 +109,9 @@ def content_of(
     algorithms = sorted({str(name) for name in prepared["algorithm"]}) if len(prepared) else []
     return Content(
         table=prepared,
-        groups=groups,
-        looks=looks_of(found, choices.highlight),
-        dataset_pages={name: page_name("dataset", name) for name in groups},
+        judged=judged,
+        styles=styles_of(found, choices.highlight),
+        dataset_pages={name: page_name("dataset", name) for name in judged},
         algorithm_pages={name: page_name("algorithm", name) for name in algorithms},
         families=families,
         choices=choices,

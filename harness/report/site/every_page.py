@@ -38,8 +38,9 @@ def _failures(content: Content) -> Json:
     failed = content.table[content.table["status"] != "ok"]
     rows = [
         {
-            "dataset": row["dataset"], "k": row["k"], "curve": row["curve"], "words": row["words"],
-            "status": row["status"], "reason": row["reason"], "log": row["log_tail"],
+            "dataset": row["dataset"], "k": row["k"], "curve": row["curve"],
+            "parameters": row["parameters"], "status": row["status"],
+            "reason": row["reason"], "log": row["log_tail"],
         }
         for row in rows_of(failed.head(_MOST_FAILURES))
     ]  # fmt: skip
@@ -47,7 +48,7 @@ def _failures(content: Content) -> Json:
 
 
 def _methods(content: Content) -> Json:
-    gap = optimism([one for group in content.every_group for one in group.found.values()])
+    gap = optimism([one for judged in content.every_judged for one in judged.found.values()])
     return {
         "machines": machines_of(content.table),
         "optimism": None if pd.isna(gap) else optimism_text(gap),

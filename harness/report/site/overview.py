@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from harness.contracts.definitions import FAMILIES
 from harness.report.analysis.points import rows_of
 from harness.report.analysis.standings import REACHING, Standing, by_success
-from harness.report.site.content import Content, Group, about_of
+from harness.report.site.content import Content, Judged, about_of
 from harness.report.site.machines import disturbed
 from harness.report.site.payload import NO_FAMILY
 from harness.report.site.pictures import frontier_picture
@@ -23,21 +23,21 @@ def front_values(content: Content) -> Json:
     return {
         "summary": _summary(content),
         "disturbed": disturbed(content.table),
-        "datasets": [_section(content, name, found) for name, found in content.groups.items()],
+        "datasets": [_section(content, name, found) for name, found in content.judged.items()],
         "families": _families(content),
     }
 
 
-def _section(content: Content, dataset: str, found: Sequence[Group]) -> Json:
-    tables = [table_of(group.scene, group.found, content.choices.levels) for group in found]
-    first = found[0].scene
+def _section(content: Content, dataset: str, found: Sequence[Judged]) -> Json:
+    tables = [table_of(one.group, one.found, content.choices.levels) for one in found]
+    first = found[0].group
     about = about_of(content.table[content.table["dataset"] == dataset])
     return {
         "dataset": dataset,
         "page": content.dataset_pages[dataset],
         "about": about.get("about", ""),
         "title": first.conditions,
-        "picture": frontier_picture(first, content.looks),
+        "picture": frontier_picture(first, content.styles),
         "tables": tables,
     }
 
@@ -49,7 +49,7 @@ def _summary(content: Content) -> Json:
     return {
         "points": counted(len(measured), "point"),
         "algorithms": counted(measured["algorithm"].nunique(), "algorithm"),
-        "datasets": counted(len(content.groups), "dataset"),
+        "datasets": counted(len(content.judged), "dataset"),
         "machines": sorted({str(name) for name in table["machine"].dropna() if name}),
         "first": dates[0] if dates else "",
         "last": dates[-1] if dates else "",
@@ -81,27 +81,27 @@ def _families(content: Content) -> list[Json]:
 
 def across_values(content: Content) -> Json:
     """Return for each level of recall how every curve stands in every group."""
-    groups = [group for group in content.every_group if len(group.scene.points)]
+    judged = [one for one in content.every_judged if len(one.group.points)]
     named = content.table.drop_duplicates("curve")
     algorithms = dict(zip(map(str, named["curve"]), map(str, named["algorithm"]), strict=True))
     return {
         "columns": [
             {
-                "dataset": group.scene.dataset,
-                "conditions": group.scene.brief,
-                "page": content.dataset_pages[group.scene.dataset],
+                "dataset": one.group.dataset,
+                "conditions": one.group.brief,
+                "page": content.dataset_pages[one.group.dataset],
             }
-            for group in groups
+            for one in judged
         ],
         "families": sorted({content.families.get(a, NO_FAMILY) for a in algorithms.values()}),
-        "levels": [_level(content, groups, level, algorithms) for level in content.choices.levels],
+        "levels": [_level(content, judged, level, algorithms) for level in content.choices.levels],
     }
 
 
 def _level(
-    content: Content, groups: Sequence[Group], level: float, algorithms: Mapping[str, str]
+    content: Content, judged: Sequence[Judged], level: float, algorithms: Mapping[str, str]
 ) -> Json:
-    found = [group.standings[level] for group in groups]
+    found = [one.standings[level] for one in judged]
     return {
         "level": f"{level:g}",
         "rows": [

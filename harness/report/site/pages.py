@@ -110,12 +110,12 @@ def _write_single(content: Content, out: Path) -> list[Path]:
 
 
 def _payload(content: Content, dataset: str) -> Json:
-    return dataset_payload(dataset, content.by_dataset[dataset], content.looks, content.families)
+    return dataset_payload(dataset, content.by_dataset[dataset], content.styles, content.families)
 
 
 def _compared(content: Content) -> list[Json]:
-    scenes = [scene for found in content.by_dataset.values() for scene in found]
-    return comparisons_payload(scenes, content.choices.levels)
+    groups = [group for found in content.by_dataset.values() for group in found]
+    return comparisons_payload(groups, content.choices.levels)
 
 
 def _download(content: Content, dataset: str, path: Path) -> Path:

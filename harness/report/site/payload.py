@@ -13,9 +13,9 @@ import pandas as pd
 from harness.measures.verdicts import verdict_words
 from harness.report.analysis.comparison import Comparison, compare_every_pair
 from harness.report.analysis.curves import CurvePoints, curves_of
-from harness.report.analysis.points import Scene, known
+from harness.report.analysis.points import ComparisonGroup, known
 from harness.report.analysis.recommendations import block_speeds
-from harness.report.looks import COLOURS, Look
+from harness.report.curve_styles import COLOURS, CurveStyle
 from harness.report.quantities import QUANTITIES, human, quantity
 from harness.report.site.marks import mark_points
 from harness.report.texts import level_text, mark, notes, ratio_text, size_mark, size_notes
@@ -33,13 +33,13 @@ NO_FAMILY = "other"
 """What algorithms without a family are listed as."""
 
 MOST_COMPARED = 60
-"""Curves of a scene of which all pairs are compared: any of them can be chosen on the page."""
+"""Curves of a group of which all pairs are compared: any of them can be chosen on the page."""
 
 
 def dataset_payload(
     dataset: str,
-    scenes: Sequence[Scene],
-    looks: Mapping[str, Look],
+    groups: Sequence[ComparisonGroup],
+    styles: Mapping[str, CurveStyle],
     families: Mapping[str, str] | None = None,
 ) -> Json:
     """Return everything that the charts and tables of one dataset show.
@@ -49,7 +49,7 @@ def dataset_payload(
     return {
         "dataset": dataset,
         "quantities": quantities_payload(),
-        "scenes": [_scene_payload(scene, looks, families or {}) for scene in scenes],
+        "groups": [_group_payload(group, styles, families or {}) for group in groups],
     }
 
 
@@ -78,36 +78,36 @@ def script_safe(value: object) -> str:
     return text
 
 
-def comparisons_payload(scenes: Sequence[Scene], levels: Sequence[float]) -> list[Json]:
+def comparisons_payload(groups: Sequence[ComparisonGroup], levels: Sequence[float]) -> list[Json]:
     """Return every pair of curves of every group; of many curves, the most competitive."""
-    return [_pairs_payload(scene, levels) for scene in scenes if len(scene.points)]
+    return [_pairs_payload(group, levels) for group in groups if len(group.points)]
 
 
-def _pairs_payload(scene: Scene, levels: Sequence[float]) -> Json:
+def _pairs_payload(group: ComparisonGroup, levels: Sequence[float]) -> Json:
     """`pairs` is keyed by the numbers of the old and the new curve: for each level a cell's number.
 
     Cells hold the texts as shown: no verdict is computed on the page.
     """
-    names = scene.ranking.every
+    names = group.ranking.every
     kept = names[:MOST_COMPARED]
     numbers = {name: number for number, name in enumerate(kept)}
     places = {level: place for place, level in enumerate(levels)}
     cells: dict[str, int] = {}
     pairs: dict[str, list[int | None]] = {}
     scopes = set()
-    for one in compare_every_pair(scene, kept, levels):
+    for one in compare_every_pair(group, kept, levels):
         pair = pairs.setdefault(f"{numbers[one.old]},{numbers[one.new]}", [None] * len(levels))
         cell = json.dumps(_cell_payload(one))
         pair[places[one.recall]] = cells.setdefault(cell, len(cells))
         scopes.add(one.ratio.scope)
     return {
-        "dataset": scene.dataset,
-        "brief": scene.brief,
-        "conditions": scene.conditions,
+        "dataset": group.dataset,
+        "brief": group.brief,
+        "conditions": group.conditions,
         "curves": kept,
         "left_out": len(names) - len(kept),
         "levels": list(levels),
-        "looks": [
+        "styles": [
             {"colour": COLOURS[n % len(COLOURS)], "symbol": symbol, "mark": mark_points(symbol)}
             for n, symbol in enumerate(_LEVEL_SYMBOLS[n % 4] for n in range(len(levels)))
         ],
@@ -130,24 +130,26 @@ def _cell_payload(one: Comparison) -> list[object]:
     ]
 
 
-def _scene_payload(scene: Scene, looks: Mapping[str, Look], families: Mapping[str, str]) -> Json:
-    points = known(scene.points, "recall", "qps")
-    curves = curves_of(points, quantity("recall"), quantity("qps"), looks)
+def _group_payload(
+    group: ComparisonGroup, styles: Mapping[str, CurveStyle], families: Mapping[str, str]
+) -> Json:
+    points = known(group.points, "recall", "qps")
+    curves = curves_of(points, quantity("recall"), quantity("qps"), styles)
     numbers = {curve.name: number for number, curve in enumerate(curves)}
-    lit = {curve.name for curve in curves if not curve.look.is_grey}
-    shown = {*scene.ranking.shown, *(lit if len(lit) < len(curves) else ())}
-    ceiling = scene.ceiling["qps"].max() if len(scene.ceiling) else float("nan")
+    lit = {curve.name for curve in curves if not curve.style.is_grey}
+    shown = {*group.ranking.shown, *(lit if len(lit) < len(curves) else ())}
+    no_op_qps = group.no_op["qps"].max() if len(group.no_op) else float("nan")
     return {
-        "k": scene.k,
-        "mode": scene.mode,
-        "threads": scene.threads,
-        "machine": scene.machine,
-        "brief": scene.brief,
-        "conditions": scene.conditions,
+        "k": group.k,
+        "mode": group.mode,
+        "threads": group.threads,
+        "machine": group.machine,
+        "brief": group.brief,
+        "conditions": group.conditions,
         "n": int(points["n"].iloc[0]) if len(points) else 0,
-        "ceiling": _rounded(ceiling),
+        "no_op_qps": _rounded(no_op_qps),
         "notes": notes(points["qps_scope"]) + size_notes(points["size_scope"]),
-        "failures": len(scene.failures),
+        "failures": len(group.failures),
         "curves": [
             _curve_payload(curve, families.get(curve.algorithm, NO_FAMILY), curve.name in shown)
             for curve in curves
@@ -160,10 +162,10 @@ def _curve_payload(curve: CurvePoints, family: str, shown: bool) -> Json:
     return {
         "name": curve.name,
         "algorithm": curve.algorithm,
-        "colour": curve.look.colour,
-        "symbol": curve.look.symbol,
-        "dash": curve.look.dash,
-        "mark": mark_points(curve.look.symbol),
+        "colour": curve.style.colour,
+        "symbol": curve.style.symbol,
+        "dash": curve.style.dash,
+        "mark": mark_points(curve.style.symbol),
         "family": family,
         "shown": shown,
     }
@@ -185,8 +187,8 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> Json:
     columns["curve"] = [numbers[name] for name in points["curve"]]
     for name in ("build", "search"):
         columns[f"{name}_settings"], columns[name] = _once([_finite(v) for v in points[name]])
-    columns["words"] = [str(words) for words in points["words"]]
-    columns["near"] = [int(near) for near in points["near_ceiling"]]
+    columns["parameters"] = [str(one) for one in points["parameters"]]
+    columns["near"] = [int(near) for near in points["near_no_op"]]
     for name in ("builds", "repeats"):
         columns[name] = [int(value) for value in points[name]]
     return columns

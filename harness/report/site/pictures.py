@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from harness.report.analysis.by_difficulty import RecallByDifficulty
 from harness.report.analysis.curves import curves_of
 from harness.report.analysis.history import PointHistory, day_of
-from harness.report.analysis.points import Scene
-from harness.report.looks import Look
+from harness.report.analysis.points import ComparisonGroup
+from harness.report.curve_styles import CurveStyle
 from harness.report.quantities import Scale, human, quantity, shortened
 from harness.report.scales import (
     choose_scale,
@@ -38,16 +38,16 @@ _LONGEST = 22  # letters of a name
 _MOST_TICKS = 6
 _BARS = 24
 _LEAST_SPAN = 0.1  # of a history: noise of 1 % does not fill the picture
-_HISTORY = Look("#000000", "o", "circle", "solid")
+_HISTORY = CurveStyle("#000000", "o", "circle", "solid")
 _LEFT, _TOP, _BOTTOM = 52, 8, 36
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve of a picture: its points in data coordinates, ascending in x, and its look."""
+    """A curve of a picture: its points in data coordinates, ascending in x, and its style."""
 
     name: str
-    look: Look
+    style: CurveStyle
     x: Float64
     y: Float64
     marked: bool = True
@@ -87,21 +87,21 @@ class Picture:
     """Values of x at which a vertical line stands, each with its kind: faster or slower."""
 
 
-def frontier_picture(scene: Scene, looks: Mapping[str, Look]) -> Markup | None:
+def frontier_picture(group: ComparisonGroup, styles: Mapping[str, CurveStyle]) -> Markup | None:
     """Return recall against QPS of a group: the frontiers of the curves that matter, named.
 
     Curves that are nowhere among the fastest are grey and without a name. None without points.
     """
     across, up = quantity("recall"), quantity("qps")
-    curves = curves_of(scene.points, across, up, looks)
+    curves = curves_of(group.points, across, up, styles)
     if not curves:
         return None
-    lit = {c.name for c in curves if not c.look.is_grey}
-    shown = set(scene.ranking.shown) if len(lit) == len(curves) else lit
+    lit = {c.name for c in curves if not c.style.is_grey}
+    shown = set(group.ranking.shown) if len(lit) == len(curves) else lit
     lines = [
         Line(
             c.name if c.name in shown else "",
-            c.look,
+            c.style,
             c.frontier["recall"].to_numpy(dtype=np.float64),
             c.frontier["qps"].to_numpy(dtype=np.float64),
             c.name in shown,
@@ -111,31 +111,31 @@ def frontier_picture(scene: Scene, looks: Mapping[str, Look]) -> Markup | None:
     recalls = np.concatenate([line.x for line in lines])
     x_scale = choose_scale(across, recalls.tolist())
     speeds = np.concatenate([line.y for line in lines])
-    x = _axis(f"recall@{scene.k}", x_scale, limits(recalls, x_scale, across))
+    x = _axis(f"recall@{group.k}", x_scale, limits(recalls, x_scale, across))
     y = _axis("queries/s", choose_scale(up, speeds.tolist()), limits(speeds, "log", up), "/s")
-    label = f"recall@{scene.k} against queries per second on {scene.dataset}: "
+    label = f"recall@{group.k} against queries per second on {group.dataset}: "
     return drawn(Picture(label + ", ".join(sorted(shown)), lines, x, y))
 
 
 def difficulty_picture(
-    scene: Scene, found: RecallByDifficulty, looks: Mapping[str, Look]
+    group: ComparisonGroup, found: RecallByDifficulty, styles: Mapping[str, CurveStyle]
 ) -> Markup:
     """Return the recall of the easiest to the hardest tenth of the queries, a line a curve."""
     recall = quantity("recall")
     tenths = np.arange(1, 11, dtype=np.float64)
-    lines = [Line(name, looks[name], tenths, recalls) for name, recalls in found.recalls.items()]
+    lines = [Line(name, styles[name], tenths, recalls) for name, recalls in found.recalls.items()]
     values = np.concatenate([line.y for line in lines])
     scale = choose_scale(recall, values.tolist())
     words = [f"{m:.0f}" for m in found.difficulty] if found.difficulty is not None else None
     texts = words or ["easy", *[""] * 8, "hard"]
     title = "tenth of the queries" + (", by median LID" if words else "")
     x = Axis(title, "linear", 0.7, 10.3, list(zip(tenths.tolist(), texts, strict=True)))
-    y = _axis(f"recall@{scene.k}", scale, limits(values, scale, recall))
-    label = f"recall@{scene.k} of easy to hard queries on {scene.dataset}"
+    y = _axis(f"recall@{group.k}", scale, limits(values, scale, recall))
+    label = f"recall@{group.k} of easy to hard queries on {group.dataset}"
     return drawn(Picture(label, lines, x, y))
 
 
-def lid_picture(scene: Scene, difficulty: Float64) -> Markup:
+def lid_picture(group: ComparisonGroup, difficulty: Float64) -> Markup:
     """Return a histogram of the local intrinsic dimensionality of the queries."""
     low, high = np.quantile(difficulty, [0.0, 0.995])
     ends = (float(low), float(max(high, low + 1e-9)))
@@ -144,7 +144,7 @@ def lid_picture(scene: Scene, difficulty: Float64) -> Markup:
     x = _axis("local intrinsic dimensionality (LID)", "linear", ends)
     y = Axis("share of queries", "linear", 0.0, float(shares.max()) * 1.05, [])
     bars = list(zip(edges[:-1].tolist(), edges[1:].tolist(), shares.tolist(), strict=True))
-    label = f"histogram of the difficulty of the queries of {scene.dataset}"
+    label = f"histogram of the difficulty of the queries of {group.dataset}"
     return drawn(Picture(label, [], x, y, bars))
 
 
@@ -166,7 +166,7 @@ def history_picture(one: PointHistory) -> Markup:
     changes = zip(numbers[1:].tolist(), one.changes, strict=True)
     steps = [(n, ratio.verdict) for n, ratio in changes if ratio.verdict in ("faster", "slower")]
     line = Line("", _HISTORY, numbers, values)
-    label = f"queries per second of {one.curve} {one.words} on {one.dataset} over its states"
+    label = f"queries per second of {one.curve} {one.parameters} on {one.dataset} over its states"
     return drawn(Picture(label, [line], x, y, intervals=intervals, steps=steps))
 
 
@@ -241,12 +241,12 @@ class _Plane:
             return Markup('<polyline class="behind" points="{}"/>').format(path)
         marks = Markup("").join(
             Markup('<polygon points="{}" transform="translate({} {})"/>').format(
-                mark_points(line.look.symbol, 0.75), f"{x:g}", f"{y:g}"
+                mark_points(line.style.symbol, 0.75), f"{x:g}", f"{y:g}"
             )
             for x, y in points
         )
         return Markup('<g {}><polyline points="{}" stroke-dasharray="{}"/>{}</g>').format(
-            _colour(line.look), path, _DASHES[line.look.dash], marks
+            _colour(line.style), path, _DASHES[line.style.dash], marks
         )
 
     def names(self, lines: Sequence[Line]) -> Iterable[Markup]:
@@ -259,7 +259,7 @@ class _Plane:
             name = shortened(lines[i].name, _LONGEST)
             yield Markup(
                 '<g {}><polyline class="thread" points="{:g},{:g} {:g},{:g} {:g},{:g}"/></g>'
-            ).format(_colour(lines[i].look), *ends[i], left - 8, height, left - 3, height)
+            ).format(_colour(lines[i].style), *ends[i], left - 8, height, left - 3, height)
             yield _text((left, height + 4), name, "name")
 
 
@@ -300,9 +300,9 @@ def _margin(names: Iterable[str]) -> float:
     return 12 + (longest * _LETTER + 18 if longest else 0)
 
 
-def _colour(look: Look) -> Markup:
-    """The colour of a look; black follows the page."""
-    colour = "currentColor" if look.colour == "#000000" else look.colour
+def _colour(style: CurveStyle) -> Markup:
+    """The colour of a style; black follows the page."""
+    colour = "currentColor" if style.colour == "#000000" else style.colour
     return Markup('class="curve" style="--curve: {}"').format(colour)
 
 

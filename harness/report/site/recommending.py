@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 
 from harness.measures.verdicts import verdict_words
-from harness.report.analysis.points import Scene, rows_of
+from harness.report.analysis.points import ComparisonGroup, rows_of
 from harness.report.analysis.recommendations import Recommendation, why_not_reached
 from harness.report.analysis.standings import Standing
 from harness.report.quantities import human
@@ -16,7 +16,7 @@ from harness.text import Json
 
 
 def table_of(
-    scene: Scene,
+    group: ComparisonGroup,
     found: Mapping[float, Recommendation],
     levels: Sequence[float],
     standings: Mapping[float, Standing] | None = None,
@@ -25,7 +25,7 @@ def table_of(
 
     Parameters
     ----------
-    scene
+    group
         The group.
     found
         Its recommendations by level, for the levels that any point reaches.
@@ -36,14 +36,14 @@ def table_of(
     """
     rows = [recommendation_row(one) for one in found.values()]
     return {
-        "conditions": scene.brief,
-        "title": scene.conditions,
-        "grade": _grade(scene),
+        "conditions": group.brief,
+        "title": group.conditions,
+        "grade": _grade(group),
         "columns": [
             {
                 "level": f"{level:g}",
                 "found": recommendation_row(found[level]) if level in found else None,
-                "missing": "" if level in found else why_not_reached(scene),
+                "missing": "" if level in found else why_not_reached(group),
                 "standing": standing_cell(standings[level]) if standings else None,
             }
             for level in levels
@@ -54,9 +54,9 @@ def table_of(
     }
 
 
-def _grade(scene: Scene) -> str:
+def _grade(group: ComparisonGroup) -> str:
     """The worst grade below B of the machine that measured the points, "" if there is none."""
-    rows = rows_of(scene.points[["provenance", "commits", "dirty"]])
+    rows = rows_of(group.points[["provenance", "commits", "dirty"]])
     return max(map(grade_of, rows), default="")
 
 
@@ -68,13 +68,13 @@ def recommendation_row(one: Recommendation) -> Json:
         "reached": one.reached,
         "algorithm": str(row["algorithm"]),
         "curve": str(row["curve"]),
-        "words": str(row["words"]),
+        "parameters": str(row["parameters"]),
         "recall": f"{row['held_out_recall']:.4f}",
         "recall_bounds": f"{low:.4f} to {high:.4f}",
         "qps": human(one.qps),
         "qps_bounds": _qps_bounds(one),
         "report": one.report,
-        "near": bool(row["near_ceiling"]),
+        "near": bool(row["near_no_op"]),
         "size": size_text(row),
         "build": human(row["build_seconds"], "s"),
         "equal": one.equal_names,

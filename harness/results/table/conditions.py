@@ -65,20 +65,20 @@ NEAR_SHARE = 0.5
 """Points from this share of the no-op QPS on are marked: half of their time is overhead."""
 
 
-def mark_near_ceiling(rows: Sequence[Row]) -> None:
-    """Set the columns `ceiling_qps` and `near_ceiling` to rows of the results table.
+def mark_near_no_op(rows: Sequence[Row]) -> None:
+    """Set the columns `no_op_qps` and `near_no_op` to rows of the results table.
 
-    `ceiling_qps` is the QPS of the newest point of `no-op` with the same dataset, k, mode, number
+    `no_op_qps` is the QPS of the newest point of `no-op` with the same dataset, k, mode, number
     of threads and machine; NaN if none was measured, and then no row is near.
     """
-    ceilings = _ceilings(rows)
+    no_ops = _no_op_qps(rows)
     for row in rows:
-        ceiling = ceilings.get(conditions_of(row), math.nan)
-        row["ceiling_qps"] = ceiling
-        row["near_ceiling"] = bool(row["in_answers"] and row["qps"] >= NEAR_SHARE * ceiling)
+        no_op_qps = no_ops.get(conditions_of(row), math.nan)
+        row["no_op_qps"] = no_op_qps
+        row["near_no_op"] = bool(row["in_answers"] and row["qps"] >= NEAR_SHARE * no_op_qps)
 
 
-def _ceilings(rows: Sequence[Row]) -> dict[Conditions, float]:
+def _no_op_qps(rows: Sequence[Row]) -> dict[Conditions, float]:
     """QPS of `no-op` by conditions; of several the newest."""
     measured = [row for row in rows if row["status"] == "ok" and not row["in_answers"]]
     newest_last = sorted(measured, key=lambda row: int(row["sequence"]))

@@ -24,7 +24,7 @@ from harness.results.identity import PointIdentity
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
 from harness.results.store import ResultStore, Stored
 from harness.results.table.columns import RECALL_KS, Row, completed, frame_of
-from harness.results.table.conditions import adjust_qps, mark_near_ceiling
+from harness.results.table.conditions import adjust_qps, mark_near_no_op
 from harness.results.table.provenance import (
     Provenances,
     commit_of,
@@ -66,7 +66,7 @@ def load_results(
         their builds alone. What is stale is judged among them.
     overhead
         Whether to keep the points of `no-op`, which measure the harness's own overhead and find
-        nothing. The column `ceiling_qps` tells their speed in any case.
+        nothing. The column `no_op_qps` tells their speed in any case.
     truth_at_hand
         Gives the true neighbours where those in the folder are missing or damaged; they are then
         stored there. None for a dataset that is not at hand.
@@ -130,7 +130,7 @@ def table_of(
     rows = [row for stem in stems if (row := reader.row(stem)) is not None]
     _mark_stale(rows)
     adjust_qps(rows)
-    mark_near_ceiling(rows)
+    mark_near_no_op(rows)
     return frame_of(rows, per_query=per_query)
 
 

@@ -6,8 +6,8 @@
   const UNKNOWN = "interval unknown: needs 3 builds";
   const ERROR_FLOOR = 1e-3;
   const SHARES = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1];
-  const DEFAULTS = { scene: "0", floor: "", memory: "", per: "vector", family: "", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "" };
-  const COMPARED = { scene: "0", base: "", only: "" };
+  const DEFAULTS = { group: "0", floor: "", memory: "", per: "vector", family: "", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "" };
+  const COMPARED = { group: "0", base: "", only: "" };
 
   // ---- words -------------------------------------------------------------------------------
   const short = (value) => {
@@ -68,12 +68,12 @@
 
   // ---- the command that measures a point again ---------------------------------------------
   const quoted = (text) => "'" + text.replace(/'/g, "'\\''") + "'";
-  const command = (dataset, scene, i) => {
-    const points = scene.points, curve = scene.curves[points.curve[i]];
+  const command = (dataset, group, i) => {
+    const points = group.points, curve = group.curves[points.curve[i]];
     const lists = (values) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, [value]]));
     const variant = { build: lists(points.build_settings[points.build[i]]), search: lists(points.search_settings[points.search[i]]) };
-    const suite = { k: scene.k, datasets: [dataset], algorithms: { [curve.algorithm]: variant }, mode: scene.mode,
-      threads: scene.threads, builds: points.builds[i], repeats: points.repeats[i] };
+    const suite = { k: group.k, datasets: [dataset], algorithms: { [curve.algorithm]: variant }, mode: group.mode,
+      threads: group.threads, builds: points.builds[i], repeats: points.repeats[i] };
     // Characters outside ASCII and control characters as escapes: no terminal turns them round.
     const json = JSON.stringify(suite).replace(/[\u007f-\uffff]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
     return `printf '%s' ${quoted(json)} > point.yml && annharness run point.yml`;
@@ -99,17 +99,17 @@
     for (const i of sorted) if (sy * y[i] < best) { kept.push(i); best = sy * y[i]; }
     return moreX ? kept.reverse() : kept;
   };
-  const ofFamily = (scene, family) => scene.points.curve.map((_, i) => i).filter((i) => family === "" || scene.curves[scene.points.curve[i]].family === family);
+  const ofFamily = (group, family) => group.points.curve.map((_, i) => i).filter((i) => family === "" || group.curves[group.points.curve[i]].family === family);
   // Every point whose index fits the memory; a budget in all is shared by the n vectors.
-  const within = (scene, state) => {
-    const unit = { vector: 1, MB: 1e6 / scene.n, GB: 1e9 / scene.n }[state.per] ?? 1;
-    const memory = state.memory === "" ? Infinity : Number(state.memory) * unit, size = scene.points.bytes_per_vector || [];
-    return ofFamily(scene, state.family).filter((i) => memory === Infinity || ((size[i] ?? null) !== null && size[i] <= memory));
+  const within = (group, state) => {
+    const unit = { vector: 1, MB: 1e6 / group.n, GB: 1e9 / group.n }[state.per] ?? 1;
+    const memory = state.memory === "" ? Infinity : Number(state.memory) * unit, size = group.points.bytes_per_vector || [];
+    return ofFamily(group, state.family).filter((i) => memory === Infinity || ((size[i] ?? null) !== null && size[i] <= memory));
   };
   // The points within the limits, of all curves: those that reach the recall on the tuning queries and, with confidence, on the
   // held-out queries; where none does, those that reach it over all queries.
-  const fitting = (scene, state) => {
-    const p = scene.points, rows = within(scene, state);
+  const fitting = (group, state) => {
+    const p = group.points, rows = within(group, state);
     if (state.floor === "") return { rows, sure: true };
     const floor = Number(state.floor), known = (column, i) => ((p[column] || [])[i] ?? -1) >= floor;
     const sure = rows.filter((i) => known("tuning_recall", i) && known("held_out_recall_low", i));
@@ -117,8 +117,8 @@
   };
   // As harness.measures.selection.choose: the fastest by its mean over blocks, and its QPS as cross-fitted over the blocks that
   // all points within 20 % of it share.
-  const choose = (scene, rows) => {
-    const p = scene.points, sum = (values) => values.reduce((a, b) => a + b, 0), known = (v) => v !== null;
+  const choose = (group, rows) => {
+    const p = group.points, sum = (values) => values.reduce((a, b) => a + b, 0), known = (v) => v !== null;
     const mean = (i) => { const own = p.block_speeds[i].filter(known); return sum(own) / own.length; };
     const best = rows.reduce((a, b) => (a < 0 || mean(b) > mean(a) ? b : a), -1);
     if (best < 0) return null;
@@ -241,18 +241,18 @@
     const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e]));
     const chart = root.querySelector(".chart");
     let state = readState(DEFAULTS);
-    const CHOSEN = ["scene", "per", "family", "x", "xs", "y", "ys"];
+    const CHOSEN = ["group", "per", "family", "x", "xs", "y", "ys"];
 
-    const current = () => data.scenes[Number(state.scene)] || data.scenes[0];
-    const hiddenOf = (scene) => {
-      if (state.only !== "") { const shown = new Set(chosenNames(state).map((name) => scene.curves.findIndex((c) => c.name === name)));
-        return new Set(scene.curves.map((_, n) => n).filter((n) => !shown.has(n))); }
-      return new Set(scene.curves.map((_, n) => n).filter((n) => !scene.curves[n].shown));
+    const current = () => data.groups[Number(state.group)] || data.groups[0];
+    const hiddenOf = (group) => {
+      if (state.only !== "") { const shown = new Set(chosenNames(state).map((name) => group.curves.findIndex((c) => c.name === name)));
+        return new Set(group.curves.map((_, n) => n).filter((n) => !shown.has(n))); }
+      return new Set(group.curves.map((_, n) => n).filter((n) => !group.curves[n].shown));
     };
     const quantityOf = (name) => data.quantities.find((q) => q.column === name) || data.quantities[0];
-    const hover = (scene, i) => {
-      const p = scene.points;
-      return [`<b>${wrapped(scene.curves[p.curve[i]].name)}</b>`, wrapped(p.words[i]),
+    const hover = (group, i) => {
+      const p = group.points;
+      return [`<b>${wrapped(group.curves[p.curve[i]].name)}</b>`, wrapped(p.parameters[i]),
         `recall ${share(p.recall[i])}  [${bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share)}]`,
         `${human(p.qps[i], "/s")} queries/s  [${qpsBounds(p, i)}]`,
         ...(p.near[i] ? ["within a factor of 2 of the harness overhead (no-op)"] : []),
@@ -261,26 +261,26 @@
     };
 
     function fill() {
-      controls.scene.replaceChildren(...data.scenes.map((s, n) => element("option", { value: String(n), textContent: s.brief })));
-      const options = () => data.quantities.filter((q) => data.scenes.some((s) => s.points[q.column])).map((q) => element("option", { value: q.column, textContent: q.brief.replace("@{k}", "") }));
+      controls.group.replaceChildren(...data.groups.map((s, n) => element("option", { value: String(n), textContent: s.brief })));
+      const options = () => data.quantities.filter((q) => data.groups.some((s) => s.points[q.column])).map((q) => element("option", { value: q.column, textContent: q.brief.replace("@{k}", "") }));
       controls.x.replaceChildren(...options()); controls.y.replaceChildren(...options());
       for (const name of ["xs", "ys"]) controls[name].replaceChildren(...["auto", "linear", "log", "error"].map((s) => element("option", { value: s, textContent: s })));
     }
     function show() {
-      for (const name of ["scene", "floor", "memory", "per", "family", "x", "xs", "y", "ys"]) controls[name].value = state[name];
+      for (const name of ["group", "floor", "memory", "per", "family", "x", "xs", "y", "ys"]) controls[name].value = state[name];
       for (const name of CHOSEN) if (controls[name].selectedIndex < 0) { state[name] = DEFAULTS[name]; controls[name].value = DEFAULTS[name]; }
       controls.all.checked = state.all === "1";
-      const scene = current(), hidden = hiddenOf(scene), found = fitting(scene, state), chosen = choose(scene, found.rows);
-      const rows = found.rows.filter((i) => !hidden.has(scene.points.curve[i]));
-      root.querySelector(".conditions").textContent = scene.conditions;
-      showNames(scene, hidden); showRecommendation(scene, chosen, found.sure); showLimit(scene, rows); showRows(scene, rows, chosen); draw(scene, rows, hidden);
+      const group = current(), hidden = hiddenOf(group), found = fitting(group, state), chosen = choose(group, found.rows);
+      const rows = found.rows.filter((i) => !hidden.has(group.points.curve[i]));
+      root.querySelector(".conditions").textContent = group.conditions;
+      showNames(group, hidden); showRecommendation(group, chosen, found.sure); showLimit(group, rows); showRows(group, rows, chosen); draw(group, rows, hidden);
     }
-    function showNames(scene, hidden) {
-      const legend = `algorithms, ${scene.curves.length - hidden.size} of ${scene.curves.length}`;
-      checkboxes(root, legend, scene.curves.map((c) => c.name), (n) => !hidden.has(n), scene.curves, (only) => { state.only = only; changed(); });
+    function showNames(group, hidden) {
+      const legend = `algorithms, ${group.curves.length - hidden.size} of ${group.curves.length}`;
+      checkboxes(root, legend, group.curves.map((c) => c.name), (n) => !hidden.has(n), group.curves, (only) => { state.only = only; changed(); });
     }
-    function showRecommendation(scene, chosen, sure) {
-      const p = scene.points, unit = { vector: "bytes per vector", MB: "MB in all", GB: "GB in all" }[state.per];
+    function showRecommendation(group, chosen, sure) {
+      const p = group.points, unit = { vector: "bytes per vector", MB: "MB in all", GB: "GB in all" }[state.per];
       const limits = [state.floor === "" ? "" : `recall of at least ${state.floor}`, state.memory === "" ? "" : `at most ${state.memory} ${unit}`].filter(Boolean).join(" and ");
       const whose = state.family === "" ? "" : ` of the family ${state.family}`, fastest = `Fastest${whose || (limits ? "" : " of all")}`;
       const line = root.querySelector(".recommendation");
@@ -290,55 +290,55 @@
       const size = unsure || state.memory !== "" ? `, with ${sizeText(p, best)} bytes per vector${unsure}` : "";
       const how = chosen.crossFitted ? "its speed is cross-fitted over builds" : "it is chosen and reported on the same build";
       line.replaceChildren(!sure ? `Not reached with confidence${whose}: ${limits}. Fastest that may reach it: ` : `${fastest}${limits ? ` with ${limits}` : ""}: `,
-        element("strong", { className: "name", textContent: `${scene.curves[p.curve[best]].name} ${p.words[best]}`.trim() }),
+        element("strong", { className: "name", textContent: `${group.curves[p.curve[best]].name} ${p.parameters[best]}`.trim() }),
         `, ${human(p.qps[best] / chosen.luck, "/s")} queries per second (${qpsBounds(p, best, chosen.luck)}) at recall ${held("")} (${held("_low")} to ${held("_high")})${size}. `,
         element("small", { textContent: `Of all measured points, chosen by recall on the tuning queries; its recall is that of the held-out queries, ${how}.` }));
     }
-    function showLimit(scene, rows) {
-      const near = rows.filter((i) => scene.points.near[i]).length;
-      root.querySelector(".limit").textContent = scene.ceiling ? `The no-op adapter, which measures the harness overhead, reaches ${human(scene.ceiling, "/s")} queries per second. `
+    function showLimit(group, rows) {
+      const near = rows.filter((i) => group.points.near[i]).length;
+      root.querySelector(".limit").textContent = group.no_op_qps ? `The no-op adapter, which measures the harness overhead, reaches ${human(group.no_op_qps, "/s")} queries per second. `
         + (near ? `${near} of these points come within a factor of 2 of that: they are ringed in the chart and marked * below.` : "No point shown comes within a factor of 2 of that.") : "";
     }
-    function showRows(scene, rows, chosen) {
-      const p = scene.points, kept = new Set(), best = chosen ? chosen.best : -1;
+    function showRows(group, rows, chosen) {
+      const p = group.points, kept = new Set(), best = chosen ? chosen.best : -1;
       for (const n of new Set(rows.map((i) => p.curve[i]))) for (const i of frontier(rows.filter((j) => p.curve[j] === n), p.recall, p.qps, true, true)) kept.add(i);
       // The fastest point of all stands there in any case, and first.
       const shown = (state.all === "1" ? rows : rows.filter((i) => kept.has(i))).filter((i) => i !== best).sort((a, b) => p.qps[b] - p.qps[a]);
       if (best >= 0) shown.unshift(best);
       root.querySelector(".count").textContent = `${state.all === "1" ? "All" : "Pareto"} points of the chosen algorithms and limits, fastest first: ${Math.min(shown.length, MOST_ROWS)} of ${shown.length}. `
-        + [`${scene.points.curve.length} were measured, ${scene.failures} failed or are unsupported`, ...scene.notes].join(". ") + ".";
+        + [`${group.points.curve.length} were measured, ${group.failures} failed or are unsupported`, ...group.notes].join(". ") + ".";
       root.querySelector("table.points tbody").replaceChildren(...shown.slice(0, MOST_ROWS).map((i) => {
         const button = element("button", { type: "button", textContent: "copy command" });
-        button.addEventListener("click", () => copy(command(data.dataset, scene, i), button));
+        button.addEventListener("click", () => copy(command(data.dataset, group, i), button));
         const cell = (text, className) => element("td", { textContent: text, className });
-        return element("tr", {}, element("th", { scope: "row", className: i === best ? "name strong" : "name", textContent: scene.curves[p.curve[i]].name }), cell(p.words[i], "words"),
+        return element("tr", {}, element("th", { scope: "row", className: i === best ? "name strong" : "name", textContent: group.curves[p.curve[i]].name }), cell(p.parameters[i], "words"),
           cell(share(p.recall[i]), "number"), cell(bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share), "number"),
           cell(human(p.qps[i], "/s") + (p.near[i] ? " *" : ""), "number strong"), cell(qpsBounds(p, i).replace(UNKNOWN, "unknown"), "number"),
           cell(human((p.p99_ms || [])[i], "ms"), "number"), cell(human((p.build_seconds || [])[i], "s"), "number"),
           cell(sizeText(p, i), "number"), element("td", {}, button));
       }));
     }
-    function pick(scene, i) {
-      const p = scene.points, text = command(data.dataset, scene, i), panel = root.querySelector(".picked");
+    function pick(group, i) {
+      const p = group.points, text = command(data.dataset, group, i), panel = root.querySelector(".picked");
       const button = element("button", { type: "button", textContent: "copy command" });
       button.addEventListener("click", () => copy(text, button));
-      panel.replaceChildren(element("strong", { className: "name", textContent: scene.curves[p.curve[i]].name }), " ",
-        element("span", { className: "words", textContent: p.words[i] }),
+      panel.replaceChildren(element("strong", { className: "name", textContent: group.curves[p.curve[i]].name }), " ",
+        element("span", { className: "words", textContent: p.parameters[i] }),
         element("div", { textContent: `recall ${share(p.recall[i])}, ${human(p.qps[i], "/s")} queries per second, ${p.builds[i]} builds, ${p.repeats[i]} repeats` }),
         element("pre", { textContent: text }), button);
       panel.hidden = false;
     }
-    function draw(scene, rows, hidden) {
+    function draw(group, rows, hidden) {
       if (!window.Plotly) return;
-      const p = scene.points, x = quantityOf(state.x), y = quantityOf(state.y);
+      const p = group.points, x = quantityOf(state.x), y = quantityOf(state.y);
       const valuesOf = (quantity) => rows.map((i) => (p[quantity.column] || [])[i] ?? null);
       const xs = chooseScale(x, valuesOf(x), state.xs), ys = chooseScale(y, valuesOf(y), state.ys);
       const traces = [], style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink");
       const xOf = (i) => project((p[x.column] || [])[i] ?? null, xs), yOf = (i) => project((p[y.column] || [])[i] ?? null, ys);
       const symbolOf = (curve, i) => curve.symbol + ((x.is_size || y.is_size) && sizeMark(p, i) ? "-open" : "");
-      const byCurve = scene.curves.map(() => []), behind = [], colours = [], symbols = [];
+      const byCurve = group.curves.map(() => []), behind = [], colours = [], symbols = [];
       for (const i of rows) byCurve[p.curve[i]].push(i);
-      const drawn = scene.curves.flatMap((curve, n) => {
+      const drawn = group.curves.flatMap((curve, n) => {
         if (hidden.has(n) || !byCurve[n].length || !p[x.column] || !p[y.column]) return [];
         return [{ curve, n, name: cut(curve.name, 30), colour: colourOf(curve), front: frontier(byCurve[n], p[x.column], p[y.column], x.more, y.more) }];
       });
@@ -348,22 +348,22 @@
         if (state.all === "1") for (const i of byCurve[n]) if (!inFront.has(i)) { behind.push(i); colours.push(colour); symbols.push(symbolOf(curve, i)); }
         traces.push({ type: "scatter", mode: place ? "lines+markers+text" : "lines+markers", name: label(cut(curve.name, 40)), x: front.map(xOf), y: front.map(yOf), customdata: front,
           text: front.map((_, at) => (place && at === place.at ? `<b>${label(name)}</b>` : "")), textposition: place ? place.side : "middle right", textfont: { color: colour, size: 12 }, cliponaxis: false,
-          hovertext: front.map((i) => hover(scene, i)), hoverinfo: "text", error_x: errorBars(p, front, x.column, xs, valuesOf(x)), error_y: errorBars(p, front, y.column, ys, valuesOf(y)),
+          hovertext: front.map((i) => hover(group, i)), hoverinfo: "text", error_x: errorBars(p, front, x.column, xs, valuesOf(x)), error_y: errorBars(p, front, y.column, ys, valuesOf(y)),
           line: { color: colour, dash: curve.dash, width: 2 }, marker: { color: colour, symbol: front.map((i) => symbolOf(curve, i)), size: 8 } });
       }
       // All in one trace, below the rest: a trace for each curve takes seconds where there are many.
       if (behind.length) traces.unshift({ type: "scatter", mode: "markers", x: behind.map(xOf), y: behind.map(yOf), customdata: behind,
-        text: behind.map((i) => hover(scene, i)), hoverinfo: "text", marker: { color: colours, symbol: symbols, size: 5, opacity: 0.3 } });
+        text: behind.map((i) => hover(group, i)), hoverinfo: "text", marker: { color: colours, symbol: symbols, size: 5, opacity: 0.3 } });
       const ringed = y.column === "qps" && p[x.column] ? rows.filter((i) => p.near[i]) : [];
       if (ringed.length) traces.push({ type: "scatter", mode: "markers", x: ringed.map(xOf), y: ringed.map(yOf), hoverinfo: "skip", marker: { symbol: "circle-open", size: 15, color: ink, line: { width: 1 } } });
       const shapes = [];
-      if (y.column === "qps" && scene.ceiling && ys === "log" && rows.some((i) => p.qps[i] > scene.ceiling / 4))
-        shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: scene.ceiling, y1: scene.ceiling, line: { color: ink, dash: "dot", width: 1 }, label: { text: "harness overhead (no-op)", textposition: "start", font: { size: 11, color: ink } } });
-      const layout = { ...frame(style), xaxis: axis(x, xs, scene.k, valuesOf(x)), yaxis: axis(y, ys, scene.k, valuesOf(y)), shapes,
+      if (y.column === "qps" && group.no_op_qps && ys === "log" && rows.some((i) => p.qps[i] > group.no_op_qps / 4))
+        shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: group.no_op_qps, y1: group.no_op_qps, line: { color: ink, dash: "dot", width: 1 }, label: { text: "harness overhead (no-op)", textposition: "start", font: { size: 11, color: ink } } });
+      const layout = { ...frame(style), xaxis: axis(x, xs, group.k, valuesOf(x)), yaxis: axis(y, ys, group.k, valuesOf(y)), shapes,
         annotations: traces.length ? [] : [{ text: "no point to draw", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 16, color: ink } }] };
       window.Plotly.react(chart, traces, layout, CHART);
       chart.removeAllListeners?.("plotly_click");
-      chart.on("plotly_click", (event) => pick(scene, event.points[0].customdata ?? 0));
+      chart.on("plotly_click", (event) => pick(group, event.points[0].customdata ?? 0));
     }
     // By the number of its curve, the point and the side where a name stands; `chart` is as large as it will be, and its axes hold all rows.
     function placesOfNames(drawn, rows, { xOf, yOf, xs, ys }) {
@@ -379,12 +379,12 @@
     function changed() { writeState(state, DEFAULTS); show(); }
 
     function download(kind) {
-      const scenes = data.scenes, made = document.createElement("a");
+      const groups = data.groups, made = document.createElement("a");
       let parts, type;
       if (kind === "parquet") { parts = [Uint8Array.from(atob(site.parquet[root.dataset.dataset]), (c) => c.charCodeAt(0))]; type = "application/octet-stream"; }
       else {
         const columns = data.quantities.map((q) => q.column).concat(["recall_low", "recall_high", "qps_low", "qps_high", "size_scope"]);
-        const rows = scenes.flatMap((s) => s.points.curve.map((n, i) => ({ dataset: data.dataset, algorithm: s.curves[n].algorithm, label: s.curves[n].name, k: s.k, mode: s.mode, threads: s.threads,
+        const rows = groups.flatMap((s) => s.points.curve.map((n, i) => ({ dataset: data.dataset, algorithm: s.curves[n].algorithm, label: s.curves[n].name, k: s.k, mode: s.mode, threads: s.threads,
           build: JSON.stringify(s.points.build_settings[s.points.build[i]]), search: JSON.stringify(s.points.search_settings[s.points.search[i]]), ...Object.fromEntries(columns.map((c) => [c, (s.points[c] || [])[i] ?? null])), machine: s.machine })));
         const cell = (v) => { if (v === null) return ""; let t = String(v); if (typeof v === "string" && /^\s*[=+\-@]/.test(t)) t = "'" + t; return /[",\n\r]/.test(t) ? `"${t.replace(/"/g, '""')}"` : t; };
         parts = [kind === "json" ? JSON.stringify(rows, null, 1) : [Object.keys(rows[0] || {}).join(","), ...rows.map((r) => Object.values(r).map(cell).join(","))].join("\n") + "\n"];
@@ -404,37 +404,37 @@
 
   // ---- comparing ---------------------------------------------------------------------------
   function comparing(root) {
-    const scenes = site.compare, controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e]));
+    const groups = site.compare, controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e]));
     const chart = root.querySelector(".chart"), count = root.querySelector(".count"), FIRST = 8;
     let state = readState(COMPARED);
-    const current = () => scenes[Number(state.scene)] || scenes[0];
-    const baseOf = (scene) => Math.max(scene.curves.indexOf(state.base), 0);
-    const shownOf = (scene) => { const names = new Set(state.only === "" ? scene.curves.slice(0, FIRST) : chosenNames(state)); return scene.curves.map((_, n) => n).filter((n) => names.has(scene.curves[n])); };
+    const current = () => groups[Number(state.group)] || groups[0];
+    const baseOf = (group) => Math.max(group.curves.indexOf(state.base), 0);
+    const shownOf = (group) => { const names = new Set(state.only === "" ? group.curves.slice(0, FIRST) : chosenNames(state)); return group.curves.map((_, n) => n).filter((n) => names.has(group.curves[n])); };
     // Ratios, intervals and verdicts come in words: none is made up here.
-    const comparison = (scene, base, curve, level) => {
-      const number = (scene.pairs[`${base},${curve}`] || [])[level] ?? null;
+    const comparison = (group, base, curve, level) => {
+      const number = (group.pairs[`${base},${curve}`] || [])[level] ?? null;
       if (number === null) return null;
-      const [text, words, verdict, confidence, speeds, ratio, low, high] = scene.cells[number];
+      const [text, words, verdict, confidence, speeds, ratio, low, high] = group.cells[number];
       return { number, text, words, verdict, confidence, speeds, ratio, low, high };
     };
     function show() {
-      if (!scenes.length) { count.textContent = "Nothing was measured that could be compared."; return; }
-      const scene = current(), base = baseOf(scene), shown = shownOf(scene).filter((n) => n !== base);
-      controls.scene.value = String(scenes.indexOf(scene));
-      root.querySelector(".conditions").textContent = scene.conditions;
-      controls.base.replaceChildren(...scene.curves.map((name) => element("option", { value: name, textContent: cut(name, 80) })));
+      if (!groups.length) { count.textContent = "Nothing was measured that could be compared."; return; }
+      const group = current(), base = baseOf(group), shown = shownOf(group).filter((n) => n !== base);
+      controls.group.value = String(groups.indexOf(group));
+      root.querySelector(".conditions").textContent = group.conditions;
+      controls.base.replaceChildren(...group.curves.map((name) => element("option", { value: name, textContent: cut(name, 80) })));
       controls.base.selectedIndex = base;
-      checkboxes(root, `algorithms, ${shown.length} of ${scene.curves.length}`, scene.curves, (n) => shownOf(scene).includes(n), [], (only) => { state.only = only; changed(); });
-      const left = scene.left_out ? ` ${scene.left_out} less competitive ones are left out.` : "";
-      const found = shown.map((n) => scene.levels.map((_, level) => comparison(scene, base, n, level)));
+      checkboxes(root, `algorithms, ${shown.length} of ${group.curves.length}`, group.curves, (n) => shownOf(group).includes(n), [], (only) => { state.only = only; changed(); });
+      const left = group.left_out ? ` ${group.left_out} less competitive ones are left out.` : "";
+      const found = shown.map((n) => group.levels.map((_, level) => comparison(group, base, n, level)));
       // The same comparison at several recalls counts once.
       const pairs = found.flatMap((row) => [...new Map(row.filter(Boolean).map((one) => [one.number, one])).values()]);
-      count.textContent = `${shown.length} algorithms compared with ${cut(scene.curves[base], 80)}: ${["faster", "slower", "equal", "undecided"].map((v) => `${pairs.filter((p) => p.verdict === v).length} ${v}`).join(", ")}.${left}`;
+      count.textContent = `${shown.length} algorithms compared with ${cut(group.curves[base], 80)}: ${["faster", "slower", "equal", "undecided"].map((v) => `${pairs.filter((p) => p.verdict === v).length} ${v}`).join(", ")}.${left}`;
       const head = (text, className) => element("th", { scope: "col", textContent: text, className: className || "" });
-      root.querySelector("thead tr").replaceChildren(head("algorithm"), ...scene.levels.map((level) => head(`recall ${level}`)));
-      root.querySelector("tbody").replaceChildren(...shown.map((n, row) => element("tr", {}, element("th", { scope: "row", className: "name", textContent: scene.curves[n] }), ...found[row].map(cell))));
-      root.querySelector(".notes").textContent = scene.notes.join(". ");
-      draw(scene, shown, found);
+      root.querySelector("thead tr").replaceChildren(head("algorithm"), ...group.levels.map((level) => head(`recall ${level}`)));
+      root.querySelector("tbody").replaceChildren(...shown.map((n, row) => element("tr", {}, element("th", { scope: "row", className: "name", textContent: group.curves[n] }), ...found[row].map(cell))));
+      root.querySelector(".notes").textContent = group.notes.join(". ");
+      draw(group, shown, found);
     }
     function cell(one) {
       if (!one) return element("td", { className: "faint", textContent: "not reached by both" });
@@ -442,29 +442,29 @@
       made.title = `${one.confidence} interval; ${one.speeds}`;
       return made;
     }
-    function draw(scene, shown, found) {
+    function draw(group, shown, found) {
       if (!window.Plotly) return;
-      const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink"), looks = scene.looks;
-      root.querySelector(".legend").replaceChildren(...scene.levels.map((level, l) => element("span", {}, swatch(looks[l], false), `recall ${level}`)));
+      const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink"), looks = group.looks;
+      root.querySelector(".legend").replaceChildren(...group.levels.map((level, l) => element("span", {}, swatch(looks[l], false), `recall ${level}`)));
       const ratios = found.flat().filter(Boolean).map((one) => Math.max(one.ratio, 1e-9)), lowest = Math.log10(Math.min(0.67, ...ratios)), highest = Math.log10(Math.max(1.5, ...ratios)), room = 0.08 * (highest - lowest);
       const most = LONGEST_BAR * (highest - lowest) * Math.LN10;
-      const traces = scene.levels.map((level, l) => {
-        const rows = shown.map((_, row) => row).filter((row) => found[row][l]), of = (name) => rows.map((row) => found[row][l][name]), step = 0.8 / scene.levels.length;
+      const traces = group.levels.map((level, l) => {
+        const rows = shown.map((_, row) => row).filter((row) => found[row][l]), of = (name) => rows.map((row) => found[row][l][name]), step = 0.8 / group.levels.length;
         const arms = (name, side) => rows.map((row) => arm(found[row][l].ratio, found[row][l][name], side, "log", most));
-        return { type: "scatter", mode: "markers", name: `recall ${level}`, x: of("ratio"), y: rows.map((row) => row + (l - (scene.levels.length - 1) / 2) * step),
+        return { type: "scatter", mode: "markers", name: `recall ${level}`, x: of("ratio"), y: rows.map((row) => row + (l - (group.levels.length - 1) / 2) * step),
           error_x: { type: "data", symmetric: false, array: arms("high", 1), arrayminus: arms("low", -1), thickness: 1, width: 0 }, marker: { color: colourOf(looks[l]), symbol: looks[l].symbol, size: 8 },
-          text: rows.map((row) => [wrapped(scene.curves[shown[row]]), `recall ${level}: ${found[row][l].text}, ${found[row][l].words}`].join("<br>")), hoverinfo: "text" };
+          text: rows.map((row) => [wrapped(group.curves[shown[row]]), `recall ${level}: ${found[row][l].text}, ${found[row][l].words}`].join("<br>")), hoverinfo: "text" };
       });
       const layout = { ...frame(style),
         xaxis: { ...axis({ title: "ratio of QPS", more: true, unit: "" }, "log", 0, ratios.concat(1)), range: [lowest - room, highest + room] },
-        yaxis: { tickmode: "array", tickvals: shown.map((_, row) => row), ticktext: shown.map((n) => label(cut(scene.curves[n], 26))), range: [shown.length - 0.5, -0.5], automargin: true, gridcolor: style.getPropertyValue("--grid"), zeroline: false },
+        yaxis: { tickmode: "array", tickvals: shown.map((_, row) => row), ticktext: shown.map((n) => label(cut(group.curves[n], 26))), range: [shown.length - 0.5, -0.5], automargin: true, gridcolor: style.getPropertyValue("--grid"), zeroline: false },
         shapes: [{ type: "line", yref: "paper", x0: 1, x1: 1, y0: 0, y1: 1, line: { color: ink, width: 1, dash: "dot" } }] };
       chart.style.height = `${Math.max(16, 6 + 2.6 * shown.length)}rem`;
       window.Plotly.react(chart, traces, layout, CHART);
     }
     function changed() { writeState(state, COMPARED); show(); }
-    controls.scene.replaceChildren(...scenes.map((s, n) => element("option", { value: String(n), textContent: `${cut(s.dataset, 60)} · ${s.brief}` })));
-    controls.scene.addEventListener("change", () => { state = { ...state, scene: controls.scene.value, only: "" }; changed(); });
+    controls.group.replaceChildren(...groups.map((s, n) => element("option", { value: String(n), textContent: `${cut(s.dataset, 60)} · ${s.brief}` })));
+    controls.group.addEventListener("change", () => { state = { ...state, group: controls.group.value, only: "" }; changed(); });
     controls.base.addEventListener("change", () => { state.base = controls.base.value; changed(); });
     show();
     return { redraw: show, reread: () => { state = readState(COMPARED); show(); } };

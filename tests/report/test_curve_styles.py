@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report.analysis.curves import looks_of
-from harness.report.analysis.points import prepare, scenes
-from harness.report.looks import COLOURS, looks
+from harness.report.analysis.curves import styles_of
+from harness.report.analysis.points import comparison_groups, prepare
+from harness.report.curve_styles import COLOURS, curve_styles
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
 EYES = {
@@ -63,17 +63,17 @@ def test_peers_have_colours_markers_and_symbols_of_their_own():
     """Of the eleven, three were blue, two orange and two pink."""
     peers = ["anisotropic-pq", "exact", "faiss-ivf-pq-fs", "hnswlib", "ngt", "rabitq-ivf",
              "rabitq-symqg", "scann-soar", "scann-tree", "svs", "usearch"]  # fmt: skip
-    found = looks(peers, [peers]).values()
+    found = curve_styles(peers, [peers]).values()
     for channel in ("colour", "marker", "symbol"):
-        assert len({getattr(look, channel) for look in found}) == len(peers)
+        assert len({getattr(style, channel) for style in found}) == len(peers)
 
 
 def test_looks_stay_and_differ():
     many = ["pq", "exact", *(f"algorithm-{i}" for i in range(50))]
-    chosen = looks(many)
-    assert len({(look.colour, look.marker) for look in chosen.values()}) == len(many)
-    assert looks(["pq"])["pq"] == chosen["pq"]
-    assert looks(reversed(many)) == chosen
+    chosen = curve_styles(many)
+    assert len({(style.colour, style.marker) for style in chosen.values()}) == len(many)
+    assert curve_styles(["pq"])["pq"] == chosen["pq"]
+    assert curve_styles(reversed(many)) == chosen
 
 
 names = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=len(COLOURS))
@@ -81,13 +81,13 @@ names = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=len(COLO
 
 @given(names, st.lists(st.text(min_size=1, max_size=8), max_size=60))
 def test_as_many_as_there_are_colours_never_share_one(group, others):
-    found = looks([*others, *group], [group])
+    found = curve_styles([*others, *group], [group])
     assert len({found[name].colour for name in group}) == len(group)
-    assert len({(look.colour, look.marker) for look in found.values()}) == len(found)
+    assert len({(style.colour, style.marker) for style in found.values()}) == len(found)
 
 
 def test_curves_that_a_chart_shows_differ_in_colour(table_maker):
-    (scene,) = scenes(prepare(table_maker(extra=[f"other-{i}" for i in range(30)])))
-    found = looks_of([scene])
-    shown = scene.ranking.shown
+    (group,) = comparison_groups(prepare(table_maker(extra=[f"other-{i}" for i in range(30)])))
+    found = styles_of([group])
+    shown = group.ranking.shown
     assert len({found[name].colour for name in shown}) == len(shown) >= 8

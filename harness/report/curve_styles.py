@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 
-class Look(NamedTuple):
+class CurveStyle(NamedTuple):
     """`colour` is hexadecimal; `marker` is matplotlib's, `symbol` plotly's for the same shape."""
 
     colour: str
@@ -71,8 +71,8 @@ _SYMBOLS = {
 _MARKERS = tuple(_SYMBOLS)
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _FIXED = {
-    "exact": Look("#000000", "*", "star", "solid"),
-    "no-op": Look(GREY, "o", "circle", "solid"),
+    "exact": CurveStyle("#000000", "*", "star", "solid"),
+    "no-op": CurveStyle(GREY, "o", "circle", "solid"),
 }
 # The preferred colours of the names, and the order in which names choose.
 _WISHES = {
@@ -98,7 +98,9 @@ _WISHES = {
 _LAST = max(turn for _, turn in _WISHES.values()) + 1
 
 
-def looks(names: Iterable[str], together: Iterable[Sequence[str]] = ()) -> dict[str, Look]:
+def curve_styles(
+    names: Iterable[str], together: Iterable[Sequence[str]] = ()
+) -> dict[str, CurveStyle]:
     """Return the style of each curve. Pass all names of a table at once, for every figure.
 
     Parameters
@@ -116,7 +118,7 @@ def looks(names: Iterable[str], together: Iterable[Sequence[str]] = ()) -> dict[
             rivals[name] |= set(group) - {name}
     chosen: dict[str, int] = {}
     users: Counter[int] = Counter()
-    found = {name: look for name, look in _FIXED.items() if name in rivals}
+    found = {name: style for name, style in _FIXED.items() if name in rivals}
     wishes = {name: _WISHES.get(name, (_hashed(name), _LAST)) for name in rivals.keys() - found}
     for name in sorted(wishes, key=lambda name: (wishes[name][1], name)):
         near = Counter(chosen[other] for other in rivals[name] if other in chosen)
@@ -129,19 +131,19 @@ def looks(names: Iterable[str], together: Iterable[Sequence[str]] = ()) -> dict[
     return found
 
 
-def highlighted(looks: Mapping[str, Look], names: Collection[str]) -> dict[str, Look]:
+def highlighted(styles: Mapping[str, CurveStyle], names: Collection[str]) -> dict[str, CurveStyle]:
     """Return the styles with all curves except these in grey; without names, unchanged."""
     return {
-        name: look if name in names or not names else look._replace(colour=GREY)
-        for name, look in looks.items()
+        name: style if name in names or not names else style._replace(colour=GREY)
+        for name, style in styles.items()
     }
 
 
-def _look(place: int, user: int) -> Look:
+def _look(place: int, user: int) -> CurveStyle:
     """The style of a colour's first, second, ... curve: another marker and dash for each."""
     marker = _MARKERS[(place + user) % len(_MARKERS)]
     dash = _DASHES[(max(place - 5, 0) + user) % len(_DASHES)]
-    return Look(COLOURS[place], marker, _SYMBOLS[marker], dash)
+    return CurveStyle(COLOURS[place], marker, _SYMBOLS[marker], dash)
 
 
 def _hashed(name: str) -> int:

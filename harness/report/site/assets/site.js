@@ -444,7 +444,7 @@
     }
     function draw(group, shown, found) {
       if (!window.Plotly) return;
-      const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink"), looks = group.looks;
+      const style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink"), looks = group.styles;
       root.querySelector(".legend").replaceChildren(...group.levels.map((level, l) => element("span", {}, swatch(looks[l], false), `recall ${level}`)));
       const ratios = found.flat().filter(Boolean).map((one) => Math.max(one.ratio, 1e-9)), lowest = Math.log10(Math.min(0.67, ...ratios)), highest = Math.log10(Math.max(1.5, ...ratios)), room = 0.08 * (highest - lowest);
       const most = LONGEST_BAR * (highest - lowest) * Math.LN10;

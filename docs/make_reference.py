@@ -128,16 +128,18 @@ def keys_of(model: type[BaseModel], but: type[BaseModel] | None = None) -> str:
 
 def _key_tables(model: type[BaseModel], schema: Any, inner: Any, but: set[str]) -> Iterator[str]:
     told = _attribute_docstrings(model)
-    rows, nested = [], []
+    rows: list[tuple[str, ...]] = []
+    nested: dict[str, list[str]] = {}
     fields = [(name, field) for name, field in model.model_fields.items() if name not in but]
     for name, field in sorted(fields, key=lambda item: not item[1].is_required()):
         key = field.alias or name
         kind = schema["properties"][key]
         rows.append((f"`{key}`", _kind(kind), _default(field), told[name]))
-        nested += [(key, found) for found in re.findall(r"#/\$defs/(\w+)", str(kind))]
+        for found in re.findall(r"#/\$defs/(\w+)", str(kind)):
+            nested.setdefault(found, []).append(f"`{key}`")
     yield _table(("key", "value", "default", "meaning"), rows)
-    for key, found in nested:
-        yield f"### Keys of `{key}`"
+    for found, keys in nested.items():
+        yield f"### Keys of {' and '.join(keys)}"
         yield from _key_tables(_sibling(model, found), inner[found], inner, set())
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.api import publish as publish
     from harness.api import recommend as recommend
     from harness.api import run as run
+    from harness.api import tune as tune
     from harness.contracts import Algorithm as Algorithm
     from harness.contracts import Dataset as Dataset
     from harness.errors import UserError as UserError
@@ -36,11 +37,13 @@ __all__ = [
     "publish",
     "recommend",
     "run",
+    "tune",
 ]
 
 _MODULES = {
     **dict.fromkeys(
-        ("compare", "history", "open_dataset", "plot", "publish", "recommend", "run"), "harness.api"
+        ("compare", "history", "open_dataset", "plot", "publish", "recommend", "run", "tune"),
+        "harness.api",
     ),
     "Algorithm": "harness.contracts",
     "Dataset": "harness.contracts",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.contracts import Algorithm, Dataset, UserError
 from harness.files.paths import user_path
@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # each function loads what it needs when it is called
     from harness.running.listener import Listener, RunSummary
     from harness.running.plan import Plan
     from harness.running.suite_run import SuiteRun
+    from harness.tuning.session import Tuned
 
 __all__ = [
     "Algorithm",
@@ -40,6 +41,7 @@ __all__ = [
     "Histories",
     "Recommendations",
     "RunResult",
+    "TuneResult",
     "UserError",
     "compare",
     "history",
@@ -48,6 +50,7 @@ __all__ = [
     "publish",
     "recommend",
     "run",
+    "tune",
 ]
 
 SuiteLike = str | Path | Json
@@ -231,6 +234,153 @@ def result_of(asked: SuiteRun, plan: Plan, summary: RunSummary) -> RunResult:
         table = table[table["in_answers"]].reset_index(drop=True)  # not no-op, as `load_results`
     found = recall_differences(table, baseline) if baseline is not None else []
     return RunResult(asked.suite.name, asked.store.root, summary, table, baseline, tuple(found))
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """The parameters that `tune` found, and their points on the held-out queries.
+
+    Attributes
+    ----------
+    recall, max_bytes
+        What was to be reached.
+    table
+        A row for each winner, as from `load_results`: an ordinary point of new builds.
+    trials
+        A row for each build that was tried, in order, with the figures of its best search setting
+        on the tuning queries.
+    suite
+        A suite file that measures the winners again.
+    missed
+        The labels of which nothing reached the target, each with its nearest miss in words.
+    figures
+        Paths of the figures: what was tried, and the best so far against the time spent.
+    """
+
+    recall: float
+    max_bytes: float | None
+    table: pd.DataFrame
+    trials: pd.DataFrame
+    suite: Path
+    missed: dict[str, str]
+    figures: tuple[Path, ...]
+
+    @property
+    def met(self) -> pd.Series[bool]:
+        """Which winners meet the target: by the lower end of the interval of held-out recall."""
+        met = self.table["held_out_recall_low"] >= self.recall
+        if self.max_bytes is not None:
+            met &= self.table["bytes_per_vector"] <= self.max_bytes
+        return met
+
+    @property
+    def optimism(self) -> float:
+        """By how much recall is higher on the tuning queries than on the held-out ones."""
+        return float((self.table["tuning_recall"] - self.table["held_out_recall"]).mean())
+
+    def __repr__(self) -> str:
+        return (
+            f"TuneResult(recall={self.recall}, {len(self.table)} winners of "
+            f"{len(self.trials)} trials, {int(self.met.sum())} meet it, suite={str(self.suite)!r})"
+        )
+
+
+def tune(
+    what: str | Path | Sequence[str],
+    dataset: str | Path | None = None,
+    *,
+    recall: float,
+    budget: float | str,
+    max_bytes: float | None = None,
+    minimize: Literal["query", "bytes", "build"] = "query",
+    seed: int = 0,
+    k: int | None = None,
+    threads: int | None = None,
+    signed: bool = False,
+    cluster: str | Path | None = None,
+    results: Folder = RESULTS,
+    plugins: Folder | Sequence[Folder] = (),
+    progress: bool = True,
+) -> TuneResult:
+    """Find the parameters of algorithms for a recall, and measure them as ordinary points.
+
+    The search asks tuning queries only. Its winners are built anew with other seeds and measured
+    on all queries; their recall on the held-out queries tells whether the target is met. A search
+    that was stopped goes on when the same is asked again, also with a larger budget.
+
+    Parameters
+    ----------
+    what
+        A suite, or one or several algorithms.
+    dataset
+        A name or a path, instead of the suite's.
+    recall
+        The recall to reach, by the lower end of its interval.
+    budget
+        Seconds for the search, or a text such as "30m"; algorithms share it equally. Measuring the
+        winners is not part of it.
+    max_bytes
+        The most bytes per vector.
+    minimize
+        "query" for the time of a query, "bytes" for those of a vector, "build" for building time.
+    seed
+        Of the search.
+    k, threads, signed, cluster, results, plugins, progress
+        As for `run`.
+
+    Raises
+    ------
+    UserError
+        For every mistake in the arguments; if the budget is too small for one build; and if nothing
+        reaches the target, with the nearest miss.
+    """
+    from harness.running.lines import plain_lines
+    from harness.tuning.request import TuneOptions, TuneRequest
+    from harness.tuning.session import Told, tuned
+
+    options = TuneOptions(
+        recall=recall,
+        budget=budget,
+        dataset=str(dataset) if dataset is not None else None,
+        max_bytes=max_bytes,
+        minimize=minimize,
+        seed=seed,
+        k=k,
+        threads=threads,
+        signed=signed,
+        cluster=str(cluster) if cluster is not None else None,
+    )
+    folders = _folders(plugins)
+    request = TuneRequest.of(_listed(what), options, user_path(results), folders)
+    if not progress:
+        return tune_result(tuned(request, Told(), folders))
+    with plain_lines(sys.stderr) as lines:
+        told = Told(lines.say, lines.progress, lambda: lines)
+        return tune_result(tuned(request, told, folders))
+
+
+def tune_result(found: Tuned) -> TuneResult:
+    """Return what a search has found, with the stored points of its winners, and draw it."""
+    import pandas as pd
+
+    from harness.tuning.plots import draw_search
+    from harness.tuning.search import trial_text
+
+    measured = result_of(found.asked, found.plan, found.summary)
+    missed = {
+        contender.label: "every trial failed" if trial is None else trial_text(contender, trial)
+        for contender, trial in found.missed
+    }
+    trials = pd.DataFrame([trial.model_dump(exclude={"tried"}) for trial in found.journal.trials])
+    return TuneResult(
+        found.goal.recall,
+        found.goal.max_bytes,
+        measured.table,
+        trials,
+        found.suite,
+        missed,
+        tuple(draw_search(found.journal, found.goal)),
+    )
 
 
 def open_dataset(

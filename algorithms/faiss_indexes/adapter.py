@@ -72,7 +72,7 @@ class FaissIndex(Algorithm):
         Parameters
         ----------
         nprobe
-            Lists that are visited.
+            Lists that are visited; all of them, if there are fewer.
         efSearch, search_L
             Length of the queue of HNSW, or of NSG (k, where that is more).
         k_factor
@@ -87,7 +87,7 @@ class FaissIndex(Algorithm):
         self._searched = faiss.downcast_index(self._index.base_index) if skip else self._index
         for layer in layers(self._index):
             if nprobe and hasattr(layer, "nprobe"):
-                layer.nprobe = nprobe
+                layer.nprobe = min(nprobe, layer.nlist)  # beyond, 4-bit scans lose neighbours
             if efSearch and hasattr(layer, "hnsw"):
                 layer.hnsw.efSearch = efSearch
             if search_L and hasattr(layer, "nsg"):

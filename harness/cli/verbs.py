@@ -46,6 +46,11 @@ VERBS = {
         "Run a suite: every point that is not stored yet, in blocks of builds measured "
         "side by side.",
     ),
+    "tune": Verb(
+        "harness.cli.commands.tune",
+        "tune",
+        "Find the parameters for a recall, and prove them on held-out queries.",
+    ),
     "recommend": Verb(
         "harness.cli.commands.recommend",
         "recommend",

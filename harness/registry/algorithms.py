@@ -22,7 +22,14 @@ from harness.registry.grid import (
 )
 from harness.registry.names import did_you_mean
 from harness.registry.plugins import PluginFolder, missing_requirements, other_versions
-from harness.registry.schema import AlgorithmSchema, ForeignSchema, check, read_entries
+from harness.registry.schema import (
+    AlgorithmSchema,
+    ForeignSchema,
+    TuneSchema,
+    check,
+    read_entries,
+)
+from harness.registry.spaces import Axis, Space, axes_of, faults_of
 from harness.registry.yaml_source import Document
 from harness.text import Json
 
@@ -63,6 +70,7 @@ class AlgorithmDefinition:
     require: tuple[tuple[Expression, str], ...]
     one_of: tuple[tuple[str, ...], ...]
     groups: Mapping[str, Group]
+    tune: Space
     exact_order: bool
     floor: float | None
     expected_failures: Mapping[str, str]
@@ -193,6 +201,35 @@ def settings_count(
     )
 
 
+def space_of(
+    definition: AlgorithmDefinition,
+    group: str | None = None,
+    build: Parameters | None = None,
+    search: Parameters | None = None,
+) -> Space:
+    """Return what the parameters of a definition may be tuned to; else as `settings`.
+
+    What a group or a hand has set keeps its values; else they are those of the entry's space, and
+    of its grid where that says nothing.
+    """
+    laid, one_of = _group_laid_over(definition, group, build, search), definition.one_of
+    whole = merged(definition.build, laid.build, one_of=one_of)
+    every = merged(definition.search, laid.search, one_of=one_of)
+    return Space(
+        axes_of(definition.tune.build, whole, laid.build),
+        axes_of(definition.tune.search, every, laid.search),
+    )
+
+
+def can_run(
+    definition: AlgorithmDefinition, facts: Facts, build: Parameters, search: Parameters
+) -> bool:
+    """Whether `where` keeps a setting, and nothing refuses it."""
+    values = _values(definition, build, search, facts)
+    dropped = definition.where is not None and not definition.where.holds(values)
+    return not dropped and _refusal(definition, facts, values)[0] is None
+
+
 def dropped(
     definition: AlgorithmDefinition, facts: Facts, group: str | None = None
 ) -> Iterator[tuple[Parameters, Parameters]]:
@@ -302,6 +339,7 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
         require=require,
         one_of=tuple(map(tuple, schema.one_of)),
         groups={key: Group(g.build, g.search) for key, g in schema.groups.items()},
+        tune=_space(schema.tune),
         exact_order=schema.exact_order,
         floor=schema.floor,
         expected_failures=schema.expected_failures,
@@ -335,6 +373,7 @@ def _foreign_definition(name: str, folder: PluginFolder, document: Document) -> 
         require=require,
         one_of=(),
         groups={**run_groups, **own_groups},
+        tune=_space(entry.schema.tune),
         exact_order=entry.schema.exact_order,
         floor=entry.schema.floor,
         expected_failures=entry.schema.expected_failures,
@@ -345,6 +384,13 @@ def _foreign_definition(name: str, folder: PluginFolder, document: Document) -> 
     )
     _check_parameters(definition, document)
     return definition
+
+
+def _space(schema: TuneSchema | None) -> Space:
+    if schema is None:
+        return Space()
+    parts = (schema.build, schema.search)
+    return Space(*({name: Axis.of(axis) for name, axis in axes.items()} for axes in parts))
 
 
 def _check_adapter_file(folder: PluginFolder, module_file: str, place: str) -> None:
@@ -383,6 +429,14 @@ def _expressions(
     return where, require
 
 
+def _check_space(definition: AlgorithmDefinition, document: Document) -> None:
+    names = {part: definition.parameter_names(part) for part in ("build", "search")}
+    for key, expected in faults_of(definition.tune, names):
+        what = f"wrong value for {'.'.join(('tune', *key))!r}"
+        place = document.place((definition.name, "tune", *key))
+        raise UserError(what, where=place, expected=expected)
+
+
 def _check_parameters(definition: AlgorithmDefinition, document: Document) -> None:
     build, search = definition.parameter_names("build"), definition.parameter_names("search")
     for name in sorted((build & search) | ((build | search) & set(FACTS))):
@@ -405,6 +459,7 @@ def _check_parameters(definition: AlgorithmDefinition, document: Document) -> No
     for expression in [definition.where, *expressions]:
         if expression is not None:
             expression.require_names(known)
+    _check_space(definition, document)
     for part in ("build", "search"):
         for name, values in getattr(definition, part).items():
             if values == []:

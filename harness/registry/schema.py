@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -102,6 +103,49 @@ class GroupSchema(_Strict):
     """Values that replace those of the entry."""
 
 
+def _as_axis(value: object) -> object:
+    return {"values": value} if isinstance(value, list) else value
+
+
+Number = TypeVar("Number", int, float)
+_Range = Annotated[list[Number], Field(min_length=2, max_length=2)] | None
+
+
+class AxisSchema(_Strict):
+    int_: Annotated[_Range[int], Field(alias="int")] = None
+    """Whole numbers, `[least, largest]`."""
+    float_: Annotated[_Range[float], Field(alias="float")] = None
+    """Numbers, `[least, largest]`."""
+    values: Annotated[list[Parameter], Field(min_length=1)] | None = None
+    """A list of values; the list alone says the same."""
+    log: bool = False
+    """Whether a range is spread by its logarithm."""
+    monotone: Literal["recall"] | None = None
+    """Of a search parameter: a larger value never lowers recall."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> AxisSchema:
+        kinds = [kind for kind in (self.int_, self.float_, self.values) if kind is not None]
+        if len(kinds) != 1:
+            raise ValueError("exactly one of int: [..], float: [..], values: [..]")
+        ends = self.int_ or self.float_
+        if ends is not None and not (math.isfinite(sum(ends)) and ends[0] < ends[1]):
+            raise ValueError("the least number, then a larger one")
+        if self.log and (ends is None or ends[0] <= 0):
+            raise ValueError("log: true for a range above 0")
+        return self
+
+
+Axes = dict[ParameterName, Annotated[AxisSchema, BeforeValidator(_as_axis)]]
+
+
+class TuneSchema(_Strict):
+    build: Axes = {}
+    """The values of build parameters; those of others are the grid's."""
+    search: Axes = {}
+    """The values of search parameters; those of others are the grid's."""
+
+
 Metrics = Annotated[list[Metric], Field(min_length=1)]
 
 
@@ -126,6 +170,8 @@ class _EntrySchema(_Strict):
     """Expressions with reasons; a combination for which one is false is refused."""
     groups: dict[Name, GroupSchema] = {}
     """Named grids that a suite can choose; `annharness check` builds `smoke`."""
+    tune: TuneSchema | None = None
+    """What `annharness tune` may set parameters to; by default the values of the grids."""
     exact_order: bool = False
     """Whether answers come nearest first by true distance."""
     floor: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -292,6 +338,29 @@ def _as_entries(value: object) -> object:
 Variants = Annotated[list[VariantSchema], BeforeValidator(_as_variants), Field(min_length=1)]
 
 
+Minimize = Literal["query", "bytes", "build"]
+"""What `annharness tune` makes small: time per query, bytes per vector, or time to build."""
+
+
+class TunedSchema(_Strict):
+    recall: Annotated[float, Field(gt=0, le=1)]
+    """The recall that was to be reached."""
+    minimize: Minimize = "query"
+    """What was to be small: `query` (seconds), `bytes` (per vector) or `build` (seconds)."""
+    max_bytes: Annotated[float, Field(gt=0)] | None = None
+    """The most bytes per vector, if they were limited."""
+    budget_seconds: Annotated[float, Field(gt=0)]
+    """The seconds that the search was allowed."""
+    spent_seconds: Annotated[float, Field(ge=0)]
+    """The seconds that it took."""
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+    """The seed of the search."""
+    trials: dict[Text, Annotated[int, Field(ge=0)]]
+    """How many builds were tried, by label."""
+    space: dict[Text, Parameter]
+    """What the parameters might be, by label."""
+
+
 class SuiteSchema(_Strict):
     about: Text = "a suite"
     """One sentence."""
@@ -301,6 +370,8 @@ class SuiteSchema(_Strict):
     """Names or paths of datasets."""
     algorithms: Annotated[dict[Text, Variants], BeforeValidator(_as_entries), Field(min_length=1)]
     """Names of entries, each with nothing, a variant, or a list of variants; or names alone."""
+    tuned: TunedSchema | None = None
+    """How `annharness tune` found the parameters; stored with every result."""
     baseline: Text | None = None
     """A label: the run ends with the differences in recall to it."""
     mode: Mode = "single"
@@ -408,7 +479,9 @@ def message_of(fault: ErrorDetails) -> str:
 
 def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
     """The keys allowed where a schema error points to, found by walking the field types."""
-    models: list[type[BaseModel]] = [GroupSchema, QueriesSchema, SourceSchema, VariantSchema]
+    models: list[type[BaseModel]] = [
+        GroupSchema, QueriesSchema, SourceSchema, VariantSchema, TuneSchema, AxisSchema
+    ]  # fmt: skip
     fields = dict(model.model_fields)
     fields = {field.alias or name: field for name, field in fields.items()}
     for part in path:

@@ -19,6 +19,7 @@ from harness.registry.grid import require_size
 from harness.registry.names import ENTRY_NAME, did_you_mean
 from harness.registry.schema import SuiteSchema, VariantSchema, check, message_of, shown
 from harness.registry.yaml_source import Document, parse_yaml, read_yaml
+from harness.text import Json
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Suite:
     `precision` is the half-width of QPS intervals to reach, as a share, None for none;
     `extra_seconds` is the time for that beyond `builds` and `repeats`, None for half of the time
     that those took. `baseline` is the label that the recall of the others is compared with, query
-    by query.
+    by query. `tuned` says how the parameters were found, if `tune` found them.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Suite:
     datasets: tuple[str, ...]
     variants: tuple[Variant, ...]
     baseline: str | None
+    tuned: Json | None
     mode: Mode
     threads: int
     build_threads: int | None
@@ -181,6 +183,7 @@ def _suite(
         datasets=tuple(dict.fromkeys(datasets)),
         variants=tuple(variants),
         baseline=baseline,
+        tuned=schema.tuned.model_dump() if schema.tuned is not None else None,
         mode=schema.mode,
         threads=schema.threads,
         build_threads=schema.build_threads,

@@ -9,9 +9,10 @@ from harness.contracts.dataset import Metric
 from harness.data.cache.cached import CachedDataset
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.suites import Suite
+from harness.results.identity import source_sha256
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, Origin, SettingSpec
 from harness.running.environments.isolated import Environment, EnvironmentFailed
-from harness.running.plan import PlannedPoint
+from harness.running.plan import PlannedPoint, library_versions
 
 
 def block_spec(
@@ -67,6 +68,18 @@ def _member(points: Sequence[tuple[PlannedPoint, int]]) -> MemberSpec:
         identity.versions,
     )
     return MemberSpec(title, adapter, identity.build, tuple(settings), definition.pausable, origin)
+
+
+def origin_of(
+    definition: AlgorithmDefinition, environment: Environment | EnvironmentFailed | None
+) -> Origin:
+    """Return what an adapter is on every machine, from its entry as it is here."""
+    return Origin(
+        definition.name,
+        str(definition.folder.path),
+        source_sha256(*definition.source_folders),
+        library_versions(definition.requires, environment),
+    )
 
 
 def adapter_spec(

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Mode, Parameters
+from harness.measures.choosing import split_queries
+from harness.measures.speed import query_order
+from harness.measures.tuning import Place
 from harness.results.point import BuildFacts, Status
 from harness.text import Json
 
@@ -41,12 +44,36 @@ class AdapterSpec:
 
 @dataclass(frozen=True)
 class SettingSpec:
-    """One search setting of a member, for k neighbours; `key` is that of its point."""
+    """One search setting of a member, for k neighbours; `key` is that of its point.
+
+    `ladder` and `rung` are its `Place` in a block with a target.
+    """
 
     key: str
     search: Parameters
     k: int
     repeats: int
+    ladder: int = 0
+    rung: tuple[int, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Where it is among the settings of its member."""
+        return Place(self.ladder, self.rung)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a block searches for: of each member, the lowest settings that reach a recall.
+
+    Only they take turns, and only tuning queries are asked. A setting whose index is larger than
+    `most_index_bytes` does not count. In a `race`, one that is clearly slower than the fastest of
+    the block is left out of further turns.
+    """
+
+    recall: float
+    most_index_bytes: float = math.inf
+    race: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,6 +127,14 @@ class BlockSpec:
     timeout: float
     memory_bytes: int | None
     members: tuple[MemberSpec, ...]
+    target: Target | None = None
+
+    def order(self, nq: int) -> NDArray[np.intp]:
+        """Return the queries in the order in which they are asked; of a target, tuning ones."""
+        order = query_order(nq, self.order_seed)
+        if self.target is None:
+            return order
+        return order[np.isin(order, split_queries(nq).tuning)]
 
     @property
     def order_seed(self) -> int:
@@ -114,7 +149,8 @@ class BlockSpec:
     def from_json(cls, data: Json) -> BlockSpec:
         """Return the block that `to_json` wrote."""
         members = tuple(_member_from_json(member) for member in data["members"])
-        return cls(**{**data, "members": members})
+        target = None if data["target"] is None else Target(**data["target"])
+        return cls(**{**data, "members": members, "target": target})
 
     def only(self, members: Sequence[MemberSpec]) -> BlockSpec:
         """Return the block with these members alone."""
@@ -127,7 +163,7 @@ def adapter_from_json(data: Json) -> AdapterSpec:
 
 
 def _member_from_json(data: Json) -> MemberSpec:
-    settings = tuple(SettingSpec(**setting) for setting in data["settings"])
+    settings = tuple(SettingSpec(**{**s, "rung": tuple(s["rung"])}) for s in data["settings"])
     adapter = adapter_from_json(data["adapter"])
     origin = None if data["origin"] is None else Origin(**data["origin"])
     return MemberSpec(**{**data, "adapter": adapter, "settings": settings, "origin": origin})
@@ -246,6 +282,21 @@ class Measured:
     diagnostics: Mapping[str, Mapping[str, NDArray[np.generic]]]
 
 
+@dataclass(frozen=True)
+class Probe:
+    """What some of the tuning queries said about a setting of a block with a target.
+
+    `recall` is their mean and `queries` their number; `index_bytes` and `build_seconds` are of the
+    index under the setting. One whose index is too large was not asked: its recall is NaN.
+    """
+
+    recall: float
+    queries: int
+    seconds_per_query: float
+    index_bytes: int
+    build_seconds: float
+
+
 @dataclass
 class BlockOutcome:
     """The outcome of a block, or of the part of it that fitted into memory.
@@ -253,7 +304,8 @@ class BlockOutcome:
     `finished` and `failed` are by the key of the setting. A setting in neither was not to blame for
     the end of its process and comes in a later part. `reference_times` are the seconds per query of
     the reference index in each of its turns; `window` and `order_seed` tell which queries were
-    asked in each round.
+    asked in each round. `probes` are those of a block with a target, by the key of the setting;
+    what it left out in the middle of a pass has times and neighbours up to there (NaN, -1).
     """
 
     id: str
@@ -263,6 +315,7 @@ class BlockOutcome:
     reference_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     finished: dict[str, Measured] = field(default_factory=dict)
     failed: dict[str, TaskFailure] = field(default_factory=dict)
+    probes: dict[str, Probe] = field(default_factory=dict)
     seconds: float = 0.0
     provenance: Json = field(default_factory=dict)
 

@@ -52,9 +52,13 @@ class BuildIndex:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Warm up a setting by untimed queries; the reply is `Answered` with their ids."""
+    """Warm up a setting by the first queries of the order; the reply is `Answered`.
+
+    There are `stop` of them, or as many as there is time for.
+    """
 
     setting: int
+    stop: int
 
 
 @dataclass(frozen=True)

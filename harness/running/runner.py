@@ -378,6 +378,7 @@ class Runner:
             **(outcome.provenance if outcome else {}),
             "environment": made,
             "suite": self.plan.suite.name,
+            "tuned": self.plan.suite.tuned,
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         }
         return {**facts, "signature": signature()} if self.signed else impersonal_data(facts)

@@ -101,3 +101,17 @@ def test_lists_follow_the_rows(n):
         assert 2 * n**0.5 < lists <= 4 * n**0.5
     assert 1 <= lists <= n
     assert factory.lists(n, 100) == 100
+
+
+@pytest.mark.parametrize("kind", ["IVF", "IVFPQ", "IVFPQFastScan", "RaBitQ"])
+def test_more_lists_than_there_are_means_all_of_them(base, queries, kind):
+    build = {"IVF": {"storage": "Flat"}, "IVFPQ": {**PQ, "nbits": 5}, "IVFPQFastScan": PQ}
+    own = build.get(kind, {"nbits": 4, "refine": "flat"})
+    algorithm = getattr(indexes, kind)("angular", nlist=8, training_points=None, seed=0, **own)
+    algorithm.prepare(base.shape)
+    algorithm.fit(base)
+    search = {} if kind == "IVF" else {"k_factor": 32}
+    algorithm.set_search(nprobe=2000, **search)
+    one_by_one = [algorithm.query(query, K) for query in queries]
+    algorithm.set_search(nprobe=8, **search)
+    assert np.array_equal(one_by_one, [algorithm.query(query, K) for query in queries])

@@ -26,6 +26,7 @@ LAYERS = {
     "report": 3,
     "interop": 4,
     "checks": 4,
+    "tuning": 4,
     "api": 5,
     "cli": 6,
     "__main__": 7,

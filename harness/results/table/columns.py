@@ -171,6 +171,7 @@ _IN_JSON_AND_PARQUET = (
     Column("dirty", "flag", "A build was measured with uncommitted changes."),
     Column("warnings", "tuple", "Warnings of the builds, each once."),
     Column("family", "text", "Family of the algorithm, as its entry at hand says."),
+    Column("tuned", "text", "With what `tune` found the parameters; empty if it did not."),
     Column("recall_curve", "array", "Recall@K for K = 1 to k, `(k,)`."),
     Column("first_recall_curve", "array", "As `recall1@K` for K = 1 to k, `(k,)`."),
 )

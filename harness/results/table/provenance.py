@@ -10,9 +10,9 @@ from dataclasses import replace
 from harness.results.point import Build, sequence_of
 from harness.results.store import Stored
 from harness.results.table.columns import Row
-from harness.text import Json
+from harness.text import Json, counted
 
-_PARTS = ("machine", "conditions", "source", "suite", "command", "libraries")
+_PARTS = ("machine", "conditions", "source", "suite", "tuned", "command", "libraries")
 
 
 class Provenances:
@@ -41,6 +41,7 @@ def provenance_columns(stored: Stored) -> Row:
         "sequence": sequence_of(newest),
         "provenance": {part: newest.get(part) for part in _PARTS},
         "versions": _versions(newest.get("libraries")),
+        "tuned": _tuned_text(newest.get("tuned")),
     }
 
 
@@ -49,6 +50,18 @@ def _versions(libraries: object) -> dict[str, str]:
     found = libraries.get("versions") if isinstance(libraries, Mapping) else None
     versions = found if isinstance(found, Mapping) else {}
     return {name: str(v) for name, v in versions.items() if name not in sys.stdlib_module_names}
+
+
+def _tuned_text(tuned: object) -> str:
+    """How parameters were found, such as "for recall 0.95, 12 trials in 600 s, seed 0"."""
+    if not isinstance(tuned, Mapping):
+        return ""
+    trials = tuned.get("trials")
+    count = sum(trials.values()) if isinstance(trials, Mapping) else 0
+    return (
+        f"for recall {tuned.get('recall')}, {counted(int(count), 'trial')} in "
+        f"{tuned.get('spent_seconds')} s, seed {tuned.get('seed')}"
+    )
 
 
 def commit_of(provenance: Json) -> str:

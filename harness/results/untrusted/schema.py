@@ -134,6 +134,7 @@ class _Provenance(_Open):
     conditions: PlainData | None = None
     suite: Text | None = None
     command: list[Text] | None = None
+    tuned: PlainData | None = None
 
 
 class _Failure(_Strict):

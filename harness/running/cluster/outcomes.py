@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.results.point import BuildFacts
-from harness.running.blocks import BlockOutcome, Measured, TaskFailure
+from harness.running.blocks import BlockOutcome, Measured, Probe, TaskFailure
 from harness.text import Json, plain
 
 _HEAD = "head"
@@ -52,6 +52,7 @@ def encoded(outcome: BlockOutcome) -> bytes:
         "seconds": outcome.seconds,
         "provenance": outcome.provenance,
         "finished": finished,
+        "probes": {key: asdict(probe) for key, probe in outcome.probes.items()},
         "failed": {key: asdict(failure) for key, failure in outcome.failed.items()},
     }
     arrays[_HEAD] = np.frombuffer(json.dumps(head).encode(), np.uint8)
@@ -79,6 +80,7 @@ def decoded(data: bytes) -> BlockOutcome:
                 reference_times=arrays["reference"].astype(np.float64),
                 finished={k: _measured(one, arrays) for k, one in head["finished"].items()},
                 failed={k: TaskFailure(**one) for k, one in head["failed"].items()},
+                probes={k: Probe(**one) for k, one in head["probes"].items()},
                 seconds=float(head["seconds"]),
                 provenance=head["provenance"],
             )

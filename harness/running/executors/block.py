@@ -9,21 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.cache.cached import open_cached
-from harness.measures.speed import query_order
 from harness.running.blocks import BlockOutcome, BlockSpec, shuffled
 from harness.running.executors.building import Building, Waiting
 from harness.running.executors.member import (
     Member,
     NoSpace,
-    Setting,
     alive,
     nested,
-    unexpected,
 )
 from harness.running.executors.rounds import OnPhase, Rounds
+from harness.running.executors.targets import TargetSearch
 from harness.running.executors.workers import Workers
-from harness.running.machine.facts import storable_bytes
-from harness.running.messages import Describe, Described, Failed, Finish, Finished
+from harness.running.messages import Finish, Finished
 from harness.running.processes.child import ChildGone
 
 _MOST_WARNINGS = 20
@@ -45,10 +42,11 @@ class BlockRun:
         self._on_phase = on_phase
         dataset = open_cached(Path(spec.dataset))
         nq = len(dataset.queries)
-        self._order = query_order(nq, spec.order_seed)
+        self._order = spec.order(nq)
         self._rng = np.random.default_rng(int(spec.id, 16))
         self._workers = Workers(spec, cache, len(dataset.base), nq)
-        self._building = Building(self._workers, nq, on_phase)
+        search = TargetSearch.of(spec, dataset, self._order)
+        self._building = Building(self._workers, len(self._order), on_phase, search)
 
     def parts(self) -> Iterator[BlockOutcome]:
         """Measure everything and yield what was measured together: one part, if memory allows.
@@ -104,15 +102,7 @@ class BlockRun:
         self._on_phase(member.spec.title, "finish", None)
         try:
             for setting in member.alive_settings:
-                answer = member.ask(
-                    Describe(setting.number), "finish", self._workers.watch, setting
-                )
-                if isinstance(answer, Failed):
-                    member.fail_setting(answer, setting)
-                elif isinstance(answer, Described):
-                    self._take_index_bytes(member, setting, answer.index_bytes)
-                else:
-                    raise unexpected(answer)
+                member.take_index_bytes(setting, "finish", self._workers.watch)
             answer = member.ask(Finish(), "finish", self._workers.watch, None)
             found = member.take_or_fail(answer, Finished)
             if isinstance(found, Finished):
@@ -123,15 +113,6 @@ class BlockRun:
             self._workers.lose(member, gone)
         except NoSpace:
             self._workers.lose(member, None)
-
-    def _take_index_bytes(self, member: Member, setting: Setting, index_bytes: int) -> None:
-        """Store the size that the adapter states, if a machine could hold it."""
-        most = storable_bytes()
-        if 0 <= index_bytes <= most:
-            setting.index_bytes = index_bytes
-        else:
-            reason = f"index_bytes() is {index_bytes}, 0 to {most:,} can be (memory and disk)"
-            member.fail_setting(Failed("error", reason), setting)
 
     def _close(self, member: Member) -> None:
         """Close a worker, whose measurements are all received."""
@@ -144,9 +125,11 @@ class BlockRun:
 
     def _collect(self, member: Member, outcome: BlockOutcome) -> None:
         for setting in member.settings:
+            if setting.probe is not None:
+                outcome.probes[setting.spec.key] = setting.probe
             if setting.failure is not None:
                 outcome.failed[setting.spec.key] = setting.failure
-            elif not member.gone:
+            elif not member.gone and setting.passes:
                 allotted = self._spec.threads
                 done = setting.measured(member.facts(), member.diagnostics, allotted)
                 outcome.finished[setting.spec.key] = done

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from harness.running.blocks import MemberSpec
 from harness.running.executors.member import Member, NoSpace, Setting, require_sound, unexpected
 from harness.running.executors.rounds import OnPhase
+from harness.running.executors.targets import TargetSearch
 from harness.running.executors.workers import REFERENCE, Workers
 from harness.running.machine.facts import allotted_cores, storable_bytes
 from harness.running.messages import Answered, BuildIndex, Built, Failed, Ready, WarmUp
@@ -37,13 +38,18 @@ class Building:
     Parameters
     ----------
     nq
-        The number of queries.
+        The number of queries that are asked.
     on_phase
         Follows what goes on.
+    search
+        Chooses the settings of a built member, in a block with a target.
     """
 
-    def __init__(self, workers: Workers, nq: int, on_phase: OnPhase) -> None:
+    def __init__(
+        self, workers: Workers, nq: int, on_phase: OnPhase, search: TargetSearch | None = None
+    ) -> None:
         self._workers = workers
+        self._search = search
         self._nq = nq
         self._on_phase = on_phase
 
@@ -159,6 +165,8 @@ class Building:
                 return
             except ChildGone as gone:
                 guilty = member.active
+                if self._search is not None:
+                    member.active = None  # a further build to search costs more than it may find
                 self._workers.lose(member, gone)
                 if guilty is not None and member.alive_settings:
                     self._start_again(member)
@@ -176,13 +184,18 @@ class Building:
             return
         require_sound(built, storable_bytes())
         member.built = built
-        for setting in member.alive_settings:
-            self._on_phase(member.spec.title, "warm-up", setting.spec.key)
-            self._warm_up(member, setting)
+        if self._search is not None and member.spec is not REFERENCE:
+            self._on_phase(member.spec.title, "search", None)
+            self._search.choose(member, self._workers.watch)
+        else:
+            for setting in member.alive_settings:
+                self._on_phase(member.spec.title, "warm-up", setting.spec.key)
+                self._warm_up(member, setting)
         member.used_bytes = member.child.look_at_memory()
 
     def _warm_up(self, member: Member, setting: Setting) -> None:
-        answer = member.ask(WarmUp(setting.number), "warm-up", self._workers.watch, setting)
+        request = WarmUp(setting.number, self._nq)
+        answer = member.ask(request, "warm-up", self._workers.watch, setting)
         if isinstance(answer, Failed):
             return member.fail_setting(answer, setting)
         if not isinstance(answer, Answered):

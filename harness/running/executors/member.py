@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.results.point import MOST_DIAGNOSTICS, BuildFacts, Status
-from harness.running.blocks import Measured, MemberSpec, SettingSpec, TaskFailure
+from harness.running.blocks import Measured, MemberSpec, Probe, SettingSpec, TaskFailure
+from harness.running.machine.facts import storable_bytes
 from harness.running.messages import (
     Answered,
     Built,
     Close,
+    Describe,
+    Described,
     Done,
     Failed,
     Message,
@@ -51,6 +54,8 @@ class Setting:
         self.spec = spec
         self._nq, self._n = nq, n
         self.failure: TaskFailure | None = None
+        self.left_out = False
+        self.probe: Probe | None = None
         self.seconds_spent = 0.0
         self.pass_seconds = 0.0
         self.index_bytes = 0
@@ -65,8 +70,8 @@ class Setting:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it has not failed."""
-        return self.failure is None
+        """Whether it has not failed, and was not left out of a search for a target."""
+        return self.failure is None and not self.left_out
 
     @property
     def passes(self) -> int:
@@ -112,6 +117,10 @@ class Setting:
         if answer.ids.dtype.itemsize > self._ids[-1].dtype.itemsize:
             self._ids[-1] = self._ids[-1].astype(answer.ids.dtype)
         self._ids[-1][queries] = answer.ids
+
+    def mean_seconds(self, queries: NDArray[np.intp]) -> float:
+        """Return the mean seconds of queries in the last pass; NaN unless all were answered."""
+        return float(self._times[-1][queries].mean()) if self._times else math.nan
 
     def end_pass(self) -> None:
         """Keep the ids of a pass only if they differ from those of the first."""
@@ -174,7 +183,7 @@ class Member:
 
     @property
     def alive_settings(self) -> list[Setting]:
-        """The settings that have not failed."""
+        """The settings that have neither failed nor been left out."""
         return [setting for setting in self.settings if setting.is_alive]
 
     def pause(self) -> None:
@@ -294,6 +303,26 @@ class Member:
         answered = len(answer.seconds)
         setting.take(answer, queries[:answered])
         return answered
+
+    def take_index_bytes(self, setting: Setting, phase: str, watch: Watch) -> None:
+        """Ask for the size of the index under a setting, and store it if a machine could hold it.
+
+        Raises
+        ------
+        ChildGone
+            As `ask`.
+        """
+        answer = self.ask(Describe(setting.number), phase, watch, setting)
+        if isinstance(answer, Failed):
+            return self.fail_setting(answer, setting)
+        if not isinstance(answer, Described):
+            raise unexpected(answer)
+        stated, most = answer.index_bytes, storable_bytes()
+        if not 0 <= stated <= most:
+            reason = f"index_bytes() is {stated}, 0 to {most:,} can be (memory and disk)"
+            return self.fail_setting(Failed("error", reason), setting)
+        setting.index_bytes = stated
+        return None
 
     def _processor_seconds_since(self) -> float:
         """Seconds on a processor since the last call; it is paused, or cannot be."""

@@ -15,6 +15,7 @@ from harness.running.blocks import (
     windows_and_passes,
 )
 from harness.running.executors.member import Member, NoSpace, Setting, Watch, alive
+from harness.running.executors.targets import Race
 from harness.running.messages import TakeTurn
 from harness.running.processes.child import ChildGone
 
@@ -58,6 +59,7 @@ class Rounds:
         self._reference_times: list[float] = []
         self.window = 1
         self._cycle = ""
+        self._race = Race() if spec.target is not None and spec.target.race else None
 
     def reference_times(self) -> NDArray[np.float64]:
         """Return the seconds per query of the reference index in each of its turns."""
@@ -99,6 +101,8 @@ class Rounds:
         for start in range(0, len(self._order), self.window):
             stop = min(start + self.window, len(self._order))
             self._round(reference, taking, (start, stop))
+            if self._race is not None:
+                self._race.after_round(_settings_at_work(taking), self._order[start:stop])
         while owing := [one for one in _at_work(taking) if one[1].owed]:
             self._round(reference, owing, None)
         for _, setting in _at_work(taking):
@@ -152,6 +156,10 @@ class Rounds:
             self._lose(reference, gone)
         else:
             self._reference_times.append(float(np.median(seconds)))
+
+
+def _settings_at_work(taking: Sequence[tuple[Member, Setting]]) -> list[Setting]:
+    return [setting for _, setting in _at_work(taking)]
 
 
 def _at_work(

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from harness.contracts import Algorithm
 from harness.contracts.resources import JOB_FOLDER_VARIABLE
 from harness.data.cache.cached import open_cached
-from harness.measures.speed import query_order
 from harness.running.blocks import BlockSpec
 from harness.running.machine.cpus import pin_all_threads
 from harness.running.messages import (
@@ -114,7 +113,7 @@ class _Member:
         if isinstance(request, BuildIndex):
             return self._build()
         if isinstance(request, WarmUp):
-            return self._warm_up(request.setting)
+            return self._warm_up(request)
         if isinstance(request, Describe):
             return self._describe(request.setting)
         if isinstance(request, Finish):
@@ -142,7 +141,7 @@ class _Member:
         build, self._seed = with_seed(adapter, self._spec.build, self._block.number)
         self._algorithm = adapter(self._block.metric, **build)
         self._base, self._queries = rows_for(self._algorithm, dataset)
-        self._order = query_order(len(self._queries), self._block.order_seed)
+        self._order = self._block.order(len(self._queries))
         return Ready()
 
     def _build(self) -> Message:
@@ -161,14 +160,15 @@ class _Member:
         pin_all_threads(self._search_cpus)
         return Built(prepare_seconds, build_seconds, growth, self._seed)
 
-    def _warm_up(self, number: int) -> Message:
+    def _warm_up(self, request: WarmUp) -> Message:
         """Warm up a setting by one untimed pass over the queries, or a part of one."""
+        number = request.setting
         setting = self._spec.settings[number]
         self._activate(number)
         self._pools = Pools()  # libraries may have been loaded since the last time
         with self._pools.limited(self._pool_size):
             self._index.warm_up(self._queries, setting.k)
-            every = self._order
+            every = self._order[: request.stop]
             first = self._turn_function(setting.k, lists=False)(every[:1], _UNLIMITED)
             turn = self._turn_function(setting.k, lists=are_lists(first.answers))
             self._turns[number] = turn

@@ -1,0 +1,147 @@
+"""`annharness tune`: find the parameters of algorithms for a recall."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from harness.api import TuneResult, tune_result
+from harness.cli.options import (
+    DEFAULT_RESULTS,
+    Plugins,
+    Results,
+    complete_datasets,
+    complete_names,
+)
+from harness.cli.progress import shown_work
+from harness.cli.terminal import Terminal
+from harness.results.table.columns import Row
+from harness.running.lines import plain_lines
+from harness.tuning.request import TuneOptions, TuneRequest
+from harness.tuning.session import Told, tuned
+
+_NOT_MET = 1
+
+
+def tune(
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            help="A suite, or one or several algorithms.", autocompletion=complete_names
+        ),
+    ],
+    recall: Annotated[
+        float, typer.Option("--recall", help="The recall to reach, on held-out queries.")
+    ],
+    budget: Annotated[str, typer.Option("--budget", help="Time for the search: 90s, 30m, 1.5h.")],
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            "-d",
+            "--dataset",
+            help="The dataset (a name or a path), instead of the suite's.",
+            autocompletion=complete_datasets,
+        ),
+    ] = None,
+    max_bytes: Annotated[
+        float | None, typer.Option("--max-bytes", help="The most bytes per vector.")
+    ] = None,
+    minimize: Annotated[
+        str,
+        typer.Option(
+            "--minimize", help="What is to be small: query (time), bytes or build (time)."
+        ),
+    ] = "query",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the search.")] = 0,
+    k: Annotated[
+        int | None, typer.Option("--k", help="Number of neighbours, replaces the suite's.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", help="Number of threads, replaces the suite's.")
+    ] = None,
+    signed: Annotated[
+        bool, typer.Option("--signed", help="Store your user and host name with the results.")
+    ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            help="Measure on a cluster: its file, a Dask scheduler's address, or local:N.",
+        ),
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+    plugins: Plugins = None,
+) -> None:
+    """Find the parameters for a recall, and prove them on held-out queries.
+
+    Builds are tried side by side with the best so far, until the budget is spent. On each built
+    index the cheapest search setting that reaches the recall is found, with tuning queries only.
+    The winner of each algorithm is then built again and measured like any other point. The exit
+    status is 1 if it misses the recall there. The same command goes on after Ctrl-C, and with a
+    larger budget.
+
+    Examples:
+
+      annharness tune hnswlib -d glove-100 --recall .95 --budget 20m
+
+      annharness tune pq faiss-pq -d glove-50-10k --recall .9 --max-bytes 250 --budget 5m
+    """
+    options = TuneOptions(
+        recall=recall,
+        budget=budget,
+        dataset=dataset,
+        max_bytes=max_bytes,
+        minimize=minimize,  # type: ignore[arg-type]  # checked with the other options
+        seed=seed,
+        k=k,
+        threads=threads,
+        signed=signed,
+        cluster=cluster,
+    )
+    request = TuneRequest.of(what, options, results, plugins or ())
+    with plain_lines(sys.stderr) as lines:
+        found = tuned(request, Told(lines.say, lines.progress, lambda: lines), plugins or ())
+    with shown_work("summing up"):
+        result = tune_result(found)
+    _print(Terminal(markup=False, highlight=False), result)
+    if not result.met.all() or result.missed:
+        raise typer.Exit(_NOT_MET)
+
+
+def _print(console: Terminal, found: TuneResult) -> None:
+    """Print each winner with its figures on the held-out queries, and where everything is."""
+    from harness.report.analysis.recommendations import optimism_text
+
+    limit = f" in {found.max_bytes:g} bytes per vector" if found.max_bytes is not None else ""
+    console.print(Text(f"Tuned for recall {found.recall:g}{limit}", "bold"))
+    lines = Table.grid(padding=(0, 2, 0, 0))
+    for (_, row), met in zip(found.table.iterrows(), found.met, strict=True):
+        lines.add_row(Text(row["label"], "bold"), _sentence(dict(row), met=bool(met)))
+    for label, words in found.missed.items():
+        lines.add_row(Text(label, "bold"), f"nothing reaches it; nearest: {words}")
+    for words in dict.fromkeys(found.table["tuned"]):
+        lines.add_row("found", words)
+    gap = optimism_text(found.optimism)
+    lines.add_row("optimism", f"recall on the tuning queries, by which they were chosen, is {gap}")
+    console.print(lines)
+    for what, paths in (("suite", [found.suite]), ("figures", found.figures)):
+        for path in paths:
+            console.print(Text(f"{what}: {path}"), soft_wrap=True)
+
+
+def _sentence(row: Row, *, met: bool) -> str:
+    """The figures of a winner; recall is that of the held-out queries."""
+    from harness.report.texts import plus_minus, size_text
+
+    if row["status"] != "ok":
+        return f"{row['name']}: {row['status']}: {row['reason']}"
+    held, low, high = (row[f"held_out_recall{end}"] for end in ("", "_low", "_high"))
+    error = plus_minus(row["qps"], row["qps_low"], row["qps_high"])
+    return (
+        f"{row['name']}: {'met' if met else 'NOT MET'}, recall {held:.3f} [{low:.3f}, {high:.3f}], "
+        f"{row['qps']:,.0f} queries/s {error}, {size_text(row)} bytes per vector"
+    ).removeprefix(": ")

@@ -1,0 +1,134 @@
+"""Blocks with a target: the settings of a built member that reach a recall, and their race."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts.dataset import Truth
+from harness.data.cache.cached import CachedDataset
+from harness.data.truth.store import truth_of
+from harness.measures.distances import distances_and_scales
+from harness.measures.recall import recall_matrix
+from harness.measures.tuning import judged, lowest_reaching, part_sizes, slower_ones
+from harness.running.blocks import BlockSpec, Probe, Target
+from harness.running.executors.member import Member, Setting, Watch, unexpected
+from harness.running.messages import Answered, Failed, TakeTurn, WarmUp
+from harness.running.worker.answers import WrongAnswer
+
+_MOST_SECONDS = 5.0
+"""A setting so slow that its queries take longer is judged by those that it has answered."""
+
+_PHASE = "warm-up"
+_WARM_UP, _PROBE = -1, 0  # numbers of turns; those of rounds are larger
+
+
+@dataclass(frozen=True)
+class TargetSearch:
+    """Finds the lowest settings of a built member that reach the target of its block."""
+
+    target: Target
+    dataset: CachedDataset
+    order: NDArray[np.intp]
+    truth: Truth
+
+    @classmethod
+    def of(
+        cls, spec: BlockSpec, dataset: CachedDataset, order: NDArray[np.intp]
+    ) -> TargetSearch | None:
+        """Return the search of a block; None if it has no target."""
+        if spec.target is None:
+            return None
+        k = max(setting.k for member in spec.members for setting in member.settings)
+        return cls(spec.target, dataset, order, truth_of(dataset, k))
+
+    def choose(self, member: Member, watch: Watch) -> None:
+        """Leave out all settings but the lowest that reach the target."""
+        settings = member.alive_settings
+        places = [setting.spec.place for setting in settings]
+        chosen = lowest_reaching(places, lambda i: self._reaches(member, settings[i], watch))
+        for number, setting in enumerate(settings):
+            setting.left_out = number not in chosen
+
+    def _reaches(self, member: Member, setting: Setting, watch: Watch) -> bool:
+        """Ask growing parts of the tuning queries until it is clear."""
+        member.take_index_bytes(setting, _PHASE, watch)
+        if setting.index_bytes > self.target.most_index_bytes:
+            setting.probe = _probe(member, setting, math.nan, 0, math.nan)
+            return False
+        ids, seconds = np.empty((0, setting.spec.k), dtype=np.int64), 0.0
+        for size in part_sizes(len(self.order)):
+            while len(ids) < size and seconds < _MOST_SECONDS and setting.is_alive:
+                answer = self._asked(member, setting, (len(ids), size), watch)
+                if answer is not None:
+                    ids, seconds = np.concatenate([ids, answer.ids]), seconds + answer.wall
+            if not setting.is_alive:
+                return False
+            found = judged(self._recalls(ids), len(self.order), self.target.recall)
+            if found.reaches is not None or len(ids) < size:
+                break
+        setting.pass_seconds = seconds * len(self.order) / len(ids)
+        setting.probe = _probe(member, setting, found.recall, len(ids), seconds / len(ids))
+        return found.recall >= found.needed if found.reaches is None else found.reaches
+
+    def _asked(
+        self, member: Member, setting: Setting, queries: tuple[int, int], watch: Watch
+    ) -> Answered | None:
+        """Ask some queries of the order; None if the setting has failed."""
+        start, stop = queries
+        turn = _WARM_UP if start == 0 else _PROBE
+        request = (
+            WarmUp(setting.number, stop)
+            if turn == _WARM_UP
+            else TakeTurn(turn, setting.number, start, stop, _MOST_SECONDS)
+        )
+        answer = member.ask(request, _PHASE, watch, setting)
+        if isinstance(answer, Failed):
+            member.fail_setting(answer, setting)
+            return None
+        if not isinstance(answer, Answered):
+            raise unexpected(answer)
+        try:
+            setting.check(answer, stop - start, turn)
+        except WrongAnswer as wrong:
+            member.fail_setting(Failed("wrong_answer", str(wrong)), setting)
+            return None
+        return answer
+
+    def _recalls(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """`(m,)` recall of the first queries of the order, whose ids these are."""
+        data, queries = self.dataset, self.order[: len(ids)]
+        base, asked = data.search_base, data.search_queries[queries]
+        distances, scales = distances_and_scales(data.metric, base, asked, ids)
+        truth = self.truth.distances[queries]
+        return np.asarray(recall_matrix(data.metric, distances, scales, truth)[:, -1])
+
+
+def _probe(member: Member, setting: Setting, recall: float, queries: int, seconds: float) -> Probe:
+    build_seconds = member.built.build_seconds if member.built is not None else math.nan
+    return Probe(recall, queries, seconds, setting.index_bytes, build_seconds)
+
+
+@dataclass
+class Race:
+    """Leaves out settings that are clearly slower than the fastest of their block."""
+
+    _logs: dict[str, list[float]] = field(default_factory=dict)
+    _rounds: int = 0
+
+    def after_round(self, settings: Sequence[Setting], queries: NDArray[np.intp]) -> None:
+        """Take the times of a round, of the settings that took part in it."""
+        for setting in settings:
+            logs = self._logs.setdefault(setting.spec.key, [])
+            logs.extend([math.nan] * (self._rounds - len(logs)))  # rounds of cycles it was not in
+            logs.append(math.log(setting.mean_seconds(queries)))
+        self._rounds += 1
+        every = np.full((len(settings), self._rounds), math.nan)
+        for row, setting in zip(every, settings, strict=True):
+            row[:] = self._logs[setting.spec.key]
+        for number in slower_ones(every):
+            settings[number].left_out = True

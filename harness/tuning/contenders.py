@@ -1,0 +1,120 @@
+"""What is tuned: an algorithm on a dataset, the space of its parameters, and proposals in it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from harness.contracts.definitions import Parameters
+from harness.measures.tuning import Place
+from harness.registry.algorithms import AlgorithmDefinition, Facts, can_run
+from harness.registry.spaces import Axis, Space
+from harness.running.environments.isolated import Environment, EnvironmentFailed
+
+Strategy = Literal["local", "random"]
+"""Most proposals near the best build so far, or all of them anywhere in the space."""
+
+_FIRST = 6
+"""So many builds are drawn from anywhere first, those of the grid counted."""
+
+_NEAR = 0.7
+"""The share of later proposals that are near the best."""
+
+_CHANGED = 0.5
+"""The share of its parameters that such a proposal changes."""
+
+_STEP = 0.15
+"""The standard deviation of a change, as a share of the axis."""
+
+_MOST_ATTEMPTS = 2000
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An algorithm that is tuned; `label` is its name in the suite.
+
+    `first` are the builds of its grid, which are tried first.
+    """
+
+    label: str
+    definition: AlgorithmDefinition
+    environment: Environment | EnvironmentFailed | None
+    facts: Facts
+    space: Space
+    first: tuple[Parameters, ...]
+
+    def settings(self, build: Parameters) -> list[tuple[Parameters, Place]]:
+        """Return the search settings that a build can run under, each with its place."""
+        axes = {name: axis.rungs() for name, axis in self.space.search.items()}
+        rising = [axis.is_monotone for axis in self.space.search.values()]
+        ladders: dict[tuple[int, ...], int] = {}
+        found: list[tuple[Parameters, Place]] = []
+        for at in itertools.product(*(range(len(values)) for values in axes.values())):
+            search = {name: values[i] for (name, values), i in zip(axes.items(), at, strict=True)}
+            if can_run(self.definition, self.facts, build, search):
+                fixed = tuple(i for i, rises in zip(at, rising, strict=True) if not rises)
+                rung = tuple(i for i, rises in zip(at, rising, strict=True) if rises)
+                found.append((search, Place(ladders.setdefault(fixed, len(ladders)), rung)))
+        return found
+
+    def proposals(
+        self, tried: Collection[str], best: Parameters | None, seed: int,
+        strategy: Strategy = "local",
+    ) -> Iterator[Parameters]:  # fmt: skip
+        """Yield builds that were not tried yet, those of the grid first, until none is found.
+
+        Parameters
+        ----------
+        tried
+            `build_id` of what was tried.
+        best
+            The best build so far, near which most proposals are once there were some.
+        seed
+            Of the proposals; another one for each number of trials.
+        """
+        seen = set(tried)
+        near = best if strategy == "local" and len(seen) >= _FIRST else None
+        drawn = self._drawn(np.random.default_rng([seed, len(seen)]), near)
+        for build in itertools.chain(self.first, itertools.islice(drawn, _MOST_ATTEMPTS)):
+            if build_id(build) not in seen:
+                seen.add(build_id(build))
+                if self._can_build(build):
+                    yield build
+
+    def _drawn(self, rng: np.random.Generator, best: Parameters | None) -> Iterator[Parameters]:
+        while True:
+            if best is not None and rng.random() < _NEAR:
+                yield _near(self.space.build, best, rng)
+            else:
+                yield {name: axis.at(rng.random()) for name, axis in self.space.build.items()}
+
+    def _can_build(self, build: Parameters) -> bool:
+        """Whether any search setting can run; only the ends of their axes are looked at."""
+        ends = [(axis.rungs()[0], axis.rungs()[-1]) for axis in self.space.search.values()]
+        corners = (dict(zip(self.space.search, at, strict=True)) for at in itertools.product(*ends))
+        return any(can_run(self.definition, self.facts, build, search) for search in corners)
+
+
+def build_id(build: Parameters) -> str:
+    """Return a text that is equal for equal builds."""
+    return json.dumps(build, sort_keys=True)
+
+
+def _near(axes: Mapping[str, Axis], best: Parameters, rng: np.random.Generator) -> Parameters:
+    free = [name for name, axis in axes.items() if not axis.is_fixed]
+    if not free:
+        return best
+    changed = {name for name in free if rng.random() < _CHANGED} or {str(rng.choice(free))}
+    return {**best, **{name: _moved(axes[name], best.get(name), rng) for name in changed}}
+
+
+def _moved(axis: Axis, value: object, rng: np.random.Generator) -> object:
+    if axis.values and not axis.is_monotone:
+        return axis.at(rng.random())
+    share = axis.share_of(value) + _STEP * rng.standard_normal()
+    return axis.at(min(max(share, 0.0), 1.0))

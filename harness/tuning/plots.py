@@ -1,0 +1,95 @@
+"""Figures of a search: what was tried, and the best so far against the time spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+
+from harness.report.plots.figure import new_figure, save
+from harness.report.plots.scales import apply_scale
+from harness.report.plots.style import FAINT, head, settings
+from harness.report.quantities import quantity
+from harness.tuning.journal import Journal
+from harness.tuning.trials import Goal, Trial
+
+_FORMATS = ("png", "svg")
+_AXES = {"query": "queries per second", "bytes": "bytes per vector", "build": "build seconds"}
+
+
+def draw_search(journal: Journal, goal: Goal) -> list[Path]:
+    """Draw both figures into the folder of the search and return their paths."""
+    labels = list(dict.fromkeys(trial.label for trial in journal.trials))
+    with mpl.rc_context(settings("screen")):
+        tried = new_figure()
+        _draw_tried(tried.subplots(), journal, labels, goal)
+        head(tried, "What was tried", _conditions(journal, goal), [_TRIED])
+        progress = new_figure()
+        _draw_progress(progress.subplots(), journal, labels, goal)
+        head(progress, "Best so far", _conditions(journal, goal), [_PROGRESS])
+        return [
+            *save(tried, journal.folder / "tried", _FORMATS),
+            *save(progress, journal.folder / "progress", _FORMATS),
+        ]
+
+
+_TRIED = (
+    "Faint: settings that were asked on the way, with their rough speed. Marks: the best setting "
+    "of each build. It reaches the target if its recall exceeds it by a margin."
+)
+_PROGRESS = "On the tuning queries, by the builds of each block; lines end with the search."
+
+
+def _conditions(journal: Journal, goal: Goal) -> str:
+    limit = f", at most {goal.max_bytes:g} bytes" if goal.max_bytes is not None else ""
+    return f"recall {goal.recall:g}{limit} · k = {journal.request['k']} · seed {goal.seed}"
+
+
+def _draw_tried(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal) -> None:
+    for number, label in enumerate(labels):
+        trials = journal.of(label)
+        colour = f"C{number}"
+        asked = [(t.recall, t.qps) for trial in trials for t in trial.tried]
+        _dots(axes, asked, ".", color=colour, alpha=0.3, markersize=3)
+        for reached, mark, words in ((True, "o", "reaches"), (False, "x", "misses")):
+            shown = [(t.recall, t.qps) for t in trials if t.reached is reached]
+            _dots(axes, shown, mark, color=colour, label=f"{label}, {words} the target")
+    axes.axvline(goal.recall, color=FAINT, linewidth=0.8)
+    axes.set(xlabel="recall on the tuning queries", ylabel=_AXES["query"])
+    every = [t.qps for t in journal.trials] + [one.qps for t in journal.trials for one in t.tried]
+    speeds = [qps for qps in every if qps is not None]
+    if speeds:
+        apply_scale(axes, "y", "log", quantity("qps"), speeds)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend()
+
+
+def _dots(
+    axes: Axes, points: Sequence[tuple[float | None, float | None]], mark: str, **look: Any
+) -> None:
+    known = [(x, y) for x, y in points if x is not None and y is not None]
+    if known:
+        axes.plot([x for x, _ in known], [y for _, y in known], mark, **look)
+
+
+def _draw_progress(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal) -> None:
+    for number, label in enumerate(labels):
+        best = [trial for trial in journal.of(label) if trial.is_best]
+        if best:
+            seconds = [*(t.spent_seconds for t in best), journal.spent(label)]
+            values = [_value(t, goal) for t in best]
+            axes.step(
+                seconds, [*values, values[-1]], where="post", marker="o", color=f"C{number}",
+                label=label,
+            )  # fmt: skip
+    axes.set(xlabel="seconds spent", ylabel=_AXES[goal.minimize])
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend()
+
+
+def _value(trial: Trial, goal: Goal) -> float:
+    values = {"query": trial.qps, "bytes": trial.bytes_per_vector, "build": trial.build_seconds}
+    return values[goal.minimize] or float("nan")

@@ -1,0 +1,179 @@
+"""The outer loop of tuning: block after block of builds, until the budget is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from harness.contracts import UserError
+from harness.contracts.definitions import Parameters
+from harness.data.cache.cached import CachedDataset
+from harness.registry.suites import Suite
+from harness.running.blocks import BlockOutcome, BlockSpec
+from harness.running.executors.local import Executor
+from harness.text import counted
+from harness.tuning.contenders import Contender, Strategy
+from harness.tuning.journal import Journal
+from harness.tuning.trials import Goal, Trial, trial_block, trials_of
+
+_SHARE_OF_BLOCK = 0.15
+"""Of the budget: a block takes about so long, since a search that is stopped loses a block."""
+
+_MOST_MEMBERS = 8
+
+_SHARE_OF_BUILD = 0.25
+"""Of the budget: no build takes longer once a build has reached the target."""
+
+_LEAST_SECONDS_FOR_BUILD = 10.0
+
+_MAY_EXCEED = 0.5
+"""The part of a build by which the last block may be too long for the budget."""
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Search:
+    """The search for the best build and search setting of each contender.
+
+    Every block holds some new builds of one contender and its best build so far. The contenders
+    share the budget equally.
+
+    Parameters
+    ----------
+    conditions
+        The suite: mode, threads, memory and time-outs.
+    build_threads
+        Threads of a build, as the plan has them.
+    on_phase
+        Told what is done now.
+    say
+        Told what each block has found.
+    """
+
+    contenders: Sequence[Contender]
+    goal: Goal
+    conditions: Suite
+    dataset: CachedDataset
+    build_threads: int
+    executor: Executor
+    journal: Journal
+    on_phase: Callable[[str], None] = lambda what: None
+    say: Say = lambda line: None
+    strategy: Strategy = "local"
+
+    def run(self) -> None:
+        """Search until the budget is spent or every build was tried.
+
+        Raises
+        ------
+        UserError
+            If the budget is too small for one build.
+        """
+        going = list(self.contenders)
+        while going:
+            contender = min(going, key=lambda one: self.journal.spent(one.label))
+            builds = self._next_builds(contender)
+            if builds:
+                self._run_block(contender, builds)
+            else:
+                going.remove(contender)
+
+    @property
+    def share_seconds(self) -> float:
+        """The budget of each contender."""
+        return self.goal.budget_seconds / len(self.contenders)
+
+    def _left(self, contender: Contender) -> float:
+        return self.share_seconds - self.journal.spent(contender.label)
+
+    def _next_builds(self, contender: Contender) -> list[Parameters]:
+        """The builds of the next block, the best so far first; none if the search is over."""
+        label, left = contender.label, self._left(contender)
+        best = self.journal.best(label)
+        again = [best.build] if best is not None else []
+        count = self._room(label, left) - len(again)
+        proposals = contender.proposals(
+            self.journal.builds(label), again[0] if again else None, self.goal.seed, self.strategy
+        )
+        new = list(islice(proposals, max(count, 0)))
+        return [*again, *new] if new else []
+
+    def _room(self, label: str, left: float) -> int:
+        """How many builds the next block may have, from what those of the last block took."""
+        if not self.journal.of(label):
+            return 1 if left > 0 else 0
+        last = self.journal.last_block(label)
+        before = [t.spent_seconds for t in self.journal.of(label) if t.block != last[0].block]
+        seconds = (last[0].spent_seconds - max(before, default=0.0)) / len(last)
+        wanted = max(2.0, _SHARE_OF_BLOCK * self.share_seconds / max(seconds, 1e-9))
+        return int(min(wanted, _MOST_MEMBERS, left / max(seconds, 1e-9) + _MAY_EXCEED))
+
+    def _run_block(self, contender: Contender, builds: Sequence[Parameters]) -> None:
+        label, spent = contender.label, self.journal.spent(contender.label)
+        best = self.journal.best(label)
+        left = self._left(contender)
+        spec = trial_block(
+            contender,
+            builds,
+            len({trial.block for trial in self.journal.trials}),
+            self.goal,
+            self.conditions,
+            self.dataset,
+            self.build_threads,
+            min(self.conditions.timeout, left if best is None else self._most_for_a_build(left)),
+        )
+        parts = self._measured(spec)
+        self.dataset.require_unchanged()
+        nq = len(self.dataset.queries)
+        found = trials_of(
+            contender, spec, parts, self.goal, nq, spent, best.build if best is not None else None
+        )
+        if not self.journal.of(label) and left < self.conditions.timeout:
+            self._require_built(contender, found)
+        self.journal.add(found)
+        self.say(self._line(contender, found))
+
+    def _most_for_a_build(self, left: float) -> float:
+        return min(left, max(_SHARE_OF_BUILD * self.share_seconds, _LEAST_SECONDS_FOR_BUILD))
+
+    def _measured(self, spec: BlockSpec) -> list[BlockOutcome]:
+        def follow(block: BlockSpec, title: str, phase: str, key: str | None) -> None:
+            if title != "reference":
+                self.on_phase(" ".join(filter(None, (title, phase))))
+
+        blocks = self.executor.run_blocks(iter([spec]), follow)
+        return [outcome for _, outcome in blocks if outcome is not None]
+
+    def _require_built(self, contender: Contender, found: Sequence[Trial]) -> None:
+        """Refuse a budget in which not even the first build has ended."""
+        if all(trial.status == "timeout" and trial.build_seconds is None for trial in found):
+            raise UserError(
+                f"the budget is too small for one build of {contender.label}",
+                where="--budget",
+                expected=f"more than {self.share_seconds:g} s for each algorithm",
+                got=found[0].reason,
+                hint="give more time, or algorithms that are built sooner",
+            )
+
+    def _line(self, contender: Contender, found: Sequence[Trial]) -> str:
+        """What a block has found, in one line."""
+        label = contender.label
+        reached = sum(trial.reached for trial in found)
+        spent, count = self.journal.spent(label), self.journal.count(label)
+        head = f"{label}: {counted(count, 'build')} tried in {spent:.0f} s; "
+        best = self.journal.best(label)
+        if best is None:
+            return head + f"{reached} of {len(found)} reach the target; none so far"
+        return head + f"best so far {trial_text(contender, best)}"
+
+
+def trial_text(contender: Contender, trial: Trial) -> str:
+    """Return the parameters of a trial with its figures on the tuning queries."""
+    facts = [
+        f"recall {trial.recall:.4f}" if trial.recall is not None else "",
+        f"{trial.qps:,.0f} queries/s" if trial.qps is not None else "",
+        f"{trial.bytes_per_vector:,.1f} bytes" if trial.bytes_per_vector is not None else "",
+    ]
+    return ", ".join(filter(None, (trial.name(contender), *facts)))

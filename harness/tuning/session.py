@@ -1,0 +1,139 @@
+"""One search from the request to the measured winners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.contracts import UserError
+from harness.files.progress import Progress, silent
+from harness.results.identity import slug
+from harness.running.executors.local import Executor
+from harness.running.listener import Listener, RunSummary, Silence
+from harness.running.plan import Plan
+from harness.running.suite_run import RunOptions, SuiteRun
+from harness.tuning.contenders import Contender
+from harness.tuning.journal import Journal
+from harness.tuning.request import TuneRequest, build_threads_of, only_dataset
+from harness.tuning.search import Say, Search, trial_text
+from harness.tuning.trials import Goal, Trial
+from harness.tuning.winners import write_suite
+
+FOLDER = "tuning"
+"""Of the results folder: a folder for each search."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search has found, and how its winners were measured.
+
+    `missed` are the contenders of which nothing reached the target, each with its nearest miss.
+    `suite` is the file of the suite that measures the winners, and `asked` that suite as it was
+    run.
+    """
+
+    goal: Goal
+    contenders: Sequence[Contender]
+    journal: Journal
+    winners: Sequence[tuple[Contender, Trial]]
+    missed: Sequence[tuple[Contender, Trial | None]]
+    suite: Path
+    asked: SuiteRun
+    plan: Plan
+    summary: RunSummary
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who is told what goes on: lines, progress of what takes long, and the run of the winners."""
+
+    say: Say = lambda line: None
+    progress: Progress = silent
+    listener: Callable[[], Listener] = Silence
+
+
+def tuned(request: TuneRequest, told: Told, plugins: Sequence[Path] = ()) -> Tuned:
+    """Search, then build the winners again and measure them; the same request goes on.
+
+    Raises
+    ------
+    UserError
+        If nothing can be tuned, the budget is too small for one build, or nothing reaches the
+        target.
+    StoreFull
+        If a disk is full; everything stored before is kept.
+    """
+    asked = request.asked
+    for line in asked.warnings():
+        told.say(line)
+    with asked.executor(told.say) as executor:
+        plan = asked.plan(executor.machine, told.progress, told.say)
+        contenders = request.contenders(plan)
+        journal = _journal(request, plan, contenders, executor)
+        if not journal.trials:
+            request.require_budget(plan, contenders, executor.machine)
+        _search(request, plan, contenders, executor, journal, told).run()
+        winners = [(c, best) for c in contenders if (best := journal.best(c.label)) is not None]
+        missed = [
+            (c, journal.nearest_miss(c.label)) for c in contenders if journal.best(c.label) is None
+        ]
+        if not winners:
+            raise _nothing_reached(request.goal, journal, missed)
+        suite = write_suite(asked.suite, request.goal, journal, winners)
+        told.say(f"measuring the winners anew: {suite}")
+        options = RunOptions(signed=asked.options.signed)
+        again = SuiteRun.of(suite, options, asked.store.root, plugins)
+        winning = again.plan(executor.machine, told.progress, told.say)
+        summary = again.measure(winning, executor, told.listener())
+    return Tuned(request.goal, contenders, journal, winners, missed, suite, again, winning, summary)
+
+
+def _journal(
+    request: TuneRequest, plan: Plan, contenders: Sequence[Contender], executor: Executor
+) -> Journal:
+    labels = "-".join(contender.label for contender in contenders)
+    name = slug(f"{only_dataset(plan).name}-{labels}")
+    data = request.to_json(plan, contenders, executor.machine)
+    return Journal.opened(request.asked.store.root / FOLDER, name, data)
+
+
+def _search(
+    request: TuneRequest,
+    plan: Plan,
+    contenders: Sequence[Contender],
+    executor: Executor,
+    journal: Journal,
+    told: Told,
+) -> Search:
+    return Search(
+        contenders,
+        request.goal,
+        request.asked.suite,
+        only_dataset(plan),
+        build_threads_of(plan.points),
+        executor,
+        journal,
+        on_phase=lambda what: told.progress(what, 0, 0),
+        say=told.say,
+    )
+
+
+def _nothing_reached(
+    goal: Goal, journal: Journal, missed: Sequence[tuple[Contender, Trial | None]]
+) -> UserError:
+    limit = f" in {goal.max_bytes:g} bytes per vector" if goal.max_bytes is not None else ""
+    lines = [f"{one.label}: {_miss_text(one, trial)}" for one, trial in missed if trial is not None]
+    failed = [f"{trial.label}: {trial.reason}" for trial in journal.trials if trial.reason]
+    return UserError(
+        f"nothing that was tried reaches recall {goal.recall:g}{limit} with certainty",
+        where=str(journal.folder),
+        expected=f"recall {goal.recall:g} on held-out queries, with its interval",
+        got="nearest: " + "; ".join(lines) if lines else "; ".join(dict.fromkeys(failed)),
+        hint="ask for less recall, more bytes or another algorithm, or give a larger budget: the "
+        "same command goes on",
+    )
+
+
+def _miss_text(contender: Contender, trial: Trial) -> str:
+    return f"{trial_text(contender, trial)} ({trial.status.replace('_', ' ')})"

@@ -1,0 +1,295 @@
+"""Trials: builds that were tried, the blocks that try them, and what comes of a block."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.contracts.definitions import Parameters
+from harness.data.cache.cached import CachedDataset
+from harness.measures.speed import (
+    reference_levels,
+    round_levels,
+    typical_difference,
+    typical_level,
+    wall_levels,
+)
+from harness.measures.verdicts import Speeds, estimate
+from harness.registry.grid import short_name
+from harness.registry.schema import Minimize
+from harness.registry.suites import Suite
+from harness.running.block_specs import adapter_spec, origin_of
+from harness.running.blocks import (
+    BlockOutcome,
+    BlockSpec,
+    Measured,
+    MemberSpec,
+    Probe,
+    SettingSpec,
+    Target,
+)
+from harness.text import Json
+from harness.tuning.contenders import Contender
+
+FIRST_NUMBER = 1000
+"""Of the builds of trials, so that winners are built again with other seeds, from 0 on."""
+
+_REPEATS = 2
+_LEAST_SECONDS = 0.5
+_SEARCH_SECONDS = 10.0
+
+Known = Annotated[float, Field(allow_inf_nan=False)] | None
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is asked for; `max_bytes` are per vector, `budget_seconds` for all contenders."""
+
+    recall: float
+    minimize: Minimize
+    max_bytes: float | None
+    budget_seconds: float
+    seed: int
+
+
+class Tried(BaseModel):
+    """A search setting that was asked: recall on tuning queries, and roughly how fast it was."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recall: Known
+    qps: Known
+
+
+class Trial(BaseModel):
+    """A build that was tried, with its best search setting.
+
+    `status` is `reached`, `slower` (it reached the target, and soon left the race), `missed`,
+    `too_large` or how it failed. `search`, `recall` (on the tuning
+    queries), `qps` and `bytes_per_vector` are of the best setting that reached the target, else of
+    the nearest miss. `again`: the best build so far, built again beside others. `is_best`: the best
+    of its block. `spent_seconds` is what its label had spent when its block had ended.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: str
+    block: str
+    build: dict[str, Any]
+    status: str
+    reason: str = ""
+    search: dict[str, Any] = {}
+    recall: Known = None
+    qps: Known = None
+    bytes_per_vector: Known = None
+    build_seconds: Known = None
+    again: bool = False
+    is_best: bool = False
+    spent_seconds: float
+    tried: tuple[Tried, ...] = ()
+
+    @property
+    def reached(self) -> bool:
+        """Whether a setting reached the target, in the bytes allowed."""
+        return self.status in ("reached", "slower")
+
+    def name(self, contender: Contender) -> str:
+        """Return the parameters in short, `M=16 | efSearch=80`."""
+        definition = contender.definition
+        build = short_name(self.build, definition.build)
+        return " | ".join(filter(None, (build, short_name(self.search, definition.search))))
+
+
+def trial_block(
+    contender: Contender,
+    builds: Sequence[Parameters],
+    number: int,
+    goal: Goal,
+    suite: Suite,
+    dataset: CachedDataset,
+    build_threads: int,
+    timeout: float,
+) -> BlockSpec:
+    """Return the block that searches these builds for the target, side by side."""
+    n = len(dataset.base)
+    most = math.inf if goal.max_bytes is None else goal.max_bytes * n
+    return BlockSpec(
+        id=secrets.token_hex(8),
+        number=FIRST_NUMBER + number,
+        dataset=str(dataset.path),
+        fingerprint=dataset.fingerprint,
+        metric=dataset.metric,
+        mode=suite.mode,
+        threads=suite.threads,
+        build_threads=build_threads,
+        search_seconds=_SEARCH_SECONDS,
+        least_seconds=min(_LEAST_SECONDS, suite.least_seconds),
+        timeout=timeout,
+        memory_bytes=suite.memory_bytes,
+        members=tuple(_member(contender, i, build) for i, build in enumerate(builds)),
+        target=Target(goal.recall, most, race=goal.minimize == "query"),
+    )
+
+
+def _member(contender: Contender, number: int, build: Parameters) -> MemberSpec:
+    definition, facts = contender.definition, contender.facts
+    settings = tuple(
+        SettingSpec(f"{number}/{i}", search, facts.k, _REPEATS, place.ladder, place.rung)
+        for i, (search, place) in enumerate(contender.settings(build))
+    )
+    return MemberSpec(
+        f"{contender.label} {short_name(build, definition.build)}".strip(),
+        adapter_spec(definition, facts.metric, contender.environment),
+        build,
+        settings,
+        definition.pausable,
+        origin_of(definition, contender.environment),
+    )
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A measured setting that reached the target."""
+
+    key: str
+    measured: Measured
+    speeds: Speeds
+
+
+def trials_of(
+    contender: Contender,
+    spec: BlockSpec,
+    parts: Sequence[BlockOutcome],
+    goal: Goal,
+    nq: int,
+    spent_before: float,
+    best_before: Parameters | None,
+) -> list[Trial]:
+    """Return the trials of a block, of which one is the best if any reached the target.
+
+    Parameters
+    ----------
+    parts
+        What came of the block.
+    nq
+        The number of all queries.
+    spent_before
+        The seconds that the label had spent before.
+    best_before
+        The best build so far, if it is in the block.
+    """
+    candidates = {one.key: one for part in parts for one in _candidates(spec, part, nq)}
+    winners = {
+        member.title: max(own, key=_merit(goal, own[0]))
+        for member in spec.members
+        if (own := [candidates[s.key] for s in member.settings if s.key in candidates])
+    }
+    base = next(iter(winners.values()), None)
+    best = max(winners.values(), key=_merit(goal, base)) if base is not None else None
+    spent = spent_before + sum(part.seconds for part in parts)
+    return [
+        Trial(
+            label=contender.label,
+            block=spec.id,
+            build=dict(member.build),
+            again=member.build == best_before,
+            is_best=best is not None and winners.get(member.title) is best,
+            spent_seconds=spent,
+            tried=tuple(_tried(member, parts)),
+            **_found(member, parts, winners.get(member.title), contender.facts.n),
+        )
+        for member in spec.members
+    ]
+
+
+def _candidates(spec: BlockSpec, part: BlockOutcome, nq: int) -> Iterator[_Candidate]:
+    order = spec.order(nq)
+    singly = spec.mode == "single" and spec.threads == 1
+    window = part.window if singly else len(order)
+    windows = [order[start : start + window] for start in range(0, len(order), window)]
+    for key, measured in part.finished.items():
+        whole = np.isfinite(measured.times[:, order]).all(axis=1)
+        if not whole.any():
+            continue  # it left the race in its first pass
+        cycles = measured.cycles[whole]
+        levels = (
+            round_levels(measured.times[whole], cycles, windows)
+            if singly
+            else wall_levels(measured.walls[whole], cycles, len(order))
+        )
+        reference = reference_levels(part.reference_times, cycles, len(windows))
+        seconds = typical_level(levels)
+        relative = seconds - typical_difference(levels, reference)
+        speeds = Speeds(
+            (part.id,), np.array([seconds]), np.array([relative]), (levels,), (reference,)
+        )
+        yield _Candidate(key, measured, speeds)
+
+
+def _merit(goal: Goal, base: _Candidate) -> Callable[[_Candidate], tuple[float, float]]:
+    """Return by what candidates are compared: larger is better; speed is relative to the base."""
+
+    def merit(one: _Candidate) -> tuple[float, float]:
+        speed = estimate(one.speeds, base.speeds).log_ratio
+        facts = one.measured.facts
+        small = {"query": 0.0, "bytes": facts.index_bytes, "build": facts.build_seconds}
+        return -small[goal.minimize], speed if math.isfinite(speed) else -math.inf
+
+    return merit
+
+
+def _found(
+    member: MemberSpec, parts: Sequence[BlockOutcome], best: _Candidate | None, n: int
+) -> Json:
+    """The fields of a trial that say what its best setting, or nearest miss, came to."""
+    probes = {key: probe for part in parts for key, probe in part.probes.items()}
+    own = {s.key: s for s in member.settings if s.key in probes}
+    if best is not None:
+        qps = math.exp(-float(best.speeds.log_seconds[0]))
+        return {"status": "reached", **_of_probe(own[best.key], probes[best.key], n), "qps": qps}
+    keys = [setting.key for setting in member.settings]
+    failures = [part.failed[key] for part in parts for key in keys if key in part.failed]
+    left_race = [key for part in parts for key in part.finished if key in own]
+    if left_race:
+        key = max(left_race, key=lambda key: 1 / probes[key].seconds_per_query)
+        return {"status": "slower", **_of_probe(own[key], probes[key], n)}
+    asked = [key for key in own if math.isfinite(probes[key].recall)]
+    if asked:
+        nearest = max(asked, key=lambda key: probes[key].recall)
+        status = failures[0].status if failures else "missed"
+        reason = failures[0].reason if failures else ""
+        return {"status": status, "reason": reason, **_of_probe(own[nearest], probes[nearest], n)}
+    if failures:
+        return {"status": failures[0].status, "reason": failures[0].reason}
+    if own:
+        key = min(own, key=lambda key: probes[key].index_bytes)
+        return {"status": "too_large", **_of_probe(own[key], probes[key], n)}
+    return {"status": "lost", "reason": "nothing came back"}
+
+
+def _of_probe(setting: SettingSpec, probe: Probe, n: int) -> Json:
+    return {
+        "search": dict(setting.search),
+        "recall": _known(probe.recall),
+        "qps": _known(1 / probe.seconds_per_query),
+        "bytes_per_vector": probe.index_bytes / n,
+        "build_seconds": _known(probe.build_seconds),
+    }
+
+
+def _tried(member: MemberSpec, parts: Sequence[BlockOutcome]) -> Iterator[Tried]:
+    keys = {setting.key for setting in member.settings}
+    for part in parts:
+        for key, probe in part.probes.items():
+            if key in keys and math.isfinite(probe.recall):
+                yield Tried(recall=probe.recall, qps=_known(1 / probe.seconds_per_query))
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

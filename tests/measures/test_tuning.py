@@ -1,0 +1,81 @@
+"""Searching an index for the cheapest setting that reaches a recall, and the race of settings."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.measures.recall_intervals import recall_bounds
+from harness.measures.tuning import (
+    MARGIN,
+    Place,
+    judged,
+    lowest_reaching,
+    part_sizes,
+    slower_ones,
+)
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=5), st.integers(1, 12))
+def test_the_lowest_settings_are_found_with_few_questions(needs, rungs):
+    """Column s of a monotone staircase needs rung `needs[s]`, or none that there is."""
+    needs = sorted(needs, reverse=True)
+    grid = list(itertools.product(range(rungs), range(len(needs))))
+    places = [Place(0, rung) for rung in grid]
+    asked = []
+
+    def reaches(number):
+        asked.append(number)
+        first, second = grid[number]
+        return first >= needs[second]
+
+    found = {grid[i] for i in lowest_reaching(places, reaches)}
+    enough = [(a, b) for a, b in grid if a >= needs[b]]
+    lowest = {(a, b) for a, b in enough if not {(a - 1, b), (a, b - 1)} & set(enough)}
+    assert found == lowest
+    assert len(asked) == len(set(asked)) <= len(needs) * (rungs.bit_length() + 1)
+
+
+def test_ladders_are_searched_apart_and_settings_without_rungs_are_all_asked():
+    places = [Place(0, ()), Place(1, ()), Place(2, (0,)), Place(2, (1,))]
+    assert lowest_reaching(places, lambda i: i != 1) == [0, 2]
+
+
+def test_a_part_decides_only_what_is_clear():
+    rng = np.random.default_rng(1)
+    recalls = np.clip(rng.normal(0.97, 0.1, 2000), 0, 1)
+    assert judged(recalls[:50], 2000, 0.5).reaches is True
+    assert judged(recalls[:50], 2000, 0.999).reaches is not True
+    assert judged(recalls[:50], 2000, recalls.mean()).reaches is None
+    assert judged(np.ones(50), 2000, 0.95).reaches is None  # 50 hits are no certainty
+    whole = judged(recalls, 2000, 0.9)
+    assert whole.reaches is True
+    assert whole.needed == pytest.approx(0.9 + MARGIN * recalls.std() / 2000**0.5, abs=1e-3)
+
+
+def test_parts_grow_to_all_queries():
+    assert list(part_sizes(340)) == [50, 100, 200, 340]
+    assert list(part_sizes(7)) == [7]
+
+
+def test_a_recall_that_is_just_enough_is_met_on_held_out_queries():
+    """The lower end of the interval on as many other queries, in 95 of 100."""
+    rng = np.random.default_rng(7)
+    met = []
+    for _ in range(1000):
+        tuning, held_out = rng.binomial(10, 0.96, (2, 500)) / 10
+        target = 2 * tuning.mean() - judged(tuning, 500, tuning.mean()).needed  # just enough
+        met.append(recall_bounds(held_out[None, :, None]).low[0] >= target)
+    assert np.mean(met) >= 0.94
+
+
+def test_only_what_is_clearly_slower_leaves_the_race():
+    rng = np.random.default_rng(3)
+    rounds = rng.normal(0, 0.05, 40)  # what all settings share
+    logs = rounds + rng.normal(0, 0.01, (4, 40)) + np.array([[0.0], [0.001], [0.1], [0.0]])
+    logs[3, 10:] = np.nan
+    assert slower_ones(logs) == [2]
+    assert slower_ones(logs[:, :4]) == []
+    assert slower_ones(logs[:1]) == []

@@ -1,0 +1,229 @@
+"""Tunings on simulated landscapes: is the target kept, and do proposals near the best pay?
+
+Usage: python tests/performance/tuning.py [tunings] [budget in seconds, of the simulation]
+
+A landscape is an index whose recall and time follow smooth functions of two numbers, a choice and a
+monotone search parameter, with an optimum somewhere in the space. Everything but the executor is
+that of `annharness tune`. Nothing is measured; 100 tunings take about two minutes.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.measures.choosing import split_queries
+from harness.measures.recall_intervals import recall_bounds
+from harness.measures.tuning import judged, lowest_reaching, part_sizes
+from harness.registry import load_registry
+from harness.registry.algorithms import AlgorithmDefinition, Facts, space_of
+from harness.registry.suites import suite_of
+from harness.results.point import BuildFacts
+from harness.running.blocks import BlockOutcome, BlockSpec, Measured, MemberSpec, Probe, TaskFailure
+from harness.tuning.contenders import Contender, Strategy
+from harness.tuning.journal import Journal
+from harness.tuning.search import Search
+from harness.tuning.trials import Goal, Trial
+
+N, K, NQ = 10_000, 10, 1000
+_PASSES = 4
+_ENTRY = """\
+simulated:
+  adapter: adapter:Simulated
+  about: A landscape.
+  metrics: [angular]
+  build: {M: [16], effort: [200], kind: [a], seed: 0}
+  search: {ef: [100]}
+  tune:
+    build:
+      M: {int: [4, 64], log: true}
+      effort: {int: [40, 800], log: true}
+      kind: [a, b, c, d]
+    search: {ef: {int: [10, 2000], log: true, monotone: recall}}
+"""
+
+
+@dataclass
+class Landscape:
+    """An index whose best parameters lie at `best`; `crashes` is a kind that cannot be built."""
+
+    seed: int
+    crashes: str = ""
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(self.seed)
+        self.best = np.log([rng.uniform(6, 50), rng.uniform(60, 600)])
+        self.curvature = rng.uniform(0.1, 0.6, 2)
+        self.kinds = dict(zip("abcd", rng.permutation([0.0, 0.05, 0.3, 0.6]), strict=True))
+        self.scale = rng.uniform(15, 60)
+        self.luck = rng.random((NQ, K))  # of each query and neighbour
+
+    def log_work(self, build: dict[str, object]) -> float:
+        """How much more work a build needs for one recall than the best."""
+        at = np.log([float(str(build["M"])), float(str(build["effort"]))])
+        return float(self.curvature @ (at - self.best) ** 2) + self.kinds[str(build["kind"])]
+
+    def log_seconds(self, build: dict[str, object], ef: float) -> float:
+        """The time of a query."""
+        return math.log(2e-6) + math.log(ef + 10)
+
+    def recalls(self, build: dict[str, object], ef: float, number: int) -> NDArray[np.float64]:
+        """`(nq,)` recall of a build of this number, whose seed moves it a little."""
+        luck = np.random.default_rng([self.seed, number, zlib.crc32(str(build).encode())]).normal(
+            0, 0.03
+        )
+        found = 1 - math.exp(-((ef / self.scale / math.exp(self.log_work(build) + luck)) ** 0.7))
+        hardness = np.linspace(0.2, 1.8, NQ)[np.argsort(self.luck[:, 0])]
+        hits = self.luck > (1 - found) * hardness[:, None]
+        return np.asarray(hits.mean(axis=1))
+
+    def least_log_seconds(self, build: dict[str, object], recall: float) -> float:
+        """The time of a query at the setting that just reaches a recall, without luck."""
+        ef = self.scale * math.exp(self.log_work(build)) * (-math.log(1 - recall)) ** (1 / 0.7)
+        return self.log_seconds(build, ef)
+
+    def build_seconds(self, build: dict[str, object]) -> float:
+        return 2 + float(str(build["M"])) * float(str(build["effort"])) / 1000
+
+
+@dataclass
+class SimulatedExecutor:
+    """Answers blocks with a target by a landscape."""
+
+    landscape: Landscape
+
+    def run_blocks(
+        self, blocks: Iterator[BlockSpec | None], follow: object
+    ) -> Iterator[tuple[BlockSpec, BlockOutcome | None]]:
+        for spec in blocks:
+            assert spec is not None
+            outcome = BlockOutcome(spec.id, spec.number, spec.order_seed, NQ)
+            for member in spec.members:
+                self._measure(spec, member, outcome)
+            outcome.reference_times = np.full(_PASSES, 1e-5)
+            yield spec, outcome
+            yield spec, None
+
+    def _measure(self, spec: BlockSpec, member: MemberSpec, outcome: BlockOutcome) -> None:
+        land, build, order = self.landscape, dict(member.build), spec.order(NQ)
+        seconds = land.build_seconds(build)
+        outcome.seconds += min(seconds, spec.timeout)
+        if seconds > spec.timeout or build["kind"] == land.crashes:
+            late = seconds > spec.timeout
+            failure = TaskFailure("timeout" if late else "crashed", "as told", "build")
+            outcome.failed.update({s.key: failure for s in member.settings})
+            return
+        assert spec.target is not None
+
+        def reaches(number: int) -> bool:
+            setting = member.settings[number]
+            if spec.target.most_index_bytes < 400 * N:
+                outcome.probes[setting.key] = Probe(math.nan, 0, math.nan, 400 * N, seconds)
+                return False
+            recalls = land.recalls(build, setting.search["ef"], spec.number)[order]
+            for size in part_sizes(len(order)):
+                found = judged(recalls[:size], len(order), spec.target.recall)
+                if found.reaches is not None:
+                    break
+            time = math.exp(land.log_seconds(build, setting.search["ef"]))
+            outcome.probes[setting.key] = Probe(found.recall, size, time, 400 * N, seconds)
+            outcome.seconds += 2 * size * time
+            return bool(found.reaches)
+
+        for number in lowest_reaching([s.place for s in member.settings], reaches):
+            setting = member.settings[number]
+            rng = np.random.default_rng([land.seed, spec.number, number])
+            level = land.log_seconds(build, setting.search["ef"])
+            times = np.full((_PASSES, NQ), np.nan)
+            times[:, order] = np.exp(level + rng.normal(0, 0.02, (_PASSES, 1)))
+            facts = BuildFacts(
+                prepare_seconds=0, build_seconds=seconds, measured_index_bytes=0,
+                index_bytes=400 * N,
+            )  # fmt: skip
+            ids = np.zeros((1, NQ, K), dtype=np.int32)
+            cycles = np.arange(_PASSES, dtype=np.int16)
+            outcome.finished[setting.key] = Measured(
+                times, np.nansum(times, axis=1), cycles, ids, facts, {}
+            )
+            outcome.seconds += 1.0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the search asks of a dataset."""
+
+    base = np.empty((N, 1))
+    queries = np.empty((NQ, 1))
+    path = Path("simulated")
+    fingerprint = "simulated"
+    metric = "angular"
+
+    def require_unchanged(self) -> None:
+        """Nothing can change."""
+
+
+def definition_in(folder: Path) -> AlgorithmDefinition:
+    """Write and read the entry of the simulated index."""
+    plugin = folder / "algorithms" / "simulated"
+    plugin.mkdir(parents=True, exist_ok=True)
+    (plugin / "config.yml").write_text(_ENTRY)
+    (plugin / "adapter.py").write_text("class Simulated: ...\n")
+    return load_registry([folder]).algorithm("simulated")
+
+
+def search_of(
+    landscape: Landscape, folder: Path, goal: Goal, strategy: Strategy = "local",
+    kind: type[Contender] = Contender,
+) -> Search:  # fmt: skip
+    """Return a search on a landscape; its journal is kept in the folder."""
+    definition = definition_in(folder)
+    space = space_of(definition)
+    first = {"M": 16, "effort": 200, "kind": "a", "seed": 0}
+    facts = Facts(K, N, 1, "angular")
+    contender = kind("simulated", definition, None, facts, space, (first,))
+    journal = Journal.opened(folder, "search", {"land": landscape.seed, "strategy": strategy})
+    conditions = suite_of(["simulated"], ["exact"], load_registry().algorithms)
+    executor = SimulatedExecutor(landscape)
+    return Search([contender], goal, conditions, Rows(), 1, executor, journal, strategy=strategy)  # type: ignore[arg-type]
+
+
+def keeps_target(landscape: Landscape, trial: Trial, recall: float) -> bool:
+    """Whether new builds of a winner reach the recall on held-out queries, with the interval."""
+    held_out = split_queries(NQ).held_out
+    builds = [landscape.recalls(trial.build, trial.search["ef"], seed) for seed in range(3)]
+    return bool(recall_bounds(np.stack(builds)[:, held_out, None]).low[0] >= recall)
+
+
+def main(tunings: int, budget: float) -> None:
+    goal = Goal(0.95, "query", None, budget, 0)
+    kept, gains = [], []
+    for seed in range(tunings):
+        landscape, times = Landscape(seed), {}
+        for strategy in ("local", "random"):
+            with tempfile.TemporaryDirectory() as folder:
+                search = search_of(landscape, Path(folder), goal, strategy)
+                search.run()
+                best = search.journal.best("simulated")
+            assert best is not None
+            times[strategy] = landscape.least_log_seconds(best.build, goal.recall)
+            kept.append(keeps_target(landscape, best, goal.recall))
+        gains.append(times["random"] - times["local"])
+    better, equal = np.mean(np.array(gains) > 0.01), np.mean(np.abs(gains) <= 0.01)
+    print(f"{tunings} landscapes, {budget:g} s each")
+    print(f"target kept on held-out queries, with its interval: {np.mean(kept):.1%} of {len(kept)}")
+    print(f"near the best against anywhere: faster by {np.expm1(np.mean(gains)):.1%} on average,")
+    worse = 1 - better - equal
+    print(f"better in {better:.0%}, equal within 1 % in {equal:.0%}, worse in {worse:.0%}")
+
+
+if __name__ == "__main__":
+    numbers = [float(text) for text in sys.argv[1:]]
+    main(int(numbers[0]) if numbers else 100, numbers[1] if len(numbers) > 1 else 120.0)

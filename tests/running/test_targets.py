@@ -1,0 +1,131 @@
+"""Blocks with a target: which settings of a built index take turns, and which leave the race."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from harness.measures.choosing import split_queries
+from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec, Target
+from harness.running.cluster.outcomes import decoded, encoded
+from harness.running.datasets import open_named
+from harness.running.executors.local import LocalExecutor
+
+ADAPTER = '''\
+import os, time
+
+import numpy as np
+
+from harness.contracts import Algorithm
+
+
+class Part(Algorithm):
+    """Exact search of the first rows; each needs a byte."""
+
+    def __init__(self, metric, sleep=0.0, crash=False):
+        super().__init__(metric)
+        self.sleep, self.crash = sleep, crash
+
+    def fit(self, base):
+        self.base = base
+
+    def set_search(self, rows):
+        if self.crash and rows < 200:
+            os._exit(3)
+        self.rows = rows
+
+    def query(self, query, k):
+        if self.sleep:
+            time.sleep(self.sleep)
+        return np.argsort(-(self.base[: self.rows] @ query))[:k]
+
+    def index_bytes(self):
+        return self.rows
+'''
+ROWS = range(10, 310, 10)
+NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def tuned(tmp_path, small_hdf5, monkeypatch, session_cache):
+    """Measure a block with a target, of members given as title to build parameters."""
+    monkeypatch.setenv("ANNHARNESS_DATA", str(session_cache))
+    root = tmp_path / "algorithms" / "part"
+    root.mkdir(parents=True)
+    (root / "adapter.py").write_text(ADAPTER)
+    dataset = open_named(str(small_hdf5), None)
+
+    def run(members, target, settings=ROWS, **more):
+        specs = tuple(
+            MemberSpec(
+                title,
+                AdapterSpec("harness.algorithms.part.adapter", "Part", (str(tmp_path),)),
+                build,
+                tuple(
+                    SettingSpec(f"{title}-{rows}", {"rows": rows}, 5, 1, 0, (i,))
+                    for i, rows in enumerate(settings)
+                ),
+            )
+            for title, build in members.items()
+        )
+        facts = {
+            "id": f"{next(NUMBERS):x}", "number": 0, "dataset": str(dataset.path),
+            "fingerprint": dataset.fingerprint, "metric": "angular", "mode": "single",
+            "threads": 1, "build_threads": 1, "search_seconds": 60.0, "least_seconds": 0.1,
+            "timeout": 60.0, "memory_bytes": None, "members": specs, "target": target,
+        }  # fmt: skip
+        block = BlockSpec(**{**facts, **more})
+        block = BlockSpec.from_json(block.to_json())
+        return list(LocalExecutor(session_cache).run_block(block, lambda *told: None))
+
+    return run
+
+
+def test_the_lowest_setting_that_reaches_the_target_takes_the_turns(tuned):
+    [outcome] = tuned({"one": {}}, Target(0.99))
+    [(key, measured)] = outcome.finished.items()
+    probes = outcome.probes
+    assert probes[key].recall == 1.0
+    assert 2 < len(probes) < 10  # bisected
+    for other, probe in probes.items():
+        if int(other.removeprefix("one-")) < int(key.removeprefix("one-")):
+            assert probe.recall < 1.0
+    asked = np.isfinite(measured.times).all(axis=0)
+    assert np.flatnonzero(asked).tolist() == split_queries(20).tuning.tolist()
+    assert (measured.neighbors[0][~asked] == -1).all()
+    assert probes[key].index_bytes == measured.facts.index_bytes == int(key.removeprefix("one-"))
+    assert decoded(encoded(outcome)).probes == probes
+
+
+def test_a_setting_whose_index_is_too_large_does_not_count(tuned):
+    [outcome] = tuned({"one": {}}, Target(0.1, most_index_bytes=295))
+    assert outcome.finished == {}
+    assert np.isnan(outcome.probes["one-300"].recall)
+    [outcome] = tuned({"one": {}}, Target(0.1, most_index_bytes=300))
+    assert outcome.finished
+
+
+def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tuned):
+    [outcome] = tuned({"one": {}}, Target(0.99), settings=range(10, 110, 10))
+    assert outcome.finished == {}
+    assert list(outcome.probes) == ["one-100"]
+    assert 0 < outcome.probes["one-100"].recall < 0.99
+
+
+def test_one_that_is_clearly_slower_leaves_the_race(tuned):
+    [outcome] = tuned({"fast": {}, "slow": {"sleep": 0.005}}, Target(0.99), least_seconds=2.0)
+    passes = {key.partition("-")[0]: len(one.times) for key, one in outcome.finished.items()}
+    assert passes["slow"] < passes["fast"]
+    [outcome] = tuned({"fast": {}, "slow": {"sleep": 0.005}}, Target(0.99, race=False))
+    assert all(np.isfinite(one.times).any() for one in outcome.finished.values())
+    assert len(outcome.finished) == 2
+
+
+def test_a_crash_while_searching_costs_that_member_alone(tuned):
+    parts = tuned({"well": {}, "bad": {"crash": True}}, Target(0.99))
+    failed = {key for part in parts for key in part.failed}
+    assert {key.partition("-")[0] for key in failed} == {"bad"}
+    assert {s.status for part in parts for s in part.failed.values()} == {"crashed"}
+    assert [key.partition("-")[0] for part in parts for key in part.finished] == ["well"]

@@ -1,0 +1,122 @@
+"""The search for parameters, on simulated landscapes: journal, budget, failures, target."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.contracts import UserError
+from harness.tuning.contenders import build_id
+from harness.tuning.journal import Journal
+from harness.tuning.trials import Goal
+
+
+def _loaded():
+    """The script that simulates, as a module."""
+    file = Path(__file__).parents[1] / "performance" / "tuning.py"
+    spec = importlib.util.spec_from_file_location("simulated_tuning", file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look for it there
+    spec.loader.exec_module(module)
+    return module
+
+
+simulated = _loaded()
+
+
+def goal(**more):
+    return Goal(
+        **{
+            "recall": 0.95, "minimize": "query", "max_bytes": None, "budget_seconds": 60.0,
+            "seed": 0, **more,
+        }
+    )  # fmt: skip
+
+
+def searched(tmp_path, landscape, **more):
+    search = simulated.search_of(landscape, tmp_path, goal(**more))
+    search.run()
+    return search.journal
+
+
+def test_the_best_of_each_block_meets_the_target_on_held_out_queries(tmp_path):
+    kept = []
+    for seed in range(4):
+        landscape = simulated.Landscape(seed)
+        best = searched(tmp_path / str(seed), landscape).best("simulated")
+        kept.append(simulated.keeps_target(landscape, best, 0.95))
+    assert sum(kept) >= 3
+
+
+def test_the_default_comes_first_and_the_best_is_built_again_beside_others(tmp_path):
+    trials = searched(tmp_path, simulated.Landscape(1), budget_seconds=200.0).trials
+    assert trials[0].build == {"M": 16, "effort": 200, "kind": "a", "seed": 0}
+    blocks = list(dict.fromkeys(trial.block for trial in trials))
+    best = trials[0]
+    for block in blocks[1:]:
+        own = [trial for trial in trials if trial.block == block]
+        assert [trial.build for trial in own if trial.again] == [best.build]
+        [best] = [trial for trial in own if trial.is_best]
+    fresh = [build_id(trial.build) for trial in trials if not trial.again]
+    assert len(fresh) == len(set(fresh)) > 3
+
+
+def test_the_budget_bounds_what_is_begun(tmp_path):
+    journal = searched(tmp_path, simulated.Landscape(1))
+    last = journal.last_block("simulated")
+    before = max(t.spent_seconds for t in journal.trials if t.block != last[0].block)
+    assert before < 60.0
+
+
+def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
+    whole = searched(tmp_path / "whole", simulated.Landscape(2))
+    search = simulated.search_of(simulated.Landscape(2), tmp_path / "stopped", goal())
+    run_block, blocks = search._run_block, []
+
+    def interrupted(*arguments):
+        if len(blocks) == 2:
+            raise KeyboardInterrupt
+        blocks.append(arguments)
+        run_block(*arguments)
+
+    search._run_block = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        search.run()
+    again = searched(tmp_path / "stopped", simulated.Landscape(2))
+    assert [t.build for t in again.trials] == [t.build for t in whole.trials]
+
+
+def test_a_crash_costs_its_trial(tmp_path):
+    landscape = simulated.Landscape(3, crashes="b")
+    journal = searched(tmp_path, landscape, budget_seconds=120.0)
+    crashed = [trial for trial in journal.trials if trial.status == "crashed"]
+    assert crashed
+    assert all(t.build["kind"] == "b" and t.reason == "as told" for t in crashed)
+    assert journal.best("simulated").build["kind"] != "b"
+
+
+def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tmp_path):
+    journal = searched(tmp_path, simulated.Landscape(0), max_bytes=100.0)
+    assert journal.best("simulated") is None
+    assert {trial.status for trial in journal.trials} == {"too_large"}
+    assert journal.nearest_miss("simulated").bytes_per_vector == 400
+
+
+def test_a_budget_too_small_for_one_build_is_refused(tmp_path):
+    with pytest.raises(UserError, match="the budget is too small for one build of simulated"):
+        searched(tmp_path, simulated.Landscape(0), budget_seconds=1.0)
+
+
+def test_a_journal_that_is_damaged_is_refused(tmp_path):
+    journal = Journal.opened(tmp_path, "one", {"seed": 1})
+    journal.add([])
+    assert Journal.opened(tmp_path, "one", {"seed": 1}).trials == []
+    [path] = tmp_path.glob("*/journal.json")
+    for text in ("{", json.dumps({"request": {}, "trials": [{"label": 1}]})):
+        path.write_text(text)
+        with pytest.raises(UserError, match="cannot be read"):
+            Journal.opened(tmp_path, "one", {"seed": 1})

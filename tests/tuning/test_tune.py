@@ -1,0 +1,125 @@
+"""`harness.tune` from the request to the measured winner; mistakes in the request."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+import harness
+from harness.contracts import UserError
+from harness.tuning.request import TuneOptions, TuneRequest, seconds_of
+
+ADAPTER = '''\
+import numpy as np
+
+from harness.contracts import Algorithm
+
+
+class Part(Algorithm):
+    """Exact search of the first rows, some of which are left out."""
+
+    def fit(self, base):
+        if self.build["kind"] == "broken":
+            raise RuntimeError("as told")
+        self.base = base[:: self.build["every"]]
+
+    def set_search(self, rows):
+        self.rows = rows
+
+    def query(self, query, k):
+        return np.argsort(-(self.base[: self.rows] @ query))[:k] * self.build["every"]
+
+    def index_bytes(self):
+        return self.base.nbytes
+'''
+ENTRY = """\
+part:
+  adapter: adapter:Part
+  about: A test.
+  metrics: [angular]
+  build: {every: [1], kind: plain}
+  search: {rows: [300]}
+  tune:
+    build: {every: [1, 2], kind: [plain, broken]}
+    search: {rows: {int: [10, 300], log: true, monotone: recall}}
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path, session_cache, monkeypatch):
+    monkeypatch.setenv("ANNHARNESS_DATA", str(session_cache))
+    folder = tmp_path / "plugins" / "algorithms" / "part"
+    folder.mkdir(parents=True)
+    (folder / "config.yml").write_text(ENTRY)
+    (folder / "adapter.py").write_text(ADAPTER)
+    return tmp_path / "plugins"
+
+
+def suite(dataset):
+    return {
+        "k": 5, "datasets": str(dataset), "algorithms": ["part"], "builds": 1, "repeats": 1,
+        "least_seconds": 0.05, "precision": "off",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_the_winner_is_an_ordinary_point_that_says_how_it_was_found(
+    plugins, tmp_path, small_hdf5, capsys
+):
+    path = tmp_path / "small.yml"
+    path.write_text(yaml.safe_dump(suite(small_hdf5)))
+    more = {"recall": 0.99, "results": tmp_path / "results", "plugins": plugins, "progress": False}
+    found = harness.tune(path, budget=60, **more)
+    [row] = found.table.to_dict("records")
+    assert (row["label"], row["algorithm"], row["status"]) == ("part-tuned", "part", "ok")
+    assert row["build"] == {"every": 1, "kind": "plain"}
+    assert found.met.all()
+    assert "for recall 0.99, 4 trials" in row["tuned"]
+    statuses = {tuple(t["build"].values()): t["status"] for t in found.trials.to_dict("records")}
+    assert statuses[1, "broken"] == statuses[2, "broken"] == "error"
+    assert statuses[2, "plain"] == "missed"
+    assert [path.suffix for path in found.figures] == [".png", ".svg"] * 2
+    written = yaml.safe_load(found.suite.read_text())
+    assert written["tuned"]["trials"] == {"part": 4}
+    assert written["algorithms"]["part"][0]["search"] == row["search"]
+
+    again = harness.tune(path, budget="2m", **more)  # nothing is left to try or to measure
+    assert again.table.to_dict("records")[0]["sequence"] == row["sequence"]
+
+    with pytest.raises(UserError, match=r"nothing that was tried reaches .* in 3 bytes") as refused:
+        harness.tune(path, budget=60, max_bytes=3, **more)
+    assert "too large" in refused.value.describe()
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "told"),
+    [
+        (["part"], {"recall": 1.5}, "not a recall"),
+        (["part"], {"budget": "soon"}, "not a time"),
+        (["part"], {"max_bytes": -1}, "not a size"),
+        (["part"], {"minimize": "cost"}, "nothing that can be minimized"),
+        (["part"], {"seed": -1}, "not a seed"),
+        (["part"], {"dataset": None}, "no dataset to tune on"),
+        (["part", "demo"], {}, "what is to be tuned?"),
+        (["trap"], {}, "no suite is called 'trap'"),
+    ],
+)
+def test_a_mistake_is_named_before_anything_is_opened(plugins, tmp_path, names, options, told):
+    given = {"recall": 0.9, "budget": 10, "dataset": "glove-50-10k", **options}
+    with pytest.raises(UserError) as refused:
+        TuneRequest.of(names, TuneOptions(**given), tmp_path, [plugins])
+    assert told in refused.value.describe()
+
+
+def test_a_budget_is_seconds_or_has_a_unit():
+    assert [seconds_of(text) for text in (90, "90s", "1.5m", "2h")] == [90, 90, 90, 7200]
+
+
+def test_a_suite_of_two_datasets_is_refused(plugins, tmp_path):
+    path = tmp_path / "two.yml"
+    path.write_text(json.dumps({**suite("glove-50-10k"), "datasets": ["glove-50-10k", "glove-50"]}))
+    with pytest.raises(UserError, match="2 values of dataset"):
+        TuneRequest.of([str(path)], TuneOptions(0.9, 10), tmp_path, [plugins])

@@ -50,11 +50,23 @@ class Encoder:
     nearest: bool = False
     scann_compatible: bool = False
 
-    def codes(self, points: Float32, gains: Float32, codebooks: Float64) -> Codes:
+    def codes(
+        self,
+        points: Float32,
+        gains: Float32,
+        codebooks: Float64,
+        directions: Float32 | None = None,
+    ) -> Codes:
         """Return the codes `(n, M)` of points, with arguments as for `encode`."""
         if self.nearest:
             gains = np.zeros(1, np.float32)
-        return encode(points, gains, codebooks, scann_compatible=self.scann_compatible).codes
+        return encode(
+            points,
+            gains,
+            codebooks,
+            directions=directions,
+            scann_compatible=self.scann_compatible,
+        ).codes
 
 
 def encode(
@@ -62,6 +74,7 @@ def encode(
     gains: Float32,
     codebooks: Float64,
     *,
+    directions: Float32 | None = None,
     start: Codes | None = None,
     scann_compatible: bool = False,
 ) -> Encoded:
@@ -79,6 +92,9 @@ def encode(
         eta - 1, float32, `(n,)` or `(1,)`.
     codebooks
         `(M, K, d/M)`, K at most 256.
+    directions
+        `(n, d)` as the points: the x of the loss, where it is not the point itself. A point that is
+        a residual to a centre has the direction of the row that it comes from.
     start
         `(n, M)` uint8 codes to go on from; the loss then never ends above theirs.
     scann_compatible
@@ -90,6 +106,7 @@ def encode(
     encoded = Encoded(codes, np.empty(n, np.float32), np.empty(n, np.float32))
     kernels.encode(
         points,
+        points if directions is None else directions,
         gains,
         _in_lanes(codebooks),
         codes,

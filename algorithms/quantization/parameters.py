@@ -8,7 +8,7 @@ from typing import Literal
 from harness.contracts import UserError
 
 RotationKind = Literal["none", "random", "opq"]
-CopyKind = Literal["float32", "uint8"]
+CopyKind = Literal["float32", "float16", "uint8"]
 ScanKind = Literal["auto", "bounded", "faiss"]
 
 
@@ -29,7 +29,7 @@ class Parameters:
     rotation
         Turn the space first: `none`, `random` or `opq` (FAISS's `OPQMatrix`).
     rerank_copy
-        What re-ranking reads: `float32` or `uint8`.
+        What re-ranking reads: `float32`, `float16` or `uint8`.
     """
 
     M: int | None = None
@@ -71,12 +71,12 @@ class Parameters:
         [(name, size)] = given.items()
         return name, size
 
-    def require_nbits(self, most: int) -> None:
+    def require_nbits(self, most: int, least: int = 1) -> None:
         """Refuse code sizes that cannot be stored."""
-        if not 1 <= self.nbits <= most:
+        if not least <= self.nbits <= most:
             raise UserError(
                 "nbits is out of range",
                 where="build parameter nbits",
-                expected=f"1 to {most}",
+                expected=f"{least} to {most}" if least < most else str(most),
                 got=str(self.nbits),
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.contracts import Metric, Table
 
-from .arrays import Float32, Float64, Ids, blocks, weights_of
+from .arrays import Codes, Float32, Float64, Ids, blocks, weights_of
 from .encoding import Encoder, require_squares
 from .faiss_codes import add_codes, empty_index
 from .loss import Loss, PointWeights
@@ -38,6 +38,42 @@ class Quantized:
     transform: Transform | None
     weights: PointWeights
     tables: Mapping[str, Table]
+
+
+@dataclass(frozen=True)
+class TrainedCodes:
+    """Codebooks `(M, K, d/M)` in float32's precision, and how rows come to their codes."""
+
+    codebooks: Float64
+    transform: Transform | None
+    encoder: Encoder
+    weights: PointWeights
+    tables: Mapping[str, Table]
+
+    def codes(self, points: Float32, rows: slice, directions: Float32 | None = None) -> Codes:
+        """Return the codes `(n, M)` of points that belong to these rows; see `encode`."""
+        gains = weights_of(gains_of(self.weights.eta), rows)
+        if directions is not None:
+            directions = turned(directions, self.transform)
+        return self.encoder.codes(turned(points, self.transform), gains, self.codebooks, directions)
+
+
+def turned(points: Float32, turn: Transform | None) -> Float32:
+    """Return points as the codes take them, read-only."""
+    if turn is not None:
+        return turn.apply(points)
+    points = points.view()
+    points.flags.writeable = False
+    return points
+
+
+def tiny_rows(dimension: int) -> Float32:
+    """Return a few random rows of the type and layout of a base, to compile with."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((_TINY_ROWS, dimension), dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows.flags.writeable = False
+    return rows
 
 
 class Quantizer(Protocol):
@@ -73,26 +109,41 @@ class ComposedQuantizer:
     def prepare(self, dimension: int, metric: Metric, parameters: Parameters) -> None:
         """Compile, or load from numba's cache, what `quantize` needs.
 
-        Quantizes a few random rows of the same type and layout as the base.
+        Quantizes `tiny_rows`.
         """
-        rng = np.random.default_rng(0)
-        rows = rng.standard_normal((_TINY_ROWS, dimension), dtype=np.float32)
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        rows.flags.writeable = False
-        self.quantize(rows, metric, parameters)
+        self.quantize(tiny_rows(dimension), metric, parameters)
 
     def quantize(self, base: Float32, metric: Metric, parameters: Parameters) -> Quantized:
         """Return the base `(n, d)` in codes."""
+        trained = self.trained(base, metric, parameters)
+        index = empty_index(trained.codebooks, metric)
+        for rows in blocks(len(base), _ENCODED_ROWS):
+            add_codes(index, trained.codes(base[rows], rows))
+        return Quantized(index, trained.transform, trained.weights, trained.tables)
+
+    def trained(
+        self,
+        base: Float32,
+        metric: Metric,
+        parameters: Parameters,
+        residuals: Callable[[Float32, Ids], Float32] | None = None,
+    ) -> TrainedCodes:
+        """Return codebooks for the base `(n, d)`, or for what `residuals` makes of some rows.
+
+        `residuals` takes points and their row numbers. The direction stays that of the points.
+        """
         parameters.require_nbits(_MOST_BITS)
         rows = self._sampled(len(base), base[:1].nbytes, parameters)
         points = base[rows]
         require_squares(points)
         weights = self.loss.weights(base, metric, parameters)
-        turn = transform(points, parameters)
+        coded = points if residuals is None else residuals(points, rows)
+        turn = transform(coded, parameters)
         sample = Sample.of(
-            points if turn is None else turn.apply(points),
+            turned(coded, turn),
             gains_of(weights_of(weights.eta, rows)),
             weights_of(weights.perpendicular, rows),
+            None if residuals is None else turned(points, turn),
         )
         start = random_codebooks(
             sample.points,
@@ -101,8 +152,13 @@ class ComposedQuantizer:
             np.random.default_rng([parameters.seed, 1]),
         )
         trained = self.trainer.train(sample, start)
-        index = self._encoded(base, trained.codebooks, turn, weights.eta, metric)
-        return Quantized(index, turn, weights, {**trained.tables(), **self.loss.tables(weights)})
+        return TrainedCodes(
+            trained.codebooks.astype(np.float32).astype(np.float64),
+            turn,
+            self.encoder,
+            weights,
+            {**trained.tables(), **self.loss.tables(weights)},
+        )
 
     def _sampled(self, n: int, row_bytes: int, parameters: Parameters) -> Ids:
         bounded = min(_SAMPLED_ROWS, _SAMPLE_BYTES // row_bytes)
@@ -110,22 +166,6 @@ class ComposedQuantizer:
         rows = np.random.default_rng(parameters.seed).choice(n, min(n, int(wanted)), replace=False)
         rows.sort()
         return rows
-
-    def _encoded(
-        self,
-        base: Float32,
-        codebooks: Float64,
-        turn: Transform | None,
-        eta: Float64,
-        metric: Metric,
-    ) -> faiss.IndexPQ:
-        codebooks = codebooks.astype(np.float32).astype(np.float64)
-        index = empty_index(codebooks, metric)
-        gains = gains_of(eta)
-        for rows in blocks(len(base), _ENCODED_ROWS):
-            points = base[rows] if turn is None else turn.apply(base[rows])
-            add_codes(index, self.encoder.codes(points, weights_of(gains, rows), codebooks))
-        return index
 
 
 def gains_of(eta: Float64) -> Float32:

@@ -19,6 +19,7 @@ class Reranker:
 
     - `float32`: the rows themselves, referred to where they are mapped. A deployed index needs
       them all the same, so `copy_bytes` counts them.
+    - `float16`: rounded to 11 bits, in units of a power of two that no value reaches.
     - `uint8`: 256 even steps between the least and the greatest value of every dimension.
 
     Scores are taken in the steps of the copy: the query is brought to them once, not every
@@ -32,11 +33,13 @@ class Reranker:
         self._copy: NDArray[Any] = base
         if kind == "uint8":
             self._copy = self._stepped(base)
+        elif kind == "float16":
+            self._copy = self._halved(base)
         elif kind != "float32":
             raise UserError(
                 "unknown kind of copy for re-ranking",
                 where="build parameter rerank_copy",
-                expected="float32 or uint8",
+                expected="float32, float16 or uint8",
                 got=repr(kind),
             )
         self._weights = self._step**2
@@ -49,6 +52,15 @@ class Reranker:
         for rows in blocks(len(base)):
             copy[rows] = np.rint((base[rows] - self._low) / self._step)
         return copy
+
+    def _halved(self, base: Float32) -> NDArray[np.uint16]:
+        """Return the bits of float16, which numba has not got."""
+        largest = max(base.max(), -base.min())
+        self._step[:] = 2.0 ** np.frexp(largest)[1]
+        copy = np.empty(base.shape, np.float16)
+        for rows in blocks(len(base)):
+            copy[rows] = base[rows] / self._step
+        return copy.view(np.uint16)
 
     def best(self, queries: Float32, ids: Ids, k: int) -> Ids:
         """Return the best k of the candidates `(nq, candidates)`: `(nq, k)`, padded with -1."""
@@ -64,6 +76,16 @@ class Reranker:
         if self._euclidean:
             return (queries - self._low) / self._step
         return queries * self._step
+
+    @property
+    def copy(self) -> NDArray[Any]:
+        """The copy `(n, d)`: float32, uint8, or the bits of float16."""
+        return self._copy
+
+    @property
+    def steps(self) -> Float32:
+        """What a step of the copy is in every dimension, `(d,)`."""
+        return self._step
 
     def copy_bytes(self) -> int:
         """Bytes of the copy."""

@@ -24,22 +24,35 @@ from .simd.lanes import WIDTH
 class Sample(NamedTuple):
     """Points to train on, with the weights of their losses.
 
-    `points` `(n, d)` float32, read-only; `gains` (eta - 1) float32 and `weights` float64, both
-    `(n,)` or `(1,)`; `inverse_norms` `(n,)` float64, 0 for a zero row.
+    `points` `(n, d)` float32, read-only; `directions` as `encode` takes them, the points themselves
+    where they are no residuals; `gains` (eta - 1) float32 and `weights` float64, both `(n,)` or
+    `(1,)`; `inverse_norms` of the directions, `(n,)` float64, 0 for a zero row.
     """
 
     points: Float32
+    directions: Float32
     gains: Float32
     weights: Float64
     inverse_norms: Float64
 
     @classmethod
-    def of(cls, points: Float32, gains: Float32, weights: Float64) -> Sample:
-        """Compute the norms; the points are made read-only."""
-        points.flags.writeable = False
-        norms = np.sqrt(np.einsum("nd,nd->n", points, points, dtype=np.float64))
+    def of(
+        cls,
+        points: Float32,
+        gains: Float32,
+        weights: Float64,
+        directions: Float32 | None = None,
+    ) -> Sample:
+        """Compute the norms; the points and directions are made read-only."""
+        directions = points if directions is None else directions
+        points.flags.writeable = directions.flags.writeable = False
+        norms = np.sqrt(np.einsum("nd,nd->n", directions, directions, dtype=np.float64))
         inverse_norms = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-        return cls(points, gains, weights, inverse_norms)
+        return cls(points, directions, gains, weights, inverse_norms)
+
+    def is_own_direction(self) -> bool:
+        """Whether the directions are the points themselves."""
+        return self.directions is self.points
 
     def euclidean(self) -> Sample:
         """Return the same points with eta = 1 and equal weights."""
@@ -201,17 +214,32 @@ def train(
     """
     trained = Trained(codebooks.copy())
     parts = parts_of(sample.points, len(codebooks))
+    own = sample.is_own_direction()
+    directions = parts if own else parts_of(sample.directions, len(codebooks))
     scale = sample.scale()
     codes: Codes | None = None
     for iteration in range(iterations + 1):
-        encoded = encode(sample.points, sample.gains, trained.codebooks, start=codes)
+        encoded = encode(
+            sample.points,
+            sample.gains,
+            trained.codebooks,
+            directions=sample.directions,
+            start=codes,
+        )
         codes = encoded.codes
         loss = np.mean(sample.weights * encoded.losses(sample.gains))
         trained.losses.append(float(loss) / scale)
         if iteration == iterations or _converged(trained.losses, tolerance):
             break
         before = trained.codebooks.copy()
-        _update(sample, parts, codes, encoded.parallels.astype(np.float64), trained.codebooks)
+        _update(
+            sample,
+            parts,
+            directions,
+            codes,
+            encoded.parallels.astype(np.float64),
+            trained.codebooks,
+        )
         if codebook_tolerance and np.allclose(
             before, trained.codebooks, rtol=1e-5, atol=codebook_tolerance
         ):
@@ -226,11 +254,18 @@ def _converged(losses: list[float], tolerance: float) -> bool:
 
 
 def _update(
-    sample: Sample, parts: Float32, codes: Codes, parallels: Float64, codebooks: Float64
+    sample: Sample,
+    parts: Float32,
+    directions: Float32,
+    codes: Codes,
+    parallels: Float64,
+    codebooks: Float64,
 ) -> None:
     columns = np.ascontiguousarray(codes.T)
     sizes = kernels.update(
         parts,
+        directions,
+        sample.is_own_direction(),
         sample.inverse_norms,
         sample.weights,
         sample.gains,

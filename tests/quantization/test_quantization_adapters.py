@@ -332,11 +332,12 @@ def test_opq_lowers_the_error_of_data_whose_dimensions_hang_together():
 
 
 @pytest.mark.parametrize("metric", ["angular", "euclidean"])
-def test_reranking_on_eight_bits_is_nearly_exact_at_a_quarter_of_the_bytes(metric, data):
+@pytest.mark.parametrize(("kind", "share", "scales"), [("uint8", 4, 8 * 24), ("float16", 2, 0)])
+def test_reranking_on_smaller_copies_is_nearly_exact(kind, share, scales, metric, data):
     base, queries = data
-    index = built(ProductQuantizer, base, metric, rerank=1000, M=12, rerank_copy="uint8")
+    index = built(ProductQuantizer, base, metric, rerank=1000, M=12, rerank_copy=kind)
     without = built(ProductQuantizer, base, metric, M=12).index_bytes()
-    assert index.index_bytes() == without + base.nbytes // 4 + 8 * 24
+    assert index.index_bytes() == without + base.nbytes // share + scales
     truth = np.argsort(-(queries.astype(np.float64) @ base.T), axis=1)[:, :10]
     ids = index.query_batch(queries, 10)
     assert np.mean([len(set(a) & set(b)) for a, b in zip(ids, truth, strict=True)]) > 9.5
@@ -388,7 +389,7 @@ def test_diagnostics_measure_the_products_with_true_neighbours(data):
 
 @pytest.mark.parametrize(
     ("build", "told"),
-    [({"rotation": "spin"}, "none, random or opq"), ({"rerank_copy": "int4"}, "float32 or uint8")],
+    [({"rotation": "spin"}, "none, random or opq"), ({"rerank_copy": "int4"}, "float16 or uint8")],
 )
 def test_unknown_kinds_are_told(build, told, data):
     base, _ = data

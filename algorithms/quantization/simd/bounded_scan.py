@@ -11,8 +11,8 @@ the float tables.
 Rounding to bytes loses no row, whatever the data: costs are rounded down, and the scale is such
 that a row within `bound` stays below 255. The sum is then up to M steps too low, M/2 on average, so
 rows a little beyond `bound` are scored for nothing. With many subspaces these would be too many.
-There the scale is finer, and all sums are lowered by `_LOWERED` on the way, so that 255 at the end
-means 255 + `_LOWERED` steps. The few rows whose sum is below `_LOWERED` at that point, which cannot
+There the scale is finer, and all sums are lowered by `LOWERED` on the way, so that 255 at the end
+means 255 + `LOWERED` steps. The few rows whose sum is below `LOWERED` at that point, which cannot
 be lowered, are scored. Scores and order are those of float tables, where other scans of this kind
 keep the rounded ones.
 
@@ -32,6 +32,7 @@ from .byte_lanes import (
     CAP,
     bits_below,
     both_at_cap,
+    filled,
     first_bit,
     high_codes,
     load,
@@ -39,8 +40,8 @@ from .byte_lanes import (
     low_codes,
     lowered,
     plus_capped,
+    store,
     store_steps,
-    zeros,
 )
 
 ROWS = 64  # of a block
@@ -48,20 +49,21 @@ CODEWORDS = 16
 
 _SAMPLED = 32  # every how many blocks
 _FINER_FROM = 17  # pairs of subspaces; with fewer, sums are not lowered on the way
-_LOWERED = np.uint8(96)
+LOWERED = np.uint8(96)
 _CAP = np.uint8(CAP)
+_NONE = np.uint8(0)
 _ROUNDED = 2.0**-23  # twice what one float32 operation is off by, at most
 _ADJUSTED = 32  # blocks between two looks at how many were left early
 _MANY, _FEW = 3, 1  # of them going on: look later, look earlier
 _TIGHTER = np.float32(0.99)  # of the bound that the tables are made for: make them again
-_MISSING = np.int64(1) << 62
+MISSING = np.int64(1) << 62
 _HUGE = np.float32(1e30)
 _LEAST_TOTAL, _MOST_TOTAL = np.float32(1e-25), np.float32(1e30)  # costs that float32 can compute
 _FAST = {"reassoc", "contract", "nsz"}
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _fill_costs(query, slopes, offsets, costs):
+def fill_costs(query, slopes, offsets, costs):
     subspaces, width, _ = slopes.shape
     flat = slopes.reshape(-1)
     for m in range(subspaces):
@@ -84,7 +86,7 @@ def _are_in_range(costs):
 
 @njit(cache=True, nogil=True)
 def _fill_scaled_costs(query, slopes, euclidean, costs):
-    """As `_fill_costs`, in float64, then scaled so that the most that a row can cost is 1."""
+    """As `fill_costs`, in float64, then scaled so that the most that a row can cost is 1."""
     subspaces, width, codewords = slopes.shape
     exact = np.zeros((subspaces, codewords))
     most = 0.0
@@ -103,28 +105,30 @@ def _fill_scaled_costs(query, slopes, euclidean, costs):
 
 
 @njit(cache=True, nogil=True)
-def _lowering_pair(pairs):
+def lowering_pair(pairs):
     """Return the number of pairs after which sums are lowered; 0 is never."""
     return pairs * 9 // 20 if pairs >= _FINER_FROM else 0
 
 
 @njit(cache=True, nogil=True)
-def _fill_steps(costs, bound, steps):
+def fill_steps(costs, bound, steps):
     """Turn costs into bytes, rounded down; all are 0 where the bound is infinite.
 
     A row whose float32 cost is at most `bound` has a sum below 255 (plus what it is lowered by).
     `_ROUNDED` makes up for the float32 rounding of its M additions, the scale and the products.
+    Returns how many steps a cost of 1 is.
     """
     subspaces = costs.shape[0] // CODEWORDS
-    end = CAP + (_LOWERED if _lowering_pair(subspaces // 2) else 0)
+    end = CAP + (LOWERED if lowering_pair(subspaces // 2) else 0)
     reach = np.float32(end * (1 - (subspaces + 8) * _ROUNDED))
     scale = min(reach / bound, _HUGE) if bound > 0 else _HUGE
     for m in range(subspaces):
         store_steps(steps, m * 2 * CODEWORDS, lanes.load(costs, m * CODEWORDS), scale)
+    return scale
 
 
 @njit(cache=True, nogil=True)
-def _cost(packed, place, costs, pairs):
+def cost_of(packed, place, costs, pairs):
     """Score one row exactly; `place` is its byte of the first pair.
 
     Without `fastmath`: LLVM would gather the entries into vectors one by one, which is slower.
@@ -138,7 +142,7 @@ def _cost(packed, place, costs, pairs):
 
 
 @njit(cache=True, nogil=True)
-def _sink(worst, ids, count):
+def sink(worst, ids, count):
     """Move the top of a heap down to its place; the worst row, of equals the last, is the top."""
     cost, row, place = worst[0], ids[0], 0
     while 2 * place + 1 < count:
@@ -165,6 +169,30 @@ def _add_pairs(packed, block, steps, start, stop, a, b):
     return a, b
 
 
+@njit(cache=True, nogil=True, forceinline=True)
+def rows_below(packed, block, steps, start, lowering, looked, pairs, sums):
+    """Return whether a block was read whole, and bits of rows: those whose sums stay below the end.
+
+    For scans of lists; `_scan_blocks` has the same steps in line, since it was slower with this
+    call. The second bits are of rows whose sums were cut off on the way, so that `sums` `(64,)`,
+    lowered as they are, do not hold of them. Sums begin at `start`; the block is left after
+    `looked` pairs where all rows are beyond by then.
+    """
+    a, b, too_low, cut = filled(start), filled(start), np.int64(0), np.int64(0)
+    if lowering:
+        a, b = _add_pairs(packed, block, steps, 0, lowering, a, b)
+        too_low = bits_below(a, b, LOWERED)
+        cut = too_low | ~bits_below(a, b, _CAP)
+        a, b = lowered(a, LOWERED), lowered(b, LOWERED)
+    a, b = _add_pairs(packed, block, steps, lowering, looked, a, b)
+    if too_low == 0 and both_at_cap(a, b):
+        return False, np.int64(0), np.int64(0)
+    a, b = _add_pairs(packed, block, steps, looked, pairs, a, b)
+    store(sums, 0, a)
+    store(sums, ROWS // 2, b)
+    return True, too_low | bits_below(a, b, _CAP), cut
+
+
 @njit(cache=True, nogil=True)
 def _keep_best(candidates, number, rows, packed, costs, pairs, worst, ids):
     """Score the rows of a block whose bits are set, and keep those among the best."""
@@ -174,21 +202,21 @@ def _keep_best(candidates, number, rows, packed, costs, pairs, worst, ids):
         row = number * ROWS + lane
         if row >= rows:
             break
-        cost = _cost(packed, number * pairs * ROWS + lane, costs, pairs)
+        cost = cost_of(packed, number * pairs * ROWS + lane, costs, pairs)
         if cost < worst[0] or (cost == worst[0] and row < ids[0]):
             worst[0], ids[0] = cost, row
-            _sink(worst, ids, ids.shape[0])
+            sink(worst, ids, ids.shape[0])
 
 
 @njit(cache=True, nogil=True)
-def _sort(worst, ids):
+def sort_heap(worst, ids):
     """Make a heap a list, least cost first; what was never found is -1."""
     for last in range(ids.shape[0] - 1, 0, -1):
         worst[0], worst[last] = worst[last], worst[0]
         ids[0], ids[last] = ids[last], ids[0]
-        _sink(worst, ids, last)
+        sink(worst, ids, last)
     for place in range(ids.shape[0]):
-        if ids[place] == _MISSING:
+        if ids[place] == MISSING:
             ids[place] = -1
 
 
@@ -199,22 +227,22 @@ def _scan_blocks(packed, rows, costs, step, bound, worst, ids):
     Dearer rows may be left in it too, where too few are found.
     """
     worst[:] = np.inf
-    ids[:] = _MISSING
+    ids[:] = MISSING
     pairs = costs.shape[0] // (2 * CODEWORDS)
     steps = np.empty(pairs * ROWS, np.uint8)
-    _fill_steps(costs, bound, steps)
-    lowering = _lowering_pair(pairs)
+    fill_steps(costs, bound, steps)
+    lowering = lowering_pair(pairs)
     looked, going = max(1, pairs * 3 // 4), 0
     for number in range(0, (rows + ROWS - 1) // ROWS, step):
         if number // step % _ADJUSTED == 0:
             looked = min(looked + (going > _MANY), pairs) - (going < _FEW and looked > lowering + 1)
             going = 0
         block = number * pairs * ROWS
-        a, b, too_low = zeros(), zeros(), np.int64(0)
+        a, b, too_low = filled(_NONE), filled(_NONE), np.int64(0)
         if lowering:
             a, b = _add_pairs(packed, block, steps, 0, lowering, a, b)
-            too_low = bits_below(a, b, _LOWERED)
-            a, b = lowered(a, _LOWERED), lowered(b, _LOWERED)
+            too_low = bits_below(a, b, LOWERED)
+            a, b = lowered(a, LOWERED), lowered(b, LOWERED)
         a, b = _add_pairs(packed, block, steps, lowering, looked, a, b)
         if too_low == 0 and both_at_cap(a, b):
             continue
@@ -224,7 +252,7 @@ def _scan_blocks(packed, rows, costs, step, bound, worst, ids):
         _keep_best(candidates, number, rows, packed, costs, pairs, worst, ids)
         if worst[0] < bound * _TIGHTER:
             bound = worst[0]
-            _fill_steps(costs, bound, steps)
+            fill_steps(costs, bound, steps)
 
 
 @njit(cache=True, nogil=True)
@@ -254,7 +282,7 @@ def scan_one(packed, rows, slopes, offsets, euclidean, query, ids):
     """
     pairs = (slopes.shape[0] + 1) // 2
     costs = np.zeros(pairs * 2 * CODEWORDS, np.float32)
-    _fill_costs(query, slopes, offsets, costs)
+    fill_costs(query, slopes, offsets, costs)
     if not _are_in_range(costs):
         _fill_scaled_costs(query, slopes, euclidean, costs)
     bound = _likely_bound(packed, rows, costs, ids.shape[0])
@@ -262,4 +290,4 @@ def scan_one(packed, rows, slopes, offsets, euclidean, query, ids):
     _scan_blocks(packed, rows, costs, 1, bound, worst, ids)
     if worst[0] > bound:  # it was not met: rows may have been dropped that belong to the best
         _scan_blocks(packed, rows, costs, 1, worst[0], worst, ids)  # the rows found meet this one
-    _sort(worst, ids)
+    sort_heap(worst, ids)

@@ -66,13 +66,13 @@ def _call(builder: Any, name: str, result: Any, arguments: Any) -> Any:
 
 
 @intrinsic
-def zeros(typing_context):
-    """Nothing in any lane."""
+def filled(typing_context, value):
+    """The same byte in every lane."""
 
     def generate(context, builder, signature, arguments):
-        return _all(0)
+        return _spread(builder, arguments[0])
 
-    return BYTE_LANES(), generate
+    return BYTE_LANES(types.uint8), generate
 
 
 @intrinsic
@@ -85,6 +85,19 @@ def load(typing_context, array, offset):
         )
 
     return BYTE_LANES(array, types.intp), generate
+
+
+@intrinsic
+def store(typing_context, array, offset, a):
+    """Write lanes to 32 neighbours of a C-contiguous uint8 array."""
+
+    def generate(context, builder, signature, arguments):
+        array, offset, value = arguments
+        place = vector_address(context, builder, signature.args[0], array, offset, _VECTOR)
+        builder.store(value, place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, BYTE_LANES), generate
 
 
 @intrinsic

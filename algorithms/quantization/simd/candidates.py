@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from .lanes import widened
+
 
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, nogil=True)
-def _scores(copy, query, weights, ids, euclidean):
+def scores_of(copy, query, weights, ids, euclidean):
     """Score the candidates, higher is better; missing ones (-1) come last.
 
     In the precision of the query.
@@ -20,11 +22,11 @@ def _scores(copy, query, weights, ids, euclidean):
         score = query.dtype.type(0)
         if euclidean:
             for j in range(query.shape[0]):
-                difference = query[j] - np.float32(copy[ids[place], j])
+                difference = query[j] - widened(copy[ids[place], j])
                 score -= weights[j] * difference * difference
         else:
             for j in range(query.shape[0]):
-                score += query[j] * np.float32(copy[ids[place], j])
+                score += query[j] * widened(copy[ids[place], j])
         scores[place] = score
     return scores
 
@@ -41,9 +43,11 @@ def _are_finite(scores, ids):
 @njit(cache=True, nogil=True)
 def rerank_one(copy, query, weights, ids, euclidean, best):
     """Write the best of the candidates `ids` to `best` `(k,)`, best first."""
-    scores = _scores(copy, query, weights, ids, euclidean)
+    scores = scores_of(copy, query, weights, ids, euclidean)
     if not _are_finite(scores, ids):
-        exact = _scores(copy, query.astype(np.float64), weights.astype(np.float64), ids, euclidean)
+        exact = scores_of(
+            copy, query.astype(np.float64), weights.astype(np.float64), ids, euclidean
+        )
         order = np.argsort(-exact)
     else:
         order = np.argsort(-scores)

@@ -1,9 +1,10 @@
 """The compiled loops: encoding by coordinate descent and the update of one block of codebooks.
 
 All kernels stand in this one file, because numba's cache notices only changes of a kernel's own
-file. Letters: n points of d dimensions, M subspaces of width d/M, K codewords each; x a point, r
-its residual, u = x/|x|, s = <r, u> its parallel part, gain = eta - 1. `points` are float32,
-C-contiguous and read-only (another type would compile again).
+file. Letters: n points of d dimensions, M subspaces of width d/M, K codewords each; p a point, r
+what its codes miss, x its direction, u = x/|x|, s = <r, u> the parallel part, gain = eta - 1. The
+direction is the point itself, or, of a residual to a centre, the row that it comes from. `points`
+and `directions` are float32, C-contiguous and read-only (another type would compile again).
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def _inverse_norm(point):
 
 
 @njit(cache=True, fastmath=_FAST)
-def _fill_tables(point, inverse_norm, codebooks, residual, along):
-    """For every codeword c of every subspace: |x_m - c|^2 and <x_m - c, u_m>."""
+def _fill_tables(point, direction, inverse_norm, codebooks, residual, along):
+    """For every codeword c of every subspace of a point p: |p_m - c|^2 and <p_m - c, u_m>."""
     subspaces, width, codewords = codebooks.shape
     for m in range(subspaces):
         for c in range(0, codewords, WIDTH):
@@ -58,10 +59,11 @@ def _fill_tables(point, inverse_norm, codebooks, residual, along):
             products = spread(np.float32(0.0))
             for j in range(width):
                 value = point[m * width + j]
+                unit = direction[m * width + j] * inverse_norm
                 codeword = load(codebooks, (m * width + j) * codewords + c)
                 difference = minus(spread(value), codeword)
                 squares = times_plus(difference, difference, squares)
-                products = times_plus(difference, spread(value * inverse_norm), products)
+                products = times_plus(difference, spread(unit), products)
             store(residual, m * codewords + c, squares)
             store(along, m * codewords + c, products)
 
@@ -156,7 +158,9 @@ def _descend(residual, along, gain, code, order, rounds, shrink_only):
 
 
 @njit(cache=True, parallel=True, nogil=True)
-def encode(points, gains, codebooks, codes, go_on, shrink_only, rounds, squares, parallels):
+def encode(
+    points, directions, gains, codebooks, codes, go_on, shrink_only, rounds, squares, parallels
+):
     """Encode points; see `encoding.encode` for what the arguments mean.
 
     `codebooks` is `(M, d/M, K)` with K a multiple of 16; `gains` is `(n,)` or `(1,)`; `codes`,
@@ -172,7 +176,8 @@ def encode(points, gains, codebooks, codes, go_on, shrink_only, rounds, squares,
         order = np.arange(subspaces)
         for i in range(chunk * _CHUNK, min(n, (chunk + 1) * _CHUNK)):
             gain = gains[i * step]
-            _fill_tables(points[i], _inverse_norm(points[i]), codebooks, residual, along)
+            inverse_norm = _inverse_norm(directions[i])
+            _fill_tables(points[i], directions[i], inverse_norm, codebooks, residual, along)
             if gain == 0 or not go_on:
                 _nearest(residual, codes[i])
             if gain != 0:
@@ -203,8 +208,8 @@ def _members(column, codewords):
 
 
 @njit(cache=True)
-def _add_point(vectors, i, pull, bent, sums):
-    """Add pull x_m to row 0 of a cell's sums, and bent x_m x_m^T to the rows after it.
+def _add_point(vectors, directions, i, pull, along, bent, sums):
+    """Add pull p_m + along x_m to row 0 of a cell's sums, and bent x_m x_m^T to the rows after it.
 
     Rows are padded to whole lanes; what stands in the padding is never read.
     """
@@ -212,11 +217,14 @@ def _add_point(vectors, i, pull, bent, sums):
     for p in range(0, lanes, WIDTH):
         vector = load(vectors, i * width + p)
         store(sums, p, times_plus(vector, spread(pull), load(sums, p)))
+        direction = load(directions, i * width + p)
+        if along != 0:
+            store(sums, p, times_plus(direction, spread(along), load(sums, p)))
         if bent != 0:
             for j in range(width):
                 row = (j + 1) * lanes + p
-                scaled = spread(bent * vectors[i, j])
-                store(sums, row, times_plus(vector, scaled, load(sums, row)))
+                scaled = spread(bent * directions[i, j])
+                store(sums, row, times_plus(direction, scaled, load(sums, row)))
 
 
 @njit(cache=True)
@@ -258,11 +266,14 @@ def _solve_cell(matrix, right, total):
 
 
 @njit(cache=True)
-def _move_codeword(vectors, inverse_norms, weights, gains, cell, codeword, parallels, sums):
+def _move_codeword(
+    vectors, directions, own, inverse_norms, weights, gains, cell, codeword, parallels, sums
+):
     """Move one codeword to its cell's minimum, and the parallel parts of its points along.
 
     With r the residuals to the old codeword, the step solves A step = b,
-    A = sum w (I + gain u u^T), b = sum w (r + gain s u).
+    A = sum w (I + gain u u^T), b = sum w (r + gain s u). Where the points are their own directions
+    (`own`), the two parts of b are one multiple of the point.
     """
     width = codeword.shape[0]
     matrix, right = np.zeros((width, width)), np.zeros(width)
@@ -274,8 +285,17 @@ def _move_codeword(vectors, inverse_norms, weights, gains, cell, codeword, paral
         weight = weights[i * weight_step]
         bent = weight * gains[i * gain_step] * inverse_norms[i]
         total += weight
-        pull = np.float32(weight + bent * parallels[i])
-        _add_point(vectors, i, pull, np.float32(bent * inverse_norms[i]), sums)
+        along = bent * parallels[i]
+        pull = weight + along if own else weight
+        _add_point(
+            vectors,
+            directions,
+            i,
+            np.float32(pull),
+            np.float32(0 if own else along),
+            np.float32(bent * inverse_norms[i]),
+            sums,
+        )
         if place % _FLUSH_EVERY == _FLUSH_EVERY - 1:
             _flush(sums, matrix, right)
     _flush(sums, matrix, right)
@@ -290,18 +310,19 @@ def _move_codeword(vectors, inverse_norms, weights, gains, cell, codeword, paral
         i = cell[place]
         change = 0.0
         for j in range(width):
-            change += vectors[i, j] * right[j]
+            change += directions[i, j] * right[j]
         parallels[i] -= change * inverse_norms[i]
 
 
 @njit(cache=True, parallel=True, nogil=True)
-def update(parts, inverse_norms, weights, gains, columns, codebooks, parallels):
+def update(parts, directions, own, inverse_norms, weights, gains, columns, codebooks, parallels):
     """Move the codewords to where the loss is least, subspace by subspace, the others held.
 
     `parts` `(M, n, d/M)` are the points cut into subspaces, with 16 readable numbers after its end
-    (`training.parts_of`). `columns` `(M, n)` are the codes. `codebooks` `(M, K, d/M)` and
-    `parallels` `(n,)`, both float64, are brought up to date in place; the sizes of the cells
-    `(M, K)` are returned. A cell of total weight 0 keeps its codeword.
+    (`training.parts_of`), and `directions` likewise; `own` where they are the same. `columns`
+    `(M, n)` are the codes. `codebooks` `(M, K, d/M)` and `parallels` `(n,)`, both float64, are
+    brought up to date in place; the sizes of the cells `(M, K)` are returned. A cell of total
+    weight 0 keeps its codeword.
     """
     subspaces, codewords, width = codebooks.shape
     lanes = (width + WIDTH - 1) // WIDTH * WIDTH
@@ -312,6 +333,8 @@ def update(parts, inverse_norms, weights, gains, columns, codebooks, parallels):
             sizes[m, c] = starts[c + 1] - starts[c]
             _move_codeword(
                 parts[m],
+                directions[m],
+                own,
                 inverse_norms,
                 weights,
                 gains,

@@ -174,3 +174,34 @@ def first_equal(typing_context, a, value):
         return builder.cttz(mask, ir.Constant(ir.IntType(1), 1))
 
     return types.intp(LANES, types.float32), generate
+
+
+@intrinsic
+def widened(typing_context, value):
+    """A number of a copy of the vectors as float32: float32, uint8, or float16 as its bits."""
+
+    def generate(context, builder, signature, arguments):
+        [value] = arguments
+        if signature.args[0] == types.uint16:
+            return builder.fpext(builder.bitcast(value, ir.HalfType()), ir.FloatType())
+        return context.cast(builder, value, signature.args[0], types.float32)
+
+    return types.float32(value), generate
+
+
+@intrinsic
+def prefetch(typing_context, array, offset):
+    """Ask for the cache line of an element of a C-contiguous array, `offset` elements on."""
+
+    def generate(context, builder, signature, arguments):
+        byte = ir.IntType(8)
+        place = vector_address(context, builder, signature.args[0], *arguments, byte)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, _INDEX, _INDEX, _INDEX])
+        name = "llvm.prefetch.p0"
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        builder.call(
+            function, [place, _INDEX(0), _INDEX(3), _INDEX(1)]
+        )  # for reading, to all levels
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate

@@ -1,0 +1,187 @@
+"""Searching inverted lists of 4-bit codes of residuals: layout of the lists, and their scanner."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import UserError
+
+from .arrays import Codes, Float32, Ids, blocks
+from .encoding import decode
+from .faiss_codes import pack
+from .partition import Partition
+from .quantizer import TrainedCodes, turned
+from .reranking import Reranker
+from .simd import byte_lanes
+from .simd.bounded_scan import ROWS
+from .simd.lanes import WIDTH
+from .simd.list_scan import search_one
+
+_GROUPS = 4  # of lists, whose scores are summed at once
+
+
+class ListScanner:
+    """Holds the lists, visits the best of them for a query and re-ranks what they give.
+
+    Parameters
+    ----------
+    base
+        `(n, d)`.
+    partition
+        The lists of its rows.
+    trained
+        Codebooks of 16 codewords for the residuals.
+    reranker
+        Holds the copy that re-ranking reads.
+    """
+
+    def __init__(
+        self, base: Float32, partition: Partition, trained: TrainedCodes, reranker: Reranker
+    ) -> None:
+        _require_lookup()
+        self.bits = 4 * len(trained.codebooks) * partition.lists.shape[1]
+        self._transform = trained.transform
+        self._reranker = reranker
+        self._partition_centres = partition.centres
+        self._codebooks = trained.codebooks.astype(np.float32)
+        self._spilled = partition.lists.shape[1] > 1
+        places = self._lay_out(partition)
+        self._fill(base, partition, trained, places)
+        lengths = np.linalg.norm(partition.centres, axis=1)
+        self._scales = np.divide(1, lengths, out=np.ones_like(lengths), where=lengths > 0)
+        self._centres = _in_lanes(partition.centres)
+        self._slopes = np.ascontiguousarray(-self._codebooks.transpose(0, 2, 1))
+        self._offsets = np.zeros(self._codebooks.shape[0] * self._codebooks.shape[1], np.float32)
+        self._arrays = (
+            self._centres,
+            self._scales,
+            self._starts,
+            self._sizes,
+            self._row_ids,
+            self._packed.reshape(-1),
+            self._slopes,
+            self._offsets,
+            self._spilled,
+            reranker.copy,
+            reranker.steps,
+        )
+        self.set_search(1, 0)
+
+    def _lay_out(self, partition: Partition) -> NDArray[np.int64]:
+        """Give every list whole blocks; return the place of every entry, `(n, lists of a row)`."""
+        entries = partition.lists.ravel()
+        self._sizes = sizes = np.bincount(entries, minlength=len(partition.centres))
+        self._starts = np.concatenate([[0], np.cumsum(-(-sizes // ROWS))])
+        order = np.argsort(entries, kind="stable")
+        within = np.arange(len(entries)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        places = np.empty(len(entries), np.int64)
+        places[order] = self._starts[entries[order]] * ROWS + within
+        self._row_ids = np.full(self._starts[-1] * ROWS, -1, np.int32)
+        by_row = places.reshape(partition.lists.shape)
+        self._row_ids[by_row] = np.arange(len(by_row))[:, None]
+        return by_row
+
+    def _fill(
+        self,
+        base: Float32,
+        partition: Partition,
+        trained: TrainedCodes,
+        places: NDArray[np.int64],
+    ) -> None:
+        pairs = (len(trained.codebooks) + 1) // 2
+        self._packed = np.zeros((self._starts[-1], pairs, ROWS), np.uint8)
+        for rows in blocks(len(base)):
+            for copy in range(places.shape[1]):
+                residuals = partition.residuals(base[rows], rows, copy)
+                codes = trained.codes(residuals, rows, base[rows])
+                at = places[rows, copy]
+                self._packed[at // ROWS, :, at % ROWS] = pack(codes, 4)
+
+    def set_search(self, nprobe: int, rerank: int) -> None:
+        """Visit `nprobe` lists and re-rank the best `rerank` of what they hold; 0 is none."""
+        if not nprobe >= 1 or nprobe % 1:
+            raise UserError(
+                "the number of lists to visit is out of range",
+                where="search parameter nprobe",
+                expected="a whole number of at least 1",
+                got=str(nprobe),
+            )
+        self._nprobe = min(int(nprobe), len(self._scales))
+        self._rerank = int(rerank)
+
+    def search(self, queries: Float32, k: int) -> Ids:
+        """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
+        ids = np.empty((len(queries), k), np.int64)
+        threads = 1 if len(queries) == 1 else min(numba.get_num_threads(), len(queries))
+        if threads <= 1:
+            self._search(queries, ids)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                parts = np.array_split(queries, threads), np.array_split(ids, threads)
+                list(pool.map(self._search, *parts))
+        return ids
+
+    def _search(self, queries: Float32, ids: Ids) -> None:
+        queries = turned(queries, None)  # compiled for one type
+        coded = queries if self._transform is None else self._transform.apply(queries)
+        for query, codes_query, best in zip(queries, coded, ids, strict=True):
+            search_one(*self._arrays, query, codes_query, self._nprobe, self._rerank, best)
+
+    def reconstruct(self, ids: Ids) -> Float32:
+        """Return the vectors that the codes of these rows stand for, `(*ids.shape, d)`.
+
+        Of a row in two lists, those of the one that lies first.
+        """
+        entries = np.flatnonzero(self._row_ids >= 0)[::-1]
+        places = np.empty(int(self._row_ids.max()) + 1, np.int64)
+        places[self._row_ids[entries]] = entries
+        places = places[ids.ravel()]
+        residuals = decode(self._codes_at(places), self._codebooks)
+        if self._transform is not None:
+            residuals = self._transform.undo(residuals)
+        lists = np.searchsorted(self._starts, places // ROWS, side="right") - 1
+        return np.asarray(residuals + self._partition_centres[lists]).reshape(*ids.shape, -1)
+
+    def _codes_at(self, places: NDArray[np.int64]) -> Codes:
+        packed = self._packed[places // ROWS, :, places % ROWS]
+        codes = np.stack([packed & 15, packed >> 4], axis=2).reshape(len(places), -1)
+        return codes[:, : len(self._codebooks)]
+
+    def index_bytes(self) -> int:
+        """Count codes and ids as laid out, centres, codebooks, a rotation, and the copy if used."""
+        parts = (
+            self._packed,
+            self._row_ids,
+            self._starts,
+            self._sizes,
+            self._centres,
+            self._codebooks,
+        )
+        size = sum(part.nbytes for part in (*parts, self._scales))
+        if self._transform is not None:
+            size += self._transform.nbytes()
+        return int(size + (self._reranker.copy_bytes() if self._rerank else 0))
+
+
+def _require_lookup() -> None:
+    if not byte_lanes.available():
+        raise UserError(
+            "this processor cannot scan lists of 4-bit codes",
+            where="anisotropic-ivf",
+            expected="a processor with AVX2",
+            got="one without",
+            hint="use anisotropic-pq",
+        )
+
+
+def _in_lanes(centres: Float32) -> Float32:
+    """Return `(groups, d, 16)`, groups a multiple of 4, filled up with zeros."""
+    lists, d = centres.shape
+    filled = -(-lists // (_GROUPS * WIDTH)) * _GROUPS * WIDTH
+    padded = np.zeros((filled, d), np.float32)
+    padded[:lists] = centres
+    return np.ascontiguousarray(padded.reshape(-1, WIDTH, d).transpose(0, 2, 1))

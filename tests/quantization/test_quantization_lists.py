@@ -1,0 +1,284 @@
+"""Inverted lists of residual codes, against plain numpy."""
+
+import numpy as np
+import pytest
+from harness.algorithms.quantization.adapter import AnisotropicIVF
+from harness.algorithms.quantization.encoding import encode
+from harness.algorithms.quantization.partition import partition
+from harness.algorithms.quantization.simd import byte_lanes
+from harness.algorithms.quantization.training import Sample, random_codebooks, train
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.contracts import UserError
+
+N, D = 1500, 20
+
+
+def rows_of(seed, n=N, d=D, metric="angular"):
+    """Rows around a few centres, so that lists mean something."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((12, d)) * 1.5
+    rows = centres[rng.integers(0, 12, n)] + rng.standard_normal((n, d))
+    if metric == "angular":
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = rows.astype(np.float32)
+    rows.flags.writeable = False
+    return rows
+
+
+def built(base, metric="angular", **build):
+    index = AnisotropicIVF(metric, **{"M": 10, "nlist": 16, "iterations": 3, **build})
+    index.fit(base)
+    return index
+
+
+def exact(base, queries, k):
+    return np.argsort(-(queries.astype(np.float64) @ base.T.astype(np.float64)), axis=1)[:, :k]
+
+
+def loss_of(residuals, rows, decoded, eta):
+    """The definition: the direction is that of the row, not of its residual."""
+    error = residuals.astype(np.float64) - decoded
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return (error**2).sum(axis=1) + (eta - 1) * (error * units).sum(axis=1) ** 2
+
+
+class TestResidualCodes:
+    """Encoding and training, where the direction is not the point's own."""
+
+    @pytest.fixture
+    def residuals(self):
+        rows = rows_of(1)
+        residuals = rows - rows[:200].mean(axis=0)
+        residuals.flags.writeable = False
+        return residuals, rows
+
+    def test_no_single_change_of_a_code_lowers_the_loss(self, residuals):
+        points, rows = residuals[0][:80], residuals[1][:80]
+        codebooks = random_codebooks(points, 5, 8, np.random.default_rng(2))
+        gains = np.full(1, 7, np.float32)
+        codes = encode(points, gains, codebooks, directions=rows).codes
+
+        def losses(codes):
+            decoded = codebooks[np.arange(5), codes].reshape(len(codes), -1)
+            return loss_of(points, rows, decoded, 8)
+
+        best = losses(codes)
+        for m in range(5):
+            for c in range(8):
+                other = codes.copy()
+                other[:, m] = c
+                assert (losses(other) >= best - 1e-5).all()
+
+    def test_training_ends_at_the_least_squares_of_the_paper(self, residuals):
+        """One subspace: sum (I + gain u u^T) (r - c) = 0 in every cell."""
+        points, rows = residuals
+        gains = np.full(1, 5, np.float32)
+        sample = Sample.of(points, gains, np.ones(1), rows)
+        start = random_codebooks(points, 1, 4, np.random.default_rng(3))
+        codes = encode(points, gains, start, directions=rows).codes[:, 0]
+        [codebook] = train(sample, start, iterations=1, tolerance=-1.0).codebooks
+        units = rows.astype(np.float64) / np.linalg.norm(rows, axis=1, keepdims=True)
+        for c in range(4):
+            error = points[codes == c] - codebook[c]
+            u = units[codes == c]
+            gradient = error.sum(axis=0) + 5 * (u * (error * u).sum(axis=1)[:, None]).sum(axis=0)
+            assert np.abs(gradient).max() < 1e-3 * (codes == c).sum()
+
+    @settings(max_examples=10, deadline=None)
+    @given(st.integers(0, 999), st.floats(1, 20))
+    def test_training_never_raises_the_loss(self, seed, eta):
+        rows = rows_of(seed, n=200)
+        sample = Sample.of(
+            rows - rows[:9].mean(axis=0), np.full(1, eta - 1, np.float32), np.ones(1), rows
+        )
+        start = random_codebooks(sample.points, 4, 4, np.random.default_rng(seed))
+        losses = np.array(train(sample, start, iterations=5, tolerance=-1.0).losses)
+        assert (np.diff(losses) <= 1e-6 * losses[0]).all()
+
+
+class TestPartition:
+    @pytest.mark.parametrize("metric", ["angular", "inner_product"])
+    def test_rows_belong_to_the_nearest_centre(self, metric):
+        base = rows_of(4, metric=metric)
+        cut = partition(base, metric, nlist=9, spill=None, seed=0)
+        centres = cut.centres.astype(np.float64)
+        if metric == "angular":
+            scores = base @ (centres / np.linalg.norm(centres, axis=1, keepdims=True)).T
+        else:
+            scores = base @ centres.T - (centres**2).sum(axis=1) / 2
+        chosen = np.take_along_axis(scores, cut.lists, axis=1)[:, 0]
+        assert (chosen >= scores.max(axis=1) - 1e-4).all()
+        np.testing.assert_allclose(
+            cut.residuals(base, slice(0, N)), base - cut.centres[cut.lists[:, 0]]
+        )
+
+    def test_second_lists_are_those_of_least_loss(self):
+        base = rows_of(5, n=300)
+        cut = partition(base, "angular", nlist=12, spill=1.5, seed=0)
+        first = base.astype(np.float64) - cut.centres[cut.lists[:, 0]]
+        others = base[:, None].astype(np.float64) - cut.centres[None]
+        along = (others * first[:, None]).sum(axis=2) ** 2 / (first**2).sum(axis=1)[:, None]
+        losses = (others**2).sum(axis=2) + 1.5 * along
+        losses[np.arange(300), cut.lists[:, 0]] = np.inf
+        chosen = np.take_along_axis(losses, cut.lists[:, 1:], axis=1)[:, 0]
+        assert (chosen <= losses.min(axis=1) + 1e-4).all()
+        assert (cut.lists[:, 0] != cut.lists[:, 1]).all()
+
+    def test_lists_beyond_the_rows_are_refused(self):
+        with pytest.raises(UserError, match="number of lists"):
+            partition(rows_of(0, n=10), "angular", nlist=11, spill=None, seed=0)
+
+    def test_no_second_list_of_one(self):
+        with pytest.raises(UserError, match="second lists"):
+            partition(rows_of(0, n=10), "angular", nlist=1, spill=1.0, seed=0)
+
+
+needs_avx2 = pytest.mark.skipif(not byte_lanes.available(), reason="the processor has no AVX2")
+
+
+@needs_avx2
+class TestSearch:
+    @settings(max_examples=12, deadline=None)
+    @given(
+        st.integers(0, 999),
+        st.sampled_from([20, 75, 600]),
+        st.sampled_from(["angular", "inner_product"]),
+        st.sampled_from([None, 1.0]),
+        st.sampled_from([(5, 2), (16, 3), (66, 34)]),
+        st.sampled_from(["float32", "float16", "uint8"]),
+        st.integers(1, 40),
+    )
+    def test_all_lists_fully_reranked_are_exact(self, seed, n, metric, spill, shape, kind, k):
+        d, M = shape
+        base = rows_of(seed, n, d, metric)
+        queries = rows_of(seed + 1, 8, d, metric)
+        index = built(base, metric, nlist=7, M=M, spill=spill, rerank_copy=kind)
+        index.set_search(nprobe=7, rerank=2 * n)
+        ids = index.query_batch(queries, k)
+        assert (np.stack([index.query(query, k) for query in queries]) == ids).all()
+        found = min(k, n)
+        assert (ids[:, found:] == -1).all()
+        assert all(len(set(row)) == found for row in ids[:, :found].tolist())
+        scores = queries.astype(np.float64) @ base.T.astype(np.float64)
+        got = np.take_along_axis(scores, ids[:, :found], axis=1)
+        spread = np.abs(base).max() * np.abs(queries).sum(axis=1, keepdims=True)
+        close = {"float32": 1e-5, "float16": 1e-3, "uint8": 8e-3}[kind] * spread
+        assert (got >= -np.sort(-scores, axis=1)[:, :found] - close).all()
+
+    @pytest.mark.parametrize("rotation", ["none", "random"])
+    @pytest.mark.parametrize("spill", [None, 1.0])
+    @pytest.mark.parametrize("M", [10, 15, 20])
+    def test_answers_without_reranking_score_best_by_the_codes(self, spill, M, rotation):
+        """Scores by numpy: <q, centre + decoded residual>; a spilled row counts by its better."""
+        base, queries = rows_of(6), rows_of(7, 30)
+        index = built(base, M=M, spill=spill, rotation=rotation)
+        index.set_search(nprobe=16, rerank=0)
+        ids = index.query_batch(queries, 10)
+        assert all(len(set(row)) == 10 for row in ids.tolist())
+        if spill is None:
+            scores = queries.astype(np.float64) @ index.reconstruct(slice(0, N)).T
+            got = np.take_along_axis(scores, ids, axis=1)
+            best = -np.sort(-scores, axis=1)[:, :10]
+            assert np.abs(got - best).max() < 0.02
+            assert np.isclose(got, best, atol=1e-5).mean() > 0.98
+
+    def test_reconstructions_are_centre_and_codewords(self):
+        """The codes stand for what encoding the residuals by hand stands for."""
+        base = rows_of(8)
+        index = built(base, M=10)
+        decoded = index.reconstruct(slice(0, N))
+        table = index.diagnostics()["distortion"]
+        error = base.astype(np.float64) - decoded
+        np.testing.assert_allclose(
+            table["mean_squared_error"], (error**2).sum(axis=1).mean(), rtol=1e-6
+        )
+        assert (
+            table["mean_squared_error"]
+            < 0.6 * built(base, nlist=1).diagnostics()["distortion"]["mean_squared_error"]
+        )
+
+    def test_recall_grows_with_lists_and_candidates(self):
+        base, queries = rows_of(9, 4000), rows_of(10, 200)
+        truth = exact(base, queries, 10)
+        index = built(base, nlist=40, M=10)
+
+        def recall(**search):
+            index.set_search(**search)
+            ids = index.query_batch(queries, 10)
+            return (
+                np.mean([len(np.intersect1d(a, b)) for a, b in zip(ids, truth, strict=True)]) / 10
+            )
+
+        by_lists = [recall(nprobe=nprobe, rerank=200) for nprobe in (1, 4, 16, 40)]
+        by_candidates = [recall(nprobe=40, rerank=rerank) for rerank in (0, 10, 40, 200)]
+        assert by_lists == sorted(by_lists)
+        assert by_lists[-1] > 0.97 > by_lists[0]
+        assert by_candidates[0] < by_candidates[2] <= by_candidates[3]
+
+    def test_spilled_rows_are_found_in_fewer_lists(self):
+        base, queries = rows_of(11, 4000), rows_of(12, 200)
+        truth = exact(base, queries, 10)
+        recalls = []
+        for spill in (None, 1.0):
+            index = built(base, nlist=40, spill=spill)
+            index.set_search(nprobe=4, rerank=200)
+            ids = index.query_batch(queries, 10)
+            assert all(len(set(row)) == 10 for row in ids.tolist())
+            recalls.append(
+                np.mean([len(np.intersect1d(a, b)) for a, b in zip(ids, truth, strict=True)])
+            )
+        assert recalls[1] > recalls[0]
+
+    @pytest.mark.parametrize("size", [1e-12, 1e15])
+    def test_scores_stay_in_float32(self, size):
+        base = (rows_of(13, metric="inner_product") * np.float32(size)).astype(np.float32)
+        queries = (rows_of(14, 20) * np.float32(size)).astype(np.float32)
+        index = built(base, "inner_product")
+        index.set_search(nprobe=16, rerank=N)
+        assert (index.query_batch(queries, 5) == exact(base, queries, 5)).mean() > 0.99
+
+    def test_a_query_of_zeros_finds_any_rows(self):
+        index = built(rows_of(15))
+        for rerank in (0, 50):
+            index.set_search(nprobe=16, rerank=rerank)
+            ids = index.query(np.zeros(D, np.float32), 10)
+            assert len(set(ids.tolist())) == 10
+            assert ids.min() >= 0
+
+    def test_equal_rows_are_all_found(self):
+        base = np.tile(rows_of(16, 1), (500, 1))
+        base.flags.writeable = False
+        index = built(base, nlist=3, spill=1.0)
+        index.set_search(nprobe=3, rerank=1000)
+        assert sorted(index.query(base[0], 500).tolist()) == list(range(500))
+
+    def test_bytes_count_the_copy_that_is_read(self):
+        base = rows_of(17)
+        sizes = {}
+        for kind in ("float32", "float16", "uint8"):
+            index = built(base, rerank_copy=kind)
+            index.set_search(nprobe=1, rerank=10)
+            sizes[kind] = index.index_bytes()
+            index.set_search(nprobe=1, rerank=0)
+            assert (
+                0
+                <= sizes[kind]
+                - index.index_bytes()
+                - base.nbytes // {"float32": 1, "float16": 2, "uint8": 4}[kind]
+                < 300
+            )
+        assert sizes["float32"] > sizes["float16"] > sizes["uint8"]
+
+    @pytest.mark.parametrize(
+        ("wrong", "match"), [({"nbits": 8}, "nbits"), ({"rerank_copy": "int4"}, "copy")]
+    )
+    def test_wrong_parameters_are_refused(self, wrong, match):
+        with pytest.raises(UserError, match=match):
+            built(rows_of(0, 100), **wrong)
+
+    def test_lists_to_visit_are_checked(self):
+        index = built(rows_of(0, 100))
+        with pytest.raises(UserError, match="nprobe"):
+            index.set_search(nprobe=0)

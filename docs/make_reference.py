@@ -139,7 +139,7 @@ def _key_tables(model: type[BaseModel], schema: Any, inner: Any, but: set[str]) 
             nested.setdefault(found, []).append(f"`{key}`")
     yield _table(("key", "value", "default", "meaning"), rows)
     for found, keys in nested.items():
-        yield f"### Keys of {' and '.join(keys)}"
+        yield f"### Keys of {', '.join(keys[:-1])}{' and ' * (len(keys) > 1)}{keys[-1]}"
         yield from _key_tables(_sibling(model, found), inner[found], inner, set())
 
 

@@ -240,6 +240,7 @@ LIMITED = [
 ]
 
 
+@pytest.mark.faults
 def test_a_full_disk_is_no_failure_of_an_algorithm(suite, tmp_path, command):
     """500 repeats of 20 queries are more than the limit that stands for a full disk."""
     suite.write_text(SUITE.replace("repeats: 2", "repeats: 500").replace("k: [1, 5]", "k: 5"))
@@ -249,6 +250,7 @@ def test_a_full_disk_is_no_failure_of_an_algorithm(suite, tmp_path, command):
     assert list((tmp_path / "results").rglob("*.failure.json")) == []
 
 
+@pytest.mark.faults
 def test_a_folder_that_fills_up_keeps_what_it_has_and_says_so(suite, tmp_path, command):
     suite.write_text(SUITE.replace("builds: 1", "builds: 60").replace("k: [1, 5]", "k: 5"))
     done = command.raw(LIMITED)

@@ -62,6 +62,7 @@ def test_a_log_tells_what_is_read(command, arguments: list[str]) -> None:
     assert "reading" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar_whose_clock_goes_on(tmp_path: Path, arguments: list[str]) -> None:
     master, slave = pty.openpty()
     program = [sys.executable, "-m", "harness", *arguments]

@@ -85,6 +85,7 @@ def test_every_character_of_ours_can_be_read_in_ascii():
     assert [character for character in sorted(ours) if "\\" in spelled(character)] == []
 
 
+@pytest.mark.slow
 def test_a_run_on_a_terminal_of_ascii_alone(within):
     line = exporting(**ASCII, PYTHONIOENCODING="ascii")
     for verb in (["run", "mine.yml"], ["recommend", "--recall", "0.5"]):
@@ -163,6 +164,7 @@ def test_a_run_with_all_streams_closed_and_a_backend_that_is_none(within, tmp_pa
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "verb", "code", "words"),
     [

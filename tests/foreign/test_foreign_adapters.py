@@ -163,6 +163,7 @@ def run(command, tmp_path, checkout, algorithms, **more):
     return done, harness.load_results(tmp_path / "results")
 
 
+@pytest.mark.slow
 def test_they_run_as_they_stand(tmp_path, small_hdf5, command, checkout):
     algorithms = "{theirs-brute: {group: small}, theirs-prepared: , theirs-broken: , exact: }"
     done, frame = run(command, tmp_path, checkout, algorithms)

@@ -95,6 +95,7 @@ def run(verb):
     return done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("places", "names"),
     [(["label", "name", "identity.build.M"], NAMES), (["identity.machine.cpu"], NAMES[:3])],

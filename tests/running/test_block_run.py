@@ -144,12 +144,14 @@ def test_one_that_cannot_be_paused_is_measured_with_the_reference_alone(measure)
     assert all(len(part.reference_times) for part in parts)
 
 
+@pytest.mark.slow
 def test_a_very_long_build_gets_a_part_of_its_own(measure, monkeypatch):
     monkeypatch.setattr(building, "_LONG_BUILD_SECONDS", 0.0)
     parts = measure({"one": {}, "two": {}, "three": {}})
     assert [len(part.finished) for part in parts] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_one_that_outgrows_its_company_while_it_is_searched_is_measured_alone(measure):
     """It fits beside the others when it is built, and not when it has answered a few queries."""
     members = {"large": {"mebibytes": 150}, "other": {"mebibytes": 150}, "growing": {"growth": 15}}
@@ -160,6 +162,7 @@ def test_one_that_outgrows_its_company_while_it_is_searched_is_measured_alone(me
     assert ["growing-a"] in [sorted(part.finished) for part in parts]
 
 
+@pytest.mark.slow
 def test_members_that_failed_are_not_built_again_for_a_long_build(measure, monkeypatch):
     monkeypatch.setattr(building, "_LONG_BUILD_SECONDS", 0.0)
     parts = measure({"failing": {"mebibytes": -1}, "one": {}, "two": {}})
@@ -238,6 +241,7 @@ def test_a_slow_setting_catches_up_with_what_its_turn_left(measure, monkeypatch)
     assert len(outcome.reference_times) == len(outcome.finished["fast-a"].times)
 
 
+@pytest.mark.slow
 def test_more_processors_than_allotted_are_told(measure, tmp_path):
     """Two threads that hash outside the interpreter's lock, in a block that allots one."""
     text = ADAPTER.replace("        self.base = base\n", HASHING)

@@ -114,6 +114,7 @@ def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tuned):
     assert 0 < outcome.probes["one-100"].recall < 0.99
 
 
+@pytest.mark.slow
 def test_one_that_is_clearly_slower_leaves_the_race(tuned):
     [outcome] = tuned({"fast": {}, "slow": {"sleep": 0.005}}, Target(0.99), least_seconds=2.0)
     passes = {key.partition("-")[0]: len(one.times) for key, one in outcome.finished.items()}

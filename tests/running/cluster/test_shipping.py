@@ -24,6 +24,7 @@ from harness.running.blocks import (
     Measured,
     MemberSpec,
     Origin,
+    Probe,
     SettingSpec,
     TaskFailure,
 )
@@ -72,8 +73,10 @@ def outcome():
     )
     failed = {"other": TaskFailure("crashed", "signal 6", "build", "log", 5, 1.0)}
     return BlockOutcome(
-        "ab-1", 1, 2, 25, rng.random(7), {"key": measured}, failed, 3.5, {"machine": {"cpu": "x"}}
-    )
+        "ab-1", 1, 2, 25, rng.random(7), {"key": measured}, failed,
+        probes={"key": Probe(0.9, 50, 1e-4, 12, 0.2)}, seconds=3.5,
+        provenance={"machine": {"cpu": "x"}},
+    )  # fmt: skip
 
 
 def test_a_shipment_arrives_as_it_was_sent(plugin):
@@ -126,7 +129,7 @@ def test_a_large_plug_in_does_not_travel(plugin):
 def test_an_outcome_comes_back_as_it_was_measured():
     sent, got = outcome(), decoded(encoded(outcome()))
     assert (got.id, got.number, got.order_seed, got.window) == ("ab-1", 1, 2, 25)
-    assert got.failed == sent.failed
+    assert (got.failed, got.probes, got.seconds) == (sent.failed, sent.probes, sent.seconds)
     assert got.provenance == sent.provenance
     np.testing.assert_array_equal(got.reference_times, sent.reference_times)
     one, other = got.finished["key"], sent.finished["key"]

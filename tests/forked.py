@@ -94,7 +94,7 @@ def _be_annharness(
     os.environ.update(env)
     from harness import __main__ as program
 
-    sys.path[0] = folder
+    sys.path[:1] = [folder, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = [str(program.__file__), *arguments]
     program.main()
     sys.exit()

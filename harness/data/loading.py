@@ -88,6 +88,9 @@ def open_file(
     name = name_of_file(path, found.fingerprint)
     target = cache_subfolder("files") / f"{name}.hdf5"
     with cache_lock(f"file-{name}"):
+        known = _already_known(path, metric)
+        if known is not None:  # another run made it meanwhile, and may be using it
+            return known
         rows_file = path if can_be_used_in_place(path) else None
         identity = Identity(name, chosen, found.fingerprint)
         write_cached(

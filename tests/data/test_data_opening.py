@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from harness.contracts import UserError
+from harness.data import loading
 from harness.data.cache.cached import open_cached
 from harness.data.loading import open_definition, open_file, shape_of_file
 from harness.registry.registry import load_registry
@@ -235,3 +237,23 @@ def test_opening_needs_little(make_hdf5) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_that_another_run_cached_meanwhile_is_not_written_again(
+    tmp_path, write_small_hdf5, monkeypatch
+):
+    """Writing it again changed the file under the run that had begun to use it."""
+    path = write_small_hdf5(tmp_path / "small.hdf5", "angular")
+    lock, first = loading.cache_lock, []
+
+    @contextmanager
+    def after_another(name):
+        monkeypatch.setattr(loading, "cache_lock", lock)
+        first.append(open_file(path))
+        with lock(name):
+            yield
+
+    monkeypatch.setattr(loading, "cache_lock", after_another)
+    second = open_file(path)
+    first[0].require_unchanged()
+    assert second.path == first[0].path

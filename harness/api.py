@@ -355,8 +355,7 @@ def tune(
     if not progress:
         return tune_result(tuned(request, Told(), folders))
     with plain_lines(sys.stderr) as lines:
-        told = Told(lines.say, lines.progress, lambda: lines)
-        return tune_result(tuned(request, told, folders))
+        return tune_result(tuned(request, Told.by(lines), folders))
 
 
 def tune_result(found: Tuned) -> TuneResult:

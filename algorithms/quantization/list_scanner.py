@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +13,7 @@ from .faiss_codes import pack
 from .partition import Partition
 from .quantizer import TrainedCodes, turned
 from .reranking import Reranker
+from .scanner import best_ids
 from .simd import byte_lanes
 from .simd.bounded_scan import ROWS
 from .simd.lanes import WIDTH
@@ -115,15 +113,7 @@ class ListScanner:
 
     def search(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
-        ids = np.empty((len(queries), k), np.int64)
-        threads = 1 if len(queries) == 1 else min(numba.get_num_threads(), len(queries))
-        if threads <= 1:
-            self._search(queries, ids)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                parts = np.array_split(queries, threads), np.array_split(ids, threads)
-                list(pool.map(self._search, *parts))
-        return ids
+        return best_ids(queries, k, self._search)
 
     def _search(self, queries: Float32, ids: Ids) -> None:
         queries = turned(queries, None)  # compiled for one type

@@ -6,6 +6,7 @@ are scanned by the kernels of `bounded_scan` or by FAISS's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -93,6 +94,19 @@ class FaissScan:
         return int(self._index.codes.size() + 4 * pq.M * pq.ksub * self._width)
 
 
+def best_ids(queries: Float32, k: int, search: Callable[[Float32, Ids], None]) -> Ids:
+    """Return the ids `(nq, k)` int64 that `search` writes for queries, shared among the threads."""
+    ids = np.empty((len(queries), k), np.int64)
+    threads = 1 if len(queries) == 1 else min(numba.get_num_threads(), len(queries))
+    if threads <= 1:
+        search(queries, ids)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            parts = np.array_split(queries, threads), np.array_split(ids, threads)
+            list(pool.map(search, *parts))
+    return ids
+
+
 class BoundedScan:
     """Our own scan of 4-bit codes (see `bounded_scan`): float scores, most rows dropped early."""
 
@@ -107,15 +121,7 @@ class BoundedScan:
     def search(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
         queries = queries if queries.flags.writeable else queries.copy()  # compiled for one type
-        ids = np.empty((len(queries), k), np.int64)
-        threads = 1 if len(queries) == 1 else min(numba.get_num_threads(), len(queries))
-        if threads <= 1:
-            self._scan(queries, ids)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                parts = np.array_split(queries, threads), np.array_split(ids, threads)
-                list(pool.map(self._scan, *parts))
-        return ids
+        return best_ids(queries, k, self._scan)
 
     def _scan(self, queries: Float32, ids: Ids) -> None:
         for query, best in zip(queries, ids, strict=True):

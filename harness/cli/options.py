@@ -35,6 +35,18 @@ Plugins = Annotated[
     ),
 ]
 DEFAULT_RESULTS = Path("results")
+Threads = Annotated[
+    int | None, typer.Option("--threads", help="Number of threads, replaces the suite's.")
+]
+Signed = Annotated[
+    bool, typer.Option("--signed", help="Store your user and host name with the results.")
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", help="Measure on a cluster: its file, a Dask scheduler's address, or local:N."
+    ),
+]
 
 
 def share_of(text: str, where: str) -> float:

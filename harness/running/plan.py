@@ -20,7 +20,7 @@ from harness.results.store import ResultStore
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
 from harness.text import clean
 
-CEILING = "no-op"
+NO_OP = "no-op"
 """The algorithm that runs with every suite and measures the harness overhead."""
 
 MOST_POINTS = 100_000
@@ -182,10 +182,10 @@ def _chosen(suite: Suite, only: Sequence[str]) -> list[Variant]:
 
 
 def _no_op(suite: Suite, registry: Registry) -> list[Variant]:
-    listed = any(variant.algorithm == CEILING for variant in suite.variants)
-    if listed or CEILING not in registry.algorithms:
+    listed = any(variant.algorithm == NO_OP for variant in suite.variants)
+    if listed or NO_OP not in registry.algorithms:
         return []
-    return [Variant(CEILING, CEILING, None, {}, {}, str(suite.path))]
+    return [Variant(NO_OP, NO_OP, None, {}, {}, str(suite.path))]
 
 
 def _facts(dataset: DatasetFacts, k: int) -> Facts:

@@ -19,7 +19,7 @@ from harness.registry.suites import Variant
 from harness.results.identity import Machine
 from harness.running.block_specs import origin_of
 from harness.running.estimate import History
-from harness.running.plan import CEILING, Plan, PlannedPoint, chosen_variants
+from harness.running.plan import NO_OP, Plan, PlannedPoint, chosen_variants
 from harness.running.suite_run import RunOptions, SuiteRun
 from harness.text import Json
 from harness.tuning.contenders import Contender
@@ -99,7 +99,11 @@ class TuneRequest:
     @property
     def variants(self) -> list[Variant]:
         """What is tuned, with a label each."""
-        found = [v for v in self._all_variants() if v.algorithm != CEILING]
+        found = [
+            v
+            for v in chosen_variants(self.asked.suite, self.asked.registry)
+            if v.algorithm != NO_OP
+        ]
         for label, count in Counter(variant.label for variant in found).items():
             if count > 1:
                 raise UserError(
@@ -108,9 +112,6 @@ class TuneRequest:
                     hint="give each its own, to tune them apart",
                 )
         return found
-
-    def _all_variants(self) -> list[Variant]:
-        return chosen_variants(self.asked.suite, self.asked.registry)
 
     def contenders(self, plan: Plan) -> list[Contender]:
         """Return what is tuned on the dataset of a plan.
@@ -194,7 +195,7 @@ def build_threads_of(points: Sequence[PlannedPoint]) -> int:
     return points[0].header.identity.build_threads
 
 
-def seconds_of(text: float | str, where: str = "--budget") -> float:
+def seconds_of(text: float | str) -> float:
     """Return seconds from a number or a text such as `90s`, `30m`, `1.5h`.
 
     Raises
@@ -205,7 +206,7 @@ def seconds_of(text: float | str, where: str = "--budget") -> float:
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([smh]?)\s*", str(text))
     seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else math.nan
     if not 0 < seconds < 1e9:
-        raise UserError("not a time", where=where, expected="90s, 30m, 1.5h", got=repr(text))
+        raise UserError("not a time", where="--budget", expected="90s, 30m, 1.5h", got=repr(text))
     return seconds
 
 

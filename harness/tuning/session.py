@@ -10,6 +10,7 @@ from harness.contracts import UserError
 from harness.files.progress import Progress, silent
 from harness.results.identity import slug
 from harness.running.executors.local import Executor
+from harness.running.lines import PlainLines
 from harness.running.listener import Listener, RunSummary, Silence
 from harness.running.plan import Plan
 from harness.running.suite_run import RunOptions, SuiteRun
@@ -51,6 +52,11 @@ class Told:
     say: Say = lambda line: None
     progress: Progress = silent
     listener: Callable[[], Listener] = Silence
+
+    @classmethod
+    def by(cls, lines: PlainLines) -> Told:
+        """Tell everything in lines."""
+        return cls(lines.say, lines.progress, lambda: lines)
 
 
 def tuned(request: TuneRequest, told: Told, plugins: Sequence[Path] = ()) -> Tuned:

@@ -12,8 +12,11 @@ from harness.cli.dry_run import print_dry_run
 from harness.cli.live import live_table
 from harness.cli.options import (
     DEFAULT_RESULTS,
+    Cluster,
     Plugins,
     Results,
+    Signed,
+    Threads,
     complete_algorithms,
     complete_datasets,
     complete_suites,
@@ -74,9 +77,7 @@ def run(
         list[int] | None,
         typer.Option("--k", help="Number of neighbours, replaces the suite's; may be repeated."),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", help="Number of threads, replaces the suite's.")
-    ] = None,
+    threads: Threads = None,
     timeout: Annotated[
         float | None,
         typer.Option("--timeout", help="Seconds for a build or a setting, replaces the suite's."),
@@ -102,17 +103,8 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse to run on a machine of grade D (see doctor).")
     ] = False,
-    signed: Annotated[
-        bool,
-        typer.Option("--signed", help="Store your user and host name with the results."),
-    ] = False,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            "--cluster",
-            help="Measure on a cluster: its file, a Dask scheduler's address, or local:N.",
-        ),
-    ] = None,
+    signed: Signed = False,
+    cluster: Cluster = None,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:

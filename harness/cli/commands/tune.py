@@ -12,8 +12,11 @@ from rich.text import Text
 from harness.api import TuneResult, tune_result
 from harness.cli.options import (
     DEFAULT_RESULTS,
+    Cluster,
     Plugins,
     Results,
+    Signed,
+    Threads,
     complete_datasets,
     complete_names,
 )
@@ -60,19 +63,9 @@ def tune(
     k: Annotated[
         int | None, typer.Option("--k", help="Number of neighbours, replaces the suite's.")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", help="Number of threads, replaces the suite's.")
-    ] = None,
-    signed: Annotated[
-        bool, typer.Option("--signed", help="Store your user and host name with the results.")
-    ] = False,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            "--cluster",
-            help="Measure on a cluster: its file, a Dask scheduler's address, or local:N.",
-        ),
-    ] = None,
+    threads: Threads = None,
+    signed: Signed = False,
+    cluster: Cluster = None,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
@@ -104,7 +97,7 @@ def tune(
     )
     request = TuneRequest.of(what, options, results, plugins or ())
     with plain_lines(sys.stderr) as lines:
-        found = tuned(request, Told(lines.say, lines.progress, lambda: lines), plugins or ())
+        found = tuned(request, Told.by(lines), plugins or ())
     with shown_work("summing up"):
         result = tune_result(found)
     _print(Terminal(markup=False, highlight=False), result)

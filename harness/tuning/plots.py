@@ -40,7 +40,10 @@ _TRIED = (
     "Faint: settings that were asked on the way, with their rough speed. Marks: the best setting "
     "of each build. It reaches the target if its recall exceeds it by a margin."
 )
-_PROGRESS = "On the tuning queries, by the builds of each block; lines end with the search."
+_PROGRESS = (
+    "On the tuning queries. The best build is made and measured again in each block, so a line may "
+    "fall; lines end with the search."
+)
 
 
 def _conditions(journal: Journal, goal: Goal) -> str:
@@ -68,11 +71,11 @@ def _draw_tried(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal)
 
 
 def _dots(
-    axes: Axes, points: Sequence[tuple[float | None, float | None]], mark: str, **look: Any
+    axes: Axes, points: Sequence[tuple[float | None, float | None]], mark: str, **style: Any
 ) -> None:
     known = [(x, y) for x, y in points if x is not None and y is not None]
     if known:
-        axes.plot([x for x, _ in known], [y for _, y in known], mark, **look)
+        axes.plot([x for x, _ in known], [y for _, y in known], mark, **style)
 
 
 def _draw_progress(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal) -> None:
@@ -87,7 +90,8 @@ def _draw_progress(axes: Axes, journal: Journal, labels: Sequence[str], goal: Go
             )  # fmt: skip
     axes.set(xlabel="seconds spent", ylabel=_AXES[goal.minimize])
     if axes.get_legend_handles_labels()[1]:
-        axes.legend()
+        # Above the axes: inside, it would hide steps, of which matplotlib knows the corners alone.
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False)
 
 
 def _value(trial: Trial, goal: Goal) -> float:

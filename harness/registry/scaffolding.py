@@ -1,4 +1,4 @@
-"""A plug-in folder that works as it is, as a start for one's own."""
+"""Folders that work as they are, as a start for one's own: a plug-in, a leaderboard."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _ROWS, _DIMENSION, _SEED = 320, 8, 42
 MADE_UP = "vectors.csv"
 """The file of a new dataset, with rows that stand for one's own."""
+
+_LEADERBOARD = {
+    "README.md": "README.md",
+    "Makefile": "Makefile",
+    "suite.yml": "suite.yml",
+    ".gitignore": "gitignore",
+    ".github/workflows/leaderboard.yml": "workflow.yml",
+    "packages/.gitkeep": "gitkeep",
+}
 
 
 def write_plugin(name: str, kind: Kind, root: Path, plugins: Sequence[Path] = ()) -> Path:
@@ -48,6 +57,26 @@ def write_plugin(name: str, kind: Kind, root: Path, plugins: Sequence[Path] = ()
     return folder
 
 
+def write_leaderboard(name: str, parent: Path) -> Path:
+    """Write a repository that checks and publishes packages of results; nothing is overwritten.
+
+    Raises
+    ------
+    UserError
+        If the name is none, or the folder is there or cannot be written.
+    """
+    check_entry_name(name, "NAME")
+    folder = parent / name
+    if folder.exists():
+        raise UserError("there is such a folder already", where=str(folder), hint="another name")
+    files = {
+        place: _filled(f"leaderboard/{template}.txt", name=name)
+        for place, template in _LEADERBOARD.items()
+    }
+    _write_folder(folder, files)
+    return folder
+
+
 def identifier_of(name: str) -> str:
     """Return the folder for a name: a Python identifier, since it becomes a package."""
     folder = re.sub(r"[^a-z0-9]+", "_", name).strip("_")
@@ -69,6 +98,7 @@ def _write_folder(folder: Path, files: Mapping[str, str]) -> None:
             draft = temporary / "draft"  # as a folder made by hand, not private as a temporary one
             draft.mkdir()
             for file, text in files.items():
+                (draft / file).parent.mkdir(parents=True, exist_ok=True)
                 (draft / file).write_text(text, encoding="utf-8")
             draft.rename(folder)
     except OSError as error:

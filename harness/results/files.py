@@ -37,7 +37,6 @@ from harness.text import Json, clean
 GROUP = "annharness"
 FORMAT = 2
 _READABLE = (1, FORMAT)
-_FOREIGN = ("times", "neighbors", "distances")
 _MOST_BUILDS = 1000  # no suite asks for more
 
 _COMPRESSED: dict[str, object] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
@@ -123,6 +122,22 @@ def read_costs(path: Path) -> tuple[PointHeader, list[BuildCost]]:
         return stored.header(), costs
 
 
+def require_same_foreign_part(path: Path) -> None:
+    """Check that the copy for ann-benchmarks' tools is that of the first build.
+
+    Raises
+    ------
+    BrokenResult
+        If it is another one, or the file is damaged.
+    """
+    with reading(path), _opened(path) as stored:
+        first = min(stored.rows(), key=stored.number)
+        expected = _foreign_arrays(stored.build(first))
+        for name, array in expected.items():
+            if not np.array_equal(stored.root_array(name), array):
+                raise ValueError(f"its {name} for other tools are not those of the first build")
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[_StoredFile]:
     """Open a result file; files are replaced whole, so readers need no lock."""
@@ -152,6 +167,9 @@ class _StoredFile:
 
     def number(self, row: str) -> int:
         return int(self._file.number(self._own(row), "number"))
+
+    def root_array(self, name: str) -> NDArray[np.generic]:
+        return self._file.array(self.root, name, ("i4", "i8", "f4", "f8"), self.root[name].shape)
 
     def copy(self, row: str, builds: h5py.Group, name: str) -> None:
         """Copy a build as it is stored, where its group holds all of it, as in format 2."""
@@ -277,15 +295,9 @@ def _write_point(file: h5py.File, header: PointHeader, build: Build, first: Buil
 
 def _write_foreign_part(file: h5py.File, header: PointHeader, build: Build) -> None:
     """Write what ann-benchmarks' tools read: one run, the fastest pass of the first build."""
-    seconds = build.times.mean(axis=1)
-    answer = min(int(seconds.argmin()), len(build.neighbors) - 1)
-    arrays = (
-        build.times[seconds.argmin()],
-        _narrow(build.neighbors[answer]),
-        build.distances[answer].astype(np.float32),
-    )
-    for name, array in zip(_FOREIGN, arrays, strict=True):
+    for name, array in _foreign_arrays(build).items():
         file.create_dataset(name, data=array)
+    seconds, answer = _fastest(build)
     identity = header.identity
     found = (build.neighbors[answer] >= 0).sum(axis=1)
     file.attrs.update(
@@ -304,6 +316,22 @@ def _write_foreign_part(file: h5py.File, header: PointHeader, build: Build) -> N
             "expect_extra": False,
         }
     )
+
+
+def _foreign_arrays(build: Build) -> dict[str, NDArray[np.generic]]:
+    """The arrays that ann-benchmarks' tools read, by their names there."""
+    seconds, answer = _fastest(build)
+    return {
+        "times": build.times[seconds.argmin()],
+        "neighbors": _narrow(build.neighbors[answer]),
+        "distances": build.distances[answer].astype(np.float32),
+    }
+
+
+def _fastest(build: Build) -> tuple[NDArray[np.float64], int]:
+    """The mean seconds of a query in each pass, and the number of the fastest pass's answer."""
+    seconds = build.times.mean(axis=1)
+    return seconds, min(int(seconds.argmin()), len(build.neighbors) - 1)
 
 
 def _write_build(group: h5py.Group, build: Build) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from harness.contracts import UserError
+from harness.interop.bencher import write_bencher
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
 from harness.report.export.exporting import csv_text, export, export_recommendations
@@ -211,3 +212,27 @@ def test_recommendations_are_exported_as_they_are_reported(table, tmp_path, endi
     assert "equal_within_5_percent" in found
     with pytest.raises(UserError):
         export_recommendations(table, tmp_path / "fastest.xls")
+
+
+def test_bencher_reads_value_and_bounds_in_its_units(table, tmp_path):
+    path = tmp_path / "bencher.json"
+    write_bencher(table, path)
+    found = json.loads(path.read_text())
+    points = prepare(table[(table["status"] == "ok") & table["in_answers"]])
+    assert len(found) == len(points)
+    row = points[points["algorithm"] == "pq"].iloc[0]
+    (name,) = (n for n in found if f" pq {row['parameters']}" in n and n.startswith(row["dataset"]))
+    metrics = found[name]
+    throughput = [metrics["throughput"][one] for one in ("lower_value", "value", "upper_value")]
+    assert throughput == [row["qps_low"], row["qps"], row["qps_high"]]
+    assert metrics["latency"] == {"value": pytest.approx(1e6 * row["p50_ms"])}
+    assert metrics["index-size"] == {"value": row["index_bytes"]}
+
+
+def test_two_points_that_would_be_one_benchmark_are_refused(table, tmp_path):
+    both = pd.concat([table, table.assign(machine="another")])
+    with pytest.raises(UserError, match="two points would be one benchmark"):
+        write_bencher(both, tmp_path / "bencher.json")
+    with pytest.raises(UserError, match="Bencher reads JSON"):
+        write_bencher(table, tmp_path / "bencher.csv")
+    assert list(tmp_path.iterdir()) == []

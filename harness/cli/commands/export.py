@@ -27,7 +27,7 @@ from harness.contracts import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-
+_OTHERS = ("ann-benchmarks", "bencher")
 _EXCLUDED = {
     "--recommendations": ("--to", "--per-query"),
     "--to": ("--per-query", "--columns", "--caption", "--align", "--highlight"),
@@ -48,7 +48,10 @@ def export(
     ] = Path("results.csv"),
     to: Annotated[
         str | None,
-        typer.Option("--to", help="ann-benchmarks: write its results/ and data/ below --out."),
+        typer.Option(
+            "--to",
+            help="ann-benchmarks: write its results/ and data/ below --out; bencher: its JSON.",
+        ),
     ] = None,
     per_query: Annotated[
         bool,
@@ -105,15 +108,18 @@ def export(
       annharness export -o t.tex --columns algorithm,recall@k,QPS --caption Sample --highlight pq
 
       annharness export demo --to ann-benchmarks -o their-folder
+
+      annharness export demo --to bencher -o bencher.json
     """
+    from harness.interop.bencher import write_bencher
     from harness.report.analysis.limits import curves_named, reaching
     from harness.report.analysis.selecting import Selection, recalls_of, selected
     from harness.report.export.exporting import export as write
     from harness.report.export.exporting import export_recommendations
     from harness.report.export.tables import TableStyle
 
-    if to not in (None, "ann-benchmarks"):
-        raise UserError("no other harness by this name", where="--to", expected="ann-benchmarks")
+    if to not in (None, *_OTHERS):
+        raise UserError("no other tool by this name", where="--to", expected=" or ".join(_OTHERS))
     levels = recalls_of(recall or ())
     given = {
         "--recommendations": recommendations, "--to": to, "--per-query": per_query,
@@ -133,6 +139,8 @@ def export(
             table = reaching(table, levels[0])
         if recommendations:
             export_recommendations(table, out, levels, style)
+        elif to == "bencher":
+            write_bencher(table, out)
         elif to is None:
             write(table, out, per_query=per_query, style=style)
         else:

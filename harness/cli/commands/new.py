@@ -1,4 +1,4 @@
-"""`annharness new`: a plug-in folder that works as it is, as a start for your own."""
+"""`annharness new`: a folder that works as it is, as a start for your own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import AS_PATH, Plugins
+from harness.contracts import UserError
 from harness.registry.plugins import user_plugin_folder
-from harness.registry.scaffolding import MADE_UP, write_plugin
+from harness.registry.scaffolding import MADE_UP, write_leaderboard, write_plugin
 
 
 def new(
@@ -18,32 +19,55 @@ def new(
     dataset: Annotated[
         bool, typer.Option("--dataset", help="Write a dataset instead of an algorithm.")
     ] = False,
+    leaderboard: Annotated[
+        bool,
+        typer.Option("--leaderboard", help="Write a repository that publishes packages instead."),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             **AS_PATH,
-            help="Folder of plug-ins to write into. Default: that of --plugins, or your own.",
+            help="Folder to write into. Default: that of --plugins, or your own; for a "
+            "leaderboard the current one.",
         ),
     ] = None,
     plugins: Plugins = None,
 ) -> None:
-    """Write a plug-in folder that passes its checks, as a start for your own.
+    """Write a plug-in folder that passes its checks, or a leaderboard, as a start for your own.
 
     For an algorithm: an adapter, its registry entry, a test and a suite. For a dataset: an entry, a
-    loader, some rows and a test. Nothing is overwritten.
+    loader, some rows and a test. For a leaderboard: a suite, and a workflow for GitHub that checks
+    the packages of pull requests and publishes them as a site. Nothing is overwritten.
 
     Example: annharness new my-index --plugins plugins
     """
+    if leaderboard:
+        _new_leaderboard(name, out or Path(), dataset)
+        return
     named = list(plugins or ())
     root = out or (named[0] if named else user_plugin_folder())
     folder = write_plugin(name, "datasets" if dataset else "algorithms", root, named)
     option = "" if root == user_plugin_folder() else f" --plugins {root}"
+    _tell(folder, _next_lines(name, folder, dataset, option))
+
+
+def _new_leaderboard(name: str, parent: Path, dataset: bool) -> None:
+    if dataset:
+        raise UserError("--leaderboard does not go with --dataset", where="new")
+    folder = write_leaderboard(name, parent)
+    packed = f"annharness results pack {folder / 'suite.yml'} -o {folder / 'packages/ours.zip'}"
+    suite = folder / "suite.yml"
+    _tell(folder, [f"edit {suite}", f"annharness run {suite}", packed, f"make -C {folder} site"])
+
+
+def _tell(folder: Path, lines: Sequence[str]) -> None:
     print(f"wrote {folder}:")
-    for path in sorted(folder.iterdir()):
-        print(f"  {path.name}")
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            print(f"  {path.relative_to(folder)}")
     print("next:")
-    for line in _next_lines(name, folder, dataset, option):
+    for line in lines:
         print(f"  {line}")
 
 

@@ -173,7 +173,8 @@ def _write_frame(frame: pd.DataFrame, path: Path) -> None:
         frame.to_parquet(temporary, index=False)
 
 
-def _write_queries(table: pd.DataFrame, path: Path) -> None:
+def query_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each point and query: what `export` writes with `per_query`."""
     names = ("key", "dataset", "algorithm", "label", "build", "search", "k", "threads")
     parts = []
     for row in rows_of(table):
@@ -188,8 +189,11 @@ def _write_queries(table: pd.DataFrame, path: Path) -> None:
             parts.append(pd.concat([part, pd.DataFrame(fixed)], axis=1))
     columns = [*names, "query", "recall", "seconds", "difficulty"]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-    frame = frame[columns]
-    _write_frame(frame, path)
+    return frame[columns]
+
+
+def _write_queries(table: pd.DataFrame, path: Path) -> None:
+    _write_frame(query_rows(table), path)
 
 
 def _cell(value: object) -> object:

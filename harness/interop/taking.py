@@ -1,0 +1,118 @@
+"""Result files from elsewhere, taken into a results folder that may hold some of the same."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.fetching.hashes import sha256_of
+from harness.files.replacing import written_whole
+from harness.results.files import read_point
+from harness.results.point import Build
+from harness.results.store import ResultStore
+from harness.results.untrusted.bounded import read_npz
+from harness.results.untrusted.checks import reading
+from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
+
+RESULT_NAME = re.compile(
+    r"[^/]+/\d+/(?:[^/]+/[^/]+(?P<ending>\.hdf5|\.failure\.json)|truth-[0-9a-f]{16}(?P<truth>\.npz))"
+)
+"""The name of a file in a results folder: of a point's builds, of its failure, or of a truth."""
+
+MOST_BYTES = 4 << 30
+"""Of one file; larger ones are not taken."""
+
+_FAILURE = ".failure.json"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of one file: whether any of it was taken, and what the folder holds otherwise."""
+
+    any: bool
+    conflict: str = ""
+
+
+_THERE = Taken(False)
+
+
+def take(store: ResultStore, name: str, path: Path) -> Taken:
+    """Store what a result file holds and the folder lacks; what is stored already stays.
+
+    Where it goes is decided by what it holds; only a truth, which does not say of what it is the
+    truth, goes by its `name`, which must match `RESULT_NAME`.
+
+    Raises
+    ------
+    BrokenResult
+        If the file is damaged, or a stored truth that it is to be compared with.
+    """
+    match = RESULT_NAME.fullmatch(name)
+    if match is None:
+        raise ValueError(f"no name of a result: {name!r}")
+    if match["truth"]:
+        return _take_truth(store.root / name, path)
+    return _take_failure(store, path) if match["ending"] == _FAILURE else _take_point(store, path)
+
+
+def _take_point(store: ResultStore, path: Path) -> Taken:
+    point = read_point(path)
+    target, _ = store.files_of(store.path_of(point.header))
+    if not target.exists():
+        return _keep(path, target)
+    if sha256_of(path) == sha256_of(target):
+        return _THERE
+    here = store.find(point.header).point
+    stored = {build.number: build for build in here.builds} if here is not None else {}
+    missing = [build for build in point.builds if build.number not in stored]
+    for build in missing:
+        store.add_build(point.header, build)
+    others = [b for b in point.builds if b.number in stored and not _same(b, stored[b.number])]
+    return Taken(bool(missing), "; ".join(_told(b, stored[b.number]) for b in others))
+
+
+def _take_failure(store: ResultStore, path: Path) -> Taken:
+    with reading(path):
+        failure = failure_of(path.read_bytes()[: MOST_JSON_CHARACTERS + 1].decode())
+    stored = store.failure(failure.header)
+    if stored is not None:
+        same = (stored.status, stored.reason) == (failure.status, failure.reason)
+        return _THERE if same else Taken(False, f"{failure.status} there, {stored.status} here")
+    if store.settled(failure.header):
+        return Taken(False, f"{failure.status} there, measured here")
+    return _keep(path, store.files_of(store.path_of(failure.header))[1])
+
+
+def _take_truth(target: Path, path: Path) -> Taken:
+    with reading(path):
+        _, distances = read_npz(path, {"ids": "int64", "distances": "float64"})
+    if not target.exists():
+        return _keep(path, target)
+    with reading(target):
+        _, stored = read_npz(target, {"ids": "int64", "distances": "float64"})
+    same = stored.shape == distances.shape and np.allclose(stored, distances, rtol=1e-9, atol=1e-9)
+    return _THERE if same else Taken(False, "other true neighbours there than here")
+
+
+def _same(one: Build, other: Build) -> bool:
+    """Whether two builds of a number are the same measurement."""
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("times", "walls", "neighbors")
+    )
+
+
+def _told(there: Build, here: Build) -> str:
+    ends = [str(one.provenance.get("finished_at") or "unknown") for one in (there, here)]
+    return f"build {there.number} is of {ends[0]} there, of {ends[1]} here"
+
+
+def _keep(path: Path, target: Path) -> Taken:
+    """Copy a file as it is, so that it has the same hash when it is sent again."""
+    with written_whole(target) as temporary:
+        shutil.copyfile(path, temporary)
+    return Taken(True)

@@ -1,0 +1,434 @@
+"""Packages of results: written, checked against themselves and the data at hand, and merged."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import harness
+from harness.contracts import UserError
+from harness.contracts.dataset import Truth
+from harness.interop.exchange import merge
+from harness.interop.package import MANIFEST, QUERIES, opened, pack
+from harness.interop.package_checks import check_package
+from harness.measures.distances import distances_and_scales
+from harness.registry.registry import load_registry
+from harness.registry.scaffolding import write_leaderboard
+from harness.results.point import Failure
+from harness.results.store import ResultStore
+from harness.results.table.rows import load_results
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return load_registry([])
+
+
+@pytest.fixture
+def packed(small_store, header, tmp_path):
+    """A package of a point of two builds and of a failure, with rows of queries."""
+    small_store.write_failure(Failure(header(algorithm="other"), "crashed", "signal 11"))
+    path = tmp_path / "small.zip"
+    pack(load_results(small_store.root), small_store.root, path, per_query=True)
+    return path
+
+
+@pytest.fixture
+def checked(registry):
+    """Give the texts of what is refused in a package, and of all other findings."""
+
+    def check(path, results=None):
+        with opened(path) as package:
+            found = check_package(package, registry, results).findings
+        refused = [f"{one.where}: {one.found}" for one in found if one.level == "refused"]
+        return refused, [f"{one.where}: {one.found}" for one in found if one.level != "refused"]
+
+    return check
+
+
+def members(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write(path, files):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+
+
+def alter_manifest(path, change):
+    files = members(path)
+    manifest = json.loads(files[MANIFEST])
+    change(manifest)
+    files[MANIFEST] = json.dumps(manifest).encode()
+    write(path, files)
+
+
+def alter_result(path, change, *, hashes=True):
+    """Change the result file of the finished point, and write its new hash into the manifest."""
+    files = members(path)
+    (name,) = (one for one in files if one.endswith(".hdf5"))
+    image = io.BytesIO(files[name])
+    with h5py.File(image, "r+") as file:
+        change(file)
+    files[name] = image.getvalue()
+    if hashes:
+        manifest = json.loads(files[MANIFEST])
+        sha256 = hashlib.sha256(files[name]).hexdigest()
+        manifest["files"][name] = {"sha256": sha256, "bytes": len(files[name])}
+        files[MANIFEST] = json.dumps(manifest).encode()
+    write(path, files)
+
+
+def test_a_package_is_consistent_and_holds_the_same(packed, small_store, checked, tmp_path):
+    refused, others = checked(packed)
+    assert refused == []
+    assert any("not graded" in text for text in others)
+    other = ResultStore(tmp_path / "other")
+    with opened(packed) as package:
+        found = merge(other, package)
+    assert (found.done, found.conflicts) == (3, [])
+    ours, theirs = (load_results(store.root).drop(columns="path") for store in (small_store, other))
+    assert ours["key"].tolist() == theirs["key"].tolist()
+    assert ours["qps"].tolist() == pytest.approx(theirs["qps"].tolist(), nan_ok=True)
+
+
+def test_the_same_results_make_the_same_package(packed, small_store, tmp_path):
+    again = tmp_path / "again.zip"
+    pack(load_results(small_store.root), small_store.root, again, per_query=True)
+    assert again.read_bytes() == packed.read_bytes()
+
+
+def test_merging_twice_takes_nothing_the_second_time(packed, tmp_path):
+    other = ResultStore(tmp_path / "other")
+    for expected in ((3, 0), (0, 3)):
+        with opened(packed) as package:
+            found = merge(other, package)
+        assert (found.done, found.kept) == expected
+
+
+def test_another_build_of_the_same_number_is_a_conflict(packed, header, build, tmp_path):
+    other = ResultStore(tmp_path / "other")
+    other.add_build(header(), build(1, seconds=5.0, finished_at="2026-02-02T00:00:00Z"))
+    with opened(packed) as package:
+        found = merge(other, package)
+    ((name, text),) = found.conflicts
+    assert name.endswith(".hdf5")
+    assert text == "build 1 is of 2026-01-01T00:00:00Z there, of 2026-02-02T00:00:00Z here"
+    builds = other.find(header()).point.builds
+    assert [one.number for one in builds] == [0, 1]
+    assert builds[1].times.min() >= 5  # what is here stays
+
+
+def halve(file):
+    for build in file["annharness/builds"].values():
+        build["times"][...] /= 2
+        build["walls"][...] /= 2
+
+
+def halve_for_other_tools(file):
+    file["times"][...] /= 2
+
+
+def slow_queries_down(file):
+    file["annharness/builds/0/times"][...] *= 10
+
+
+def name_a_row_twice(file):
+    file["annharness/builds/0/neighbors"][0, 0, 1] = file["annharness/builds/0/neighbors"][0, 0, 0]
+
+
+def find_something_nearer(file):
+    file["annharness/builds/0/neighbors"][0, 0, 0] = 500
+    file["annharness/builds/0/distances"][0, 0, 0] = 0.5
+
+
+def claim_another_distance(file):
+    file["annharness/builds/0/distances"][0, 0, 0] = 2.0
+
+
+def claim_threads(file):
+    text = json.loads(file["annharness"].attrs["header"])
+    text["identity"]["threads"] = 2
+    file["annharness"].attrs["header"] = json.dumps(text)
+
+
+def of_another_machine(file):
+    provenance = {"finished_at": "2026-01-01T00:00:00Z", "machine": {"cpu": "faster", "cores": 64}}
+    del file["annharness/builds/0/provenance"]
+    file["annharness/builds/0"]["provenance"] = json.dumps(provenance)
+
+
+@pytest.mark.parametrize(
+    ("harm", "text"),
+    [
+        (halve, "qps is"),
+        (halve_for_other_tools, "its times for other tools are not those of the first build"),
+        (slow_queries_down, "its queries took longer together than the whole pass"),
+        (name_a_row_twice, "an answer names a row twice"),
+        (find_something_nearer, "1 distance of answers cannot be, by the true neighbours"),
+        (claim_another_distance, "1 distance of answers cannot be"),
+        (claim_threads, "its name is not that of its content"),
+        (of_another_machine, "its key is of cpu, 2 cores, its provenance of faster, 64 cores"),
+    ],
+)
+def test_an_altered_result_with_its_hash_computed_anew_is_refused(packed, checked, harm, text):
+    alter_result(packed, harm)
+    refused, _ = checked(packed)
+    assert any(text in one for one in refused), refused
+
+
+def test_a_result_without_its_hash_is_refused(packed, checked):
+    alter_result(packed, halve, hashes=False)
+    refused, _ = checked(packed)
+    assert any("not that of its hash" in one for one in refused)
+
+
+def raise_recall(manifest):
+    manifest["points"][1]["figures"]["recall"] = 0.5
+
+
+def raise_qps(manifest):
+    manifest["points"][1]["figures"]["qps"] *= 1.001
+
+
+def forget_a_point(manifest):
+    del manifest["points"][1]
+
+
+def claim_a_build(manifest):
+    manifest["points"][1]["builds"] = 3
+
+
+def call_it_finished(manifest):
+    manifest["points"][0]["status"] = "ok"
+
+
+def forget_a_file(manifest):
+    del manifest["files"][next(name for name in manifest["files"] if name.endswith(".hdf5"))]
+
+
+@pytest.mark.parametrize(
+    ("harm", "text"),
+    [
+        (raise_recall, "recall is 0.5 in the manifest, 1 by its files"),
+        (raise_qps, "qps is"),
+        (forget_a_point, "is not in the manifest"),
+        (claim_a_build, "builds is 3 in the manifest, 2 by its files"),
+        (call_it_finished, "status is ok in the manifest, crashed by its files"),
+        (forget_a_file, "is not listed"),
+    ],
+)
+def test_a_manifest_that_says_something_else_is_refused(packed, checked, harm, text):
+    manifest = json.loads(members(packed)[MANIFEST])
+    assert [point["status"] for point in manifest["points"]] == ["crashed", "ok"]
+    alter_manifest(packed, harm)
+    refused, _ = checked(packed)
+    assert any(text in one for one in refused), refused
+
+
+def test_a_speed_that_another_release_estimates_otherwise_is_a_warning(packed, checked):
+    alter_manifest(packed, raise_qps)
+    alter_manifest(packed, lambda manifest: manifest.update(harness_version="9.9"))
+    refused, others = checked(packed)
+    assert refused == []
+    assert any("qps is" in one for one in others)
+
+
+def test_rows_of_queries_that_are_others_are_refused(packed, checked):
+    files = members(packed)
+    files[QUERIES] = files[QUERIES][:-20] + bytes(20)
+    manifest = json.loads(files[MANIFEST])
+    sha256 = hashlib.sha256(files[QUERIES]).hexdigest()
+    manifest["files"][QUERIES]["sha256"] = sha256
+    write(packed, {**files, MANIFEST: json.dumps(manifest).encode()})
+    refused, _ = checked(packed)
+    assert any(one.startswith(QUERIES) for one in refused)
+
+
+def test_a_machine_that_is_new_to_the_folder_is_told(packed, checked, header, build, truth):
+    folder = packed.parent / "ours"
+    other = ResultStore(folder)
+    there = header(machine=replace(header().identity.machine, cpu="another"))
+    other.add_build(there, build(0))
+    other.write_truth(there.identity, truth)
+    refused, others = checked(packed, folder)
+    assert refused == []
+    assert any(one.startswith("cpu, 2 cores, 1 GiB: no result here is of") for one in others)
+
+
+def test_a_package_of_a_future_schema_says_so(packed):
+    alter_manifest(packed, lambda manifest: manifest.update(schema_version=2, something="new"))
+    with pytest.raises(UserError, match="schema is 2, this version of annharness reads up to 1"):
+        opened(packed).__enter__()
+
+
+def no_zip(path):
+    path.write_bytes(b"no zip")
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def without_manifest(path):
+    write(path, {name: data for name, data in members(path).items() if name != MANIFEST})
+
+
+def no_json(path):
+    write(path, {**members(path), MANIFEST: b"[" * 100_000})
+
+
+def unknown_key(path):
+    alter_manifest(path, lambda manifest: manifest.update(surprise=1))
+
+
+def enormous(path):
+    files = members(path)
+    manifest = json.loads(files[MANIFEST])
+    manifest["files"] |= {f"results/a/10/b/c{i}.hdf5": {"sha256": "0" * 64, "bytes": 4 << 30}
+                          for i in range(20)}  # fmt: skip
+    data = json.dumps(manifest).encode()
+    names = dict.fromkeys(manifest["files"], b"x")
+    write(path, {**names, **files, MANIFEST: data})
+
+
+def twice(path):
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(MANIFEST, b"{}")
+
+
+@pytest.mark.parametrize(
+    "harm", [no_zip, cut, without_manifest, no_json, unknown_key, enormous, twice]
+)
+def test_what_is_no_package_is_refused_whole(packed, harm):
+    harm(packed)
+    with pytest.raises(UserError, match="cannot read the package"):
+        opened(packed).__enter__()
+
+
+@pytest.mark.parametrize(
+    "name", ["../out.hdf5", "results/../../10/b/c.hdf5", "/results/a/10/b/c.hdf5", "results/x.py",
+             "results/a/10/b\\..\\c.hdf5"]
+)  # fmt: skip
+def test_a_name_never_leads_out_of_the_folder(packed, checked, name):
+    files = members(packed)
+    manifest = json.loads(files[MANIFEST])
+    manifest["files"][name] = {"sha256": hashlib.sha256(b"x").hexdigest(), "bytes": 1}
+    before = sorted(packed.parent.rglob("*"))
+    write(packed, {**files, name: b"x", MANIFEST: json.dumps(manifest).encode()})
+    refused, _ = checked(packed)
+    assert any("no name of a result" in one for one in refused)
+    assert sorted(packed.parent.rglob("*")) == before
+
+
+def test_a_file_larger_than_it_says_is_not_unpacked(packed, checked):
+    files = members(packed)
+    manifest = json.loads(files[MANIFEST])
+    (name,) = (one for one in files if one.endswith(".hdf5"))
+    manifest["files"][name]["bytes"] = 10
+    write(packed, {**files, MANIFEST: json.dumps(manifest).encode()})
+    refused, _ = checked(packed)
+    assert f"{name}: its content is not that of its hash" in refused
+
+
+@pytest.fixture
+def real(tmp_path, monkeypatch, header, build):
+    """Give a package of a dataset that is in the cache; a change of the answers may be made."""
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    with h5py.File(tmp_path / "rows.hdf5", "w") as file:
+        file["train"] = rng.standard_normal((100, 4)).astype(np.float32)
+        file["test"] = rng.standard_normal((20, 4)).astype(np.float32)
+        file.attrs["distance"] = "euclidean"
+    dataset = harness.open_dataset(str(tmp_path / "rows.hdf5"))
+
+    def packed(change=lambda ids: ids):
+        ids = change(dataset.truth(10).ids)
+        own = header(dataset=dataset.name, fingerprint=dataset.fingerprint)
+        own = replace(own, n=100, d=4, nq=20)
+        exact = distances_and_scales("euclidean", dataset.base, dataset.queries, ids)
+        distances, scales = (array[None] for array in exact)
+        one = replace(build(0), neighbors=ids[None], distances=distances,
+                      scales=scales.astype(np.float32))  # fmt: skip
+        store = ResultStore(tmp_path / "results")
+        store.add_build(own, one)
+        store.write_truth(own.identity, Truth(ids, np.sort(distances[0], axis=1)))
+        pack(load_results(store.root), store.root, tmp_path / "real.zip")
+        return tmp_path / "real.zip"
+
+    return packed
+
+
+def test_answers_are_compared_with_the_dataset_at_hand(real, checked):
+    refused, others = checked(real())
+    assert refused == []
+    assert not any("not in the cache" in one for one in others)
+
+
+def test_true_neighbours_that_are_made_up_are_found_out(real, checked):
+    """Consistent in itself: without the dataset nobody could tell."""
+    path = real(lambda ids: np.sort((ids + 1) % 100, axis=1))
+    refused, _ = checked(path)
+    assert any("its true neighbours are not those of the dataset" in one for one in refused)
+
+
+def test_distances_that_are_made_up_are_found_out(real, checked):
+    path = real()
+
+    def nearer(file):
+        own = file["annharness/builds/0"]
+        own["neighbors"][...] = (own["neighbors"][...] + 1) % 100
+
+    alter_result(path, nearer)
+    refused, _ = checked(path)
+    assert any("its distances are not those of its answers" in one for one in refused)
+
+
+def test_pack_check_and_merge_from_the_command_line(command, small_store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = ["--results", str(small_store.root)]
+    done = command("results", "pack", "-o", "p.zip", *folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "p.zip"
+    merged = command("results", "merge", "p.zip", "--results", "merged")
+    assert merged.returncode == 0, merged.stderr
+    assert "consistent, 1 point, cpu, 2 cores, 1 GiB" in merged.stdout
+    assert "2 files taken" in merged.stdout
+    alter_result(tmp_path / "p.zip", halve)
+    checked = command("results", "check", "p.zip")
+    assert checked.returncode == 1
+    assert "p.zip: refused" in checked.stdout
+    assert "qps is" in checked.stderr
+    nothing = command("results", "merge", "p.zip", "--results", "empty")
+    assert nothing.returncode == 1
+    assert not (tmp_path / "empty").exists()
+
+
+@pytest.mark.slow
+def test_a_new_leaderboard_checks_and_publishes_its_packages(command, packed, tmp_path):
+    board = write_leaderboard("our-board", tmp_path)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    make = ["env", f"PATH={path}", "make", "-C", str(board)]
+    empty = command.raw([*make, "site"])
+    assert empty.returncode == 0, empty.stderr
+    assert "no package yet" in empty.stdout
+    packed.rename(board / "packages" / "small.zip")
+    done = command.raw([*make, "site"])
+    assert done.returncode == 0, done.stderr
+    assert "our-board" in (board / "site" / "index.html").read_text()
+    alter_result(board / "packages" / "small.zip", halve)
+    assert command.raw([*make, "site"]).returncode == 2
+    with pytest.raises(UserError, match="there is such a folder already"):
+        write_leaderboard("our-board", tmp_path)

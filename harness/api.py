@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # each function loads what it needs when it is called
 
     from harness.report.analysis.comparison import Comparison
     from harness.report.analysis.history import PointHistory
+    from harness.report.analysis.pricing import Prices
     from harness.report.analysis.recall_differences import RecallDifference
     from harness.report.analysis.selecting import Selection
     from harness.report.plots.all_figures import Figures
@@ -584,6 +585,7 @@ def recommend(
     datasets: Names = (),
     algorithms: str | Sequence[str] = (),
     stale: bool = False,
+    prices: Prices | float | None = None,
     results: Folder = RESULTS,
     plugins: Folder | Sequence[Folder] = (),
 ) -> Recommendations:
@@ -601,6 +603,9 @@ def recommend(
         Only these.
     stale
         Whether to keep points of which a newer version is stored.
+    prices
+        Price of the machine per hour, or of several by parts of their names, for the column and
+        quantity `cost_per_million_queries`.
     results, plugins
         As for `run`.
 
@@ -617,7 +622,8 @@ def recommend(
     from harness.report.analysis.selecting import Selection, recalls_of
 
     levels = recalls_of(_numbers(recalls))
-    selection = Selection(suite, _listed(datasets), _listed(algorithms), max_bytes, stale)
+    limits = (_listed(datasets), _listed(algorithms), max_bytes)
+    selection = Selection(suite, *limits, stale, _prices(prices))
     return Recommendations(_selected(results, plugins, selection), levels, max_bytes)
 
 
@@ -636,6 +642,7 @@ def plot(
     datasets: Names = (),
     algorithms: str | Sequence[str] = (),
     stale: bool = False,
+    prices: Prices | float | None = None,
     results: Folder = RESULTS,
     plugins: Folder | Sequence[Folder] = (),
 ) -> Figures:
@@ -659,7 +666,7 @@ def plot(
         Folder to write the figures into; by default nothing is written.
     formats
         Of the files: "png", "svg", "pdf".
-    suite, datasets, algorithms, stale, results, plugins
+    suite, datasets, algorithms, stale, prices, results, plugins
         As for `recommend`.
 
     Returns
@@ -679,7 +686,8 @@ def plot(
 
     level = None if recall is None else recalls_of([recall])[0]
     check_formats(_listed(formats))
-    selection = Selection(suite, _listed(datasets), _listed(algorithms), None, stale)
+    names = (_listed(datasets), _listed(algorithms))
+    selection = Selection(suite, *names, None, stale, _prices(prices))
     table = _selected(results, plugins, selection)
     drawn = draw_figures(
         table,
@@ -709,6 +717,7 @@ def publish(
     algorithms: str | Sequence[str] = (),
     stale: bool = False,
     history: Folder | Sequence[Folder] = (),
+    prices: Prices | float | None = None,
     results: Folder = RESULTS,
     plugins: Folder | Sequence[Folder] = (),
 ) -> Path:
@@ -727,7 +736,7 @@ def publish(
     history
         Further results folders, such as one for each night, for the page of the history; it shows
         the stale points of `results` in any case.
-    suite, datasets, algorithms, stale, results, plugins
+    suite, datasets, algorithms, stale, prices, results, plugins
         As for `recommend`.
 
     Returns
@@ -754,7 +763,8 @@ def publish(
 
     levels = recalls_of(_numbers(recalls))
     limits = Limits(_listed(datasets), _listed(algorithms))
-    selection = Selection(suite, limits.datasets, limits.algorithms, None, stale=True)
+    names = (limits.datasets, limits.algorithms)
+    selection = Selection(suite, *names, None, True, _prices(prices))
     every = with_rows(_selected(results, plugins, selection))
     table = every.assign(stale=False) if stale else without_stale(every)  # shown like the others
     highlighted = curves_named(table, _listed(highlight))
@@ -787,6 +797,12 @@ def _folders(given: Folder | Sequence[Folder]) -> tuple[Path, ...]:
 
 def _numbers(given: float | Sequence[float]) -> tuple[float, ...]:
     return (given,) if isinstance(given, (int, float)) else tuple(given)
+
+
+def _prices(given: Prices | float | None) -> Prices:
+    if given is None:
+        return {}
+    return {"": float(given)} if isinstance(given, (int, float)) else given
 
 
 @contextmanager

@@ -137,6 +137,14 @@ Highlight = Annotated[
         autocompletion=complete_algorithms,
     ),
 ]
+Price = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--price",
+        help="Price of the machine per hour, as 0.34, or MACHINE=0.34 with a part of its name: "
+        "shows what a million queries cost. May be repeated.",
+    ),
+]
 MaxBytes = Annotated[
     float | None,
     typer.Option("--max-bytes", min=0, help="Only points of at most so many bytes per vector."),

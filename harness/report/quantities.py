@@ -58,6 +58,7 @@ _QUANTITIES = {
         Quantity("bits_per_vector", "bits per vector", False, "log", "bit"),
         Quantity("peak_rss_bytes", "peak memory of the build", False, "log", "B", "peak memory"),
         Quantity("distortion", "distortion", False, "log"),
+        Quantity("cost_per_million_queries", "cost of a million queries", False, "log"),
     )
 }
 

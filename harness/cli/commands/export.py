@@ -16,6 +16,7 @@ from harness.cli.options import (
     Highlight,
     MaxBytes,
     Plugins,
+    Price,
     Results,
     Stale,
     Suite,
@@ -92,6 +93,7 @@ def export(
         typer.Option("--align", help="Alignment in .tex: a letter l, r or c for each column."),
     ] = None,
     stale: Stale = False,
+    price: Price = None,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
@@ -113,6 +115,7 @@ def export(
     """
     from harness.interop.bencher import write_bencher
     from harness.report.analysis.limits import curves_named, reaching
+    from harness.report.analysis.pricing import prices_of
     from harness.report.analysis.selecting import Selection, recalls_of, selected
     from harness.report.export.exporting import export as write
     from harness.report.export.exporting import export_recommendations
@@ -126,7 +129,8 @@ def export(
         "--columns": columns, "--caption": caption, "--align": align, "--highlight": highlight,
     }  # fmt: skip
     _require_use_of_all(given, levels if recall else ())
-    selection = Selection(suite, dataset or (), algorithm or (), max_bytes, stale)
+    names, prices = (dataset or (), algorithm or ()), prices_of(price or ())
+    selection = Selection(suite, *names, max_bytes, stale, prices)
     with shown_work("reading results and writing"):
         table = selected(results, plugins or (), selection)
         style = TableStyle(

@@ -15,6 +15,7 @@ from harness.cli.options import (
     Datasets,
     Highlight,
     Plugins,
+    Price,
     Results,
     Stale,
     Suite,
@@ -77,6 +78,7 @@ def plot(
         ),
     ] = False,
     stale: Stale = False,
+    price: Price = None,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
@@ -91,7 +93,11 @@ def plot(
       annharness plot demo --figure latency --figure p99_ms:recall --y-scale linear
 
       annharness plot -d glove-100 --highlight pq --recall .9 --no-title
+
+      annharness plot --figure cost_per_million_queries:recall --price 0.34
     """
+    from harness.report.analysis.pricing import prices_of
+
     if title is not None and no_title:
         raise UserError("both a title and none", where="--title, --no-title")
     with shown_work("reading results and drawing"):
@@ -109,6 +115,7 @@ def plot(
             datasets=dataset or (),
             algorithms=algorithm or (),
             stale=stale,
+            prices=prices_of(price or ()),
             results=results,
             plugins=plugins or (),
         )

@@ -15,6 +15,7 @@ from harness.cli.options import (
     Datasets,
     Highlight,
     Plugins,
+    Price,
     Results,
     Stale,
     Suite,
@@ -47,6 +48,7 @@ def publish(
     highlight: Highlight = None,
     title: Annotated[str | None, typer.Option("--title", help="Heading of the front page.")] = None,
     stale: Stale = False,
+    price: Price = None,
     history: Annotated[
         list[Path] | None,
         typer.Option(
@@ -72,6 +74,8 @@ def publish(
 
       annharness publish site --results night-2 --history night-1
     """
+    from harness.report.analysis.pricing import prices_of
+
     with shown_work("reading results and writing pages"):
         page = api.publish(
             out,
@@ -83,6 +87,7 @@ def publish(
             datasets=dataset or (),
             algorithms=algorithm or (),
             stale=stale,
+            prices=prices_of(price or ()),
             history=history or (),
             results=results,
             plugins=plugins or (),

@@ -13,6 +13,7 @@ from harness.cli.options import (
     Datasets,
     MaxBytes,
     Plugins,
+    Price,
     Results,
     Stale,
     Suite,
@@ -35,6 +36,7 @@ def recommend(
     dataset: Datasets = None,
     algorithm: Algorithms = None,
     stale: Stale = False,
+    price: Price = None,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
@@ -48,8 +50,9 @@ def recommend(
 
       annharness recommend --recall .95
 
-      annharness recommend demo --recall .9 --max-bytes 300 -d glove-50-10k
+      annharness recommend demo --recall .9 --max-bytes 300 -d glove-50-10k --price 0.34
     """
+    from harness.report.analysis.pricing import prices_of
     from harness.report.export.terminal import print_recommendations
 
     with shown_work("reading results"):
@@ -60,6 +63,7 @@ def recommend(
             datasets=dataset or (),
             algorithms=algorithm or (),
             stale=stale,
+            prices=prices_of(price or ()),
             results=results,
             plugins=plugins or (),
         )

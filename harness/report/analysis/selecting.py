@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +18,7 @@ from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite
 from harness.report.analysis.describing import with_entries
 from harness.report.analysis.limits import Limits, of_suite, within
+from harness.report.analysis.pricing import Prices, priced
 from harness.report.analysis.recommendations import LEVELS
 from harness.results.identity import PointIdentity, source_sha256
 from harness.results.table.rows import load_results, mark_outdated
@@ -29,7 +30,8 @@ class Selection:
     """Which stored points to read.
 
     `suite` is a name, a path or the keys of a suite file, None for all points; `stale` keeps
-    points of which a newer version is stored. The rest is as for `Limits`.
+    points of which a newer version is stored; `prices` are those of machines per hour. The rest is
+    as for `Limits`.
     """
 
     suite: str | Path | Json | None = None
@@ -37,6 +39,7 @@ class Selection:
     algorithms: Sequence[str] = ()
     max_bytes: float | None = None
     stale: bool = False
+    prices: Prices = field(default_factory=dict)
 
 
 def selected(results: Path, plugins: Sequence[Path], selection: Selection) -> pd.DataFrame:
@@ -55,7 +58,7 @@ def selected(results: Path, plugins: Sequence[Path], selection: Selection) -> pd
     every = load_selected(results, plugins, selection.suite)
     table = every if selection.stale else without_stale(every)
     limits = Limits(selection.datasets, selection.algorithms, selection.max_bytes)
-    return within(table, limits)
+    return priced(within(table, limits), selection.prices)
 
 
 def without_stale(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from harness.contracts import UserError
 from harness.files.replacing import write_text, written_whole
 from harness.measures.choosing import NOT_REACHED
 from harness.report.analysis.points import ComparisonGroup, comparison_groups, prepare, rows_of
+from harness.report.analysis.pricing import COST
 from harness.report.analysis.recommendations import LEVELS, Recommendation, recommendations
 from harness.report.export.tables import (
     PLAIN,
@@ -120,7 +121,7 @@ _RECOMMENDATIONS = (
     *("dataset", "k", "mode", "threads", "machine", "level", "algorithm", "label", "parameters"),
     *("recall", "recall_low", "recall_high", "qps", "qps_low", "qps_high", "bytes_per_vector"),
     *("build_seconds", "equal_within_5_percent", "undecided", "reached", "qps_scope", "qps_report"),
-    "size_scope",
+    *("size_scope", COST),
 )
 
 
@@ -136,6 +137,7 @@ def _recommendation(group: ComparisonGroup, one: Recommendation) -> Json:
         "equal_within_5_percent": ", ".join(one.equal_names), "undecided": one.undecided_text,
         "reached": "with confidence" if one.reached else NOT_REACHED,
         "qps_scope": row["qps_scope"], "qps_report": one.report, "size_scope": row["size_scope"],
+        COST: row[COST],
     }  # fmt: skip
 
 

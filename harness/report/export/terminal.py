@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 import pandas as pd
 from rich.console import Console
@@ -18,6 +19,7 @@ from harness.report.analysis.points import (
     rows_of,
     title_of,
 )
+from harness.report.analysis.pricing import COST
 from harness.report.analysis.recommendations import (
     Recommendation,
     optimism,
@@ -149,9 +151,12 @@ def print_recommendations(
 def _block_facts(one: Recommendation) -> list[str]:
     """A fact a line, with what the recommendation costs."""
     lead, *rivals = _facts(one)
-    cost = f"{size_text(one.row)} bytes per vector"
+    costs = [f"{size_text(one.row)} bytes per vector"]
+    costs.append(f"built in {human(one.row['build_seconds'], 's')}")
+    if isfinite(price := one.row[COST]):
+        costs.append(f"a million queries cost {human(price)}")
     warnings = [f"warning: {escape(text)}" for text in one.row["warnings"]]
-    return [lead, f"{cost}, built in {human(one.row['build_seconds'], 's')}", *rivals, *warnings]
+    return [lead, ", ".join(costs), *rivals, *warnings]
 
 
 def _sentence(one: Recommendation) -> str:

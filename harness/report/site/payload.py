@@ -26,6 +26,7 @@ _DIGITS_OF_LOGARITHMS = 9
 _BOUNDS = (
     *("recall_low", "recall_high", "qps_low", "qps_high"),
     *("build_seconds_low", "build_seconds_high"),
+    *("cost_per_million_queries_low", "cost_per_million_queries_high"),
 )
 _SPLIT = ("tuning_recall", "held_out_recall", "held_out_recall_low", "held_out_recall_high")
 _LEVEL_SYMBOLS = ("circle", "square", "diamond", "triangle-up")

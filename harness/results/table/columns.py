@@ -151,6 +151,8 @@ _IN_ALL_EXPORTS = (
     Column("commits", "tuple", "Git commits of the harness that measured the builds."),
     Column("versions", "mapping", "Versions of the libraries that the newest build loaded."),
     Column("size_scope", "text", "How `index_bytes` is known: computed or measured."),
+    Column("cost_per_million_queries", "number", "At the price of the machine that was given."),
+    *_bounds("cost_per_million_queries"),
 )
 """The columns of the CSV, in its order. Their names, order and meaning are stable."""
 

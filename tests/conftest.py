@@ -105,6 +105,10 @@ class Command:
         """Run a verb to its end."""
         return self._forks.call(list(map(str, arguments)), self._folder, self._env, timeout)
 
+    def forked_from(self, forks: Forks, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run a verb to its end, forked from a process that was started in a way of its own."""
+        return Command(self._folder, Path(self._env["ANNHARNESS_DATA"]), forks)(*arguments)
+
     def raw(self, program: list[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run any program in the same folder and environment."""
         return subprocess.run(
@@ -131,9 +135,8 @@ class Command:
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
     """What calls of the command line are forked from."""
-    forks = Forks()
-    yield forks
-    forks.close()
+    with Forks() as forks:
+        yield forks
 
 
 @pytest.fixture

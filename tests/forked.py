@@ -1,7 +1,7 @@
 """`annharness` in processes that are forked from one that has imported it.
 
 Most of what a short call costs is imports. What depends on how Python itself is started (streams,
-limits, variables, signals) is tested by processes of its own.
+limits, signals) is tested by processes of its own, or forked from one that was started so.
 """
 
 from __future__ import annotations
@@ -23,14 +23,20 @@ _MOST_BYTES = 1 << 20
 
 
 class Forks:
-    """Runs calls one after another; each is a process of its own, with its folder and variables."""
+    """Runs calls one after another; each is a process of its own, with its folder and variables.
 
-    def __init__(self) -> None:
+    `umask` and `variables`, such as those of the locale, are those that Python is started with.
+    """
+
+    def __init__(self, umask: int = -1, **variables: str) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             number = theirs.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(number)], pass_fds=[number]
+                [sys.executable, __file__, str(number)],
+                pass_fds=[number],
+                umask=umask,
+                env={**os.environ, **variables},
             )
 
     def call(
@@ -54,6 +60,12 @@ class Forks:
                 self._socket.settimeout(None)
             told = [os.pread(handle, os.fstat(handle).st_size, 0).decode() for handle in handles]
         return subprocess.CompletedProcess(["annharness", *arguments], status, *told)
+
+    def __enter__(self) -> Forks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the process that is forked."""
@@ -91,11 +103,15 @@ def _be_annharness(
         os.close(handle)
     os.chdir(folder)
     os.environ.clear()
-    os.environ.update(env)
+    os.environb.update(
+        {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in env.items()}
+    )
     from harness import __main__ as program
 
     sys.path[:1] = [folder, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
-    sys.argv = [str(program.__file__), *arguments]
+    # As the locale of this process decodes them, which need not know all of their characters.
+    given = [os.fsdecode(argument.encode("utf-8", "surrogateescape")) for argument in arguments]
+    sys.argv = [str(program.__file__), *given]
     program.main()
     sys.exit()
 

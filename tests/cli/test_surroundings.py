@@ -15,6 +15,7 @@ import pytest
 
 import harness
 from harness.cli.terminal import spell_what_cannot_be_printed
+from tests.forked import Forks
 
 SUITE = """\
 k: [5]
@@ -97,10 +98,9 @@ def test_a_run_on_a_terminal_of_ascii_alone(within):
 
 
 @pytest.mark.slow
-def test_every_verb_on_a_terminal_of_ascii_alone(within, tmp_path):
-    line = exporting(**ASCII, PYTHONIOENCODING="ascii:strict")
+def test_every_verb_on_a_terminal_of_ascii_alone(within, command, tmp_path):
     odd = tmp_path / "vectors-é.npy"
-    for verb in (
+    verbs = (
         "run mine.yml",
         "list",
         "show exact",
@@ -123,28 +123,32 @@ def test_every_verb_on_a_terminal_of_ascii_alone(within, tmp_path):
         "doctor",
         "run --help",
         "plot no-such-suite-é",
-    ):
-        done = within(line, *verb.split())
-        assert done.stdout.isascii(), verb
-        assert done.stderr.isascii(), verb
-        assert "Traceback" not in done.stderr, (verb, done.stderr)
-        is_wrong = "no-such" in verb
-        assert done.returncode in ((2,) if is_wrong else (0, 1)), (verb, done.stderr)
-    assert odd.is_file()
+    )
+    with Forks(**ASCII, PYTHONIOENCODING="ascii:strict") as forks:
+        for verb in verbs:
+            done = command.forked_from(forks, *verb.split())
+            assert done.stdout.isascii(), verb
+            assert done.stderr.isascii(), verb
+            assert "Traceback" not in done.stderr, (verb, done.stderr)
+            is_wrong = "no-such" in verb
+            assert done.returncode in ((2,) if is_wrong else (0, 1)), (verb, done.stderr)
+        assert odd.is_file()
 
 
 @pytest.mark.slow
-def test_modes_follow_the_umask(within, tmp_path):
-    for verb in (
+def test_modes_follow_the_umask(within, command, tmp_path):
+    verbs = (
         "run mine.yml",
         "plot mine.yml --figure qps-recall",
         "publish site",
         "export -o points.parquet",
         "data convert small.hdf5 converted.hdf5",
         "new my-index --out plugins",
-    ):
-        done = within("umask 077", *verb.split())
-        assert done.returncode == 0, done.stderr
+    )
+    with Forks(umask=0o077) as forks:
+        for verb in verbs:
+            done = command.forked_from(forks, *verb.split())
+            assert done.returncode == 0, done.stderr
     given = {tmp_path / "small.hdf5", tmp_path / "mine.yml"}
     written = [path for path in tmp_path.rglob("*") if path not in given and path.is_file()]
     assert len(written) > 20

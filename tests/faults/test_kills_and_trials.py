@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PERFORMANCE = Path(__file__).parents[1] / "performance"
-KILLS = 6
+KILLS = 4
 KILLS_OF_VERBS = 4
 
 
@@ -40,5 +40,5 @@ def test_the_next_call_of_a_verb_removes_what_a_kill_left(scripts, tmp_path):
 def test_a_slower_index_is_found(scripts, tmp_path):
     import trials
 
-    (done,) = trials.trials(tmp_path, 1)
+    (done,) = trials.trials(tmp_path, 1, trials.FEW_BLOCKS)
     assert done.verdicts["slower-10"] == "slower"

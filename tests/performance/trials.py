@@ -80,11 +80,11 @@ ENTRY = """\
 """
 # 0.97 and 0.9 of the speed. The wait ends at the next look at the clock, so that 0 is not free.
 EXTRAS = {"one": 0.0, "same": 0.0, "slower-3": 1 / 0.97 - 1, "slower-10": 1 / 0.9 - 1}
-SUITE = f"""\
+SUITE = """\
 k: 10
 datasets: small.hdf5
 algorithms: {{one: , same: , slower-3: , slower-10: }}
-builds: {BLOCKS}
+builds: {blocks}
 build_threads: 1
 precision: off
 """
@@ -125,9 +125,9 @@ def pooled_spread(logs: list[np.ndarray]) -> float:
     return math.sqrt(np.var(logs, axis=1, ddof=1).mean())
 
 
-def trials(folder: Path, count: int) -> Iterator[Trial]:
-    """Yield trials, each in a results folder of its own."""
-    lay_out(folder)
+def trials(folder: Path, count: int, blocks: int = BLOCKS) -> Iterator[Trial]:
+    """Yield trials of at least three blocks, each in a results folder of its own."""
+    lay_out(folder, blocks)
     plan = planned(folder)
     for number in range(count):
         results = folder / f"results-{number}"
@@ -136,14 +136,14 @@ def trials(folder: Path, count: int) -> Iterator[Trial]:
         yield judged(results, time.monotonic() - began)
 
 
-def lay_out(folder: Path) -> None:
+def lay_out(folder: Path, blocks: int) -> None:
     """Write the four algorithms, their suite and a small dataset."""
     plugin = folder / "plugins" / "algorithms" / "trial"
     plugin.mkdir(parents=True)
     (plugin / "adapter.py").write_text(ADAPTER)
     entries = [ENTRY.format(name=name, extra=extra) for name, extra in EXTRAS.items()]
     (plugin / "config.yml").write_text("\n".join(entries))
-    (folder / "trial.yml").write_text(SUITE)
+    (folder / "trial.yml").write_text(SUITE.format(blocks=blocks))
     rng = np.random.default_rng(3)
     with h5py.File(folder / "small.hdf5", "w") as file:
         file["train"] = rng.standard_normal((4000, 32)).astype(np.float32)

@@ -50,6 +50,21 @@ _QUANTITIES = {
     item.column: item
     for item in (
         Quantity("recall", "recall@{k}", True, "linear"),
+        Quantity(
+            "recall_within_1_percent",
+            "share of answers within 1 % of the {k}-th distance",
+            True,
+            "linear",
+            short="within 1 %",
+        ),
+        Quantity(
+            "recall_within_10_percent",
+            "share of answers within 10 % of the {k}-th distance",
+            True,
+            "linear",
+            short="within 10 %",
+        ),
+        Quantity("relative_error", "relative error of distances", False, "linear"),
         Quantity("qps", "queries per second", True, "log", "/s", "QPS"),
         *(Quantity(name, title, False, "log", "ms", short) for name, title, short in _LATENCIES),
         Quantity("build_seconds", "build time", False, "log", "s"),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from harness.contracts.dataset import Metric
 from harness.measures.choosing import split_queries
 from harness.measures.interval import NO_INTERVAL, log_t_interval
+from harness.measures.nearness import near_recall, relative_error
 from harness.measures.qps import latency, qps_interval
 from harness.measures.recall import first_recall_matrix, recall_matrix
 from harness.measures.recall_intervals import recall_bounds
@@ -210,6 +211,7 @@ class _Reader:
         return {
             "log_tail": "",
             **recall,
+            **_nearness_columns(header.identity.metric, point.builds, truth.distances),
             **_speed_columns(point),
             **_size_columns(point),
             "diagnostics": dict(point.builds[0].diagnostics),
@@ -291,6 +293,23 @@ def _recall_columns(
             columns[f"{short}@{wanted}_low"] = low[wanted - 1]
             columns[f"{short}@{wanted}_high"] = high[wanted - 1]
     return columns
+
+
+def _nearness_columns(metric: Metric, builds: Sequence[Build], true_distances: Float64) -> Row:
+    """The means over the answers of all builds."""
+    answers = [
+        (distances, scales.astype(np.float64))
+        for build in builds
+        for distances, scales in zip(build.distances, build.scales, strict=True)
+    ]
+    near = {
+        f"recall_within_{percent}_percent": [
+            near_recall(metric, *answer, true_distances, percent / 100) for answer in answers
+        ]
+        for percent in (1, 10)
+    }
+    errors = [relative_error(metric, distances, true_distances) for distances, _ in answers]
+    return {name: float(np.mean(v)) for name, v in {**near, "relative_error": errors}.items()}
 
 
 def _split_columns(recall: Float64) -> Row:

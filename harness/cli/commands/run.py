@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.api import result_of
+from harness.api.measuring import result_of
 from harness.cli.dry_run import print_dry_run
 from harness.cli.live import live_table
 from harness.cli.options import (

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from harness.api import TuneResult, tune_result
+from harness.api.measuring import TuneResult, tune_result
 from harness.cli.options import (
     DEFAULT_RESULTS,
     Cluster,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import harness
-from harness.report.plots.all_figures import MAKERS, draw_figures
+from harness.report.plots.all_figures import draw_figures
 
 HERE = Path(__file__).parent / "results"
 PICTURES = HERE / "gallery"
@@ -43,7 +43,7 @@ def gallery(results: Path) -> str:
     table = harness.load_results(results, overhead=True)
     table = table[table["dataset"] == "glove-50-10k"]
     table = table[table["k"] == 10]  # a folder may hold results of older demos, too
-    sections = [_section(name, table) for name in MAKERS]
+    sections = [_section(name, table) for name in CAPTIONS]
     return HEAD + "".join(sections)
 
 

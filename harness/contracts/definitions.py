@@ -9,8 +9,27 @@ from typing import Any, Literal, get_args
 
 from harness.contracts.dataset import Metric
 
-Mode = Literal["single", "batch"]
-"""Whether queries are asked one at a time or all in one call."""
+Mode = Literal["single", "batch", "load"]
+"""Queries are asked one after another, all in one call, or when they are due by a schedule."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """How queries arrive in the mode `load`: at a rate, or at the highest that keeps a bound.
+
+    `rate` is in queries per second. `p99_ms` is the bound of the 99th percentile of the time from
+    when a query is due; it is None if `rate` is given, and `rate` if it is. A query that has waited
+    for `drop_ms` is dropped.
+    """
+
+    rate: float | None
+    p99_ms: float | None
+    drop_ms: float
+
+    def text(self) -> str:
+        """Return one line: `200 queries/s`, or `p99 <= 5 ms`."""
+        return f"{self.rate:g} queries/s" if self.rate is not None else f"p99 <= {self.p99_ms:g} ms"
+
 
 Family = Literal["graph", "partition", "quantization", "tree", "exhaustive", "system"]
 """How a search narrows down the rows that it looks at; see docs/reference/algorithm-entries.md."""

@@ -324,6 +324,13 @@ def _as_precision(value: object) -> object:
         raise ValueError(_SHARE) from None
 
 
+Rate = Annotated[float, Field(gt=0, lt=_MOST_SECONDS)]
+
+
+def _as_rates(value: object) -> object:
+    return [_seconds(one) for one in value] if isinstance(value, list) else [_seconds(value)]
+
+
 Precision = Annotated[float, Field(gt=0, lt=1)] | None
 
 
@@ -375,9 +382,15 @@ class SuiteSchema(_Strict):
     baseline: Text | None = None
     """A label: the run ends with the differences in recall to it."""
     mode: Mode = "single"
-    """`single`: each query is timed; `batch`: all queries are given at once."""
+    """`single`: each query is timed; `batch`: all are given at once; `load`: they arrive."""
     threads: Threads = 1
-    """Clients that ask at once (`single`), or size of the thread pool (`batch`)."""
+    """Clients that ask at once (`single`, `load`), or size of the thread pool (`batch`)."""
+    rates: Annotated[list[Rate], BeforeValidator(_as_rates), Field(min_length=1)] | None = None
+    """Queries that arrive per second (`load`); each number of a list is run."""
+    p99_ms: Annotated[Rate, BeforeValidator(_seconds)] | None = None
+    """Bound of the 99th percentile of latency (`load`): the highest rate within it is searched."""
+    drop_ms: Annotated[Rate, BeforeValidator(_seconds)] = 1000.0
+    """A query that has waited for so long is dropped (`load`)."""
     build_threads: Threads | None = None
     """Size of the thread pool while building; by default all cores."""
     builds: Annotated[int, Field(ge=1, le=1000)] = 3

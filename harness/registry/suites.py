@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 import harness
 from harness.contracts import UserError
-from harness.contracts.definitions import Mode, Parameters
+from harness.contracts.definitions import Load, Mode, Parameters
 from harness.files.paths import require_file, user_path
 from harness.registry.algorithms import AlgorithmDefinition, settings_count
 from harness.registry.grid import require_size
@@ -41,7 +41,8 @@ class Suite:
     `precision` is the half-width of QPS intervals to reach, as a share, None for none;
     `extra_seconds` is the time for that beyond `builds` and `repeats`, None for half of the time
     that those took. `baseline` is the label that the recall of the others is compared with, query
-    by query. `tuned` says how the parameters were found, if `tune` found them.
+    by query. `tuned` says how the parameters were found, if `tune` found them. `loads` are those of
+    the mode `load`, each a point of every setting.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Suite:
     baseline: str | None
     tuned: Json | None
     mode: Mode
+    loads: tuple[Load, ...]
     threads: int
     build_threads: int | None
     builds: int
@@ -96,6 +98,7 @@ def read_suite(
         for i, variant in enumerate(listed)
     ]
     _check_labels(variants)
+    _check_load(schema, document)
     baseline = _baseline(schema.baseline, variants, document)
     datasets = _dataset_paths(schema.datasets, document.path)
     return _suite(schema, document.path.stem, document.path, variants, datasets, baseline)
@@ -185,6 +188,7 @@ def _suite(
         baseline=baseline,
         tuned=schema.tuned.model_dump() if schema.tuned is not None else None,
         mode=schema.mode,
+        loads=_loads(schema),
         threads=schema.threads,
         build_threads=schema.build_threads,
         builds=schema.builds,
@@ -289,6 +293,43 @@ def _baseline(name: str | None, variants: Sequence[Variant], document: Document)
             hint=did_you_mean(name, labels),
         )
     return name
+
+
+def _loads(schema: SuiteSchema) -> tuple[Load, ...]:
+    """The given rates, and the highest one within the bound."""
+    rates = dict.fromkeys(schema.rates or ())
+    bounds = () if schema.p99_ms is None else (schema.p99_ms,)
+    return (
+        *(Load(rate, None, schema.drop_ms) for rate in rates),
+        *(Load(None, bound, schema.drop_ms) for bound in bounds),
+    )
+
+
+def _check_load(schema: SuiteSchema, document: Document) -> None:
+    """Refuse rates in other modes, and the mode `load` without any."""
+    under_load = schema.mode == "load"
+    if under_load and schema.rates is None and schema.p99_ms is None:
+        raise UserError(
+            "the mode load has no rate",
+            where=document.place(("mode",)),
+            expected="rates, such as [100, 200], or a bound, such as p99_ms: 5",
+            hint="give the queries per second that arrive, or what p99 is to be found for",
+        )
+    for key in sorted({"rates", "p99_ms", "drop_ms"} & schema.model_fields_set):
+        if not under_load:
+            raise UserError(
+                f"{key} has no meaning in the mode {schema.mode}",
+                where=document.place((key,)),
+                hint=f"add `mode: load`, or take out {key}",
+            )
+    if schema.p99_ms is not None and schema.p99_ms >= schema.drop_ms:
+        raise UserError(
+            "queries would be dropped before they miss the bound",
+            where=document.place(("p99_ms",)),
+            expected=f"p99_ms below drop_ms, {schema.drop_ms:g}",
+            got=f"{schema.p99_ms:g}",
+            hint="raise drop_ms",
+        )
 
 
 def _check_labels(variants: Sequence[Variant]) -> None:

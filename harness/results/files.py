@@ -25,6 +25,7 @@ from harness.results.point import (
     BlockShare,
     Build,
     BuildCost,
+    LoadShare,
     PointHeader,
     StoredPoint,
     sequence_of,
@@ -206,6 +207,7 @@ class _StoredFile:
             diagnostics=self._tables(own) if "diagnostics" in own else {},
             provenance=self.provenance(row),
             block=self._block(own) if "block" in own else None,
+            load=self._load(own) if "load" in own else None,
         )
 
     def _own(self, row: str) -> h5py.Group:
@@ -233,6 +235,15 @@ class _StoredFile:
             reference_times=self._file.array(group, "reference_times", ("f8",), (None,)),
             # Early blocks of format 2 all had one order.
             order_seed=self._file.number(group, "order_seed") if "order_seed" in group.attrs else 0,
+        )
+
+    def _load(self, own: h5py.Group) -> LoadShare:
+        group = self._file.group(own, "load")
+        return LoadShare(
+            rates=self._file.array(group, "rates", ("f8",), (None,)),
+            arrivals_sha256=clean(self._file.attribute(group, "arrivals_sha256")),
+            service=self._file.array(group, "service", ("f4",), (None, None)),
+            outcomes=self._file.array(group, "outcomes", ("i1",), (None, None)),
         )
 
     def _tables(self, own: h5py.Group) -> dict[str, dict[str, NDArray[np.generic]]]:
@@ -345,6 +356,8 @@ def _write_build(group: h5py.Group, build: Build) -> None:
     group.create_dataset("scales", data=build.scales.astype(np.float32), **_COMPRESSED)
     if build.block is not None:
         _write_block(group.create_group("block"), build.block)
+    if build.load is not None:
+        _write_load(group.create_group("load"), build.load)
     for table, columns in build.diagnostics.items():
         for column, values in columns.items():
             group.create_dataset(f"diagnostics/{table}/{column}", data=_storable(values))
@@ -356,6 +369,13 @@ def _write_block(group: h5py.Group, block: BlockShare) -> None:
     group.attrs["order_seed"] = block.order_seed
     group.create_dataset("cycles", data=np.asarray(block.cycles, dtype=np.int16))
     group.create_dataset("reference_times", data=block.reference_times.astype(np.float64))
+
+
+def _write_load(group: h5py.Group, load: LoadShare) -> None:
+    group.attrs["arrivals_sha256"] = load.arrivals_sha256
+    group.create_dataset("rates", data=load.rates)
+    group.create_dataset("service", data=load.service, **_COMPRESSED)
+    group.create_dataset("outcomes", data=load.outcomes, **_COMPRESSED)
 
 
 def _storable(values: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from harness.contracts.dataset import Metric
-from harness.contracts.definitions import Mode, Parameters
+from harness.contracts.definitions import Load, Mode, Parameters
 from harness.text import Json, counted
 
 PROTOCOL = 2
@@ -56,6 +56,7 @@ class PointIdentity:
     machine: Machine
     versions: Mapping[str, str]
     protocol: int = PROTOCOL
+    load: Load | None = None
 
     @cached_property
     def key(self) -> str:
@@ -65,7 +66,9 @@ class PointIdentity:
     @cached_property
     def build_key(self) -> str:
         """Key of the built index, common to all points that it serves."""
-        return hash_of({**self.to_json(), "search": None, "k": None})
+        built = {**self.to_json(), "search": None, "k": None}
+        built.pop("load", None)
+        return hash_of(built)
 
     @cached_property
     def question(self) -> str:
@@ -80,13 +83,17 @@ class PointIdentity:
         return hash_of(asked)
 
     def to_json(self) -> Json:
-        """Return plain data."""
-        return asdict(self)
+        """Return plain data; what only some points have is left out of the others."""
+        data = asdict(self)
+        if self.load is None:
+            del data["load"]
+        return data
 
     @classmethod
     def from_json(cls, data: Json) -> PointIdentity:
         """Return the identity that `to_json` wrote."""
-        return cls(**{**data, "machine": Machine(**data["machine"])})
+        load = Load(**data["load"]) if "load" in data else None
+        return cls(**{**data, "machine": Machine(**data["machine"]), "load": load})
 
 
 def hash_of(data: Json) -> str:

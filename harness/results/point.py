@@ -47,7 +47,7 @@ class PointHeader:
 
     def to_json(self) -> Json:
         """Return plain data."""
-        return asdict(self)
+        return {**asdict(self), "identity": self.identity.to_json()}
 
     @classmethod
     def from_json(cls, data: Json) -> PointHeader:
@@ -72,6 +72,23 @@ class BlockShare:
     window: int
     reference_times: NDArray[np.float64]
     order_seed: int = 0
+
+
+@dataclass(frozen=True)
+class LoadShare:
+    """How the queries of a build arrived, and what became of them (mode `load`).
+
+    `rates` is `(passes,)` float64, the queries per second at which each pass was offered. The
+    queries were due at `harness.measures.load.unit_arrivals` of `WARM_UP_QUERIES + nq`, the order
+    seed of the block and the cycle of the pass, divided by the rate; `arrivals_sha256` is that of
+    these. `service` is `(passes, nq)` float32, the seconds of the adapter's call, 0 for a dropped
+    query; `outcomes` is `(passes, nq)` int8 as in `harness.measures.load`.
+    """
+
+    rates: NDArray[np.float64]
+    arrivals_sha256: str
+    service: NDArray[np.float32]
+    outcomes: NDArray[np.int8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +130,12 @@ class BuildFacts:
 class Build:
     """One independent build of a point, searched in one or more passes over all queries.
 
-    `times` is `(passes, nq)` float64, the seconds of each query in the order of the dataset;
+    `times` is `(passes, nq)` float64, the seconds of each query in the order of the dataset, under
+    load from the moment when it was due until it was answered or dropped;
     `walls` is `(passes,)` float64, the seconds of each whole pass. `neighbors`, `distances` and
     `scales` are `(a, nq, k)`: a = 1, or `passes` where the answers differed from pass to pass.
     `diagnostics` maps table to column to values. `block` is None in results of release 0.1 and in
-    imported ones.
+    imported ones; `load` is None in all modes but `load`.
     """
 
     number: int
@@ -130,6 +148,7 @@ class Build:
     diagnostics: Mapping[str, Mapping[str, NDArray[np.generic]]] = field(default_factory=dict)
     provenance: Json = field(default_factory=dict)
     block: BlockShare | None = None
+    load: LoadShare | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +187,7 @@ class Failure:
 
     def to_json(self) -> Json:
         """Return plain data."""
-        return asdict(self)
+        return {**asdict(self), "header": self.header.to_json()}
 
     @classmethod
     def from_json(cls, data: Json) -> Failure:

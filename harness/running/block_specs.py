@@ -56,9 +56,10 @@ def _member(points: Sequence[tuple[PlannedPoint, int]]) -> MemberSpec:
     first = points[0][0]
     definition, identity = first.definition, first.header.identity
     title = f"{first.header.label} {first.header.name.partition(' | ')[0]}".strip()
+    identities = [(point.header.identity, repeats) for point, repeats in points]
     settings = [
-        SettingSpec(p.header.identity.key, p.header.identity.search, p.header.identity.k, repeats)
-        for p, repeats in points
+        SettingSpec(one.key, one.search, one.k, repeats, load=one.load)
+        for one, repeats in identities
     ]
     adapter = adapter_spec(definition, identity.metric, first.environment)
     origin = Origin(

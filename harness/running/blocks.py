@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts.dataset import Metric
-from harness.contracts.definitions import Mode, Parameters
+from harness.contracts.definitions import Load, Mode, Parameters
 from harness.measures.choosing import split_queries
+from harness.measures.load import LEAST_QUERIES, SEARCH_STEPS, WARM_UP_QUERIES
 from harness.measures.speed import query_order
 from harness.measures.tuning import Place
-from harness.results.point import BuildFacts, Status
+from harness.results.point import BuildFacts, LoadShare, Status
 from harness.text import Json
 
 _MOST_IN_WINDOW = 200
@@ -46,7 +47,7 @@ class AdapterSpec:
 class SettingSpec:
     """One search setting of a member, for k neighbours; `key` is that of its point.
 
-    `ladder` and `rung` are its `Place` in a block with a target.
+    `ladder` and `rung` are its `Place` in a block with a target; `load` is that of the mode `load`.
     """
 
     key: str
@@ -55,6 +56,7 @@ class SettingSpec:
     repeats: int
     ladder: int = 0
     rung: tuple[int, ...] = ()
+    load: Load | None = None
 
     @property
     def place(self) -> Place:
@@ -163,10 +165,15 @@ def adapter_from_json(data: Json) -> AdapterSpec:
 
 
 def _member_from_json(data: Json) -> MemberSpec:
-    settings = tuple(SettingSpec(**{**s, "rung": tuple(s["rung"])}) for s in data["settings"])
+    settings = tuple(map(_setting_from_json, data["settings"]))
     adapter = adapter_from_json(data["adapter"])
     origin = None if data["origin"] is None else Origin(**data["origin"])
     return MemberSpec(**{**data, "adapter": adapter, "settings": settings, "origin": origin})
+
+
+def _setting_from_json(data: Json) -> SettingSpec:
+    load = None if data["load"] is None else Load(**data["load"])
+    return SettingSpec(**{**data, "rung": tuple(data["rung"]), "load": load})
 
 
 def windows_and_passes(
@@ -240,6 +247,33 @@ def passes_for(
     return min(max(repeats, fast), max(1, math.ceil(most)))
 
 
+def load_passes(
+    nq: int,
+    setting: SettingSpec,
+    closed_loop_seconds: float,
+    search_seconds: float,
+    turns_seconds: float,
+) -> int:
+    """Return how many passes a setting makes under load: each is a window of all queries.
+
+    As many as `LEAST_QUERIES` need at every rate that is tried, and at a given one the repeats
+    asked for; fewer, but at least one, if they would take longer than the limits, as in
+    `passes_for`.
+
+    Parameters
+    ----------
+    closed_loop_seconds
+        Of a pass in which each query is asked as soon as the last is answered.
+    """
+    assert setting.load is not None
+    least = -(-LEAST_QUERIES // nq)
+    rate = setting.load.rate or nq / max(closed_loop_seconds, 1e-9)
+    wanted = SEARCH_STEPS * least if setting.load.rate is None else max(least, setting.repeats)
+    seconds = (nq + WARM_UP_QUERIES) / rate
+    most = min(search_seconds, turns_seconds) / seconds
+    return min(wanted, max(1, math.ceil(most)), _MOST_PASSES)
+
+
 def takes_part(cycle: int, cycles: int, passes: int) -> bool:
     """Whether a setting of so many passes makes one in this cycle, spread evenly over the block."""
     return (cycle + 1) * passes // cycles > cycle * passes // cycles
@@ -270,8 +304,9 @@ class TaskFailure:
 class Measured:
     """The measurements of one setting in one build.
 
-    `times` is `(passes, nq)` and `walls` `(passes,)`, float64 seconds; `cycles` is `(passes,)`, the
-    cycle of each pass; `neighbors` is `(a, nq, k)`: a = 1, or `passes` where the answers differed.
+    `times` is `(passes, nq)` and `walls` `(passes,)`, float64 seconds, as in `Build`, and so is
+    `load`; `cycles` is `(passes,)`, the cycle of each pass; `neighbors` is `(a, nq, k)`: a = 1, or
+    `passes` where the answers differed.
     """
 
     times: NDArray[np.float64]
@@ -280,6 +315,7 @@ class Measured:
     neighbors: NDArray[np.integer]
     facts: BuildFacts
     diagnostics: Mapping[str, Mapping[str, NDArray[np.generic]]]
+    load: LoadShare | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import socket
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
@@ -65,7 +66,8 @@ class WarmUp:
 class TakeTurn:
     """Time the queries `start` to `stop` of the block's order; the reply is `Answered`.
 
-    No further query begins after `seconds`.
+    No further query begins after `seconds`. With a `rate` they are due by the schedule of the cycle
+    at so many a second, all of them, and there is no such limit.
     """
 
     turn: int
@@ -73,6 +75,8 @@ class TakeTurn:
     start: int
     stop: int
     seconds: float
+    rate: float | None = None
+    cycle: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,13 +126,17 @@ class Built:
 class Answered:
     """Ids `(n, k)` int64 and seconds `(n,)` float64 of n queries, and the wall time of all.
 
-    `turn` is that of the request, -1 for a warm-up.
+    `turn` is that of the request, -1 for a warm-up. A turn at a rate has also the seconds of the
+    adapter's calls, `service` `(n,)` float64, and `outcomes` `(n,)` int8, as in
+    `harness.measures.load`.
     """
 
     turn: int
     ids: NDArray[Any]
     seconds: NDArray[Any]
     wall: float
+    service: NDArray[Any] = field(default_factory=partial(np.empty, 0))
+    outcomes: NDArray[Any] = field(default_factory=partial(np.empty, 0, np.int8))
 
 
 @dataclass(frozen=True)
@@ -277,6 +285,8 @@ def _fits(value: object, hint: object) -> bool:
         return value is None or isinstance(value, str)
     if hint == (int | None):
         return value is None or type(value) is int
+    if hint == (float | None):
+        return value is None or _fits(value, float)
     if hint == NDArray[Any]:
         return isinstance(value, np.ndarray)
     return isinstance(value, dict)

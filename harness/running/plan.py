@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import metadata
 
@@ -18,7 +18,7 @@ from harness.results.identity import Machine, PointIdentity, source_sha256
 from harness.results.point import PointHeader
 from harness.results.store import ResultStore
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
-from harness.text import clean
+from harness.text import clean, counted
 
 NO_OP = "no-op"
 """The algorithm that runs with every suite and measures the harness overhead."""
@@ -212,6 +212,7 @@ def _points(
     versions = library_versions(definition.requires, environment)
     source = source_sha256(*definition.source_folders)
     alone = len(suite.datasets) == 1
+    missing = missing or _too_many_clients(suite, machine)
     for setting in settings(definition, facts, variant.group, variant.build, variant.search):
         if setting.refusal and setting.refusal_by_hand and alone:
             raise UserError(
@@ -245,7 +246,17 @@ def _points(
             nq=dataset.nq,
             in_answers=definition.in_answers,
         )
-        yield PlannedPoint(header, definition, setting.refusal or missing, environment)
+        for load in suite.loads or (None,):
+            asked = replace(header, identity=replace(identity, load=load))
+            yield PlannedPoint(asked, definition, setting.refusal or missing, environment)
+
+
+def _too_many_clients(suite: Suite, machine: Machine) -> str | None:
+    """Why a schedule cannot be kept here: a client needs a processor to itself."""
+    if suite.mode != "load" or suite.threads <= machine.cores:
+        return None
+    clients, cores = counted(suite.threads, "client"), counted(machine.cores, "processor")
+    return f"{clients} under load need as many processors, this machine has {cores}"
 
 
 def _missing(definition: AlgorithmDefinition) -> str | None:

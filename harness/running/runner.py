@@ -175,7 +175,9 @@ class Runner:
         self._record_refused()
         began = time.monotonic()
         self._run_blocks(range(suite.builds))
-        imprecise = self._refine(time.monotonic() - began) if self.precision is not None else []
+        # Under load the rate is given: further blocks are no help against its interval.
+        refines = self.precision is not None and suite.mode != "load"
+        imprecise = self._refine(time.monotonic() - began) if refines else []
         return self._summary(kept, imprecise)
 
     # ---- what is to be done ---------------------------------------------------------------------
@@ -349,6 +351,7 @@ class Runner:
                 reference_times=outcome.reference_times,
                 order_seed=outcome.order_seed,
             ),
+            load=measured.load,
         )
 
     def _fail(

@@ -92,6 +92,13 @@ class TuneRequest:
         if are_algorithms and not options.dataset:
             raise UserError("no dataset to tune on", where="-d", hint="annharness data list")
         asked = SuiteRun.of(None if are_algorithms else names[0], run, results, plugins)
+        if asked.suite.mode == "load":
+            raise UserError(
+                "parameters are not tuned under load",
+                where=str(asked.suite.path),
+                expected="mode: single or batch",
+                hint="tune in the mode single, then measure what was found in the mode load",
+            )
         _require_one("dataset", asked.suite.datasets, "-d")
         _require_one("k", asked.suite.ks, "--k")
         return cls(asked, goal)

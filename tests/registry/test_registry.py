@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.contracts import UserError
+from harness.contracts.definitions import Load
 from harness.registry import load_registry
 from harness.registry.algorithms import Facts, settings
 from harness.registry.grid import short_name
@@ -215,7 +216,11 @@ builds: 2
         ("{build: {M: [25]}}", "{label: exact}", "stands for both"),
         ("builds: 2", "memory: much", "a size such as 8GiB"),
         ("builds: 2", "timeout: -1", "greater than 0"),
-        ("builds: 2", "mode: fast", "'single' or 'batch'"),
+        ("builds: 2", "mode: fast", "'single', 'batch' or 'load'"),
+        ("builds: 2", "mode: load", "the mode load has no rate"),
+        ("builds: 2", "rates: [10]", "rates has no meaning in the mode single"),
+        ("builds: 2", "mode: load\np99_ms: 50\ndrop_ms: 20", "p99_ms below drop_ms, 20"),
+        ("builds: 2", "mode: load\nrates: [0]", "greater than 0"),
         ("k: 10", "", "the key 'k' is missing"),
     ],
 )
@@ -226,6 +231,15 @@ def test_a_mistake_in_a_suite_names_file_and_line(tmp_path: Path, old, new, mess
         read_suite(str(path), load_registry().algorithms)
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_a_suite_under_load_has_a_load_for_each_rate_and_the_bound():
+    keys = {"k": 10, "datasets": "any", "algorithms": ["exact"], "mode": "load"}
+    known = load_registry().algorithms
+    suite = read_suite({**keys, "rates": [100, 200, 100], "p99_ms": 5, "drop_ms": 50}, known)
+    assert suite.loads == (Load(100, None, 50), Load(200, None, 50), Load(None, 5, 50))
+    assert read_suite({**keys, "rates": 100}, known).loads == (Load(100, None, 1000),)
+    assert read_suite("demo", known).loads == ()
 
 
 def test_an_unknown_suite_gets_the_nearest_name():

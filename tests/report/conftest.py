@@ -8,6 +8,7 @@ import copy
 import functools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.measures.choosing import split_queries
@@ -264,3 +265,28 @@ def opened(browser):
     assert complaints == []
     for context in contexts:
         context.close()
+
+
+def as_under_load(table):
+    """The points at four rates each, with p99 up to the pole of a queue, and a bound."""
+    capacity = table["qps"].fillna(1e3)
+    rows = [
+        table.assign(
+            mode="load", parameters="", offered_qps=share * capacity,
+            p99_ms=4.6e3 / (capacity * (1 - share)), p50_ms=0.7e3 / (capacity * (1 - share)),
+            late_generator=share > 0.9,
+        )
+        for share in (0.3, 0.6, 0.8, 0.95)
+    ]  # fmt: skip
+    low, high = 0.65 * capacity, 0.75 * capacity
+    bound = table.assign(
+        mode="load", p99_bound_ms=1.5, max_rate_qps=0.7 * capacity, max_rate_qps_low=low,
+        max_rate_qps_high=high,
+    )  # fmt: skip
+    return pd.concat([*rows, bound], ignore_index=True)
+
+
+@pytest.fixture
+def under_load():
+    """Give the function that turns a table into one of points under load."""
+    return as_under_load

@@ -28,7 +28,7 @@ TOLERANCE = 0.02
 
 def drawn(table, name):
     """A figure of the table as a small grey picture."""
-    (group,) = comparison_groups(prepare(table))
+    (group,) = comparison_groups(prepare(table), under_load=name == "load")
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(settings("screen"))
@@ -54,8 +54,9 @@ def difference(one, other):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_figure_looks_as_it_did(table_maker, name):
-    image = drawn(table_maker(k=100 if "1-at-n" in name else 10), name)
+def test_figure_looks_as_it_did(table_maker, under_load, name):
+    table = table_maker(k=100 if "1-at-n" in name else 10)
+    image = drawn(under_load(table) if name == "load" else table, name)
     kept = REFERENCES / f"{name}.png"
     if os.environ.get("ANNHARNESS_UPDATE_REFERENCES"):
         kept.parent.mkdir(exist_ok=True)

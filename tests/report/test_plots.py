@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -9,12 +10,14 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from rich.console import Console
 
 from harness.contracts import UserError
 from harness.report.analysis.curves import styles_of
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
 from harness.report.curve_styles import curve_styles
+from harness.report.export.terminal import print_frontiers
 from harness.report.plots.all_figures import MAKERS, draw_figures, figures, makers
 from harness.report.plots.style import FAINT, settings
 from harness.report.plots.tradeoff import Choices, tradeoff
@@ -63,7 +66,7 @@ def test_writes_png_and_svg_that_are_the_same_every_time(table, tmp_path):
 
 def test_usual_figures_and_their_conditions(table_maker):
     found = dict(figures(table_maker(k=100), makers(None)))
-    assert set(found) == {f"glove-50-10k-k100-{name}" for name in makers(None)}
+    assert set(found) == {f"glove-50-10k-k100-{name}" for name in makers(None) if name != "load"}
     for figure in found.values():
         for words in ("glove-50-10k", "k = 100", "1 thread", "AMD EPYC, 2 cores"):
             assert words in texts(figure)
@@ -329,4 +332,27 @@ def test_numbers_in_few_characters(value, unit, words):
 
 
 def test_every_maker_is_tried_here():
-    assert len(MAKERS) == 9
+    assert len(MAKERS) == 10
+
+
+def test_points_under_load_get_their_own_figure_and_no_other(table, under_load):
+    found = dict(figures(under_load(table), makers(["all"])))
+    assert list(found) == ["glove-50-10k-k10-load-load"]
+    words = texts(found["glove-50-10k-k10-load-load"])
+    assert "bound 1.5 ms" in words
+    assert "Hollow: the load generator did not keep the schedule." in words
+    assert "load" not in dict(figures(table, makers(["load"])))
+
+
+def test_points_under_load_have_a_table_in_the_terminal_and_no_pareto_points(table, under_load):
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_frontiers(console, under_load(table))
+    said = console.export_text()
+    assert "under load" in said
+    assert "Pareto" not in said
+    lines = [line for line in said.splitlines() if line.startswith("faiss-pq")]
+    assert sum("! " in line for line in lines) == len(lines) / 5  # at one of four rates
+    assert (
+        sum(bool(re.search(r"at most \S+k ±\d+% +<= 1.5 ms", line)) for line in lines)
+        == len(lines) / 5
+    )

@@ -7,7 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
+from harness.contracts.definitions import Load
+from harness.measures import load
+from harness.running import blocks
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
+from harness.running.cluster.outcomes import decoded, encoded
 from harness.running.datasets import open_named
 from harness.running.executors import building
 from harness.running.executors.local import LocalExecutor
@@ -66,14 +70,18 @@ def measure(tmp_path, small_hdf5, monkeypatch, session_cache):
     (root / "scan" / "adapter.py").write_text(ADAPTER)
     dataset = open_named(str(small_hdf5), None)
 
-    def run(members, settings=("a",), **more):
+    def run(members, settings=("a",), loads=(), **more):
         specs = tuple(
             MemberSpec(
                 title,
                 AdapterSpec("harness.algorithms.scan.adapter", "Scan", (str(tmp_path),)),
                 build,
                 tuple(
-                    SettingSpec(f"{title}-{s}", {"shift": i}, 5, 2) for i, s in enumerate(settings)
+                    SettingSpec(f"{title}-{s}{ending}", {"shift": i}, 5, 2, load=load)
+                    for i, s in enumerate(settings)
+                    for ending, load in (
+                        [(f"-{n}", one) for n, one in enumerate(loads)] or [("", None)]
+                    )
                 ),
                 pausable=not title.startswith("server"),
             )
@@ -262,3 +270,44 @@ def test_search_seconds_leave_a_slow_setting_fewer_passes_spread_over_the_block(
     assert len(slow.times) < len(fast.times)
     assert slow.facts.repeats_asked == 2
     assert slow.cycles[-1] == fast.cycles[-1]
+
+
+@pytest.fixture
+def loaded(measure, monkeypatch):
+    """Measure two members at 10,000 queries a second, and within a bound of p99."""
+    for module in (blocks, load):
+        monkeypatch.setattr(module, "LEAST_QUERIES", 40)
+
+    def run(**more):
+        loads = Load(1e4, None, 1e3), Load(None, 500.0, 1e3)
+        [outcome] = measure({"one": {}, "two": {}}, ("a",), loads, mode="load", **more)
+        assert outcome.failed == {}
+        return outcome
+
+    return run
+
+
+def test_under_load_all_members_get_the_same_schedule(loaded):
+    outcome = loaded()
+    one, two = (outcome.finished[key] for key in ("one-a-0", "two-a-0"))
+    assert one.load.arrivals_sha256 == two.load.arrivals_sha256
+    count = load.WARM_UP_QUERIES + 20
+    assert one.load.arrivals_sha256 == load.arrivals_sha256(count, outcome.order_seed, one.cycles)
+    assert one.load.rates.tolist() == [1e4, 1e4]
+    assert one.load.outcomes.shape == one.load.service.shape == one.times.shape == (2, 20)
+    assert (one.times >= one.load.service - 1e-9).all()
+    assert outcome.window == 20
+    searched = outcome.finished["one-a-1"]
+    assert len(searched.load.rates) == 2 * load.SEARCH_STEPS
+    assert searched.load.rates[0] == searched.load.rates[1] < searched.load.rates[2]
+    back = decoded(encoded(outcome)).finished["two-a-1"].load
+    np.testing.assert_array_equal(back.rates, outcome.finished["two-a-1"].load.rates)
+    np.testing.assert_array_equal(back.outcomes, outcome.finished["two-a-1"].load.outcomes)
+    assert back.arrivals_sha256 == outcome.finished["two-a-1"].load.arrivals_sha256
+
+
+def test_a_search_that_lacks_time_says_so(loaded):
+    outcome = loaded(search_seconds=0.001)
+    [warning] = outcome.finished["one-a-1"].facts.warnings
+    assert warning.startswith("the search for the highest rate tried 0 of 16 rates")
+    assert len(outcome.finished["one-a-0"].times) == 1

@@ -46,7 +46,7 @@ def plot(
         typer.Option(
             "--figure",
             help="qps-recall, recall-1-at-n, build-costs, training-loss (these four by default), "
-            "at-recall, recall-bits, recall-distortion, latency, difficulty, all, "
+            "at-recall, recall-bits, recall-distortion, latency, difficulty, load, all, "
             "or Y:X for two quantities, such as p99_ms:recall.",
         ),
     ] = None,

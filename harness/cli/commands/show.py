@@ -222,6 +222,7 @@ def _suite_facts(suite: Suite, registry: Registry) -> FactLines:
         ("builds", f"{suite.builds}, each searched at least {suite.repeats} times"),
         ("precision", "off" if suite.precision is None else f"{suite.precision:.0%}"),
         ("mode", f"{suite.mode}, threads: {threads}"),
+        *([("load", "; ".join(one.text() for one in suite.loads))] if suite.loads else []),
         ("limits", f"{suite.timeout:g} s for each build and setting"),
     ]
 

@@ -110,8 +110,15 @@ def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
     return prepared
 
 
-def comparison_groups(prepared: pd.DataFrame) -> Iterator[ComparisonGroup]:
-    """Yield the comparison groups of a prepared table, in the order of their names."""
+def comparison_groups(
+    prepared: pd.DataFrame, *, under_load: bool = False
+) -> Iterator[ComparisonGroup]:
+    """Yield the comparison groups of a prepared table, in the order of their names.
+
+    They are those that are compared by QPS, or those measured `under_load`, where QPS is what was
+    offered.
+    """
+    prepared = prepared[(prepared["mode"] == "load") == under_load]
     if prepared.empty:
         return
     machines = prepared.fillna({"machine": ""}).groupby(_GROUP[:-1])["machine"]

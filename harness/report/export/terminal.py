@@ -28,6 +28,7 @@ from harness.report.analysis.recommendations import (
     recommendations,
     why_not_reached,
 )
+from harness.report.export.loads import load_table
 from harness.report.quantities import human
 from harness.report.texts import mark, notes, plus_minus, size_notes, size_text
 from harness.results.table.columns import Row
@@ -45,6 +46,8 @@ _NEAR = "*: within a factor of 2 of the harness overhead (no-op)"
 def print_frontiers(console: Console, table: pd.DataFrame) -> None:
     """Print the Pareto points of each group of the table, and the recommendations.
 
+    Of groups that were measured under load, print latency and rates.
+
     Parameters
     ----------
     console
@@ -52,7 +55,12 @@ def print_frontiers(console: Console, table: pd.DataFrame) -> None:
     table
         As from `harness.load_results`, or a part of it.
     """
-    for group in comparison_groups(prepare(table)):
+    prepared = prepare(table)
+    for group in comparison_groups(prepared, under_load=True):
+        if not group.points.empty:
+            console.print(load_table(group))
+            console.print()
+    for group in comparison_groups(prepared):
         if group.points.empty:
             continue
         console.print(pareto_table(group, console.width))

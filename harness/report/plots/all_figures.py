@@ -18,6 +18,7 @@ from harness.report.analysis.points import ComparisonGroup, comparison_groups, k
 from harness.report.curve_styles import CurveStyle
 from harness.report.plots.bars import at_recall, build_costs
 from harness.report.plots.figure import check_formats, inline_image, save
+from harness.report.plots.load import latency_under_load
 from harness.report.plots.query_curves import (
     latency_distribution,
     recall_by_difficulty,
@@ -46,8 +47,9 @@ MAKERS: dict[str, Maker] = {
     "recall-distortion": _pair("distortion", "recall", Choices(codes_only=True)),
     "latency": latency_distribution,
     "difficulty": recall_by_difficulty,
+    "load": latency_under_load,
 }
-USUAL = ("qps-recall", "recall-1-at-n", "build-costs", "training-loss")
+USUAL = ("qps-recall", "recall-1-at-n", "build-costs", "training-loss", "load")
 AT_ONE_RECALL: dict[str, Callable[..., Figure | None]] = {
     "at-recall": at_recall,
     "latency": latency_distribution,
@@ -198,7 +200,11 @@ def figures(
     prepared = prepare(table, stale=stale)
     if prepared.empty:
         return
-    found = [replace(group, heading=title) for group in comparison_groups(prepared)]
+    found = [
+        replace(group, heading=title)
+        for under_load in (False, True)
+        for group in comparison_groups(prepared, under_load=under_load)
+    ]
     styles = styles_of(found, highlight)
     drawn: set[tuple[object, ...]] = set()
     for group in found:
@@ -218,6 +224,8 @@ def _subject(group: ComparisonGroup, name: str) -> tuple[object, ...]:
 
 def _fits(group: ComparisonGroup, name: str) -> bool:
     """Whether a group has the data of a figure; a group of failures gets the first figure only."""
+    if group.mode == "load" or name == "load":
+        return group.mode == "load" and name == "load" and len(group.points) > 0
     if group.points.empty:
         return name == "qps-recall" and len(group.failures) > 0
     if name in ("recall-bits", "recall-distortion"):

@@ -123,7 +123,7 @@ _IN_ALL_EXPORTS = (
     Column("build", "mapping", "Build parameters by name."),
     Column("search", "mapping", "Search parameters by name."),
     Column("k", "whole number", "Neighbours that each query asks for."),
-    Column("mode", "text", "`single`: one query at a time; `batch`: all in one call."),
+    Column("mode", "text", "`single`, `batch` or `load`: see the suite's key."),
     Column("threads", "whole number", "Threads that the search may use."),
     Column("build_threads", "whole number", "Threads that the build may use."),
     Column("builds", "whole number", "Number of stored builds."),
@@ -138,7 +138,7 @@ _IN_ALL_EXPORTS = (
     *_bounds("recall@10"),
     Column("qps", "number", "Queries per second at the mean conditions of its group.", "1/s"),
     *_bounds("qps", "1/s"),
-    Column("mean_ms", "number", "Mean time of a query.", "ms"),
+    Column("mean_ms", "number", "Mean time of a query; under load, from when it was due.", "ms"),
     Column("p50_ms", "number", "Median time of a query.", "ms"),
     Column("p95_ms", "number", "95th percentile of the time of a query.", "ms"),
     Column("p99_ms", "number", "99th percentile of the time of a query.", "ms"),
@@ -153,6 +153,15 @@ _IN_ALL_EXPORTS = (
     Column("size_scope", "text", "How `index_bytes` is known: computed or measured."),
     Column("cost_per_million_queries", "number", "At the price of the machine that was given."),
     *_bounds("cost_per_million_queries"),
+    Column("offered_qps", "number", "Queries that arrived per second under load.", "1/s"),
+    Column("achieved_qps", "number", "Queries that were answered per second under load.", "1/s"),
+    Column("p99_bound_ms", "number", "Bound of p99 for which a rate was searched.", "ms"),
+    Column("max_rate_qps", "number", "Highest rate with p99 within that bound.", "1/s"),
+    *_bounds("max_rate_qps", "1/s"),
+    Column("dropped_share", "number", "Share of queries dropped after `drop_ms`, not answered."),
+    Column("late_start_share", "number", "Share of queries that the load generator began late."),
+    Column("late_generator", "flag", "That share is above 1 %: the rate was not kept."),
+    Column("drop_ms", "number", "Time after which a waiting query was dropped.", "ms"),
 )
 """The columns of the CSV, in its order. Their names, order and meaning are stable."""
 

@@ -26,6 +26,7 @@ from harness.results.point import Build, Failure, PointHeader, StoredPoint
 from harness.results.store import ResultStore, Stored
 from harness.results.table.columns import RECALL_KS, Row, completed, frame_of
 from harness.results.table.conditions import adjust_qps, mark_near_no_op
+from harness.results.table.loads import load_columns
 from harness.results.table.provenance import (
     Provenances,
     commit_of,
@@ -213,6 +214,7 @@ class _Reader:
             **recall,
             **_nearness_columns(header.identity.metric, point.builds, truth.distances),
             **_speed_columns(point),
+            **load_columns(point),
             **_size_columns(point),
             "diagnostics": dict(point.builds[0].diagnostics),
             "warnings": tuple(dict.fromkeys(w for b in point.builds for w in b.facts.warnings)),

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
-from harness.results.point import BlockShare, Build, PointHeader
+from harness.measures.load import DROPPED
+from harness.results.point import BlockShare, Build, LoadShare, PointHeader
 from harness.results.untrusted.schema import MOST_SECONDS
 from harness.text import clean, told
 
@@ -110,6 +111,10 @@ def check_build(header: PointHeader, build: Build) -> None:
     _require(bool((build.scales >= 0).all()), "a scale that cannot be")
     if build.block is not None:
         _check_block(build.block, passes)
+    under_load = header.identity.load is not None
+    _require((build.load is not None) == under_load, "a schedule of another mode, or none")
+    if build.load is not None:
+        _check_load(build.load, passes, header.nq)
 
 
 def _check_block(block: BlockShare, passes: int) -> None:
@@ -119,6 +124,15 @@ def _check_block(block: BlockShare, passes: int) -> None:
     _require(fits and window >= 1, f"block of cycles {cycles} and windows of {window}, {passes}")
     _require(0 <= block.order_seed < 1 << 63, f"an order of queries of seed {block.order_seed}")
     check_seconds(block.reference_times)
+
+
+def _check_load(load: LoadShare, passes: int, nq: int) -> None:
+    shapes = (load.rates.shape, load.service.shape, load.outcomes.shape)
+    _require(shapes == ((passes,), (passes, nq), (passes, nq)), f"a schedule of shapes {shapes}")
+    sound = (load.rates > 0) & (load.rates < MOST_SECONDS)
+    _require(bool(sound.all()), "a rate that cannot be")
+    _require(bool(((load.service >= 0) & (load.service <= MOST_SECONDS)).all()), "a service time")
+    _require(bool(((load.outcomes >= 0) & (load.outcomes <= DROPPED)).all()), "an outcome")
 
 
 def check_truth(truth: Truth) -> None:

@@ -75,6 +75,7 @@ Count = Annotated[int, Field(ge=0, le=1 << 31)]
 Positive = Annotated[int, Field(ge=1, le=1 << 31)]
 Figure = Annotated[float, _up_to(MOST_BYTES)]
 Seconds = Annotated[float, _up_to(MOST_SECONDS)]
+Rate = Annotated[float, Field(gt=0, lt=1e9)]
 PlainData = dict[Text, Any]
 
 
@@ -94,6 +95,12 @@ class _Machine(_Strict):
     memory_bytes: Annotated[int, Field(ge=0, le=MOST_BYTES)]
 
 
+class _Load(_Strict):
+    rate: Rate | None
+    p99_ms: Rate | None
+    drop_ms: Rate
+
+
 class _Identity(_Strict):
     dataset: Name
     fingerprint: Digits
@@ -109,6 +116,7 @@ class _Identity(_Strict):
     machine: _Machine
     versions: dict[Text, Text]
     protocol: Count = PROTOCOL
+    load: _Load | None = None
 
 
 class _Header(_Strict):

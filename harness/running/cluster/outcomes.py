@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.results.point import BuildFacts
+from harness.results.point import BuildFacts, LoadShare
 from harness.running.blocks import BlockOutcome, Measured, Probe, TaskFailure
 from harness.text import Json, plain
 
 _HEAD = "head"
+_OF_LOAD = ("rates", "service", "outcomes")
 _MOST_VALUES = 1 << 20
 
 
@@ -39,8 +40,11 @@ def encoded(outcome: BlockOutcome) -> bytes:
         arrays |= {name: values for name, (_, _, values) in tables.items()}
         for name in ("times", "walls", "cycles", "neighbors"):
             arrays[f"{number}/{name}"] = getattr(one, name)
+        if one.load is not None:
+            arrays |= {f"{number}/{name}": getattr(one.load, name) for name in _OF_LOAD}
         finished[key] = {
             "number": number,
+            "arrivals_sha256": None if one.load is None else one.load.arrivals_sha256,
             "facts": one.facts.to_json(),
             "diagnostics": [[name, table, column] for name, (table, column, _) in tables.items()],
         }
@@ -100,4 +104,16 @@ def _measured(one: Json, arrays: Mapping[str, NDArray[Any]]) -> Measured:
         neighbors=arrays[f"{number}/neighbors"],
         facts=BuildFacts.from_json(one["facts"]),
         diagnostics=diagnostics,
+        load=_load(one["arrivals_sha256"], number, arrays),
+    )
+
+
+def _load(
+    arrivals: str | None, number: int, arrays: Mapping[str, NDArray[Any]]
+) -> LoadShare | None:
+    if arrivals is None:
+        return None
+    rates, service, outcomes = (arrays[f"{number}/{name}"] for name in _OF_LOAD)
+    return LoadShare(
+        rates.astype(np.float64), arrivals, service.astype(np.float32), outcomes.astype(np.int8)
     )

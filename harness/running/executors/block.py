@@ -130,6 +130,7 @@ class BlockRun:
             if setting.failure is not None:
                 outcome.failed[setting.spec.key] = setting.failure
             elif not member.gone and setting.passes:
-                allotted = self._spec.threads
-                done = setting.measured(member.facts(), member.diagnostics, allotted)
+                done = setting.measured(
+                    member.facts(), member.diagnostics, self._spec.threads, self._spec.order_seed
+                )
                 outcome.finished[setting.spec.key] = done

@@ -10,7 +10,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.results.point import MOST_DIAGNOSTICS, BuildFacts, Status
+from harness.contracts.definitions import Load
+from harness.measures.load import (
+    DROPPED,
+    SEARCH_STEPS,
+    WARM_UP_QUERIES,
+    arrivals_sha256,
+    next_rate,
+    trials_of,
+)
+from harness.results.point import MOST_DIAGNOSTICS, BuildFacts, LoadShare, Status
 from harness.running.blocks import Measured, MemberSpec, Probe, SettingSpec, TaskFailure
 from harness.running.machine.facts import storable_bytes
 from harness.running.messages import (
@@ -67,6 +76,10 @@ class Setting:
         self._walls: list[float] = []
         self._cycles: list[int] = []
         self._ids: list[NDArray[np.integer]] = []
+        self._rates: list[float] = []
+        self._load_seconds = 0.0
+        self._service: list[NDArray[np.float32]] = []
+        self._outcomes: list[NDArray[np.int8]] = []
 
     @property
     def is_alive(self) -> bool:
@@ -80,10 +93,44 @@ class Setting:
 
     def begin_pass(self, cycle: int) -> None:
         """Allocate arrays for one more pass."""
+        if self.spec.load is not None:
+            self._rates.append(self._next_rate(self.spec.load))
+            self._load_seconds += (self._nq + WARM_UP_QUERIES) / self._rates[-1]
+            self._service.append(np.zeros(self._nq, dtype=np.float32))
+            self._outcomes.append(np.zeros(self._nq, dtype=np.int8))
         self._times.append(np.full(self._nq, np.nan))
         self._walls.append(0.0)
         self._cycles.append(cycle)
         self._ids.append(np.full((self._nq, self.spec.k), -1, dtype=np.int32))
+
+    @property
+    def cycle(self) -> int:
+        """The cycle of the pass that has begun."""
+        return self._cycles[-1]
+
+    @property
+    def rate(self) -> float | None:
+        """Queries per second of the pass that has begun; None in all modes but `load`."""
+        return self._rates[-1] if self._rates else None
+
+    def has_time(self, search_seconds: float) -> bool:
+        """Whether the search for the highest rate may go on; its next pass may be a slow one."""
+        load = self.spec.load
+        if load is None or load.rate is not None or not self._rates:
+            return True
+        next_seconds = (self._nq + WARM_UP_QUERIES) / self._next_rate(load)
+        return self._load_seconds + next_seconds <= search_seconds
+
+    def _next_rate(self, load: Load) -> float:
+        """The rate that is given, or the next one of the search for the highest."""
+        if load.p99_ms is None:
+            assert load.rate is not None
+            return load.rate
+        trials, is_whole = trials_of(self._rates, self._times, load.p99_ms / 1e3)
+        if not is_whole:
+            return self._rates[-1]
+        closed_loop_rate = self._nq / max(self.pass_seconds, _LEAST_SECONDS)
+        return next_rate(trials, closed_loop_rate)
 
     def check(self, answer: Answered, asked: int, turn: int) -> None:
         """Check the neighbours of a turn against the contract.
@@ -108,7 +155,21 @@ class Setting:
         )
         if not sound:
             raise ChildGone("error", f"{_BROKEN}: no answer to what was asked")
+        if turn > 0 and self.spec.load is not None:
+            self._check_load(answer)
         require_valid(answer.ids.astype(np.int64, copy=False), self._n)
+
+    def _check_load(self, answer: Answered) -> None:
+        shape = answer.seconds.shape
+        sound = (
+            answer.service.shape == answer.outcomes.shape == shape == (self._nq,)
+            and answer.service.dtype == np.float64
+            and answer.outcomes.dtype == np.int8
+            and bool(((answer.service >= 0) & (answer.service <= answer.seconds)).all())
+            and bool(((answer.outcomes >= 0) & (answer.outcomes <= DROPPED)).all())
+        )
+        if not sound:
+            raise ChildGone("error", f"{_BROKEN}: no outcome of what was asked")
 
     def take(self, answer: Answered, queries: NDArray[np.intp]) -> None:
         """Keep the times and ids of queries of the last pass."""
@@ -117,6 +178,9 @@ class Setting:
         if answer.ids.dtype.itemsize > self._ids[-1].dtype.itemsize:
             self._ids[-1] = self._ids[-1].astype(answer.ids.dtype)
         self._ids[-1][queries] = answer.ids
+        if self._rates:
+            self._service[-1][queries] = answer.service
+            self._outcomes[-1][queries] = answer.outcomes
 
     def mean_seconds(self, queries: NDArray[np.intp]) -> float:
         """Return the mean seconds of queries in the last pass; NaN unless all were answered."""
@@ -132,8 +196,12 @@ class Setting:
         build: BuildFacts,
         diagnostics: Mapping[str, Mapping[str, NDArray[np.generic]]],
         allotted: int,
+        order_seed: int,
     ) -> Measured:
-        """Return the measurements, with warnings if its processes worked more than they may."""
+        """Return the measurements of a block of this seed, with warnings.
+
+        These are about processes that worked more than they may, and a search that is not done.
+        """
         same = all(ids is self._ids[0] for ids in self._ids)
         used = self.processor_seconds / max(self.turn_seconds, _LEAST_SECONDS)
         facts = replace(
@@ -150,15 +218,39 @@ class Setting:
             neighbors=self._ids[0][None] if same else np.stack(self._ids),
             facts=facts,
             diagnostics=diagnostics,
+            load=self._load_share(order_seed) if self._rates else None,
+        )
+
+    def _load_share(self, order_seed: int) -> LoadShare:
+        count = WARM_UP_QUERIES + self._nq
+        return LoadShare(
+            rates=np.array(self._rates),
+            arrivals_sha256=arrivals_sha256(count, order_seed, self._cycles),
+            service=np.stack(self._service),
+            outcomes=np.stack(self._outcomes),
         )
 
     def _excesses(self, used: float, allotted: int) -> Iterator[str]:
         """Yield warnings of work that the times do not show."""
         if used > allotted + _TOLERATED_PROCESSORS:
             yield f"it used {used:.1f} processors while it was searched, {allotted} were allotted"
+        if self._rates:  # waiting for queries to be due keeps a processor busy as well
+            yield from self._unfinished_search()
+            return
         told, worked = sum(self._walls), self.processor_seconds
         if worked > _TOLERATED_WORK * allotted * told + self.turns * _UNTIMED_SECONDS:
             yield f"its processes worked {worked:.2g} s in turns of which it says {told:.2g} s"
+
+    def _unfinished_search(self) -> Iterator[str]:
+        load = self.spec.load
+        if load is None or load.p99_ms is None:
+            return
+        trials, _ = trials_of(self._rates, self._times, load.p99_ms / 1e3)
+        if len(trials) < SEARCH_STEPS:
+            yield (
+                f"the search for the highest rate tried {len(trials)} of {SEARCH_STEPS} rates "
+                "within search_seconds"
+            )
 
 
 @dataclass

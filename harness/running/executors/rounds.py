@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from harness.running.blocks import (
     TURN_SECONDS,
     BlockSpec,
+    load_passes,
     shuffled,
     takes_part,
     windows_and_passes,
@@ -68,14 +69,7 @@ class Rounds:
     def run(self, reference: Member, members: Sequence[Member]) -> None:
         """Give turns until every setting has made its passes."""
         settings = [setting for _, setting in alive(members)]
-        self.window, counts = windows_and_passes(
-            len(self._order),
-            [(setting.spec.repeats, setting.pass_seconds) for setting in settings],
-            one_by_one=self._one_by_one,
-            least_seconds=self._spec.least_seconds,
-            search_seconds=self._spec.search_seconds,
-            timeout=self._spec.timeout,
-        )
+        self.window, counts = self._windows_and_passes(settings)
         passes = {id(setting): count for setting, count in zip(settings, counts, strict=True)}
         cycles = max(passes.values())
         for member in members:
@@ -89,8 +83,23 @@ class Rounds:
                 (member, setting)
                 for member, setting in alive(members)
                 if takes_part(cycle, cycles, passes[id(setting)])
+                and setting.has_time(self._spec.search_seconds)
             ]
             self._run_cycle(cycle, reference, taking)
+
+    def _windows_and_passes(self, settings: Sequence[Setting]) -> tuple[int, list[int]]:
+        spec, nq = self._spec, len(self._order)
+        if spec.mode == "load":
+            limits = (spec.search_seconds, spec.timeout / 2)
+            return nq, [load_passes(nq, s.spec, s.pass_seconds, *limits) for s in settings]
+        return windows_and_passes(
+            nq,
+            [(setting.spec.repeats, setting.pass_seconds) for setting in settings],
+            one_by_one=self._one_by_one,
+            least_seconds=spec.least_seconds,
+            search_seconds=spec.search_seconds,
+            timeout=spec.timeout,
+        )
 
     def _run_cycle(
         self, cycle: int, reference: Member, taking: Sequence[tuple[Member, Setting]]
@@ -132,7 +141,9 @@ class Rounds:
     def _turn(self, member: Member, setting: Setting, start: int, stop: int) -> None:
         limit = _SLOW_TURN * TURN_SECONDS if self._one_by_one else _UNLIMITED
         self._turns += 1
-        request = TakeTurn(self._turns, setting.number, start, stop, limit)
+        request = TakeTurn(
+            self._turns, setting.number, start, stop, limit, setting.rate, setting.cycle
+        )
         try:
             answered = member.turn(request, setting, self._order[start:stop], self._watch)
         except ChildGone as gone:

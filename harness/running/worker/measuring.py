@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from harness.contracts import Algorithm
 from harness.contracts.resources import JOB_FOLDER_VARIABLE
 from harness.data.cache.cached import open_cached
+from harness.measures.load import WARM_UP_QUERIES, unit_arrivals
 from harness.running.blocks import BlockSpec
 from harness.running.machine.cpus import pin_all_threads
 from harness.running.messages import (
@@ -44,6 +45,7 @@ from harness.running.processes.memory import trimmed_anonymous_bytes
 from harness.running.worker.adapters import failure_of, load_adapter, rows_for, with_seed
 from harness.running.worker.answers import are_lists, checked_tables, ids_of
 from harness.running.worker.libraries import Pools, library_provenance
+from harness.running.worker.load_turns import LoadTurn, load_turn_function
 from harness.running.worker.timing import TurnFunction, keep_out_of_collections, turn_function
 from harness.text import Json
 
@@ -101,6 +103,7 @@ class _Member:
         self._folder = _working_folder()
         self._pools: Pools
         self._turns: dict[int, TurnFunction] = {}
+        self._load_turns: dict[int, LoadTurn] = {}
         self._last_seconds: dict[int, float] = {}
         self._algorithm: Algorithm | None = None
 
@@ -170,14 +173,26 @@ class _Member:
             self._index.warm_up(self._queries, setting.k)
             every = self._order[: request.stop]
             first = self._turn_function(setting.k, lists=False)(every[:1], _UNLIMITED)
-            turn = self._turn_function(setting.k, lists=are_lists(first.answers))
+            lists = are_lists(first.answers)
+            turn = self._turn_function(setting.k, lists=lists)
             self._turns[number] = turn
+            if setting.load is not None:
+                self._load_turns[number] = load_turn_function(
+                    self._index,
+                    self._queries,
+                    setting.k,
+                    self._block.threads,
+                    setting.load.drop_ms / 1e3,
+                    answers_are_lists=lists,
+                )
             done = turn(every, _WARM_UP_SECONDS)
         keep_out_of_collections()
         ids = ids_of(done.answers, len(done.seconds), setting.k)
         return Answered(-1, _narrow(ids), done.seconds, done.wall)
 
     def _take_turn(self, request: TakeTurn) -> Message:
+        if request.rate is not None:
+            return self._take_load_turn(request, request.rate)
         setting = self._spec.settings[request.setting]
         turn = self._turns[request.setting]
         self._activate(request.setting)
@@ -187,6 +202,21 @@ class _Member:
         self._last_seconds[request.setting] = done.wall
         ids = ids_of(done.answers, len(done.seconds), setting.k)
         return Answered(request.turn, _narrow(ids), done.seconds, done.wall)
+
+    def _take_load_turn(self, request: TakeTurn, rate: float) -> Message:
+        """Ask the queries when they are due, after others that fill caches and the queue."""
+        setting = self._spec.settings[request.setting]
+        self._activate(request.setting)
+        window = self._order[request.start : request.stop]
+        before = np.resize(np.roll(self._order, -request.start)[::-1], WARM_UP_QUERIES)[::-1]
+        asked = np.concatenate([before, window])
+        due = unit_arrivals(len(asked), self._block.order_seed, request.cycle) / rate
+        with self._pools.limited(self._pool_size):
+            done = self._load_turns[request.setting](asked, due, len(window))
+        ids = ids_of(done.answers, len(window), setting.k)
+        return Answered(
+            request.turn, _narrow(ids), done.seconds, done.wall, done.service, done.outcomes
+        )
 
     def _rewarm(self, turn: TurnFunction, request: TakeTurn) -> None:
         """Bring the setting's data back into the caches after the turns of others.

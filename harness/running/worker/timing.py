@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter_ns
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,11 @@ TurnFunction = Callable[[NDArray[np.intp], float], Timed]
 """Answers the queries of these numbers; no further one begins after so many seconds."""
 
 _Served = tuple[list[int], list[object]]
-_Serve = Callable[[Sequence[Rows], int, float], _Served]
+Serve = Callable[[Sequence[Rows], int, float], _Served]
+"""Asks queries one after another: nanoseconds and answers of each; the limit is in seconds."""
+
+Part = TypeVar("Part")
+_UNLIMITED = float(1 << 31)
 
 
 def turn_function(
@@ -57,14 +61,15 @@ def turn_function(
     queries
         `(nq, d)` float32, C-contiguous: all queries.
     mode
-        `single`: `query` is called for one query at a time, by `threads` clients at once;
-        `batch`: `query_batch` is called once for all queries of the turn.
+        `single` and `load`: `query` is called for one query at a time, by `threads` clients at
+        once, each as soon as it has its last answer; `batch`: `query_batch` is called once
+        for all queries of the turn.
     answers_are_lists
         Whether to turn answers into arrays within the timed region: a list is no answer yet.
     """
     if mode == "batch":
         return partial(_batch_turn, algorithm, answers_are_lists, queries, k)
-    serve = _serving(algorithm, threads, answers_are_lists)
+    serve = serving(algorithm, threads, answers_are_lists)
     rows = list(queries)  # the views are made here, not between two queries
     if threads == 1:
         return partial(_single_turn, serve, rows, k)
@@ -78,7 +83,8 @@ def keep_out_of_collections() -> None:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
+    """Keep Python's collector from running between two queries."""
     gc.disable()
     try:
         yield
@@ -86,7 +92,8 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _serving(algorithm: Algorithm, threads: int, answers_are_lists: bool) -> _Serve:
+def serving(algorithm: Algorithm, threads: int, answers_are_lists: bool) -> Serve:
+    """Return the one loop that times queries of an adapter, asked by so many clients at once."""
     if threads > (algorithm.most_clients or threads):
         raise TypeError(f"{threads} clients ask at once, it serves {algorithm.most_clients}")
     if algorithm.prepares_queries:
@@ -95,10 +102,10 @@ def _serving(algorithm: Algorithm, threads: int, answers_are_lists: bool) -> _Se
 
 
 def _single_turn(
-    serve: _Serve, rows: Sequence[Rows], k: int, chosen: NDArray[np.intp], limit: float
+    serve: Serve, rows: Sequence[Rows], k: int, chosen: NDArray[np.intp], limit: float
 ) -> Timed:
     asked = [rows[i] for i in chosen.tolist()]
-    with _no_garbage_collection():
+    with no_garbage_collection():
         began = perf_counter_ns()
         nanoseconds, answers = serve(asked, k, limit)
         wall = perf_counter_ns() - began
@@ -163,7 +170,7 @@ def _batch_turn(
     asked = np.ascontiguousarray(queries[chosen])
     asked.flags.writeable = False
     ask = algorithm.prepared_batch(asked, k)
-    with _no_garbage_collection():
+    with no_garbage_collection():
         began = perf_counter_ns()
         result = np.asarray(ask()) if answers_are_lists else ask()
         wall = (perf_counter_ns() - began) * _SECONDS_PER_NS
@@ -180,7 +187,7 @@ class _Client(NamedTuple):
 
 
 def _clients_turn(
-    serve: _Serve,
+    serve: Serve,
     rows: Sequence[Rows],
     k: int,
     clients: int,
@@ -191,36 +198,50 @@ def _clients_turn(
 
     The clients read the clock themselves, since the thread that starts them may be scheduled late.
     """
-    parts: dict[int, _Client | BaseException] = {}
-    barrier = threading.Barrier(clients)
     asked = [rows[i] for i in chosen.tolist()]
+
+    def be_client(client: int) -> _Client:
+        began = perf_counter_ns()
+        nanoseconds, answers = serve(asked[client::clients], k, _UNLIMITED)
+        return _Client(nanoseconds, answers, began, perf_counter_ns())
+
+    return _joined(in_clients(clients, be_client), len(asked))
+
+
+def in_clients(clients: int, work: Callable[[int], Part]) -> list[Part]:
+    """Return what each client, a thread of its own, does at the same time as the others.
+
+    Raises
+    ------
+    BaseException
+        What one of them raised.
+    """
+    parts: dict[int, Part] = {}
+    errors: list[BaseException] = []
+    barrier = threading.Barrier(clients)
 
     def be_client(client: int) -> None:
         try:
             # A pool's size belongs to the thread that calls: limit it in each client.
             with pools_limited(1):
                 barrier.wait()
-                began = perf_counter_ns()
-                nanoseconds, answers = serve(asked[client::clients], k, float(1 << 31))
-                parts[client] = _Client(nanoseconds, answers, began, perf_counter_ns())
+                parts[client] = work(client)
         except BaseException as error:
             barrier.abort()
-            parts[client] = error
+            errors.append(error)
 
     threads = [threading.Thread(target=be_client, args=(c,), daemon=True) for c in range(clients)]
-    with _no_garbage_collection():
+    with no_garbage_collection():
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    return _joined([parts[client] for client in range(clients)], len(asked))
-
-
-def _joined(parts: Sequence[_Client | BaseException], nq: int) -> Timed:
-    errors = [part for part in parts if isinstance(part, BaseException)]
     if errors:  # the others stopped only because of this one
         raise min(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError))
-    served = [part for part in parts if isinstance(part, _Client)]
+    return [parts[client] for client in range(clients)]
+
+
+def _joined(served: Sequence[_Client], nq: int) -> Timed:
     seconds = np.empty(nq)
     answers: list[object] = [None] * nq
     for client, part in enumerate(served):

@@ -1,0 +1,83 @@
+"""Figures of a point that was measured under load: latency from when a query was due, and rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import nan
+
+import numpy as np
+
+from harness.contracts.definitions import Load
+from harness.measures.interval import NO_INTERVAL, Interval, log_t_interval
+from harness.measures.load import (
+    DROPPED,
+    LATE_START,
+    MOST_LATE_SHARE,
+    achieved_rate,
+    highest_rate,
+    share_of,
+    trials_of,
+)
+from harness.measures.qps import latency
+from harness.results.point import Build, LoadShare, StoredPoint
+from harness.results.table.columns import Row
+
+
+def load_columns(point: StoredPoint) -> Row:
+    """Return the columns of a point of the mode `load`, no column in the other modes.
+
+    They replace QPS, which under load is what was offered, and the percentiles of each pass: under
+    load the passes of a build are pooled, since one alone has too few of the rare long queues.
+    """
+    load = point.header.identity.load
+    if load is None:
+        return {}
+    shares = [share for _, share in _shares(point)]
+    late = share_of([share.outcomes for share in shares], LATE_START)
+    columns: Row = {
+        "qps": nan,
+        "qps_low": nan,
+        "qps_high": nan,
+        "qps_scope": "unknown",
+        "drop_ms": load.drop_ms,
+        "dropped_share": share_of([share.outcomes for share in shares], DROPPED),
+        "late_start_share": late,
+        "late_generator": late > MOST_LATE_SHARE,
+    }
+    if load.rate is not None:
+        return columns | _at_a_rate(point, load.rate)
+    return columns | _within_a_bound(point, load, too_late=columns["late_generator"])
+
+
+def _at_a_rate(point: StoredPoint, rate: float) -> Row:
+    achieved = [achieved_rate(share.outcomes, build.walls) for build, share in _shares(point)]
+    pooled = latency([build.times.reshape(1, -1) for build in point.builds])
+    return {
+        "offered_qps": rate,
+        "achieved_qps": float(np.median(achieved)),
+        **pooled._asdict(),
+    }
+
+
+def _within_a_bound(point: StoredPoint, load: Load, *, too_late: bool) -> Row:
+    """No latency: the rates of the search differ, and the last ones were chosen by it."""
+    found = NO_INTERVAL if too_late else _highest_rate(point, load)
+    return {
+        "p99_bound_ms": load.p99_ms,
+        "max_rate_qps": found.value,
+        "max_rate_qps_low": found.low,
+        "max_rate_qps_high": found.high,
+        **dict.fromkeys(latency([])._fields, nan),
+    }
+
+
+def _highest_rate(point: StoredPoint, load: Load) -> Interval:
+    """The highest rate within the bound, over builds."""
+    assert load.p99_ms is not None
+    bound = load.p99_ms / 1e3
+    searches = [trials_of(share.rates, build.times, bound) for build, share in _shares(point)]
+    return log_t_interval(np.array([highest_rate(trials) for trials, _ in searches]))
+
+
+def _shares(point: StoredPoint) -> Iterator[tuple[Build, LoadShare]]:
+    return ((build, build.load) for build in point.builds if build.load is not None)

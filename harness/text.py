@@ -81,6 +81,11 @@ def told(error: BaseException) -> str:
     return clean(f"{type(error).__name__}: {message}").strip().removesuffix(":")
 
 
+def one_line(text: object, most: int = REASON_CHARACTERS) -> str:
+    """Return clean text in one line: each run of spaces, tabs and line ends is one space."""
+    return " ".join(clean(text, most).split())
+
+
 def counted(count: int, one: str, more: str = "") -> str:
     """Return a number with its noun, such as "1 core" and "2 cores"; `more` is an odd plural."""
     return f"{count:,} {one if count == 1 else more or one + 's'}"

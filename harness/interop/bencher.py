@@ -45,6 +45,8 @@ def write_bencher(table: pd.DataFrame, path: Path) -> None:
     if path.suffix.lower() != ".json":
         raise UserError("Bencher reads JSON", where=str(path), expected="a name in .json")
     finished = prepare(table[(table["status"] == "ok") & table["in_answers"]], stale=True)
+    if finished.empty:
+        raise UserError("no finished point to export", where=str(path))
     benchmarks: dict[str, dict[str, Metric]] = {}
     for row in rows_of(finished):
         name = _name(row)

@@ -18,7 +18,7 @@ from harness.data.fetching.hashes import sha256_of
 from harness.files.progress import Progress, silent
 from harness.files.remote import RemoteFolder
 from harness.interop.package import FOLDER, Package
-from harness.interop.taking import MOST_BYTES, RESULT_NAME, Taken, take
+from harness.interop.taking import MOST_BYTES, RESULT_NAME, TRUTH, Taken, take
 from harness.results.store import ResultStore
 from harness.results.untrusted.checks import BrokenResult
 
@@ -105,7 +105,8 @@ def merge(store: ResultStore, package: Package, progress: Progress = silent) -> 
     """Take every result of an opened package that the results folder lacks.
 
     A build that is stored here already stays; where the package holds another of the same number,
-    that is a conflict. Check the package before.
+    that is a conflict. Nothing is taken if its true neighbours differ from those stored here. Check
+    the package before.
 
     Raises
     ------
@@ -116,10 +117,15 @@ def merge(store: ResultStore, package: Package, progress: Progress = silent) -> 
     exchange = Exchange()
     names = [name for name in package.manifest.files if name not in package.damaged]
     results = [name for name in names if name.startswith(f"{FOLDER}/")]
+    results.sort(key=lambda name: not name.endswith(TRUTH))  # if one is another, nothing is taken
     for number, name in enumerate(results):
         progress("taking results", number, len(results))
         own = name.removeprefix(f"{FOLDER}/")
-        exchange.add(own, take(store, own, package.root / name))
+        try:
+            exchange.add(own, take(store, own, package.root / name))
+        except BrokenResult as broken:
+            exchange.refused.append((own, broken.reason))
+            return exchange
     return exchange
 
 

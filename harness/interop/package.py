@@ -13,6 +13,7 @@ import math
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,16 +26,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import harness
 from harness.contracts import UserError
 from harness.data.fetching.hashes import sha256_of
+from harness.files.paths import require_file
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
 from harness.interop.taking import MOST_BYTES, RESULT_NAME
 from harness.report.analysis.points import rows_of
+from harness.report.analysis.selecting import truth_of
 from harness.report.export.exporting import export
 from harness.results.store import ResultStore
 from harness.results.table.columns import Row
 from harness.results.table.rows import load_results
 from harness.results.untrusted.schema import Digits, Label, Name, Text
-from harness.text import clean, plain
+from harness.text import clean, is_clean, plain
 
 SCHEMA = 1
 """The version of the manifest that is written, and the newest that is read."""
@@ -47,7 +50,9 @@ FIGURES = (
 )
 """What a manifest states of each point, so that whoever checks it compares with the files."""
 
-_MOST_MANIFEST_BYTES = 64 << 20
+_FREE_MANIFEST_BYTES, _MANIFEST_BYTES_OF_A_FILE = 64 << 10, 8 << 10
+_MANIFEST_VALUES_OF_A_FILE = 100
+_ENCRYPTED = 1
 _MOST_FILES = 250_000
 _MOST_CHARACTERS = 1 << 16  # of one text
 _MOST_UNPACKED = 20  # times the size of the package, whose largest parts are packed already
@@ -147,8 +152,10 @@ def pack(
             target = root / FOLDER / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(results / name, target)
-        read = load_results(root / FOLDER, overhead=True)
-        members = [f"{FOLDER}/{name}" for name in names]
+        read = load_results(root / FOLDER, overhead=True, truth_at_hand=truth_of)
+        if lost := set(table["key"]) - set(read["key"]):
+            raise UserError("points that cannot be packed", where=str(results), got=", ".join(lost))
+        members = sorted(_members(root))  # truths that were at hand alone are there now
         if per_query:
             export(read, root / QUERIES, per_query=True)
             members.append(QUERIES)
@@ -172,11 +179,13 @@ def opened(path: Path) -> Iterator[Package]:
     """
     with tempfile.TemporaryDirectory(prefix="annharness-") as folder:
         root = Path(folder)
+        require_file(path)
         try:
             with zipfile.ZipFile(path) as archive:
+                _require_plain(archive)
                 manifest = _read_manifest(archive)
                 damaged = _unpack(archive, path, root, manifest)
-        except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise _no_package(path, str(error)) from error
         yield Package(path, manifest, root, damaged)
 
@@ -202,6 +211,12 @@ def _names(table: pd.DataFrame, store: ResultStore) -> Iterable[str]:
         paths = [*store.files_of(stem), *truths]
         found |= {path.relative_to(store.root).as_posix(): None for path in paths if path.exists()}
     return sorted(found)
+
+
+def _members(root: Path) -> Iterator[str]:
+    files = (path for path in (root / FOLDER).rglob("*") if path.is_file())
+    names = (path.relative_to(root).as_posix() for path in files)
+    return (name for name in names if is_member(name))
 
 
 def _manifest(table: pd.DataFrame, root: Path, members: Iterable[str]) -> Manifest:
@@ -235,14 +250,28 @@ def _write(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(member, data)
 
 
+def _require_plain(archive: zipfile.ZipFile) -> None:
+    """Raise ValueError for what cannot be unpacked in bounded memory, or not without a password."""
+    members = archive.infolist()
+    if len(members) > _MOST_FILES or len({one.filename for one in members}) < len(members):
+        raise ValueError(f"more than {_MOST_FILES:,} files, or two of one name")
+    for member in members:
+        # Python unpacks bzip2 and LZMA without a limit.
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError("a file packed by another method than deflate")
+        if member.flag_bits & _ENCRYPTED:
+            raise ValueError("an encrypted file")
+
+
 def _read_manifest(archive: zipfile.ZipFile) -> Manifest:
     try:
         found = archive.getinfo(MANIFEST)
     except KeyError:
         raise ValueError(f"no {MANIFEST} in it") from None
-    data = _read(archive, found, _MOST_MANIFEST_BYTES)
+    count = len(archive.infolist())
+    data = _read(archive, found, _FREE_MANIFEST_BYTES + _MANIFEST_BYTES_OF_A_FILE * count)
     try:
-        read = plain(json.loads(data), _MOST_CHARACTERS, values=50 * _MOST_FILES)
+        read = plain(json.loads(data), _MOST_CHARACTERS, values=_MANIFEST_VALUES_OF_A_FILE * count)
     except RecursionError:
         raise ValueError(f"{MANIFEST} is nested too deeply") from None
     version = read.get("schema_version") if isinstance(read, dict) else None
@@ -263,11 +292,9 @@ def _unpack(archive: zipfile.ZipFile, path: Path, root: Path, manifest: Manifest
     """Unpack the files that the manifest lists; return what is wrong with the others."""
     members = {member.filename: member for member in archive.infolist()}
     left = _FREE_BYTES + _MOST_UNPACKED * path.stat().st_size
-    if len(archive.infolist()) > _MOST_FILES or len(members) < len(archive.infolist()):
-        raise ValueError(f"more than {_MOST_FILES:,} files, or two of one name")
     damaged = dict.fromkeys(members.keys() - manifest.files.keys() - {MANIFEST}, "is not listed")
     for name, listed in manifest.files.items():
-        reason = "" if _is_name(name) else "no name of a result"
+        reason = "" if is_member(name) else "no name of a result"
         if not reason and name not in members:
             reason = "is missing"
         if not reason:
@@ -290,7 +317,7 @@ def _unpacked(
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.write_bytes(_read(archive, member, listed.bytes))
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         return f"cannot be unpacked: {error}"
     if sha256_of(target) != listed.sha256:
         target.unlink()
@@ -307,11 +334,12 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes
     return data
 
 
-def _is_name(name: str) -> bool:
+def is_member(name: str) -> bool:
+    """Whether a file of a package can be called so."""
     if name == QUERIES:
         return True
     inner = name.removeprefix(f"{FOLDER}/")
-    is_safe = not any(part in ("", ".", "..") for part in inner.split("/")) and "\\" not in inner
+    is_safe = "\\" not in inner and is_clean(inner) and "\n" not in inner
     return inner != name and is_safe and RESULT_NAME.fullmatch(inner) is not None
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,17 @@ from harness.results.files import read_point
 from harness.results.point import Build
 from harness.results.store import ResultStore
 from harness.results.untrusted.bounded import read_npz
-from harness.results.untrusted.checks import reading
+from harness.results.untrusted.checks import BrokenResult, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
 
 RESULT_NAME = re.compile(
-    r"[^/]+/\d+/(?:[^/]+/[^/]+(?P<ending>\.hdf5|\.failure\.json)|truth-[0-9a-f]{16}(?P<truth>\.npz))"
+    r"[^/.][^/]*/[0-9]{1,10}/(?:[^/.][^/]*/[^/.][^/]*(?P<ending>\.hdf5|\.failure\.json)"
+    r"|truth-[0-9a-f]{16}(?P<truth>\.npz))"
 )
 """The name of a file in a results folder: of a point's builds, of its failure, or of a truth."""
+
+TRUTH = ".npz"
+"""How the file of a truth ends."""
 
 MOST_BYTES = 4 << 30
 """Of one file; larger ones are not taken."""
@@ -49,7 +54,7 @@ def take(store: ResultStore, name: str, path: Path) -> Taken:
     Raises
     ------
     BrokenResult
-        If the file is damaged, or a stored truth that it is to be compared with.
+        If the file is damaged, or a truth differs from the stored one of the same dataset.
     """
     match = RESULT_NAME.fullmatch(name)
     if match is None:
@@ -61,9 +66,16 @@ def take(store: ResultStore, name: str, path: Path) -> Taken:
 
 def _take_point(store: ResultStore, path: Path) -> Taken:
     point = read_point(path)
-    target, _ = store.files_of(store.path_of(point.header))
+    target, failed = store.files_of(store.path_of(point.header))
+    key = point.header.identity.key
+    others = [p.name for p in target.parent.glob(f"*-{key}{target.suffix}") if p != target]
+    if others:
+        return Taken(False, f"the same point is stored as {others[0]}")
     if not target.exists():
-        return _keep(path, target)
+        gave_way = failed.exists()  # what was measured counts more than that it once failed
+        store.forget_failure(point.header)
+        taken = _keep(path, target)
+        return replace(taken, conflict="failed here, measured there") if gave_way else taken
     if sha256_of(path) == sha256_of(target):
         return _THERE
     here = store.find(point.header).point
@@ -71,8 +83,8 @@ def _take_point(store: ResultStore, path: Path) -> Taken:
     missing = [build for build in point.builds if build.number not in stored]
     for build in missing:
         store.add_build(point.header, build)
-    others = [b for b in point.builds if b.number in stored and not _same(b, stored[b.number])]
-    return Taken(bool(missing), "; ".join(_told(b, stored[b.number]) for b in others))
+    differing = [b for b in point.builds if b.number in stored and not _same(b, stored[b.number])]
+    return Taken(bool(missing), "; ".join(_told(b, stored[b.number]) for b in differing))
 
 
 def _take_failure(store: ResultStore, path: Path) -> Taken:
@@ -94,21 +106,21 @@ def _take_truth(target: Path, path: Path) -> Taken:
         return _keep(path, target)
     with reading(target):
         _, stored = read_npz(target, {"ids": "int64", "distances": "float64"})
-    same = stored.shape == distances.shape and np.allclose(stored, distances, rtol=1e-9, atol=1e-9)
-    return _THERE if same else Taken(False, "other true neighbours there than here")
+    if stored.shape != distances.shape or not np.allclose(stored, distances, rtol=1e-6, atol=1e-9):
+        raise BrokenResult(path, "other true neighbours than are stored here for the same dataset")
+    return _THERE
 
 
 def _same(one: Build, other: Build) -> bool:
     """Whether two builds of a number are the same measurement."""
-    return all(
-        np.array_equal(getattr(one, name), getattr(other, name))
-        for name in ("times", "walls", "neighbors")
-    )
+    arrays = ("times", "walls", "neighbors", "distances")
+    same = all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays)
+    return same and json.dumps(one.facts.to_json()) == json.dumps(other.facts.to_json())
 
 
 def _told(there: Build, here: Build) -> str:
-    ends = [str(one.provenance.get("finished_at") or "unknown") for one in (there, here)]
-    return f"build {there.number} is of {ends[0]} there, of {ends[1]} here"
+    ends = [str(one.provenance.get("finished_at") or "at no known time") for one in (there, here)]
+    return f"build {there.number} differs: finished {ends[0]} there, {ends[1]} here"
 
 
 def _keep(path: Path, target: Path) -> Taken:

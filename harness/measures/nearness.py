@@ -1,4 +1,4 @@
-"""How near the answers come, where they are not the true neighbours.
+"""How near the distances of the answers come to those of the true neighbours.
 
 ann-benchmarks shows the same as "epsilon recall" and "relative error" (its `metrics.py`).
 """
@@ -47,9 +47,9 @@ def near_recall(
 
 
 def relative_error(metric: Metric, distances: Float64, true_distances: Float64) -> float:
-    """Return how much further the answers are than the true neighbours, as a share of these.
+    """Return the sum of the distances of all answers over that of the true neighbours, less 1.
 
-    The sum of the distances of all answers over that of the true neighbours, less 1. Parameters as
+    Parameters as
     for `near_recall`; NaN if an answer is missing, too.
     """
     truth = true_distances[:, : distances.shape[1]]

@@ -11,7 +11,7 @@ import itertools
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -133,10 +133,12 @@ def require_same_foreign_part(path: Path) -> None:
     """
     with reading(path), _opened(path) as stored:
         first = min(stored.rows(), key=stored.number)
-        expected = _foreign_arrays(stored.build(first))
-        for name, array in expected.items():
+        build = stored.build(first)
+        for name, array in _foreign_arrays(build).items():
             if not np.array_equal(stored.root_array(name), array):
                 raise ValueError(f"its {name} for other tools are not those of the first build")
+        if not stored.is_first_format:
+            stored.require_root_attributes(_foreign_attributes(stored.header(), build))
 
 
 @contextmanager
@@ -158,6 +160,7 @@ class _StoredFile:
         found = self._file.number(self.group, "format")
         if found not in _READABLE:
             raise ValueError(f"result format {found}, expected 1 or {FORMAT}")
+        self.is_first_format = found != FORMAT
 
     def header(self) -> PointHeader:
         return header_of(self._file.attribute(self.group, "header"))
@@ -171,6 +174,12 @@ class _StoredFile:
 
     def root_array(self, name: str) -> NDArray[np.generic]:
         return self._file.array(self.root, name, ("i4", "i8", "f4", "f8"), self.root[name].shape)
+
+    def require_root_attributes(self, expected: Mapping[str, object]) -> None:
+        for name, value in expected.items():
+            found = self._file.scalar(self.root, name)
+            if found != value and not (found != found and value != value):
+                raise ValueError(f"its {name} for other tools is not that of the first build")
 
     def copy(self, row: str, builds: h5py.Group, name: str) -> None:
         """Copy a build as it is stored, where its group holds all of it, as in format 2."""
@@ -308,25 +317,27 @@ def _write_foreign_part(file: h5py.File, header: PointHeader, build: Build) -> N
     """Write what ann-benchmarks' tools read: one run, the fastest pass of the first build."""
     for name, array in _foreign_arrays(build).items():
         file.create_dataset(name, data=array)
+    file.attrs.update(_foreign_attributes(header, build))
+
+
+def _foreign_attributes(header: PointHeader, build: Build) -> dict[str, str | float]:
     seconds, answer = _fastest(build)
     identity = header.identity
     found = (build.neighbors[answer] >= 0).sum(axis=1)
-    file.attrs.update(
-        {
-            "algo": clean(header.label),
-            "dataset": identity.dataset,
-            "name": clean(f"{header.label}({header.name})"),
-            "build_time": float(build.facts.build_seconds),
-            "best_search_time": float(seconds.min()),
-            "candidates": float(found.mean()),
-            "index_size": build.facts.index_bytes / 1024,
-            "run_count": len(build.times),
-            "batch_mode": identity.mode == "batch",
-            "count": identity.k,
-            "distance": {"inner_product": "ip"}.get(identity.metric, identity.metric),
-            "expect_extra": False,
-        }
-    )
+    return {
+        "algo": clean(header.label),
+        "dataset": identity.dataset,
+        "name": clean(f"{header.label}({header.name})"),
+        "build_time": float(build.facts.build_seconds),
+        "best_search_time": float(seconds.min()),
+        "candidates": float(found.mean()),
+        "index_size": build.facts.index_bytes / 1024,
+        "run_count": len(build.times),
+        "batch_mode": identity.mode == "batch",
+        "count": identity.k,
+        "distance": {"inner_product": "ip"}.get(identity.metric, identity.metric),
+        "expect_extra": False,
+    }
 
 
 def _foreign_arrays(build: Build) -> dict[str, NDArray[np.generic]]:

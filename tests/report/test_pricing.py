@@ -30,7 +30,7 @@ def test_the_longest_part_of_a_name_decides(table):
     both = {machine[:4]: 1.0, machine: 2.0}
     ok = table[table["status"] == "ok"].index[0]
     assert priced(table, both)[COST][ok] == pytest.approx(2e6 / 3600 / table["qps"][ok])
-    with pytest.raises(UserError, match="a price for a machine without results"):
+    with pytest.raises(UserError, match="no machine in these results"):
         priced(others, both)
 
 

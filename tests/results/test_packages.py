@@ -24,6 +24,7 @@ from harness.interop.package_checks import check_package
 from harness.measures.distances import distances_and_scales
 from harness.registry.registry import load_registry
 from harness.registry.scaffolding import write_leaderboard
+from harness.report.analysis.selecting import truth_of
 from harness.results.point import Failure
 from harness.results.store import ResultStore
 from harness.results.table.rows import load_results
@@ -125,7 +126,9 @@ def test_another_build_of_the_same_number_is_a_conflict(packed, header, build, t
         found = merge(other, package)
     ((name, text),) = found.conflicts
     assert name.endswith(".hdf5")
-    assert text == "build 1 is of 2026-01-01T00:00:00Z there, of 2026-02-02T00:00:00Z here"
+    assert text == (
+        "build 1 differs: finished 2026-01-01T00:00:00Z there, 2026-02-02T00:00:00Z here"
+    )
     builds = other.find(header()).point.builds
     assert [one.number for one in builds] == [0, 1]
     assert builds[1].times.min() >= 5  # what is here stays
@@ -164,10 +167,37 @@ def claim_threads(file):
     file["annharness"].attrs["header"] = json.dumps(text)
 
 
-def of_another_machine(file):
-    provenance = {"finished_at": "2026-01-01T00:00:00Z", "machine": {"cpu": "faster", "cores": 64}}
+def say(file, **provenance):
     del file["annharness/builds/0/provenance"]
     file["annharness/builds/0"]["provenance"] = json.dumps(provenance)
+
+
+def of_another_machine(file):
+    say(file, machine={"cpu": "faster", "cores": 64})
+
+
+def of_more_memory(file):
+    say(file, machine={"cpu": "cpu", "cores": 2, "ram_bytes": 1 << 40})
+
+
+def of_the_future(file):
+    say(file, sequence=1 << 52)
+
+
+def stretch_the_tolerance(file):
+    own = file["annharness/builds/0"]
+    own["neighbors"][0, :, 0] = 500
+    own["distances"][0, :, 0] = 50
+    own["scales"][...] = 1e12
+
+
+def be_fast_for_other_tools(file):
+    file.attrs["best_search_time"] = 1e-9
+
+
+def be_fast_by_the_clock_of_queries(file):
+    own = file["annharness/builds/0"]
+    own["walls"][...] = own["walls"][...] * 1000
 
 
 @pytest.mark.parametrize(
@@ -175,12 +205,16 @@ def of_another_machine(file):
     [
         (halve, "qps is"),
         (halve_for_other_tools, "its times for other tools are not those of the first build"),
-        (slow_queries_down, "its queries took longer together than the whole pass"),
+        (slow_queries_down, "the query times add up to more than the time of the pass"),
         (name_a_row_twice, "an answer names a row twice"),
-        (find_something_nearer, "1 distance of answers cannot be, by the true neighbours"),
-        (claim_another_distance, "1 distance of answers cannot be"),
-        (claim_threads, "its name is not that of its content"),
-        (of_another_machine, "its key is of cpu, 2 cores, its provenance of faster, 64 cores"),
+        (find_something_nearer, "1 answer with distances that contradict the true neighbours"),
+        (claim_another_distance, "1 answer with distances that contradict"),
+        (claim_threads, "the file name does not match its content"),
+        (of_more_memory, "the memory in its key is not that of the machine in the provenance"),
+        (of_the_future, "it says that it was measured in the future"),
+        (stretch_the_tolerance, "its tolerances of ties are larger than the distances"),
+        (be_fast_for_other_tools, "its best_search_time for other tools is not that of"),
+        (of_another_machine, "the key names cpu, 2 cores, the provenance faster, 64 cores"),
     ],
 )
 def test_an_altered_result_with_its_hash_computed_anew_is_refused(packed, checked, harm, text):
@@ -211,6 +245,18 @@ def claim_a_build(manifest):
     manifest["points"][1]["builds"] = 3
 
 
+def be_of_another_machine(manifest):
+    manifest["machines"] = ["Quantum 9000"]
+
+
+def state_a_point_twice(manifest):
+    manifest["points"].append({**manifest["points"][1]})
+
+
+def state_more(manifest):
+    manifest["points"][1]["figures"]["recall@1"] = 7.0
+
+
 def call_it_finished(manifest):
     manifest["points"][0]["status"] = "ok"
 
@@ -228,6 +274,9 @@ def forget_a_file(manifest):
         (claim_a_build, "builds is 3 in the manifest, 2 by its files"),
         (call_it_finished, "status is ok in the manifest, crashed by its files"),
         (forget_a_file, "is not listed"),
+        (be_of_another_machine, "its machines are not those of its results"),
+        (state_a_point_twice, "states a point twice"),
+        (state_more, "states parameters or figures that are not its own"),
     ],
 )
 def test_a_manifest_that_says_something_else_is_refused(packed, checked, harm, text):
@@ -244,6 +293,121 @@ def test_a_speed_that_another_release_estimates_otherwise_is_a_warning(packed, c
     refused, others = checked(packed)
     assert refused == []
     assert any("qps is" in one for one in others)
+    alter_manifest(packed, lambda manifest: manifest["points"][1]["figures"].update(qps=1e9))
+    assert any("qps is 1e+09" in one for one in checked(packed)[0])
+
+
+def add_file(path, name, data):
+    files = members(path)
+    manifest = json.loads(files[MANIFEST])
+    manifest["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    write(path, {**files, name: data, MANIFEST: json.dumps(manifest).encode()})
+
+
+def truth_file(ids, distances):
+    out = io.BytesIO()
+    np.savez_compressed(out, ids=ids.astype(np.int64), distances=distances)
+    return out.getvalue()
+
+
+def result_named(path):
+    return next(data for name, data in members(path).items() if name.endswith(".hdf5"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("results/small/10/scan/.x.hdf5", "no name of a result"),
+        ("results/small/10/scan/x.hdf5.failure.json", "belongs to no result"),
+        ("results/other/10/truth-abababababababab.npz", "belongs to no result"),
+        ("results/small/\N{ARABIC-INDIC DIGIT ONE}/truth-ffffffffffffffff.npz", "no name of"),
+        ("results/small/10/scan/a\nb.hdf5", "no name of a result"),
+    ],
+)
+def test_what_no_point_needs_is_refused(packed, checked, name, text):
+    data = truth_file(np.zeros((20, 10)), np.zeros((20, 10)))
+    add_file(packed, name, data if name.endswith(".npz") else result_named(packed))
+    refused, _ = checked(packed)
+    assert any(text in one for one in refused), refused
+
+
+def test_a_point_under_a_second_name_is_refused(packed, checked):
+    def rename(file):
+        header = json.loads(file["annharness"].attrs["header"])
+        file["annharness"].attrs["header"] = json.dumps({**header, "name": "M=3"})
+        file.attrs["name"] = "scan(M=3)"
+
+    image = io.BytesIO(result_named(packed))
+    with h5py.File(image, "r+") as file:
+        rename(file)
+    (own,) = (one for one in members(packed) if one.endswith(".hdf5"))
+    add_file(packed, own.replace("M=4", "M=3"), image.getvalue())
+    refused, _ = checked(packed)
+    assert any("is the same point as" in one for one in refused), refused
+
+
+@pytest.mark.parametrize(
+    ("ids", "distances", "text"),
+    [
+        (np.tile(np.arange(20), (20, 1)), np.tile(np.linspace(0.5, 2, 20), (20, 1)), "another k"),
+        (np.tile(np.arange(20) + 999, (20, 1)), np.ones((20, 20)), "none of 1000"),
+        (np.zeros((20, 20)), np.ones((20, 20)), "names a row twice"),
+    ],
+)
+def test_true_neighbours_for_another_k_must_fit(packed, checked, ids, distances, text):
+    add_file(packed, f"results/small/20/truth-{'f' * 16}.npz", truth_file(ids, distances))
+    refused, _ = checked(packed)
+    assert any(text in one for one in refused), refused
+
+
+def test_other_true_neighbours_than_those_stored_are_refused(packed, header, truth, tmp_path):
+    other = ResultStore(tmp_path / "other")
+    other.write_truth(header().identity, Truth(truth.ids, truth.distances * 2))
+    with opened(packed) as package:
+        found = merge(other, package)
+    ((_, text),) = found.refused
+    assert "other true neighbours" in text
+    assert found.done == 0
+    assert other.stems() == []
+
+
+def test_a_failure_gives_way_to_builds(packed, header, tmp_path):
+    other = ResultStore(tmp_path / "other")
+    other.write_failure(Failure(header(), "crashed", "signal 11"))
+    with opened(packed) as package:
+        found = merge(other, package)
+    assert [text for _, text in found.conflicts] == ["failed here, measured there"]
+    assert other.failure(header()) is None
+    assert other.find(header()).builds == 2
+
+
+def test_time_outside_of_all_queries_is_a_warning(packed, checked):
+    alter_result(packed, be_fast_by_the_clock_of_queries)
+    _, others = checked(packed)
+    assert any("most of the time of a pass is in none of its queries" in one for one in others)
+
+
+def test_a_truth_that_only_the_cache_holds_is_packed(real, tmp_path, checked):
+    real()
+    store = ResultStore(tmp_path / "results")
+    for path in store.root.rglob("truth-*"):
+        path.unlink()
+    table = load_results(store.root, truth_at_hand=truth_of)
+    for path in store.root.rglob("truth-*"):
+        path.unlink()
+    manifest = pack(table, store.root, tmp_path / "again.zip")
+    assert len(manifest.points) == 1
+    assert checked(tmp_path / "again.zip")[0] == []
+
+
+def test_points_that_cannot_be_read_again_are_not_packed(small_store, tmp_path):
+    table = load_results(small_store.root)
+    for path in small_store.root.rglob("truth-*"):
+        path.unlink()
+    warned = pytest.warns(UserWarning, match="skipped")
+    with warned, pytest.raises(UserError, match="points that cannot be packed"):
+        pack(table, small_store.root, tmp_path / "p.zip")
+    assert not (tmp_path / "p.zip").exists()
 
 
 def test_rows_of_queries_that_are_others_are_refused(packed, checked):
@@ -304,13 +468,45 @@ def enormous(path):
     write(path, {**names, **files, MANIFEST: data})
 
 
+def packed_by_bzip2(path):
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("results/a/10/b/c.hdf5", bytes(100))
+
+
+def encrypted(path):
+    data = path.read_bytes()
+    at = data.rindex(b"PK\x01\x02") + 8  # of the last file in the list at the end
+    path.write_bytes(data[:at] + bytes([data[at] | 1]) + data[at + 1 :])
+
+
+def damaged_within(path):
+    with zipfile.ZipFile(path) as archive:
+        found = archive.getinfo(MANIFEST)
+        start = found.header_offset + 30 + len(MANIFEST) + 20
+    data = bytearray(path.read_bytes())
+    data[start : start + 40] = bytes(40)
+    path.write_bytes(data)
+
+
 def twice(path):
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
         archive.writestr(MANIFEST, b"{}")
 
 
 @pytest.mark.parametrize(
-    "harm", [no_zip, cut, without_manifest, no_json, unknown_key, enormous, twice]
+    "harm",
+    [
+        no_zip,
+        cut,
+        without_manifest,
+        no_json,
+        unknown_key,
+        enormous,
+        twice,
+        packed_by_bzip2,
+        encrypted,
+        damaged_within,
+    ],
 )
 def test_what_is_no_package_is_refused_whole(packed, harm):
     harm(packed)
@@ -341,6 +537,12 @@ def test_a_file_larger_than_it_says_is_not_unpacked(packed, checked):
     write(packed, {**files, MANIFEST: json.dumps(manifest).encode()})
     refused, _ = checked(packed)
     assert f"{name}: its content is not that of its hash" in refused
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(UserError, match="no regular file"):
+        opened(tmp_path / "pipe.zip").__enter__()
 
 
 @pytest.fixture
@@ -381,7 +583,19 @@ def test_true_neighbours_that_are_made_up_are_found_out(real, checked):
     """Consistent in itself: without the dataset nobody could tell."""
     path = real(lambda ids: np.sort((ids + 1) % 100, axis=1))
     refused, _ = checked(path)
-    assert any("its true neighbours are not those of the dataset" in one for one in refused)
+    assert any("true neighbours are not those of the dataset" in one for one in refused)
+
+
+def test_another_dataset_of_the_same_name_is_refused(real, checked, header, build, tmp_path):
+    real()
+    dataset = harness.open_dataset(str(tmp_path / "rows.hdf5"))
+    store = ResultStore(tmp_path / "made-up")
+    store.add_build(header(dataset=dataset.name), build(0))
+    store.write_truth(header(dataset=dataset.name).identity,
+                      Truth(np.tile(np.arange(10), (20, 1)), np.ones((20, 10))))  # fmt: skip
+    pack(load_results(store.root), store.root, tmp_path / "made-up.zip")
+    refused, _ = checked(tmp_path / "made-up.zip")
+    assert any("the dataset of this name in the cache has another content" in r for r in refused)
 
 
 def test_distances_that_are_made_up_are_found_out(real, checked):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _OTHERS = ("ann-benchmarks", "bencher")
 _EXCLUDED = {
     "--recommendations": ("--to", "--per-query"),
-    "--to": ("--per-query", "--columns", "--caption", "--align", "--highlight"),
+    "--to": ("--per-query", "--columns", "--caption", "--align", "--highlight", "--price"),
 }
 """Options of one kind of export, each with those of the others."""
 
@@ -127,6 +127,7 @@ def export(
     given = {
         "--recommendations": recommendations, "--to": to, "--per-query": per_query,
         "--columns": columns, "--caption": caption, "--align": align, "--highlight": highlight,
+        "--price": price,
     }  # fmt: skip
     _require_use_of_all(given, levels if recall else ())
     names, prices = (dataset or (), algorithm or ()), prices_of(price or ())

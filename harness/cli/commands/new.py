@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +15,9 @@ from harness.registry.scaffolding import MADE_UP, write_leaderboard, write_plugi
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="Name of the plug-in: [a-z0-9.-].")],
+    name: Annotated[
+        str, typer.Argument(help="Name: lower-case letters, digits, dots and hyphens.")
+    ],
     dataset: Annotated[
         bool, typer.Option("--dataset", help="Write a dataset instead of an algorithm.")
     ] = False,
@@ -43,7 +45,7 @@ def new(
     Example: annharness new my-index --plugins plugins
     """
     if leaderboard:
-        _new_leaderboard(name, out or Path(), dataset)
+        _new_leaderboard(name, out or Path(), {"--dataset": dataset, "--plugins": plugins})
         return
     named = list(plugins or ())
     root = out or (named[0] if named else user_plugin_folder())
@@ -52,9 +54,10 @@ def new(
     _tell(folder, _next_lines(name, folder, dataset, option))
 
 
-def _new_leaderboard(name: str, parent: Path, dataset: bool) -> None:
-    if dataset:
-        raise UserError("--leaderboard does not go with --dataset", where="new")
+def _new_leaderboard(name: str, parent: Path, unheard: Mapping[str, object]) -> None:
+    for option, given in unheard.items():
+        if given:
+            raise UserError(f"--leaderboard does not go with {option}", where="new")
     folder = write_leaderboard(name, parent)
     packed = f"annharness results pack {folder / 'suite.yml'} -o {folder / 'packages/ours.zip'}"
     suite = folder / "suite.yml"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +26,7 @@ from harness.contracts import UserError
 from harness.files.progress import Progress
 from harness.files.space import megabytes
 from harness.registry.registry import Registry, load_registry
-from harness.text import counted
+from harness.text import counted, one_line
 
 if TYPE_CHECKING:
     from harness.files.remote import RemoteFolder
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Exchange results: by a folder that others can read, or packed for them to check.",
+    help="Share results: by a folder of several people (push, pull), or in packages that "
+    "others check (pack, check, merge).",
     **SETTINGS,
 )
 
@@ -45,7 +46,8 @@ _REFUSED = 1
 _LINES_SHOWN = 20
 
 Packages = Annotated[
-    list[Path], typer.Argument(**AS_PATH, help="Packages of `annharness results pack`.")
+    list[Path],
+    typer.Argument(**AS_PATH, help="Packages of `annharness results pack`, or folders of them."),
 ]
 Url = Annotated[
     str, typer.Argument(metavar="URL", help="A path, or a URL such as s3://bucket/folder.")
@@ -95,7 +97,7 @@ def pack_results(
 ) -> None:
     """Write results, with a manifest of their hashes and figures, as a package for others.
 
-    A result holds the command that measured it as it was typed, with its paths.
+    A package holds the commands as you typed them, with their paths: look for private names.
 
     Example: annharness results pack demo -o demo.zip
     """
@@ -120,15 +122,16 @@ def check_packages(
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
-    """Compute everything in packages anew that can be, and say what differs; nothing is written.
+    """Compute the figures in packages anew, and say what differs; no result is changed.
 
-    Exit status 1 if a package contradicts itself, or the dataset in the cache.
+    With --results, machines are compared with those of a folder. Exit status 1 if a package cannot
+    be read, or contradicts itself or a dataset in the cache.
 
-    Example: annharness results check packages/*.zip
+    Example: annharness results check packages
     """
     registry = load_registry(plugins or ())
     bad = False
-    for path in packages:
+    for path in _packages_of(packages):
         with _checked(path, registry, results) as (_, checked):
             bad |= checked is None or checked.refused or (strict and checked.doubtful)
     if bad:
@@ -139,19 +142,20 @@ def check_packages(
 def merge_packages(
     packages: Packages, results: Results = DEFAULT_RESULTS, plugins: Plugins = None
 ) -> None:
-    """Check packages, and take what the results folder lacks; what is stored there stays.
+    """Check packages, then add the builds and failures that the results folder lacks.
 
-    Nothing is taken from a package that contradicts itself. Exit status 1 if there is one, or if a
-    package holds another build under the same number as the folder.
+    Nothing stored is replaced; builds that differ from those of the same number here are named.
+    Exit status 1 if a package cannot be read, or contradicts itself, the dataset in the cache, or
+    the true neighbours that are stored: nothing is taken from such a package.
 
-    Example: annharness results merge packages/*.zip --results merged
+    Example: annharness results merge packages --results merged
     """
     from harness.interop.exchange import merge
     from harness.results.store import ResultStore
 
     registry = load_registry(plugins or ())
     bad = False
-    for path in packages:
+    for path in _packages_of(packages):
         with _checked(path, registry, results) as (package, checked):
             if package is None or checked is None or checked.refused:
                 say(f"{path}: nothing taken", to_errors=True)
@@ -186,11 +190,11 @@ def _checked(
 
 
 def _tell_check(checked: Checked) -> None:
-    for finding in checked.findings:
-        say(f"{finding.level}: {finding.where}: {finding.found}", to_errors=True)
+    _tell_lines([f"{one.level}: {one.where}: {one.found}" for one in checked.findings])
     verdict = "refused" if checked.refused else "consistent"
     machines = "; ".join(checked.machines)
-    say(f"{checked.path}: {verdict}, {counted(checked.points, 'point')}, {machines}")
+    text = f"{checked.path}: {verdict}, {counted(checked.points, 'point')}, {machines}"
+    say(one_line(text))
 
 
 def _exchange(
@@ -208,14 +212,25 @@ def _exchange(
 
 
 def _tell_exchange(found: Exchange, word: str) -> bool:
-    """Say what was done; return whether something was refused, or differs from what is here."""
+    """Say what was done; return whether something was refused."""
     lines = [f"refused {name}: {reason}" for name, reason in found.refused]
     lines += [f"kept {name}: {reason}" for name, reason in found.conflicts]
-    for line in lines[:_LINES_SHOWN]:
-        say(line, to_errors=True)
-    if len(lines) > _LINES_SHOWN:
-        say(f"and {len(lines) - _LINES_SHOWN} more", to_errors=True)
+    _tell_lines(lines)
     refused = f"{len(found.refused)} refused"
     conflicts = f", {len(found.conflicts)} in conflict" if found.conflicts else ""
     say(f"{found.done} files {word}, {found.kept} were there, {refused}{conflicts}")
-    return bool(lines)
+    return bool(found.refused)
+
+
+def _tell_lines(lines: Sequence[str]) -> None:
+    """Print the first lines, each as one: a name in a file may hold line ends."""
+    for line in lines[:_LINES_SHOWN]:
+        say(one_line(line), to_errors=True)
+    if len(lines) > _LINES_SHOWN:
+        say(f"and {len(lines) - _LINES_SHOWN} more", to_errors=True)
+
+
+def _packages_of(paths: Sequence[Path]) -> list[Path]:
+    """The packages themselves, and those in folders, by their names."""
+    found = [sorted(path.glob("*.zip")) if path.is_dir() else [path] for path in paths]
+    return [package for some in found for package in some]

@@ -61,7 +61,7 @@ def priced(table: pd.DataFrame, prices: Prices) -> pd.DataFrame:
     for name in prices:
         if not any(name in machine for machine in machines):
             raise UserError(
-                "a price for a machine without results",
+                "no machine in these results has such a name",
                 where="--price",
                 expected="a part of " + " or ".join(map(repr, machines)),
                 got=repr(name),

@@ -1,11 +1,12 @@
 """FAISS's indexes, each made from a factory string; the entries differ in how they write it."""
 
+from abc import abstractmethod
 from typing import Any
 
 import faiss
 import numpy as np
 
-from harness.contracts import Algorithm, Ids, Rows
+from harness.contracts import Algorithm, Bitmap, Ids, Rows
 
 from . import factory
 from .layers import layers, saved_bytes
@@ -43,6 +44,7 @@ class FaissIndex(Algorithm):
         self._index.add(base)
         self._searched = self._index
         self._bytes: dict[bool, int] = {}
+        self._filtered: dict[tuple[Bitmap, int], faiss.SearchParameters] = {}
 
     def _factory(self, n: int, d: int) -> str:
         """Return the factory string for `n` rows of `d` dimensions."""
@@ -111,8 +113,36 @@ class FaissIndex(Algorithm):
         return self._bytes[refined]
 
 
-class IVF(FaissIndex):
+class Selecting(FaissIndex):
+    """An index that FAISS searches among the rows of a selector."""
+
+    def query_filtered(self, query: Rows, k: int, filter: Bitmap) -> Ids:  # type: ignore[override]
+        """Return the `(k,)` best ids of the matching rows."""
+        effort = self._effort()
+        parameters = self._filtered.get((filter, effort))
+        if parameters is None:
+            selector = faiss.IDSelectorBitmap(filter.bits)
+            parameters = self._filtered[filter, effort] = self._parameters(effort, selector)
+        ids: Ids = self._searched.search(query[np.newaxis], k, params=parameters)[1][0]
+        return ids
+
+    @abstractmethod
+    def _effort(self) -> int:
+        """Return the search parameter in use."""
+
+    @abstractmethod
+    def _parameters(self, effort: int, selector: faiss.IDSelector) -> faiss.SearchParameters:
+        """Return FAISS's parameters of a search among the rows of a selector."""
+
+
+class IVF(Selecting):
     """Inverted lists of whole rows: nlist (null: see `factory.lists`), storage."""
+
+    def _effort(self) -> int:
+        return int(self._index.nprobe)
+
+    def _parameters(self, effort: int, selector: faiss.IDSelector) -> faiss.SearchParameters:
+        return faiss.SearchParametersIVF(nprobe=effort, sel=selector)
 
     def _factory(self, n: int, d: int) -> str:
         return factory.ivf(n, d, self.build["nlist"], self.build["storage"])
@@ -171,8 +201,17 @@ class RaBitQ(FaissIndex):
         return factory.rabitq(n, d, **_chosen(self.build, "nbits nlist refine"))
 
 
-class HNSW(FaissIndex):
-    """A navigable graph in levels: M, efConstruction, storage."""
+class HNSW(Selecting):
+    """A navigable graph in levels: M, efConstruction, storage.
+
+    With a filter the search walks over rows that do not match, and keeps those that do.
+    """
+
+    def _effort(self) -> int:
+        return int(self._index.hnsw.efSearch)
+
+    def _parameters(self, effort: int, selector: faiss.IDSelector) -> faiss.SearchParameters:
+        return faiss.SearchParametersHNSW(efSearch=effort, sel=selector)
 
     def _factory(self, n: int, d: int) -> str:
         return factory.scalar(d, self.build["storage"], before=f"HNSW{self.build['M']},")

@@ -1,9 +1,11 @@
 """hnswlib: hierarchical navigable small world graphs (Malkov and Yashunin, TPAMI 2018)."""
 
+from collections.abc import Callable
+
 import hnswlib
 import numpy as np
 
-from harness.contracts import Algorithm, Ids, Rows, allotted_threads
+from harness.contracts import Algorithm, Bitmap, Ids, Rows, allotted_threads
 
 
 class HnswlibGraph(Algorithm):
@@ -30,6 +32,7 @@ class HnswlibGraph(Algorithm):
             random_seed=self.build["seed"],
         )
         self._index.add_items(base, num_threads=allotted_threads())
+        self._matching: dict[Bitmap, Callable[[int], int]] = {}
 
     def set_search(self, *, efSearch: int) -> None:
         """Take the queue's length (k, where that is more)."""
@@ -43,6 +46,18 @@ class HnswlibGraph(Algorithm):
             return self._fewer(query, k)
         return ids
 
+    def query_filtered(self, query: Rows, k: int, filter: Bitmap) -> Ids:  # type: ignore[override]
+        """Return the `(k,)` best ids of the matching rows; hnswlib calls Python for each row."""
+        matches = self._matching.get(filter)
+        if matches is None:
+            one_byte_each = np.unpackbits(filter.bits, count=filter.n, bitorder="little").tobytes()
+            matches = self._matching[filter] = one_byte_each.__getitem__
+        try:
+            ids: Ids = self._index.knn_query(query, k, num_threads=1, filter=matches)[0][0]
+        except RuntimeError:
+            return self._fewer(query, min(k, filter.count + 1), k, matches)
+        return ids.view(np.int64)  # one type with the answers that are padded
+
     def query_batch(self, queries: Rows, k: int) -> Ids:
         """Return the `(nq, k)` best ids."""
         try:
@@ -51,14 +66,24 @@ class HnswlibGraph(Algorithm):
             return np.stack([self.query(query, k) for query in queries])
         return ids
 
-    def _fewer(self, query: Rows, k: int) -> Ids:
-        """Return as many ids as are found, padded; hnswlib refuses to return fewer than k."""
-        found, missing = 0, k
-        ids = np.full(k, -1)
+    def _fewer(
+        self,
+        query: Rows,
+        missing: int,
+        k: int | None = None,
+        matches: Callable[[int], int] | None = None,
+    ) -> Ids:
+        """Return as many ids as are found, less than `missing`, padded to k (by default as many).
+
+        hnswlib refuses to return fewer than it is asked for.
+        """
+        found = 0
+        ids = np.full(k or missing, -1)
         while missing - found > 1:
             asked = (found + missing) // 2
             try:
-                ids[:asked] = self._index.knn_query(query, asked, num_threads=1)[0][0]
+                some = self._index.knn_query(query, asked, num_threads=1, filter=matches)
+                ids[:asked] = some[0][0]
                 found = asked
             except RuntimeError:
                 missing = asked

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.contracts import Algorithm, Metric, Table
+from harness.contracts import Algorithm, Attributes, Bitmap, Metric, Table
 
 from .arrays import Float32, Ids
 from .distortion import distortion, neighbour_errors
@@ -84,6 +84,19 @@ class CodeIndex(Algorithm):
     def query(self, query: Float32, k: int) -> Ids:
         """Return the ids of the k best, `(k,)`. Timed."""
         ids: Ids = self._scanner.search(query[None, :], k)[0]
+        return ids
+
+    def fit_filtered(self, base: Float32, attributes: Attributes) -> None:
+        """Train and encode for our own scan, which takes filters. Timed."""
+        if self._scan == "auto":
+            self._scan = "bounded"
+        self.fit(base)
+
+    def query_filtered(  # type: ignore[override]
+        self, query: Float32, k: int, filter: Bitmap
+    ) -> Ids:
+        """Return the ids of the k best of the matching rows, `(k,)`. Timed."""
+        ids: Ids = self._scanner.search(query[None, :], k, filter.bits)[0]
         return ids
 
     def query_batch(self, queries: Float32, k: int) -> Ids:

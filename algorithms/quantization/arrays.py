@@ -12,6 +12,11 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Codes = NDArray[np.uint8]
 Ids = NDArray[np.int64]
+Bits = NDArray[np.uint8]
+
+ALL_ROWS: Bits = np.empty(0, np.uint8)
+"""In place of a bitmap, for searches without a filter."""
+ALL_ROWS.flags.writeable = False  # as bitmaps are: compiled for one type
 
 _BLOCK_ROWS = 1 << 14
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError
 
-from .arrays import Codes, Float32, Ids, blocks
+from .arrays import ALL_ROWS, Bits, Codes, Float32, Ids, blocks
 from .encoding import decode
 from .faiss_codes import pack
 from .partition import Partition
@@ -111,15 +113,17 @@ class ListScanner:
         self._nprobe = min(int(nprobe), len(self._scales))
         self._rerank = int(rerank)
 
-    def search(self, queries: Float32, k: int) -> Ids:
-        """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
-        return best_ids(queries, k, self._search)
+    def search(self, queries: Float32, k: int, matching: Bits = ALL_ROWS) -> Ids:
+        """Return the ids of the best k rows that match, `(nq, k)` int64, padded with -1."""
+        return best_ids(queries, k, partial(self._search, matching))
 
-    def _search(self, queries: Float32, ids: Ids) -> None:
+    def _search(self, matching: Bits, queries: Float32, ids: Ids) -> None:
         queries = turned(queries, None)  # compiled for one type
         coded = queries if self._transform is None else self._transform.apply(queries)
         for query, codes_query, best in zip(queries, coded, ids, strict=True):
-            search_one(*self._arrays, query, codes_query, self._nprobe, self._rerank, best)
+            search_one(
+                *self._arrays, query, codes_query, self._nprobe, self._rerank, matching, best
+            )
 
     def reconstruct(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows stand for, `(*ids.shape, d)`.

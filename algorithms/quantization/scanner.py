@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 
 import faiss
@@ -16,7 +17,7 @@ import numpy as np
 
 from harness.contracts import UserError
 
-from .arrays import Codes, Float32, Ids
+from .arrays import ALL_ROWS, Bits, Codes, Float32, Ids
 from .faiss_codes import codebooks_of, empty_index, packed_codes_of, widened
 from .parameters import ScanKind
 from .quantizer import Quantized
@@ -120,13 +121,24 @@ class BoundedScan:
 
     def search(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
-        queries = queries if queries.flags.writeable else queries.copy()  # compiled for one type
-        return best_ids(queries, k, self._scan)
+        return self.search_matching(queries, k, ALL_ROWS)
 
-    def _scan(self, queries: Float32, ids: Ids) -> None:
+    def search_matching(self, queries: Float32, k: int, matching: Bits) -> Ids:
+        """Return the ids of the best k rows that are set in a bitmap; else as `search`."""
+        queries = queries if queries.flags.writeable else queries.copy()  # compiled for one type
+        return best_ids(queries, k, partial(self._scan, matching))
+
+    def _scan(self, matching: Bits, queries: Float32, ids: Ids) -> None:
         for query, best in zip(queries, ids, strict=True):
             scan_one(
-                self._flat, self._rows, self._slopes, self._offsets, self._euclidean, query, best
+                self._flat,
+                self._rows,
+                self._slopes,
+                self._offsets,
+                self._euclidean,
+                query,
+                matching,
+                best,
             )
 
     def decode(self, ids: Ids) -> Float32:
@@ -193,13 +205,24 @@ class Scanner:
         """Re-rank the best `rerank` candidates from now on; 0 is none."""
         self._candidates = rerank
 
-    def search(self, queries: Float32, k: int) -> Ids:
-        """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
+    def search(self, queries: Float32, k: int, matching: Bits = ALL_ROWS) -> Ids:
+        """Return the ids of the best k rows that match, `(nq, k)` int64, padded with -1."""
         turned = queries if self._transform is None else self._transform.apply(queries)
         if not self._candidates:
-            return self._scan.search(turned, k)
+            return self._scanned(turned, k, matching)
         candidates = min(max(self._candidates, k), self._rows)
-        return self._reranker.best(queries, self._scan.search(turned, candidates), k)
+        return self._reranker.best(queries, self._scanned(turned, candidates, matching), k)
+
+    def _scanned(self, queries: Float32, k: int, matching: Bits) -> Ids:
+        if matching is ALL_ROWS:
+            return self._scan.search(queries, k)
+        if not isinstance(self._scan, BoundedScan):
+            raise UserError(
+                "FAISS's scan of these codes takes no filter",
+                where="build parameter scan",
+                expected="scan: bounded, nbits: 4, and a processor with AVX2",
+            )
+        return self._scan.search_matching(queries, k, matching)
 
     def reconstruct(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows stand for, `(*ids.shape, d)`."""

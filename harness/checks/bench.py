@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from harness.checks.sample import Rows, Sample, read
 from harness.checks.trials import Case, CheckSpec
-from harness.contracts import Algorithm
+from harness.contracts import Algorithm, Attributes, Bitmap, Filter
 from harness.contracts.dataset import Metric
+from harness.contracts.filters import matching
 from harness.measures.distances import answer_distances
 from harness.running.worker.adapters import load_adapter, with_seed
 from harness.running.worker.answers import WrongAnswer, checked_ids
@@ -87,6 +88,14 @@ class Bench:
         algorithm.fit(rows)
         return self.ready(algorithm, case)
 
+    def fit_filtered(self, case: Case, attributes: Attributes) -> Algorithm:
+        """Build the index of a case from a copy of its rows, with attributes."""
+        algorithm = self.construct(case)
+        rows = self.base(case).copy()
+        algorithm.prepare(rows.shape)
+        algorithm.fit_filtered(rows, attributes)
+        return self.ready(algorithm, case)
+
     def built(self, case: Case) -> Built:
         """Return the index of a case, built once for all checks, ready for its search."""
         key = json.dumps([case.metric, case.rows, dict(case.build)], sort_keys=True)
@@ -110,6 +119,19 @@ class Bench:
         asked = self.queries(case).copy() if queries is None else queries
         answers = [np.array(algorithm.query(query, case.k)) for query in asked]
         return _ids_of_rows(answers, (len(asked), case.k), case.rows)
+
+    def ask_filtered(
+        self, algorithm: Algorithm, case: Case, one: Filter, attributes: Attributes
+    ) -> Ids:
+        """Return the `(nq, k)` neighbours among the rows that match, valid but for matching.
+
+        The filter is given in the form that the entry says.
+        """
+        bitmap = Bitmap.of(matching(one, attributes))
+        given = bitmap if self.entry.filtered == "bitmap" else one
+        queries = self.queries(case).copy()
+        answers = [np.array(algorithm.query_filtered(query, case.k, given)) for query in queries]
+        return checked_ids(answers, len(queries), case.k, case.rows)
 
     def ask_batch(self, algorithm: Algorithm, case: Case, queries: Rows | None = None) -> Ids:
         """Return the `(nq, k)` neighbours from one batch, as `ask` does."""

@@ -24,6 +24,16 @@ _WRONG_NUMBER, _WRONG_TEXT = -1, "no-such-value"
 
 _COPIES = "adapters of other harnesses get copies that they may write to"
 _POSITIONAL = "adapters of other harnesses get their arguments by position, unchecked"
+_WITH_FILTERS = frozenset(
+    [
+        "filter-matches",
+        "filter-recall",
+        "filter-empty",
+        "filter-full",
+        "filter-few",
+        "attributes-not-written",
+    ]
+)
 _OWN_ADAPTERS_ONLY = {
     "base-not-written": _COPIES,
     "arguments-kept": _COPIES,
@@ -62,7 +72,7 @@ def trials_of(definition: AlgorithmDefinition, shape: Shape) -> list[Trial]:
 def entry_of(definition: AlgorithmDefinition) -> Entry:
     """Return what the entry declares."""
     floor = DEFAULT_FLOOR if definition.floor is None else definition.floor
-    return Entry(definition.exact_order, floor)
+    return Entry(definition.exact_order, floor, definition.filtered)
 
 
 @dataclass(frozen=True)
@@ -74,12 +84,17 @@ class _Plan:
         special = getattr(self, "_" + check.replace("-", "_"), None)
         if self.definition.foreign is not None and check in _OWN_ADAPTERS_ONLY:
             yield Trial(check, refusal=_OWN_ADAPTERS_ONLY[check])
+        elif check in _WITH_FILTERS and self.definition.filtered is None:
+            yield Trial(check, refusal="the entry does not say filtered: bitmap or predicate")
         elif special is not None:
             yield from special(check)
         else:
             yield self._trial(check, self._main(self.definition.metrics[0]))
 
     def _settings_take_turns(self, check: str) -> Iterator[Trial]:
+        yield self._trial(check, self._searches(self.definition.metrics[0]))
+
+    def _filter_recall(self, check: str) -> Iterator[Trial]:
         yield self._trial(check, self._searches(self.definition.metrics[0]))
 
     def _k_one(self, check: str) -> Iterator[Trial]:

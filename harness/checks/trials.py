@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Parameters
+from harness.contracts.filters import FilterForm
 from harness.running.blocks import AdapterSpec, adapter_from_json
 from harness.text import Json
 
@@ -68,11 +69,13 @@ class Case:
 class Entry:
     """Declarations of the registry entry that the checks use.
 
-    `floor` is the least recall@10 of the smoke group under its best search setting.
+    `floor` is the least recall@10 of the smoke group under its best search setting, `filtered` what
+    `query_filtered` takes.
     """
 
     exact_order: bool
     floor: float
+    filtered: FilterForm | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts.dataset import Metric
+from harness.contracts.filters import Attributes, Bitmap, Filter
 
 Rows = NDArray[np.float32]
 """Rows of the base or of queries, `(n, d)`, or one query, `(d,)`."""
@@ -52,8 +53,10 @@ class Algorithm(ABC):
     Between its turns the harness pauses the process and all processes that it started, while other
     indexes have their turns. An entry with `pausable: false` is not paused.
 
-    In batch mode `query_batch` is timed instead of `query`. Rows are unit-norm when the metric is
-    `angular` (a zero row stays zero): adapters never normalise.
+    In batch mode `query_batch` is timed instead of `query`. For queries with filters, an entry that
+    says `filtered:` is timed by `fit_filtered` instead of `fit`, and by `query_filtered` instead of
+    `query`. Rows are unit-norm when the metric is `angular` (a zero row stays zero): adapters never
+    normalise.
 
     Parameters
     ----------
@@ -159,6 +162,48 @@ class Algorithm(ABC):
             `(nq, k)` integers, each row as from `query`. The default asks `query` row by row.
         """
         return np.stack([self.query(query, k) for query in queries])
+
+    def fit_filtered(self, base: Rows, attributes: Attributes) -> None:
+        """Build the index of rows that have attributes. Timed.
+
+        The default builds by `fit`, which is all that an adapter needs that takes bitmaps.
+
+        Parameters
+        ----------
+        base
+            As for `fit`.
+        attributes
+            Columns of the base by name, read-only.
+        """
+        self.fit(base)
+
+    def query_filtered(self, query: Rows, k: int, filter: Filter | Bitmap) -> Ids:
+        """Return the ids of the k nearest base rows that match a filter, best first. Timed.
+
+        The default refuses: an adapter that has the ability says `filtered: bitmap` or `filtered:
+        predicate` in its entry.
+
+        Parameters
+        ----------
+        query, k
+            As for `query`.
+        filter
+            As the entry says: the bitmap of the matching rows, made once for each distinct filter
+            before anything is timed, or the filter itself, which the adapter evaluates within the
+            timed call.
+
+        Returns
+        -------
+        ids
+            As from `query`, of matching rows alone: fewer than k of them are padded with -1, and an
+            id that does not match fails as `wrong_answer`.
+
+        Raises
+        ------
+        NotImplementedError
+            If the adapter does not search with filters.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not search with filters")
 
     @abstractmethod
     def index_bytes(self) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.contracts.filters import FilteredQueries
 
 
 class Labels(NamedTuple):
@@ -22,11 +25,36 @@ class Truth(NamedTuple):
     """The exact nearest neighbours.
 
     `ids` is `(nq, k)` int64; `distances` is `(nq, k)` float64, ascending, as defined by
-    `harness.measures.distances`.
+    `harness.measures.distances`. Where fewer than k rows match a query's filter, the rest is -1 at
+    an infinite distance.
+
+    Of queries with filters that are stored with results: `matches` `(nq,)` int64, how many rows
+    match, and `nearness` `(nq,)` float64 (see `harness.measures.filtering`).
     """
 
     ids: NDArray[np.int64]
     distances: NDArray[np.float64]
+    matches: NDArray[np.int64] | None = None
+    nearness: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class FilterSource:
+    """What the function of an entry's key `filtered` gets.
+
+    Attributes
+    ----------
+    dataset
+        The dataset, without filters.
+    base_rows
+        `(n,)` int64: the row in the source of each row of the base.
+    file
+        Returns the path of another file of the source, by name and sha256 (None if unknown).
+    """
+
+    dataset: Dataset
+    base_rows: NDArray[np.int64]
+    file: Callable[[str, str | None], Path]
 
 
 @dataclass(frozen=True)
@@ -49,6 +77,8 @@ class Dataset(ABC):
     name: str
     metric: Metric
     labels: Labels | None
+    filters: FilteredQueries | None = None
+    """The filters of its queries; None if it has none."""
 
     @property
     @abstractmethod

@@ -31,6 +31,9 @@ class Load:
         return f"{self.rate:g} queries/s" if self.rate is not None else f"p99 <= {self.p99_ms:g} ms"
 
 
+Track = Literal["plain", "filtered"]
+"""Whether queries are asked as they are, or each with a filter that its answers must match."""
+
 Family = Literal["graph", "partition", "quantization", "tree", "exhaustive", "system"]
 """How a search narrows down the rows that it looks at; see docs/reference/algorithm-entries.md."""
 
@@ -96,3 +99,4 @@ class DatasetDefinition:
     origin: str  # "path/config.yml:12", for messages
     loader: str | None = None  # "file:function" in the folder, if a format is not enough
     untested: bool = False
+    filtered: str | None = None  # "file:function" in the folder that gives the filtered queries

@@ -48,10 +48,10 @@ def open_definition(
         If no source can be had, or what it holds does not fit the entry.
     """
     path = cache_subfolder("datasets") / f"{definition.name}.hdf5"
-    made_from = _recipe(definition)
-    if not _is_made_from(path, made_from):
+    made_from = recipe_of(definition)
+    if not is_made_from(path, made_from):
         with cache_lock(f"dataset-{definition.name}"):
-            if not _is_made_from(path, made_from):
+            if not is_made_from(path, made_from):
                 _make(definition, path, made_from, progress or silent)
     return open_cached(path)
 
@@ -129,7 +129,7 @@ def _parts_of_file(
 def cached_path(definition: DatasetDefinition) -> Path | None:
     """Return the file of an entry that is cached already and up to date, else None."""
     path = cache_subfolder("datasets") / f"{definition.name}.hdf5"
-    return path if _is_made_from(path, _recipe(definition)) else None
+    return path if is_made_from(path, recipe_of(definition)) else None
 
 
 def cached_file(path: Path) -> CachedDataset | None:
@@ -137,8 +137,8 @@ def cached_file(path: Path) -> CachedDataset | None:
     return _already_known(user_path(path).absolute(), None)
 
 
-def _recipe(definition: DatasetDefinition) -> str:
-    """A hash of everything that determines the rows."""
+def recipe_of(definition: DatasetDefinition) -> str:
+    """Return a hash of everything that determines the rows of an entry."""
     facts: Json = {
         "metric": definition.metric,
         "shape": [definition.base, definition.dimension],
@@ -149,7 +149,8 @@ def _recipe(definition: DatasetDefinition) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _is_made_from(path: Path, made_from: str) -> bool:
+def is_made_from(path: Path, made_from: str) -> bool:
+    """Whether a file of the cache is there and was made by this recipe."""
     try:
         with h5py.File(path, "r", locking=False) as file:
             return bool(file["annharness"].attrs["made_from"] == made_from)

@@ -120,6 +120,13 @@ def _indices(
     return np.arange(first), queries
 
 
+def base_rows(n: int, how: QuerySplit) -> NDArray[np.int64]:
+    """Return the row in the source of each of the n rows of a base, `(n,)`."""
+    if how.kind != "random":
+        return np.arange(n)
+    return _indices(n + (how.count or 0), how, "")[0]
+
+
 def _require_enough(total: int, needed: int, queries: int, where: str) -> None:
     if queries < MINIMUM_QUERIES:
         raise UserError(

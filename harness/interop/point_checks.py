@@ -97,8 +97,9 @@ def _unlike_truth(
     for start in range(0, len(ids), step):
         part = slice(start, start + step)
         same = ids[part, :, None] == truth.ids[part, None, :]
-        is_true = same.any(axis=2)
-        true = np.where(same, truth.distances[part, None, :], 0.0).sum(axis=2)
+        found = ids[part] >= 0
+        is_true = same.any(axis=2) & found
+        true = np.where(same & found[:, :, None], truth.distances[part, None, :], 0.0).sum(axis=2)
         last = truth.distances[part, -1:]
         own = distances[part]
         if squared:
@@ -106,7 +107,7 @@ def _unlike_truth(
         slack = RELATIVE_TOLERANCE * scales[part]
         with np.errstate(invalid="ignore"):
             off = is_true & ~(np.abs(own - true) <= slack)
-            near = ~is_true & (ids[part] >= 0) & (own < last - slack)
+            near = ~is_true & found & (own < last - slack)
         wrong += int((off | near).sum())
     return wrong
 

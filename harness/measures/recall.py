@@ -3,6 +3,9 @@
 An id among the first k' is a hit if `d <= d_k' + 1e-6 s`: d its distance, s its scale and
 d_k' the distance of the k'-th true neighbour, all from `harness.measures.distances`. For the
 euclidean metric the rule is applied to squared distances.
+
+Where fewer than k' rows match the filter of a query, further true distances are infinite, and
+recall@k' is of the rows that match. Where none does, it is 1 for an empty answer, else 0.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ def recall_matrix(
     Returns
     -------
     recall
-        `(nq, k)` float64; column k'-1 holds the hits among the first k' answers over k'.
+        `(nq, k)` float64; column k'-1 holds the hits among the first k' answers over k', or over
+        the number of true neighbours where there are fewer.
 
     Raises
     ------
@@ -49,8 +53,15 @@ def recall_matrix(
     columns = np.maximum(_ranks(reach, truth), np.arange(k))
     rows = np.repeat(np.arange(nq), k) * (k + 1)
     new_hits = np.bincount(rows + columns.ravel(), minlength=nq * (k + 1)).reshape(nq, k + 1)
-    recall: Float64 = np.cumsum(new_hits[:, :k], axis=1) / np.arange(1, k + 1)
+    hits = np.cumsum(new_hits[:, :k], axis=1)
+    there = np.minimum(np.arange(1, k + 1), np.isfinite(truth).sum(axis=1, keepdims=True))
+    recall: Float64 = np.minimum(hits, there) / np.maximum(there, 1)
+    recall[there[:, -1] == 0] = _right_if_empty(reach)[there[:, -1] == 0]
     return recall
+
+
+def _right_if_empty(reach: Float64) -> Float64:
+    return np.logical_and.accumulate(np.isinf(reach), axis=1).astype(np.float64)
 
 
 def first_recall_matrix(
@@ -61,7 +72,10 @@ def first_recall_matrix(
     Parameters, shapes and errors as for `recall_matrix`; the values are 0 or 1.
     """
     reach, truth = _comparable(metric, distances, scales, true_distances)
-    return np.logical_or.accumulate(reach <= truth[:, :1], axis=1).astype(np.float64)
+    first: Float64 = np.logical_or.accumulate(reach <= truth[:, :1], axis=1).astype(np.float64)
+    none = np.isinf(truth[:, 0])
+    first[none] = _right_if_empty(reach)[none]
+    return first
 
 
 def _comparable(

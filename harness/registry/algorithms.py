@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Family, Parameters
+from harness.contracts.filters import POST_FILTER, FilterForm
 from harness.registry.expressions import Expression, parse_expression
 from harness.registry.foreign import is_foreign, read_foreign_entry
 from harness.registry.foreign_grids import ForeignAdapter
@@ -52,7 +53,7 @@ class AlgorithmDefinition:
 
     `isolated`: runs in an environment of its own, made from `requires`. `foreign`: the adapter and
     its settings come from another harness. `pausable`: its processes may be stopped while others
-    are timed.
+    are timed. `filtered`: what its filtered search takes, None if it has none.
     """
 
     name: str
@@ -78,6 +79,7 @@ class AlgorithmDefinition:
     pausable: bool
     origin: str
     foreign: ForeignAdapter | None = None
+    filtered: FilterForm | None = None
 
     @property
     def module(self) -> str:
@@ -346,6 +348,7 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
         in_answers=schema.in_answers,
         pausable=schema.pausable,
         origin=place,
+        filtered=schema.filtered,
     )
     _check_parameters(definition, document)
     return definition
@@ -439,11 +442,13 @@ def _check_space(definition: AlgorithmDefinition, document: Document) -> None:
 
 def _check_parameters(definition: AlgorithmDefinition, document: Document) -> None:
     build, search = definition.parameter_names("build"), definition.parameter_names("search")
-    for name in sorted((build & search) | ((build | search) & set(FACTS))):
+    taken = {*FACTS, POST_FILTER}
+    for name in sorted((build & search) | ((build | search) & taken)):
         raise UserError(
             f"the parameter name {name!r} is taken",
             where=document.place((definition.name, "search", name)),
-            expected=f"names that differ in build and search and are none of {', '.join(FACTS)}",
+            expected="names that differ in build and search and are none of "
+            + ", ".join(sorted(taken)),
         )
     for number, names in enumerate(definition.one_of):
         defaults = [name for name in names if name in definition.build or name in definition.search]

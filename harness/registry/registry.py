@@ -57,6 +57,7 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> DatasetD
         origin=place,
         loader=schema.loader,
         untested=schema.untested,
+        filtered=schema.filtered,
     )
 
 

@@ -21,7 +21,8 @@ from pydantic_core import ErrorDetails
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
-from harness.contracts.definitions import Family, Mode
+from harness.contracts.definitions import Family, Mode, Track
+from harness.contracts.filters import FilterForm
 from harness.registry.inheriting import with_inherited_keys
 from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.yaml_source import Document, KeyPath, read_yaml
@@ -187,6 +188,8 @@ class _EntrySchema(_Strict):
 class AlgorithmSchema(_EntrySchema):
     adapter: Locator
     """`FILE:CLASS`, the adapter in the entry's folder."""
+    filtered: FilterForm | None = None
+    """What `query_filtered` takes; without it the entry searches no filtered queries."""
     about: Text
     """One sentence."""
     metrics: Metrics
@@ -279,6 +282,8 @@ class DatasetSchema(_Strict):
     """Places to get it from; the first that works is taken."""
     loader: Locator | None = None
     """`FILE:FUNCTION` in the entry's folder that reads what no format reads."""
+    filtered: Locator | None = None
+    """`FILE:FUNCTION` in the entry's folder that gives attributes and queries with filters."""
     untested: bool = False
     """`true` if the entry was never loaded end to end."""
 
@@ -381,6 +386,8 @@ class SuiteSchema(_Strict):
     """How `annharness tune` found the parameters; stored with every result."""
     baseline: Text | None = None
     """A label: the run ends with the differences in recall to it."""
+    track: Track = "plain"
+    """`filtered`: the queries of each dataset that have a filter each, instead of its own."""
     mode: Mode = "single"
     """`single`: each query is timed; `batch`: all are given at once; `load`: they arrive."""
     threads: Threads = 1

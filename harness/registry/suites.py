@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 import harness
 from harness.contracts import UserError
-from harness.contracts.definitions import Load, Mode, Parameters
+from harness.contracts.definitions import Load, Mode, Parameters, Track
+from harness.contracts.filters import FILTERED_SUFFIX, POST_FILTER
 from harness.files.paths import require_file, user_path
 from harness.registry.algorithms import AlgorithmDefinition, settings_count
 from harness.registry.grid import require_size
@@ -52,6 +53,7 @@ class Suite:
     variants: tuple[Variant, ...]
     baseline: str | None
     tuned: Json | None
+    track: Track
     mode: Mode
     loads: tuple[Load, ...]
     threads: int
@@ -183,10 +185,11 @@ def _suite(
         name=name,
         about=schema.about,
         ks=tuple(dict.fromkeys(schema.k)),
-        datasets=tuple(dict.fromkeys(datasets)),
+        datasets=on_track(schema.track, datasets),
         variants=tuple(variants),
         baseline=baseline,
         tuned=schema.tuned.model_dump() if schema.tuned is not None else None,
+        track=schema.track,
         mode=schema.mode,
         loads=_loads(schema),
         threads=schema.threads,
@@ -201,6 +204,13 @@ def _suite(
         memory_bytes=schema.memory,
         path=path,
     )
+
+
+def on_track(track: Track, datasets: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of datasets, each once, that are asked for on a track."""
+    if track == "filtered":
+        datasets = (name.removesuffix(FILTERED_SUFFIX) + FILTERED_SUFFIX for name in datasets)
+    return tuple(dict.fromkeys(datasets))
 
 
 def _suite_path(name_or_path: str) -> Path:
@@ -271,6 +281,8 @@ def _check_grid(
     document: Document,
 ) -> None:
     known = definition.parameter_names(part)
+    if part == "search":
+        known = known | {POST_FILTER}
     for name, values in grid.items():
         place = document.place((*at, part, name))
         if name not in known:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Load, Mode, Parameters
+from harness.contracts.filters import FILTERED_SUFFIX
 from harness.text import Json, counted
 
 PROTOCOL = 2
@@ -81,6 +82,11 @@ class PointIdentity:
         for name in ("fingerprint", "adapter_sha256", "versions", "protocol", "metric"):
             del asked[name]
         return hash_of(asked)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether each query has a filter; the fingerprint is then that of rows and filters."""
+        return self.dataset.endswith(FILTERED_SUFFIX)
 
     def to_json(self) -> Json:
         """Return plain data; what only some points have is left out of the others."""

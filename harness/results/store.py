@@ -238,7 +238,16 @@ class ResultStore:
         else:
             return
         with replacing(path, durable=True) as temporary, temporary.open("wb") as out:
-            np.savez_compressed(out, ids=truth.ids, distances=truth.distances)
+            if truth.matches is None or truth.nearness is None:
+                np.savez_compressed(out, ids=truth.ids, distances=truth.distances)
+            else:
+                np.savez_compressed(
+                    out,
+                    ids=truth.ids,
+                    distances=truth.distances,
+                    matches=truth.matches[:, None],
+                    nearness=truth.nearness[:, None],
+                )
 
     def owns(self, path: Path) -> bool:
         """Whether a path lies in this folder, links followed."""
@@ -262,7 +271,13 @@ class ResultStore:
         """
         path = self.truth_path(identity)
         with reading(path):
-            truth = Truth(*read_npz(path, {"ids": "int64", "distances": "float64"}))
+            wanted = {"ids": "int64", "distances": "float64"}
+            if not identity.is_filtered:
+                truth = Truth(*read_npz(path, wanted))
+            else:
+                facts = {"matches": "int64", "nearness": "float64"}
+                ids, distances, matches, nearness = read_npz(path, wanted | facts)
+                truth = Truth(ids, distances, matches[:, 0], nearness[:, 0])
             check_truth(truth)
             if truth.ids.shape[1] != identity.k:
                 raise ValueError(f"{truth.ids.shape[1]} neighbours, expected {identity.k}")

@@ -95,4 +95,5 @@ def adapter_spec(
         plugin_roots=(str(definition.folder.root),),
         foreign=definition.foreign_call(metric),
         python=str(environment.python) if isinstance(environment, Environment) else None,
+        filtered=definition.filtered,
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Load, Mode, Parameters
+from harness.contracts.filters import FilterForm
 from harness.measures.choosing import split_queries
 from harness.measures.load import LEAST_QUERIES, SEARCH_STEPS, WARM_UP_QUERIES
 from harness.measures.speed import query_order
@@ -33,7 +34,8 @@ class AdapterSpec:
     """How a worker creates an adapter: `module:class_name` below the plug-in roots.
 
     `foreign` describes an adapter of another harness instead. `python` is the interpreter of an
-    isolated environment, None for the harness's own.
+    isolated environment, None for the harness's own. `filtered` is what its `query_filtered` takes,
+    None if it does not search with filters.
     """
 
     module: str
@@ -41,6 +43,7 @@ class AdapterSpec:
     plugin_roots: tuple[str, ...] = ()
     foreign: Json | None = None
     python: str | None = None
+    filtered: FilterForm | None = None
 
 
 @dataclass(frozen=True)

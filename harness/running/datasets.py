@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition
+from harness.contracts.filters import FILTERED_SUFFIX
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
+from harness.data.filtered import cached_filtered_path, filtered_name, open_filtered
 from harness.data.loading import (
     cached_file,
     cached_path,
@@ -42,7 +44,14 @@ class KnownFile:
     path: Path
 
 
-Named = DatasetDefinition | OwnFile | KnownFile
+@dataclass(frozen=True)
+class FilteredEntry:
+    """The filtered queries of an entry: its name ends in `+filtered`."""
+
+    definition: DatasetDefinition
+
+
+Named = DatasetDefinition | OwnFile | KnownFile | FilteredEntry
 
 
 def named(name: str, registry: Registry, where: str = "DATASET") -> Named:
@@ -58,6 +67,10 @@ def named(name: str, registry: Registry, where: str = "DATASET") -> Named:
         return OwnFile(path)
     if name in registry.datasets:
         return registry.datasets[name]
+    if name.removesuffix(FILTERED_SUFFIX) in registry.datasets:
+        definition = registry.datasets[name.removesuffix(FILTERED_SUFFIX)]
+        filtered_name(definition)  # it has some
+        return FilteredEntry(definition)
     if name and os.path.lexists(path):
         raise no_file(path, "give the path of an HDF5 file, or a name of `annharness data list`")
     if is_name_of_file(name):
@@ -100,6 +113,8 @@ def open_found(found: Named, progress: Progress = silent) -> CachedDataset:
             return open_file(path, progress=progress)
         case KnownFile(path):
             return open_cached(path)
+        case FilteredEntry(definition):
+            return open_filtered(definition, progress)
         case definition:
             return open_definition(definition, progress=progress)
 
@@ -119,6 +134,11 @@ def known_facts(name: str, registry: Registry) -> DatasetFacts:
             return facts_of(known) if known is not None else _facts_of_file(path)
         case KnownFile(path):
             return facts_of(open_cached(path))
+        case FilteredEntry(definition):
+            cached = cached_filtered_path(definition)
+            if cached is not None:
+                return facts_of(open_cached(cached))
+            return replace(_facts_of_entry(definition), name=filtered_name(definition))
         case definition:
             cached = cached_path(definition)
             return facts_of(open_cached(cached)) if cached else _facts_of_entry(definition)

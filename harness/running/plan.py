@@ -9,6 +9,8 @@ from importlib import metadata
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
+from harness.contracts.definitions import Parameters
+from harness.contracts.filters import FILTERED_SUFFIX, POST_FILTER
 from harness.data.cache.cached import CachedDataset
 from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
 from harness.registry.names import did_you_mean
@@ -61,6 +63,11 @@ class DatasetFacts:
     n: int
     d: int
     nq: int
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether each query has a filter."""
+        return self.name.endswith(FILTERED_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,7 @@ def plan_points(
     environments = environments or Environments()
     points: dict[str, PlannedPoint] = {}
     for dataset in datasets:
+        _require_timed_one_by_one(suite, dataset)
         for k in suite.ks:
             facts = _facts(dataset, k)
             for variant in variants:
@@ -246,9 +254,35 @@ def _points(
             nq=dataset.nq,
             in_answers=definition.in_answers,
         )
+        refusal = setting.refusal or _no_filtering(definition, dataset, setting.search) or missing
         for load in suite.loads or (None,):
             asked = replace(header, identity=replace(identity, load=load))
-            yield PlannedPoint(asked, definition, setting.refusal or missing, environment)
+            yield PlannedPoint(asked, definition, refusal, environment)
+
+
+def _require_timed_one_by_one(suite: Suite, dataset: DatasetFacts) -> None:
+    if dataset.is_filtered and suite.mode != "single":
+        raise UserError(
+            "queries with filters are asked one by one",
+            where=str(suite.path),
+            expected="mode: single",
+            got=f"mode: {suite.mode}",
+        )
+
+
+def _no_filtering(
+    definition: AlgorithmDefinition, dataset: DatasetFacts, search: Parameters
+) -> str | None:
+    """Return why a setting cannot answer the queries of a dataset with or without filters."""
+    factor: object = search.get(POST_FILTER)
+    if not dataset.is_filtered:
+        return f"{POST_FILTER} is for queries with filters" if POST_FILTER in search else None
+    if POST_FILTER in search:
+        good = isinstance(factor, int | float) and not isinstance(factor, bool) and factor > 0
+        return None if good else f"{POST_FILTER} is a number above 0 ({POST_FILTER}={factor})"
+    if definition.filtered is None:
+        return f"it does not search with filters; a suite can give it {POST_FILTER}"
+    return None
 
 
 def _too_many_clients(suite: Suite, machine: Machine) -> str | None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
+from harness.data.truth.correlation import with_filter_facts
 from harness.data.truth.store import truth_of
 from harness.files.locks import try_lock
 from harness.measures.distances import distances_and_scales
@@ -216,7 +217,9 @@ class Runner:
         for identity in questions.values():
             if not self.store.holds_truth(identity):
                 dataset = self.plan.datasets[identity.dataset]
-                truth = truth_of(dataset, identity.k, self.listener.progress)
+                progress = self.listener.progress
+                truth = truth_of(dataset, identity.k, progress)
+                truth = with_filter_facts(dataset, truth, progress)
                 self._storing(partial(self.store.write_truth, identity, truth))
 
     def _record_refused(self) -> None:

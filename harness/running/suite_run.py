@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import UserError
+from harness.contracts.filters import FILTERED_SUFFIX
 from harness.data.cache.folder import cache_folder
 from harness.files.progress import Progress, silent
 from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
-from harness.registry.suites import Suite, overridden, read_suite, suite_of
+from harness.registry.suites import Suite, on_track, overridden, read_suite, suite_of
 from harness.results.identity import Machine
 from harness.results.point import FAILURES
 from harness.results.store import ResultStore
@@ -107,6 +108,13 @@ class SuiteRun:
             chosen = dataclasses.replace(chosen, extra_seconds=math.inf)
         for name in chosen.datasets:  # report every wrong name before the first is fetched
             named(name, registry, "datasets (-d)" if options.datasets else str(chosen.path))
+            if options.cluster is not None and name.endswith(FILTERED_SUFFIX):
+                raise UserError(
+                    "queries with filters are not measured on a cluster",
+                    where="cluster",
+                    got=name,
+                    hint="leave --cluster out: this machine then measures",
+                )
         cluster = read_cluster(options.cluster) if options.cluster is not None else None
         return cls(chosen, registry, ResultStore(results), options, retry, cluster)
 
@@ -212,7 +220,7 @@ def _chosen_suite(
     """The suite, with the datasets asked for; without one, a suite made from the options."""
     if suite is not None:
         chosen = read_suite(suite, registry.algorithms)
-        asked = tuple(dict.fromkeys(options.datasets))
+        asked = on_track(chosen.track, options.datasets)
         return dataclasses.replace(chosen, datasets=asked) if asked else chosen
     if not options.datasets or not options.algorithms:
         raise UserError(

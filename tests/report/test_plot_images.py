@@ -20,6 +20,7 @@ from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.plots.all_figures import MAKERS
 from harness.report.plots.figure import quiet_fonts
 from harness.report.plots.style import settings
+from tests.report.filtered_rows import with_filters
 
 REFERENCES = Path(__file__).parent / "references"
 TOLERANCE = 0.02
@@ -56,7 +57,8 @@ def difference(one, other):
 @pytest.mark.parametrize("name", MAKERS)
 def test_figure_looks_as_it_did(table_maker, under_load, name):
     table = table_maker(k=100 if "1-at-n" in name else 10)
-    image = drawn(under_load(table) if name == "load" else table, name)
+    table = {"load": under_load, "filtered": with_filters}.get(name, lambda same: same)(table)
+    image = drawn(table, name)
     kept = REFERENCES / f"{name}.png"
     if os.environ.get("ANNHARNESS_UPDATE_REFERENCES"):
         kept.parent.mkdir(exist_ok=True)

@@ -22,6 +22,7 @@ from harness.report.plots.all_figures import MAKERS, draw_figures, figures, make
 from harness.report.plots.style import FAINT, settings
 from harness.report.plots.tradeoff import Choices, tradeoff
 from harness.report.quantities import QUANTITIES, human, quantity
+from tests.report.filtered_rows import with_filters
 
 NASTY = (
     '<script>alert("x")</script> ../../etc $\\frac{1}$ {0} \u202eright-to-left \U0001f600 '
@@ -65,11 +66,18 @@ def test_writes_png_and_svg_that_are_the_same_every_time(table, tmp_path):
 
 
 def test_usual_figures_and_their_conditions(table_maker):
-    found = dict(figures(table_maker(k=100), makers(None)))
+    found = dict(figures(with_filters(table_maker(k=100)), makers(None)))
     assert set(found) == {f"glove-50-10k-k100-{name}" for name in makers(None) if name != "load"}
     for figure in found.values():
         for words in ("glove-50-10k", "k = 100", "1 thread", "AMD EPYC, 2 cores"):
             assert words in texts(figure)
+
+
+def test_the_figure_of_filters_is_for_queries_with_filters(table_maker):
+    names = [name for name, _ in figures(table_maker(), makers(None))]
+    assert not any("filtered" in name for name in names)
+    (name,) = (n for n, _ in figures(with_filters(table_maker()), makers(["filtered"])))
+    assert name == "glove-50-10k-k10-filtered"
 
 
 @pytest.mark.parametrize(("k", "drawn"), [(5, False), (10, True)])
@@ -332,7 +340,7 @@ def test_numbers_in_few_characters(value, unit, words):
 
 
 def test_every_maker_is_tried_here():
-    assert len(MAKERS) == 10
+    assert len(MAKERS) == 11
 
 
 def test_points_under_load_get_their_own_figure_and_no_other(table, under_load):

@@ -194,14 +194,22 @@ def rows_below(packed, block, steps, start, lowering, looked, pairs, sums):
 
 
 @njit(cache=True, nogil=True)
-def _keep_best(candidates, number, rows, packed, costs, pairs, worst, ids):
-    """Score the rows of a block whose bits are set, and keep those among the best."""
+def matches(bits, row):
+    """Whether a row is set in a bitmap (see `Bitmap`); an empty one sets all."""
+    return bits.shape[0] == 0 or (bits[row >> 3] >> (row & 7)) & 1
+
+
+@njit(cache=True, nogil=True)
+def _keep_best(candidates, number, rows, packed, costs, pairs, bits, worst, ids):
+    """Score the rows of a block whose bits are set, and keep those among the best that match."""
     while candidates != 0:
         lane = first_bit(candidates)
         candidates &= candidates - 1
         row = number * ROWS + lane
         if row >= rows:
             break
+        if not matches(bits, row):
+            continue
         cost = cost_of(packed, number * pairs * ROWS + lane, costs, pairs)
         if cost < worst[0] or (cost == worst[0] and row < ids[0]):
             worst[0], ids[0] = cost, row
@@ -221,7 +229,7 @@ def sort_heap(worst, ids):
 
 
 @njit(cache=True, nogil=True)
-def _scan_blocks(packed, rows, costs, step, bound, worst, ids):
+def _scan_blocks(packed, rows, costs, step, bound, bits, worst, ids):
     """Fill the heap with the best rows of every `step`-th block that cost at most `bound`.
 
     Dearer rows may be left in it too, where too few are found.
@@ -249,14 +257,14 @@ def _scan_blocks(packed, rows, costs, step, bound, worst, ids):
         going += 1
         a, b = _add_pairs(packed, block, steps, looked, pairs, a, b)
         candidates = too_low | bits_below(a, b, _CAP)
-        _keep_best(candidates, number, rows, packed, costs, pairs, worst, ids)
+        _keep_best(candidates, number, rows, packed, costs, pairs, bits, worst, ids)
         if worst[0] < bound * _TIGHTER:
             bound = worst[0]
             fill_steps(costs, bound, steps)
 
 
 @njit(cache=True, nogil=True)
-def _likely_bound(packed, rows, costs, k):
+def _likely_bound(packed, rows, costs, k, bits):
     """What the k-th best of all rows very likely does not cost more than, by a sample of blocks.
 
     Infinite where there are too few rows to tell. Of a sample of one in S, the s-th best has some
@@ -267,27 +275,28 @@ def _likely_bound(packed, rows, costs, k):
     if rows < _SAMPLED * ROWS * number:
         return np.float32(np.inf)
     worst, ids = np.empty(number, np.float32), np.empty(number, np.int64)
-    _scan_blocks(packed, rows, costs, _SAMPLED, np.float32(np.inf), worst, ids)
+    _scan_blocks(packed, rows, costs, _SAMPLED, np.float32(np.inf), bits, worst, ids)
     return worst[0]
 
 
 @njit(cache=True, nogil=True)
-def scan_one(packed, rows, slopes, offsets, euclidean, query, ids):
+def scan_one(packed, rows, slopes, offsets, euclidean, query, bits, ids):
     """Write the rows of the least costs to `ids` `(k,)` int64, least first, padded with -1.
 
     `packed` is flat: blocks, then pairs of subspaces, then 64 bytes; the first `rows` count. The
     cost of codeword c of subspace m is `offsets[16 m + c]` (float32) plus its part of the query
     times `slopes[m, :, c]` `(M, d/M, 16)`. The offsets are 0, or with `euclidean` half the squares
-    of the slopes. Of equal costs, the lower row comes first.
+    of the slopes. Of equal costs, the lower row comes first. Rows that are not set in the bitmap
+    `bits` are left out; an empty one leaves out none.
     """
     pairs = (slopes.shape[0] + 1) // 2
     costs = np.zeros(pairs * 2 * CODEWORDS, np.float32)
     fill_costs(query, slopes, offsets, costs)
     if not _are_in_range(costs):
         _fill_scaled_costs(query, slopes, euclidean, costs)
-    bound = _likely_bound(packed, rows, costs, ids.shape[0])
+    bound = _likely_bound(packed, rows, costs, ids.shape[0], bits)
     worst = np.empty(ids.shape[0], np.float32)
-    _scan_blocks(packed, rows, costs, 1, bound, worst, ids)
+    _scan_blocks(packed, rows, costs, 1, bound, bits, worst, ids)
     if worst[0] > bound:  # it was not met: rows may have been dropped that belong to the best
-        _scan_blocks(packed, rows, costs, 1, worst[0], worst, ids)  # the rows found meet this one
+        _scan_blocks(packed, rows, costs, 1, worst[0], bits, worst, ids)  # rows found meet it
     sort_heap(worst, ids)

@@ -26,6 +26,7 @@ from .bounded_scan import (
     fill_costs,
     fill_steps,
     lowering_pair,
+    matches,
     rows_below,
     sink,
     sort_heap,
@@ -112,11 +113,15 @@ def _add_rows(
     tables,
     list_cost,
     bound,
+    row_ids,
+    wanted_rows,
     costs,
     places,
     count,
 ):
     """Append the rows of a block whose bits are set and that cost less than the bound.
+
+    Of those, the rows that are set in the bitmap `wanted_rows`; an empty one sets all.
 
     The codes cost what `sums` tell, from `origin` on in units of `scale`; what the tables do where
     the row's bit is set in `exact`.
@@ -129,7 +134,9 @@ def _add_rows(
         else:
             cost = (np.float32(sums[lane]) - origin) * scale
         cost += list_cost
-        if cost < bound:
+        if cost < bound and (
+            wanted_rows.shape[0] == 0 or matches(wanted_rows, row_ids[block * ROWS + lane])
+        ):
             costs[count], places[count] = cost, block * ROWS + lane
             count += 1
     return count
@@ -160,7 +167,20 @@ def _most_of(tables):
 
 
 @njit(cache=True, nogil=True)
-def _collect(packed, starts, sizes, tables, numbers, list_costs, wanted, exactly, costs, places):
+def _collect(
+    packed,
+    starts,
+    sizes,
+    tables,
+    numbers,
+    list_costs,
+    wanted,
+    exactly,
+    row_ids,
+    wanted_rows,
+    costs,
+    places,
+):
     """Write the `wanted` places of least cost in these lists to the front, and return how many.
 
     `costs` and `places` hold a block more than half as many again. Costs are those of the tables,
@@ -200,6 +220,8 @@ def _collect(packed, starts, sizes, tables, numbers, list_costs, wanted, exactly
                 tables,
                 list_cost,
                 bound,
+                row_ids,
+                wanted_rows,
                 costs,
                 places,
                 count,
@@ -267,6 +289,7 @@ def search_one(
     turned,
     nprobe,
     rerank,
+    wanted_rows,
     best,
 ):
     """Write the rows that score best to `best` `(k,)` int64, best first, padded with -1.
@@ -290,6 +313,8 @@ def search_one(
         `(d,)`, and as the codes take it.
     nprobe, rerank
         How many lists are visited; how many rows re-ranked, 0 for none.
+    wanted_rows
+        A bitmap of the rows that may be found; an empty one allows all.
     """
     k = best.shape[0]
     largest = np.float32(0)
@@ -306,7 +331,18 @@ def search_one(
     costs = np.empty(wanted + wanted // 2 + ROWS, np.float32)
     ids = np.empty(costs.shape[0], np.int64)
     count = _collect(
-        packed, starts, sizes, tables, numbers, list_costs, wanted, rerank == 0, costs, ids
+        packed,
+        starts,
+        sizes,
+        tables,
+        numbers,
+        list_costs,
+        wanted,
+        rerank == 0,
+        row_ids,
+        wanted_rows,
+        costs,
+        ids,
     )
     for place in range(count):
         ids[place] = row_ids[ids[place]]

@@ -9,5 +9,6 @@ from harness.checks.rules import answers
 from harness.checks.rules import inputs
 from harness.checks.rules import repeats
 from harness.checks.rules import resources
+from harness.checks.rules import filters
 
-__all__ = ["answers", "inputs", "repeats", "resources"]
+__all__ = ["answers", "filters", "inputs", "repeats", "resources"]

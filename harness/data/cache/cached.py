@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from harness.contracts import Dataset, Labels, UserError
 from harness.contracts.dataset import METRICS, Metric, Truth
+from harness.contracts.filters import FilteredQueries
 from harness.data.cache import layout
+from harness.data.cache.filters import read_filters
 from harness.data.cache.folder import cache_subfolder
 from harness.data.words import Words
 
@@ -45,11 +47,13 @@ class CachedDataset(Dataset):
         fingerprint: str,
         arrays: _Arrays,
         labels: Labels | None,
+        filters: FilteredQueries | None = None,
     ) -> None:
         self.path = path
         self.name = name
         self.metric = metric
         self.labels = labels
+        self.filters = filters
         self._fingerprint = fingerprint
         self._arrays = arrays
         self._states = {file: _state(file) for file in arrays.files}
@@ -95,6 +99,11 @@ class CachedDataset(Dataset):
         """Sha256 (hex) of base, queries and metric."""
         return self._fingerprint
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that it is mapped from."""
+        return self._arrays.files
+
     def truth(self, k: int) -> Truth:
         """Return the k true nearest neighbours of every query, computed once and cached."""
         from harness.data.truth.store import truth_of  # not needed for timing
@@ -127,9 +136,40 @@ def open_cached(path: Path) -> CachedDataset:
 
 def _read(file: h5py.File, path: Path) -> CachedDataset:
     own = file["annharness"].attrs
+    if layout.FILTERS in file:
+        return _read_filtered(file, path)
     metric = next(m for m in METRICS if m == own["metric"])
     arrays = _arrays(file, path)
     return CachedDataset(path, own["name"], metric, own["fingerprint"], arrays, _labels(file, path))
+
+
+def _read_filtered(file: h5py.File, path: Path) -> CachedDataset:
+    """Open the unfiltered dataset beside the file, with the queries and filters that it holds."""
+    own = file["annharness"].attrs
+    whole = open_cached(path.with_name(own["filters_of"]))
+    if whole.fingerprint != own["base_fingerprint"]:
+        raise ValueError(f"{whole.path.name} holds other rows than these filters were made for")
+    filters = read_filters(file, path)
+    rows = filters.query_rows
+    arrays = _Arrays(
+        whole.base,
+        _chosen(whole.queries, rows),
+        whole.search_base,
+        _chosen(whole.search_queries, rows),
+        (path, *whole.files),
+    )
+    labels = whole.labels
+    if labels is not None:
+        labels = Labels(labels.base, [labels.queries[row] for row in rows.tolist()])
+    return CachedDataset(
+        path, own["name"], whole.metric, own["fingerprint"], arrays, labels, filters
+    )
+
+
+def _chosen(queries: Rows, rows: NDArray[np.int64]) -> Rows:
+    chosen = queries[rows]
+    chosen.flags.writeable = False
+    return chosen
 
 
 def _arrays(file: h5py.File, path: Path) -> _Arrays:

@@ -22,6 +22,10 @@ UNIT_BASE = "annharness/unit_train"
 UNIT_QUERIES = "annharness/unit_test"
 LABELS_BASE = "annharness/labels_train"
 LABELS_QUERIES = "annharness/labels_test"
+FILTERS = "annharness/filters"
+QUERY_ROWS = "annharness/query_rows"
+FILTER_NUMBERS = "annharness/filter_numbers"
+ATTRIBUTES = "annharness/attributes"
 
 DISTANCE_OF_METRIC: dict[Metric, str] = {
     "angular": "angular",

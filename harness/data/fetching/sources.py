@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, Parameters, Source
@@ -120,6 +121,32 @@ def from_first_source(
     raise _no_source(definition, reasons)
 
 
+@contextmanager
+def other_files(
+    definition: DatasetDefinition, progress: Progress
+) -> Iterator[Callable[[str, str | None], Path]]:
+    """Give a function that returns another file of the sources, by its name and sha256.
+
+    The file may be gone after the `with` statement. The function raises a `UserError` if no source
+    has the file, or it has another hash.
+    """
+    with temporary_folder(cache_subfolder("downloads"), "unpacked") as scratch:
+
+        def file(name: str, sha256: str | None) -> Path:
+            reasons = []
+            for source in definition.sources:
+                place = _Place(source, definition, scratch, progress)
+                try:
+                    path = place.file(name)
+                    verify(path, dataclasses.replace(source, sha256=sha256, bytes=None), progress)
+                    return path
+                except UserError as error:
+                    reasons.append(error)
+            raise _no_source(definition, reasons)
+
+        yield file
+
+
 def _no_source(definition: DatasetDefinition, reasons: list[UserError]) -> UserError:
     if len(reasons) == 1:
         return reasons[0]
@@ -190,20 +217,32 @@ def _companion(what: str, place: _Place) -> Path | None:
 
 def _loader(definition: DatasetDefinition) -> Callable[[Path, Parameters], Vectors]:
     """The function that the entry names: `load(path, options) -> Vectors`."""
-    file, _, function = (definition.loader or "").partition(":")
+    loader: Callable[[Path, Parameters], Vectors] = function_of(
+        definition, "loader", definition.loader or ""
+    )
+    return loader
+
+
+def function_of(definition: DatasetDefinition, key: str, locator: str) -> Callable[..., Any]:
+    """Return the function that a key of an entry names, as `FILE:FUNCTION` in its folder.
+
+    Raises
+    ------
+    UserError
+        If it cannot be imported.
+    """
+    file, _, function = locator.partition(":")
     module_name = f"harness.datasets.{definition.folder.name}.{file}"
     try:
-        loader: Callable[[Path, Parameters], Vectors] = getattr(
-            importlib.import_module(module_name), function
-        )
+        found: Callable[..., Any] = getattr(importlib.import_module(module_name), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(
-            f"the entry's loader cannot be imported: {error}",
+            f"the entry's {key} cannot be imported: {error}",
             where=definition.origin,
-            expected="loader: FILE:FUNCTION, of a file in the entry's folder",
-            got=str(definition.loader),
+            expected=f"{key}: FILE:FUNCTION, of a file in the entry's folder",
+            got=locator,
         ) from error
-    return loader
+    return found
 
 
 def places_of(definition: DatasetDefinition) -> list[str]:

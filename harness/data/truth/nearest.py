@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from harness.contracts import Dataset
 from harness.contracts.dataset import Metric, Truth
+from harness.contracts.filters import FilteredQueries
 from harness.data.rows import largest_norm, row_norms
 from harness.files.space import require_memory
 from harness.measures.distances import answer_distances
@@ -124,6 +125,35 @@ def nearest_of_block(space: Space, block: slice, k: int) -> Truth:
     return truth
 
 
+def nearest_matching(
+    dataset: Dataset, filters: FilteredQueries, queries: slice, rows: slice, k: int
+) -> Truth:
+    """Return the k nearest of the matching rows of some queries, as `nearest_of_block`.
+
+    Each filter's rows are a base of their own. Ids count from the first of `rows`; where fewer than
+    k match, the rest is -1 at an infinite distance.
+    """
+    asked = np.arange(queries.start, queries.stop)
+    truth = Truth(np.full((len(asked), k), -1), np.full((len(asked), k), np.inf))
+    for number in np.unique(filters.filter_numbers[queries]).tolist():
+        matches = filters.bitmaps[number].ids
+        matches = matches[(matches >= rows.start) & (matches < rows.stop)]
+        if not len(matches):
+            continue
+        at = np.flatnonzero(filters.filter_numbers[queries] == number)
+        space = Space.of_arrays(
+            dataset.metric,
+            dataset.base[matches],
+            dataset.queries[asked[at]],
+            dataset.search_base[matches],
+            dataset.search_queries[asked[at]],
+        )
+        found = nearest_of_block(space, slice(0, len(at)), k)
+        truth.ids[at, : found.ids.shape[1]] = matches[found.ids] - rows.start
+        truth.distances[at, : found.ids.shape[1]] = found.distances
+    return truth
+
+
 def merged(parts: Iterable[tuple[int, Truth]], k: int) -> Truth:
     """Return the k nearest of some queries, from the nearest of disjoint parts of the base.
 
@@ -136,7 +166,7 @@ def merged(parts: Iterable[tuple[int, Truth]], k: int) -> Truth:
     """
     best: Truth | None = None
     for first, truth in parts:
-        ids, distances = truth.ids + first, truth.distances
+        ids, distances = np.where(truth.ids >= 0, truth.ids + first, -1), truth.distances
         if best is not None:
             ids = np.concatenate([best.ids, ids], axis=1)
             distances = np.concatenate([best.distances, distances], axis=1)
@@ -228,7 +258,8 @@ def _settle(space: Space, query: int, limit: float, truth: Truth, row: int) -> N
         found = answer_distances(space.metric, space.base, vector, ids[None])
         fresh = ~np.isin(ids, best_ids[0])
         merged = np.concatenate([best_ids, ids[None, fresh]], axis=1)
-        best_ids, best = _best(merged, np.concatenate([best, found[:, fresh]], axis=1), k)
+        kept = _best(merged, np.concatenate([best, found[:, fresh]], axis=1), k)
+        best_ids, best = kept.ids, kept.distances
     truth.ids[row], truth.distances[row] = best_ids[0], best[0]
 
 

@@ -47,8 +47,9 @@ def neighbours_of(dataset: Dataset, word: str, k: int) -> Neighbours:
     query = _position(labels.queries, word)
     if query is not None:
         truth = dataset.truth(k)
-        words = [labels.base[i] for i in truth.ids[query]]
-        return Neighbours(word, True, words, truth.distances[query])
+        found = truth.ids[query] >= 0  # fewer may match a filter
+        words = [labels.base[i] for i in truth.ids[query][found]]
+        return Neighbours(word, True, words, truth.distances[query][found])
     row = _position(labels.base, word)
     if row is None:
         raise _unknown(dataset, labels, word)

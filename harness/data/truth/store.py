@@ -54,8 +54,18 @@ def compute_here(
     dataset: CachedDataset, k: int, pieces: Sequence[Piece]
 ) -> Iterator[tuple[Piece, Truth]]:
     """Compute pieces one after another on this machine."""
-    from harness.data.truth.nearest import Space, nearest_of_block  # imports FAISS
+    from harness.data.truth.nearest import (  # imports FAISS
+        Space,
+        nearest_matching,
+        nearest_of_block,
+    )
 
+    filters = dataset.filters
+    if filters is not None:
+        for piece in pieces:
+            queries, rows = slice(*piece.queries), slice(*piece.rows)
+            yield piece, nearest_matching(dataset, filters, queries, rows, k)
+        return
     space, held = None, (-1, -1)
     for piece in pieces:
         if space is None or piece.rows != held:

@@ -145,6 +145,8 @@ def recalls_of(given: Sequence[float]) -> tuple[float, ...]:
 
 def truth_of(identity: PointIdentity) -> Truth | None:
     """Return the truth of a point if the cache holds it: reading computes none."""
+    if identity.is_filtered:  # the cache lacks what results tell of the filters
+        return None
     return stored_truth(identity.fingerprint, identity.k)
 
 

@@ -12,6 +12,17 @@ from rich.padding import Padding
 from rich.table import Table
 
 from harness.measures.choosing import NOT_REACHED
+from harness.measures.filtering import CORRELATIONS
+from harness.report.analysis.by_filter import (
+    EXACT,
+    LEAST_QUERIES,
+    FilteredPoint,
+    best_of_curves,
+    classes_of,
+    crossing,
+    filtered_points,
+    sentence_of,
+)
 from harness.report.analysis.points import (
     ComparisonGroup,
     comparison_groups,
@@ -40,6 +51,7 @@ _CAPTION = (
     "Chosen by recall on the tuning queries; the recall shown is of the held-out queries",
     "Bold: nothing is better in both",
 )
+FILTERED_LEVEL = 0.9
 _NEAR = "*: within a factor of 2 of the harness overhead (no-op)"
 
 
@@ -67,6 +79,10 @@ def print_frontiers(console: Console, table: pd.DataFrame) -> None:
         console.print()
         console.print(recommendation_lines(recommendations(group)), highlight=False)
         console.print()
+        points = filtered_points(group)
+        if points:
+            console.print(filter_table(group, points))
+            console.print()
 
 
 def pareto_table(group: ComparisonGroup, width: int = 120) -> Table:
@@ -94,6 +110,38 @@ def pareto_table(group: ComparisonGroup, width: int = 120) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows_of(shown):
         table.add_row(*_cells(row, wide=wide), style="bold" if row["overall"] else "")
+    return table
+
+
+def filter_table(group: ComparisonGroup, points: list[FilteredPoint]) -> Table:
+    """Return the fastest point of each class of filters at a recall, beside the exact scan."""
+    crossings = [crossing(points, one, FILTERED_LEVEL) for one in CORRELATIONS]
+    below = sum(one.below_k for one in points if one.parameters == points[0].parameters
+                and one.curve == points[0].curve)  # fmt: skip
+    told = [sentence_of(one) for one in crossings if one is not None]
+    table = Table(
+        title=f"[bold]{escape(group.dataset)}[/]: fastest at recall {FILTERED_LEVEL:g} by filter",
+        caption=escape(". ".join([*told, f"{below:,} queries have fewer than k matches",
+                                  f"Classes of fewer than {LEAST_QUERIES} queries are not shown"])),
+        title_justify="left", caption_justify="left", box=None, pad_edge=False,
+    )  # fmt: skip
+    for name in ("rows that match", "correlation", "queries", "fastest", "recall", "QPS", "exact"):
+        table.add_column(name, justify="left" if name in ("correlation", "fastest") else "right")
+    for filters in sorted(one for sign in CORRELATIONS for one in classes_of(points, sign)):
+        best = best_of_curves(points, filters, FILTERED_LEVEL)
+        if not best:
+            continue
+        one = max(best.values(), key=lambda point: point.qps.value)
+        exact = [point.qps for point in best.values() if point.algorithm == EXACT]
+        table.add_row(
+            f"{filters.selectivity:g}",
+            filters.correlation,
+            f"{one.queries:,}",
+            escape(f"{one.curve} {one.parameters}"),
+            f"{one.recall.value:.3f}",
+            f"{human(one.qps.value)} {plus_minus(*one.qps)}".strip(),
+            human(exact[0].value) if exact else "",
+        )
     return table
 
 

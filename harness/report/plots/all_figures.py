@@ -18,6 +18,7 @@ from harness.report.analysis.points import ComparisonGroup, comparison_groups, k
 from harness.report.curve_styles import CurveStyle
 from harness.report.plots.bars import at_recall, build_costs
 from harness.report.plots.figure import check_formats, inline_image, save
+from harness.report.plots.filtered import by_selectivity
 from harness.report.plots.load import latency_under_load
 from harness.report.plots.query_curves import (
     latency_distribution,
@@ -47,13 +48,15 @@ MAKERS: dict[str, Maker] = {
     "recall-distortion": _pair("distortion", "recall", Choices(codes_only=True)),
     "latency": latency_distribution,
     "difficulty": recall_by_difficulty,
+    "filtered": by_selectivity,
     "load": latency_under_load,
 }
-USUAL = ("qps-recall", "recall-1-at-n", "build-costs", "training-loss", "load")
+USUAL = ("qps-recall", "recall-1-at-n", "build-costs", "training-loss", "filtered", "load")
 AT_ONE_RECALL: dict[str, Callable[..., Figure | None]] = {
     "at-recall": at_recall,
     "latency": latency_distribution,
     "difficulty": recall_by_difficulty,
+    "filtered": by_selectivity,
 }
 _OF_THE_BUILD = ("build-costs", "training-loss")
 _LEAST_K_FOR_CURVES = 10

@@ -186,6 +186,9 @@ _IN_JSON_AND_PARQUET = (
     Column("warnings", "tuple", "Warnings of the builds, each once."),
     Column("family", "text", "Family of the algorithm, as its entry at hand says."),
     Column("tuned", "text", "With what `tune` found the parameters; empty if it did not."),
+    Column("track", "text", "`filtered` if each query has a filter, else `plain`."),
+    Column("by_filter", "mapping", "Recall and speed by selectivity and correlation of filters."),
+    Column("filter_seconds", "number", "Time to evaluate a filter, the median of filters.", "s"),
     Column("recall_curve", "array", "Recall@K for K = 1 to k, `(k,)`."),
     Column("first_recall_curve", "array", "As `recall1@K` for K = 1 to k, `(k,)`."),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,10 @@ from harness.measures.verdicts import LEAST_BUILDS
 from harness.results.identity import PointIdentity
 from harness.results.point import Build, Failure, PointHeader, StoredPoint
 from harness.results.store import ResultStore, Stored
+from harness.results.table.answers import over_answers
 from harness.results.table.columns import RECALL_KS, Row, completed, frame_of
 from harness.results.table.conditions import adjust_qps, mark_near_no_op
+from harness.results.table.filters import filter_columns
 from harness.results.table.loads import load_columns
 from harness.results.table.provenance import (
     Provenances,
@@ -40,7 +42,6 @@ from harness.results.table.truths import TruthAtHand, Truths
 from harness.results.untrusted.checks import BrokenResult
 
 Float64 = NDArray[np.float64]
-RecallMatrix = Callable[[Metric, Float64, Float64, Float64], Float64]
 
 
 def load_results(
@@ -209,7 +210,9 @@ class _Reader:
         header = point.header
         truth = self.truths.of(header)
         recall = _recall_columns(header.identity, point.builds, truth.distances, self.per_query)
+        filters = filter_columns(point, truth) if header.identity.is_filtered else {}
         return {
+            **filters,
             "log_tail": "",
             **recall,
             **_nearness_columns(header.identity.metric, point.builds, truth.distances),
@@ -226,6 +229,7 @@ def _identity_columns(header: PointHeader, stored: Stored) -> Row:
     identity = header.identity
     return {
         "dataset": identity.dataset,
+        "track": "filtered" if identity.is_filtered else "plain",
         "algorithm": identity.algorithm,
         "label": header.label,
         "name": header.name,
@@ -277,7 +281,7 @@ def _recall_columns(
     k = identity.k
     columns: Row = {}
     for prefix, matrix in (("recall", recall_matrix), ("first_recall", first_recall_matrix)):
-        recall = np.array([_over_answers(matrix, identity, b, true_distances) for b in builds])
+        recall = np.array([over_answers(matrix, identity, b, true_distances) for b in builds])
         value, low, high = recall_bounds(recall)
         columns[f"{prefix}_curve"] = value
         columns[f"{prefix}_low_curve"] = low
@@ -324,15 +328,6 @@ def _split_columns(recall: Float64) -> Row:
         "held_out_recall_low": float(bounds.low[0]),
         "held_out_recall_high": float(bounds.high[0]),
     }
-
-
-def _over_answers(
-    matrix: RecallMatrix, identity: PointIdentity, build: Build, true_distances: Float64
-) -> Float64:
-    answers = zip(build.distances, build.scales.astype(np.float64), strict=True)
-    found = [matrix(identity.metric, d, s, true_distances) for d, s in answers]
-    mean: Float64 = np.mean(found, axis=0)
-    return mean
 
 
 def _speed_columns(point: StoredPoint) -> Row:

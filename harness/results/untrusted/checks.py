@@ -137,11 +137,17 @@ def _check_load(load: LoadShare, passes: int, nq: int) -> None:
 
 def check_truth(truth: Truth) -> None:
     """Raise ValueError if these are impossible as true neighbours."""
-    ids, distances = truth
+    ids, distances = truth.ids, truth.distances
     _require(ids.shape == distances.shape and ids.size > 0, f"{ids.shape} ids")
-    _require(bool((ids >= 0).all()), "an id below 0")
-    _require(bool((np.abs(distances) < _MOST_DISTANCE).all()), "a distance that cannot be")
-    _require(bool((np.diff(distances, axis=1) >= 0).all()), "distances that do not ascend")
+    _require(bool((ids >= -1).all()), "an id below -1")
+    none = ids == -1  # fewer rows match the filter of a query
+    possible = np.where(none, distances == np.inf, np.abs(distances) < _MOST_DISTANCE)
+    _require(bool(possible.all()), "a distance that cannot be")
+    _require(bool((distances[:, 1:] >= distances[:, :-1]).all()), "distances that do not ascend")
+    if truth.matches is not None and truth.nearness is not None:
+        alike = truth.matches.shape == truth.nearness.shape == ids.shape[:1]
+        _require(alike, f"{truth.matches.shape} counts of matching rows")
+        _require(bool((truth.matches >= 0).all()), "a count below 0")
 
 
 def check_seconds(values: NDArray[np.float64]) -> None:

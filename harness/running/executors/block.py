@@ -44,9 +44,9 @@ class BlockRun:
         nq = len(dataset.queries)
         self._order = spec.order(nq)
         self._rng = np.random.default_rng(int(spec.id, 16))
-        self._workers = Workers(spec, cache, len(dataset.base), nq)
+        self._workers = Workers(spec, cache, len(dataset.base), nq, dataset.filters)
         search = TargetSearch.of(spec, dataset, self._order)
-        self._building = Building(self._workers, len(self._order), on_phase, search)
+        self._building = Building(self._workers, self._order, on_phase, search)
 
     def parts(self) -> Iterator[BlockOutcome]:
         """Measure everything and yield what was measured together: one part, if memory allows.

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.running.blocks import MemberSpec
 from harness.running.executors.member import Member, NoSpace, Setting, require_sound, unexpected
 from harness.running.executors.rounds import OnPhase
@@ -37,8 +40,8 @@ class Building:
 
     Parameters
     ----------
-    nq
-        The number of queries that are asked.
+    order
+        The queries in the order in which they are asked.
     on_phase
         Follows what goes on.
     search
@@ -46,11 +49,15 @@ class Building:
     """
 
     def __init__(
-        self, workers: Workers, nq: int, on_phase: OnPhase, search: TargetSearch | None = None
+        self,
+        workers: Workers,
+        order: NDArray[np.intp],
+        on_phase: OnPhase,
+        search: TargetSearch | None = None,
     ) -> None:
         self._workers = workers
         self._search = search
-        self._nq = nq
+        self._order = order
         self._on_phase = on_phase
 
     def built_reference(self) -> Member:
@@ -194,15 +201,15 @@ class Building:
         member.used_bytes = member.child.look_at_memory()
 
     def _warm_up(self, member: Member, setting: Setting) -> None:
-        request = WarmUp(setting.number, self._nq)
+        request = WarmUp(setting.number, len(self._order))
         answer = member.ask(request, "warm-up", self._workers.watch, setting)
         if isinstance(answer, Failed):
             return member.fail_setting(answer, setting)
         if not isinstance(answer, Answered):
             raise unexpected(answer)
         try:
-            setting.check(answer, self._nq, -1)
+            setting.check(answer, self._order, -1)
         except WrongAnswer as wrong:
             return member.fail_setting(Failed("wrong_answer", str(wrong)), setting)
-        setting.pass_seconds = answer.wall * self._nq / len(answer.seconds)
+        setting.pass_seconds = answer.wall * len(self._order) / len(answer.seconds)
         return None

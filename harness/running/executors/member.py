@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.contracts import FilteredQueries
 from harness.contracts.definitions import Load
 from harness.measures.load import (
     DROPPED,
@@ -35,7 +36,7 @@ from harness.running.messages import (
     TakeTurn,
 )
 from harness.running.processes.child import Child, ChildGone
-from harness.running.worker.answers import WrongAnswer, is_name, require_valid
+from harness.running.worker.answers import WrongAnswer, is_name, require_matching, require_valid
 from harness.text import Json
 
 _PHASES = ("prepare", "build")
@@ -58,9 +59,17 @@ class NoSpace(Exception):
 class Setting:
     """A search setting of a member, with its measurements so far."""
 
-    def __init__(self, number: int, spec: SettingSpec, nq: int, n: int) -> None:
+    def __init__(
+        self,
+        number: int,
+        spec: SettingSpec,
+        nq: int,
+        n: int,
+        filters: FilteredQueries | None = None,
+    ) -> None:
         self.number = number
         self.spec = spec
+        self._filters = filters
         self._nq, self._n = nq, n
         self.failure: TaskFailure | None = None
         self.left_out = False
@@ -132,8 +141,13 @@ class Setting:
         closed_loop_rate = self._nq / max(self.pass_seconds, _LEAST_SECONDS)
         return next_rate(trials, closed_loop_rate)
 
-    def check(self, answer: Answered, asked: int, turn: int) -> None:
+    def check(self, answer: Answered, queries: NDArray[np.intp], turn: int) -> None:
         """Check the neighbours of a turn against the contract.
+
+        Parameters
+        ----------
+        queries
+            The numbers of the queries that were asked, in order; fewer may be answered.
 
         Raises
         ------
@@ -149,7 +163,7 @@ class Setting:
             and answer.seconds.dtype == np.float64
             and answer.ids.shape == (n, self.spec.k)
             and answer.ids.dtype.kind == "i"
-            and 1 <= n <= asked
+            and 1 <= n <= len(queries)
             and bool(np.isfinite(answer.seconds).all() and (answer.seconds >= 0).all())
             and 0 < answer.wall < float("inf")  # a clock that stands still is none
         )
@@ -157,7 +171,10 @@ class Setting:
             raise ChildGone("error", f"{_BROKEN}: no answer to what was asked")
         if turn > 0 and self.spec.load is not None:
             self._check_load(answer)
-        require_valid(answer.ids.astype(np.int64, copy=False), self._n)
+        ids = answer.ids.astype(np.int64, copy=False)
+        require_valid(ids, self._n)
+        if self._filters is not None:
+            require_matching(ids, self._filters.match(queries[:n], ids))
 
     def _check_load(self, answer: Answered) -> None:
         shape = answer.seconds.shape
@@ -359,7 +376,7 @@ class Member:
         self.pause()
         if not isinstance(answer, Answered):
             raise unexpected(answer)
-        setting.check(answer, request.stop - request.start, request.turn)
+        setting.check(answer, np.arange(request.start, request.stop), request.turn)
         return np.asarray(np.maximum(answer.seconds, _LEAST_SECONDS), dtype=np.float64)
 
     def turn(
@@ -388,7 +405,7 @@ class Member:
         if not isinstance(answer, Answered):
             raise unexpected(answer)
         try:
-            setting.check(answer, len(queries), request.turn)
+            setting.check(answer, queries, request.turn)
         except WrongAnswer as wrong:
             self.fail_setting(Failed("wrong_answer", str(wrong)), setting)
             return len(queries)
@@ -523,9 +540,11 @@ def nested(tables: Mapping[str, NDArray[np.generic]]) -> dict[str, dict[str, NDA
     return found
 
 
-def settings_of(spec: MemberSpec, nq: int, n: int) -> tuple[Setting, ...]:
+def settings_of(
+    spec: MemberSpec, nq: int, n: int, filters: FilteredQueries | None
+) -> tuple[Setting, ...]:
     """Return the settings of a member, none of them measured."""
-    return tuple(Setting(i, setting, nq, n) for i, setting in enumerate(spec.settings))
+    return tuple(Setting(i, setting, nq, n, filters) for i, setting in enumerate(spec.settings))
 
 
 def alive(members: Sequence[Member]) -> Iterator[tuple[Member, Setting]]:

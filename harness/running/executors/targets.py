@@ -93,7 +93,7 @@ class TargetSearch:
         if not isinstance(answer, Answered):
             raise unexpected(answer)
         try:
-            setting.check(answer, stop - start, turn)
+            setting.check(answer, self.order[start:stop], turn)
         except WrongAnswer as wrong:
             member.fail_setting(Failed("wrong_answer", str(wrong)), setting)
             return None

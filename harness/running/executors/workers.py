@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from harness.contracts import FilteredQueries
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
 from harness.running.executors.member import Member, NoSpace, Setting, settings_of
 from harness.running.machine.cpus import allotted_cpus, worker_cpus
@@ -41,12 +42,17 @@ class Workers:
         Folder for compiled code (numba's), which outlives the workers.
     n, nq
         Rows and queries of the dataset.
+    filters
+        Those of the queries; None if they have none.
     """
 
-    def __init__(self, spec: BlockSpec, cache: Path, n: int, nq: int) -> None:
+    def __init__(
+        self, spec: BlockSpec, cache: Path, n: int, nq: int, filters: FilteredQueries | None = None
+    ) -> None:
         self._spec = spec
         self._cache = cache
         self._n, self._nq = n, nq
+        self._filters = filters
         self._limit = spec.memory_bytes or usable_memory_bytes()
         self._before = frozenset(children_of(os.getpid()))
         self._running: list[Member] = []
@@ -54,8 +60,9 @@ class Workers:
 
     def start(self, spec: MemberSpec) -> Member:
         """Start a worker, which then loads."""
-        n = REFERENCE_ROWS if spec is REFERENCE else self._n
-        return self._started(spec, settings_of(spec, self._nq, n))
+        if spec is REFERENCE:
+            return self._started(spec, settings_of(spec, self._nq, REFERENCE_ROWS, None))
+        return self._started(spec, settings_of(spec, self._nq, self._n, self._filters))
 
     def start_again(self, member: Member) -> None:
         """Give a member that has lost its worker a new one."""

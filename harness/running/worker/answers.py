@@ -86,6 +86,11 @@ def require_valid(ids: NDArray[np.int64], n: int) -> None:
     _require(~repeated, ids, "an id more than once")
 
 
+def require_matching(ids: NDArray[np.int64], match: NDArray[np.bool_]) -> None:
+    """Raise `WrongAnswer` unless every one of `(nq, k)` ids matches the filter of its query."""
+    _require(match, ids, "an id of a row that does not match the filter")
+
+
 def checked_ids(answers: object, nq: int, k: int, n: int) -> NDArray[np.int64]:
     """Return neighbours as valid `(nq, k)` int64 ids among n rows.
 

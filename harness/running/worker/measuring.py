@@ -10,17 +10,19 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import Algorithm
+from harness.contracts import Algorithm, Bitmap, Filter, FilteredQueries
+from harness.contracts.filters import POST_FILTER
 from harness.contracts.resources import JOB_FOLDER_VARIABLE
 from harness.data.cache.cached import open_cached
 from harness.measures.load import WARM_UP_QUERIES, unit_arrivals
-from harness.running.blocks import BlockSpec
+from harness.running.blocks import BlockSpec, SettingSpec
 from harness.running.machine.cpus import pin_all_threads
 from harness.running.messages import (
     Answered,
@@ -44,6 +46,14 @@ from harness.running.messages import (
 from harness.running.processes.memory import trimmed_anonymous_bytes
 from harness.running.worker.adapters import failure_of, load_adapter, rows_for, with_seed
 from harness.running.worker.answers import are_lists, checked_tables, ids_of
+from harness.running.worker.filtered import (
+    Ask,
+    Bitmaps,
+    FilteredQuery,
+    filtering,
+    post_filtering,
+    with_filters,
+)
 from harness.running.worker.libraries import Pools, library_provenance
 from harness.running.worker.load_turns import LoadTurn, load_turn_function
 from harness.running.worker.timing import TurnFunction, keep_out_of_collections, turn_function
@@ -106,6 +116,8 @@ class _Member:
         self._load_turns: dict[int, LoadTurn] = {}
         self._last_seconds: dict[int, float] = {}
         self._algorithm: Algorithm | None = None
+        self._filters: FilteredQueries | None = None
+        self._bitmaps: Bitmaps | None = None
 
     def answer(self, request: Message) -> Message:
         """Handle a request."""
@@ -145,7 +157,14 @@ class _Member:
         self._algorithm = adapter(self._block.metric, **build)
         self._base, self._queries = rows_for(self._algorithm, dataset)
         self._order = self._block.order(len(self._queries))
+        self._filters = dataset.filters if self._spec.origin is not None else None
+        if self._filters is not None and self._needs_bitmaps():
+            self._bitmaps = Bitmaps.of(self._filters)
         return Ready()
+
+    def _needs_bitmaps(self) -> bool:
+        post = any(POST_FILTER in setting.search for setting in self._spec.settings)
+        return post or self._spec.adapter.filtered == "bitmap"
 
     def _build(self) -> Message:
         """Time `fit`, with memory before and after."""
@@ -157,7 +176,10 @@ class _Member:
             before = trimmed_anonymous_bytes()
             self._channel.send(Phase("build", None))
             began = time.perf_counter()
-            self._index.fit(self._base)
+            if self._filters is not None and self._spec.adapter.filtered is not None:
+                self._index.fit_filtered(self._base, self._filters.attributes)
+            else:
+                self._index.fit(self._base)
             build_seconds = time.perf_counter() - began
         growth = max(0, trimmed_anonymous_bytes() - before)
         pin_all_threads(self._search_cpus)
@@ -172,9 +194,9 @@ class _Member:
         with self._pools.limited(self._pool_size):
             self._index.warm_up(self._queries, setting.k)
             every = self._order[: request.stop]
-            first = self._turn_function(setting.k, lists=False)(every[:1], _UNLIMITED)
+            first = self._turn_function(setting, lists=False)(every[:1], _UNLIMITED)
             lists = are_lists(first.answers)
-            turn = self._turn_function(setting.k, lists=lists)
+            turn = self._turn_function(setting, lists=lists)
             self._turns[number] = turn
             if setting.load is not None:
                 self._load_turns[number] = load_turn_function(
@@ -239,21 +261,47 @@ class _Member:
         return Described(int(stated))
 
     def _finish(self) -> Message:
-        tables = checked_tables(self._index.diagnostics())
-        return Finished(tables, library_provenance(), tuple(self._mischief()))
+        tables = dict(self._index.diagnostics())
+        if self._bitmaps is not None:
+            tables["filters"] = self._bitmaps.table()
+        return Finished(checked_tables(tables), library_provenance(), tuple(self._mischief()))
 
     def _activate(self, number: int) -> None:
-        self._index.set_search(**self._spec.settings[number].search)
+        search = self._spec.settings[number].search
+        own = {name: value for name, value in search.items() if name != POST_FILTER}
+        self._index.set_search(**own)
 
     @property
     def _pool_size(self) -> int:
         return self._block.threads if self._block.mode == "batch" else 1
 
-    def _turn_function(self, k: int, *, lists: bool) -> TurnFunction:
-        block = self._block
+    def _turn_function(self, setting: SettingSpec, *, lists: bool) -> TurnFunction:
+        block, ask = self._block, None
+        queries: NDArray[np.float32] | list[FilteredQuery] = self._queries
+        if self._filters is not None:
+            ask, forms = self._filtered_search(setting, self._filters)
+            queries = with_filters(self._queries, self._filters, forms)
         return turn_function(
-            self._index, self._queries, k, block.mode, block.threads, answers_are_lists=lists
+            self._index,
+            queries,
+            setting.k,
+            block.mode,
+            block.threads,
+            ask=ask,
+            answers_are_lists=lists,
         )
+
+    def _filtered_search(
+        self, setting: SettingSpec, filters: FilteredQueries
+    ) -> tuple[Ask, Sequence[Filter | Bitmap]]:
+        """The timed call of a setting, and the filters in the form that it takes."""
+        bitmaps = self._bitmaps.bitmaps if self._bitmaps is not None else ()
+        if POST_FILTER in setting.search:
+            return post_filtering(self._index.query, setting.search[POST_FILTER]), bitmaps
+        if self._spec.adapter.filtered is None:
+            raise TypeError("it does not search with filters")
+        forms = bitmaps if self._spec.adapter.filtered == "bitmap" else filters.filters
+        return filtering(self._index.query_filtered), forms
 
     def _mischief(self) -> list[str]:
         """Warnings about misbehaviour of the adapter that was contained."""

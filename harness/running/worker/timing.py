@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter_ns
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Algorithm, Rows
 from harness.contracts.definitions import Mode
+from harness.running.worker.filtered import Ask, FilteredQuery
 from harness.running.worker.libraries import pools_limited
 
 _SECONDS_PER_NS = 1e-9
@@ -35,8 +36,9 @@ class Timed(NamedTuple):
 TurnFunction = Callable[[NDArray[np.intp], float], Timed]
 """Answers the queries of these numbers; no further one begins after so many seconds."""
 
+Query = Rows | FilteredQuery
 _Served = tuple[list[int], list[object]]
-Serve = Callable[[Sequence[Rows], int, float], _Served]
+Serve = Callable[[Sequence[Query], int, float], _Served]
 """Asks queries one after another: nanoseconds and answers of each; the limit is in seconds."""
 
 Part = TypeVar("Part")
@@ -45,11 +47,12 @@ _UNLIMITED = float(1 << 31)
 
 def turn_function(
     algorithm: Algorithm,
-    queries: NDArray[np.float32],
+    queries: NDArray[np.float32] | Sequence[FilteredQuery],
     k: int,
     mode: Mode,
     threads: int,
     *,
+    ask: Ask | None = None,
     answers_are_lists: bool = False,
 ) -> TurnFunction:
     """Return the function that takes one turn in the given mode.
@@ -59,18 +62,22 @@ def turn_function(
     algorithm
         A fitted adapter.
     queries
-        `(nq, d)` float32, C-contiguous: all queries.
+        `(nq, d)` float32, C-contiguous: all queries; or each with its filter.
     mode
         `single` and `load`: `query` is called for one query at a time, by `threads` clients at
         once, each as soon as it has its last answer; `batch`: `query_batch` is called once
         for all queries of the turn.
+    ask
+        What is called for each query that has a filter, instead of `query`.
     answers_are_lists
         Whether to turn answers into arrays within the timed region: a list is no answer yet.
     """
     if mode == "batch":
+        if not isinstance(queries, np.ndarray):
+            raise TypeError("queries with filters are asked one by one")
         return partial(_batch_turn, algorithm, answers_are_lists, queries, k)
-    serve = serving(algorithm, threads, answers_are_lists)
-    rows = list(queries)  # the views are made here, not between two queries
+    serve = serving(algorithm, threads, answers_are_lists, ask)
+    rows: Sequence[Query] = list(queries)  # the views are made here, not between two queries
     if threads == 1:
         return partial(_single_turn, serve, rows, k)
     return partial(_clients_turn, serve, rows, k, threads)
@@ -92,17 +99,20 @@ def no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def serving(algorithm: Algorithm, threads: int, answers_are_lists: bool) -> Serve:
+def serving(
+    algorithm: Algorithm, threads: int, answers_are_lists: bool, ask: Ask | None = None
+) -> Serve:
     """Return the one loop that times queries of an adapter, asked by so many clients at once."""
     if threads > (algorithm.most_clients or threads):
         raise TypeError(f"{threads} clients ask at once, it serves {algorithm.most_clients}")
-    if algorithm.prepares_queries:
+    if algorithm.prepares_queries and ask is None:
         return partial(_timed_prepared_queries, algorithm)
-    return partial(_timed_lists if answers_are_lists else _timed_queries, algorithm.query)
+    timed = _timed_lists if answers_are_lists else _timed_queries
+    return partial(timed, algorithm.query if ask is None else ask)
 
 
 def _single_turn(
-    serve: Serve, rows: Sequence[Rows], k: int, chosen: NDArray[np.intp], limit: float
+    serve: Serve, rows: Sequence[Query], k: int, chosen: NDArray[np.intp], limit: float
 ) -> Timed:
     asked = [rows[i] for i in chosen.tolist()]
     with no_garbage_collection():
@@ -113,7 +123,7 @@ def _single_turn(
 
 
 def _timed_queries(
-    query: Callable[..., object], rows: Sequence[Rows], k: int, limit: float
+    query: Callable[..., object], rows: Sequence[Query], k: int, limit: float
 ) -> _Served:
     clock = perf_counter_ns
     last = clock() + int(limit / _SECONDS_PER_NS)
@@ -133,7 +143,7 @@ def _timed_queries(
 
 
 def _timed_lists(
-    query: Callable[..., object], rows: Sequence[Rows], k: int, limit: float
+    query: Callable[..., object], rows: Sequence[Query], k: int, limit: float
 ) -> _Served:
     """As `_timed_queries`, for adapters that return lists; converting them is timed."""
     asarray = np.asarray
@@ -141,7 +151,7 @@ def _timed_lists(
 
 
 def _timed_prepared_queries(
-    algorithm: Algorithm, rows: Sequence[Rows], k: int, limit: float
+    algorithm: Algorithm, rows: Sequence[Any], k: int, limit: float
 ) -> _Served:
     """As `_timed_queries`, with the preparation of queries and the reading of ids not timed."""
     clock = perf_counter_ns
@@ -188,7 +198,7 @@ class _Client(NamedTuple):
 
 def _clients_turn(
     serve: Serve,
-    rows: Sequence[Rows],
+    rows: Sequence[Query],
     k: int,
     clients: int,
     chosen: NDArray[np.intp],

@@ -36,6 +36,11 @@ class Flat(Algorithm):
         best = np.argsort(distances, kind="stable")[:k]
         return np.concatenate([best, np.full(k - len(best), -1)])
 
+    def query_filtered(self, query, k, filter):
+        ids = Flat.query(self, query, len(self.rows))
+        ids = ids[filter.contains(ids)][:k]
+        return np.concatenate([ids, np.full(k - len(ids), -1)])
+
     def index_bytes(self):
         return self.rows.nbytes
 
@@ -252,3 +257,43 @@ class Hang(Flat):
 class Exit(Flat):
     def diagnostics(self):
         raise SystemExit(0)
+
+
+class FilterMatches(Flat):
+    def query_filtered(self, query, k, filter):
+        ids = super().query_filtered(query, k, filter)
+        if 100 < filter.count < 0.3 * filter.n:
+            ids[-1] = np.flatnonzero(~np.isin(np.arange(filter.n), filter.ids))[0]
+        return ids
+
+
+class FilterRecall(Flat):
+    def query_filtered(self, query, k, filter):
+        if 0.4 * filter.n < filter.count < filter.n:
+            return filter.ids[:k]
+        return super().query_filtered(query, k, filter)
+
+
+class FilterEmpty(Flat):
+    def query_filtered(self, query, k, filter):
+        return super().query_filtered(query, k, filter) if filter.count else self.query(query, k)
+
+
+class FilterFull(Flat):
+    def query_filtered(self, query, k, filter):
+        ids = super().query_filtered(query, k, filter)
+        ids[-1] = -1 if filter.count == filter.n else ids[-1]
+        return ids
+
+
+class FilterFew(Flat):
+    def query_filtered(self, query, k, filter):
+        if 0 < filter.count < k:
+            raise RuntimeError("cannot return fewer than k")
+        return super().query_filtered(query, k, filter)
+
+
+class AttributesNotWritten(Flat):
+    def fit_filtered(self, base, attributes):
+        super().fit_filtered(base, attributes)
+        attributes["row"].values[0] = -1

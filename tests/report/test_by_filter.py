@@ -1,0 +1,66 @@
+"""Figures by the selectivity and correlation of filters, and where the exact scan wins."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from harness.report.analysis.by_filter import (
+    best_of_curves,
+    classes_of,
+    crossing,
+    filtered_points,
+    sentence_of,
+)
+from harness.report.analysis.points import comparison_groups, prepare
+from harness.report.export.terminal import print_frontiers
+from tests.report.filtered_rows import SELECTIVITIES, with_filters
+
+
+@pytest.fixture
+def table_with_filters(table_maker):
+    return with_filters(table_maker())
+
+
+@pytest.fixture
+def points(table_with_filters):
+    (group,) = comparison_groups(prepare(table_with_filters))
+    return filtered_points(group)
+
+
+def test_the_exact_scan_wins_where_few_rows_match(points):
+    found = crossing(points, "none", 0.9)
+    assert (found.last_won, found.first_lost) == (0.1, 0.5)
+    assert found.winner != "exact"
+    assert f"wins up to 0.1 of the rows, {found.winner} from 0.5 on" in sentence_of(found)
+
+
+def test_nothing_else_reaches_a_recall_that_only_the_exact_scan_has(points):
+    found = crossing(points, "negative", 0.95)
+    assert (found.last_won, found.first_lost) == (0.5, None)
+
+
+def test_classes_of_few_queries_or_without_a_match_are_left_out(points):
+    assert [one.selectivity for one in classes_of(points, "none")] == list(SELECTIVITIES)
+
+
+def test_the_best_of_a_curve_is_its_fastest_of_enough_recall(points):
+    filters = classes_of(points, "positive")[-1]
+    best = best_of_curves(points, filters, 0.9)["pq"]
+    rivals = [one for one in points if (one.curve, one.filters) == ("pq", filters)]
+    assert best.qps.value == max(one.qps.value for one in rivals)
+    assert best.qps.low < best.qps.value < best.qps.high
+
+
+def test_points_without_filters_have_no_such_figures(table):
+    (group,) = comparison_groups(prepare(table))
+    assert filtered_points(group) == []
+    assert crossing([], "none", 0.9) is None
+
+
+def test_the_terminal_tells_the_fastest_by_filter(table_with_filters, capsys):
+    print_frontiers(Console(width=120), table_with_filters)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "fastest at recall 0.9 by filter" in shown
+    assert "uncorrelated filters: the exact scan wins up to 0.1 of the rows" in shown
+    assert "5 queries have fewer than k matches" in shown

@@ -63,4 +63,4 @@ def test_the_terminal_tells_the_fastest_by_filter(table_with_filters, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     assert "fastest at recall 0.9 by filter" in shown
     assert "uncorrelated filters: the exact scan wins up to 0.1 of the rows" in shown
-    assert "5 queries have fewer than k matches" in shown
+    assert "Queries with fewer than k matches: 5" in shown

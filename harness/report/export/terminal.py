@@ -121,7 +121,7 @@ def filter_table(group: ComparisonGroup, points: list[FilteredPoint]) -> Table:
     told = [sentence_of(one) for one in crossings if one is not None]
     table = Table(
         title=f"[bold]{escape(group.dataset)}[/]: fastest at recall {FILTERED_LEVEL:g} by filter",
-        caption=escape(". ".join([*told, f"{below:,} queries have fewer than k matches",
+        caption=escape(". ".join([*told, f"Queries with fewer than k matches: {below:,}",
                                   f"Classes of fewer than {LEAST_QUERIES} queries are not shown"])),
         title_justify="left", caption_justify="left", box=None, pad_edge=False,
     )  # fmt: skip

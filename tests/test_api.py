@@ -83,6 +83,7 @@ def test_what_is_stored_is_not_measured_again(measured, suite, capsys):
     assert "0 builds to run" in told.err
 
 
+@pytest.mark.slow
 def test_what_is_stored_stays_until_a_forced_run_has_measured_it(folder, monkeypatch):
     asked = {"datasets": "small.hdf5", "algorithms": "exact", "results": "forced", **QUICK}
     first = harness.run(progress=False, k=4, **asked).table

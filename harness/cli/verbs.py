@@ -80,7 +80,8 @@ VERBS = {
     "results": Verb(
         "harness.cli.commands.results",
         "app",
-        "Send results to a folder that others can read, or take them from there.",
+        "Share results: by a folder of several people (push, pull), or in packages that others "
+        "check (pack, check, merge).",
     ),
     "compare": Verb(
         "harness.cli.commands.compare",
@@ -95,7 +96,7 @@ VERBS = {
     "new": Verb(
         "harness.cli.commands.new",
         "new",
-        "Write a plug-in folder that passes its checks, as a start for your own.",
+        "Write a plug-in folder that passes its checks, or a leaderboard, as a start for your own.",
     ),
     "check": Verb(
         "harness.cli.commands.check",

@@ -159,6 +159,7 @@ def test_modes_follow_the_umask(within, command, tmp_path):
 CLOSED = "exec <&- >&- 2>&-"
 
 
+@pytest.mark.slow
 def test_a_run_with_all_streams_closed_and_a_backend_that_is_none(within, tmp_path):
     """The next files that are opened would be 0 to 2, and take what libraries print."""
     done = within(CLOSED, "run", "mine.yml")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import nan
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
+from harness.measures.interval import Interval
 from harness.report.analysis.by_filter import (
     best_of_curves,
     classes_of,
@@ -14,6 +20,7 @@ from harness.report.analysis.by_filter import (
 )
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.export.terminal import print_frontiers
+from tests.report.conftest import make_table
 from tests.report.filtered_rows import SELECTIVITIES, with_filters
 
 
@@ -32,7 +39,42 @@ def test_the_exact_scan_wins_where_few_rows_match(points):
     found = crossing(points, "none", 0.9)
     assert (found.last_won, found.first_lost) == (0.1, 0.5)
     assert found.winner != "exact"
-    assert f"wins up to 0.1 of the rows, {found.winner} from 0.5 on" in sentence_of(found)
+    told = sentence_of(found)
+    assert f"the fastest up to 0.1 of the rows, {found.winner} is faster from 0.5 on" in told
+    assert not found.undecided
+
+
+def widened(points, factor):
+    return [
+        replace(one, qps=Interval(one.qps.value, one.qps.low / factor, one.qps.high * factor))
+        for one in points
+    ]
+
+
+def test_where_bars_overlap_nothing_is_decided(points):
+    found = crossing(widened(points, 5), "none", 0.9)
+    exact_at = {one.filters.selectivity: one.qps for one in points if one.algorithm == "exact"}
+    assert found.undecided
+    assert "undecided" in sentence_of(found)
+    assert found.last_won is None or found.last_won < max(exact_at)
+    unknown = [replace(one, qps=Interval(one.qps.value, nan, nan)) for one in points]
+    told = sentence_of(crossing(unknown, "none", 0.9))  # at .1 no other reaches the recall
+    assert told.endswith("the fastest up to 0.1 of the rows, undecided elsewhere")
+
+
+@given(st.floats(1.0, 20.0), st.sampled_from(["positive", "none", "negative"]))
+def test_what_is_said_never_disagrees_with_the_bars(factor, correlation):
+    table = with_filters(make_table())
+    (group,) = comparison_groups(prepare(table))
+    points = widened(filtered_points(group), factor)
+    found = crossing(points, correlation, 0.9)
+    for filters in classes_of(points, correlation):
+        best = best_of_curves(points, filters, 0.9)
+        exact, others = best["exact"].qps, [p.qps for n, p in best.items() if n != "exact"]
+        if filters.selectivity == found.last_won:
+            assert all(exact.low > other.high for other in others)
+        if filters.selectivity == found.first_lost:
+            assert best[found.winner].qps.low > exact.high
 
 
 def test_nothing_else_reaches_a_recall_that_only_the_exact_scan_has(points):
@@ -62,5 +104,5 @@ def test_the_terminal_tells_the_fastest_by_filter(table_with_filters, capsys):
     print_frontiers(Console(width=120), table_with_filters)
     shown = " ".join(capsys.readouterr().out.split())
     assert "fastest at recall 0.9 by filter" in shown
-    assert "uncorrelated filters: the exact scan wins up to 0.1 of the rows" in shown
+    assert "uncorrelated filters: the exact scan is the fastest up to 0.1 of the rows" in shown
     assert "Queries with fewer than k matches: 5" in shown

@@ -31,7 +31,9 @@ def test_csv_has_the_columns_of_the_design(table_maker):
         "reason,stale,recall@1,recall@5,recall@10,recall1@1,recall1@5,recall1@10,recall@10_low,"
         "recall@10_high,qps,qps_low,qps_high,mean_ms,p50_ms,p95_ms,p99_ms,p999_ms,build_seconds,"
         "index_bytes,bytes_per_vector,peak_rss_bytes,machine,commits,versions,size_scope,"
-        "cost_per_million_queries,cost_per_million_queries_low,cost_per_million_queries_high"
+        "cost_per_million_queries,cost_per_million_queries_low,cost_per_million_queries_high,"
+        "offered_qps,achieved_qps,p99_bound_ms,max_rate_qps,max_rate_qps_low,max_rate_qps_high,"
+        "dropped_share,late_start_share,late_generator,drop_ms"
     )
     assert "recall@100,recall1@1," in csv_text(table_maker(k=100)).splitlines()[0]
 

@@ -10,7 +10,9 @@ from rich.console import Console
 
 from harness.contracts import UserError
 from harness.data.loading import open_file
-from harness.report.analysis.limits import Limits, reaching, within
+from harness.registry.registry import load_registry
+from harness.registry.suites import read_suite
+from harness.report.analysis.limits import Limits, of_suite, reaching, within
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
 from harness.report.export.exporting import export_recommendations
@@ -121,3 +123,23 @@ def test_a_table_of_failures_alone_has_no_figures(table):
     reached, words = told(failed, [0.9])
     assert not reached
     assert "every point failed" in words
+
+
+def test_a_post_filter_is_another_variant_than_none(table_maker, tmp_path):
+    (tmp_path / "filters.yml").write_text(SUITE_OF_FILTERS)
+    registry = load_registry()
+    suite = read_suite(str(tmp_path / "filters.yml"), registry.algorithms)
+    row = table_maker()[lambda t: t["algorithm"] == "exact"].iloc[:1]
+    row = row.assign(dataset="glove-50-10k+filtered")
+    for search, label in (({}, "plain"), ({"post_filter": 3}, "post")):
+        chosen = of_suite(row.assign(search=[search]), suite, registry)
+        assert chosen["label"].tolist() == [label]
+
+
+SUITE_OF_FILTERS = """\
+k: 10
+track: filtered
+datasets: glove-50-10k
+algorithms:
+  exact: [{label: plain}, {label: post, search: {post_filter: 3}}]
+"""

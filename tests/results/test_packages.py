@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sys
 import zipfile
 from dataclasses import replace
@@ -28,6 +29,7 @@ from harness.report.analysis.selecting import truth_of
 from harness.results.point import Failure
 from harness.results.store import ResultStore
 from harness.results.table.rows import load_results
+from tests.results.conftest import TRUTH, make_build, make_header
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +37,23 @@ def registry():
     return load_registry([])
 
 
-@pytest.fixture
-def packed(small_store, header, tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """A package of a point of two builds and of a failure, with rows of queries."""
-    small_store.write_failure(Failure(header(algorithm="other"), "crashed", "signal 11"))
-    path = tmp_path / "small.zip"
-    pack(load_results(small_store.root), small_store.root, path, per_query=True)
-    return path
+    folder = tmp_path_factory.mktemp("made")
+    store = ResultStore(folder / "results")
+    for number in range(2):
+        store.add_build(make_header(), make_build(number))
+    store.write_truth(make_header().identity, TRUTH)
+    store.write_failure(Failure(make_header(algorithm="other"), "crashed", "signal 11"))
+    pack(load_results(store.root), store.root, folder / "small.zip", per_query=True)
+    return folder / "small.zip"
+
+
+@pytest.fixture
+def packed(made, tmp_path):
+    """Give a copy of it, to be altered."""
+    return Path(shutil.copy(made, tmp_path))
 
 
 @pytest.fixture
@@ -92,7 +104,7 @@ def alter_result(path, change, *, hashes=True):
     write(path, files)
 
 
-def test_a_package_is_consistent_and_holds_the_same(packed, small_store, checked, tmp_path):
+def test_a_package_is_consistent_and_holds_the_same(made, packed, checked, tmp_path):
     refused, others = checked(packed)
     assert refused == []
     assert any("not graded" in text for text in others)
@@ -100,15 +112,16 @@ def test_a_package_is_consistent_and_holds_the_same(packed, small_store, checked
     with opened(packed) as package:
         found = merge(other, package)
     assert (found.done, found.conflicts) == (3, [])
-    ours, theirs = (load_results(store.root).drop(columns="path") for store in (small_store, other))
+    folders = (made.parent / "results", other.root)
+    ours, theirs = (load_results(folder).drop(columns="path") for folder in folders)
     assert ours["key"].tolist() == theirs["key"].tolist()
     assert ours["qps"].tolist() == pytest.approx(theirs["qps"].tolist(), nan_ok=True)
 
 
-def test_the_same_results_make_the_same_package(packed, small_store, tmp_path):
-    again = tmp_path / "again.zip"
-    pack(load_results(small_store.root), small_store.root, again, per_query=True)
-    assert again.read_bytes() == packed.read_bytes()
+def test_the_same_results_make_the_same_package(made, tmp_path):
+    again, results = tmp_path / "again.zip", made.parent / "results"
+    pack(load_results(results), results, again, per_query=True)
+    assert again.read_bytes() == made.read_bytes()
 
 
 def test_merging_twice_takes_nothing_the_second_time(packed, tmp_path):
@@ -610,6 +623,7 @@ def test_distances_that_are_made_up_are_found_out(real, checked):
     assert any("its distances are not those of its answers" in one for one in refused)
 
 
+@pytest.mark.slow
 def test_pack_check_and_merge_from_the_command_line(command, small_store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = ["--results", str(small_store.root)]

@@ -45,7 +45,8 @@ def plot(
         list[str] | None,
         typer.Option(
             "--figure",
-            help="qps-recall, recall-1-at-n, build-costs, training-loss (these four by default), "
+            help="qps-recall, recall-1-at-n, build-costs, training-loss (these four by default, "
+            "and filtered and load where there are such points), "
             "at-recall, recall-bits, recall-distortion, latency, difficulty, load, all, "
             "or Y:X for two quantities, such as p99_ms:recall.",
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,10 +36,13 @@ class FilteredPoint:
 
 @dataclass(frozen=True)
 class Crossing:
-    """Between which selectivities the exact scan stops being the fastest.
+    """Between which selectivities the exact scan stops being the fastest, by the intervals of QPS.
 
-    `last_won` is the largest selectivity at which no other point of enough recall is faster, None
-    if it wins nowhere; `first_lost` the smallest above it at which one is, None if there is none.
+    `last_won` is the largest selectivity at which the interval of the exact scan lies above those
+    of all points of enough recall, None if there is none; `first_lost` the smallest above it at
+    which the interval of another lies above that of the exact scan, and `winner` the fastest of
+    these. `undecided` tells whether there are selectivities above `last_won`, and below
+    `first_lost`, at which neither holds.
     """
 
     correlation: Correlation
@@ -47,6 +50,7 @@ class Crossing:
     last_won: float | None
     first_lost: float | None
     winner: str
+    undecided: bool
 
 
 def filtered_points(group: ComparisonGroup) -> list[FilteredPoint]:
@@ -120,32 +124,48 @@ def classes_of(points: list[FilteredPoint], correlation: Correlation) -> list[Fi
     return sorted(one for one in every if one.correlation == correlation)
 
 
+def is_decided(fastest: FilteredPoint, others: Iterable[FilteredPoint]) -> bool:
+    """Whether the interval of the fastest point's QPS lies above those of the others.
+
+    An unknown interval decides nothing.
+    """
+    return all(one is fastest or fastest.qps.low > one.qps.high for one in others)
+
+
 def crossing(
     points: list[FilteredPoint], correlation: Correlation, recall: float
 ) -> Crossing | None:
     """Return where the exact scan stops being the fastest; None if it was not measured there."""
     last_won, first_lost, winner = None, None, ""
-    measured = False
+    measured = undecided = False
     for filters in classes_of(points, correlation):
-        best = best_of_curves(points, filters, recall).values()
-        if not any(point.algorithm == EXACT for point in best):
+        best = list(best_of_curves(points, filters, recall).values())
+        exact = next((point for point in best if point.algorithm == EXACT), None)
+        if exact is None:
             continue
         measured = True
-        fastest = max(best, key=lambda point: point.qps.value)
-        if fastest.algorithm == EXACT:
-            last_won, first_lost, winner = filters.selectivity, None, ""
+        faster = [point for point in best if point.qps.low > exact.qps.high]
+        if is_decided(exact, best):
+            last_won, first_lost, winner, undecided = filters.selectivity, None, "", False
+        elif first_lost is None and faster:
+            first_lost = filters.selectivity
+            winner = max(faster, key=lambda point: point.qps.value).curve
         elif first_lost is None:
-            first_lost, winner = filters.selectivity, fastest.curve
-    return Crossing(correlation, recall, last_won, first_lost, winner) if measured else None
+            undecided = True
+    if not measured:
+        return None
+    return Crossing(correlation, recall, last_won, first_lost, winner, undecided)
 
 
 def sentence_of(found: Crossing) -> str:
     """Return a crossing in words."""
     of = {"positive": "correlated filters", "none": "uncorrelated filters",
           "negative": "anticorrelated filters"}[found.correlation]  # fmt: skip
-    if found.last_won is None:
-        return f"{of}: the exact scan wins nowhere, {found.winner} from {found.first_lost:.3g} on"
-    won = f"{of}: the exact scan wins up to {found.last_won:.3g} of the rows"
-    if found.first_lost is None:
-        return won + ", all that was measured"
-    return f"{won}, {found.winner} from {found.first_lost:.3g} on"
+    won, lost = found.last_won, found.first_lost
+    parts = [] if won is None else [f"the exact scan is the fastest up to {won:.3g} of the rows"]
+    if lost is not None:
+        parts.append(f"{found.winner} is faster from {lost:.3g} on")
+    if found.undecided:
+        words = ("undecided", "undecided elsewhere", "undecided between")
+        parts.append(words[len(parts)])
+    return f"{of}: " + ", ".join(parts)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import UserError
+from harness.contracts.filters import POST_FILTER
 from harness.data.loading import is_named_after
 from harness.measures.choosing import eligible
 from harness.registry.algorithms import Facts, Setting, settings
@@ -187,8 +188,13 @@ class _Wanted:
 
 
 def _fits(row: Row, variant: Variant, setting: Setting) -> bool:
-    """Whether a stored point has the setting; parameters added or removed since do not count."""
+    """Whether a stored point has the setting; parameters added or removed since do not count.
+
+    But `post_filter` is none of an entry's: a suite gives it to one variant and not to another.
+    """
     pairs = ((row["build"], setting.build), (row["search"], setting.search))
+    if row["search"].get(POST_FILTER) != setting.search.get(POST_FILTER):
+        return False
     return row["algorithm"] == variant.algorithm and all(
         stored[name] == asked[name]
         for stored, asked in pairs

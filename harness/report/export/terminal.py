@@ -21,6 +21,7 @@ from harness.report.analysis.by_filter import (
     classes_of,
     crossing,
     filtered_points,
+    is_decided,
     sentence_of,
 )
 from harness.report.analysis.points import (
@@ -121,7 +122,8 @@ def filter_table(group: ComparisonGroup, points: list[FilteredPoint]) -> Table:
     told = [sentence_of(one) for one in crossings if one is not None]
     table = Table(
         title=f"[bold]{escape(group.dataset)}[/]: fastest at recall {FILTERED_LEVEL:g} by filter",
-        caption=escape(". ".join([*told, f"Queries with fewer than k matches: {below:,}",
+        caption=escape(". ".join([*told, "?: its bar of QPS overlaps with another one",
+                                  f"Queries with fewer than k matches: {below:,}",
                                   f"Classes of fewer than {LEAST_QUERIES} queries are not shown"])),
         title_justify="left", caption_justify="left", box=None, pad_edge=False,
     )  # fmt: skip
@@ -132,12 +134,13 @@ def filter_table(group: ComparisonGroup, points: list[FilteredPoint]) -> Table:
         if not best:
             continue
         one = max(best.values(), key=lambda point: point.qps.value)
-        exact = [point.qps for point in best.values() if point.algorithm == EXACT]
+        rivals = list(best.values())
+        exact = [point.qps for point in rivals if point.algorithm == EXACT]
         table.add_row(
             f"{filters.selectivity:g}",
             filters.correlation,
             f"{one.queries:,}",
-            escape(f"{one.curve} {one.parameters}"),
+            escape(f"{one.curve} {one.parameters}") + ("" if is_decided(one, rivals) else " ?"),
             f"{one.recall.value:.3f}",
             f"{human(one.qps.value)} {plus_minus(*one.qps)}".strip(),
             human(exact[0].value) if exact else "",

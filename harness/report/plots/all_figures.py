@@ -99,8 +99,9 @@ def makers(
     if recall is None:
         return chosen
     at_this = {name: partial(maker, level=recall) for name, maker in AT_ONE_RECALL.items()}
-    asked = [name for name in chosen if name in at_this] or ["at-recall"]
-    return chosen | {name: at_this[name] for name in asked}
+    if not any(name in at_this for name in names or ()):
+        chosen["at-recall"] = at_recall
+    return {name: at_this.get(name, maker) for name, maker in chosen.items()}
 
 
 class Figures(dict[str, Figure]):

@@ -27,6 +27,7 @@ from harness.report.plots.scales import apply_scale
 from harness.report.quantities import quantity
 
 LEVEL = 0.9
+_WIDE = 3000.0  # the largest selectivity over the smallest
 _TITLES: Mapping[Correlation, str] = {
     "positive": "matches nearer than at random",
     "none": "as near",
@@ -71,10 +72,12 @@ def _classes(points: list[FilteredPoint]) -> list[FilterClass]:
 
 
 def _set_shares(row: Sequence[Axes], shares: Sequence[float]) -> None:
+    step = 2 if max(shares) > _WIDE * min(shares) else 1  # else the labels touch each other
+    ticks = [10.0**power for power in range(-6, 1, step)]
     for axes in row:
         axes.set_xscale("log")
         axes.set_xlim(min(shares) / 1.5, max(shares) * 1.5)
-        axes.xaxis.set_major_locator(FixedLocator([10.0**power for power in range(-6, 1)]))
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
 

@@ -25,3 +25,12 @@ def test_the_largest_unsigned_number_is_no_padding(whole):
     rows = np.array([[0, 1], [1, LARGEST]], dtype=np.uint64)
     with pytest.raises(WrongAnswer, match=str(LARGEST)):
         ids_of(rows if whole else list(rows), 2, 2)
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_answers_of_several_types_keep_their_padding(order):
+    padded, whole = np.array([3, -1]), np.array([1, 2], dtype=np.uint64)
+    answers = [padded, whole][order]
+    assert ids_of(answers, 2, 2).tolist() == [[3, -1], [1, 2]][order]
+    with pytest.raises(WrongAnswer, match="missing neighbours are -1"):
+        ids_of([padded, np.array([1, LARGEST], dtype=np.uint64)][order], 2, 2)

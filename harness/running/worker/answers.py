@@ -48,9 +48,8 @@ def ids_of(answers: object, nq: int, k: int) -> NDArray[np.int64]:
         sound = type(answer) is np.ndarray and answer.shape == shape and answer.dtype.kind in "iu"
         if not sound:
             _check_one(answer, shape, f"the answer to query {i}")
-    if nq and getattr(answers[0], "dtype", None) == np.uint64:
-        return _as_signed(np.array([*answers], dtype=np.uint64))
-    return np.array([*answers], dtype=np.int64).reshape(nq, k)
+    signed = [_as_signed(a) if getattr(a, "dtype", None) == np.uint64 else a for a in answers]
+    return np.array(signed, dtype=np.int64).reshape(nq, k)
 
 
 def _as_signed(ids: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -222,6 +222,7 @@ def test_a_suite_chooses_the_points(measured, suite):
     assert "faiss-ivf" not in set(harness.recommend(only).points["label"])
 
 
+@pytest.mark.slow
 def test_figures_are_written_only_if_asked_for(measured, folder):
     before = set(folder.rglob("*"))
     drawn = harness.plot(figures=["qps-recall", "build-costs"])
@@ -240,6 +241,7 @@ def test_a_wrong_format_is_refused_before_anything_is_drawn(measured, folder):
     assert not (folder / "new").exists()
 
 
+@pytest.mark.slow
 def test_a_site_is_published(measured):
     page = harness.publish("site", recalls=0.5, title="Ours")
     assert page == Path("site/index.html")

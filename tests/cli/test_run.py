@@ -44,6 +44,7 @@ def files(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*.hdf5")}
 
 
+@pytest.mark.slow
 def test_run_again_force_export_and_plot(suite, tmp_path, command):
     first = command("run", suite)
     assert first.returncode == 0, first.stderr

@@ -54,6 +54,7 @@ def arguments(tmp_path: Path) -> list[str]:
     return ["run", "s.yml", "--plugins", str(tmp_path / "plugins")]
 
 
+@pytest.mark.slow
 def test_a_log_tells_what_is_read(command, arguments: list[str]) -> None:
     done = command(*arguments)
     assert done.returncode == 0, done.stderr

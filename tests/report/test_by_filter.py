@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from math import nan
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -62,11 +63,16 @@ def test_where_bars_overlap_nothing_is_decided(points):
     assert told.endswith("the fastest up to 0.1 of the rows, undecided elsewhere")
 
 
+@cache
+def points_once():
+    (group,) = comparison_groups(prepare(with_filters(make_table())))
+    return filtered_points(group)
+
+
+@settings(max_examples=25)
 @given(st.floats(1.0, 20.0), st.sampled_from(["positive", "none", "negative"]))
 def test_what_is_said_never_disagrees_with_the_bars(factor, correlation):
-    table = with_filters(make_table())
-    (group,) = comparison_groups(prepare(table))
-    points = widened(filtered_points(group), factor)
+    points = widened(points_once(), factor)
     found = crossing(points, correlation, 0.9)
     for filters in classes_of(points, correlation):
         best = best_of_curves(points, filters, 0.9)

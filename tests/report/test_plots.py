@@ -276,6 +276,7 @@ def test_unknown_figures_do_not_stop_the_known(table):
     assert len(dict(figures(broken, makers(["all", "p99_ms:bytes_per_vector"])))) >= 9
 
 
+@pytest.mark.slow
 def test_nasty_names_are_text_everywhere(table, tmp_path):
     nasty = table.copy()
     nasty["dataset"] = NASTY

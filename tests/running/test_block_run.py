@@ -126,6 +126,7 @@ def test_batches_and_clients_take_all_queries_in_one_turn(measure, mode, threads
     assert sorted(outcome.finished) == ["one-a", "two-a"]
 
 
+@pytest.mark.slow
 def test_members_that_do_not_fit_together_are_measured_in_parts(measure):
     limit = 500 << 20
     parts = measure({f"m{i}": {"mebibytes": 200} for i in range(3)}, memory_bytes=limit)

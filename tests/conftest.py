@@ -24,6 +24,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 LONG = {
     *("test_documented_commands.py", "test_wheel.py", "test_cluster_runs.py"),
     *("test_shipped_adapters.py", "test_surroundings.py", "test_kills_and_trials.py"),
+    *("test_meddling.py", "test_faults.py", "test_site_browser.py", "test_site_pages_browser.py"),
 }
 """Files that take minutes: they begin first, so that no process ends alone with one of them."""
 

@@ -7,14 +7,13 @@ every point with the figures that its sender reads from it. The same results mak
 
 from __future__ import annotations
 
-import glob
 import json
 import math
 import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,15 +199,22 @@ def figures_of(row: Row) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
+def summary_of(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Return the commits and machines that a manifest names."""
+    return {
+        "commits": sorted({commit for row in rows for commit in row["commits"]}),
+        "machines": sorted({row["machine"] for row in rows}),
+    }
+
+
 def _names(table: pd.DataFrame, store: ResultStore) -> Iterable[str]:
     """Yield the names of all files that the points of a table are read from, each once."""
     found: dict[str, None] = {}
     for row in rows_of(table):
         stem = Path(row["path"]).with_suffix("")
-        truth = f"truth-{row['fingerprint'][:16]}.npz"
         # Truths of other k too: the difficulty of queries comes from the widest.
-        truths = store.root.glob(f"{glob.escape(row['dataset'])}/*/{truth}")
-        paths = [*store.files_of(stem), *truths]
+        truths = store.truths(row["dataset"], row["fingerprint"])
+        paths = [*store.files_of(stem), *truths.values()]
         found |= {path.relative_to(store.root).as_posix(): None for path in paths if path.exists()}
     return sorted(found)
 
@@ -228,8 +234,7 @@ def _manifest(table: pd.DataFrame, root: Path, members: Iterable[str]) -> Manife
     return Manifest(
         schema_version=SCHEMA,
         harness_version=harness.__version__,
-        commits=sorted({commit for row in rows for commit in row["commits"]}),
-        machines=sorted({row["machine"] for row in rows}),
+        **summary_of(rows),
         files=files,
         points=[_packed(row) for row in rows],
     )

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,15 @@ from harness.contracts.dataset import Truth
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
 from harness.data.truth.store import stored_truth
 from harness.files.progress import Progress, silent
-from harness.interop.package import FIGURES, MANIFEST, QUERIES, Package, PackedPoint, figures_of
+from harness.interop.package import (
+    FIGURES,
+    MANIFEST,
+    QUERIES,
+    Package,
+    PackedPoint,
+    figures_of,
+    summary_of,
+)
 from harness.interop.point_checks import Level, contradictions, doubts, names_twice
 from harness.measures.distances import distances_and_scales
 from harness.registry.registry import Registry
@@ -44,6 +53,9 @@ _MOST_QUERIES_BYTES = 1 << 30
 _NUMBERS = ("query", "recall", "seconds", "difficulty")
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 _WORK = "checking results"
+
+Adapters = Callable[[str], str | None]
+"""Gives the sha256 of an algorithm's adapter here, None for an unknown algorithm."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +107,10 @@ def check_package(
     found = [Finding("refused", name, reason) for name, reason in package.damaged.items()]
     stems = package.store.stems()
     datasets, seen = _Datasets(), _Seen()
+    adapters = cache(partial(_sha256_here, registry))
     for number, stem in enumerate(stems):
         progress(_WORK, number, len(stems))
-        found += _of_stem(package, stem, datasets, seen, registry)
+        found += _of_stem(package, stem, datasets, seen, adapters)
     found += _of_truths(package, seen)
     found += _of_strays(package, seen)
     table = _table(package, found)
@@ -136,7 +149,7 @@ class _Seen:
 
 
 def _of_stem(
-    package: Package, stem: Path, datasets: _Datasets, seen: _Seen, registry: Registry
+    package: Package, stem: Path, datasets: _Datasets, seen: _Seen, adapters: Adapters
 ) -> Iterator[Finding]:
     where = _name(package, stem)
     try:
@@ -154,11 +167,11 @@ def _of_stem(
     seen.files |= {path for path in package.store.files_of(stem) if path.exists()}
     for text in seen.contradictions(where, _headers(stored)[0]):
         yield Finding("refused", where, text)
-    yield from _of_point(package, stem, stored, datasets, registry)
+    yield from _of_point(package, stem, stored, datasets, adapters)
 
 
 def _of_point(
-    package: Package, stem: Path, stored: Stored, datasets: _Datasets, registry: Registry
+    package: Package, stem: Path, stored: Stored, datasets: _Datasets, adapters: Adapters
 ) -> Iterator[Finding]:
     where = _name(package, stem)
     for header in _headers(stored):
@@ -182,7 +195,12 @@ def _of_point(
     for provenance in _provenances(stored):
         for level, text in doubts(header.identity, provenance):
             yield Finding(level, where, text)
-    yield from _of_adapter(where, header.identity, registry)
+    yield from _of_adapter(where, header.identity, adapters)
+
+
+def _sha256_here(registry: Registry, algorithm: str) -> str | None:
+    definition = registry.algorithms.get(algorithm)
+    return None if definition is None else source_sha256(*definition.source_folders)
 
 
 def _headers(stored: Stored) -> list[PointHeader]:
@@ -196,11 +214,11 @@ def _provenances(stored: Stored) -> list[Json]:
     return [*(build.provenance for build in builds), *failures]
 
 
-def _of_adapter(where: str, identity: PointIdentity, registry: Registry) -> Iterator[Finding]:
-    definition = registry.algorithms.get(identity.algorithm)
-    if definition is None:
+def _of_adapter(where: str, identity: PointIdentity, adapters: Adapters) -> Iterator[Finding]:
+    ours = adapters(identity.algorithm)
+    if ours is None:
         yield Finding("note", where, f"no adapter {identity.algorithm} is registered here")
-    elif source_sha256(*definition.source_folders) != identity.adapter_sha256:
+    elif ours != identity.adapter_sha256:
         text = f"measured with another version of the adapter {identity.algorithm} than is here"
         yield Finding("warning", where, text)
 
@@ -208,12 +226,8 @@ def _of_adapter(where: str, identity: PointIdentity, registry: Registry) -> Iter
 def _of_truths(package: Package, seen: _Seen) -> Iterator[Finding]:
     """Check all true neighbours: those for a small k are the first of those for a large one."""
     for (dataset, fingerprint), header in seen.datasets.items():
-        name = f"truth-{fingerprint[:16]}.npz"
         widest: Truth | None = None
-        folder = package.store.root / dataset
-        numbers = sorted((int(p.parent.name) for p in folder.glob(f"*/{name}")), reverse=True)
-        for k in numbers:
-            path = folder / str(k) / name
+        for k, path in package.store.truths(dataset, fingerprint).items():
             if path in seen.files:
                 yield Finding("refused", _name(package, path), "is of two datasets")
             seen.files.add(path)
@@ -352,12 +366,7 @@ def _differs(name: str, stated: object, read: object) -> str:
 
 def _of_summary(package: Package, table: pd.DataFrame) -> Iterator[Finding]:
     """Compare the machines and commits of the manifest with those of the results."""
-    rows = list(rows_of(table))
-    read = {
-        "machines": sorted({row["machine"] for row in rows}),
-        "commits": sorted({commit for row in rows for commit in row["commits"]}),
-    }
-    for name, values in read.items():
+    for name, values in summary_of(list(rows_of(table))).items():
         if getattr(package.manifest, name) != values:
             yield Finding("refused", MANIFEST, f"its {name} are not those of its results")
 

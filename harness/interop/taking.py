@@ -14,7 +14,7 @@ from harness.data.fetching.hashes import sha256_of
 from harness.files.replacing import written_whole
 from harness.results.files import read_point
 from harness.results.point import Build
-from harness.results.store import ResultStore
+from harness.results.store import FAILURE, ResultStore
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.checks import BrokenResult, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
@@ -30,8 +30,6 @@ TRUTH = ".npz"
 
 MOST_BYTES = 4 << 30
 """Of one file; larger ones are not taken."""
-
-_FAILURE = ".failure.json"
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def take(store: ResultStore, name: str, path: Path) -> Taken:
         raise ValueError(f"no name of a result: {name!r}")
     if match["truth"]:
         return _take_truth(store.root / name, path)
-    return _take_failure(store, path) if match["ending"] == _FAILURE else _take_point(store, path)
+    return _take_failure(store, path) if match["ending"] == FAILURE else _take_point(store, path)
 
 
 def _take_point(store: ResultStore, path: Path) -> Taken:

@@ -41,8 +41,8 @@ from harness.results.untrusted.checks import BrokenResult, check_truth, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
 from harness.text import Json, told
 
-_POINT = ".hdf5"
-_FAILURE = ".failure.json"
+POINT, FAILURE = ".hdf5", ".failure.json"
+"""How the files of a point's builds and of its failure end."""
 
 _T = TypeVar("_T")
 
@@ -195,9 +195,9 @@ class ResultStore:
         return self._stems_of(self.root, f"{name}/*/*/*")
 
     def _stems_of(self, folder: Path, pattern: str = "*") -> list[Path]:
-        endings = (_POINT, _FAILURE)
+        endings = (POINT, FAILURE)
         names = {
-            str(path).removesuffix(_FAILURE).removesuffix(_POINT)
+            str(path).removesuffix(FAILURE).removesuffix(POINT)
             for path in folder.glob(pattern)
             if path.name.endswith(endings) and not path.name.startswith(".")
         }
@@ -205,7 +205,7 @@ class ResultStore:
 
     def files_of(self, stem: Path) -> tuple[Path, Path]:
         """Return the paths of a point's builds and of its failure; either may be missing."""
-        return stem.with_name(stem.name + _POINT), stem.with_name(stem.name + _FAILURE)
+        return stem.with_name(stem.name + POINT), stem.with_name(stem.name + FAILURE)
 
     def stored(self, stem: Path) -> Stored:
         """Return what is stored of a point.
@@ -222,7 +222,14 @@ class ResultStore:
     def truth_path(self, identity: PointIdentity) -> Path:
         """Return the file of the true neighbours of a point."""
         folder = self.root / identity.dataset / str(identity.k)
-        return folder / f"truth-{identity.fingerprint[:16]}.npz"
+        return folder / _truth_name(identity.fingerprint)
+
+    def truths(self, dataset: str, fingerprint: str) -> dict[int, Path]:
+        """Return the files of true neighbours of a dataset by their k, the largest first."""
+        name = f"{glob.escape(dataset)}/*/{_truth_name(fingerprint)}"
+        found = {path.parent.name: path for path in self.root.glob(name)}
+        ks = sorted((int(k) for k in found if k.isdecimal()), reverse=True)
+        return {k: found[str(k)] for k in ks if str(k) in found}
 
     def write_truth(self, identity: PointIdentity, truth: Truth) -> None:
         """Store the truth beside the results, so that they can be plotted without the dataset.
@@ -282,6 +289,10 @@ class ResultStore:
             if truth.ids.shape[1] != identity.k:
                 raise ValueError(f"{truth.ids.shape[1]} neighbours, expected {identity.k}")
             return truth
+
+
+def _truth_name(fingerprint: str) -> str:
+    return f"truth-{fingerprint[:16]}.npz"
 
 
 def _read_failure(path: Path) -> Failure | None:

@@ -122,11 +122,10 @@ class Truths:
         return lid_from(lengths(metric, distances))
 
     def _widest(self, header: PointHeader) -> Truth:
-        own = self._store.truth_path(header.identity)
-        widths = [int(f.parent.name) for f in own.parent.parent.glob(f"*/{own.name}")
-                  if f.parent.name.isdecimal()]  # fmt: skip
-        for k in sorted((k for k in widths if k > header.identity.k), reverse=True):
-            wider = replace(header, identity=replace(header.identity, k=k))
+        identity = header.identity
+        widths = self._store.truths(identity.dataset, identity.fingerprint)
+        for k in (k for k in widths if k > identity.k):
+            wider = replace(header, identity=replace(identity, k=k))
             with suppress(BrokenResult):
                 return self.of(wider)
         return self.of(header)

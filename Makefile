@@ -18,14 +18,15 @@ help: ## list the targets
 
 setup: $(STAMP) ## make .venv with everything pinned in constraints.txt
 
-# uv installs in seconds; where it cannot be had, pip does the same slowly.
+# uv installs in seconds; where it cannot be had, pip does the same slowly. Bytecode comes at first
+# use: compiling all that is installed takes most of a minute, and little of it is ever imported.
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"annharness needs Python 3.11 or newer, this is {v.major}.{v.minor}; try: rm -rf .venv && make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	@echo "installing into $(VENV) (pinned by constraints.txt) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv 2>/dev/null || true
 	@if $(UV) --version >/dev/null 2>&1; then \
-	    $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'; \
+	    $(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'; \
 	else \
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'; \
 	fi
@@ -39,7 +40,7 @@ test: $(STAMP) ## the tests, under five minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m $(QUICK)
 
 test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters, cluster
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "slow or faults or network or browser or adapters or cluster"
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder -m "slow or faults or network or browser or adapters or cluster"
 
 coverage: $(STAMP) ## the lines that `make test` runs, in processes that it starts too
 	$(BIN)/python -m coverage erase
@@ -48,7 +49,7 @@ coverage: $(STAMP) ## the lines that `make test` runs, in processes that it star
 	$(BIN)/python -m coverage report
 
 peers: $(STAMP) ## add the libraries of the optional adapters, which the tests marked `adapters` need
-	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev,peers]' || \
+	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,peers]' || \
 	    $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
 
 lint: $(STAMP) ## ruff and mypy

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 PERFORMANCE = Path(__file__).parents[1] / "performance"
-KILLS = 4
-KILLS_OF_VERBS = 4
+KILLS = 3
+KILLS_OF_VERBS = 3
 
 
 @pytest.fixture

@@ -155,7 +155,14 @@ def config(name: str, constructor: str, groups: str, package: str) -> str:
 def run(command, tmp_path, checkout, algorithms, **more):
     suite = tmp_path / "s.yml"
     lines = [f"{key}: {value}" for key, value in more.items()]
-    head = ["k: 5", "datasets: small.hdf5", "builds: 1", "repeats: 2", "least_seconds: 0"]
+    head = [
+        "k: 5",
+        "datasets: small.hdf5",
+        "builds: 1",
+        "repeats: 2",
+        "least_seconds: 0",
+        "precision: off",
+    ]
     suite.write_text("\n".join([*head, *lines, f"algorithms: {algorithms}"]) + "\n")
     done = command("run", suite, "--plugins", checkout)
     import harness

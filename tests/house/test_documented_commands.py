@@ -3,7 +3,8 @@
 The blocks of a page run in their order, in one empty folder that holds a few files of vectors. A
 block that cannot be run here says so in a comment above it, `<!-- not run: the reason -->`. A block
 with `<!-- run: slow -->` is run by `make test-all` alone, beside stored results of the demo. What
-stands below "`path`:" is written to that file first.
+stands below "`path`:" is written to that file first. A run measures one build of each index and as
+little as it can, unless the line says otherwise: whether a command works does not depend on that.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import harness
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 WALK_THROUGH = ROOT / "docs" / "tutorial" / "your-own-algorithm.md"
+SHORT = "--builds 1 --least-seconds 0 --precision off"
 BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>(?:not )?run: [^\n]*) -->\n)?"
     r"(?:^(?:[^\n]*[ (])?`(?P<path>[\w./-]+\.\w+)`[^`\n]*:\n\n)?"
@@ -75,7 +77,7 @@ def test_every_command_is_run_or_says_why_not(page):
 def demo_results(tmp_path_factory, run):
     """Results of the demo, of one build."""
     folder = tmp_path_factory.mktemp("demo")
-    run("annharness run demo --k 10 --builds 1 --repeats 1 --precision off", folder)
+    run(f"annharness run demo {SHORT} --k 10 --repeats 1", folder)
     return folder / "results"
 
 
@@ -120,7 +122,8 @@ def follow(page: Path, marks: tuple[str, ...], folder: Path, run: Callable[..., 
             (folder / step.path).parent.mkdir(parents=True, exist_ok=True)
             (folder / step.path).write_text(step.text)
         else:
-            run(step.text.removeprefix("$ "), folder)
+            line = step.text.removeprefix("$ ")
+            run(line.replace("annharness run ", f"annharness run {SHORT} "), folder)
 
 
 @pytest.mark.parametrize("page", pages_with(""), ids=name_of)

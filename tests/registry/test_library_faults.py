@@ -122,7 +122,7 @@ def test_a_run_records_each_fault_and_measures_the_others(plugins, command, tmp_
     suite = tmp_path / "s.yml"
     names = "".join(f"{name}: , " for name in EXPECTED)
     suite.write_text(
-        f"k: 5\ndatasets: small.hdf5\nbuilds: 1\nrepeats: 1\nleast_seconds: 0\n"
+        f"k: 5\ndatasets: small.hdf5\nbuilds: 1\nrepeats: 1\nleast_seconds: 0\nprecision: off\n"
         f"algorithms: {{{names}}}\n"
     )
     done = command("run", suite, "--plugins", plugins, timeout=300)

@@ -20,6 +20,7 @@ builds: 2
 repeats: 2
 least_seconds: 0
 build_threads: 1
+precision: off
 """
 
 

@@ -187,7 +187,7 @@ def test_one_suite_compares_two_versions_of_a_library(tmp_path, small_hdf5, comm
     root = plugin(tmp_path / "p", entries)
     suite = tmp_path / "s.yml"
     suite.write_text(
-        "k: 5\ndatasets: small.hdf5\nbuilds: 1\nrepeats: 2\nleast_seconds: 0\n"
+        "k: 5\ndatasets: small.hdf5\nbuilds: 1\nrepeats: 2\nleast_seconds: 0\nprecision: off\n"
         "algorithms: {old: , new: , none: , exact: }\n"
     )
     done = command("run", suite, "--plugins", root, timeout=600)

@@ -54,6 +54,7 @@ def test_a_traceback_of_a_failure_and_the_command_name_nobody(
     suite = tmp_path / "s.yml"
     suite.write_text(
         "k: 5\ndatasets: small.hdf5\nbuilds: 1\nrepeats: 1\nleast_seconds: 0\nbuild_threads: 1\n"
+        "precision: off\n"
         "algorithms: {misbehaving: {build: {how: [query-raise]}}}\n"
     )
     for more, named in (((), False), (("--signed", "--force"), True)):

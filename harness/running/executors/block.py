@@ -11,12 +11,8 @@ import numpy as np
 from harness.data.cache.cached import open_cached
 from harness.running.blocks import BlockOutcome, BlockSpec, shuffled
 from harness.running.executors.building import Building, Waiting
-from harness.running.executors.member import (
-    Member,
-    NoSpace,
-    alive,
-    nested,
-)
+from harness.running.executors.member import Member, NoSpace, alive
+from harness.running.executors.replies import nested
 from harness.running.executors.rounds import OnPhase, Rounds
 from harness.running.executors.targets import TargetSearch
 from harness.running.executors.workers import Workers

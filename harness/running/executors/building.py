@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.running.blocks import MemberSpec
-from harness.running.executors.member import Member, NoSpace, Setting, require_sound, unexpected
+from harness.running.executors.member import Member, NoSpace
+from harness.running.executors.replies import require_sound, unexpected
 from harness.running.executors.rounds import OnPhase
+from harness.running.executors.setting import Setting
 from harness.running.executors.targets import TargetSearch
 from harness.running.executors.workers import REFERENCE, Workers
 from harness.running.machine.facts import allotted_cores, storable_bytes

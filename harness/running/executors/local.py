@@ -14,7 +14,7 @@ from harness.files.temporary import remove_abandoned
 from harness.results.identity import Machine
 from harness.running.blocks import BlockOutcome, BlockSpec, ProgramOutcome, TaskFailure
 from harness.running.executors.block import BlockRun
-from harness.running.executors.member import status_of
+from harness.running.executors.replies import status_of
 from harness.running.executors.rounds import OnPhase
 from harness.running.machine.facts import (
     machine_provenance,

@@ -1,27 +1,19 @@
-"""A member of a block: its worker, its settings, and their measurements so far."""
+"""A member of a block: its worker, what it is asked, and how it fails."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import FilteredQueries
-from harness.contracts.definitions import Load
-from harness.measures.load import (
-    DROPPED,
-    SEARCH_STEPS,
-    WARM_UP_QUERIES,
-    arrivals_sha256,
-    next_rate,
-    trials_of,
-)
-from harness.results.point import MOST_DIAGNOSTICS, BuildFacts, LoadShare, Status
-from harness.running.blocks import Measured, MemberSpec, Probe, SettingSpec, TaskFailure
+from harness.results.point import BuildFacts, Status
+from harness.running.blocks import MemberSpec, TaskFailure
+from harness.running.executors.replies import status_of, unexpected
+from harness.running.executors.setting import LEAST_SECONDS, Setting
 from harness.running.machine.facts import storable_bytes
 from harness.running.messages import (
     Answered,
@@ -36,17 +28,11 @@ from harness.running.messages import (
     TakeTurn,
 )
 from harness.running.processes.child import Child, ChildGone
-from harness.running.worker.answers import WrongAnswer, is_name, require_matching, require_valid
+from harness.running.worker.answers import WrongAnswer
 from harness.text import Json
 
 _PHASES = ("prepare", "build")
-_STATUSES: tuple[Status, ...] = ("error", "wrong_answer", "out_of_memory")
-_LEAST_SECONDS = 1e-9
-_TOLERATED_PROCESSORS = 0.5  # beyond those allotted: the worker's own threads, errors of counters
-_TOLERATED_WORK = 3.0  # times what was timed: the queries that warm up, and the harness's own work
-_UNTIMED_SECONDS = 0.02  # of a turn beside
 _LEAVING_SECONDS = 5.0
-_BROKEN = "broke the protocol of its channel"
 
 Watch = Callable[["Member", bool], None]
 """Called again and again while a member works, and (True) after each of its turns."""
@@ -54,220 +40,6 @@ Watch = Callable[["Member", bool], None]
 
 class NoSpace(Exception):
     """The members do not fit into memory together: the last one has to wait for another part."""
-
-
-class Setting:
-    """A search setting of a member, with its measurements so far."""
-
-    def __init__(
-        self,
-        number: int,
-        spec: SettingSpec,
-        nq: int,
-        n: int,
-        filters: FilteredQueries | None = None,
-    ) -> None:
-        self.number = number
-        self.spec = spec
-        self._filters = filters
-        self._nq, self._n = nq, n
-        self.failure: TaskFailure | None = None
-        self.left_out = False
-        self.probe: Probe | None = None
-        self.seconds_spent = 0.0
-        self.pass_seconds = 0.0
-        self.index_bytes = 0
-        self.turns = 0
-        self.turn_seconds = 0.0
-        self.processor_seconds = 0.0
-        self.owed: list[tuple[int, int]] = []
-        self._times: list[NDArray[np.float64]] = []
-        self._walls: list[float] = []
-        self._cycles: list[int] = []
-        self._ids: list[NDArray[np.integer]] = []
-        self._rates: list[float] = []
-        self._load_seconds = 0.0
-        self._service: list[NDArray[np.float32]] = []
-        self._outcomes: list[NDArray[np.int8]] = []
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it has not failed, and was not left out of a search for a target."""
-        return self.failure is None and not self.left_out
-
-    @property
-    def passes(self) -> int:
-        """How many passes have begun."""
-        return len(self._times)
-
-    def begin_pass(self, cycle: int) -> None:
-        """Allocate arrays for one more pass."""
-        if self.spec.load is not None:
-            self._rates.append(self._next_rate(self.spec.load))
-            self._load_seconds += (self._nq + WARM_UP_QUERIES) / self._rates[-1]
-            self._service.append(np.zeros(self._nq, dtype=np.float32))
-            self._outcomes.append(np.zeros(self._nq, dtype=np.int8))
-        self._times.append(np.full(self._nq, np.nan))
-        self._walls.append(0.0)
-        self._cycles.append(cycle)
-        self._ids.append(np.full((self._nq, self.spec.k), -1, dtype=np.int32))
-
-    @property
-    def cycle(self) -> int:
-        """The cycle of the pass that has begun."""
-        return self._cycles[-1]
-
-    @property
-    def rate(self) -> float | None:
-        """Queries per second of the pass that has begun; None in all modes but `load`."""
-        return self._rates[-1] if self._rates else None
-
-    def has_time(self, search_seconds: float) -> bool:
-        """Whether the search for the highest rate may go on; its next pass may be a slow one."""
-        load = self.spec.load
-        if load is None or load.rate is not None or not self._rates:
-            return True
-        next_seconds = (self._nq + WARM_UP_QUERIES) / self._next_rate(load)
-        return self._load_seconds + next_seconds <= search_seconds
-
-    def _next_rate(self, load: Load) -> float:
-        """The rate that is given, or the next one of the search for the highest."""
-        if load.p99_ms is None:
-            assert load.rate is not None
-            return load.rate
-        trials, is_whole = trials_of(self._rates, self._times, load.p99_ms / 1e3)
-        if not is_whole:
-            return self._rates[-1]
-        closed_loop_rate = self._nq / max(self.pass_seconds, _LEAST_SECONDS)
-        return next_rate(trials, closed_loop_rate)
-
-    def check(self, answer: Answered, queries: NDArray[np.intp], turn: int) -> None:
-        """Check the neighbours of a turn against the contract.
-
-        Parameters
-        ----------
-        queries
-            The numbers of the queries that were asked, in order; fewer may be answered.
-
-        Raises
-        ------
-        ChildGone
-            If the worker's side of the protocol is broken.
-        WrongAnswer
-            If the ids are no valid answer.
-        """
-        n = len(answer.seconds)
-        sound = (
-            answer.turn == turn
-            and answer.seconds.shape == (n,)
-            and answer.seconds.dtype == np.float64
-            and answer.ids.shape == (n, self.spec.k)
-            and answer.ids.dtype.kind == "i"
-            and 1 <= n <= len(queries)
-            and bool(np.isfinite(answer.seconds).all() and (answer.seconds >= 0).all())
-            and 0 < answer.wall < float("inf")  # a clock that stands still is none
-        )
-        if not sound:
-            raise ChildGone("error", f"{_BROKEN}: no answer to what was asked")
-        if turn > 0 and self.spec.load is not None:
-            self._check_load(answer)
-        ids = answer.ids.astype(np.int64, copy=False)
-        require_valid(ids, self._n)
-        if self._filters is not None:
-            require_matching(ids, self._filters.match(queries[:n], ids))
-
-    def _check_load(self, answer: Answered) -> None:
-        shape = answer.seconds.shape
-        sound = (
-            answer.service.shape == answer.outcomes.shape == shape == (self._nq,)
-            and answer.service.dtype == np.float64
-            and answer.outcomes.dtype == np.int8
-            and bool(((answer.service >= 0) & (answer.service <= answer.seconds)).all())
-            and bool(((answer.outcomes >= 0) & (answer.outcomes <= DROPPED)).all())
-        )
-        if not sound:
-            raise ChildGone("error", f"{_BROKEN}: no outcome of what was asked")
-
-    def take(self, answer: Answered, queries: NDArray[np.intp]) -> None:
-        """Keep the times and ids of queries of the last pass."""
-        self._times[-1][queries] = np.maximum(answer.seconds, _LEAST_SECONDS)
-        self._walls[-1] += max(answer.wall, _LEAST_SECONDS)
-        if answer.ids.dtype.itemsize > self._ids[-1].dtype.itemsize:
-            self._ids[-1] = self._ids[-1].astype(answer.ids.dtype)
-        self._ids[-1][queries] = answer.ids
-        if self._rates:
-            self._service[-1][queries] = answer.service
-            self._outcomes[-1][queries] = answer.outcomes
-
-    def mean_seconds(self, queries: NDArray[np.intp]) -> float:
-        """Return the mean seconds of queries in the last pass; NaN unless all were answered."""
-        return float(self._times[-1][queries].mean()) if self._times else math.nan
-
-    def end_pass(self) -> None:
-        """Keep the ids of a pass only if they differ from those of the first."""
-        if len(self._ids) > 1 and np.array_equal(self._ids[0], self._ids[-1]):
-            self._ids[-1] = self._ids[0]
-
-    def measured(
-        self,
-        build: BuildFacts,
-        diagnostics: Mapping[str, Mapping[str, NDArray[np.generic]]],
-        allotted: int,
-        order_seed: int,
-    ) -> Measured:
-        """Return the measurements of a block of this seed, with warnings.
-
-        These are about processes that worked more than they may, and a search that is not done.
-        """
-        same = all(ids is self._ids[0] for ids in self._ids)
-        used = self.processor_seconds / max(self.turn_seconds, _LEAST_SECONDS)
-        facts = replace(
-            build,
-            index_bytes=self.index_bytes,
-            repeats_asked=self.spec.repeats,
-            processors_used=round(used, 2),
-            warnings=(*build.warnings, *self._excesses(used, allotted)),
-        )
-        return Measured(
-            times=np.stack(self._times),
-            walls=np.array(self._walls),
-            cycles=np.array(self._cycles, dtype=np.int16),
-            neighbors=self._ids[0][None] if same else np.stack(self._ids),
-            facts=facts,
-            diagnostics=diagnostics,
-            load=self._load_share(order_seed) if self._rates else None,
-        )
-
-    def _load_share(self, order_seed: int) -> LoadShare:
-        count = WARM_UP_QUERIES + self._nq
-        return LoadShare(
-            rates=np.array(self._rates),
-            arrivals_sha256=arrivals_sha256(count, order_seed, self._cycles),
-            service=np.stack(self._service),
-            outcomes=np.stack(self._outcomes),
-        )
-
-    def _excesses(self, used: float, allotted: int) -> Iterator[str]:
-        """Yield warnings of work that the times do not show."""
-        if used > allotted + _TOLERATED_PROCESSORS:
-            yield f"it used {used:.1f} processors while it was searched, {allotted} were allotted"
-        if self._rates:  # waiting for queries to be due keeps a processor busy as well
-            yield from self._unfinished_search()
-            return
-        told, worked = sum(self._walls), self.processor_seconds
-        if worked > _TOLERATED_WORK * allotted * told + self.turns * _UNTIMED_SECONDS:
-            yield f"its processes worked {worked:.2g} s in turns of which it says {told:.2g} s"
-
-    def _unfinished_search(self) -> Iterator[str]:
-        load = self.spec.load
-        if load is None or load.p99_ms is None:
-            return
-        trials, _ = trials_of(self._rates, self._times, load.p99_ms / 1e3)
-        if len(trials) < SEARCH_STEPS:
-            yield (
-                f"the search for the highest rate tried {len(trials)} of {SEARCH_STEPS} rates "
-                "within search_seconds"
-            )
 
 
 @dataclass
@@ -343,7 +115,7 @@ class Member:
             if not isinstance(message, Phase):
                 return message
             if message.phase not in expected:  # each begins once, so that no time-out is put off
-                raise ChildGone("error", f"{_BROKEN}: an unknown phase")
+                raise ChildGone.broken("an unknown phase")
             expected.remove(message.phase)
             self.phase, deadline = message.phase, time.monotonic() + self.timeout
             watch(self, False)
@@ -377,7 +149,7 @@ class Member:
         if not isinstance(answer, Answered):
             raise unexpected(answer)
         setting.check(answer, np.arange(request.start, request.stop), request.turn)
-        return np.asarray(np.maximum(answer.seconds, _LEAST_SECONDS), dtype=np.float64)
+        return np.asarray(np.maximum(answer.seconds, LEAST_SECONDS), dtype=np.float64)
 
     def turn(
         self, request: TakeTurn, setting: Setting, queries: NDArray[np.intp], watch: Watch
@@ -496,55 +268,6 @@ class Member:
             warnings=(*self.warnings, *self.child.warnings()),
             peak_bytes=self.child.peak_bytes,
         )
-
-
-def unexpected(message: Message) -> ChildGone:
-    """Return the failure of a worker that sent an unexpected message."""
-    kind = type(message).__name__
-    return ChildGone("error", f"{_BROKEN}: {kind} came out of turn")
-
-
-def status_of(failed: Failed) -> Status:
-    """Return the status that a worker reports, "error" if it is none that a worker can know."""
-    return next((status for status in _STATUSES if status == failed.status), "error")
-
-
-def require_sound(built: Built, most_bytes: int) -> None:
-    """Raise `ChildGone` if the figures that a worker reports for its build are impossible."""
-    seconds = (built.prepare_seconds, built.build_seconds)
-    seed = 0 if built.seed is None else built.seed
-    if not (
-        all(0 <= one < float("inf") for one in seconds)
-        and 0 <= built.measured_index_bytes <= most_bytes
-        and abs(seed) < 1 << 63
-    ):
-        raise ChildGone("error", f"{_BROKEN}: a build that cannot be")
-
-
-def nested(tables: Mapping[str, NDArray[np.generic]]) -> dict[str, dict[str, NDArray[np.generic]]]:
-    """Return `table/column` names as `{table: {column: values}}`.
-
-    Raises
-    ------
-    ChildGone
-        If a name or a column is none that can be stored, or there are too many.
-    """
-    found: dict[str, dict[str, NDArray[np.generic]]] = {}
-    for name, values in tables.items():
-        table, _, column = name.partition("/")
-        if values.ndim != 1 or not (is_name(table) and is_name(column)):
-            raise ChildGone("error", f"{_BROKEN}: an unknown diagnostic")
-        found.setdefault(table, {})[column] = np.array(values)
-    if len(tables) > MOST_DIAGNOSTICS:
-        raise ChildGone("error", f"{_BROKEN}: {len(tables):,} diagnostics")
-    return found
-
-
-def settings_of(
-    spec: MemberSpec, nq: int, n: int, filters: FilteredQueries | None
-) -> tuple[Setting, ...]:
-    """Return the settings of a member, none of them measured."""
-    return tuple(Setting(i, setting, nq, n, filters) for i, setting in enumerate(spec.settings))
 
 
 def alive(members: Sequence[Member]) -> Iterator[tuple[Member, Setting]]:

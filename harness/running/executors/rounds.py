@@ -15,7 +15,8 @@ from harness.running.blocks import (
     takes_part,
     windows_and_passes,
 )
-from harness.running.executors.member import Member, NoSpace, Setting, Watch, alive
+from harness.running.executors.member import Member, NoSpace, Watch, alive
+from harness.running.executors.setting import Setting
 from harness.running.executors.targets import Race
 from harness.running.messages import TakeTurn
 from harness.running.processes.child import ChildGone

@@ -16,7 +16,9 @@ from harness.measures.distances import distances_and_scales
 from harness.measures.recall import recall_matrix
 from harness.measures.tuning import judged, lowest_reaching, part_sizes, slower_ones
 from harness.running.blocks import BlockSpec, Probe, Target
-from harness.running.executors.member import Member, Setting, Watch, unexpected
+from harness.running.executors.member import Member, Watch
+from harness.running.executors.replies import unexpected
+from harness.running.executors.setting import Setting
 from harness.running.messages import Answered, Failed, TakeTurn, WarmUp
 from harness.running.worker.answers import WrongAnswer
 

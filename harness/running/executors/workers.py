@@ -9,7 +9,8 @@ from pathlib import Path
 
 from harness.contracts import FilteredQueries
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
-from harness.running.executors.member import Member, NoSpace, Setting, settings_of
+from harness.running.executors.member import Member, NoSpace
+from harness.running.executors.setting import Setting, settings_of
 from harness.running.machine.cpus import allotted_cpus, worker_cpus
 from harness.running.machine.facts import usable_memory_bytes
 from harness.running.messages import Start

@@ -90,6 +90,11 @@ class ChildGone(Exception):
         self.status = status
         self.reason = reason
 
+    @classmethod
+    def broken(cls, how: str) -> ChildGone:
+        """Return the failure of a worker that sent what the protocol does not allow."""
+        return cls("error", f"broke the protocol of its channel: {how}")
+
 
 class Child:
     """A running worker. `end` removes all of its processes and its folder, whatever it does.
@@ -195,7 +200,7 @@ class Child:
             try:
                 message = self.channel.taken()
             except ProtocolError as error:
-                raise ChildGone("error", f"broke the protocol of its channel: {error}") from error
+                raise ChildGone.broken(str(error)) from error
             if message is not None:
                 return message
             if late:
@@ -210,7 +215,7 @@ class Child:
         """Raise `ChildGone` if an unexpected message has arrived."""
         self._read_channel()
         if not self.channel.is_empty:
-            raise ChildGone("error", "broke the protocol of its channel: spoke without being asked")
+            raise ChildGone.broken("spoke without being asked")
 
     def look_at_memory(self) -> int:
         """Return the bytes that its processes use now."""

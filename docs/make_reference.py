@@ -35,13 +35,13 @@ from harness.cli.verbs import VERBS, loaded
 from harness.data.formats import FORMATS
 from harness.registry import load_registry
 from harness.registry.algorithms import AlgorithmDefinition
-from harness.registry.schema import (
+from harness.registry.schema.entries import (
     AlgorithmSchema,
     DatasetSchema,
+    EntrySchema,
     ForeignSchema,
-    SuiteSchema,
-    _EntrySchema,
 )
+from harness.registry.schema.suite import SuiteSchema
 from harness.results.table.columns import COLUMNS, Column
 from harness.running.cluster.settings import ClusterSettings
 
@@ -376,7 +376,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "suite-keys": lambda: keys_of(SuiteSchema),
     "algorithm-keys": lambda: keys_of(AlgorithmSchema),
-    "foreign-keys": lambda: keys_of(ForeignSchema, but=_EntrySchema),
+    "foreign-keys": lambda: keys_of(ForeignSchema, but=EntrySchema),
     "dataset-keys": lambda: keys_of(DatasetSchema),
     "cluster-keys": lambda: keys_of(ClusterSettings),
     "algorithms": algorithms,

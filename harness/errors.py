@@ -1,6 +1,9 @@
-"""The exception for mistakes that the user can correct."""
+"""The exception for mistakes that the user can correct, and the hint at a mistyped name."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 from harness.text import clean
 
@@ -49,3 +52,15 @@ class UserError(Exception):
         lines = [clean(line, _LINE_CHARACTERS) for line in self.what.split("\n")]
         lines += [f"  {name + ':':<10}{clean(fact)}" for name, fact in facts.items() if fact]
         return "\n".join(lines)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint with the nearest known names, or all of them if none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return "did you mean " + " or ".join(repr(candidate) for candidate in near) + "?"
+    if not names:
+        return "none is known here"
+    shown = ", ".join(names[:20])
+    return f"known: {shown}" + (f", ... ({len(names)} in all)" if len(names) > 20 else "")

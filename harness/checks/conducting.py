@@ -18,9 +18,9 @@ from harness.checks.trials import CheckSpec, Trial, Verdict
 from harness.contracts import UserError
 from harness.data.cache.folder import cache_folder
 from harness.data.loading import open_definition, open_file
+from harness.errors import did_you_mean
 from harness.files.paths import user_path
 from harness.registry.algorithms import AlgorithmDefinition
-from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.running.block_specs import adapter_spec
 from harness.running.blocks import ProgramOutcome, TaskFailure

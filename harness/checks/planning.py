@@ -12,8 +12,8 @@ from harness.checks.trials import Case, Entry, Trial
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Parameters
+from harness.errors import did_you_mean
 from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
-from harness.registry.names import did_you_mean
 
 K = 10
 DEFAULT_FLOOR = 0.1

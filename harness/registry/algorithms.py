@@ -10,6 +10,7 @@ from harness.contracts import UserError
 from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Family, Parameters
 from harness.contracts.filters import POST_FILTER, FilterForm
+from harness.errors import did_you_mean
 from harness.registry.expressions import Expression, parse_expression
 from harness.registry.foreign import is_foreign, read_foreign_entry
 from harness.registry.foreign_grids import ForeignAdapter
@@ -21,15 +22,9 @@ from harness.registry.grid import (
     short_name,
     size_of,
 )
-from harness.registry.names import did_you_mean
 from harness.registry.plugins import PluginFolder, missing_requirements, other_versions
-from harness.registry.schema import (
-    AlgorithmSchema,
-    ForeignSchema,
-    TuneSchema,
-    check,
-    read_entries,
-)
+from harness.registry.schema.checking import check, read_entries
+from harness.registry.schema.entries import AlgorithmSchema, ForeignSchema, TuneSchema
 from harness.registry.spaces import Axis, Space, axes_of, faults_of
 from harness.registry.yaml_source import Document
 from harness.text import Json

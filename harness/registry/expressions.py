@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.contracts import UserError
 from harness.contracts.definitions import Parameters
-from harness.registry.names import did_you_mean
+from harness.errors import did_you_mean
 
 _MAX_LENGTH = 500
 _MAX_DEPTH = 40

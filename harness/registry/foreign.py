@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
+from harness.errors import did_you_mean
 from harness.files.paths import user_path
 from harness.registry.foreign_grids import ForeignAdapter, read_foreign
-from harness.registry.names import did_you_mean
 from harness.registry.plugins import PluginFolder
-from harness.registry.schema import ForeignSchema, check
+from harness.registry.schema.checking import check
+from harness.registry.schema.entries import ForeignSchema
 from harness.registry.yaml_source import Document
 
 

@@ -16,8 +16,8 @@ import yaml
 from harness.contracts import UserError
 from harness.contracts.dataset import METRICS, Metric
 from harness.contracts.definitions import Parameters
+from harness.errors import did_you_mean
 from harness.registry.grid import MOST_SETTINGS, overlaid, require_size, size_of
-from harness.registry.names import did_you_mean
 from harness.registry.signatures import parameter_names, sibling_folders
 from harness.registry.yaml_source import read_text
 from harness.text import REASON_CHARACTERS, Json, plain, told

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from harness.contracts import UserError
-from harness.registry.names import did_you_mean
+from harness.errors import did_you_mean
 from harness.registry.yaml_source import MAX_NODES, Document, KeyPath
 from harness.text import Json
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
+from harness.errors import did_you_mean
 from harness.registry.algorithms import AlgorithmDefinition, read_algorithms
-from harness.registry.names import did_you_mean
 from harness.registry.plugins import (
     InstalledRoot,
     Kind,
@@ -25,7 +25,8 @@ from harness.registry.plugins import (
     plugin_roots,
     two_folders,
 )
-from harness.registry.schema import DatasetSchema, QueriesSchema, SourceSchema, check, read_entries
+from harness.registry.schema.checking import check, read_entries
+from harness.registry.schema.entries import DatasetSchema, QueriesSchema, SourceSchema
 from harness.registry.yaml_source import Document
 
 

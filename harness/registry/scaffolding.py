@@ -12,9 +12,9 @@ import numpy as np
 
 from harness.contracts import UserError
 from harness.files.temporary import temporary_folder
-from harness.registry.names import check_entry_name
 from harness.registry.plugins import Kind, find_folders
 from harness.registry.registry import Registry, load_registry
+from harness.registry.schema.values import check_entry_name
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _ROWS, _DIMENSION, _SEED = 320, 8, 42

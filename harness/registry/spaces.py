@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from harness.contracts.definitions import Parameters
-from harness.registry.schema import AxisSchema
+from harness.registry.schema.entries import AxisSchema
 
 MOST_RUNGS = 2000
 """Of the search settings that one build of a space may have."""

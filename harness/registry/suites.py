@@ -14,11 +14,13 @@ import harness
 from harness.contracts import UserError
 from harness.contracts.definitions import Load, Mode, Parameters, Track
 from harness.contracts.filters import FILTERED_SUFFIX, POST_FILTER
+from harness.errors import did_you_mean
 from harness.files.paths import require_file, user_path
 from harness.registry.algorithms import AlgorithmDefinition, settings_count
 from harness.registry.grid import require_size
-from harness.registry.names import ENTRY_NAME, did_you_mean
-from harness.registry.schema import SuiteSchema, VariantSchema, check, message_of, shown
+from harness.registry.schema.checking import check, message_of, shown
+from harness.registry.schema.suite import SuiteSchema, VariantSchema
+from harness.registry.schema.values import ENTRY_NAME
 from harness.registry.yaml_source import Document, parse_yaml, read_yaml
 from harness.text import Json
 

@@ -20,9 +20,9 @@ from harness.data.loading import (
     open_file,
     shape_of_file,
 )
+from harness.errors import did_you_mean
 from harness.files.paths import no_file, user_path
 from harness.files.progress import Progress, silent
-from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.running.plan import DatasetFacts, facts_of
 

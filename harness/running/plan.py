@@ -12,8 +12,8 @@ from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Parameters
 from harness.contracts.filters import FILTERED_SUFFIX, POST_FILTER
 from harness.data.cache.cached import CachedDataset
+from harness.errors import did_you_mean
 from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
-from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry
 from harness.registry.suites import Suite, Variant
 from harness.results.identity import Machine, PointIdentity, source_sha256

@@ -12,8 +12,8 @@ from pathlib import Path
 from harness.contracts import UserError
 from harness.contracts.filters import FILTERED_SUFFIX
 from harness.data.cache.folder import cache_folder
+from harness.errors import did_you_mean
 from harness.files.progress import Progress, silent
-from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import Suite, on_track, overridden, read_suite, suite_of
 from harness.results.identity import Machine

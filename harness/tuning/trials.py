@@ -22,7 +22,7 @@ from harness.measures.speed import (
 )
 from harness.measures.verdicts import Speeds, estimate
 from harness.registry.grid import short_name
-from harness.registry.schema import Minimize
+from harness.registry.schema.suite import Minimize
 from harness.registry.suites import Suite
 from harness.running.block_specs import adapter_spec, origin_of
 from harness.running.blocks import (

@@ -84,6 +84,7 @@ def test_where_and_require_bound_the_space(mine):
         ("[0, 3], monotone", "[3, 0], monotone", "ascending numbers"),
         ("again: {values: [0, 3]", "again: {float: [0, 3]", "at most 2,000 settings"),
         ("{int: [4, 64], log: true}", "{int: [4, 64], lag: true}", "did you mean 'log'"),
+        ("{int: [4, 64], log: true}", "{itn: [4, 64], log: true}", "did you mean 'int'?"),
     ],
 )
 def test_a_mistake_names_its_line(mine, old, new, told):

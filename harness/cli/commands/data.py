@@ -27,13 +27,13 @@ from harness.data.truth.difficulty import difficulty_of, quantiles_of
 from harness.data.truth.neighbours import Neighbours, neighbours_of
 from harness.data.truth.store import truth_of
 from harness.data.verifying import verified_cached, verified_file
+from harness.errors import did_you_mean
 from harness.files.paths import user_path
 from harness.files.progress import Progress
 from harness.files.space import megabytes
-from harness.registry.names import check_entry_name, did_you_mean
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
-from harness.registry.schema import MOST_SEED, parse_size
+from harness.registry.schema.values import MOST_SEED, check_entry_name, parse_size
 from harness.running.datasets import FILE_ENDINGS, OwnFile, named, open_found, open_named
 from harness.running.environments.isolated import made_environments, remove_environments
 from harness.running.states import dataset_state

@@ -14,7 +14,7 @@ from rich.text import Text
 from harness.cli.options import Plugins
 from harness.cli.terminal import terminal
 from harness.contracts import UserError, bytes_below
-from harness.registry.names import did_you_mean
+from harness.errors import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite, suite_names
 from harness.running.environments.isolated import Environment, Environments, made_environments

@@ -17,10 +17,10 @@ from harness.cli.options import Plugins, complete_datasets, complete_names
 from harness.cli.terminal import Terminal
 from harness.contracts import UserError
 from harness.contracts.definitions import Parameters
+from harness.errors import did_you_mean
 from harness.files.paths import user_path
 from harness.registry.algorithms import AlgorithmDefinition, Facts, Setting, dropped, settings
 from harness.registry.grid import format_value, short_name
-from harness.registry.names import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import Suite, Variant, read_suite, suite_names
 from harness.running.environments.isolated import Environments

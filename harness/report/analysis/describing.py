@@ -13,8 +13,8 @@ from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
 from harness.data.facts import rows_of_dataset
 from harness.data.parts import describe_split
 from harness.data.truth.difficulty import Quantiles, contrast_at_hand, quantiles_of
-from harness.registry.names import ENTRY_NAME
 from harness.registry.registry import Registry
+from harness.registry.schema.values import ENTRY_NAME
 
 
 class DatasetAbout(TypedDict, total=False):

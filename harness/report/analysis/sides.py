@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from harness.contracts import UserError
+from harness.errors import did_you_mean
 from harness.files.paths import user_path
-from harness.registry.names import did_you_mean
 from harness.report.analysis.selecting import truth_of
 from harness.results.table.rows import load_results
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import UserError
-from harness.registry.names import did_you_mean
+from harness.errors import did_you_mean
 from harness.report.analysis.points import prepare, rows_of
 from harness.report.quantities import SIZES, human
 from harness.report.texts import mark, notes, size_notes, size_text

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from harness.contracts import UserError
 from harness.files.paths import user_path
-from harness.registry.schema import check
+from harness.registry.schema.checking import check
 from harness.registry.yaml_source import Document, read_yaml
 
 _GIB = 2**30

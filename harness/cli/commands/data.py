@@ -216,7 +216,7 @@ def fetch(
             from harness.running.cluster.truths import ClusterTruth
 
             with cluster_executor(read_cluster(cluster), _tell) as executor:
-                parts = shards or max(parts, len(executor.addresses))
+                parts = shards or max(parts, len(executor.nodes.addresses))
                 computed = ClusterTruth(executor)
                 truth_of(opened, k, progress, _bytes(memory), parts, computed)
         elif k:

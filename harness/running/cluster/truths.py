@@ -52,7 +52,7 @@ class ClusterTruth:
                 piece,
                 k,
                 url,
-                workers=executor.addresses,
+                workers=executor.nodes.addresses,
                 allow_other_workers=False,
                 pure=False,
                 retries=_RETRIES,

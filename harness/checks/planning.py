@@ -13,7 +13,8 @@ from harness.contracts import UserError
 from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Parameters
 from harness.errors import did_you_mean
-from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
+from harness.registry.algorithms import AlgorithmDefinition
+from harness.registry.settings import Facts, settings
 
 K = 10
 DEFAULT_FLOOR = 0.1

@@ -1,8 +1,8 @@
-"""Algorithm entries: from a checked file to definitions, and from grids to settings."""
+"""Algorithm entries: from a registry file to checked definitions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,17 +15,14 @@ from harness.registry.expressions import Expression, parse_expression
 from harness.registry.foreign import is_foreign, read_foreign_entry
 from harness.registry.foreign_grids import ForeignAdapter
 from harness.registry.grid import (
-    combinations,
     merged,
-    overlaid,
     require_size,
-    short_name,
     size_of,
 )
 from harness.registry.plugins import PluginFolder, missing_requirements, other_versions
 from harness.registry.schema.checking import check, read_entries
 from harness.registry.schema.entries import AlgorithmSchema, ForeignSchema, TuneSchema
-from harness.registry.spaces import Axis, Space, axes_of, faults_of
+from harness.registry.spaces import Axis, Space, faults_of
 from harness.registry.yaml_source import Document
 from harness.text import Json
 
@@ -113,27 +110,33 @@ class AlgorithmDefinition:
         own = {name for grid in grids for name in grid}
         return own.union(*(names for names in self.one_of if own.intersection(names)))
 
+    def variant(
+        self,
+        group: str | None = None,
+        build: Parameters | None = None,
+        search: Parameters | None = None,
+    ) -> Group:
+        """Return a group of the entry with the grids given by hand laid over it."""
+        base = self.groups[group] if group else Group()
+        return Group(
+            merged(base.build, build or {}, one_of=self.one_of),
+            merged(base.search, search or {}, one_of=self.one_of),
+            base.run_group,
+        )
 
-@dataclass(frozen=True)
-class Setting:
-    """One build and one search setting of an algorithm. `refusal` says why it cannot run."""
+    def grids(self, variant: Group) -> tuple[Json, Json]:
+        """Return the grids of build and search with those of a variant laid over them."""
+        return (
+            merged(self.build, variant.build, one_of=self.one_of),
+            merged(self.search, variant.search, one_of=self.one_of),
+        )
 
-    build: Parameters
-    search: Parameters
-    build_name: str
-    search_name: str
-    refusal: str | None = None
-    refusal_by_hand: bool = False
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a grid is expanded for."""
-
-    k: int
-    n: int
-    d: int
-    metric: Metric
+    def settings_count(self, variant: Group) -> int:
+        """Return how many settings a variant has at most, before `where` drops some."""
+        if self.foreign is not None:
+            own = self.foreign.settings_count(variant.run_group)
+            return own * size_of(variant.build, variant.search)
+        return size_of(*self.grids(variant))
 
 
 def read_algorithms(folder: PluginFolder) -> list[AlgorithmDefinition]:
@@ -146,169 +149,6 @@ def read_algorithms(folder: PluginFolder) -> list[AlgorithmDefinition]:
     """
     document = read_entries(folder.config, "algorithm", "name: {adapter: ..., ...}")
     return [_definition(name, folder, document) for name in document.data]
-
-
-def settings(
-    definition: AlgorithmDefinition,
-    facts: Facts,
-    group: str | None = None,
-    build: Parameters | None = None,
-    search: Parameters | None = None,
-) -> Iterator[Setting]:
-    """Yield the settings of a definition, those that cannot run with the reason.
-
-    Parameters
-    ----------
-    group
-        A named group of the entry, laid over its grids.
-    build, search
-        Grids given by hand, laid over that.
-    """
-    by_hand = {*(build or {}), *(search or {})}
-    for build_values, search_values in _laid_over(definition, facts, group, build, search):
-        values = _values(definition, build_values, search_values, facts)
-        if definition.where is not None and not definition.where.holds(values):
-            continue
-        refusal, blame = _refusal(definition, facts, values)
-        yield Setting(
-            build=build_values,
-            search=search_values,
-            build_name=short_name(build_values, definition.build),
-            search_name=short_name(search_values, definition.search),
-            refusal=refusal,
-            refusal_by_hand=bool(blame & by_hand),
-        )
-
-
-def settings_count(
-    definition: AlgorithmDefinition,
-    group: str | None = None,
-    build: Parameters | None = None,
-    search: Parameters | None = None,
-) -> int:
-    """Return how many settings there are at most, before `where` drops some; else as `settings`."""
-    laid = _group_laid_over(definition, group, build, search)
-    if definition.foreign is not None:
-        own = definition.foreign.settings_count(laid.run_group)
-        return own * size_of(laid.build, laid.search)
-    one_of = definition.one_of
-    return size_of(
-        merged(definition.build, laid.build, one_of=one_of),
-        merged(definition.search, laid.search, one_of=one_of),
-    )
-
-
-def space_of(
-    definition: AlgorithmDefinition,
-    group: str | None = None,
-    build: Parameters | None = None,
-    search: Parameters | None = None,
-) -> Space:
-    """Return what the parameters of a definition may be tuned to; else as `settings`.
-
-    What a group or a hand has set keeps its values; else they are those of the entry's space, and
-    of its grid where that says nothing.
-    """
-    laid, one_of = _group_laid_over(definition, group, build, search), definition.one_of
-    whole = merged(definition.build, laid.build, one_of=one_of)
-    every = merged(definition.search, laid.search, one_of=one_of)
-    return Space(
-        axes_of(definition.tune.build, whole, laid.build),
-        axes_of(definition.tune.search, every, laid.search),
-    )
-
-
-def can_run(
-    definition: AlgorithmDefinition, facts: Facts, build: Parameters, search: Parameters
-) -> bool:
-    """Whether `where` keeps a setting, and nothing refuses it."""
-    values = _values(definition, build, search, facts)
-    dropped = definition.where is not None and not definition.where.holds(values)
-    return not dropped and _refusal(definition, facts, values)[0] is None
-
-
-def dropped(
-    definition: AlgorithmDefinition, facts: Facts, group: str | None = None
-) -> Iterator[tuple[Parameters, Parameters]]:
-    """Yield the build and search values that `where` leaves out of a grid."""
-    for build, search in _laid_over(definition, facts, group):
-        if definition.where is not None and not definition.where.holds(
-            _values(definition, build, search, facts)
-        ):
-            yield build, search
-
-
-def _values(
-    definition: AlgorithmDefinition, build: Parameters, search: Parameters, facts: Facts
-) -> Parameters:
-    """Values of the names that expressions may use, at a point of the grid.
-
-    Of parameters that exclude each other, those that are not given are null.
-    """
-    absent = {name: None for names in definition.one_of for name in names}
-    known = {"k": facts.k, "n": facts.n, "d": facts.d, "metric": facts.metric}
-    return {**absent, **search, **build, **known}
-
-
-def _laid_over(
-    definition: AlgorithmDefinition,
-    facts: Facts,
-    group: str | None,
-    build: Parameters | None = None,
-    search: Parameters | None = None,
-) -> Iterator[tuple[Parameters, Parameters]]:
-    """Yield every point of an entry's grids, overlaid by a group's and those given by hand."""
-    laid = _group_laid_over(definition, group, build, search)
-    return _grid_points(definition, facts, laid)
-
-
-def _group_laid_over(
-    definition: AlgorithmDefinition,
-    group: str | None,
-    build: Parameters | None,
-    search: Parameters | None,
-) -> Group:
-    base = definition.groups[group] if group else Group()
-    one_of = definition.one_of
-    return Group(
-        merged(base.build, build or {}, one_of=one_of),
-        merged(base.search, search or {}, one_of=one_of),
-        base.run_group,
-    )
-
-
-def _grid_points(
-    definition: AlgorithmDefinition, facts: Facts, laid: Group
-) -> Iterator[tuple[Parameters, Parameters]]:
-    """Yield build and search values: a product for ours, run group by run group for foreign."""
-    if definition.foreign is not None:
-        has_it = facts.metric in definition.foreign.metrics
-        metric = facts.metric if has_it else definition.foreign.metrics[0]
-        settings = definition.foreign.settings(metric, facts.k, facts.d, laid.run_group)
-        yield from overlaid(settings, laid.build, laid.search)
-        return
-    one_of = definition.one_of
-    for build_values in combinations(merged(definition.build, laid.build, one_of=one_of)):
-        for search_values in combinations(merged(definition.search, laid.search, one_of=one_of)):
-            yield build_values, search_values
-
-
-def _refusal(
-    definition: AlgorithmDefinition, facts: Facts, values: Parameters
-) -> tuple[str | None, frozenset[str]]:
-    """Return why a setting cannot run, and the names that the refusing expression uses."""
-    if facts.metric not in definition.metrics:
-        return f"metric {facts.metric} is not among {', '.join(definition.metrics)}", frozenset()
-    for names in definition.one_of:
-        given = [name for name in names if values[name] is not None]
-        if len(given) != 1:
-            got = " ".join(f"{name}={values[name]}" for name in given) or "none of them"
-            return f"exactly one of {', '.join(names)} ({got})", frozenset(names)
-    for expression, reason in definition.require:
-        if not expression.holds(values):
-            used = " ".join(f"{name}={values[name]}" for name in sorted(expression.names))
-            return f"{reason} ({used})", expression.names
-    return None, frozenset()
 
 
 def _definition(name: str, folder: PluginFolder, document: Document) -> AlgorithmDefinition:
@@ -467,4 +307,4 @@ def _check_parameters(definition: AlgorithmDefinition, document: Document) -> No
                 raise UserError(f"no values for {name!r}", where=place, expected="at least one")
     for group in (None, *definition.groups):
         place = document.place((definition.name, *(("groups", group) if group else ())))
-        require_size(settings_count(definition, group), definition.name, place)
+        require_size(definition.settings_count(definition.variant(group)), definition.name, place)

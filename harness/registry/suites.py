@@ -16,7 +16,7 @@ from harness.contracts.definitions import Load, Mode, Parameters, Track
 from harness.contracts.filters import FILTERED_SUFFIX, POST_FILTER
 from harness.errors import did_you_mean
 from harness.files.paths import require_file, user_path
-from harness.registry.algorithms import AlgorithmDefinition, settings_count
+from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.grid import require_size
 from harness.registry.schema.checking import check, message_of, shown
 from harness.registry.schema.suite import SuiteSchema, VariantSchema
@@ -263,7 +263,8 @@ def _variant(
         )
     _check_grid(definition, "build", schema.build, at, document)
     _check_grid(definition, "search", schema.search, at, document)
-    count = settings_count(definition, schema.group, schema.build, schema.search)
+    variant = definition.variant(schema.group, schema.build, schema.search)
+    count = definition.settings_count(variant)
     require_size(count, name, document.place(at))
     return Variant(
         algorithm=name,

@@ -13,8 +13,9 @@ from harness.contracts.definitions import Parameters
 from harness.contracts.filters import FILTERED_SUFFIX, POST_FILTER
 from harness.data.cache.cached import CachedDataset
 from harness.errors import did_you_mean
-from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
+from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.registry import Registry
+from harness.registry.settings import Facts, settings
 from harness.registry.suites import Suite, Variant
 from harness.results.identity import Machine, PointIdentity, source_sha256
 from harness.results.point import PointHeader

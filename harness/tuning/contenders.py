@@ -12,7 +12,8 @@ import numpy as np
 
 from harness.contracts.definitions import Parameters
 from harness.measures.tuning import Place
-from harness.registry.algorithms import AlgorithmDefinition, Facts, can_run
+from harness.registry.algorithms import AlgorithmDefinition
+from harness.registry.settings import Facts, can_run
 from harness.registry.spaces import Axis, Space
 from harness.running.environments.isolated import Environment, EnvironmentFailed
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
-from harness.registry.algorithms import Facts, space_of
 from harness.registry.registry import load_registry
 from harness.registry.schema.suite import Minimize
 from harness.registry.schema.values import MOST_SEED
+from harness.registry.settings import Facts, space_of
 from harness.registry.spaces import MOST_RUNGS
 from harness.registry.suites import Variant
 from harness.results.identity import Machine

@@ -8,8 +8,8 @@ import importlib
 import numpy as np
 import pytest
 
-from harness.registry.algorithms import Facts, settings
 from harness.registry.registry import load_registry
+from harness.registry.settings import Facts, settings
 from harness.running.worker.libraries import pools_limited
 
 pytestmark = [

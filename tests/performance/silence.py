@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.data.cache.folder import cache_folder
-from harness.registry.algorithms import AlgorithmDefinition, Facts, settings
+from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.registry import load_registry
+from harness.registry.settings import Facts, settings
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
 from harness.running.datasets import open_named
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments

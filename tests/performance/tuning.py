@@ -24,7 +24,8 @@ from harness.measures.choosing import split_queries
 from harness.measures.recall_intervals import recall_bounds
 from harness.measures.tuning import judged, lowest_reaching, part_sizes
 from harness.registry import load_registry
-from harness.registry.algorithms import AlgorithmDefinition, Facts, space_of
+from harness.registry.algorithms import AlgorithmDefinition
+from harness.registry.settings import Facts, space_of
 from harness.registry.suites import suite_of
 from harness.results.point import BuildFacts
 from harness.running.blocks import BlockOutcome, BlockSpec, Measured, MemberSpec, Probe, TaskFailure

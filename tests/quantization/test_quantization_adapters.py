@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from harness.contracts import UserError
 from harness.registry import load_registry
-from harness.registry.algorithms import Facts, settings
+from harness.registry.settings import Facts, settings
 
 ADAPTERS = [ProductQuantizer, AnisotropicPQ, FaissPQ]
 OWN = [ProductQuantizer, AnisotropicPQ, ScannStylePQ, NotebookAnisotropicPQ]

@@ -9,8 +9,8 @@ import pytest
 
 from harness.contracts import UserError
 from harness.registry import load_registry
-from harness.registry.algorithms import Facts, settings
 from harness.registry.foreign_grids import read_foreign
+from harness.registry.settings import Facts, settings
 from harness.registry.signatures import parameter_names
 
 MODULE = """

@@ -7,8 +7,8 @@ import pytest
 from harness.contracts import UserError
 from harness.contracts.definitions import Load
 from harness.registry import load_registry
-from harness.registry.algorithms import Facts, settings
 from harness.registry.grid import short_name
+from harness.registry.settings import Facts, settings
 from harness.registry.suites import overridden, read_suite, suite_names, suite_of
 
 FACTS = Facts(k=10, n=1000, d=50, metric="angular")

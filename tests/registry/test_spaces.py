@@ -6,7 +6,7 @@ import pytest
 
 from harness.contracts import UserError
 from harness.registry import load_registry
-from harness.registry.algorithms import Facts, can_run, space_of
+from harness.registry.settings import Facts, can_run, space_of
 from harness.registry.spaces import Axis
 
 ENTRY = """\

@@ -19,9 +19,10 @@ from harness.contracts import UserError
 from harness.contracts.definitions import Parameters
 from harness.errors import did_you_mean
 from harness.files.paths import user_path
-from harness.registry.algorithms import AlgorithmDefinition, Facts, Setting, dropped, settings
+from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.grid import format_value, short_name
 from harness.registry.registry import Registry, load_registry
+from harness.registry.settings import Facts, Setting, dropped, settings
 from harness.registry.suites import Suite, Variant, read_suite, suite_names
 from harness.running.environments.isolated import Environments
 from harness.running.plan import library_versions

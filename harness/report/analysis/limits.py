@@ -14,8 +14,8 @@ from harness.contracts.filters import POST_FILTER
 from harness.data.loading import is_named_after
 from harness.errors import did_you_mean
 from harness.measures.choosing import eligible
-from harness.registry.algorithms import Facts, Setting, settings
 from harness.registry.registry import Registry
+from harness.registry.settings import Facts, Setting, settings
 from harness.registry.suites import Suite, Variant
 from harness.report.analysis.points import prepare, rows_of
 from harness.report.quantities import human

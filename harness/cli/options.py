@@ -149,3 +149,11 @@ MaxBytes = Annotated[
     float | None,
     typer.Option("--max-bytes", min=0, help="Only points of at most so many bytes per vector."),
 ]
+DatasetName = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="A registry name, or the path of an HDF5 file.",
+        autocompletion=complete_datasets,
+    ),
+]

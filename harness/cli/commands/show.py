@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.commands.data import entry_facts, print_facts
+from harness.cli.commands.data.looking import entry_facts, print_facts
 from harness.cli.options import Plugins, complete_datasets, complete_names
 from harness.cli.terminal import Terminal
 from harness.contracts import UserError

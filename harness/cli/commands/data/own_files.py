@@ -1,0 +1,146 @@
+"""Files of one's own: an entry for one, and conversion to another format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import AS_PATH, Plugins
+from harness.cli.progress import shown_progress
+from harness.cli.terminal import terminal
+from harness.contracts import METRICS, UserError
+from harness.contracts.dataset import Metric
+from harness.contracts.definitions import QuerySplit
+from harness.data.adding import OwnData, add_entry
+from harness.data.cache.layout import METRIC_OF_DISTANCE
+from harness.data.converting import convert
+from harness.errors import did_you_mean
+from harness.files.paths import user_path
+from harness.files.space import megabytes
+from harness.registry.plugins import user_plugin_folder
+from harness.registry.registry import load_registry
+from harness.registry.schema.values import MOST_SEED, check_entry_name
+from harness.running.datasets import FILE_ENDINGS
+
+MetricName = Annotated[
+    str | None,
+    typer.Option("--metric", help="angular (cosine), euclidean (l2) or inner_product (ip, dot)."),
+]
+QueriesFile = Annotated[Path | None, typer.Option(**AS_PATH, help="A file with the queries.")]
+Holdout = Annotated[int | None, typer.Option(help="Rows to draw as queries.", min=2)]
+Seed = Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=MOST_SEED)]
+
+
+def add(
+    name: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    file: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="FILE", help="The file with the vectors.")
+    ],
+    queries: QueriesFile = None,
+    holdout: Holdout = None,
+    seed: Seed = 0,
+    metric: MetricName = None,
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="Format of the file. Default: by its ending.")
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(help="The column, or the array, of the vectors; FIRST:LAST in CSV files."),
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the data.")] = "unknown",
+    plugins: Plugins = None,
+) -> None:
+    """Make a registry entry for a file of your own.
+
+    Without --queries or --holdout, the queries of an HDF5 file are its own `test` rows; from any
+    other file 1,000 rows are drawn.
+
+    Example: annharness data add mine vectors.npy --holdout 1000 --seed 0 --metric angular
+    """
+    check_entry_name(name, "NAME")
+    known = load_registry(plugins or ()).datasets
+    if name in known:
+        raise UserError(f"{name!r} is a dataset already", where=known[name].origin)
+    own = OwnData(
+        name,
+        file,
+        _metric(metric, required=True) or "angular",
+        _split(file, queries, holdout, seed),
+        queries,
+        format_name,
+        licence,
+        column,
+    )
+    with shown_progress() as progress:
+        config = add_entry(own, user_plugin_folder() / "datasets", progress)
+    terminal().print(f"{name} is a dataset now: {config}\nlook at it: annharness data info {name}")
+
+
+def _metric(text: str | None, *, required: bool = False) -> Metric | None:
+    if text is None and not required:
+        return None
+    metric = METRIC_OF_DISTANCE.get((text or "").lower())
+    if metric is not None:
+        return metric
+    raise UserError(
+        "the metric is needed" if text is None else "unknown metric",
+        where="--metric",
+        expected="one of " + ", ".join(METRICS),
+        got=text,
+        hint=did_you_mean(text, METRIC_OF_DISTANCE) if text else None,
+    )
+
+
+def _split(file: Path, queries: Path | None, holdout: int | None, seed: int) -> QuerySplit:
+    if queries is not None and holdout is not None:
+        raise UserError("--queries and --holdout exclude each other", hint="give one of them")
+    own_queries = file.suffix.lower() in FILE_ENDINGS and holdout is None
+    if queries is not None or own_queries:
+        return QuerySplit("file")
+    return QuerySplit("random", count=holdout or 1000, seed=seed)
+
+
+def convert_file(
+    source: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="IN", help="The file to read.")
+    ],
+    target: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="OUT", help="The file to write.")
+    ],
+    from_format: Annotated[
+        str | None, typer.Option("--from", help="Format of SOURCE. Default: by its ending.")
+    ] = None,
+    to_format: Annotated[
+        str | None, typer.Option("--to", help="Format of TARGET. Default: by its ending.")
+    ] = None,
+    part: Annotated[str, typer.Option(help="base or queries, if TARGET holds one table.")] = "base",
+    queries: QueriesFile = None,
+    holdout: Holdout = None,
+    seed: Seed = 0,
+    metric: MetricName = None,
+) -> None:
+    """Convert a file of vectors; the endings of the names are the formats.
+
+    An HDF5 file gets base, queries and the true 100 nearest neighbours, for other tools to use.
+
+    Example: annharness data convert base.fvecs base.npy
+
+    Example: annharness data convert glove.6B.50d.txt.gz glove.hdf5 --holdout 1000 --metric angular
+    """
+    if part not in ("base", "queries"):
+        raise UserError("unknown part", where="--part", expected="base or queries", got=part)
+    how = None if holdout is None else QuerySplit("random", count=holdout, seed=seed)
+    with shown_progress():
+        convert(
+            source,
+            target,
+            from_format=from_format,
+            to_format=to_format,
+            part=part,
+            how=how,
+            queries=queries,
+            metric=_metric(metric),
+        )
+    terminal().print(f"wrote {target} ({megabytes(target.stat().st_size)})")

@@ -148,7 +148,7 @@ def run(
         For every mistake in the suite or the arguments, and for a dataset that cannot be had.
         Failures of algorithms are no errors: they are in the summary and the table.
     StoreFull
-        From `harness.running.runner`, if a disk is full. What was stored before is kept.
+        From `harness.running.recording`, if a disk is full. What was stored before is kept.
     """
     from harness.running.lines import plain_lines
     from harness.running.listener import Silence

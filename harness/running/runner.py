@@ -1,58 +1,37 @@
-"""Runs the missing builds of a plan, block by block, and stores the outcome of each."""
+"""Runs the missing builds of a plan, block by block, and has the outcome of each stored."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
 from harness.data.truth.correlation import with_filter_facts
 from harness.data.truth.store import truth_of
 from harness.files.locks import try_lock
-from harness.measures.distances import distances_and_scales
 from harness.results.identity import hash_of
 from harness.results.point import (
     FAILURES,
-    BlockShare,
-    Build,
-    BuildFacts,
-    Failure,
     PointHeader,
 )
 from harness.results.store import ResultStore
 from harness.running.block_specs import block_spec
-from harness.running.blocks import BlockOutcome, BlockSpec, Measured, TaskFailure
-from harness.running.environments.isolated import Environment, EnvironmentFailed
+from harness.running.blocks import BlockOutcome, BlockSpec, TaskFailure
+from harness.running.environments.isolated import EnvironmentFailed
 from harness.running.executors.local import Executor
 from harness.running.listener import Imprecise, Listener, RunningBlock, RunSummary, Silence
-from harness.running.machine.facts import impersonal, impersonal_data, signature
 from harness.running.plan import Plan, PlannedPoint, missing_builds, retried
 from harness.running.precision import MOST_BUILDS, Precision
 from harness.running.processes.child import NoRoom
-from harness.text import Json
+from harness.running.recording import Recorder, StoreFull
 
 EXTRA_SHARE = 0.5
 """Of the time of the builds asked for may be added for precision."""
-
-
-class StoreFull(Exception):
-    """A disk became full during a run; the files in the results folder are undamaged."""
-
-    def __init__(self, what: str, path: Path, reason: str, added: int) -> None:
-        super().__init__(f"{what} {path}: {reason}")
-        self.what = what
-        self.path = path
-        self.reason = reason
-        self.added = added
 
 
 @dataclass(frozen=True)
@@ -139,12 +118,14 @@ class Runner:
     precision: float | None = None
     extra_seconds: float | None = None
     signed: bool = False
-    _added: int = 0
     _blocks: int = 0
     _running: dict[str, _Begun] = field(default_factory=dict)
     _measured: set[str] = field(default_factory=set)
-    _outdated: set[str] = field(default_factory=set)
     _wanted: dict[str, dict[int, int]] = field(default_factory=dict)
+    _recorder: Recorder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._recorder = Recorder(self.store, self.plan.suite, signed=self.signed)
 
     def run(self) -> RunSummary:
         """Run what is missing and return a summary.
@@ -158,13 +139,14 @@ class Runner:
             return self._run()
         except NoRoom as none:
             what = "the folder for temporary files (TMPDIR)"
-            raise StoreFull(what, none.path, none.reason, self._added) from none
+            raise StoreFull(what, none.path, none.reason, self._recorder.added) from none
 
     def _run(self) -> RunSummary:
         self._write_truths()
         if self.force:
-            self._outdated = {point.header.identity.key for point in self.plan.points}
-        self._storing(self._forget_failures)
+            self._recorder.outdated = {point.header.identity.key for point in self.plan.points}
+        headers = [point.header for point in self.plan.points]
+        self._recorder.forget_failures(headers, retried(self.retry))
         suite = self.plan.suite
         for point in self._supported():
             self._wanted[point.header.identity.key] = dict.fromkeys(
@@ -189,7 +171,7 @@ class Runner:
     def _missing(self, point: PlannedPoint) -> dict[int, int]:
         """The builds that a point lacks, each with the number of its repeats."""
         key = point.header.identity.key
-        if key in self._outdated:
+        if key in self._recorder.outdated:
             return dict(self._wanted[key])
         return missing_builds(self.store, point.header, self._wanted[key])
 
@@ -202,13 +184,6 @@ class Runner:
         }
         self.listener.planned([point.header for point in self.plan.points], len(kept), len(builds))
 
-    def _forget_failures(self) -> None:
-        """Remove the failures that `retry` asks to try again."""
-        for point in self.plan.points:
-            failure = self.store.failure(point.header)
-            if failure is not None and failure.status in retried(self.retry):
-                self.store.forget_failure(point.header)
-
     def _write_truths(self) -> None:
         questions = {
             self.store.truth_path(point.header.identity): point.header.identity
@@ -220,7 +195,7 @@ class Runner:
                 progress = self.listener.progress
                 truth = truth_of(dataset, identity.k, progress)
                 truth = with_filter_facts(dataset, truth, progress)
-                self._storing(partial(self.store.write_truth, identity, truth))
+                self._recorder.truth(identity, truth)
 
     def _record_refused(self) -> None:
         for point in self.plan.points:
@@ -233,9 +208,8 @@ class Runner:
 
     # ---- blocks ---------------------------------------------------------------------------------
 
-    def _run_blocks(self, numbers: Sequence[int]) -> float:
-        """Measure the missing builds of these numbers; return the seconds that it took."""
-        began = time.monotonic()
+    def _run_blocks(self, numbers: Sequence[int]) -> None:
+        """Measure the missing builds of these numbers."""
         with _Locks(self.store.root / ".locks") as locks:
             blocks = self._blocks_to_run(numbers, locks)
             for spec, outcome in self.executor.run_blocks(blocks, self._follow):
@@ -246,7 +220,6 @@ class Runner:
                     del self._running[spec.id]
                     locks.release(block.dataset)
                     self.listener.block_ended(block.shown, time.monotonic() - block.began)
-        return time.monotonic() - began
 
     def _blocks_to_run(self, numbers: Sequence[int], locks: _Locks) -> Iterator[BlockSpec | None]:
         """Yield the blocks that lack something, one when the executor can begin it.
@@ -310,84 +283,17 @@ class Runner:
         dataset.require_unchanged()
         for key, measured in outcome.finished.items():
             point = points[key]
-            build = self._build(outcome, measured, point, dataset)
-            self._storing(partial(self.store.add_build, point.header, build, self._keeps(key)))
-            self._added += 1
+            self._recorder.build(outcome, measured, point, dataset)
             self._measured.add(key)
             self.listener.point_added(point.header, len(self.store.settled(point.header)))
         for key, failure in outcome.failed.items():
             self._fail(points[key].header, failure, outcome)
             self._measured.add(key)
 
-    def _keeps(self, key: str) -> bool:
-        """Whether what is stored of a point stays beside what is stored next."""
-        outdated = key in self._outdated
-        self._outdated.discard(key)
-        return not outdated
-
-    def _build(
-        self,
-        outcome: BlockOutcome,
-        measured: Measured,
-        point: PlannedPoint,
-        dataset: CachedDataset,
-    ) -> Build:
-        """Return a build to store; distances are computed here, where no adapter is loaded."""
-        base, queries = dataset.search_base, dataset.search_queries
-        pairs = [
-            distances_and_scales(dataset.metric, base, queries, ids) for ids in measured.neighbors
-        ]
-        return Build(
-            number=outcome.number,
-            times=measured.times,
-            walls=measured.walls,
-            neighbors=measured.neighbors.astype(np.int64),
-            distances=np.stack([distances for distances, _ in pairs]),
-            scales=np.stack([scales for _, scales in pairs]).astype(np.float32),
-            facts=_with_warnings(measured.facts, point.definition.untested()),
-            diagnostics=measured.diagnostics,
-            provenance=self._provenance(outcome, point.environment),
-            block=BlockShare(
-                id=outcome.id,
-                cycles=measured.cycles,
-                window=outcome.window,
-                reference_times=outcome.reference_times,
-                order_seed=outcome.order_seed,
-            ),
-            load=measured.load,
-        )
-
     def _fail(
         self, header: PointHeader, failed: TaskFailure, outcome: BlockOutcome | None = None
     ) -> None:
-        told = str if self.signed else impersonal
-        failure = Failure(
-            header=header,
-            status=failed.status,
-            reason=told(failed.reason),
-            log_tail=told(failed.log_tail),
-            peak_bytes=failed.peak_bytes,
-            seconds=failed.seconds,
-            build_number=outcome.number if outcome else None,
-            provenance=self._provenance(outcome, None),
-        )
-        self._storing(partial(self.store.write_failure, failure, self._keeps(header.identity.key)))
-        self.listener.point_failed(failure)
-
-    def _provenance(
-        self, outcome: BlockOutcome | None, environment: Environment | EnvironmentFailed | None
-    ) -> Json:
-        made = environment.provenance() if isinstance(environment, Environment) else None
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        facts = {
-            "finished_at": now,
-            **(outcome.provenance if outcome else {}),
-            "environment": made,
-            "suite": self.plan.suite.name,
-            "tuned": self.plan.suite.tuned,
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        }
-        return {**facts, "signature": signature()} if self.signed else impersonal_data(facts)
+        self.listener.point_failed(self._recorder.failure(header, failed, outcome))
 
     # ---- precision ------------------------------------------------------------------------------
 
@@ -432,15 +338,6 @@ class Runner:
 
     # ---- the end --------------------------------------------------------------------------------
 
-    def _storing(self, write: Callable[[], object]) -> None:
-        try:
-            write()
-        except OSError as error:
-            raise self._full(self.store.root, error) from error
-
-    def _full(self, path: Path, error: OSError) -> StoreFull:
-        return StoreFull("the results folder", path, error.strerror or str(error), self._added)
-
     def _summary(self, kept: set[str], imprecise: Sequence[Imprecise]) -> RunSummary:
         found = [self.store.failure(point.header) for point in self.plan.points]
         failures = [failure for failure in found if failure is not None]
@@ -451,7 +348,3 @@ class Runner:
             unsupported=[f for f in failures if f.status == "unsupported"],
             imprecise=imprecise,
         )
-
-
-def _with_warnings(facts: BuildFacts, warnings: Iterable[str]) -> BuildFacts:
-    return replace(facts, warnings=(*facts.warnings, *warnings))

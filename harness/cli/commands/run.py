@@ -27,7 +27,7 @@ from harness.running.executors.local import Executor
 from harness.running.lines import plain_lines
 from harness.running.listener import RunSummary
 from harness.running.plan import Plan
-from harness.running.runner import StoreFull
+from harness.running.recording import StoreFull
 from harness.running.suite_run import RETRIABLE, RunOptions, SuiteRun
 
 _FAILED = 1

@@ -150,8 +150,7 @@ def run(
     StoreFull
         From `harness.running.recording`, if a disk is full. What was stored before is kept.
     """
-    from harness.running.lines import plain_lines
-    from harness.running.listener import Silence
+    from harness.running.listener import Silence, plain_lines
     from harness.running.suite_run import RunOptions, SuiteRun
 
     options = RunOptions(
@@ -298,7 +297,7 @@ def tune(
         For every mistake in the arguments; if the budget is too small for one build; and if nothing
         reaches the target, with the nearest miss.
     """
-    from harness.running.lines import plain_lines
+    from harness.running.listener import plain_lines
     from harness.tuning.request import TuneOptions, TuneRequest
     from harness.tuning.session import Told, tuned
 

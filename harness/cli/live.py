@@ -16,8 +16,7 @@ from rich.text import Text
 
 from harness.files.progress import Unit, ticking
 from harness.results.point import Failure, PointHeader
-from harness.running.lines import failure_line
-from harness.running.listener import RunningBlock
+from harness.running.listener import RunningBlock, failure_line
 
 _FAILURES_SHOWN = 5
 _BLOCKS_SHOWN = 8

@@ -16,8 +16,7 @@ from harness.api import RunResult
 from harness.report.analysis.recall_differences import RecallDifference, sentence
 from harness.report.export.terminal import print_frontiers
 from harness.report.texts import corrected_text, difference_text
-from harness.running.lines import failure_line
-from harness.running.listener import Imprecise
+from harness.running.listener import Imprecise, failure_line
 from harness.text import counted
 
 _SHOWN = 20

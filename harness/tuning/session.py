@@ -10,8 +10,7 @@ from harness.contracts import UserError
 from harness.files.progress import Progress, silent
 from harness.results.identity import slug
 from harness.running.executors.local import Executor
-from harness.running.lines import PlainLines
-from harness.running.listener import Listener, RunSummary, Silence
+from harness.running.listener import Listener, PlainLines, RunSummary, Silence
 from harness.running.plan import Plan
 from harness.running.suite_run import RunOptions, SuiteRun
 from harness.tuning.contenders import Contender

@@ -10,8 +10,7 @@ from harness.cli.live import live_table
 from harness.files import progress as data_progress
 from harness.results.identity import Machine, PointIdentity
 from harness.results.point import Failure, PointHeader
-from harness.running.lines import plain_lines
-from harness.running.listener import RunningBlock
+from harness.running.listener import RunningBlock, plain_lines
 
 
 def header(name: str) -> PointHeader:

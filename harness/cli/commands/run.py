@@ -24,8 +24,7 @@ from harness.cli.options import (
 from harness.cli.progress import shown_progress
 from harness.cli.terminal import Terminal, say
 from harness.running.executors.local import Executor
-from harness.running.lines import plain_lines
-from harness.running.listener import RunSummary
+from harness.running.listener import RunSummary, plain_lines
 from harness.running.plan import Plan
 from harness.running.recording import StoreFull
 from harness.running.suite_run import RETRIABLE, RunOptions, SuiteRun

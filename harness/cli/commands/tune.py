@@ -23,7 +23,7 @@ from harness.cli.options import (
 from harness.cli.progress import shown_work
 from harness.cli.terminal import Terminal
 from harness.results.table.columns import Row
-from harness.running.lines import plain_lines
+from harness.running.listener import plain_lines
 from harness.tuning.request import TuneOptions, TuneRequest
 from harness.tuning.session import Told, tuned
 

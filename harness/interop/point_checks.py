@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -25,6 +26,19 @@ _PAIRS_AT_ONCE = 1 << 22
 _MOST_OUTSIDE_SECONDS = 100e-6  # of a query, outside of what is timed
 _FEW = 0.01  # of all queries
 _FUTURE_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of a point or a file, or of the package as a whole.
+
+    `refused` is a contradiction, or damage; a `warning` makes a point doubtful; a `note` says what
+    could not be checked here.
+    """
+
+    level: Level
+    where: str
+    found: str
 
 
 def contradictions(header: PointHeader, build: Build, truth: Truth) -> Iterator[Fault]:

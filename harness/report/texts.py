@@ -104,7 +104,7 @@ def _sign(value: float) -> int:
 
 
 MEASURED = ("measured", "measured, below the rows")
-"""The scopes of sizes that are growth of memory; see `harness.measures.sizes`."""
+"""The scopes of sizes that are growth of memory; see `harness.results.table.sizes`."""
 
 _SIZE_MARKS = {"measured": "~", "measured, below the rows": "~?"}
 _SIZE_NOTES = {

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.measures.sizes import size_scope
 from harness.report.analysis.limits import Limits, within
 from harness.report.export.exporting import csv_text
 from harness.report.export.tables import (
@@ -27,6 +26,7 @@ from harness.report.plots.style import settings
 from harness.report.site.content import content_of
 from harness.report.site.every_page import pages_of
 from harness.report.site.payload import dataset_payload
+from harness.results.table.sizes import size_scope
 
 BELOW = "measured, below the rows"
 

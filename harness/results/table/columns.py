@@ -1,7 +1,7 @@
 """The columns of the results table: the one place that names, types and describes them.
 
 `COLUMNS` is in the order of the table and of its exports. To add a column, declare it here and
-compute it in `harness.results.table.rows`; what is not stored with the results, but known to the
+compute it in a module beside this one; what is not stored with the results, but known to the
 registry and the cache at hand, is filled in by `harness.report.analysis.describing`.
 """
 
@@ -236,3 +236,8 @@ COLUMNS = (
     *_NOT_EXPORTED,
 )
 """All columns, in their order in the table and in exports."""
+
+
+def or_nan(value: float | None) -> float:
+    """Return a figure for a column of numbers; NaN if it is unknown."""
+    return nan if value is None else value

@@ -14,8 +14,8 @@ from harness.measures.recall import recall_matrix
 from harness.measures.recall_intervals import recall_bounds
 from harness.measures.speed import typical_times
 from harness.results.point import StoredPoint
-from harness.results.table.answers import over_answers
 from harness.results.table.columns import Row
+from harness.results.table.recalls import over_answers
 
 
 class ByFilter(TypedDict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,21 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harness.contracts.dataset import Metric
-from harness.measures.choosing import split_queries
-from harness.measures.interval import NO_INTERVAL, log_t_interval
-from harness.measures.nearness import near_recall, relative_error
-from harness.measures.qps import latency, qps_interval
-from harness.measures.recall import first_recall_matrix, recall_matrix
-from harness.measures.recall_intervals import recall_bounds
-from harness.measures.sizes import size_scope
-from harness.measures.speed import typical_times
-from harness.measures.verdicts import LEAST_BUILDS
-from harness.results.identity import PointIdentity
-from harness.results.point import Build, Failure, PointHeader, StoredPoint
+from harness.results.point import Failure, PointHeader, StoredPoint
 from harness.results.store import ResultStore, Stored
-from harness.results.table.answers import over_answers
-from harness.results.table.columns import RECALL_KS, Row, completed, frame_of
+from harness.results.table.columns import Row, completed, frame_of, or_nan
 from harness.results.table.conditions import adjust_qps, mark_near_no_op
 from harness.results.table.filters import filter_columns
 from harness.results.table.loads import load_columns
@@ -36,8 +24,10 @@ from harness.results.table.provenance import (
     of_commit,
     provenance_columns,
 )
+from harness.results.table.recalls import nearness_columns, recall_columns
 from harness.results.table.row_cache import Entry, RowCache
-from harness.results.table.speeds import speeds_of
+from harness.results.table.sizes import size_columns
+from harness.results.table.speeds import speed_columns
 from harness.results.table.truths import TruthAtHand, Truths
 from harness.results.untrusted.checks import BrokenResult
 
@@ -209,16 +199,16 @@ class _Reader:
     def _figures(self, point: StoredPoint) -> Row:
         header = point.header
         truth = self.truths.of(header)
-        recall = _recall_columns(header.identity, point.builds, truth.distances, self.per_query)
+        recall = recall_columns(header.identity, point.builds, truth.distances, self.per_query)
         filters = filter_columns(point, truth) if header.identity.is_filtered else {}
         return {
             **filters,
             "log_tail": "",
             **recall,
-            **_nearness_columns(header.identity.metric, point.builds, truth.distances),
-            **_speed_columns(point),
+            **nearness_columns(header.identity.metric, point.builds, truth.distances),
+            **speed_columns(point),
             **load_columns(point),
-            **_size_columns(point),
+            **size_columns(point),
             "diagnostics": dict(point.builds[0].diagnostics),
             "warnings": tuple(dict.fromkeys(w for b in point.builds for w in b.facts.warnings)),
             "nondeterministic": any(len(b.neighbors) > 1 for b in point.builds),
@@ -262,114 +252,8 @@ def _failure(failure: Failure) -> Row:
         "status": failure.status,
         "reason": failure.reason,
         "log_tail": failure.log_tail,
-        "peak_rss_bytes": _or_nan(failure.peak_bytes),
-        "seconds_spent": _or_nan(failure.seconds),
-    }
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else value
-
-
-def _recall_columns(
-    identity: PointIdentity,
-    builds: Sequence[Build],
-    true_distances: Float64,
-    keep_queries: bool,
-) -> Row:
-    """Recall of each build and query is averaged over the passes of the build."""
-    k = identity.k
-    columns: Row = {}
-    for prefix, matrix in (("recall", recall_matrix), ("first_recall", first_recall_matrix)):
-        recall = np.array([over_answers(matrix, identity, b, true_distances) for b in builds])
-        value, low, high = recall_bounds(recall)
-        columns[f"{prefix}_curve"] = value
-        columns[f"{prefix}_low_curve"] = low
-        columns[f"{prefix}_high_curve"] = high
-        if keep_queries:
-            columns[f"{prefix}_of_queries"] = recall
-        if prefix == "recall":
-            columns["query_recall"] = recall[..., -1].mean(axis=0)
-            columns.update(_split_columns(recall[..., -1:]))
-        else:
-            columns["query_first_recall"] = recall[..., 0].mean(axis=0)
-        short = prefix.replace("first_recall", "recall1")
-        for wanted in (w for w in RECALL_KS if w <= k):
-            columns[f"{short}@{wanted}"] = value[wanted - 1]
-            columns[f"{short}@{wanted}_low"] = low[wanted - 1]
-            columns[f"{short}@{wanted}_high"] = high[wanted - 1]
-    return columns
-
-
-def _nearness_columns(metric: Metric, builds: Sequence[Build], true_distances: Float64) -> Row:
-    """The means over the answers of all builds."""
-    answers = [
-        (distances, scales.astype(np.float64))
-        for build in builds
-        for distances, scales in zip(build.distances, build.scales, strict=True)
-    ]
-    near = {
-        f"recall_within_{percent}_percent": [
-            near_recall(metric, *answer, true_distances, percent / 100) for answer in answers
-        ]
-        for percent in (1, 10)
-    }
-    errors = [relative_error(metric, distances, true_distances) for distances, _ in answers]
-    return {name: float(np.mean(v)) for name, v in {**near, "relative_error": errors}.items()}
-
-
-def _split_columns(recall: Float64) -> Row:
-    """Recall@k on the queries to choose points by, and on those held out to report it."""
-    tuning, held_out = split_queries(recall.shape[1])
-    bounds = recall_bounds(recall[:, held_out])
-    return {
-        "tuning_recall": float(recall[:, tuning].mean()),
-        "held_out_recall": float(bounds.value[0]),
-        "held_out_recall_low": float(bounds.low[0]),
-        "held_out_recall_high": float(bounds.high[0]),
-    }
-
-
-def _speed_columns(point: StoredPoint) -> Row:
-    speeds = speeds_of(point)
-    interval = qps_interval(speeds)
-    typical = np.array([typical_times(build.times) for build in point.builds])
-    return {
-        "qps": interval.value,
-        "qps_low": interval.low,
-        "qps_high": interval.high,
-        "qps_scope": interval.scope,
-        **latency([build.times for build in point.builds])._asdict(),
-        "query_seconds": np.median(typical, axis=0),
-        "build_qps": np.exp(-speeds.log_seconds),
-        "block_ids": speeds.blocks,
-        "build_log_seconds": speeds.log_seconds,
-        "reference_log_seconds": speeds.reference,
-        "round_levels": speeds.levels,
-        "reference_levels": speeds.reference_levels,
-    }
-
-
-def _size_columns(point: StoredPoint) -> Row:
-    facts = [build.facts for build in point.builds]
-    seconds = np.array([fact.build_seconds for fact in facts])
-    interval = log_t_interval(seconds) if len(seconds) >= LEAST_BUILDS else NO_INTERVAL
-    index_bytes = float(np.median([fact.index_bytes for fact in facts]))
-    header = point.header
-    measured = any(fact.index_bytes_are_measured for fact in facts)
-    scope = size_scope(index_bytes, header.n, header.d, measured=measured)
-    index_bytes = float("nan") if scope == "unknown" else index_bytes
-    return {
-        "build_seconds": float(np.median(seconds)),
-        "build_seconds_low": interval.low,
-        "build_seconds_high": interval.high,
-        "prepare_seconds": float(np.median([fact.prepare_seconds for fact in facts])),
-        "index_bytes": index_bytes,
-        "bytes_per_vector": index_bytes / header.n,
-        "size_scope": scope,
-        "measured_index_bytes": float(np.median([fact.measured_index_bytes for fact in facts])),
-        "peak_rss_bytes": float(np.max([_or_nan(fact.peak_bytes) for fact in facts])),
-        "seeds": tuple(fact.seed for fact in facts),
+        "peak_rss_bytes": or_nan(failure.peak_bytes),
+        "seconds_spent": or_nan(failure.seconds),
     }
 
 

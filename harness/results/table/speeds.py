@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.measures import qps as qps_interval
-from harness.measures.qps import QpsInterval
+from harness.measures.qps import QpsInterval, latency, qps_interval
 from harness.measures.speed import (
     query_windows,
     reference_levels,
     round_levels,
     typical_difference,
     typical_level,
+    typical_times,
     wall_levels,
 )
 from harness.measures.verdicts import Speeds
@@ -65,7 +65,7 @@ def qps_interval_of(point: StoredPoint) -> QpsInterval:
 
     The interval is that relative to the reference index of the point's blocks.
     """
-    return qps_interval.qps_interval(speeds_of(point))
+    return qps_interval(speeds_of(point))
 
 
 def repeats_would_help(point: StoredPoint) -> bool:
@@ -109,3 +109,24 @@ def _windows(nq: int, window: int, block: BlockShare | None) -> tuple[NDArray[np
 @lru_cache(maxsize=8)
 def _query_windows(nq: int, window: int, seed: int) -> tuple[NDArray[np.intp], ...]:
     return tuple(query_windows(nq, window, seed))
+
+
+def speed_columns(point: StoredPoint) -> Row:
+    """Return the QPS of a point, latency, and the speeds of its builds."""
+    speeds = speeds_of(point)
+    interval = qps_interval(speeds)
+    typical = np.array([typical_times(build.times) for build in point.builds])
+    return {
+        "qps": interval.value,
+        "qps_low": interval.low,
+        "qps_high": interval.high,
+        "qps_scope": interval.scope,
+        **latency([build.times for build in point.builds])._asdict(),
+        "query_seconds": np.median(typical, axis=0),
+        "build_qps": np.exp(-speeds.log_seconds),
+        "block_ids": speeds.blocks,
+        "build_log_seconds": speeds.log_seconds,
+        "reference_log_seconds": speeds.reference,
+        "round_levels": speeds.levels,
+        "reference_levels": speeds.reference_levels,
+    }

@@ -1,8 +1,9 @@
-"""Checks of a file of vectors, and of its own neighbours."""
+"""Checks of a file of vectors and of its own neighbours, and what its rows are like."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 from harness.contracts import Dataset, UserError
 from harness.contracts.dataset import METRICS, Metric
 from harness.data.cache.cached import CachedDataset
+from harness.data.cache.folder import cache_subfolder
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
 from harness.data.loading import open_file
 from harness.data.rows import blocks, fingerprint
 from harness.data.truth.brute import smallest_distances
+from harness.files.replacing import write_text
 from harness.measures.distances import RELATIVE_TOLERANCE, answer_distances, tie_scales
 
 Table = NDArray[np.generic]
@@ -251,3 +254,37 @@ def _form(
         if (np.abs(values - stored) <= _CLOSE * scale).all():
             return name
     return None
+
+
+@dataclass(frozen=True)
+class RowsOfDataset:
+    """Counts and norms of base and queries; `queries_in_base` are those equal to a base row."""
+
+    base: RowFacts
+    queries: RowFacts
+    queries_in_base: int
+
+
+def rows_of_dataset(dataset: CachedDataset) -> RowsOfDataset:
+    """Return what the rows are like, from the cache or counted now, in one pass over the rows."""
+    path = cache_subfolder("difficulty") / f"{dataset.fingerprint[:32]}.json"
+    try:
+        return _from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    found = RowsOfDataset(
+        row_facts(dataset.base),
+        row_facts(dataset.queries),
+        rows_in(dataset.queries, dataset.base),
+    )
+    write_text(path, json.dumps(asdict(found)) + "\n")
+    return found
+
+
+def _from_json(text: str) -> RowsOfDataset:
+    stored = json.loads(text)
+    base, queries = (
+        RowFacts(**{**stored[part], "norms": tuple(map(float, stored[part]["norms"]))})
+        for part in ("base", "queries")
+    )
+    return RowsOfDataset(base, queries, int(stored["queries_in_base"]))

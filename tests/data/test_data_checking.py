@@ -16,13 +16,19 @@ from harness.cli.commands.data import app
 from harness.contracts import UserError
 from harness.contracts.dataset import METRICS
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
-from harness.data.facts import rows_of_dataset
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
 from harness.data.loading import open_definition, open_file
 from harness.data.truth.brute import require_right_sample, smallest_distances
 from harness.data.truth.difficulty import contrast_at_hand, difficulty_of
-from harness.data.verifying import compare_own_truth, near_ties, row_facts, row_keys, rows_in
+from harness.data.verifying import (
+    compare_own_truth,
+    near_ties,
+    row_facts,
+    row_keys,
+    rows_in,
+    rows_of_dataset,
+)
 from harness.measures.distances import answer_distances
 from harness.measures.lid import lid_from
 from harness.registry.registry import load_registry

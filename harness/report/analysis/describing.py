@@ -10,9 +10,9 @@ import pandas as pd
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
-from harness.data.facts import rows_of_dataset
 from harness.data.parts import describe_split
 from harness.data.truth.difficulty import Quantiles, contrast_at_hand, quantiles_of
+from harness.data.verifying import rows_of_dataset
 from harness.registry.registry import Registry
 from harness.registry.schema.values import ENTRY_NAME
 

@@ -2,7 +2,8 @@
 
 Its base is that of the entry, mapped from the same file. Its queries are those of the entry that
 have a filter each, its true neighbours are the nearest rows that match, and its fingerprint covers
-rows, attributes and filters. So whatever takes a dataset takes this one.
+rows, attributes and filters. So whatever takes a dataset takes this one. What the true neighbours
+say of the filters is added to the truth.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.contracts import FilteredQueries, UserError
-from harness.contracts.dataset import FilterSource
+from harness.contracts.dataset import FilterSource, Truth
 from harness.contracts.definitions import DatasetDefinition
 from harness.contracts.filters import FILTERED_SUFFIX
 from harness.data.cache.cached import CachedDataset, open_cached
@@ -21,8 +25,13 @@ from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.data.fetching.sources import function_of, other_files
 from harness.data.loading import is_made_from, open_definition, recipe_of
 from harness.data.parts import base_rows
+from harness.data.rows import blocks
+from harness.data.truth.brute import pair_distances
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_hdf5
+from harness.measures.filtering import nearness_of
+
+_QUERIES_AT_ONCE = 128
 
 
 def filtered_name(definition: DatasetDefinition) -> str:
@@ -108,3 +117,37 @@ def _write(
         own["filters_of"] = whole.path.name
         own["base_fingerprint"] = whole.fingerprint
         write_filters(out, made)
+
+
+def with_filter_facts(dataset: CachedDataset, truth: Truth, progress: Progress = silent) -> Truth:
+    """Return the truth of a dataset with `matches` and `nearness`, if its queries have filters."""
+    filters = dataset.filters
+    if filters is None:
+        return truth
+    counts = np.array([bitmap.count for bitmap in filters.bitmaps], dtype=np.int64)
+    matches = counts[filters.filter_numbers]
+    k = truth.ids.shape[1]
+    nearer = _rows_nearer(dataset, _last_known(truth), progress)
+    nearness = nearness_of(nearer, matches, len(dataset.base), k)
+    return truth._replace(matches=matches, nearness=nearness)
+
+
+def _last_known(truth: Truth) -> NDArray[np.float64]:
+    """The distance of the k-th true neighbour, or of the last that there is; -inf for none."""
+    known = np.isfinite(truth.distances)
+    return np.asarray(np.max(truth.distances, axis=1, where=known, initial=-np.inf))
+
+
+def _rows_nearer(
+    dataset: CachedDataset, limits: NDArray[np.float64], progress: Progress
+) -> NDArray[np.int64]:
+    """How many rows of the base are nearer to each query than a distance, up to rounding."""
+    nq = len(dataset.queries)
+    counts = np.zeros(nq, dtype=np.int64)
+    for start in range(0, nq, _QUERIES_AT_ONCE):
+        progress("correlation of the filters", start, nq, "queries")
+        some = slice(start, min(start + _QUERIES_AT_ONCE, nq))
+        for rows in blocks(dataset.base):
+            found = pair_distances(dataset.metric, dataset.base[rows], dataset.queries[some])
+            counts[some] += (found < limits[some, None]).sum(axis=1)
+    return counts

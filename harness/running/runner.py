@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
-from harness.data.truth.correlation import with_filter_facts
+from harness.data.filtered import with_filter_facts
 from harness.data.truth.store import truth_of
 from harness.files.locks import try_lock
 from harness.results.identity import hash_of

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from harness.contracts import Equals, FilteredQueries, UserError
 from harness.contracts.filters import Category
-from harness.data.filtered import open_filtered
+from harness.data.filtered import open_filtered, with_filter_facts
 from harness.data.loading import open_definition
-from harness.data.truth.correlation import with_filter_facts
 from harness.data.truth.nearest import merged, nearest_matching
 from harness.measures.distances import answer_distances
 from harness.registry.registry import load_registry

@@ -1,4 +1,4 @@
-"""The Pareto points and the recommendations for the terminal."""
+"""The Pareto points, latency under load and the recommendations, for the terminal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ from harness.report.analysis.recommendations import (
     recommendations,
     why_not_reached,
 )
-from harness.report.export.loads import load_table
 from harness.report.quantities import human
 from harness.report.texts import mark, notes, plus_minus, size_notes, size_text
 from harness.results.table.columns import Row
@@ -54,6 +53,7 @@ _CAPTION = (
 )
 FILTERED_LEVEL = 0.9
 _NEAR = "*: within a factor of 2 of the harness overhead (no-op)"
+_LATE = "!: the load generator began more than 1 % of the queries late, and did not keep the rate"
 
 
 def print_frontiers(console: Console, table: pd.DataFrame) -> None:
@@ -71,7 +71,7 @@ def print_frontiers(console: Console, table: pd.DataFrame) -> None:
     prepared = prepare(table)
     for group in comparison_groups(prepared, under_load=True):
         if not group.points.empty:
-            console.print(load_table(group))
+            console.print(_load_table(group))
             console.print()
     for group in comparison_groups(prepared):
         if group.points.empty:
@@ -264,3 +264,38 @@ def _notes(points: pd.DataFrame, shown: int) -> list[str]:
     found = notes(points["qps_scope"]) + size_notes(points["size_scope"])
     found += [_NEAR] if points["near_no_op"].any() else []
     return found + ([f"{len(points) - shown} more are not shown"] if len(points) > shown else [])
+
+
+def _load_table(group: ComparisonGroup) -> Table:
+    """Return latency at each rate, and the highest rate within a bound, of a group under load."""
+    points = group.points.sort_values(
+        ["curve", "parameters", "offered_qps"], kind="stable", na_position="last"
+    )
+    captions = [group.conditions, "Latency from when a query was due"]
+    captions += [_LATE] if points["late_generator"].any() else []
+    table = Table(
+        title=f"[bold]{escape(group.dataset)}[/]: under load",
+        caption=escape(". ".join(captions)),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("algorithm", no_wrap=True, max_width=32)
+    table.add_column("parameters")
+    for name in (f"recall@{group.k}", "offered/s", "achieved/s", "p50", "p99", "dropped"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows_of(points):
+        table.add_row(escape(str(row["curve"])), escape(str(row["parameters"])), *_load_cells(row))
+    return table
+
+
+def _load_cells(row: Row) -> list[str]:
+    recall, dropped = f"{row['recall']:.3f}", f"{row['dropped_share']:.1%}"
+    late = "!" if row["late_generator"] else ""
+    if row["offered_qps"] == row["offered_qps"]:
+        rates = (human(row["offered_qps"]) + late, human(row["achieved_qps"]))
+        return [recall, *rates, human(row["p50_ms"], "ms"), human(row["p99_ms"], "ms"), dropped]
+    bounds = (row["max_rate_qps"], row["max_rate_qps_low"], row["max_rate_qps_high"])
+    found = f"at most {human(bounds[0])} {plus_minus(*bounds)}".strip()
+    return [recall, found + late, "", "", f"<= {human(row['p99_bound_ms'], 'ms')}", ""]

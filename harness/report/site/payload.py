@@ -15,9 +15,8 @@ from harness.report.analysis.comparison import Comparison, compare_every_pair
 from harness.report.analysis.curves import CurvePoints, curves_of
 from harness.report.analysis.points import ComparisonGroup, known
 from harness.report.analysis.recommendations import block_speeds
-from harness.report.curve_styles import COLOURS, CurveStyle
+from harness.report.curve_styles import COLOURS, CurveStyle, mark_points
 from harness.report.quantities import QUANTITIES, human, quantity
-from harness.report.site.marks import mark_points
 from harness.report.texts import level_text, mark, notes, ratio_text, size_mark, size_notes
 from harness.text import Json
 

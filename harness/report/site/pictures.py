@@ -16,7 +16,7 @@ from harness.report.analysis.by_difficulty import RecallByDifficulty
 from harness.report.analysis.curves import curves_of
 from harness.report.analysis.history import PointHistory, day_of
 from harness.report.analysis.points import ComparisonGroup
-from harness.report.curve_styles import CurveStyle
+from harness.report.curve_styles import CurveStyle, mark_points
 from harness.report.quantities import Scale, human, quantity, shortened
 from harness.report.scales import (
     choose_scale,
@@ -26,7 +26,6 @@ from harness.report.scales import (
     share_ticks,
     transform,
 )
-from harness.report.site.marks import mark_points
 
 Float64 = NDArray[np.float64]
 

@@ -9,8 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from harness.report.plots.figure import new_figure, save
-from harness.report.plots.scales import apply_scale
+from harness.report.plots.figure import apply_scale, new_figure, save
 from harness.report.plots.style import FAINT, head, settings
 from harness.report.quantities import quantity
 from harness.tuning.journal import Journal

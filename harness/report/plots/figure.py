@@ -1,4 +1,4 @@
-"""Parts common to all figures: title, conditions, failures, notes, and writing to a file."""
+"""Parts common to all figures: scales, title, conditions, failures, notes, and writing a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from harness.contracts import UserError
 from harness.files.replacing import written_whole
@@ -18,13 +22,16 @@ from harness.measures.verdicts import LEAST_BUILDS
 from harness.report.analysis.points import ComparisonGroup, rows_of, title_of
 from harness.report.curve_styles import CurveStyle
 from harness.report.plots.style import FAINT, head
-from harness.report.quantities import shortened
+from harness.report.quantities import Quantity, Scale, human, shortened
+from harness.report.scales import limits, log_ticks, share_ticks, transform
 from harness.report.texts import UNKNOWN
 
 _MOST_FAILURES = 2
 _LONGEST = 60
 _MOST_NAMES = 12
 _LONGEST_NAME = 30
+_NARROW = 10.0**0.7  # a log axis of a smaller factor gets round numbers as ticks
+_LABELS = 14  # that fit an axis
 
 
 def new_figure(height: float = 1.0) -> Figure:
@@ -138,3 +145,44 @@ def _draw(figure: Figure, kind: str, target: Path | BytesIO) -> None:
     settings = mpl.rc_context({"svg.hashsalt": "annharness", "text.parse_math": False})
     with settings, quiet_fonts():
         figure.savefig(target, format=kind, metadata=_NAMELESS[kind])
+
+
+def apply_scale(
+    axes: Axes, which: str, scale: Scale, quantity: Quantity, values: Sequence[float]
+) -> None:
+    """Set scale, limits and ticks of one axis (`which` is "x" or "y") to hold the values."""
+    known = np.array([value for value in values if np.isfinite(value)], dtype=np.float64)
+    if scale == "log":
+        known = known[known > 0]
+    axis: Axis = axes.xaxis if which == "x" else axes.yaxis
+    if scale == "error":
+        _set_scale(axes, which, "function", functions=transform(scale))
+    else:
+        _set_scale(axes, which, scale)
+    low, high = limits(known, scale, quantity)
+    (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
+    ticks = _ticks(low, high, scale)
+    if ticks is not None:
+        axis.set_major_locator(FixedLocator(ticks))
+        axis.set_minor_locator(NullLocator())
+        axis.set_minor_formatter(NullFormatter())
+    if scale != "error":
+        axis.set_major_formatter(FuncFormatter(lambda value, _: human(value, quantity.unit)))
+    else:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}".lstrip("0") or "0"))
+
+
+def _set_scale(axes: Axes, which: str, scale: str, **options: object) -> None:
+    (axes.set_xscale if which == "x" else axes.set_yscale)(scale, **options)
+
+
+def _ticks(low: float, high: float, scale: Scale) -> list[float] | None:
+    """The positions of the ticks; None leaves them to matplotlib."""
+    if scale == "error":
+        return share_ticks(low, high, _LABELS)
+    if scale != "log":
+        return None
+    if high / low < _NARROW:
+        ticks = MaxNLocator(5).tick_values(low, high)
+        return [float(tick) for tick in ticks if low <= tick <= high]
+    return log_ticks(low, high)

@@ -22,8 +22,7 @@ from harness.report.analysis.by_filter import (
 )
 from harness.report.analysis.points import ComparisonGroup
 from harness.report.curve_styles import CurveStyle
-from harness.report.plots.figure import conclude, marker_size, new_figure
-from harness.report.plots.scales import apply_scale
+from harness.report.plots.figure import apply_scale, conclude, marker_size, new_figure
 from harness.report.quantities import quantity
 
 LEVEL = 0.9

@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 
 from harness.report.analysis.points import ComparisonGroup, rows_of
 from harness.report.curve_styles import GREY, CurveStyle
-from harness.report.plots.figure import conclude, marker_size, new_figure
+from harness.report.plots.figure import apply_scale, conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
-from harness.report.plots.scales import apply_scale
 from harness.report.quantities import human, quantity
 
 

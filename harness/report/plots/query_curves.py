@@ -17,9 +17,8 @@ from harness.report.analysis.by_difficulty import MOST_CURVES, compared_at
 from harness.report.analysis.points import ComparisonGroup, rows_of, title_of
 from harness.report.analysis.recommendations import representatives
 from harness.report.curve_styles import GREY, CurveStyle
-from harness.report.plots.figure import conclude, marker_size, new_figure
+from harness.report.plots.figure import apply_scale, conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
-from harness.report.plots.scales import apply_scale
 from harness.report.quantities import quantity
 
 Float64 = NDArray[np.float64]

@@ -16,9 +16,15 @@ from numpy.typing import NDArray
 from harness.report.analysis.curves import CurvePoints, curves_of, smallest, whole
 from harness.report.analysis.points import ComparisonGroup
 from harness.report.curve_styles import GREY, CurveStyle
-from harness.report.plots.figure import conclude, listed, marker_size, new_figure, scope_notes
+from harness.report.plots.figure import (
+    apply_scale,
+    conclude,
+    listed,
+    marker_size,
+    new_figure,
+    scope_notes,
+)
 from harness.report.plots.labels import NamedCurve, label_curves
-from harness.report.plots.scales import apply_scale
 from harness.report.plots.style import FAINT
 from harness.report.quantities import Quantity, Scale, human, quantity
 from harness.report.scales import choose_scale

@@ -18,9 +18,8 @@ from hypothesis.extra import numpy as npst
 
 from harness.contracts import UserError, Vectors
 from harness.data.converting import convert
-from harness.data.formats import FORMATS, format_of, read_vectors
+from harness.data.formats import FORMATS, format_of, read_labels, read_vectors
 from harness.data.formats.hdf5 import metric_of, read_truth
-from harness.data.formats.labels import read_labels
 from harness.data.loading import open_file
 
 FUZZ = settings(

@@ -19,8 +19,7 @@ from harness.data.fetching.archives import extract_member
 from harness.data.fetching.download import downloaded, place_of
 from harness.data.fetching.hashes import record, verify, with_recorded
 from harness.data.fetching.packages import Package, archive_of, folder_of, installed_file
-from harness.data.formats import format_of, read_vectors
-from harness.data.formats.labels import read_labels
+from harness.data.formats import format_of, read_labels, read_vectors
 from harness.files.paths import no_file, user_path
 from harness.files.progress import Progress
 from harness.files.temporary import temporary_folder

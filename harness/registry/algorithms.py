@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.contracts import UserError
@@ -11,14 +11,10 @@ from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Family, Parameters
 from harness.contracts.filters import POST_FILTER, FilterForm
 from harness.errors import did_you_mean
+from harness.files.paths import user_path
 from harness.registry.expressions import Expression, parse_expression
-from harness.registry.foreign import is_foreign, read_foreign_entry
-from harness.registry.foreign_grids import ForeignAdapter
-from harness.registry.grid import (
-    merged,
-    require_size,
-    size_of,
-)
+from harness.registry.foreign_grids import ForeignAdapter, read_foreign
+from harness.registry.grid import merged, require_size, size_of
 from harness.registry.plugins import PluginFolder, missing_requirements, other_versions
 from harness.registry.schema.checking import check, read_entries
 from harness.registry.schema.entries import AlgorithmSchema, ForeignSchema, TuneSchema
@@ -152,10 +148,10 @@ def read_algorithms(folder: PluginFolder) -> list[AlgorithmDefinition]:
 
 
 def _definition(name: str, folder: PluginFolder, document: Document) -> AlgorithmDefinition:
-    place = document.place((name,))
-    if is_foreign(document.data[name]):
+    data = document.data[name]
+    if isinstance(data, dict) and "from" in data:
         return _foreign_definition(name, folder, document)
-    schema = check(AlgorithmSchema, document.data[name], document, (name,))
+    schema = check(AlgorithmSchema, data, document, (name,))
     module_file, class_name = schema.adapter.split(":")
     _check_adapter_file(folder, module_file, document.place((name, "adapter")))
     _check_requirements(schema.requires, document.place((name, "requires")))
@@ -182,7 +178,7 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
         expected_failures=schema.expected_failures,
         in_answers=schema.in_answers,
         pausable=schema.pausable,
-        origin=place,
+        origin=document.place((name,)),
         filtered=schema.filtered,
     )
     _check_parameters(definition, document)
@@ -190,38 +186,69 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
 
 
 def _foreign_definition(name: str, folder: PluginFolder, document: Document) -> AlgorithmDefinition:
-    entry = read_foreign_entry(name, folder, document)
-    _check_requirements(entry.schema.requires, document.place((name, "requires")))
-    where, require = _expressions(name, entry.schema, document)
-    run_groups = {key: Group(run_group=key) for key in entry.adapter.run_group_names()}
-    own_groups = {key: Group(g.build, g.search) for key, g in entry.schema.groups.items()}
+    schema = check(ForeignSchema, document.data[name], document, (name,))
+    adapter = _foreign_adapter(name, schema, folder, document)
+    _check_requirements(schema.requires, document.place((name, "requires")))
+    where, require = _expressions(name, schema, document)
+    run_groups = {key: Group(run_group=key) for key in adapter.run_group_names()}
+    own_groups = {key: Group(g.build, g.search) for key, g in schema.groups.items()}
     definition = AlgorithmDefinition(
         name=name,
-        about=entry.about,
-        family=entry.schema.family,
-        metrics=entry.metrics,
-        requires=tuple(entry.schema.requires),
-        isolated=entry.schema.environment == "isolated",
+        about=schema.about or f"{adapter.name}, by the adapter of {adapter.kind}",
+        family=schema.family,
+        metrics=tuple(schema.metrics or adapter.metrics),
+        requires=tuple(schema.requires),
+        isolated=schema.environment == "isolated",
         folder=folder,
         module_file="module",
-        class_name=entry.adapter.constructor,
-        build=entry.adapter.grid("build"),
-        search=entry.adapter.grid("search"),
+        class_name=adapter.constructor,
+        build=adapter.grid("build"),
+        search=adapter.grid("search"),
         where=where,
         require=require,
         one_of=(),
         groups={**run_groups, **own_groups},
-        tune=_space(entry.schema.tune),
-        exact_order=entry.schema.exact_order,
-        floor=entry.schema.floor,
-        expected_failures=entry.schema.expected_failures,
-        in_answers=entry.schema.in_answers,
-        pausable=entry.schema.pausable,
+        tune=_space(schema.tune),
+        exact_order=schema.exact_order,
+        floor=schema.floor,
+        expected_failures=schema.expected_failures,
+        in_answers=schema.in_answers,
+        pausable=schema.pausable,
         origin=document.place((name,)),
-        foreign=entry.adapter,
+        foreign=adapter,
     )
     _check_parameters(definition, document)
     return definition
+
+
+def _foreign_adapter(
+    name: str, schema: ForeignSchema, folder: PluginFolder, document: Document
+) -> ForeignAdapter:
+    """Return the adapter that an entry names; a relative path starts at the registry file."""
+    path = (folder.path / user_path(schema.path)).resolve()
+    adapter = read_foreign(schema.from_, path, schema.algorithm, document.place((name, "path")))
+    _check_metrics(schema, adapter, document.place((name, "metrics")))
+    groups = [schema, *schema.groups.values()]
+    for part in ("build", "search"):
+        known = set(adapter.grid(part))
+        for parameter in [p for group in groups for p in getattr(group, part)]:
+            if parameter not in known:
+                raise UserError(
+                    f"{adapter.name} has no {part} parameter {parameter!r}",
+                    where=document.place((name, part, parameter)),
+                    hint=did_you_mean(parameter, known),
+                )
+    return replace(adapter, build_overlay=schema.build, search_overlay=schema.search)
+
+
+def _check_metrics(schema: ForeignSchema, adapter: ForeignAdapter, place: str) -> None:
+    wrong = [metric for metric in schema.metrics or () if metric not in adapter.metrics]
+    if wrong or not adapter.metrics:
+        raise UserError(
+            f"{adapter.name} has no settings for {', '.join(wrong) or 'any metric of ours'}",
+            where=place,
+            expected="one of " + ", ".join(adapter.metrics) if adapter.metrics else None,
+        )
 
 
 def _space(schema: TuneSchema | None) -> Space:

@@ -169,11 +169,10 @@ GROUP = "annharness.plugins"
 
 @dataclass(frozen=True)
 class InstalledRoot:
-    """A package with plug-ins: its name and version, its entry point, and its folder."""
+    """A package with plug-ins: its name and version, and its folder."""
 
     package: str
     version: str
-    entry_point: str
     path: Path
 
 
@@ -190,7 +189,7 @@ def installed_roots() -> Iterator[InstalledRoot | UserError]:
             expected = "a package with algorithms/NAME or datasets/NAME inside"
             yield UserError("no plug-ins in the package", where=place, expected=expected)
         else:
-            yield InstalledRoot(package, version, point.name, folder.resolve())
+            yield InstalledRoot(package, version, folder.resolve())
 
 
 def _folder_of(name: str) -> Path | None:

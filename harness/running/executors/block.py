@@ -101,7 +101,7 @@ class BlockRun:
                 member.take_index_bytes(setting, "finish", self._workers.watch)
             answer = member.ask(Finish(), "finish", self._workers.watch, None)
             found = member.take_or_fail(answer, Finished)
-            if isinstance(found, Finished):
+            if found is not None:
                 member.diagnostics = nested(found.diagnostics)
                 member.libraries = found.libraries
                 member.warnings.extend(found.warnings[:_MOST_WARNINGS])

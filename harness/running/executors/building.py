@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from harness.running.blocks import MemberSpec
 from harness.running.executors.member import Member, NoSpace
-from harness.running.executors.replies import require_sound, unexpected
+from harness.running.executors.replies import require_sound
 from harness.running.executors.rounds import OnPhase
 from harness.running.executors.setting import Setting
 from harness.running.executors.targets import TargetSearch
 from harness.running.executors.workers import REFERENCE, Workers
 from harness.running.machine.facts import allotted_cores, storable_bytes
-from harness.running.messages import Answered, BuildIndex, Built, Failed, Ready, WarmUp
+from harness.running.messages import BuildIndex, Built, Ready, WarmUp
 from harness.running.processes.child import ChildGone
-from harness.running.worker.answers import WrongAnswer
 
 _LONG_BUILD_SECONDS = 1800.0
 _MOST_LOADED_AHEAD = 4
@@ -189,7 +188,7 @@ class Building:
         self._on_phase(member.spec.title, "build", None)
         answer = member.ask(BuildIndex(), "prepare", self._workers.watch, None)
         built = member.take_or_fail(answer, Built)
-        if not isinstance(built, Built):
+        if built is None:
             return
         require_sound(built, storable_bytes())
         member.built = built
@@ -204,14 +203,7 @@ class Building:
 
     def _warm_up(self, member: Member, setting: Setting) -> None:
         request = WarmUp(setting.number, len(self._order))
-        answer = member.ask(request, "warm-up", self._workers.watch, setting)
-        if isinstance(answer, Failed):
-            return member.fail_setting(answer, setting)
-        if not isinstance(answer, Answered):
-            raise unexpected(answer)
-        try:
-            setting.check(answer, self._order, -1)
-        except WrongAnswer as wrong:
-            return member.fail_setting(Failed("wrong_answer", str(wrong)), setting)
-        setting.pass_seconds = answer.wall * len(self._order) / len(answer.seconds)
-        return None
+        reply = member.ask(request, "warm-up", self._workers.watch, setting)
+        answer = member.valid_answer(reply, setting, self._order, -1)
+        if answer is not None:
+            setting.pass_seconds = answer.wall * len(self._order) / len(answer.seconds)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ from harness.text import Json
 _PHASES = ("prepare", "build")
 _LEAVING_SECONDS = 5.0
 
+Reply = TypeVar("Reply", bound=Message)
 Watch = Callable[["Member", bool], None]
 """Called again and again while a member works, and (True) after each of its turns."""
 
@@ -164,26 +166,40 @@ class Member:
         if not self.spec.pausable:
             self._processor_seconds_since()  # what it did in the turns of others is not counted
         began = time.monotonic()
-        answer = self.ask(request, "search", watch, setting)
+        reply = self.ask(request, "search", watch, setting)
         setting.turns += 1
         setting.turn_seconds += time.monotonic() - began
         self.pause()
         setting.processor_seconds += self._processor_seconds_since()
         self.child.require_silent()
         watch(self, True)
-        if isinstance(answer, Failed):
-            self.fail_setting(answer, setting)
-            return len(queries)
-        if not isinstance(answer, Answered):
-            raise unexpected(answer)
-        try:
-            setting.check(answer, queries, request.turn)
-        except WrongAnswer as wrong:
-            self.fail_setting(Failed("wrong_answer", str(wrong)), setting)
+        answer = self.valid_answer(reply, setting, queries, request.turn)
+        if answer is None:
             return len(queries)
         answered = len(answer.seconds)
         setting.take(answer, queries[:answered])
         return answered
+
+    def valid_answer(
+        self, reply: Message, setting: Setting, queries: NDArray[np.intp], turn: int
+    ) -> Answered | None:
+        """Return a reply that answers queries; otherwise fail the setting and return None.
+
+        Raises
+        ------
+        ChildGone
+            If the worker broke the protocol.
+        """
+        if isinstance(reply, Answered):
+            try:
+                setting.check(reply, queries, turn)
+                return reply
+            except WrongAnswer as wrong:
+                reply = Failed("wrong_answer", str(wrong))
+        if not isinstance(reply, Failed):
+            raise unexpected(reply)
+        self.fail_setting(reply, setting)
+        return None
 
     def take_index_bytes(self, setting: Setting, phase: str, watch: Watch) -> None:
         """Ask for the size of the index under a setting, and store it if a machine could hold it.
@@ -226,18 +242,15 @@ class Member:
         status = status_of(told)
         setting.failure = setting.failure or self._failure(status, told.reason)
 
-    def fail_all(self, told: Failed) -> None:
-        """Fail every setting with the worker's message."""
+    def take_or_fail(self, reply: Message, kind: type[Reply]) -> Reply | None:
+        """Return a reply of the kind; None if the worker failed, and with it every setting."""
+        if isinstance(reply, kind):
+            return reply
+        if not isinstance(reply, Failed):
+            raise unexpected(reply)
         for setting in self.alive_settings:
-            self.fail_setting(told, setting)
-
-    def take_or_fail(self, answer: Message, kind: type[Message]) -> Message:
-        """Return the reply if it is of the kind; otherwise fail every setting."""
-        if isinstance(answer, Failed):
-            self.fail_all(answer)
-        elif not isinstance(answer, kind):
-            raise unexpected(answer)
-        return answer
+            self.fail_setting(reply, setting)
+        return None
 
     def _failure(self, status: Status, reason: str) -> TaskFailure:
         return TaskFailure(

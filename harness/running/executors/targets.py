@@ -17,10 +17,8 @@ from harness.measures.recall import recall_matrix
 from harness.measures.tuning import judged, lowest_reaching, part_sizes, slower_ones
 from harness.running.blocks import BlockSpec, Probe, Target
 from harness.running.executors.member import Member, Watch
-from harness.running.executors.replies import unexpected
 from harness.running.executors.setting import Setting
-from harness.running.messages import Answered, Failed, TakeTurn, WarmUp
-from harness.running.worker.answers import WrongAnswer
+from harness.running.messages import Answered, TakeTurn, WarmUp
 
 _MOST_SECONDS = 5.0
 """A setting so slow that its queries take longer is judged by those that it has answered."""
@@ -88,18 +86,8 @@ class TargetSearch:
             if turn == _WARM_UP
             else TakeTurn(turn, setting.number, start, stop, _MOST_SECONDS)
         )
-        answer = member.ask(request, _PHASE, watch, setting)
-        if isinstance(answer, Failed):
-            member.fail_setting(answer, setting)
-            return None
-        if not isinstance(answer, Answered):
-            raise unexpected(answer)
-        try:
-            setting.check(answer, self.order[start:stop], turn)
-        except WrongAnswer as wrong:
-            member.fail_setting(Failed("wrong_answer", str(wrong)), setting)
-            return None
-        return answer
+        reply = member.ask(request, _PHASE, watch, setting)
+        return member.valid_answer(reply, setting, self.order[start:stop], turn)
 
     def _recalls(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """`(m,)` recall of the first queries of the order, whose ids these are."""

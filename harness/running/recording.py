@@ -78,7 +78,29 @@ class Recorder:
         self, outcome: BlockOutcome, measured: Measured, point: PlannedPoint, dataset: CachedDataset
     ) -> None:
         """Store a build; distances are computed here, where no adapter is loaded."""
-        build = self._build(outcome, measured, point, dataset)
+        base, queries = dataset.search_base, dataset.search_queries
+        pairs = [
+            distances_and_scales(dataset.metric, base, queries, ids) for ids in measured.neighbors
+        ]
+        build = Build(
+            number=outcome.number,
+            times=measured.times,
+            walls=measured.walls,
+            neighbors=measured.neighbors.astype(np.int64),
+            distances=np.stack([distances for distances, _ in pairs]),
+            scales=np.stack([scales for _, scales in pairs]).astype(np.float32),
+            facts=_with_warnings(measured.facts, point.definition.untested()),
+            diagnostics=measured.diagnostics,
+            provenance=self._provenance(outcome, point.environment),
+            block=BlockShare(
+                id=outcome.id,
+                cycles=measured.cycles,
+                window=outcome.window,
+                reference_times=outcome.reference_times,
+                order_seed=outcome.order_seed,
+            ),
+            load=measured.load,
+        )
         keeps = self._keeps(point.header.identity.key)
         with self._writing():
             self._store.add_build(point.header, build, keeps)
@@ -117,37 +139,6 @@ class Recorder:
         outdated = key in self.outdated
         self.outdated.discard(key)
         return not outdated
-
-    def _build(
-        self,
-        outcome: BlockOutcome,
-        measured: Measured,
-        point: PlannedPoint,
-        dataset: CachedDataset,
-    ) -> Build:
-        base, queries = dataset.search_base, dataset.search_queries
-        pairs = [
-            distances_and_scales(dataset.metric, base, queries, ids) for ids in measured.neighbors
-        ]
-        return Build(
-            number=outcome.number,
-            times=measured.times,
-            walls=measured.walls,
-            neighbors=measured.neighbors.astype(np.int64),
-            distances=np.stack([distances for distances, _ in pairs]),
-            scales=np.stack([scales for _, scales in pairs]).astype(np.float32),
-            facts=_with_warnings(measured.facts, point.definition.untested()),
-            diagnostics=measured.diagnostics,
-            provenance=self._provenance(outcome, point.environment),
-            block=BlockShare(
-                id=outcome.id,
-                cycles=measured.cycles,
-                window=outcome.window,
-                reference_times=outcome.reference_times,
-                order_seed=outcome.order_seed,
-            ),
-            load=measured.load,
-        )
 
     def _provenance(
         self, outcome: BlockOutcome | None, environment: Environment | EnvironmentFailed | None

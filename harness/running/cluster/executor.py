@@ -83,12 +83,10 @@ class ClusterExecutor:
 
     Parameters
     ----------
-    say
-        Told which nodes come, go and are refused.
+    say, strict
+        As for `NodePool`.
     signed
         Leave names of users and hosts in what comes back.
-    strict
-        Refuse nodes of grade D.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,26 +62,19 @@ class _Locks:
     def hold(self, dataset: CachedDataset) -> bool:
         """Lock a dataset for one more block of this run; False if another run holds it."""
         if dataset.name not in self._held:
-            name = f"block-{hash_of({'dataset': dataset.fingerprint})}.lock"
-            stack = ExitStack()
-            if not stack.enter_context(self._try(name)):
-                stack.close()
+            path = self._folder / f"block-{hash_of({'dataset': dataset.fingerprint})}.lock"
+            lock = ExitStack()
+            try:
+                held = lock.enter_context(try_lock(path))
+            except OSError as error:
+                why = f"cannot lock the results folder: {error.strerror}"
+                raise UserError(why, where=str(path)) from error
+            if not held:
+                lock.close()
                 return False
-            self._held[dataset.name] = stack
+            self._held[dataset.name] = lock
         self._blocks[dataset.name] += 1
         return True
-
-    @contextmanager
-    def _try(self, name: str) -> Iterator[bool]:
-        with ExitStack() as stack:
-            try:
-                held = stack.enter_context(try_lock(self._folder / name))
-            except OSError as error:
-                raise UserError(
-                    f"cannot lock the results folder: {error.strerror}",
-                    where=str(self._folder / name),
-                ) from error
-            yield held
 
     def release(self, dataset: CachedDataset) -> None:
         """Unlock a dataset when the last block on it has ended."""

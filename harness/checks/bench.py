@@ -133,9 +133,9 @@ class Bench:
         answers = [np.array(algorithm.query_filtered(query, case.k, given)) for query in queries]
         return checked_ids(answers, len(queries), case.k, case.rows)
 
-    def ask_batch(self, algorithm: Algorithm, case: Case, queries: Rows | None = None) -> Ids:
+    def ask_batch(self, algorithm: Algorithm, case: Case) -> Ids:
         """Return the `(nq, k)` neighbours from one batch, as `ask` does."""
-        asked = self.queries(case).copy() if queries is None else queries
+        asked = self.queries(case).copy()
         answers = algorithm.query_batch(asked, case.k)
         return _ids_of_rows(answers, (len(asked), case.k), case.rows)
 

@@ -37,9 +37,9 @@ class Sample:
         return Sample(base, queries)
 
 
-def sample_of(dataset: Dataset, rows: int = BASE_ROWS) -> Sample:
+def sample_of(dataset: Dataset) -> Sample:
     """Return rows spread evenly over a dataset: a part of it, not its most frequent words."""
-    return Sample(_spread(dataset.base, rows), _spread(dataset.queries, QUERY_ROWS))
+    return Sample(_spread(dataset.base, BASE_ROWS), _spread(dataset.queries, QUERY_ROWS))
 
 
 @contextmanager

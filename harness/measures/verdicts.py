@@ -149,11 +149,6 @@ class Ratio:
     builds: int
     scope: RatioScope
 
-    @property
-    def scope_mark(self) -> str:
-        """The words to print beside an interval that is not simply one between builds, or ""."""
-        return "" if self.scope in ("between builds", "unknown") else self.scope
-
 
 def estimate(ours: Speeds, theirs: Speeds) -> Estimate:
     """Return the ratio ours / theirs by the first rule that applies.

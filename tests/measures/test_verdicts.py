@@ -158,7 +158,7 @@ def test_without_shared_blocks_the_reference_links_them():
     found = estimate(ours, theirs)
     assert found.scope == "between builds, by the reference"
     assert found.log_ratio == pytest.approx(4.4 / 3 - 3.1 / 3)
-    assert judge([found])[0].scope_mark == found.scope
+    assert judge([found])[0].scope == found.scope
 
 
 def test_builds_of_the_first_release_are_compared_by_welch():
@@ -176,7 +176,7 @@ def test_too_few_builds_give_a_ratio_without_an_interval():
         assert ratio.value == pytest.approx(np.exp(2))
         assert np.isnan([ratio.low, ratio.high]).all()
         assert verdict_words(ratio) == "undecided: needs at least 3 builds"
-        assert ratio.scope_mark == ""
+        assert ratio.scope == "unknown"
     (nothing,) = judge([estimate(made([]), made([1.0]))])
     assert np.isnan(nothing.value)
 
@@ -188,7 +188,7 @@ def test_one_shared_block_gives_an_interval_within_the_builds():
     ours, theirs = (made([x], levels=[x + drift + n]) for x, n in sides)
     (ratio,) = judge([estimate(ours, theirs)])
     assert ratio.verdict == "faster"
-    assert ratio.scope_mark == "within one build"
+    assert ratio.scope == "within one build"
     assert ratio.high / ratio.low < 1.1  # the drift, which both share, is not in it
     assert ratio.more_builds == 0
 

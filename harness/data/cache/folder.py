@@ -94,19 +94,19 @@ class Item:
     bytes: int
 
 
-def cached_items(now: float | None = None) -> list[Item]:
+def cached_items() -> list[Item]:
     """List all but records of hashes and locks.
 
     Partial and temporary files count as left over if nobody wrote to them for an hour; until then
     as unfinished, since somebody may be at work on them.
     """
-    moment = time.time() if now is None else now
+    now = time.time()
     items = []
     for folder, kind in _FOLDERS.items():
         for path in sorted((cache_folder() / folder).glob("*")):
             is_passing = path.name.startswith(".") or ".part" in path.name
             if is_passing:
-                is_old = abs(moment - path.lstat().st_mtime) > _LEFT_OVER_SECONDS
+                is_old = abs(now - path.lstat().st_mtime) > _LEFT_OVER_SECONDS
                 kind = "leftovers" if is_old else "unfinished"
             items.append(Item(kind, path, bytes_below(path)))
     return items

@@ -59,7 +59,7 @@ def _from_products(metric: Metric, products: Float64, q2: Float64, x2: Float64) 
     return 1.0 - np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
 
 
-def require_right_sample(dataset: Dataset, distances: Table, seed: int = 0) -> None:
+def require_right_sample(dataset: Dataset, distances: Table) -> None:
     """Compute some queries again by brute force in float64.
 
     Parameters
@@ -68,8 +68,6 @@ def require_right_sample(dataset: Dataset, distances: Table, seed: int = 0) -> N
         Base, queries and metric.
     distances
         `(nq, k)`, an array or an HDF5 dataset: of the k nearest rows, ascending.
-    seed
-        Of the drawing of queries.
 
     Raises
     ------
@@ -77,7 +75,7 @@ def require_right_sample(dataset: Dataset, distances: Table, seed: int = 0) -> N
         If a sampled query has other distances: a bug, never bad input.
     """
     nq, k = distances.shape
-    drawn = np.random.default_rng(seed).choice(nq, min(nq, _SAMPLED_QUERIES), replace=False)
+    drawn = np.random.default_rng(0).choice(nq, min(nq, _SAMPLED_QUERIES), replace=False)
     sample = np.sort(drawn)
     queries = dataset.queries[sample]
     if dataset.filters is None:

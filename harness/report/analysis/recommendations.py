@@ -22,6 +22,8 @@ LEVELS = (0.8, 0.9, 0.95, 0.99)
 Float64 = NDArray[np.float64]
 Rival = tuple[str, Ratio]
 
+_COMMON_LEVELS = (0.9, 0.95, 0.8, 0.5, 0.99)
+
 
 @dataclass(frozen=True)
 class Recommendation:
@@ -180,17 +182,15 @@ def _choosable(points: pd.DataFrame) -> pd.DataFrame:
     return points.dropna(subset=["tuning_recall", "held_out_recall_low", "qps"])
 
 
-def common_level(
-    group: ComparisonGroup, levels: Sequence[float] = (0.9, 0.95, 0.8, 0.5, 0.99)
-) -> float | None:
+def common_level(group: ComparisonGroup) -> float | None:
     """Return the level of recall for a comparison of curves.
 
-    It is the first of the levels that the most curves reach; None if no curve reaches any.
+    It is the first of some levels that the most curves reach; None if no curve reaches any.
     """
     points = known(group.points, "recall", "qps")
     reach = points.groupby("curve")["recall"].max() if len(points) else pd.Series(dtype=float)
-    counts = [int((reach >= level).sum()) for level in levels]
-    return levels[counts.index(max(counts))] if max(counts, default=0) else None
+    counts = [int((reach >= level).sum()) for level in _COMMON_LEVELS]
+    return _COMMON_LEVELS[counts.index(max(counts))] if max(counts, default=0) else None
 
 
 def representatives(group: ComparisonGroup, level: float) -> pd.DataFrame:

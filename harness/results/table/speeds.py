@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.measures.qps import QpsInterval, latency, qps_interval
+from harness.measures import qps
+from harness.measures.qps import QpsInterval
 from harness.measures.speed import (
     query_windows,
     reference_levels,
@@ -65,12 +66,12 @@ def qps_interval_of(point: StoredPoint) -> QpsInterval:
 
     The interval is that relative to the reference index of the point's blocks.
     """
-    return qps_interval(speeds_of(point))
+    return qps.qps_interval(speeds_of(point))
 
 
 def repeats_would_help(point: StoredPoint) -> bool:
     """Whether more passes a build narrow the interval of QPS more than further builds would."""
-    return qps_interval.repeats_would_help(speeds_of(point))
+    return qps.repeats_would_help(speeds_of(point))
 
 
 class _Rounds(NamedTuple):
@@ -114,14 +115,14 @@ def _query_windows(nq: int, window: int, seed: int) -> tuple[NDArray[np.intp], .
 def speed_columns(point: StoredPoint) -> Row:
     """Return the QPS of a point, latency, and the speeds of its builds."""
     speeds = speeds_of(point)
-    interval = qps_interval(speeds)
+    interval = qps.qps_interval(speeds)
     typical = np.array([typical_times(build.times) for build in point.builds])
     return {
         "qps": interval.value,
         "qps_low": interval.low,
         "qps_high": interval.high,
         "qps_scope": interval.scope,
-        **latency([build.times for build in point.builds])._asdict(),
+        **qps.latency([build.times for build in point.builds])._asdict(),
         "query_seconds": np.median(typical, axis=0),
         "build_qps": np.exp(-speeds.log_seconds),
         "block_ids": speeds.blocks,

@@ -7,10 +7,7 @@ read as well: times of all builds are in one array, filled up with NaN, and ther
 from __future__ import annotations
 
 import io
-import itertools
 import json
-import os
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +56,7 @@ def add_build(path: Path, header: PointHeader, build: Build, keep_others: bool =
         try:
             image, first = _image_of_others(path, header, build)
         except BrokenResult as broken:
-            set_aside(broken)
+            broken.set_aside()
     with h5py.File(image, "a") as file:
         _write_point(file, header, build, first)
     with replacing(path, durable=True) as temporary:
@@ -286,21 +283,6 @@ def _image_of_others(path: Path, header: PointHeader, build: Build) -> tuple[io.
         first = stored.build(rows[lowest]) if lowest < build.number else build
         check_build(header, first)
     return image, first
-
-
-def set_aside(broken: BrokenResult) -> None:
-    """Rename a damaged file, so that another one can take its place; its name says so.
-
-    Raises
-    ------
-    OSError
-        If the file may be whole and only cannot be read, or cannot be renamed.
-    """
-    broken.require_damage()
-    path = broken.path
-    names = (path.with_name(f"{path.name}.{number}.broken") for number in itertools.count(1))
-    aside = path.rename(next(name for name in names if not os.path.lexists(name)))
-    warnings.warn(f"set aside a broken result: {broken}; it is {aside.name} now", stacklevel=3)
 
 
 def _write_point(file: h5py.File, header: PointHeader, build: Build, first: Build) -> None:

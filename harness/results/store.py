@@ -24,7 +24,6 @@ from harness.results.files import (
     read_point,
     read_sequence,
     read_settled,
-    set_aside,
 )
 from harness.results.identity import PointIdentity, slug
 from harness.results.point import (
@@ -152,7 +151,7 @@ class ResultStore:
         try:
             _read_failure(path)
         except BrokenResult as broken:
-            set_aside(broken)
+            broken.set_aside()
         with replacing(path, durable=True) as temporary:
             temporary.write_text(json.dumps(numbered.to_json(), indent=1))
         if not keep_builds:
@@ -241,7 +240,7 @@ class ResultStore:
             self.read_truth(identity)
         except BrokenResult as broken:
             if os.path.lexists(path) and not path.is_file():
-                set_aside(broken)
+                broken.set_aside()
         else:
             return
         with replacing(path, durable=True) as temporary, temporary.open("wb") as out:

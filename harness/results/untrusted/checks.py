@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,10 +62,20 @@ class BrokenResult(UserError):
                 hint="end other programs, or raise the limits (ulimit -n, ulimit -v)",
             ) from self
 
-    def require_damage(self) -> None:
-        """Raise what kept the file from being read, unless it is the file that is at fault."""
+    def set_aside(self) -> None:
+        """Rename the damaged file, so that another can take its place; its name says so.
+
+        Raises
+        ------
+        OSError
+            If the file may be whole and only cannot be read, or cannot be renamed.
+        """
         if self.fault_of_machine is not None:
             raise self.fault_of_machine
+        path = self.path
+        names = (path.with_name(f"{path.name}.{n}.broken") for n in itertools.count(1))
+        aside = path.rename(next(name for name in names if not os.path.lexists(name)))
+        warnings.warn(f"set aside a broken result: {self}; it is {aside.name} now", stacklevel=3)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"

@@ -42,6 +42,7 @@ from harness.registry.schema.entries import (
     ForeignSchema,
 )
 from harness.registry.schema.suite import SuiteSchema
+from harness.registry.suites import read_suite, suite_names
 from harness.results.table.columns import COLUMNS, Column
 from harness.running.cluster.settings import ClusterSettings
 
@@ -251,6 +252,18 @@ def datasets() -> str:
     return _table(("name", "what it is", "metric", "size", "loaded end to end"), rows)
 
 
+def suites() -> str:
+    """Return a table of the suites that come with the harness."""
+    algorithms = load_registry().algorithms
+    rows = []
+    for name in suite_names():
+        suite = read_suite(name, algorithms)
+        track = "filtered" if suite.track == "filtered" else suite.mode
+        data = ", ".join(f"`{one}`" for one in suite.datasets)
+        rows.append((f"`{name}`", suite.about, track, data))
+    return _table(("name", "what it measures", "track or mode", "datasets"), rows)
+
+
 def _state(untested: bool) -> str:
     return "no" if untested else "yes"
 
@@ -374,6 +387,7 @@ def _cell(number: int, kind: str, source: str) -> dict[str, Any]:
 
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
+    "suites": suites,
     "suite-keys": lambda: keys_of(SuiteSchema),
     "algorithm-keys": lambda: keys_of(AlgorithmSchema),
     "foreign-keys": lambda: keys_of(ForeignSchema, but=EntrySchema),

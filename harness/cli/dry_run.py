@@ -43,7 +43,7 @@ def _lines(found: Estimate, suite: Suite) -> Iterator[str]:
     indexes, blocks = counted(found.indexes, "index", "indexes"), counted(found.blocks, "block")
     yield f"builds: {found.builds}, of {indexes}, in {blocks}" if found.builds else "builds: none"
     yield from _time_lines(found, suite)
-    if suite.precision is not None:
+    if suite.precision is not None and suite.mode != "load":
         yield f"precision of {suite.precision:.0%}: {_extra(suite.extra_seconds)}"
     if found.builds:
         yield from _memory_lines(found, suite)

@@ -252,7 +252,8 @@ def passes_for(
 
 def load_passes(
     nq: int,
-    setting: SettingSpec,
+    load: Load,
+    repeats: int,
     closed_loop_seconds: float,
     search_seconds: float,
     turns_seconds: float,
@@ -268,13 +269,19 @@ def load_passes(
     closed_loop_seconds
         Of a pass in which each query is asked as soon as the last is answered.
     """
-    assert setting.load is not None
     least = -(-LEAST_QUERIES // nq)
-    rate = setting.load.rate or nq / max(closed_loop_seconds, 1e-9)
-    wanted = SEARCH_STEPS * least if setting.load.rate is None else max(least, setting.repeats)
-    seconds = (nq + WARM_UP_QUERIES) / rate
+    wanted = SEARCH_STEPS * least if load.rate is None else max(least, repeats)
+    seconds = load_pass_seconds(nq, load, closed_loop_seconds)
     most = min(search_seconds, turns_seconds) / seconds
     return min(wanted, max(1, math.ceil(most)), _MOST_PASSES)
+
+
+def load_pass_seconds(nq: int, load: Load, closed_loop_seconds: float) -> float:
+    """Return the seconds of a pass under load, with the queries before it that do not count.
+
+    A search for the highest rate begins at the speed of the closed loop.
+    """
+    return (nq + WARM_UP_QUERIES) / (load.rate or nq / max(closed_loop_seconds, 1e-9))
 
 
 def takes_part(cycle: int, cycles: int, passes: int) -> bool:

@@ -6,13 +6,20 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from harness.contracts.definitions import Load
 from harness.registry.suites import Suite
 from harness.results.point import BuildCost
 from harness.results.store import ResultStore
-from harness.running.blocks import COST_OF_TURN_SECONDS, windows_and_passes
+from harness.running.blocks import (
+    COST_OF_TURN_SECONDS,
+    load_pass_seconds,
+    load_passes,
+    windows_and_passes,
+)
 from harness.running.environments.isolated import EnvironmentFailed
 from harness.running.plan import DatasetFacts, PlannedPoint, missing_builds, retried
 
@@ -22,9 +29,24 @@ _START_SECONDS = 1.5
 _UNTIMED_SECONDS = 2.0  # the most of the pass with which each setting warms up
 
 
+Asking = Literal["closed loop", "search", "rate"]
+"""How queries are asked: one after the other, by the search for the highest rate, at a rate."""
+
+_NEAREST: Mapping[Asking, Sequence[Asking]] = {
+    "closed loop": ("closed loop", "search", "rate"),
+    "search": ("search", "closed loop", "rate"),
+    "rate": ("closed loop", "search", "rate"),
+}
+"""Of which points the seconds of a pass say most: a search comes near to the closed loop."""
+
+
 @dataclass(frozen=True)
 class Cost:
-    """Cost of one build of an index: seconds without searching, and peak memory in bytes."""
+    """Cost of one build of an index: seconds without searching, and peak memory in bytes.
+
+    `pass_seconds` are those of a pass over all queries; of the search for the highest rate, the
+    mean of its passes.
+    """
 
     build_seconds: float
     pass_seconds: float
@@ -61,19 +83,31 @@ class History:
 
     def __init__(self, store: ResultStore, dataset: str, machine: str) -> None:
         self._of_points: dict[str, Cost] = {}
-        of_algorithms: dict[str, list[Cost]] = defaultdict(list)
+        of_algorithms: dict[tuple[str, Asking], list[Cost]] = defaultdict(list)
         for header, builds in store.costs(dataset):
             identity = header.identity
             if identity.machine.short() == machine and builds:
-                cost = _median(list(map(_cost_of, builds)))
+                asking = _asking(identity.load)
+                cost = _median([_cost_of(build, asking) for build in builds])
                 self._of_points[identity.key] = cost
-                of_algorithms[identity.algorithm].append(cost)
-        self._of_algorithms = {name: _median(costs) for name, costs in of_algorithms.items()}
+                of_algorithms[identity.algorithm, asking].append(cost)
+        self._of_algorithms = {key: _median(costs) for key, costs in of_algorithms.items()}
 
     def of(self, point: PlannedPoint) -> Cost | None:
-        """Return the cost of a point, or the median of those of its algorithm."""
+        """Return the cost of a point, or the median of those of its algorithm.
+
+        Of these, of points whose queries were asked in the same way, if there are any.
+        """
         identity = point.header.identity
-        return self._of_points.get(identity.key) or self._of_algorithms.get(identity.algorithm)
+        nearest = ((identity.algorithm, one) for one in _NEAREST[_asking(identity.load)])
+        known = [self._of_algorithms[key] for key in nearest if key in self._of_algorithms]
+        return self._of_points.get(identity.key) or next(iter(known), None)
+
+
+def _asking(load: Load | None) -> Asking:
+    if load is None:
+        return "closed loop"
+    return "search" if load.rate is None else "rate"
 
 
 def estimate(
@@ -97,8 +131,12 @@ def estimate(
     for point in runnable:
         if lacking[point.header.identity.key]:
             indexes[point.header.identity.build_key].append(point)
-    costs = {key: [history.of(p) for p in members] for key, members in indexes.items()}
-    known = {key: [c for c in found if c] for key, found in costs.items() if all(found)}
+    costs = {key: [(p, history.of(p)) for p in members] for key, members in indexes.items()}
+    known = {
+        key: [(p, cost) for p, cost in found if cost]
+        for key, found in costs.items()
+        if all(cost for _, cost in found)
+    }
     numbers = {
         key: {n for p in members for n in lacking[p.header.identity.key]}
         for key, members in indexes.items()
@@ -121,7 +159,7 @@ def estimate(
         bound_seconds=sum(
             len(numbers[key]) * suite.timeout * (1 + len(indexes[key])) for key in unknown
         ),
-        peak_bytes=sum(max(cost.peak_bytes for cost in found) for found in known.values()),
+        peak_bytes=sum(max(cost.peak_bytes for _, cost in found) for found in known.values()),
         environments=sorted(_environments_to_make(runnable)),
     )
 
@@ -135,35 +173,55 @@ def _lacking(
     return set(missing_builds(store, point.header, wanted, retried(again)))
 
 
-def _seconds(known: Mapping[str, Sequence[Cost]], suite: Suite, nq: int) -> dict[str, float]:
+Known = Mapping[str, Sequence[tuple[PlannedPoint, Cost]]]
+
+
+def _seconds(known: Known, suite: Suite, nq: int) -> dict[str, float]:
     """The seconds of one build of each index in their block, with the searches of its points."""
-    costs = [cost for found in known.values() for cost in found]
-    if not costs:
+    every = [one for found in known.values() for one in found]
+    if not every:
         return {}
+    of_points = _under_load(every, suite, nq) if suite.mode == "load" else _plain(every, suite, nq)
+    made = iter(of_points)
+    return {
+        key: _START_SECONDS
+        + max(cost.build_seconds for _, cost in found)
+        + sum(next(made) + min(cost.pass_seconds, _UNTIMED_SECONDS) for _, cost in found)
+        for key, found in known.items()
+    }
+
+
+def _plain(every: Sequence[tuple[PlannedPoint, Cost]], suite: Suite, nq: int) -> list[float]:
+    """The seconds of the passes of each point in a block."""
     window, passes = windows_and_passes(
         nq,
-        [(suite.repeats, cost.pass_seconds) for cost in costs],
+        [(suite.repeats, cost.pass_seconds) for _, cost in every],
         one_by_one=suite.mode == "single" and suite.threads == 1,
         least_seconds=suite.least_seconds,
         search_seconds=suite.search_seconds,
         timeout=suite.timeout,
     )
     turns = -(-nq // window) * COST_OF_TURN_SECONDS
-    made = iter(passes)
-    return {
-        key: _START_SECONDS
-        + max(cost.build_seconds for cost in found)
-        + sum(
-            next(made) * (cost.pass_seconds + turns) + min(cost.pass_seconds, _UNTIMED_SECONDS)
-            for cost in found
-        )
-        for key, found in known.items()
-    }
+    return [
+        count * (cost.pass_seconds + turns) for count, (_, cost) in zip(passes, every, strict=True)
+    ]
 
 
-def _cost_of(build: BuildCost) -> Cost:
+def _under_load(every: Sequence[tuple[PlannedPoint, Cost]], suite: Suite, nq: int) -> list[float]:
+    """The seconds of the passes of each point in a block, all tries of a search among them."""
+    limits = (suite.search_seconds, suite.timeout / 2)
+    return [
+        load_passes(nq, load, suite.repeats, cost.pass_seconds, *limits)
+        * (load_pass_seconds(nq, load, cost.pass_seconds) + COST_OF_TURN_SECONDS)
+        for point, cost in every
+        if (load := point.header.identity.load) is not None
+    ]
+
+
+def _cost_of(build: BuildCost, asking: Asking) -> Cost:
     facts = build.facts
-    walls = float(np.median(build.walls)) if len(build.walls) else 0.0
+    typical = np.mean if asking == "search" else np.median  # the passes of a search differ
+    walls = float(typical(build.walls)) if len(build.walls) else 0.0
     return Cost(facts.build_seconds + facts.prepare_seconds, walls, facts.peak_bytes or 0.0)
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import Console
 
 import harness
+from harness.cli.dry_run import print_dry_run
+from harness.registry import load_registry
+from harness.registry.suites import read_suite
+from harness.running.estimate import Estimate
+from harness.running.plan import DatasetFacts
 
 
 def here(folder):
@@ -51,3 +59,14 @@ def test_nothing_to_run_says_what_is_needed(command, arguments):
     done = command("run", *arguments)
     assert done.returncode == 2
     assert "a suite, or datasets (-d) and algorithms (-a)" in done.stderr
+
+
+@pytest.mark.parametrize(("mode", "told"), [({}, True), ({"mode": "load", "rates": [9]}, False)])
+def test_under_load_no_blocks_are_added_for_the_precision(mode, told):
+    keys = {"k": 10, "datasets": ["small"], "algorithms": ["exact"], "precision": "5%", **mode}
+    suite = read_suite(keys, load_registry().algorithms)
+    dataset = DatasetFacts("small", "angular", "f" * 64, 300, 8, 20)
+    found = Estimate(dataset, 1, 0, {}, 1, 1, (), 1, 1, 5.0, 0.0, 1.0, ())
+    console = Console(file=io.StringIO(), width=200)
+    print_dry_run(console, [found], suite)
+    assert ("may add 50% of the time" in console.file.getvalue()) == told

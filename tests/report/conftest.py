@@ -17,6 +17,7 @@ from harness.measures.speed import typical_level
 from harness.measures.verdicts import Speeds
 from harness.results.table.columns import RECALL_KS, completed, frame_of
 from harness.results.table.conditions import adjust_qps
+from tests.report.filtered_rows import with_filters
 
 FAMILIES = {
     "exact": dict(qps=3_000.0, recall=None, build=0.01, bytes_per_vector=200.0),
@@ -273,20 +274,43 @@ def as_under_load(table):
     rows = [
         table.assign(
             mode="load", parameters="", offered_qps=share * capacity,
-            p99_ms=4.6e3 / (capacity * (1 - share)), p50_ms=0.7e3 / (capacity * (1 - share)),
-            late_generator=share > 0.9,
+            p99_ms=4.6e3 / (capacity * (1 - share)), p95_ms=3e3 / (capacity * (1 - share)),
+            p50_ms=0.7e3 / (capacity * (1 - share)), achieved_qps=0.99 * share * capacity,
+            dropped_share=0.01, late_generator=share > 0.9,
         )
         for share in (0.3, 0.6, 0.8, 0.95)
     ]  # fmt: skip
     low, high = 0.65 * capacity, 0.75 * capacity
     bound = table.assign(
         mode="load", p99_bound_ms=1.5, max_rate_qps=0.7 * capacity, max_rate_qps_low=low,
-        max_rate_qps_high=high,
+        max_rate_qps_high=high, late_generator=False,
     )  # fmt: skip
     return pd.concat([*rows, bound], ignore_index=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def under_load():
     """Give the function that turns a table into one of points under load."""
     return as_under_load
+
+
+def make_mixed_table():
+    """Return points of all tracks: plain, filtered and under load, and a dataset of the last."""
+
+    def made(dataset, *algorithms):
+        table = make_table(dataset=dataset)
+        return table[table["algorithm"].isin([*algorithms, "no-op"])]
+
+    names = ("glove-50-10k", "only-loaded")
+    parts = [
+        made("glove-50-10k", "exact", "pq"),
+        with_filters(made("glove-50-10k+filtered", "exact", "pq", "faiss-pq")),
+        *(as_under_load(made(name, "exact", "pq")) for name in names),
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def mixed_table():
+    """Give a function that returns a table of all tracks."""
+    return make_mixed_table

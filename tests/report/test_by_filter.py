@@ -18,6 +18,7 @@ from harness.report.analysis.by_filter import (
     crossing,
     filtered_points,
     sentence_of,
+    share_text,
 )
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.export.terminal import print_frontiers
@@ -98,6 +99,11 @@ def test_the_best_of_a_curve_is_its_fastest_of_enough_recall(points):
     rivals = [one for one in points if (one.curve, one.filters) == ("pq", filters)]
     assert best.qps.value == max(one.qps.value for one in rivals)
     assert best.qps.low < best.qps.value < best.qps.high
+
+
+@pytest.mark.parametrize(("share", "text"), [(5e-5, "0.00005"), (0.1, "0.1"), (1.0, "1"), (0, "0")])
+def test_shares_are_never_scientific(share, text):
+    assert share_text(share) == text
 
 
 def test_points_without_filters_have_no_such_figures(table):

@@ -13,6 +13,7 @@ from harness.report.analysis.describing import with_entries
 from harness.report.analysis.history import histories
 from harness.report.analysis.points import comparison_groups, prepare, title_of
 from harness.report.analysis.recommendations import recommendations
+from harness.report.site.content import SiteChoices, content_of
 from harness.report.site.pages import write_site
 
 pytestmark = [
@@ -65,12 +66,26 @@ def site(table, history, tmp_path_factory):
     return f"file://{folder}/site"
 
 
+@pytest.fixture(scope="module")
+def addresses(site, mixed_table, tmp_path_factory):
+    """Every kind of page, and those on which filtered search and load have sections."""
+    folder = tmp_path_factory.mktemp("tracks")
+    table = with_entries(mixed_table(), load_registry())
+    labels = [LONG if name == "faiss-pq" else name for name in table["algorithm"]]
+    mixed = table.assign(label=labels)
+    write_site(mixed, folder, choices=SiteChoices(levels=[0.9, 0.95]))
+    pages = content_of(mixed).dataset_pages
+    names = ("index", "across", pages["glove-50-10k"], pages["glove-50-10k+filtered"])
+    tracks = [f"file://{folder}/{name}.html" for name in names]
+    return [*(f"{site}/{name}.html" for name in PAGES), *tracks]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1280])
-def test_no_page_is_wider_than_the_screen_and_nothing_complains(opened, site, width, theme):
+def test_no_page_is_wider_than_the_screen_and_nothing_complains(opened, addresses, width, theme):
     page = opened(width=width, theme=theme)
-    for name in PAGES:
-        page.goto(f"{site}/{name}.html")
+    for name in addresses:
+        page.goto(name)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         colours = page.evaluate(
             "[...document.querySelectorAll('h1, p, td, th, a')].filter((e) => e.checkVisibility())"
@@ -94,12 +109,15 @@ def luminance(colour):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_can_be_read_by_a_screen_reader_and_by_keyboard(opened, site, theme):
+def test_every_page_can_be_read_by_a_screen_reader_and_by_keyboard(opened, addresses, theme):
     """By axe-core's rules, those of WCAG 2.1 AA and its best practices among them."""
     page = opened(theme=theme)
-    for name in PAGES:
-        page.goto(f"{site}/{name}.html")
-        if name.startswith(("dataset", "compare")):
+    for name in addresses:
+        page.goto(name)
+        page.evaluate(
+            "for (const one of document.querySelectorAll('.track details')) one.open = true"
+        )
+        if page.locator(".chart").count():
             page.wait_for_selector(".chart .scatterlayer .trace")
         # Its look at style sheets would fetch them again, which a file may not.
         found = Axe().run(page, options={"preload": False}).response["violations"]
@@ -195,3 +213,16 @@ def test_the_keyboard_opens_and_filters(opened, site):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.name || document.activeElement.id"))
     assert {"level", "family", "jump", "theme"} <= reached
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_a_link_leads_down_to_the_latency_under_load(opened, mixed_table, tmp_path, single):
+    write_site(mixed_table(), tmp_path, single_file=single)
+    name = "dataset-glove-50-10k"
+    page = opened()
+    page.goto(f"file://{tmp_path}/" + (f"index.html#/{name}" if single else f"{name}.html"))
+    page.locator(".to-part:visible").click()
+    heading = page.locator("h2:visible", has_text="Latency under load")
+    top = heading.bounding_box()["y"]
+    assert 0 <= top < 900  # on the screen
+    assert page.locator("h1:visible").inner_text() == "glove-50-10k"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.measures.filtering import Correlation, FilterClass
+from harness.measures.filtering import CORRELATIONS, Correlation, FilterClass
 from harness.measures.interval import Interval
 from harness.report.analysis.points import ComparisonGroup, rows_of
 from harness.results.table.columns import Row
@@ -18,6 +18,18 @@ LEAST_QUERIES = 20
 
 EXACT = "exact"
 """The algorithm that scans the matching rows."""
+
+LEVEL = 0.9
+"""The recall at which points are compared if none is asked for."""
+
+KINDS: Mapping[Correlation, str] = {
+    "positive": "correlated filters",
+    "none": "uncorrelated filters",
+    "negative": "anticorrelated filters",
+}
+
+
+_COLUMNS = ["curve", "algorithm", "parameters", "qps", "qps_low", "qps_high", "by_filter"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +65,30 @@ class Crossing:
     undecided: bool
 
 
+@dataclass(frozen=True)
+class AtFilter:
+    """The fastest point of each curve that reaches a recall on the queries of a class.
+
+    `queries` are those of the class. `best` are by curve, without the curves that do not reach the
+    recall; `fastest` is the fastest of them, None if there is none. The bars of `undecided` overlap
+    with that of the fastest.
+    """
+
+    filters: FilterClass
+    queries: int
+    best: Mapping[str, FilteredPoint]
+    fastest: FilteredPoint | None
+    undecided: Sequence[FilteredPoint]
+
+    @property
+    def exact(self) -> FilteredPoint | None:
+        """The exact scan, if it was measured."""
+        return next((one for one in self.best.values() if one.algorithm == EXACT), None)
+
+
 def filtered_points(group: ComparisonGroup) -> list[FilteredPoint]:
     """Return each point of a group on each class of filters; none if its queries have no filter."""
-    return [one for row in rows_of(group.points) for one in _points_of(row)]
+    return [one for row in rows_of(group.points[_COLUMNS]) for one in _points_of(row)]
 
 
 def _points_of(row: Row) -> Iterator[FilteredPoint]:
@@ -124,12 +157,33 @@ def classes_of(points: list[FilteredPoint], correlation: Correlation) -> list[Fi
     return sorted(one for one in every if one.correlation == correlation)
 
 
-def is_decided(fastest: FilteredPoint, others: Iterable[FilteredPoint]) -> bool:
-    """Whether the interval of the fastest point's QPS lies above those of the others.
+def undecided_with(fastest: FilteredPoint, others: Iterable[FilteredPoint]) -> list[FilteredPoint]:
+    """Return the others above whose interval of QPS that of the fastest point does not lie.
 
     An unknown interval decides nothing.
     """
-    return all(one is fastest or fastest.qps.low > one.qps.high for one in others)
+    return [one for one in others if one is not fastest and not fastest.qps.low > one.qps.high]
+
+
+def at_each_filter(points: list[FilteredPoint], recall: float) -> list[AtFilter]:
+    """Return what is fastest at a recall on each class of filters, by selectivity."""
+    classes = (one for correlation in CORRELATIONS for one in classes_of(points, correlation))
+    return [_at_filter(points, filters, recall) for filters in sorted(classes)]
+
+
+def _at_filter(points: list[FilteredPoint], filters: FilterClass, recall: float) -> AtFilter:
+    best = best_of_curves(points, filters, recall)
+    fastest = max(best.values(), key=lambda point: point.qps.value, default=None)
+    undecided = undecided_with(fastest, best.values()) if fastest is not None else []
+    queries = next(point.queries for point in points if point.filters == filters)
+    return AtFilter(filters, queries, best, fastest, undecided)
+
+
+def below_k(points: list[FilteredPoint]) -> int:
+    """Return how many queries have fewer than k matches: the same for all points of a group."""
+    first = points[0]
+    same = [one for one in points if (one.curve, one.parameters) == (first.curve, first.parameters)]
+    return sum(one.below_k for one in same)
 
 
 def crossing(
@@ -139,13 +193,13 @@ def crossing(
     last_won, first_lost, winner = None, None, ""
     measured = undecided = False
     for filters in classes_of(points, correlation):
-        best = list(best_of_curves(points, filters, recall).values())
-        exact = next((point for point in best if point.algorithm == EXACT), None)
+        at = _at_filter(points, filters, recall)
+        exact, best = at.exact, list(at.best.values())
         if exact is None:
             continue
         measured = True
         faster = [point for point in best if point.qps.low > exact.qps.high]
-        if is_decided(exact, best):
+        if not undecided_with(exact, best):
             last_won, first_lost, winner, undecided = filters.selectivity, None, "", False
         elif first_lost is None and faster:
             first_lost = filters.selectivity
@@ -157,15 +211,28 @@ def crossing(
     return Crossing(correlation, recall, last_won, first_lost, winner, undecided)
 
 
+def crossings_in_words(points: list[FilteredPoint], recall: float) -> list[str]:
+    """Return where the exact scan stops being the fastest, a sentence for each correlation."""
+    found = [crossing(points, one, recall) for one in CORRELATIONS]
+    return [sentence_of(one) for one in found if one is not None]
+
+
+def share_text(share: float) -> str:
+    """Return a share of the rows as a decimal, never scientific."""
+    return f"{share:.9f}".rstrip("0").rstrip(".")
+
+
 def sentence_of(found: Crossing) -> str:
     """Return a crossing in words."""
-    of = {"positive": "correlated filters", "none": "uncorrelated filters",
-          "negative": "anticorrelated filters"}[found.correlation]  # fmt: skip
     won, lost = found.last_won, found.first_lost
-    parts = [] if won is None else [f"the exact scan is the fastest up to {won:.3g} of the rows"]
+    parts = (
+        []
+        if won is None
+        else [f"the exact scan is the fastest up to {share_text(won)} of the rows"]
+    )
     if lost is not None:
-        parts.append(f"{found.winner} is faster from {lost:.3g} on")
+        parts.append(f"{found.winner} is faster from {share_text(lost)} on")
     if found.undecided:
         words = ("undecided", "undecided elsewhere", "undecided between")
         parts.append(words[len(parts)])
-    return f"{of}: " + ", ".join(parts)
+    return f"{KINDS[found.correlation]}: " + ", ".join(parts)

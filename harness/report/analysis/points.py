@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.contracts.filters import FILTERED_SUFFIX
 from harness.registry.grid import format_value
 from harness.report.quantities import quantity
 from harness.results.table.columns import Row
@@ -42,6 +43,16 @@ class ComparisonGroup:
     failures: pd.DataFrame
     crowd: bool = False
     heading: str | None = None
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether each query has a filter."""
+        return self.dataset.endswith(FILTERED_SUFFIX)
+
+    @property
+    def is_under_load(self) -> bool:
+        """Whether queries arrived by a schedule: QPS is then what was offered."""
+        return self.mode == "load"
 
     @property
     def conditions(self) -> str:

@@ -12,17 +12,15 @@ from rich.padding import Padding
 from rich.table import Table
 
 from harness.measures.choosing import NOT_REACHED
-from harness.measures.filtering import CORRELATIONS
 from harness.report.analysis.by_filter import (
-    EXACT,
     LEAST_QUERIES,
+    LEVEL,
     FilteredPoint,
-    best_of_curves,
-    classes_of,
-    crossing,
+    at_each_filter,
+    below_k,
+    crossings_in_words,
     filtered_points,
-    is_decided,
-    sentence_of,
+    share_text,
 )
 from harness.report.analysis.points import (
     ComparisonGroup,
@@ -40,6 +38,14 @@ from harness.report.analysis.recommendations import (
     recommendations,
     why_not_reached,
 )
+from harness.report.analysis.under_load import (
+    DUE,
+    LATE,
+    bound_text,
+    highest_text,
+    offered_text,
+    settings_under_load,
+)
 from harness.report.quantities import human
 from harness.report.texts import mark, notes, plus_minus, size_notes, size_text
 from harness.results.table.columns import Row
@@ -51,9 +57,7 @@ _CAPTION = (
     "Chosen by recall on the tuning queries; the recall shown is of the held-out queries",
     "Bold: nothing is better in both",
 )
-FILTERED_LEVEL = 0.9
 _NEAR = "*: within a factor of 2 of the harness overhead (no-op)"
-_LATE = "!: the load generator began more than 1 % of the queries late, and did not keep the rate"
 
 
 def print_frontiers(console: Console, table: pd.DataFrame) -> None:
@@ -116,34 +120,27 @@ def pareto_table(group: ComparisonGroup, width: int = 120) -> Table:
 
 def filter_table(group: ComparisonGroup, points: list[FilteredPoint]) -> Table:
     """Return the fastest point of each class of filters at a recall, beside the exact scan."""
-    crossings = [crossing(points, one, FILTERED_LEVEL) for one in CORRELATIONS]
-    below = sum(one.below_k for one in points if one.parameters == points[0].parameters
-                and one.curve == points[0].curve)  # fmt: skip
-    told = [sentence_of(one) for one in crossings if one is not None]
+    told = crossings_in_words(points, LEVEL)
     table = Table(
-        title=f"[bold]{escape(group.dataset)}[/]: fastest at recall {FILTERED_LEVEL:g} by filter",
+        title=f"[bold]{escape(group.dataset)}[/]: fastest at recall {LEVEL:g} by filter",
         caption=escape(". ".join([*told, "?: its bar of QPS overlaps with another one",
-                                  f"Queries with fewer than k matches: {below:,}",
+                                  f"Queries with fewer than k matches: {below_k(points):,}",
                                   f"Classes of fewer than {LEAST_QUERIES} queries are not shown"])),
         title_justify="left", caption_justify="left", box=None, pad_edge=False,
     )  # fmt: skip
     for name in ("rows that match", "correlation", "queries", "fastest", "recall", "QPS", "exact"):
         table.add_column(name, justify="left" if name in ("correlation", "fastest") else "right")
-    for filters in sorted(one for sign in CORRELATIONS for one in classes_of(points, sign)):
-        best = best_of_curves(points, filters, FILTERED_LEVEL)
-        if not best:
+    for at in at_each_filter(points, LEVEL):
+        if (one := at.fastest) is None:
             continue
-        one = max(best.values(), key=lambda point: point.qps.value)
-        rivals = list(best.values())
-        exact = [point.qps for point in rivals if point.algorithm == EXACT]
         table.add_row(
-            f"{filters.selectivity:g}",
-            filters.correlation,
-            f"{one.queries:,}",
-            escape(f"{one.curve} {one.parameters}") + ("" if is_decided(one, rivals) else " ?"),
+            share_text(at.filters.selectivity),
+            at.filters.correlation,
+            f"{at.queries:,}",
+            escape(f"{one.curve} {one.parameters}") + (" ?" if at.undecided else ""),
             f"{one.recall.value:.3f}",
             f"{human(one.qps.value)} {plus_minus(*one.qps)}".strip(),
-            human(exact[0].value) if exact else "",
+            human(at.exact.qps.value) if at.exact else "",
         )
     return table
 
@@ -268,11 +265,8 @@ def _notes(points: pd.DataFrame, shown: int) -> list[str]:
 
 def _load_table(group: ComparisonGroup) -> Table:
     """Return latency at each rate, and the highest rate within a bound, of a group under load."""
-    points = group.points.sort_values(
-        ["curve", "parameters", "offered_qps"], kind="stable", na_position="last"
-    )
-    captions = [group.conditions, "Latency from when a query was due"]
-    captions += [_LATE] if points["late_generator"].any() else []
+    captions = [group.conditions, DUE]
+    captions += [LATE] if group.points["late_generator"].any() else []
     table = Table(
         title=f"[bold]{escape(group.dataset)}[/]: under load",
         caption=escape(". ".join(captions)),
@@ -285,17 +279,17 @@ def _load_table(group: ComparisonGroup) -> Table:
     table.add_column("parameters")
     for name in (f"recall@{group.k}", "offered/s", "achieved/s", "p50", "p99", "dropped"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in rows_of(points):
-        table.add_row(escape(str(row["curve"])), escape(str(row["parameters"])), *_load_cells(row))
+    for setting in settings_under_load(group):
+        named = (escape(setting.curve), escape(setting.parameters))
+        for row in (*rows_of(setting.at_rates), *rows_of(setting.searched)):
+            table.add_row(*named, *_load_cells(row))
     return table
 
 
 def _load_cells(row: Row) -> list[str]:
-    recall, dropped = f"{row['recall']:.3f}", f"{row['dropped_share']:.1%}"
-    late = "!" if row["late_generator"] else ""
-    if row["offered_qps"] == row["offered_qps"]:
-        rates = (human(row["offered_qps"]) + late, human(row["achieved_qps"]))
-        return [recall, *rates, human(row["p50_ms"], "ms"), human(row["p99_ms"], "ms"), dropped]
-    bounds = (row["max_rate_qps"], row["max_rate_qps_low"], row["max_rate_qps_high"])
-    found = f"at most {human(bounds[0])} {plus_minus(*bounds)}".strip()
-    return [recall, found + late, "", "", f"<= {human(row['p99_bound_ms'], 'ms')}", ""]
+    recall = f"{row['recall']:.3f}"
+    if row["offered_qps"] != row["offered_qps"]:
+        return [recall, highest_text(row), "", "", bound_text(row), ""]
+    rates = (offered_text(row), human(row["achieved_qps"]))
+    latencies = (human(row["p50_ms"], "ms"), human(row["p99_ms"], "ms"))
+    return [recall, *rates, *latencies, f"{row['dropped_share']:.1%}"]

@@ -228,8 +228,8 @@ def _subject(group: ComparisonGroup, name: str) -> tuple[object, ...]:
 
 def _fits(group: ComparisonGroup, name: str) -> bool:
     """Whether a group has the data of a figure; a group of failures gets the first figure only."""
-    if group.mode == "load" or name == "load":
-        return group.mode == "load" and name == "load" and len(group.points) > 0
+    if group.is_under_load or name == "load":
+        return group.is_under_load and name == "load" and len(group.points) > 0
     if group.points.empty:
         return name == "qps-recall" and len(group.failures) > 0
     if name in ("recall-bits", "recall-distortion"):

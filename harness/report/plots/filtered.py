@@ -12,20 +12,19 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from harness.measures.filtering import CORRELATIONS, Correlation, FilterClass
 from harness.measures.interval import Interval
 from harness.report.analysis.by_filter import (
+    LEVEL,
     FilteredPoint,
     best_of_curves,
     classes_of,
-    crossing,
+    crossings_in_words,
     filtered_points,
     fixed_points,
-    sentence_of,
 )
 from harness.report.analysis.points import ComparisonGroup
 from harness.report.curve_styles import CurveStyle
 from harness.report.plots.figure import apply_scale, conclude, marker_size, new_figure
 from harness.report.quantities import quantity
 
-LEVEL = 0.9
 _WIDE = 3000.0  # the largest selectivity over the smallest
 _TITLES: Mapping[Correlation, str] = {
     "positive": "matches nearer than at random",
@@ -62,7 +61,7 @@ def by_selectivity(
     axes[1, 0].set_ylabel(f"recall@{group.k}, one setting")
     _name_curves(figure, axes[0])
     title = f"{group.dataset}: filtered search at recall {level:g}"
-    conclude(figure, group, title, _notes(points, shown, level))
+    conclude(figure, group, title, _notes(points, level))
     return figure
 
 
@@ -81,9 +80,8 @@ def _set_shares(row: Sequence[Axes], shares: Sequence[float]) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
 
 
-def _notes(points: list[FilteredPoint], shown: Sequence[Correlation], level: float) -> list[str]:
-    found = [crossing(points, one, level) for one in shown]
-    notes = [sentence_of(one).capitalize() + "." for one in found if one is not None]
+def _notes(points: list[FilteredPoint], level: float) -> list[str]:
+    notes = [one.capitalize() + "." for one in crossings_in_words(points, level)]
     above = "Above: each curve's fastest setting that reaches the recall on these queries."
     below = "Below: its fastest setting that reaches it over all, or its best."
     return [*notes, f"{above} {below}"]

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.report.analysis.points import ComparisonGroup, rows_of
+from harness.report.analysis.under_load import settings_under_load
 from harness.report.curve_styles import GREY, CurveStyle
 from harness.report.plots.figure import apply_scale, conclude, marker_size, new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
@@ -22,14 +23,16 @@ def latency_under_load(group: ComparisonGroup, styles: Mapping[str, CurveStyle])
     markers are points at which the load generator did not keep the schedule. None if there is no
     point at a given rate.
     """
-    offered = group.points[group.points["offered_qps"].notna()].sort_values("offered_qps")
+    offered = group.points[group.points["offered_qps"].notna()]
     if offered.empty:
         return None
     figure = new_figure()
     axes = figure.subplots()
     named = []
-    for (curve, _), rows in offered.groupby(["curve", "parameters"], sort=True):
-        style = styles[str(curve)]
+    for setting in settings_under_load(group):
+        rows, style = setting.at_rates, styles[setting.curve]
+        if rows.empty:
+            continue
         rates = rows["offered_qps"].to_numpy(dtype=np.float64)
         p99 = rows["p99_ms"].to_numpy(dtype=np.float64)
         axes.plot(rates, p99, style.line, color=style.colour)
@@ -37,7 +40,7 @@ def latency_under_load(group: ComparisonGroup, styles: Mapping[str, CurveStyle])
         for rate, height, late in zip(rates, p99, rows["late_generator"], strict=True):
             axes.plot(rate, height, style.marker, color=style.colour, ms=marker_size(style),
                       mfc="white" if late else style.colour)  # fmt: skip
-        named.append(NamedCurve(str(curve), style.colour, rates, p99))
+        named.append(NamedCurve(setting.curve, style.colour, rates, p99))
     searched = group.points[group.points["p99_bound_ms"].notna()]
     heights = [*offered["p99_ms"], *offered["p50_ms"], *searched["p99_bound_ms"]]
     apply_scale(axes, "y", "log", quantity("p99_ms"), heights)

@@ -19,6 +19,8 @@ from harness.report.analysis.points import ComparisonGroup
 from harness.report.analysis.recommendations import recommendations
 from harness.report.quantities import human
 from harness.report.site.content import Content, Judged, about_of
+from harness.report.site.filter_section import filter_values
+from harness.report.site.load_section import load_values
 from harness.report.site.payload import NO_FAMILY
 from harness.report.site.pictures import difficulty_picture, lid_picture
 from harness.report.site.recommending import table_of
@@ -29,8 +31,10 @@ _SAME = "\N{EN DASH}"
 
 
 def dataset_values(content: Content, dataset: str) -> Json:
-    """Return what the data are, how hard their queries are, and the recommendations."""
+    """Return what the data are, how hard their queries are, the recommendations and the tracks."""
     found = content.judged[dataset]
+    styles = content.styles
+    filtered = [filter_values(one.group, styles, content.choices.levels) for one in found]
     rows = content.table[content.table["dataset"] == dataset]
     families = {content.families.get(str(name), NO_FAMILY) for name in rows["algorithm"]}
     return {
@@ -41,6 +45,8 @@ def dataset_values(content: Content, dataset: str) -> Json:
         "families": sorted(families),
         "tables": [table_of(g.group, g.found, content.choices.levels) for g in found],
         "difficulty": _difficulty(content, [one.group for one in found]),
+        "filtered": [one for one in filtered if one is not None],
+        "loads": [load_values(group, styles) for group in content.under_load[dataset]],
     }
 
 
@@ -95,7 +101,6 @@ def _difficulty(content: Content, groups: Sequence[ComparisonGroup]) -> Json | N
 def algorithm_values(content: Content, algorithm: str) -> Json:
     """Return what an algorithm is, what its parameters change, and how it stands everywhere."""
     mine = content.table[content.table["algorithm"] == algorithm]
-    groups = [one.group for one in content.every_judged]
     about = mine["about"].iloc[0]
     return {
         "algorithm": algorithm,
@@ -103,13 +108,26 @@ def algorithm_values(content: Content, algorithm: str) -> Json:
         "family": content.families.get(algorithm, ""),
         "versions": _versions(mine),
         "counts": sorted(mine["status"].value_counts().to_dict().items()),
-        "effects": [_effect(one) for one in effects(groups, algorithm)],
+        "effects": [_effect(one) for one in effects(_of_one_track(content, algorithm), algorithm)],
         "datasets": [
             {"dataset": dataset, "page": content.dataset_pages[dataset], "tables": tables}
             for dataset, found in content.judged.items()
             if (tables := [one for judged in found for one in _tables(content, judged, algorithm)])
         ],
+        "loads": [
+            {"dataset": dataset, "page": content.dataset_pages[dataset]}
+            for dataset, found in content.under_load.items()
+            if any(algorithm in set(group.points["algorithm"]) for group in found)
+        ],
     }
+
+
+def _of_one_track(content: Content, algorithm: str) -> list[ComparisonGroup]:
+    """The groups in which an algorithm was measured; filtered ones only if there are no others."""
+    groups = [
+        one.group for one in content.every_judged if algorithm in set(one.group.points["algorithm"])
+    ]
+    return [group for group in groups if not group.is_filtered] or groups
 
 
 def _tables(content: Content, judged: Judged, algorithm: str) -> Iterator[Json]:
@@ -124,7 +142,8 @@ def _tables(content: Content, judged: Judged, algorithm: str) -> Iterator[Json]:
             for level in levels
             if (standing := judged.standings[level].get(str(curve)))
         }
-        yield {**table_of(alone, found, levels, stands), "curve": str(curve)}
+        table = table_of(alone, found, levels, stands)
+        yield {**table, "label": f"{curve} on {table['label']}", "curve": str(curve)}
 
 
 def _versions(mine: pd.DataFrame) -> list[tuple[str, str]]:

@@ -67,10 +67,15 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """A prepared table, its comparison groups by dataset, and the names of their pages."""
+    """A prepared table, its comparison groups by dataset, and the names of their pages.
+
+    `judged` are the groups that are compared by QPS, `under_load` the others that have a point;
+    both have every dataset, perhaps without a group.
+    """
 
     table: pd.DataFrame
     judged: Mapping[str, Sequence[Judged]]
+    under_load: Mapping[str, Sequence[ComparisonGroup]]
     styles: Mapping[str, CurveStyle]
     dataset_pages: Mapping[str, str]
     algorithm_pages: Mapping[str, str]
@@ -97,10 +102,15 @@ def content_of(
     """Return the content of a table; stale points are left out, except in the history."""
     prepared = prepare(table)
     found = list(comparison_groups(prepared))
-    judged: dict[str, list[Judged]] = {}
+    loaded = list(comparison_groups(prepared, under_load=True))
+    names = sorted({str(name) for name in prepared["dataset"]})
+    judged: dict[str, list[Judged]] = {name: [] for name in names}
+    under_load: dict[str, list[ComparisonGroup]] = {name: [] for name in names}
     for group in found:
         chosen = {one.level: one for one in recommendations(group, choices.levels)}
-        judged.setdefault(group.dataset, []).append(Judged(group, choices.levels, chosen))
+        judged[group.dataset].append(Judged(group, choices.levels, chosen))
+    for group in loaded:
+        under_load[group.dataset] += [group] if len(group.points) else []
     families = {
         str(row["algorithm"]): str(row["family"])
         for row in rows_of(prepared.drop_duplicates("algorithm"))
@@ -110,8 +120,9 @@ def content_of(
     return Content(
         table=prepared,
         judged=judged,
-        styles=styles_of(found, choices.highlight),
-        dataset_pages={name: page_name("dataset", name) for name in judged},
+        under_load=under_load,
+        styles=styles_of([*found, *loaded], choices.highlight),
+        dataset_pages={name: page_name("dataset", name) for name in names},
         algorithm_pages={name: page_name("algorithm", name) for name in algorithms},
         families=families,
         choices=choices,

@@ -54,4 +54,6 @@ def _methods(content: Content) -> Json:
         "optimism": None if pd.isna(gap) else optimism_text(gap),
         "points": len(content.table),
         "least_builds": LEAST_BUILDS,
+        "has_filters": any(one.group.is_filtered for one in content.every_judged),
+        "has_loads": any(content.under_load.values()),
     }

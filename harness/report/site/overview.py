@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.contracts.definitions import FAMILIES
 from harness.report.analysis.points import rows_of
 from harness.report.analysis.standings import REACHING, Standing, by_success
+from harness.report.analysis.under_load import settings_under_load
 from harness.report.site.content import Content, Judged, about_of
+from harness.report.site.filter_section import filter_verdicts
+from harness.report.site.load_section import load_picture
 from harness.report.site.machines import disturbed
 from harness.report.site.payload import NO_FAMILY
 from harness.report.site.pictures import frontier_picture
@@ -30,15 +33,25 @@ def front_values(content: Content) -> Json:
 
 def _section(content: Content, dataset: str, found: Sequence[Judged]) -> Json:
     tables = [table_of(one.group, one.found, content.choices.levels) for one in found]
-    first = found[0].group
+    loaded = content.under_load[dataset]
     about = about_of(content.table[content.table["dataset"] == dataset])
+    first = found[0].group if found else next(iter(loaded), None)
+    if first is None:
+        picture = None
+    else:
+        picture_of = load_picture if first.is_under_load else frontier_picture
+        picture = picture_of(first, content.styles)
     return {
         "dataset": dataset,
         "page": content.dataset_pages[dataset],
         "about": about.get("about", ""),
-        "title": first.conditions,
-        "picture": frontier_picture(first, content.styles),
+        "title": first.conditions if first is not None else "",
+        "picture": picture,
         "tables": tables,
+        "verdicts": [one for judged in found for one in filter_verdicts(judged.group)],
+        "loaded": counted(sum(len(settings_under_load(group)) for group in loaded), "setting")
+        if loaded
+        else "",
     }
 
 
@@ -49,7 +62,7 @@ def _summary(content: Content) -> Json:
     return {
         "points": counted(len(measured), "point"),
         "algorithms": counted(measured["algorithm"].nunique(), "algorithm"),
-        "datasets": counted(len(content.judged), "dataset"),
+        "datasets": counted(len(content.dataset_pages), "dataset"),
         "machines": sorted({str(name) for name in table["machine"].dropna() if name}),
         "first": dates[0] if dates else "",
         "last": dates[-1] if dates else "",
@@ -80,11 +93,43 @@ def _families(content: Content) -> list[Json]:
 
 
 def across_values(content: Content) -> Json:
-    """Return for each level of recall how every curve stands in every group."""
+    """Return for each level of recall how every curve stands in every group, by track."""
     judged = [one for one in content.every_judged if len(one.group.points)]
     named = content.table.drop_duplicates("curve")
     algorithms = dict(zip(map(str, named["curve"]), map(str, named["algorithm"]), strict=True))
     return {
+        "families": sorted({content.families.get(a, NO_FAMILY) for a in algorithms.values()}),
+        "levels": [
+            {
+                "level": f"{level:g}",
+                "tables": [
+                    _standings(content, found, level, algorithms, title)
+                    for title, found in _tracks(judged)
+                ],
+            }
+            for level in (content.choices.levels if judged else ())
+        ],
+    }
+
+
+def _tracks(judged: Sequence[Judged]) -> Iterator[tuple[str, Sequence[Judged]]]:
+    """The groups without filters, and those with: what is counted over datasets is of one track."""
+    for title, is_filtered in (("", False), ("Filtered search", True)):
+        found = [one for one in judged if one.group.is_filtered == is_filtered]
+        if found:
+            yield title, found
+
+
+def _standings(
+    content: Content,
+    judged: Sequence[Judged],
+    level: float,
+    algorithms: Mapping[str, str],
+    title: str,
+) -> Json:
+    found = [one.standings[level] for one in judged]
+    return {
+        "title": title,
         "columns": [
             {
                 "dataset": one.group.dataset,
@@ -93,17 +138,6 @@ def across_values(content: Content) -> Json:
             }
             for one in judged
         ],
-        "families": sorted({content.families.get(a, NO_FAMILY) for a in algorithms.values()}),
-        "levels": [_level(content, judged, level, algorithms) for level in content.choices.levels],
-    }
-
-
-def _level(
-    content: Content, judged: Sequence[Judged], level: float, algorithms: Mapping[str, str]
-) -> Json:
-    found = [one.standings[level] for one in judged]
-    return {
-        "level": f"{level:g}",
         "rows": [
             {
                 "curve": name,

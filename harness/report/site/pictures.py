@@ -17,7 +17,7 @@ from harness.report.analysis.curves import curves_of
 from harness.report.analysis.history import PointHistory, day_of
 from harness.report.analysis.points import ComparisonGroup
 from harness.report.curve_styles import CurveStyle, mark_points
-from harness.report.quantities import Scale, human, quantity, shortened
+from harness.report.quantities import Scale, Unit, human, quantity, shortened
 from harness.report.scales import (
     choose_scale,
     limits,
@@ -39,17 +39,24 @@ _BARS = 24
 _LEAST_SPAN = 0.1  # of a history: noise of 1 % does not fill the picture
 _HISTORY = CurveStyle("#000000", "o", "circle", "solid")
 _LEFT, _TOP, _BOTTOM = 52, 8, 36
+_TITLE = 22  # pixels of the title at the left
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve of a picture: its points in data coordinates, ascending in x, and its style."""
+    """A curve of a picture: its points in data coordinates, ascending in x, and its style.
+
+    `bounds` are the ends of an interval on y of each point, NaN without one; `hollow` tells the
+    points that are drawn so.
+    """
 
     name: str
     style: CurveStyle
     x: Float64
     y: Float64
     marked: bool = True
+    bounds: Sequence[tuple[float, float]] = ()
+    hollow: Sequence[bool] = ()
 
 
 @dataclass(frozen=True)
@@ -80,10 +87,23 @@ class Picture:
     y: Axis
     bars: Sequence[tuple[float, float, float]] = ()
     """Bars of a histogram: both ends on x, and the height."""
-    intervals: Sequence[tuple[float, float, float]] = ()
-    """Intervals on y: x, the low end and the high end."""
     steps: Sequence[tuple[float, str]] = ()
     """Values of x at which a vertical line stands, each with its kind: faster or slower."""
+    levels: Sequence[tuple[float, str]] = ()
+    """Values of y at which a horizontal line stands, each with a text."""
+    spans: Sequence[Span] = ()
+    height: float = _HEIGHT
+
+
+@dataclass(frozen=True)
+class Span:
+    """An interval on x around a value, drawn at a height y in the colour of a curve."""
+
+    style: CurveStyle
+    x: float
+    low: float
+    high: float
+    y: float
 
 
 def frontier_picture(group: ComparisonGroup, styles: Mapping[str, CurveStyle]) -> Markup | None:
@@ -110,8 +130,8 @@ def frontier_picture(group: ComparisonGroup, styles: Mapping[str, CurveStyle]) -
     recalls = np.concatenate([line.x for line in lines])
     x_scale = choose_scale(across, recalls.tolist())
     speeds = np.concatenate([line.y for line in lines])
-    x = _axis(f"recall@{group.k}", x_scale, limits(recalls, x_scale, across))
-    y = _axis("queries/s", choose_scale(up, speeds.tolist()), limits(speeds, "log", up), "/s")
+    x = axis_of(f"recall@{group.k}", x_scale, limits(recalls, x_scale, across))
+    y = axis_of("queries/s", choose_scale(up, speeds.tolist()), limits(speeds, "log", up), "/s")
     label = f"recall@{group.k} against queries per second on {group.dataset}: "
     return drawn(Picture(label + ", ".join(sorted(shown)), lines, x, y))
 
@@ -129,7 +149,7 @@ def difficulty_picture(
     texts = words or ["easy", *[""] * 8, "hard"]
     title = "tenth of the queries" + (", by median LID" if words else "")
     x = Axis(title, "linear", 0.7, 10.3, list(zip(tenths.tolist(), texts, strict=True)))
-    y = _axis(f"recall@{group.k}", scale, limits(values, scale, recall))
+    y = axis_of(f"recall@{group.k}", scale, limits(values, scale, recall))
     label = f"recall@{group.k} of easy to hard queries on {group.dataset}"
     return drawn(Picture(label, lines, x, y))
 
@@ -140,7 +160,7 @@ def lid_picture(group: ComparisonGroup, difficulty: Float64) -> Markup:
     ends = (float(low), float(max(high, low + 1e-9)))
     counts, edges = np.histogram(difficulty, bins=_BARS, range=ends)
     shares = counts / len(difficulty)
-    x = _axis("local intrinsic dimensionality (LID)", "linear", ends)
+    x = axis_of("local intrinsic dimensionality (LID)", "linear", ends)
     y = Axis("share of queries", "linear", 0.0, float(shares.max()) * 1.05, [])
     bars = list(zip(edges[:-1].tolist(), edges[1:].tolist(), shares.tolist(), strict=True))
     label = f"histogram of the difficulty of the queries of {group.dataset}"
@@ -159,32 +179,37 @@ def history_picture(one: PointHistory) -> Markup:
     x = Axis(f"{len(one.states)} states", "linear", -0.12 * last, 1.12 * last, days)
     scale = choose_scale(qps, every.tolist())
     wide = np.append(every, values.mean() * np.array([1 - _LEAST_SPAN, 1 + _LEAST_SPAN]))
-    y = _axis("queries/s", scale, limits(wide, scale, qps), "/s")
-    known = np.isfinite(bounds).all(axis=1)
-    intervals = [(float(n), low, high) for n, (low, high) in enumerate(bounds.tolist()) if known[n]]
+    y = axis_of("queries/s", scale, limits(wide, scale, qps), "/s")
     changes = zip(numbers[1:].tolist(), one.changes, strict=True)
     steps = [(n, ratio.verdict) for n, ratio in changes if ratio.verdict in ("faster", "slower")]
-    line = Line("", _HISTORY, numbers, values)
+    line = Line("", _HISTORY, numbers, values, bounds=bounds.tolist())
     label = f"queries per second of {one.curve} {one.parameters} on {one.dataset} over its states"
-    return drawn(Picture(label, [line], x, y, intervals=intervals, steps=steps))
+    return drawn(Picture(label, [line], x, y, steps=steps))
+
+
+def height_of(names: int) -> float:
+    """Return the height of a picture in which so many curves are named."""
+    return max(_HEIGHT, names * _LINE + _TOP + _BOTTOM)
 
 
 def drawn(picture: Picture) -> Markup:
     """Return a picture as an SVG element."""
     named = [line for line in picture.lines if line.name]
     right = _margin(line.name for line in named)
-    plane = _Plane(picture.x, picture.y, right)
+    left = max(_LEFT, _TITLE + _LETTER * max((len(text) for _, text in picture.y.ticks), default=0))
+    plane = _Plane(picture.x, picture.y, left, right, picture.height)
     body = [
         *plane.grid(),
         *(plane.bar(*bar) for bar in picture.bars),
         *(plane.step(*step) for step in picture.steps),
-        *(plane.interval(*interval) for interval in picture.intervals),
+        *(mark for level in picture.levels for mark in plane.level(*level)),
         *(plane.curve(line) for line in sorted(picture.lines, key=lambda line: line.marked)),
+        *(plane.span(span) for span in picture.spans),
         *plane.names(named),
     ]
     return Markup(
         '<svg class="picture" role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>'
-    ).format(picture.label, _WIDTH, _HEIGHT, Markup("").join(body))
+    ).format(picture.label, _WIDTH, f"{picture.height:g}", Markup("").join(body))
 
 
 @dataclass(frozen=True)
@@ -193,25 +218,34 @@ class _Plane:
 
     x: Axis
     y: Axis
+    left: float
     right: float
+    height: float
+
+    @property
+    def floor(self) -> float:
+        """The pixel of the lowest value."""
+        return self.height - _BOTTOM
 
     def at(self, x: Float64, y: Float64) -> list[tuple[float, float]]:
-        across = _LEFT + self.x.share(x) * (_WIDTH - self.right - _LEFT)
-        down = _HEIGHT - _BOTTOM - self.y.share(y) * (_HEIGHT - _BOTTOM - _TOP)
+        across = self.left + self.x.share(x) * (_WIDTH - self.right - self.left)
+        down = self.floor - self.y.share(y) * (self.floor - _TOP)
         return [(round(float(a), 1), round(float(b), 1)) for a, b in zip(across, down, strict=True)]
 
     def grid(self) -> Iterable[Markup]:
         """Lines and texts of the ticks, and the titles of the axes."""
-        end, floor = _WIDTH - self.right, _HEIGHT - _BOTTOM
+        end, floor = _WIDTH - self.right, self.floor
         for value, text in self.x.ticks:
             ((x, _),) = self.at(np.array([value]), np.array([self.y.low]))
             yield _line((x, _TOP), (x, floor), "grid")
             yield _text((x, floor + 14), text, "tick", anchor="middle")
         for value, text in self.y.ticks:
             ((_, y),) = self.at(np.array([self.x.low]), np.array([value]))
-            yield _line((_LEFT, y), (end, y), "grid")
-            yield _text((_LEFT - 5, y + 4), text, "tick", anchor="end")
-        yield _text(((_LEFT + end) / 2, _HEIGHT - 5), self.x.title, "title", anchor="middle")
+            yield _line((self.left, y), (end, y), "grid")
+            yield _text((self.left - 5, y + 4), text, "tick", anchor="end")
+        yield _text(
+            ((self.left + end) / 2, self.height - 5), self.x.title, "title", anchor="middle"
+        )
         middle = (_TOP + floor) / 2
         yield Markup(
             '<text class="title" text-anchor="middle" transform="translate(10 {}) rotate(-90)">{}'
@@ -227,32 +261,51 @@ class _Plane:
 
     def step(self, value: float, kind: str) -> Markup:
         ((x, _),) = self.at(np.array([value]), np.array([self.y.low]))
-        return _line((x, _TOP), (x, _HEIGHT - _BOTTOM), f"step {kind}")
+        return _line((x, _TOP), (x, self.floor), f"step {kind}")
 
-    def interval(self, value: float, low: float, high: float) -> Markup:
-        start, end = self.at(np.array([value, value]), np.array([low, high]))
-        return _line(start, end, "interval-bar")
+    def level(self, value: float, text: str) -> Iterable[Markup]:
+        """A horizontal line with its text above it, at the left."""
+        ((left, y),) = self.at(np.array([self.x.low]), np.array([value]))
+        yield _line((left, y), (_WIDTH - self.right, y), "level")
+        yield _text((left + 4, y - 4), text, "tick")
+
+    def span(self, span: Span) -> Markup:
+        ends = np.array([span.x, span.low, span.high])
+        (x, y), start, end = self.at(ends, np.full(3, span.y))
+        mark = _line((x, y - 6), (x, y + 6), "span")
+        bar = _line(start, end, "span") if np.isfinite(ends).all() else Markup("")
+        return Markup("<g {}>{}{}</g>").format(_colour(span.style), mark, bar)
 
     def curve(self, line: Line) -> Markup:
         points = self.at(line.x, line.y)
         path = " ".join(f"{x:g},{y:g}" for x, y in points)
         if not line.marked:
             return Markup('<polyline class="behind" points="{}"/>').format(path)
+        bars = Markup("").join(self._bars(line))
+        hollow = line.hollow or [False] * len(points)
         marks = Markup("").join(
-            Markup('<polygon points="{}" transform="translate({} {})"/>').format(
-                mark_points(line.style.symbol, 0.75), f"{x:g}", f"{y:g}"
+            Markup('<polygon points="{}" transform="translate({} {})"{}/>').format(
+                mark_points(line.style.symbol, 0.75), f"{x:g}", f"{y:g}",
+                Markup(' class="hollow"') if is_hollow else "",
             )
-            for x, y in points
+            for (x, y), is_hollow in zip(points, hollow, strict=True)
+        )  # fmt: skip
+        return Markup('<g {}>{}<polyline points="{}" stroke-dasharray="{}"/>{}</g>').format(
+            _colour(line.style), bars, path, _DASHES[line.style.dash], marks
         )
-        return Markup('<g {}><polyline points="{}" stroke-dasharray="{}"/>{}</g>').format(
-            _colour(line.style), path, _DASHES[line.style.dash], marks
-        )
+
+    def _bars(self, line: Line) -> Iterable[Markup]:
+        """The intervals of a curve's points, as far as they are known."""
+        for x, (low, high) in zip(line.x, line.bounds, strict=bool(line.bounds)):
+            if np.isfinite([low, high]).all():
+                start, end = self.at(np.array([x, x]), np.array([low, high]))
+                yield _line(start, end, "interval-bar")
 
     def names(self, lines: Sequence[Line]) -> Iterable[Markup]:
         """Each name at the right edge, at the height of its curve's end, with a thread to it."""
         ends = [self.at(line.x[-1:], line.y[-1:])[0] for line in lines]
         order = sorted(range(len(lines)), key=lambda i: ends[i][1])
-        heights = _apart([ends[i][1] for i in order], _TOP + 4, _HEIGHT - _BOTTOM)
+        heights = _apart([ends[i][1] for i in order], _TOP + 4, self.floor)
         left = _WIDTH - self.right + 18
         for i, height in zip(order, heights, strict=True):
             name = shortened(lines[i].name, _LONGEST)
@@ -262,7 +315,8 @@ class _Plane:
             yield _text((left, height + 4), name, "name")
 
 
-def _axis(title: str, scale: Scale, ends: tuple[float, float], unit: str = "") -> Axis:
+def axis_of(title: str, scale: Scale, ends: tuple[float, float], unit: Unit = "") -> Axis:
+    """Return an axis between two ends, with a few ticks."""
     low, high = ends
     if scale == "error":
         ticks = [

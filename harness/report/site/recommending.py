@@ -38,7 +38,8 @@ def table_of(
     return {
         "conditions": group.brief,
         "title": group.conditions,
-        "grade": _grade(group),
+        "label": f"{group.dataset}, {group.brief}",
+        "grade": grade_of_group(group),
         "columns": [
             {
                 "level": f"{level:g}",
@@ -54,8 +55,8 @@ def table_of(
     }
 
 
-def _grade(group: ComparisonGroup) -> str:
-    """The worst grade below B of the machine that measured the points, "" if there is none."""
+def grade_of_group(group: ComparisonGroup) -> str:
+    """Return the worst grade below B of the machines of the points, "" if there is none."""
     rows = rows_of(group.points[["provenance", "commits", "dirty"]])
     return max(map(grade_of, rows), default="")
 

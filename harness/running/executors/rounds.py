@@ -92,7 +92,11 @@ class Rounds:
         spec, nq = self._spec, len(self._order)
         if spec.mode == "load":
             limits = (spec.search_seconds, spec.timeout / 2)
-            return nq, [load_passes(nq, s.spec, s.pass_seconds, *limits) for s in settings]
+            return nq, [
+                load_passes(nq, load, setting.spec.repeats, setting.pass_seconds, *limits)
+                for setting in settings
+                if (load := setting.spec.load) is not None
+            ]
         return windows_and_passes(
             nq,
             [(setting.spec.repeats, setting.pass_seconds) for setting in settings],

@@ -511,6 +511,8 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   document.getElementById("jump").addEventListener("change", (event) => { if (event.target.value) location.href = event.target.value; });
   document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); const main = document.getElementById("main"); main.tabIndex = -1; main.focus(); });
+  // The address of a page in a single file is its hash, so a part of the page has none.
+  for (const jump of document.querySelectorAll(".to-part")) jump.addEventListener("click", (event) => { event.preventDefault(); const part = document.getElementById(jump.hash.slice(1)); part.scrollIntoView(); part.focus({ preventScroll: true }); });
   // The chart's library is large: the recommendation and the table stand before it is read.
   function loadCharts() {
     const library = element("script"), inline = document.getElementById("plotly");

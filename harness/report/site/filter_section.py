@@ -26,14 +26,21 @@ from harness.report.analysis.points import ComparisonGroup
 from harness.report.curve_styles import CurveStyle
 from harness.report.quantities import Quantity, human, quantity
 from harness.report.scales import choose_scale, limits
-from harness.report.site.pictures import Axis, Line, Picture, axis_of, drawn, height_of
+from harness.report.site.pictures import (
+    Axis,
+    Line,
+    Picture,
+    axis_of,
+    drawn,
+    height_of,
+    with_bounds,
+)
 from harness.report.site.recommending import grade_of_group
 from harness.report.texts import plus_minus
 from harness.text import Json
 
 _POWERS = range(-9, 1)
 _MOST_SHARES = 4  # labels of the axis that do not touch each other
-_MOST_OUTSIDE = 2.0  # times the largest value: longer bars would fill the picture
 
 Lines = Mapping[str, Sequence[FilteredPoint]]
 
@@ -216,13 +223,9 @@ def _all(parts: Iterable[Lines]) -> list[FilteredPoint]:
 
 
 def _ends(points: Sequence[FilteredPoint], column: str) -> list[float]:
-    """All values and the known ends of their intervals; those far outside are cut."""
-    values = [getattr(point, column).value for point in points]
-    bounds = [bound for point in points for bound in getattr(point, column)[1:]]
-    known = [bound for bound in bounds if np.isfinite(bound)]
-    if not values:
-        return []
-    return [*values, *np.clip(known, min(values) / _MOST_OUTSIDE, max(values) * _MOST_OUTSIDE)]
+    found: list[Interval] = [getattr(point, column) for point in points]
+    bounds = (bound for one in found for bound in (one.low, one.high))
+    return with_bounds([one.value for one in found], bounds)
 
 
 def _axis_up(title: str, up: Quantity, values: Sequence[float]) -> Axis:

@@ -21,7 +21,16 @@ from harness.report.analysis.under_load import (
 from harness.report.curve_styles import CurveStyle
 from harness.report.quantities import human, quantity
 from harness.report.scales import choose_scale, limits
-from harness.report.site.pictures import Axis, Line, Picture, Span, axis_of, drawn, height_of
+from harness.report.site.pictures import (
+    Axis,
+    Line,
+    Picture,
+    Span,
+    axis_of,
+    drawn,
+    height_of,
+    with_bounds,
+)
 from harness.report.site.recommending import grade_of_group
 from harness.results.table.columns import Row
 from harness.text import Json
@@ -152,9 +161,8 @@ def _line(one: LoadedSetting, column: str, style: CurveStyle, name: str) -> Line
 
 
 def _rate_axis(points: pd.DataFrame) -> Axis:
-    values = _known(
-        points, ["offered_qps", "max_rate_qps", "max_rate_qps_low", "max_rate_qps_high"]
-    )
+    value, *bounds = _HIGHEST
+    values = with_bounds(_known(points, ["offered_qps", value]), _known(points, bounds))
     return _axis("queries that arrive per second", "qps", values)
 
 

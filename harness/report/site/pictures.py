@@ -36,6 +36,7 @@ _LETTER = 6.3  # pixels of a letter, about
 _LONGEST = 22  # letters of a name
 _MOST_TICKS = 6
 _BARS = 24
+_MOST_OUTSIDE = 2.0  # times the largest value: longer bars would fill the picture
 _LEAST_SPAN = 0.1  # of a history: noise of 1 % does not fill the picture
 _HISTORY = CurveStyle("#000000", "o", "circle", "solid")
 _LEFT, _TOP, _BOTTOM = 52, 8, 36
@@ -185,6 +186,15 @@ def history_picture(one: PointHistory) -> Markup:
     line = Line("", _HISTORY, numbers, values, bounds=bounds.tolist())
     label = f"queries per second of {one.curve} {one.parameters} on {one.dataset} over its states"
     return drawn(Picture(label, [line], x, y, steps=steps))
+
+
+def with_bounds(values: Sequence[float], bounds: Iterable[float]) -> list[float]:
+    """Return what an axis holds: the values, and their bounds, cut where they are far outside."""
+    if not values:
+        return []
+    known = [bound for bound in bounds if np.isfinite(bound)]
+    ends = min(values) / _MOST_OUTSIDE, max(values) * _MOST_OUTSIDE
+    return [*values, *np.clip(known, *ends).tolist()]
 
 
 def height_of(names: int) -> float:

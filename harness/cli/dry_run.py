@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.registry.suites import Suite
 from harness.running.estimate import Estimate
 from harness.running.machine.facts import usable_memory_bytes
-from harness.running.precision import MOST_BUILDS
+from harness.running.precision import MOST_BUILDS_FOR_PRECISION
 from harness.running.runner import EXTRA_SHARE
 from harness.text import counted
 
@@ -69,7 +69,7 @@ def _extra(seconds: float | None) -> str:
     if seconds is None:
         return f"may add {EXTRA_SHARE:.0%} of the time"
     most = "any time" if isinf(seconds) else duration(seconds)
-    return f"may add {most}, up to {MOST_BUILDS} builds"
+    return f"may add {most}, up to {MOST_BUILDS_FOR_PRECISION} builds"
 
 
 def _memory_lines(found: Estimate, suite: Suite) -> Iterator[str]:

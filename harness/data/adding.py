@@ -13,7 +13,7 @@ from harness.contracts.dataset import Metric
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.data.cache.writing import inspect
 from harness.data.fetching.sources import from_first_source
-from harness.data.formats import FORMATS, format_named, format_of
+from harness.data.formats import FORMATS, format_named, required_format
 from harness.data.parts import split
 from harness.files.paths import user_path
 from harness.files.progress import Progress, silent
@@ -101,10 +101,7 @@ def _identifier(name: str) -> str:
 
 def _draft(own: OwnData, config: Path) -> DatasetDefinition:
     path = user_path(own.file).absolute()
-    name = own.format or format_of(path)
-    if name is None:
-        hint = "name it by --format"
-        raise UserError("no format has the ending of this file", where=str(path), hint=hint)
+    name = required_format(path, own.format, "name it by --format")
     options: Json = {}
     if own.column is not None:
         _require_columns(name, path)

@@ -16,7 +16,7 @@ from harness.contracts.definitions import QuerySplit
 from harness.data.cache import layout
 from harness.data.cache.cached import open_cached
 from harness.data.cache.writing import Identity, inspect, write_cached
-from harness.data.formats import format_named, format_of, read_vectors
+from harness.data.formats import format_named, read_vectors, required_format
 from harness.data.formats.hdf5 import metric_of
 from harness.data.formats.table import FORMATS, Writer
 from harness.data.parts import Parts, split
@@ -24,6 +24,8 @@ from harness.data.rows import require_rows
 from harness.files.replacing import written_hdf5, written_whole
 from harness.files.space import require_disk
 from harness.files.temporary import temporary_folder
+
+_NAME_IT = "name it by --from or --to"
 
 _NEIGHBOURS = 100
 
@@ -60,13 +62,14 @@ def convert(
     UserError
         If the source cannot be read or the target cannot hold what it holds.
     """
-    vectors = read_vectors(source, _format(source, from_format))
+    vectors = read_vectors(source, required_format(source, from_format, _NAME_IT))
     if queries is not None:
-        rows = read_vectors(queries, _format(queries, None)).rows
+        rows = read_vectors(queries, required_format(queries, None, _NAME_IT)).rows
         vectors = replace(vectors, queries=rows)
     if source.resolve() == target.resolve():
         raise UserError("input and output are the same file", where=str(target))
-    name = to_format or _format(target.with_suffix("") if _packed(target) else target, None)
+    unpacked = target.with_suffix("") if _packed(target) else target
+    name = required_format(unpacked, to_format, _NAME_IT)
     if not target.parent.is_dir():
         raise UserError("there is no such folder", where=str(target.parent))
     if name == "hdf5":
@@ -76,24 +79,12 @@ def convert(
         _write_table(target, name, _chosen_part(vectors, part, source))
 
 
-def _format(path: Path, named: str | None) -> str:
-    found = named or format_of(path)
-    if found is None:
-        raise UserError(
-            "no format has the ending of this file",
-            where=str(path),
-            expected=", ".join(sorted(ending for f in FORMATS.values() for ending in f.endings)),
-            hint="name it by --from or --to",
-        )
-    return found
-
-
 def _packed(path: Path) -> bool:
     return path.suffix == ".gz"
 
 
 def _metric_of_source(source: Path, from_format: str | None) -> Metric:
-    metric = metric_of(source) if _format(source, from_format) == "hdf5" else None
+    metric = metric_of(source) if required_format(source, from_format, _NAME_IT) == "hdf5" else None
     if metric is None:
         raise UserError(
             "the metric is needed",

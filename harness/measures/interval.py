@@ -24,6 +24,11 @@ _LARGEST = 700.0  # a little below the largest power that float64 holds
 NO_INTERVAL = Interval(float("nan"), float("nan"), float("nan"))
 
 
+def known_values(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values that are finite."""
+    return np.asarray(values[np.isfinite(values)], dtype=np.float64)
+
+
 def student_quantile(degrees: float, level: float = LEVEL) -> float:
     """Return the two-sided quantile of Student's distribution: the half-width in standard errors.
 

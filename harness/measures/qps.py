@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.measures.interval import NO_INTERVAL, exp_of, student_quantile
+from harness.measures.interval import NO_INTERVAL, exp_of, known_values, student_quantile
 from harness.measures.verdicts import LEAST_BUILDS, Speeds
 from harness.measures.within_builds import error_within, joint_error
 
@@ -32,10 +32,10 @@ def qps_interval(speeds: Speeds) -> QpsInterval:
     that is known of three builds (results of release 0.1 have none). Otherwise it is the noise
     within the builds, by `error_within`, and the scope says so.
     """
-    known = _known(speeds.log_seconds)
+    known = known_values(speeds.log_seconds)
     if len(known) == 0:
         return QpsInterval(*NO_INTERVAL, "unknown")
-    relative = _known(speeds.relative)
+    relative = known_values(speeds.relative)
     over_builds = relative if len(relative) >= LEAST_BUILDS else known
     scope: Scope = "between builds"
     if len(over_builds) >= LEAST_BUILDS:
@@ -71,10 +71,6 @@ def repeats_would_help(speeds: Speeds) -> bool:
         return False
     within = np.array([error**2 for error, _ in errors_within(speeds)])[known].mean()
     return bool(within > relative[known].var(ddof=1) / 2)
-
-
-def _known(values: Float64) -> Float64:
-    return np.asarray(values[np.isfinite(values)], dtype=np.float64)
 
 
 _PERCENTILES = (50.0, 95.0, 99.0, 99.9)

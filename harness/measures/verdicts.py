@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.measures.interval import LEVEL, exp_of, student_quantile
+from harness.measures.interval import LEVEL, exp_of, known_values, student_quantile
 from harness.measures.speed import typical_difference
 from harness.measures.within_builds import error_within, joint_error
 
@@ -164,14 +164,14 @@ def estimate(ours: Speeds, theirs: Speeds) -> Estimate:
     pairs = _shared(ours, theirs)
     if len(pairs) >= LEAST_BUILDS:
         return _paired(_differences(ours, theirs, pairs))
-    relative = _known(ours.relative), _known(theirs.relative)
+    relative = known_values(ours.relative), known_values(theirs.relative)
     if min(map(len, relative)) >= LEAST_BUILDS:
         return _welch(*relative, "between builds, by the reference")
     error, degrees = _error_within(ours, theirs, pairs)
     if isfinite(error):
         log_ratio = float(_differences(ours, theirs, pairs).mean())
         return Estimate(log_ratio, error, degrees, len(pairs), "within one build")
-    absolute = _known(ours.log_seconds), _known(theirs.log_seconds)
+    absolute = known_values(ours.log_seconds), known_values(theirs.log_seconds)
     if min(map(len, absolute)) >= LEAST_BUILDS:
         return _welch(*absolute, "between builds, not side by side")
     if pairs:
@@ -320,7 +320,3 @@ def _common(ours: Float64, theirs: Float64) -> tuple[Float64, Float64]:
         return ours[:0], ours[:0]
     cycles = min(len(ours), len(theirs))
     return ours[:cycles], theirs[:cycles]
-
-
-def _known(values: Float64) -> Float64:
-    return np.asarray(values[np.isfinite(values)], dtype=np.float64)

@@ -12,6 +12,7 @@ from harness.contracts.definitions import DatasetDefinition
 from harness.contracts.filters import FILTERED_SUFFIX
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
 from harness.data.filtered import cached_filtered_path, filtered_name, open_filtered
+from harness.data.formats import FORMATS
 from harness.data.loading import (
     cached_file,
     cached_path,
@@ -26,7 +27,6 @@ from harness.files.progress import Progress, silent
 from harness.registry.registry import Registry, load_registry
 from harness.running.plan import DatasetFacts, facts_of
 
-FILE_ENDINGS = (".hdf5", ".h5")
 _ASSUMED_QUERIES = 10_000  # of a dataset with its own queries that is not in the cache
 
 
@@ -84,10 +84,10 @@ def named(name: str, registry: Registry, where: str = "DATASET") -> Named:
         )
     nearby = [
         str(path.parent / other.name)
-        for ending in FILE_ENDINGS
+        for ending in FORMATS["hdf5"].endings
         for other in path.parent.glob(f"*{ending}")
     ]
-    names = nearby if path.suffix in FILE_ENDINGS and nearby else registry.datasets
+    names = nearby if path.suffix in FORMATS["hdf5"].endings and nearby else registry.datasets
     raise UserError(
         f"no dataset is called {name!r}, and no file either",
         where=where,

@@ -29,6 +29,9 @@ _PLAIN_KINDS = "biufU"
 _READ_BYTES = 1 << 20
 _MOST_VALUES = 1 << 20  # the answers of a check among them
 
+UNLIMITED_SECONDS = float(1 << 31)
+"""A time limit that none reaches: infinity is no JSON."""
+
 Arrays = Mapping[str, NDArray[np.generic]]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from harness.measures.verdicts import LEAST_BUILDS
 from harness.results.point import PointHeader, StoredPoint
 from harness.results.table.speeds import qps_interval_of, repeats_would_help
 from harness.running.listener import Imprecise
 
-MOST_BUILDS = 20
+MOST_BUILDS_FOR_PRECISION = 20
 _MOST_TIMES_THE_PASSES = 8
 
 
@@ -33,8 +34,8 @@ class Precision:
         """Whether the interval of a point is too wide, or unknown."""
         return not half_width(point) <= self.share
 
-    def repeats_for(self, point: StoredPoint) -> int:
-        """Return the repeats of the point's next build.
+    def next_repeats(self, point: StoredPoint) -> int:
+        """Return the repeats of the point's next build; each call is for one build more.
 
         Twice the passes of the last one if the spread is within builds, up to eight times those of
         the first. Otherwise further builds help, with as many passes as before.
@@ -46,11 +47,13 @@ class Precision:
         self._repeats[key] = doubled if repeats_would_help(point) else before
         return self._repeats[key]
 
-    def verdict(self, header: PointHeader, point: StoredPoint, limit: str) -> Imprecise:
+    def imprecise(self, header: PointHeader, point: StoredPoint, limit: str) -> Imprecise:
         """Return why a point stayed imprecise; `limit` is the reason why no block was added."""
         width = half_width(point)
         if math.isnan(width):
-            return Imprecise(header, width, f"{len(point.builds)} builds, 3 are needed")
+            return Imprecise(
+                header, width, f"{len(point.builds)} builds, {LEAST_BUILDS} are needed"
+            )
         passes = min(len(build.times) for build in point.builds)
         asked = min(build.facts.repeats_asked for build in point.builds)
         if passes < asked:

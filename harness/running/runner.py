@@ -26,7 +26,7 @@ from harness.running.environments.isolated import EnvironmentFailed
 from harness.running.executors.local import Executor
 from harness.running.listener import Imprecise, Listener, RunningBlock, RunSummary, Silence
 from harness.running.plan import Plan, PlannedPoint, missing_builds, retried
-from harness.running.precision import MOST_BUILDS, Precision
+from harness.running.precision import MOST_BUILDS_FOR_PRECISION, Precision
 from harness.running.processes.child import NoRoom
 from harness.running.recording import Recorder, StoreFull
 
@@ -298,8 +298,8 @@ class Runner:
         until = time.monotonic() + allowed
         last = seconds / max(1, self._blocks)
         number = self.plan.suite.builds
-        limit = f"{MOST_BUILDS} builds"
-        while number < MOST_BUILDS and (wide := list(self._wide(wanted))):
+        limit = f"{MOST_BUILDS_FOR_PRECISION} builds"
+        while number < MOST_BUILDS_FOR_PRECISION and (wide := list(self._wide(wanted))):
             share = len({p.header.identity.build_key for p in wide}) / self._build_count()
             if time.monotonic() + share * last > until:
                 limit = f"{allowed:.0f} s for further builds"
@@ -307,7 +307,7 @@ class Runner:
             for point in wide:
                 stored = self.store.find(point.header).point
                 if stored is not None and number not in self.store.settled(point.header):
-                    repeats = wanted.repeats_for(stored)
+                    repeats = wanted.next_repeats(stored)
                     self._wanted[point.header.identity.key][number] = repeats
             self._run_blocks([number])
             number += 1
@@ -327,7 +327,7 @@ class Runner:
         for point in self._wide(wanted):
             stored = self.store.find(point.header).point
             if stored is not None:
-                yield wanted.verdict(point.header, stored, limit)
+                yield wanted.imprecise(point.header, stored, limit)
 
     # ---- the end --------------------------------------------------------------------------------
 

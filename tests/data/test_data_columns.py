@@ -249,3 +249,14 @@ def test_add_takes_the_column_on_the_command_line(tmp_path: Path, command) -> No
     assert "one (3 x 3, float32), two (12 x 3, float32)" in asked.stderr
     added = command(*arguments, "--column", "two")
     assert added.returncode == 0, added.stderr
+
+
+def test_add_asks_the_queries_of_an_hdf5_file_whatever_its_name(
+    tmp_path: Path, small_hdf5: Path, command
+) -> None:
+    small_hdf5.rename(tmp_path / "rows.dat")
+    arguments = ["data", "add", "mine", "rows.dat", "--format", "hdf5", "--metric", "angular"]
+    added = command(*arguments)
+    assert added.returncode == 0, added.stderr
+    shown = command("data", "info", "mine")
+    assert "queries   its own" in shown.stdout

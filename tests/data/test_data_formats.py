@@ -353,6 +353,15 @@ def test_parquet_text_that_is_no_utf8_is_refused(
         read(path)
 
 
+@pytest.mark.parametrize("name", ["names.pq", "NAMES.PARQUET"])
+def test_names_are_read_from_parquet_by_any_of_its_endings(tmp_path: Path, name: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"names": ["one", "two"]}), tmp_path / name)
+    assert list(read_labels(tmp_path / name)) == ["one", "two"]
+
+
 def test_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -15,8 +15,8 @@ import pytest
 
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
-from harness.data.fetching.archives import extract_member
 from harness.data.formats import read_vectors
+from harness.data.formats.archives import extract_member
 from harness.data.loading import open_definition, open_file
 
 

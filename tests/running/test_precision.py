@@ -19,11 +19,11 @@ def test_passes_double_from_those_made_where_that_helps(monkeypatch, passes, exp
     first = SimpleNamespace(times=np.ones((passes, 3)))
     point = SimpleNamespace(header=header, builds=[first])
     wanted = Precision(0.05, repeats=2)
-    assert [wanted.repeats_for(point) for _ in expected] == expected
+    assert [wanted.next_repeats(point) for _ in expected] == expected
 
 
 def test_another_build_makes_the_same_passes_where_more_do_not_help(monkeypatch):
     monkeypatch.setattr(precision, "repeats_would_help", lambda point: False)
     header = SimpleNamespace(identity=SimpleNamespace(key="a"))
     point = SimpleNamespace(header=header, builds=[SimpleNamespace(times=np.ones((20, 3)))])
-    assert Precision(0.05, repeats=2).repeats_for(point) == 20
+    assert Precision(0.05, repeats=2).next_repeats(point) == 20

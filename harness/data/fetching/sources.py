@@ -15,11 +15,11 @@ from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import DatasetDefinition, Parameters, Source
 from harness.data.cache.cached import file_state
 from harness.data.cache.folder import cache_subfolder
-from harness.data.fetching.archives import extract_member
 from harness.data.fetching.download import downloaded, place_of
 from harness.data.fetching.hashes import record, verify, with_recorded
 from harness.data.fetching.packages import Package, archive_of, folder_of, installed_file
 from harness.data.formats import format_of, read_labels, read_vectors
+from harness.data.formats.archives import extract_member
 from harness.files.paths import no_file, user_path
 from harness.files.progress import Progress
 from harness.files.temporary import temporary_folder
@@ -263,7 +263,7 @@ def _place_by_hand(source: Source, folder: Path) -> str:
 
 
 def source_state(source: Source, folder: Path) -> Json:
-    """Return a text that changes if rows cached from this source may have changed."""
+    """Return facts that change if rows cached from this source may have changed."""
     facts = dataclasses.asdict(source)
     if source.kind in ("bundled", "file") and source.sha256 is None:
         path = folder / user_path(source.path or "")

@@ -8,11 +8,11 @@ from pathlib import Path
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import Parameters
 from harness.data.formats.parquet import read_words
-from harness.data.formats.table import FORMATS, format_named, format_of
+from harness.data.formats.table import FORMATS, format_named, format_of, required_format
 from harness.data.words import Words
 from harness.files.paths import require_file
 
-__all__ = ["FORMATS", "format_named", "format_of", "read_labels", "read_vectors"]
+__all__ = ["FORMATS", "format_named", "format_of", "read_labels", "read_vectors", "required_format"]
 
 
 def read_vectors(path: Path, format_name: str, options: Parameters | None = None) -> Vectors:
@@ -44,7 +44,7 @@ def read_labels(path: Path) -> Sequence[str]:
         If the file cannot be read or holds no names.
     """
     try:
-        return read_words(path) if path.suffix == ".parquet" else _of_text(path)
+        return read_words(path) if format_of(path) == "parquet" else _of_text(path)
     except OSError as error:
         raise UserError(f"cannot read the labels: {error}", where=str(path)) from error
 

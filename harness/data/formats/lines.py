@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError
 from harness.data.cache.folder import cache_folder
-from harness.data.fetching.archives import member_names, opened_member
+from harness.data.formats.archives import member_names, opened_member
 
 _PIECE_BYTES = 4 << 20
 _LONGEST_LINE_BYTES = 16 << 20

@@ -31,6 +31,12 @@ from harness.data.formats.word_vectors import (
 )
 
 Reader = Callable[[Path, Parameters], Vectors]
+"""Reads a file, with the options of its source.
+
+It raises `UserError` for what is not in the format. It may map the file instead of reading it, and
+asks `require_memory` before it makes an array of a size that the file states.
+"""
+
 Writer = Callable[[Path, Vectors], None]
 
 
@@ -96,6 +102,25 @@ def format_named(name: str) -> Format:
     if name not in FORMATS:
         raise UserError(f"unknown format {name!r}", expected="one of " + ", ".join(sorted(FORMATS)))
     return FORMATS[name]
+
+
+def required_format(path: Path, named: str | None, hint: str) -> str:
+    """Return the format named, or else the one that the ending of the file stands for.
+
+    Raises
+    ------
+    UserError
+        If neither tells one; `hint` says how to name it.
+    """
+    found = named or format_of(path)
+    if found is None:
+        raise UserError(
+            "no format has the ending of this file",
+            where=str(path),
+            expected=", ".join(sorted(ending for f in FORMATS.values() for ending in f.endings)),
+            hint=hint,
+        )
+    return found
 
 
 def format_of(path: Path) -> str | None:

@@ -78,6 +78,12 @@ def quantiles_of(values: Float64) -> Quantiles | None:
     return low, middle, high
 
 
+def quantiles_text(quantiles: Quantiles) -> str:
+    """Return quantiles in words."""
+    low, middle, high = quantiles
+    return f"median {middle:.2f}, 5 % to 95 %: {low:.2f} to {high:.2f}"
+
+
 def contrast_at_hand(dataset: CachedDataset) -> Float64 | None:
     """Return the relative contrast of every query without computing the ground truth.
 

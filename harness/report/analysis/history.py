@@ -16,12 +16,12 @@ from harness.report.analysis.points import prepare, rows_of
 from harness.report.quantities import human
 from harness.report.texts import ratio_text
 from harness.results.table.columns import Row
+from harness.results.table.conditions import CONDITIONS
 from harness.results.table.speeds import speeds_of_row
 from harness.text import Json
 
 _SHOWN_DIGITS = 10
-_CONDITIONS = ("dataset", "k", "mode", "threads", "machine")
-_POINT = (*_CONDITIONS, "curve", "question", "fingerprint")
+_POINT = (*CONDITIONS, "curve", "question", "fingerprint")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def _is_known(row: Row) -> bool:
 
 
 def _conditions(row: Row) -> tuple[str, ...]:
-    return tuple(f"{row[name]:09}" if name == "k" else str(row[name]) for name in _CONDITIONS)
+    return tuple(f"{row[name]:09}" if name == "k" else str(row[name]) for name in CONDITIONS)
 
 
 def _series(rows: Sequence[Row], last: int | None) -> Iterator[list[Row]]:
@@ -146,7 +146,7 @@ def _history(rows: Sequence[Row], ratios: Sequence[Ratio]) -> PointHistory:
     return PointHistory(
         **{
             name: newest[name]
-            for name in (*_CONDITIONS, "algorithm", "curve", "parameters", "question")
+            for name in (*CONDITIONS, "algorithm", "curve", "parameters", "question")
         },
         states=tuple(_state(*pair, conditions) for pair in zip(rows, before, strict=True)),
         changes=tuple(ratios[:-1]),
@@ -250,7 +250,7 @@ def _figures(one: PointHistory) -> Iterator[Json]:
     changes: list[Ratio | None] = [None, *one.changes]
     for state, change in zip(one.states, changes, strict=True):
         yield {
-            **{name: getattr(one, name) for name in (*_CONDITIONS, "algorithm", "curve")},
+            **{name: getattr(one, name) for name in (*CONDITIONS, "algorithm", "curve")},
             "parameters": one.parameters,
             "when": state.when,
             "commits": list(state.commits),

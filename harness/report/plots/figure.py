@@ -99,7 +99,7 @@ def failure_notes(group: ComparisonGroup) -> list[str]:
     return notes
 
 
-FORMATS = ("png", "svg", "pdf")
+FIGURE_FORMATS = ("png", "svg", "pdf")
 
 # Creation dates and versions would make equal figures differ.
 _NAMELESS: dict[str, dict[str, object]] = {
@@ -112,8 +112,10 @@ _NAMELESS: dict[str, dict[str, object]] = {
 def check_formats(formats: Sequence[str]) -> None:
     """Raise a UserError that names the first format figures cannot be written in."""
     for name in formats:
-        if name not in FORMATS:
-            raise UserError(f"figures cannot be written as {name!r}", expected=", ".join(FORMATS))
+        if name not in FIGURE_FORMATS:
+            raise UserError(
+                f"figures cannot be written as {name!r}", expected=", ".join(FIGURE_FORMATS)
+            )
 
 
 def save(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:

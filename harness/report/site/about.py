@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.data.loading import is_name_of_file
-from harness.data.truth.difficulty import Quantiles, quantiles_of
+from harness.data.truth.difficulty import quantiles_of, quantiles_text
 from harness.registry.grid import format_value
 from harness.report.analysis.by_difficulty import difficulty_of_queries, recall_by_difficulty
 from harness.report.analysis.describing import DatasetAbout
@@ -63,9 +63,9 @@ def _facts(rows: pd.DataFrame) -> Iterator[tuple[str, str]]:
     yield from _facts_of_rows(about)
     lid = difficulty_of_queries(rows) if isinstance(first["query_difficulty"], np.ndarray) else None
     if lid is not None and (spread := quantiles_of(lid)) is not None:
-        yield "intrinsic dimension (LID)", f"{_spread(spread)}; higher is harder"
+        yield "intrinsic dimension (LID)", f"{quantiles_text(spread)}; higher is harder"
     if "contrast" in about:
-        yield "relative contrast", f"{_spread(about['contrast'])}; lower is harder"
+        yield "relative contrast", f"{quantiles_text(about['contrast'])}; lower is harder"
 
 
 def _facts_of_rows(about: DatasetAbout) -> Iterator[tuple[str, str]]:
@@ -75,11 +75,6 @@ def _facts_of_rows(about: DatasetAbout) -> Iterator[tuple[str, str]]:
     if "duplicates" in about:
         yield "duplicates", f"{about['duplicates']:,} rows, {about['zero']:,} zero rows"
         yield "queries in the base", f"{about['queries_in_base']:,}"
-
-
-def _spread(quantiles: Quantiles) -> str:
-    low, middle, high = quantiles
-    return f"median {middle:.2f}, 5 % to 95 %: {low:.2f} to {high:.2f}"
 
 
 def _difficulty(content: Content, groups: Sequence[ComparisonGroup]) -> Json | None:

@@ -17,7 +17,15 @@ from harness.report.analysis.points import ComparisonGroup, known
 from harness.report.analysis.recommendations import block_speeds
 from harness.report.curve_styles import COLOURS, CurveStyle, mark_points
 from harness.report.quantities import QUANTITIES, human, quantity
-from harness.report.texts import level_text, mark, notes, ratio_text, size_mark, size_notes
+from harness.report.texts import (
+    UNKNOWN,
+    level_text,
+    mark,
+    notes,
+    ratio_text,
+    size_mark,
+    size_notes,
+)
 from harness.text import Json
 
 _DIGITS = 6
@@ -181,6 +189,7 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> Json:
     columns["block_speeds"] = [
         [_rounded(speed, _DIGITS_OF_LOGARITHMS) for speed in row] for row in block_speeds(points)
     ]
+    columns["unknown"] = UNKNOWN
     columns["mark"] = [mark(scope) for scope in points["qps_scope"]]
     columns["size_scope"] = [str(scope) for scope in points["size_scope"]]
     columns["size_marks"] = {scope: size_mark(scope) for scope in columns["size_scope"]}

@@ -11,14 +11,15 @@ import numpy as np
 from harness.results.table.columns import Row
 
 _FIGURES = ("qps", "qps_low", "qps_high")
-_CONDITIONS = ("dataset", "k", "mode", "threads", "machine")
+CONDITIONS = ("dataset", "k", "mode", "threads", "machine")
+"""The columns in which two rows must agree to be compared."""
 
 Conditions = tuple[str | int, ...]
 
 
 def conditions_of(row: Row) -> Conditions:
     """Return what two rows must have in common to be compared."""
-    return tuple(row[name] for name in _CONDITIONS)
+    return tuple(row[name] for name in CONDITIONS)
 
 
 def adjust_qps(rows: Sequence[Row]) -> None:

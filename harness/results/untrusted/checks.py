@@ -18,7 +18,7 @@ from harness.contracts.dataset import Truth
 from harness.measures.load import DROPPED
 from harness.results.point import BlockShare, Build, LoadShare, PointHeader
 from harness.results.untrusted.schema import MOST_SECONDS
-from harness.text import clean, told
+from harness.text import clean, one_line, told
 
 MOST_BYTES = 4 << 30
 """Of a stored file, and of the arrays in it; larger files are not read."""
@@ -35,7 +35,7 @@ class BrokenResult(UserError):
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
-        self.reason = clean(" ".join(reason.split()), _REASON_CHARACTERS)
+        self.reason = one_line(reason, _REASON_CHARACTERS)
         super().__init__(
             "a stored file cannot be used",
             where=clean(path),

@@ -20,7 +20,7 @@ from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.executors.local import LocalExecutor, ProgramSpec
 from harness.running.plan import library_versions
 from harness.running.worker.importing import TASK
-from harness.text import Json, clean
+from harness.text import Json, one_line
 
 _PROGRAM = "harness.running.worker.importing"
 _TIMEOUT_SECONDS = 60.0
@@ -107,7 +107,7 @@ def _finding(outcome: ProgramOutcome) -> Finding:
         failure = outcome.failed[TASK]
         words = {"error": "does not import", "crashed": "crashes at import"}
         what = words.get(failure.status, f"{failure.status} at import")
-        reason = clean(" ".join(failure.reason.split()), _REASON_CHARACTERS)
+        reason = one_line(failure.reason, _REASON_CHARACTERS)
         return Finding(False, f"{what}: {reason}")
     printed = str(outcome.reports.get(TASK, {}).get("printed", ""))
     if printed.strip():

@@ -18,12 +18,11 @@ from harness.running.blocks import (
 from harness.running.executors.member import Member, NoSpace, Watch, alive
 from harness.running.executors.setting import Setting
 from harness.running.executors.targets import Race
-from harness.running.messages import TakeTurn
+from harness.running.messages import UNLIMITED_SECONDS, TakeTurn
 from harness.running.processes.child import ChildGone
 
 _REFERENCE_QUERIES = 50
 _SLOW_TURN = 2.0  # a turn ends after so many times the time that a window should take
-_UNLIMITED = float(1 << 31)
 
 OnPhase = Callable[[str, str, str | None], None]
 """Gets the title of a member, what it does, and the key of the setting if it is a single one."""
@@ -144,7 +143,7 @@ class Rounds:
             self._turn(member, setting, start, stop)
 
     def _turn(self, member: Member, setting: Setting, start: int, stop: int) -> None:
-        limit = _SLOW_TURN * TURN_SECONDS if self._one_by_one else _UNLIMITED
+        limit = _SLOW_TURN * TURN_SECONDS if self._one_by_one else UNLIMITED_SECONDS
         self._turns += 1
         request = TakeTurn(
             self._turns, setting.number, start, stop, limit, setting.rate, setting.cycle
@@ -165,7 +164,7 @@ class Rounds:
             return
         self._turns += 1
         stop = min(_REFERENCE_QUERIES, len(self._order))
-        request = TakeTurn(self._turns, 0, 0, stop, _UNLIMITED)
+        request = TakeTurn(self._turns, 0, 0, stop, UNLIMITED_SECONDS)
         try:
             seconds = reference.time_turn(request, reference.settings[0], self._watch)
         except ChildGone as gone:

@@ -1,4 +1,8 @@
-"""What comes from an adapter, checked: neighbours, by the harness again, and diagnostics."""
+"""What comes from an adapter: its answers as arrays of ids, and its diagnostics.
+
+The worker converts them. Whoever gets ids from a worker checks their values (`require_valid`,
+`require_matching`): a worker shares its process with the adapter and is not trusted.
+"""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from harness.contracts import Algorithm, Rows
 from harness.measures.load import DROPPED, IN_TIME, LATE_SECONDS, LATE_START
+from harness.running.messages import UNLIMITED_SECONDS
 from harness.running.worker.libraries import pools_limited
 from harness.running.worker.timing import Serve, in_clients, no_garbage_collection, serving
 
-_UNLIMITED = float(1 << 31)
 _NS = 1e9
 _LATE_NS = int(LATE_SECONDS * _NS)
 _LEAD_NS = 10_000_000  # from the call to the start of the schedule, so that all clients are there
@@ -139,7 +139,7 @@ class _Queue:
                 self._latency[i], self._outcomes[i] = waited, DROPPED
                 free = clock()
                 continue
-            (nanoseconds,), (answer,) = serve(asked[i : i + 1], k, _UNLIMITED)
+            (nanoseconds,), (answer,) = serve(asked[i : i + 1], k, UNLIMITED_SECONDS)
             could_start, free = max(due, free), clock()
             self._latency[i] = waited + nanoseconds
             self._service[i] = nanoseconds
@@ -152,7 +152,7 @@ class _Queue:
         dropped = [i for i, outcome in enumerate(self._outcomes) if outcome == DROPPED]
         with pools_limited(1):
             for i in dropped:
-                _, (answer,) = self._serve(self._asked[i : i + 1], self._k, _UNLIMITED)
+                _, (answer,) = self._serve(self._asked[i : i + 1], self._k, UNLIMITED_SECONDS)
                 self._answers[i] = answer
 
     def last(self, count: int) -> LoadTimed:

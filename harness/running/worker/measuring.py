@@ -25,6 +25,7 @@ from harness.measures.load import WARM_UP_QUERIES, unit_arrivals
 from harness.running.blocks import BlockSpec, SettingSpec
 from harness.running.machine.cpus import pin_all_threads
 from harness.running.messages import (
+    UNLIMITED_SECONDS,
     Answered,
     BuildIndex,
     Built,
@@ -63,7 +64,6 @@ _REWARM_SHARE = 0.25  # of the time of the last turn
 _REWARM_LEAST_SECONDS, _REWARM_MOST_SECONDS = 0.001, 0.02
 _WARM_UP_SECONDS = 2.0
 _CLIENTS_REWARM = 32  # queries: with several clients there is no time limit
-_UNLIMITED = float(1 << 31)
 
 
 @dataclass(frozen=True)
@@ -187,30 +187,32 @@ class _Member:
 
     def _warm_up(self, request: WarmUp) -> Message:
         """Warm up a setting by one untimed pass over the queries, or a part of one."""
-        number = request.setting
-        setting = self._spec.settings[number]
-        self._activate(number)
+        setting = self._spec.settings[request.setting]
+        self._activate(request.setting)
         self._pools = Pools()  # libraries may have been loaded since the last time
         with self._pools.limited(self._pool_size):
             self._index.warm_up(self._queries, setting.k)
-            every = self._order[: request.stop]
-            first = self._turn_function(setting, lists=False)(every[:1], _UNLIMITED)
-            lists = are_lists(first.answers)
-            turn = self._turn_function(setting, lists=lists)
-            self._turns[number] = turn
-            if setting.load is not None:
-                self._load_turns[number] = load_turn_function(
-                    self._index,
-                    self._queries,
-                    setting.k,
-                    self._block.threads,
-                    setting.load.drop_ms / 1e3,
-                    answers_are_lists=lists,
-                )
-            done = turn(every, _WARM_UP_SECONDS)
+            self._prepare_turns(request.setting)
+            done = self._turns[request.setting](self._order[: request.stop], _WARM_UP_SECONDS)
         keep_out_of_collections()
         ids = ids_of(done.answers, len(done.seconds), setting.k)
         return Answered(-1, _narrow(ids), done.seconds, done.wall)
+
+    def _prepare_turns(self, number: int) -> None:
+        """Make the functions that take a setting's turns, which convert its answers if need be."""
+        setting = self._spec.settings[number]
+        first = self._turn_function(setting, lists=False)(self._order[:1], UNLIMITED_SECONDS)
+        lists = are_lists(first.answers)
+        self._turns[number] = self._turn_function(setting, lists=lists)
+        if setting.load is not None:
+            self._load_turns[number] = load_turn_function(
+                self._index,
+                self._queries,
+                setting.k,
+                self._block.threads,
+                setting.load.drop_ms / 1e3,
+                answers_are_lists=lists,
+            )
 
     def _take_turn(self, request: TakeTurn) -> Message:
         if request.rate is not None:

@@ -1,4 +1,8 @@
-"""The timed loops: between two clock reads there is only the adapter's own call."""
+"""The timed loops: between two clock reads there is only what makes an answer.
+
+That is the adapter's own call, the conversion of a list to an array, and the filtering of answers
+where the harness filters for an adapter that cannot.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from numpy.typing import NDArray
 
 from harness.contracts import Algorithm, Rows
 from harness.contracts.definitions import Mode
+from harness.running.messages import UNLIMITED_SECONDS
 from harness.running.worker.filtered import Ask, FilteredQuery
 from harness.running.worker.libraries import pools_limited
 
@@ -34,7 +39,11 @@ class Timed(NamedTuple):
 
 
 TurnFunction = Callable[[NDArray[np.intp], float], Timed]
-"""Answers the queries of these numbers; no further one begins after so many seconds."""
+"""Answers the queries of these numbers.
+
+One by one, no further query begins after so many seconds; a batch, and the queries of several
+clients, are answered whole.
+"""
 
 Query = Rows | FilteredQuery
 _Served = tuple[list[int], list[object]]
@@ -42,7 +51,6 @@ Serve = Callable[[Sequence[Query], int, float], _Served]
 """Asks queries one after another: nanoseconds and answers of each; the limit is in seconds."""
 
 Part = TypeVar("Part")
-_UNLIMITED = float(1 << 31)
 
 
 def turn_function(
@@ -102,7 +110,7 @@ def no_garbage_collection() -> Iterator[None]:
 def serving(
     algorithm: Algorithm, threads: int, answers_are_lists: bool, ask: Ask | None = None
 ) -> Serve:
-    """Return the one loop that times queries of an adapter, asked by so many clients at once."""
+    """Return the loop that times the queries of one client, of so many that ask at once."""
     if threads > (algorithm.most_clients or threads):
         raise TypeError(f"{threads} clients ask at once, it serves {algorithm.most_clients}")
     if algorithm.prepares_queries and ask is None:
@@ -212,7 +220,7 @@ def _clients_turn(
 
     def be_client(client: int) -> _Client:
         began = perf_counter_ns()
-        nanoseconds, answers = serve(asked[client::clients], k, _UNLIMITED)
+        nanoseconds, answers = serve(asked[client::clients], k, UNLIMITED_SECONDS)
         return _Client(nanoseconds, answers, began, perf_counter_ns())
 
     return _joined(in_clients(clients, be_client), len(asked))

@@ -17,7 +17,7 @@ from harness.contracts.definitions import DatasetDefinition
 from harness.data.cache.cached import CachedDataset
 from harness.data.fetching.sources import places_of
 from harness.data.parts import describe_split
-from harness.data.truth.difficulty import difficulty_of, quantiles_of
+from harness.data.truth.difficulty import difficulty_of, quantiles_of, quantiles_text
 from harness.data.truth.neighbours import Neighbours, neighbours_of
 from harness.data.verifying import verified_cached, verified_file
 from harness.files.progress import Progress
@@ -144,10 +144,7 @@ def _difficulty_facts(opened: CachedDataset, progress: Progress) -> dict[str, st
 
 def _quantiles(values: np.ndarray) -> str:
     found = quantiles_of(values)
-    if found is None:
-        return "not defined"
-    low, middle, high = found
-    return f"median {middle:.2f}, 5 % to 95 %: {low:.2f} to {high:.2f}"
+    return "not defined" if found is None else quantiles_text(found)
 
 
 def show(

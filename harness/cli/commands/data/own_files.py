@@ -16,13 +16,13 @@ from harness.contracts.definitions import QuerySplit
 from harness.data.adding import OwnData, add_entry
 from harness.data.cache.layout import METRIC_OF_DISTANCE
 from harness.data.converting import convert
+from harness.data.formats import format_of
 from harness.errors import did_you_mean
 from harness.files.paths import user_path
 from harness.files.space import megabytes
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
 from harness.registry.schema.values import MOST_SEED, check_entry_name
-from harness.running.datasets import FILE_ENDINGS
 
 MetricName = Annotated[
     str | None,
@@ -67,7 +67,7 @@ def add(
         name,
         file,
         _metric(metric, required=True) or "angular",
-        _split(file, queries, holdout, seed),
+        _split(format_name or format_of(file), queries, holdout, seed),
         queries,
         format_name,
         licence,
@@ -93,11 +93,12 @@ def _metric(text: str | None, *, required: bool = False) -> Metric | None:
     )
 
 
-def _split(file: Path, queries: Path | None, holdout: int | None, seed: int) -> QuerySplit:
+def _split(
+    format_name: str | None, queries: Path | None, holdout: int | None, seed: int
+) -> QuerySplit:
     if queries is not None and holdout is not None:
         raise UserError("--queries and --holdout exclude each other", hint="give one of them")
-    own_queries = file.suffix.lower() in FILE_ENDINGS and holdout is None
-    if queries is not None or own_queries:
+    if queries is not None or (format_name == "hdf5" and holdout is None):
         return QuerySplit("file")
     return QuerySplit("random", count=holdout or 1000, seed=seed)
 

@@ -3,7 +3,6 @@
 (() => {
   const site = window.annharness;
   const MOST_ROWS = 300;
-  const UNKNOWN = "interval unknown: needs 3 builds";
   const ERROR_FLOOR = 1e-3;
   const SHARES = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1];
   const DEFAULTS = { group: "0", floor: "", memory: "", per: "vector", family: "", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "" };
@@ -27,13 +26,13 @@
       if (Math.abs(value) >= 0.9995 * factor) return short(value / factor) + (spaced ? ` ${prefix}${unit}` : prefix);
     return short(value) + (spaced ? ` ${unit}` : "");
   };
-  // A size that was measured, not computed, is marked: as harness.report.sizes.size_text.
+  // A size that was measured, not computed, is marked: as size_text in harness/report/texts.py.
   const sizeMark = (p, i) => p.size_marks[p.size_scope[i]];
   const sizeText = (p, i) => (sizeMark(p, i)[0] || "") + human((p.bytes_per_vector || [])[i]) + (sizeMark(p, i)[1] || "");
   const share = (value) => (value === null || value === undefined ? "n/a" : value.toFixed(4));
   const qpsBounds = (p, i, luck = 1) => {
     const low = (p.qps_low || [])[i] ?? null, high = (p.qps_high || [])[i] ?? null;
-    return low === null || high === null ? UNKNOWN : `${human(low / luck, "/s")} to ${human(high / luck, "/s")}${p.mark[i]}`;
+    return low === null || high === null ? p.unknown : `${human(low / luck, "/s")} to ${human(high / luck, "/s")}${p.mark[i]}`;
   };
   const bounds = (low, high, words) => (low === null || low === undefined || high === null || high === undefined ? "" : `${words(low)} to ${words(high)}`);
   // Plotly reads a little HTML in its texts; isolated, right-to-left names turn nothing else round.
@@ -313,7 +312,7 @@
         const cell = (text, className) => element("td", { textContent: text, className });
         return element("tr", {}, element("th", { scope: "row", className: i === best ? "name strong" : "name", textContent: group.curves[p.curve[i]].name }), cell(p.parameters[i], "words"),
           cell(share(p.recall[i]), "number"), cell(bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share), "number"),
-          cell(human(p.qps[i], "/s") + (p.near[i] ? " *" : ""), "number strong"), cell(qpsBounds(p, i).replace(UNKNOWN, "unknown"), "number"),
+          cell(human(p.qps[i], "/s") + (p.near[i] ? " *" : ""), "number strong"), cell(qpsBounds(p, i).replace(p.unknown, "unknown"), "number"),
           cell(human((p.p99_ms || [])[i], "ms"), "number"), cell(human((p.build_seconds || [])[i], "s"), "number"),
           cell(sizeText(p, i), "number"), element("td", {}, button));
       }));

@@ -16,6 +16,13 @@ Every type of figure, drawn from the results of `annharness run demo` on the bun
 `make gallery` draws them again. Each is available as PNG, SVG or PDF, in three sizes
 (`--style screen|paper|slide`). An algorithm has the same colour, marker and dash in all of them,
 and algorithms that appear together have different ones.
+
+All at once:
+
+<!-- run: slow -->
+```console
+$ annharness plot demo --figure all
+```
 """
 CAPTIONS = {
     "qps-recall": "Queries per second against recall, log scale, with the Pareto frontier of each "
@@ -52,7 +59,8 @@ def _section(name: str, table: object) -> str:
     picture = path.replace(PICTURES / f"{name}.png")
     return (
         f"\n## {name}\n\n{CAPTIONS[name]}\n\n![{name}]({picture.relative_to(HERE)})\n\n"
-        f"<!-- run: slow -->\n```console\n$ annharness plot demo --figure {name}\n```\n"
+        "<!-- not run: the command above draws it -->\n"
+        f"```console\n$ annharness plot demo --figure {name}\n```\n"
     )
 
 

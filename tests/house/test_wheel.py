@@ -72,7 +72,9 @@ def lowest(tmp_path_factory, wheel) -> Path:
     folder = tmp_path_factory.mktemp("lowest")
     venv_with(folder, "--resolution", "lowest-direct", *DECLARED, wheel)
     np.save(folder / "rows.npy", np.random.default_rng(0).standard_normal((200, 8), np.float32))
-    annharness(folder, f"run -d glove-50-10k -a exact -a pq {QUICK}")
+    head = "k: 10\ndatasets: glove-50-10k\n"
+    (folder / "s.yml").write_text(head + "algorithms: {exact: , pq: {group: smoke}}\n")
+    annharness(folder, f"run s.yml {QUICK}")
     return folder
 
 

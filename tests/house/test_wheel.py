@@ -73,7 +73,9 @@ def lowest(tmp_path_factory, wheel) -> Path:
     venv_with(folder, "--resolution", "lowest-direct", *DECLARED, wheel)
     np.save(folder / "rows.npy", np.random.default_rng(0).standard_normal((200, 8), np.float32))
     head = "k: 10\ndatasets: glove-50-10k\n"
-    (folder / "s.yml").write_text(head + "algorithms: {exact: , pq: {group: smoke}}\n")
+    (folder / "s.yml").write_text(
+        head + "algorithms: {exact: , pq: {build: {M: 25}, search: {rerank: 100}}}\n"
+    )
     annharness(folder, f"run s.yml {QUICK}")
     return folder
 

@@ -9,13 +9,17 @@ from math import isnan
 
 import pandas as pd
 
+from harness.measures.load import MOST_LATE_SHARE
 from harness.report.analysis.points import ComparisonGroup
 from harness.report.quantities import human
 from harness.report.texts import plus_minus
 from harness.results.table.columns import Row
 
 DUE = "Latency from when a query was due"
-LATE = "!: the load generator began more than 1 % of the queries late, and did not keep the rate"
+LATE = (
+    f"!: the load generator began more than {100 * MOST_LATE_SHARE:g} % of the queries late, and "
+    "did not keep the rate"
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from harness.contracts import Algorithm
-from harness.measures.load import DROPPED
+from harness.measures.load import DROPPED, IN_TIME, LATE_SECONDS
 from harness.running.worker.load_turns import load_turn_function
+from tests.queueing import times_in_system
 
 QUERIES = np.arange(40, dtype=np.float32).reshape(40, 1)
 STALL = 0.05
@@ -98,6 +99,35 @@ def test_only_the_last_queries_count():
     done = take_turn(Server("angular"), 0.0001 * EVERY, counted=10)
     assert done.seconds.shape == done.service.shape == done.outcomes.shape == (10,)
     assert [answer[0] for answer in done.answers] == EVERY[-10:].tolist()
+
+
+class SlowToPrepare(Server):
+    """Answers at once; what is done before, which is not timed, takes a part of a late start."""
+
+    prepares_queries = True
+
+    def prepared_query(self, query, k):
+        spin(0.6 * LATE_SECONDS)
+        return lambda: self.query(query, k)
+
+    def query(self, query, k):
+        spin(LATE_SECONDS)
+        return np.full(k, int(query[0]))
+
+
+def spin(seconds):
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
+
+
+def test_what_a_client_does_between_two_queries_makes_no_queue():
+    due = np.cumsum(np.random.default_rng(5).exponential(LATE_SECONDS / 0.9, 40))
+    for _ in range(20):  # a busy machine delays some, which counts, and all that wait behind them
+        done = take_turn(SlowToPrepare("angular"), due)
+        if (done.outcomes == IN_TIME).all():
+            break
+    np.testing.assert_allclose(done.seconds, times_in_system(due, done.service), atol=1e-6)
 
 
 @pytest.mark.parametrize("clients", [1, 2])

@@ -40,7 +40,7 @@ test: $(STAMP) ## the tests, under five minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m $(QUICK)
 
 test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters, cluster
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder -m "slow or faults or network or browser or adapters or cluster"
+	$(BIN)/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder -m "slow or faults or network or browser or adapters or cluster"
 
 coverage: $(STAMP) ## the lines that `make test` runs, in processes that it starts too
 	$(BIN)/python -m coverage erase

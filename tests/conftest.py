@@ -45,15 +45,14 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def session_cache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder for the whole session, so that the bundled data are prepared once.
 
-    The functions that numba compiles, for most of a minute, are shared by all workers of a session.
+    What numba compiles, for most of a minute, is kept for all workers and the next sessions.
     """
     folder = tmp_path_factory.mktemp("session-cache")
-    base = tmp_path_factory.getbasetemp()
-    compiled = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "numba"
-    compiled.mkdir(exist_ok=True)
+    compiled = pytestconfig.rootpath / ".pytest_cache" / "numba"
+    compiled.mkdir(parents=True, exist_ok=True)
     (folder / "numba").symlink_to(compiled)
     return folder
 

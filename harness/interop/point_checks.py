@@ -145,8 +145,7 @@ def doubts(identity: PointIdentity, provenance: Json) -> Iterator[Fault]:
         yield "note", "the provenance names no machine"
     if sequence_of(provenance) > time.time() * 1000 + _FUTURE_MS:
         yield "refused", "it says that it was measured in the future"
-    conditions = provenance.get("conditions")
-    grade = conditions.get("grade") if isinstance(conditions, Mapping) else None
+    grade = (provenance.get("conditions") or {}).get("grade")
     if grade not in _GRADES:
         yield "note", "the machine was not graded"
     elif grade in ("C", "D"):

@@ -368,6 +368,30 @@ def test_a_member_is_taken_out_by_name_only(define: Define, cache: Path, tmp_pat
     assert not list(cache.parent.rglob("evil.npy"))
 
 
+def test_members_of_two_folders_may_have_one_name(tmp_path: Path, cache: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "both.zip", "w") as archive:
+        archive.writestr("train/rows.npy", GOOD)
+        archive.writestr("test/rows.npy", npy(ROWS[:7] + 1))
+    options = {"queries": "test/rows.npy"}
+    source = Source("file", "npy", path="both.zip", member="train/rows.npy", options=options)
+    dataset = open_definition(
+        DatasetDefinition(
+            "both",
+            "rows",
+            "none",
+            "euclidean",
+            20,
+            3000,
+            QuerySplit("file"),
+            (source,),
+            tmp_path,
+            "x.yml:1",
+        )
+    )
+    np.testing.assert_array_equal(dataset.base, ROWS)
+    np.testing.assert_array_equal(dataset.queries, ROWS[:7] + 1)
+
+
 def test_broken_archives(define: Define, cache: Path) -> None:
     for member, match in (("rows.npy", "archive is broken"), ("none.npy", "no member")):
         with pytest.raises(UserError, match=match):

@@ -69,6 +69,15 @@ def in_json(place, path, value):
     return change
 
 
+def in_provenance(key, value):
+    def change(group):
+        text = group["builds/0/provenance"][()]
+        del group["builds/0/provenance"]
+        group["builds/0/provenance"] = json.dumps({**json.loads(text), key: value})
+
+    return change
+
+
 def text(place, value):
     def change(group):
         owner = group if place == "header" else group["builds/0"]
@@ -189,6 +198,9 @@ DAMAGE = {
     "other queries": in_json("header", ["nq"], 7),
     "no rows": in_json("header", ["n"], 0),
     "an unknown key": in_json("header", ["colour"], "red"),
+    "a grade that is a list": in_provenance("conditions", {"grade": ["A"]}),
+    "trials that are texts": in_provenance("tuned", {"trials": {"a": "x"}}),
+    "trials that are NaN": in_provenance("tuned", {"trials": {"a": float("nan")}}),
     "build seconds below 0": in_json("facts", ["build_seconds"], -1.0),
     "infinite bytes": in_json("facts", ["index_bytes"], float("inf")),
     "a text for bytes": in_json("facts", ["index_bytes"], "12"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib
 import shutil
 from collections.abc import Callable, Iterator
@@ -75,8 +76,11 @@ class _Place:
         return downloaded(self.source, self.progress)
 
     def _member(self, archive: Path, name: str) -> Path:
-        target = self.scratch / Path(name).name
+        # Members of other folders may have the same last name, which tells the format.
+        folder = self.scratch / hashlib.sha256(name.encode()).hexdigest()[:16]
+        target = folder / Path(name).name
         if not target.exists():
+            folder.mkdir(exist_ok=True)
             extract_member(archive, name, target, self.progress)
         return target
 

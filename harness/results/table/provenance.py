@@ -52,14 +52,13 @@ def _versions(libraries: object) -> dict[str, str]:
     return {name: str(v) for name, v in versions.items() if name not in sys.stdlib_module_names}
 
 
-def _tuned_text(tuned: object) -> str:
+def _tuned_text(tuned: Json | None) -> str:
     """How parameters were found, such as "for recall 0.95, 12 trials in 600 s, seed 0"."""
-    if not isinstance(tuned, Mapping):
+    if tuned is None:
         return ""
-    trials = tuned.get("trials")
-    count = sum(trials.values()) if isinstance(trials, Mapping) else 0
+    count = sum(tuned.get("trials", {}).values())
     return (
-        f"for recall {tuned.get('recall')}, {counted(int(count), 'trial')} in "
+        f"for recall {tuned.get('recall')}, {counted(count, 'trial')} in "
         f"{tuned.get('spent_seconds')} s, seed {tuned.get('seed')}"
     )
 

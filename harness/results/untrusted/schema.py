@@ -134,15 +134,26 @@ class _Source(_Open):
     dirty: bool | None = None
 
 
+class _Conditions(_Open):
+    grade: Text | None = None
+
+
+class _Tuned(_Open):
+    recall: float | None = None
+    spent_seconds: Seconds | None = None
+    seed: int | None = None
+    trials: dict[Text, Count] = {}
+
+
 class _Provenance(_Open):
     finished_at: Text = ""
     sequence: Annotated[int, Field(ge=0, le=MOST_SEQUENCE)] = 0
     source: _Source | Text | None = None
     machine: PlainData | None = None
-    conditions: PlainData | None = None
+    conditions: _Conditions | None = None
     suite: Text | None = None
     command: list[Text] | None = None
-    tuned: PlainData | None = None
+    tuned: _Tuned | None = None
 
 
 class _Failure(_Strict):

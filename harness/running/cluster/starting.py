@@ -62,9 +62,14 @@ def connected(settings: ClusterSettings) -> Iterator[Any]:
                 where=str(settings.scheduler or settings.kind),
                 hint="is it running, and can this machine reach it?",
             ) from error
-        stack.enter_context(suppress(TimeoutError, OSError))
-        stack.enter_context(client)
+        stack.callback(_close, client)
         yield client
+
+
+def _close(client: Any) -> None:
+    """Close a connection; the scheduler at its other end may be gone."""
+    with suppress(TimeoutError, OSError):
+        client.close()
 
 
 def _require_dask() -> None:

@@ -20,6 +20,8 @@ import pytest
 import harness
 from harness.data.loading import open_file
 from harness.data.truth.store import stored_truth, truth_of
+from harness.running.cluster.settings import read_cluster
+from harness.running.cluster.starting import connected
 from harness.running.processes.descendants import is_alive
 
 pytestmark = pytest.mark.cluster
@@ -226,6 +228,14 @@ def test_killed_workers_cost_nothing_but_time(slow, tmp_path, command, cluster):
     _, rest = process.communicate(timeout=120)
     assert process.returncode == 0, "".join(told) + rest
     assert [row[1:3] for row in table(tmp_path / "results")] == [("ok", 2)] * 2
+
+
+def test_an_error_of_the_run_is_not_taken_for_one_of_the_connection(cluster):
+    with (
+        pytest.raises(BrokenPipeError),
+        connected(read_cluster(cluster.address)),
+    ):
+        raise BrokenPipeError
 
 
 def test_a_killed_scheduler_ends_the_run_and_the_next_goes_on(slow, tmp_path, command, cluster):

@@ -160,7 +160,9 @@ def history(
     if last is not None and last < 2:
         raise UserError("a history has two states or more", where="--last", got=str(last))
     limits = Limits(as_names(datasets), as_names(algorithms))
-    return Histories(tuple(histories(every_version(as_folders(folders), limits), last)))
+    return Histories(
+        tuple(histories(every_version(as_folders(folders), limits, required=True), last))
+    )
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def _time_lines(found: Estimate, suite: Suite) -> Iterator[str]:
         yield (
             f"time: not known for {', '.join(found.unknown)}, of which nothing is stored; at most "
             f"{duration(found.bound_seconds)} by the time limit ({suite.timeout:g} s for each "
-            "build and each setting)"
+            "step of a build and each setting)"
         )
 
 

@@ -72,6 +72,13 @@ def convert(
     name = required_format(unpacked, to_format, _NAME_IT)
     if not target.parent.is_dir():
         raise UserError("there is no such folder", where=str(target.parent))
+    if name == "hdf5" and _packed(target):
+        raise UserError(
+            "HDF5 files are not packed",
+            where=str(target),
+            expected=f"a name without .gz, such as {unpacked.name}",
+            hint="other tools can open them only as they are",
+        )
     if name == "hdf5":
         chosen = metric or _metric_of_source(source, from_format)
         _write_hdf5(target, split(vectors, how or QuerySplit("file"), str(source)), chosen)

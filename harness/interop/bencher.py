@@ -34,7 +34,8 @@ Metric = dict[str, float]
 def write_bencher(table: pd.DataFrame, path: Path) -> None:
     """Write a benchmark for each finished point, with value, lower and upper bound of each measure.
 
-    Figures that are not known are left out; the latency is the median.
+    Figures that are not known are left out; the latency is the median. Points under load are left
+    out too: their QPS is what was offered.
 
     Raises
     ------
@@ -44,7 +45,8 @@ def write_bencher(table: pd.DataFrame, path: Path) -> None:
     """
     if path.suffix.lower() != ".json":
         raise UserError("Bencher reads JSON", where=str(path), expected="a name in .json")
-    finished = prepare(table[(table["status"] == "ok") & table["in_answers"]], stale=True)
+    measured = (table["status"] == "ok") & table["in_answers"] & (table["mode"] != "load")
+    finished = prepare(table[measured], stale=True)
     if finished.empty:
         raise UserError("no finished point to export", where=str(path))
     benchmarks: dict[str, dict[str, Metric]] = {}

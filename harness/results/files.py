@@ -170,7 +170,7 @@ class _StoredFile:
         return int(self._file.number(self._own(row), "number"))
 
     def root_array(self, name: str) -> NDArray[np.generic]:
-        return self._file.array(self.root, name, ("i4", "i8", "f4", "f8"), self.root[name].shape)
+        return self._file.array(self.root, name, ("i4", "i8", "f4", "f8"))
 
     def require_root_attributes(self, expected: Mapping[str, object]) -> None:
         for name, value in expected.items():

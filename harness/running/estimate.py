@@ -26,6 +26,7 @@ from harness.running.plan import DatasetFacts, PlannedPoint, missing_builds, ret
 _START_SECONDS = 1.5
 """To start a worker, import its library, warm up and end it (1.3 s in the demo when quiet)."""
 
+_STEPS_OF_A_BUILD = 4  # load, prepare, build and finish, each with the time-out to itself
 _UNTIMED_SECONDS = 2.0  # the most of the pass with which each setting warms up
 
 
@@ -157,7 +158,8 @@ def estimate(
             len(numbers[key]) * seconds for key, seconds in _seconds(known, suite, nq).items()
         ),
         bound_seconds=sum(
-            len(numbers[key]) * suite.timeout * (1 + len(indexes[key])) for key in unknown
+            len(numbers[key]) * suite.timeout * (_STEPS_OF_A_BUILD + len(indexes[key]))
+            for key in unknown
         ),
         peak_bytes=sum(max(cost.peak_bytes for _, cost in found) for found in known.values()),
         environments=sorted(_environments_to_make(runnable)),

@@ -428,6 +428,13 @@ def test_convert_there_and_back(tmp_path: Path, ending: str, name: str) -> None:
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_hdf5_is_not_packed(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((30, 4), np.float32))
+    with pytest.raises(UserError, match="HDF5 files are not packed"):
+        convert(tmp_path / "a.npy", tmp_path / "a.hdf5.gz")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+
+
 def test_converted_hdf5_is_a_dataset(tmp_path: Path, make_hdf5) -> None:
     import h5py
 

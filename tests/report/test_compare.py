@@ -67,6 +67,15 @@ def test_a_slower_folder_is_found_and_an_equal_one_is_equal(table, in_blocks):
     assert slower_than(slow, 0.5) == slower_than(same, 0.0) == []
 
 
+def test_other_rows_of_the_same_name_are_no_ground_for_a_verdict(table, in_blocks):
+    old = in_blocks(table)
+    new = in_blocks(table.assign(fingerprint="e" * 64), 0.7, seed=1)
+    with pytest.raises(UserError, match="nothing to compare"):
+        compare_tables(old, new)
+    both = pd.concat([old, new], ignore_index=True)
+    assert verdicts(compare_tables(both, old)) == verdicts(compare_tables(old, old))
+
+
 def test_curves_of_one_table_are_paired_by_their_blocks(table, in_blocks):
     (one,) = compare_curves(in_blocks(table, noise=0.01), "pq", "faiss-pq", [0.8])
     assert one.ratio.scope == "between builds"

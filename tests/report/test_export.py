@@ -232,6 +232,14 @@ def test_bencher_reads_value_and_bounds_in_its_units(table, tmp_path):
     assert metrics["index-size"] == {"value": row["index_bytes"]}
 
 
+def test_bencher_gets_no_points_under_load(table, tmp_path):
+    under_load = table.assign(mode="load", qps=float("nan"))
+    write_bencher(pd.concat([table, under_load, under_load]), tmp_path / "bencher.json")
+    assert json.loads((tmp_path / "bencher.json").read_text())
+    with pytest.raises(UserError, match="no finished point"):
+        write_bencher(under_load, tmp_path / "bencher.json")
+
+
 def test_two_points_that_would_be_one_benchmark_are_refused(table, tmp_path):
     both = pd.concat([table, table.assign(machine="another")])
     with pytest.raises(UserError, match="two points would be one benchmark"):

@@ -136,6 +136,19 @@ def test_a_post_filter_is_another_variant_than_none(table_maker, tmp_path):
         assert chosen["label"].tolist() == [label]
 
 
+@pytest.mark.parametrize(
+    ("asked", "column"), [({"rates": [200]}, "offered_qps"), ({"p99_ms": 200}, "p99_bound_ms")]
+)
+def test_a_suite_under_load_is_given_its_rates_alone(table_maker, asked, column):
+    keys = {"k": 10, "datasets": ["glove-50-10k"], "algorithms": ["exact"], "mode": "load", **asked}
+    suite = read_suite(keys, load_registry().algorithms)
+    row = table_maker()[lambda t: t["algorithm"] == "exact"].iloc[:1]
+    row = row.assign(mode="load", drop_ms=1000.0, offered_qps=float("nan"), p99_bound_ms=100.0)
+    rows = pd.concat([row.assign(**{column: value}) for value in (100.0, 200.0)])
+    chosen = of_suite(rows, suite, load_registry())
+    assert chosen[column].tolist() == [200.0]
+
+
 SUITE_OF_FILTERS = """\
 k: 10
 track: filtered

@@ -118,7 +118,7 @@ def compare_every_pair(
 
     Verdicts are corrected for the recalls at which a pair is compared.
     """
-    curves = {name: _reached(rows, levels) for name, rows in _curves(group).items()}
+    curves = {name: _reached(rows, levels) for name, rows in _curves(group.points).items()}
     for old, new in permutations([name for name in names if name in curves], 2):
         yield from _judged(_at_levels(group, (old, curves[old]), (new, curves[new])))
 
@@ -218,24 +218,29 @@ _Pair = tuple[ComparisonGroup, tuple[str, pd.DataFrame], tuple[str, pd.DataFrame
 
 
 def _pairs(old: pd.DataFrame, new: pd.DataFrame, *, same_curves: bool) -> Iterator[_Pair]:
-    """Pairs of curves of one dataset, k, mode, number of threads and machine."""
+    """Pairs of curves of the same rows, k, mode, number of threads and machine."""
     others = {_conditions(group): group for group in comparison_groups(new)}
     for group in comparison_groups(old):
         other = others.get(_conditions(group))
         if other is None:
             continue
-        theirs = _curves(other).items()
-        for curve in _curves(group).items():
-            yield from ((group, curve, o) for o in theirs if not same_curves or o[0] == curve[0])
+        # A dataset of one name may have got other rows meanwhile.
+        others_points = dict(iter(other.points.groupby("fingerprint")))
+        for fingerprint, points in group.points.groupby("fingerprint"):
+            theirs = _curves(others_points.get(fingerprint, other.points[:0])).items()
+            for curve in _curves(points).items():
+                yield from (
+                    (group, curve, o) for o in theirs if not same_curves or o[0] == curve[0]
+                )
 
 
 def _conditions(group: ComparisonGroup) -> tuple[str, int, str, int, str]:
     return group.dataset, group.k, group.mode, group.threads, group.machine
 
 
-def _curves(group: ComparisonGroup) -> dict[str, pd.DataFrame]:
-    points = known(group.points, "recall", "qps")
-    return {str(name): rows for name, rows in points.groupby("curve", sort=True)}
+def _curves(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    measured = known(points, "recall", "qps")
+    return {str(name): rows for name, rows in measured.groupby("curve", sort=True)}
 
 
 def _compared(pairs: Iterable[_Pair], levels: Sequence[float]) -> list[Comparison]:
@@ -258,7 +263,7 @@ def _nothing_to_compare(pairs: Sequence[_Pair], levels: Sequence[float]) -> User
     if not pairs:
         return UserError(
             "nothing to compare",
-            expected="the same dataset, k, mode, threads and machine on both sides",
+            expected="the same rows, k, mode, threads and machine on both sides",
             hint="run the same suite for both sides on one machine",
         )
     curves = [curve for _, *both in pairs for curve in both]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.contracts import UserError
+from harness.contracts.definitions import Load
 from harness.contracts.filters import POST_FILTER
 from harness.data.loading import is_named_after
 from harness.errors import did_you_mean
@@ -166,6 +167,8 @@ class _Wanted:
         suite = self._suite
         if (row["mode"], row["threads"]) != (suite.mode, suite.threads) or row["k"] not in suite.ks:
             return None
+        if suite.loads and not any(_may_be_under(row, load) for load in suite.loads):
+            return None
         if not any(same_dataset(str(row["dataset"]), name) for name in suite.datasets):
             return None
         if not row["in_answers"]:
@@ -185,6 +188,14 @@ class _Wanted:
     def _expanded(self, variant: Variant, facts: Facts) -> Iterator[Setting]:
         definition = self._registry.algorithm(variant.algorithm)
         return settings(definition, facts, variant.group, variant.build, variant.search)
+
+
+def _may_be_under(row: Row, load: Load) -> bool:
+    """Whether queries arrived at this rate or for this bound; of failures that is not stored."""
+    if row["status"] != "ok":
+        return True
+    arrived = row["offered_qps"] == load.rate or row["p99_bound_ms"] == load.p99_ms
+    return bool(arrived and row["drop_ms"] == load.drop_ms)
 
 
 def _fits(row: Row, variant: Variant, setting: Setting) -> bool:

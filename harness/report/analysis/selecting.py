@@ -88,7 +88,9 @@ def without_stale(table: pd.DataFrame) -> pd.DataFrame:
     return fresh
 
 
-def every_version(folders: Iterable[Path], limits: Limits) -> list[pd.DataFrame]:
+def every_version(
+    folders: Iterable[Path], limits: Limits, *, required: bool = False
+) -> list[pd.DataFrame]:
     """Return the tables of results folders, stale points included, for histories.
 
     A folder in which nothing is within the limits is left out.
@@ -96,13 +98,12 @@ def every_version(folders: Iterable[Path], limits: Limits) -> list[pd.DataFrame]
     Raises
     ------
     UserError
-        If a folder cannot be read, or nothing is within the limits in any.
+        If a folder cannot be read, or if something is required and nothing is within the limits.
     """
     tables = [load_results(folder, truth_at_hand=truth_of) for folder in folders]
     every = [table for table in tables if len(table)]
-    if not every:
-        return []
-    within(pd.concat(every), limits)  # refuses names that are in none of them
+    if required and every:
+        within(pd.concat(every), limits)
     return [kept for table in every if len(kept := _kept(table, limits))]
 
 

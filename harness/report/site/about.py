@@ -61,7 +61,8 @@ def _facts(rows: pd.DataFrame) -> Iterator[tuple[str, str]]:
     if "licence" in about:
         yield "licence", about["licence"]
     yield from _facts_of_rows(about)
-    lid = difficulty_of_queries(rows) if isinstance(first["query_difficulty"], np.ndarray) else None
+    known = rows[[isinstance(one, np.ndarray) for one in rows["query_difficulty"]]]
+    lid = difficulty_of_queries(known) if len(known) else None
     if lid is not None and (spread := quantiles_of(lid)) is not None:
         yield "intrinsic dimension (LID)", f"{quantiles_text(spread)}; higher is harder"
     if "contrast" in about:

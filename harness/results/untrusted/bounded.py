@@ -84,12 +84,17 @@ class BoundedFile:
         return list(group)
 
     def array(
-        self, parent: h5py.Group, name: str, types: Sequence[str], shape: Shape
+        self, parent: h5py.Group, name: str, types: Sequence[str], shape: Shape | None = None
     ) -> NDArray[Any]:
-        """Return an array of one of these types, such as `f8`; None in `shape` is any length."""
+        """Return an array of one of these types, such as `f8`, and of this shape.
+
+        None in `shape` is any length, None instead of it any shape.
+        """
         found = self._dataset(parent, name)
-        fits = len(found.shape or ()) == len(shape) and all(
-            expected in (None, length) for expected, length in zip(shape, found.shape, strict=True)
+        lengths = found.shape or ()
+        fits = shape is None or (
+            len(lengths) == len(shape)
+            and all(e in (None, length) for e, length in zip(shape, lengths, strict=True))
         )
         if found.shape is None or not fits or found.dtype.str[1:] not in types:
             raise ValueError(f"{name}: {found.dtype} {found.shape}, expected {types[0]} {shape}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Metric
@@ -17,7 +18,12 @@ from harness.registry.foreign_grids import ForeignAdapter, read_foreign
 from harness.registry.grid import merged, require_size, size_of
 from harness.registry.plugins import PluginFolder, missing_requirements, other_versions
 from harness.registry.schema.checking import check, read_entries
-from harness.registry.schema.entries import AlgorithmSchema, ForeignSchema, TuneSchema
+from harness.registry.schema.entries import (
+    AlgorithmSchema,
+    EntrySchema,
+    ForeignSchema,
+    TuneSchema,
+)
 from harness.registry.spaces import Axis, Space, faults_of
 from harness.registry.yaml_source import Document
 from harness.text import Json
@@ -154,60 +160,61 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> Algorith
     schema = check(AlgorithmSchema, data, document, (name,))
     module_file, class_name = schema.adapter.split(":")
     _check_adapter_file(folder, module_file, document.place((name, "adapter")))
-    _check_requirements(schema.requires, document.place((name, "requires")))
-    where, require = _expressions(name, schema, document)
-    definition = AlgorithmDefinition(
+    return _checked(
+        schema,
+        document,
         name=name,
         about=schema.about,
-        family=schema.family,
         metrics=tuple(schema.metrics),
-        requires=tuple(schema.requires),
-        isolated=schema.environment == "isolated",
         folder=folder,
         module_file=module_file,
         class_name=class_name,
         build=schema.build,
         search=schema.search,
-        where=where,
-        require=require,
         one_of=tuple(map(tuple, schema.one_of)),
-        groups={key: Group(g.build, g.search) for key, g in schema.groups.items()},
-        tune=_space(schema.tune),
-        exact_order=schema.exact_order,
-        floor=schema.floor,
-        expected_failures=schema.expected_failures,
-        in_answers=schema.in_answers,
-        pausable=schema.pausable,
-        origin=document.place((name,)),
+        groups=_groups(schema),
         filtered=schema.filtered,
     )
-    _check_parameters(definition, document)
-    return definition
 
 
 def _foreign_definition(name: str, folder: PluginFolder, document: Document) -> AlgorithmDefinition:
     schema = check(ForeignSchema, document.data[name], document, (name,))
     adapter = _foreign_adapter(name, schema, folder, document)
-    _check_requirements(schema.requires, document.place((name, "requires")))
-    where, require = _expressions(name, schema, document)
     run_groups = {key: Group(run_group=key) for key in adapter.run_group_names()}
-    own_groups = {key: Group(g.build, g.search) for key, g in schema.groups.items()}
-    definition = AlgorithmDefinition(
+    return _checked(
+        schema,
+        document,
         name=name,
         about=schema.about or f"{adapter.name}, by the adapter of {adapter.kind}",
-        family=schema.family,
         metrics=tuple(schema.metrics or adapter.metrics),
-        requires=tuple(schema.requires),
-        isolated=schema.environment == "isolated",
         folder=folder,
         module_file="module",
         class_name=adapter.constructor,
         build=adapter.grid("build"),
         search=adapter.grid("search"),
+        one_of=(),
+        groups={**run_groups, **_groups(schema)},
+        foreign=adapter,
+    )
+
+
+def _groups(schema: EntrySchema) -> dict[str, Group]:
+    return {key: Group(group.build, group.search) for key, group in schema.groups.items()}
+
+
+def _checked(
+    schema: EntrySchema, document: Document, *, name: str, **own: Any
+) -> AlgorithmDefinition:
+    """Return a definition with what both kinds of entries say alike, after all checks."""
+    _check_requirements(schema.requires, document.place((name, "requires")))
+    where, require = _expressions(name, schema, document)
+    definition = AlgorithmDefinition(
+        name=name,
+        family=schema.family,
+        requires=tuple(schema.requires),
+        isolated=schema.environment == "isolated",
         where=where,
         require=require,
-        one_of=(),
-        groups={**run_groups, **own_groups},
         tune=_space(schema.tune),
         exact_order=schema.exact_order,
         floor=schema.floor,
@@ -215,7 +222,7 @@ def _foreign_definition(name: str, folder: PluginFolder, document: Document) -> 
         in_answers=schema.in_answers,
         pausable=schema.pausable,
         origin=document.place((name,)),
-        foreign=adapter,
+        **own,
     )
     _check_parameters(definition, document)
     return definition
@@ -282,7 +289,7 @@ def _check_requirements(requires: list[str], place: str) -> None:
 
 
 def _expressions(
-    name: str, schema: AlgorithmSchema | ForeignSchema, document: Document
+    name: str, schema: EntrySchema, document: Document
 ) -> tuple[Expression | None, tuple[tuple[Expression, str], ...]]:
     where = None
     if schema.where is not None:

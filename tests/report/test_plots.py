@@ -16,6 +16,7 @@ from harness.contracts import UserError
 from harness.report.analysis.curves import styles_of
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
+from harness.report.analysis.under_load import settings_under_load
 from harness.report.curve_styles import curve_styles
 from harness.report.export.terminal import print_frontiers
 from harness.report.plots.all_figures import MAKERS, draw_figures, figures, makers
@@ -353,15 +354,17 @@ def test_points_under_load_get_their_own_figure_and_no_other(table, under_load):
     assert "load" not in dict(figures(table, makers(["load"])))
 
 
-def test_points_under_load_have_a_table_in_the_terminal_and_no_pareto_points(table, under_load):
-    console = Console(width=120, record=True, file=io.StringIO())
-    print_frontiers(console, under_load(table))
+def test_points_under_load_have_tables_in_the_terminal_and_no_pareto_points(table, under_load):
+    found = under_load(table)
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_frontiers(console, found)
     said = console.export_text()
     assert "under load" in said
     assert "Pareto" not in said
-    lines = [line for line in said.splitlines() if line.startswith("faiss-pq")]
-    assert sum("! " in line for line in lines) == len(lines) / 5  # at one of four rates
-    assert (
-        sum(bool(re.search(r"at most \S+k ±\d+% +<= 1.5 ms", line)) for line in lines)
-        == len(lines) / 5
-    )
+    (group,) = comparison_groups(prepare(found), under_load=True)
+    settings = settings_under_load(group)
+    for setting in settings:
+        assert f"\n{setting.curve} {setting.parameters}".rstrip() in said  # whole, at 80 columns
+    assert said.count("! ") == len(settings)  # at one of four rates
+    highest = re.findall(r"highest rate with p99 <= 1.5 ms: at most \S+k ±\d+%", said)
+    assert len(highest) == len(settings)

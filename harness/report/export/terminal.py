@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isfinite
 
 import pandas as pd
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from harness.measures.choosing import NOT_REACHED
 from harness.report.analysis.by_filter import (
@@ -75,7 +76,8 @@ def print_frontiers(console: Console, table: pd.DataFrame) -> None:
     prepared = prepare(table)
     for group in comparison_groups(prepared, under_load=True):
         if not group.points.empty:
-            console.print(_load_table(group))
+            for part in _load_parts(group):
+                console.print(part, highlight=False)
             console.print()
     for group in comparison_groups(prepared):
         if group.points.empty:
@@ -263,33 +265,29 @@ def _notes(points: pd.DataFrame, shown: int) -> list[str]:
     return found + ([f"{len(points) - shown} more are not shown"] if len(points) > shown else [])
 
 
-def _load_table(group: ComparisonGroup) -> Table:
-    """Return latency at each rate, and the highest rate within a bound, of a group under load."""
+def _load_parts(group: ComparisonGroup) -> Iterator[RenderableType]:
+    """Yield latency at each rate, and the highest rate within a bound, for each setting."""
+    yield f"[bold]{escape(group.dataset)}[/]: under load"
+    for setting in settings_under_load(group):
+        points = pd.concat([setting.at_rates, setting.searched])
+        name = f"{setting.curve} {setting.parameters}".strip()
+        recall = f"recall@{group.k} {points['recall'].iloc[0]:.3f}"
+        yield Text.assemble("\n", (name, "bold"), f"   {recall}")
+        if len(setting.at_rates):
+            yield Padding(_rates_table(setting.at_rates), (0, 0, 0, 2))
+        for row in rows_of(setting.searched):
+            yield f"  highest rate with p99 {bound_text(row)}: {highest_text(row)}"
     captions = [group.conditions, DUE]
     captions += [LATE] if group.points["late_generator"].any() else []
-    table = Table(
-        title=f"[bold]{escape(group.dataset)}[/]: under load",
-        caption=escape(". ".join(captions)),
-        title_justify="left",
-        caption_justify="left",
-        box=None,
-        pad_edge=False,
-    )
-    table.add_column("algorithm", no_wrap=True, max_width=32)
-    table.add_column("parameters")
-    for name in (f"recall@{group.k}", "offered/s", "achieved/s", "p50", "p99", "dropped"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for setting in settings_under_load(group):
-        named = (escape(setting.curve), escape(setting.parameters))
-        for row in (*rows_of(setting.at_rates), *rows_of(setting.searched)):
-            table.add_row(*named, *_load_cells(row))
+    yield Text("\n" + ". ".join(captions), "dim italic")
+
+
+def _rates_table(points: pd.DataFrame) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("offered/s", "achieved/s", "p50", "p99", "dropped"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=10)
+    for row in rows_of(points):
+        rates = (offered_text(row), human(row["achieved_qps"]))
+        latencies = (human(row["p50_ms"], "ms"), human(row["p99_ms"], "ms"))
+        table.add_row(*rates, *latencies, f"{row['dropped_share']:.1%}")
     return table
-
-
-def _load_cells(row: Row) -> list[str]:
-    recall = f"{row['recall']:.3f}"
-    if row["offered_qps"] != row["offered_qps"]:
-        return [recall, highest_text(row), "", "", bound_text(row), ""]
-    rates = (offered_text(row), human(row["achieved_qps"]))
-    latencies = (human(row["p50_ms"], "ms"), human(row["p99_ms"], "ms"))
-    return [recall, *rates, *latencies, f"{row['dropped_share']:.1%}"]

@@ -70,7 +70,7 @@ docs: reference ## build the documentation site into build/docs
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
 	@echo "build/docs/index.html"
 
-gallery: $(STAMP) ## draw docs/gallery from the demo's results
+gallery: $(STAMP) ## draw docs/results/gallery from the demo's results
 	@$(BIN)/annharness run demo
 	$(BIN)/python docs/make_gallery.py
 

@@ -1,4 +1,4 @@
-"""Draw every type of figure from the demo's results: `python docs/make_gallery.py [RESULTS]`."""
+"""Draw every figure of the demo's results: `python docs/make_gallery.py [RESULTS]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ HERE = Path(__file__).parent / "results"
 PICTURES = HERE / "gallery"
 HEAD = """# Gallery of figures
 
-Every type of figure, drawn from the results of `annharness run demo` on the bundled GloVe sample.
+Every figure of `annharness run demo` on the bundled GloVe sample;
+[filtered](../how-to/filtered-search.md) and [load](../how-to/load.md) need other suites.
 `make gallery` draws them again. Each is available as PNG, SVG or PDF, in three sizes
 (`--style screen|paper|slide`). An algorithm has the same colour, marker and dash in all of them,
 and algorithms that appear together have different ones.

@@ -331,16 +331,16 @@ def _directive(name: str) -> str:
     target = getattr(importlib.import_module(module), last)
     if isinstance(target, type):
         return f".. autoclass:: {name}\n   :members:"
-    return f".. autofunction:: {name}" if inspect.isfunction(target) else _data(name, last)
+    return f".. autofunction:: {name}" if inspect.isfunction(target) else _data(name, last, target)
 
 
-def _data(name: str, last: str) -> str:
+def _data(name: str, last: str, target: object) -> str:
     """Return a directive for a constant or type: autodoc would show the docstring of its type."""
     for file in (ROOT / "harness" / "contracts").glob("*.py"):
         for node, after in pairwise([*ast.parse(file.read_text()).body, ast.Pass()]):
             if last in _assigned(node):
                 told = _joined(after.value.value) if isinstance(after, ast.Expr) else ""
-                value = ast.unparse(node.value)
+                value = repr(target) if isinstance(target, tuple) else ast.unparse(node.value)
                 return f".. py:data:: {name}\n   :value: {value}\n\n   {told}".rstrip()
     raise LookupError(name)
 

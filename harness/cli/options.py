@@ -31,7 +31,8 @@ Plugins = Annotated[
     typer.Option(
         "--plugins",
         **AS_PATH,
-        help="Folder with algorithms/NAME or datasets/NAME of your own; may be repeated.",
+        help="Folder with algorithms/NAME or datasets/NAME of your own; may be repeated. "
+        "ANNHARNESS_PLUGINS names more.",
     ),
 ]
 DEFAULT_RESULTS = Path("results")
@@ -108,7 +109,11 @@ Suite = Annotated[
     ),
 ]
 Stale = Annotated[
-    bool, typer.Option("--stale", help="Keep points of which a newer version is stored.")
+    bool,
+    typer.Option(
+        "--stale",
+        help="Keep stale points: a newer version is stored, or the adapter or dataset has changed.",
+    ),
 ]
 
 Datasets = Annotated[

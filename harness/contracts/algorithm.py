@@ -63,8 +63,8 @@ class Algorithm(ABC):
     metric
         One of `angular`, `euclidean`, `inner_product`.
     build
-        The build parameters of the registry entry. A parameter called `seed`, if the constructor
-        has one, is given by the harness: the suite's seed plus the number of the build.
+        The build parameters of the registry entry. If there is a parameter `seed`, each build gets
+        its value plus the number of the build.
 
     Notes
     -----

@@ -11,6 +11,9 @@ from typing import Any
 from harness.errors import UserError
 from harness.files.replacing import written_whole
 
+INSTALL_CLUSTER = "in the clone of annharness: pip install -e '.[cluster]'"
+"""What to do where a library of the extra `cluster` is missing."""
+
 
 class RemoteFolder:
     """A folder at a path or URL (`s3://bucket/folder`), whose files are written whole.
@@ -112,7 +115,7 @@ class RemoteFolder:
             raise UserError(
                 f"cannot {what} this folder: {error}",
                 where=self.url,
-                hint="pip install 'annharness[cluster]', and for s3:// s3fs as well",
+                hint=f"{INSTALL_CLUSTER}, and for s3:// s3fs as well",
             ) from error
         except Exception as error:  # every file system of fsspec has errors of its own
             raise UserError(f"cannot {what} this folder: {error}", where=self.url) from error

@@ -52,14 +52,14 @@ _QUANTITIES = {
         Quantity("recall", "recall@{k}", True, "linear"),
         Quantity(
             "recall_within_1_percent",
-            "share of answers within 1 % of the {k}-th distance",
+            "share of neighbours within 1 % of the {k}-th distance",
             True,
             "linear",
             short="within 1 %",
         ),
         Quantity(
             "recall_within_10_percent",
-            "share of answers within 10 % of the {k}-th distance",
+            "share of neighbours within 10 % of the {k}-th distance",
             True,
             "linear",
             short="within 10 %",

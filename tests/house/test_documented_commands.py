@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import harness
+from harness.checks.conducting import check_entry
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -119,11 +120,15 @@ def follow(page: Path, marks: tuple[str, ...], folder: Path, run: Callable[..., 
         if step.mark not in marks:
             continue
         if step.path:
-            (folder / step.path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / step.path).write_text(step.text)
+            write_file(step, folder)
         else:
             line = step.text.removeprefix("$ ")
             run(line.replace("annharness run ", f"annharness run {SHORT} "), folder)
+
+
+def write_file(step: Step, folder: Path) -> None:
+    (folder / step.path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / step.path).write_text(step.text)
 
 
 @pytest.mark.parametrize("page", pages_with(""), ids=name_of)
@@ -148,6 +153,16 @@ def judge_walk_through(folder: Path) -> None:
     assert len(frame[frame["algorithm"] == "sign-bits"]) == 6
     assert list((folder / "figures").rglob("*qps-recall.png"))
     assert "sign-bits" in (folder / "site" / "index.html").read_text()
+
+
+def test_the_adapter_of_the_readme_keeps_the_contract(folder, monkeypatch, session_cache):
+    monkeypatch.setenv("ANNHARNESS_DATA", str(session_cache))
+    for step in steps(ROOT / "README.md"):
+        if step.path:
+            write_file(step, folder)
+    verdicts = check_entry("sampled", [folder / "plugins"])
+    assert {v.title: v.got for v in verdicts if v.status == "fail"} == {}
+    assert {"k-all", "k-beyond"} <= {v.title for v in verdicts if v.status == "pass"}
 
 
 def test_the_walk_through_has_as_many_commands_and_lines_as_it_says():

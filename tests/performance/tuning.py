@@ -1,4 +1,4 @@
-"""Tunings on simulated landscapes: is the target kept, and do proposals near the best pay?
+"""Tunings of simulated indexes: is the target kept, and do proposals near the best pay?
 
 Usage: python tests/performance/tuning.py [tunings] [budget in seconds, of the simulation]
 
@@ -218,7 +218,7 @@ def main(tunings: int, budget: float) -> None:
             kept.append(keeps_target(landscape, best, goal.recall))
         gains.append(times["random"] - times["local"])
     better, equal = np.mean(np.array(gains) > 0.01), np.mean(np.abs(gains) <= 0.01)
-    print(f"{tunings} landscapes, {budget:g} s each")
+    print(f"{tunings} simulated indexes, {budget:g} s each")
     print(f"target kept on held-out queries, with its interval: {np.mean(kept):.1%} of {len(kept)}")
     print(f"near the best against anywhere: faster by {np.expm1(np.mean(gains)):.1%} on average,")
     worse = 1 - better - equal

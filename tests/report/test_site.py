@@ -257,6 +257,7 @@ def test_the_front_page_marks_a_machine_of_grade_c_or_d(table, tmp_path):
     assert "noise: varies by 7% (warning)" in text
     assert "one thread per core" not in text
     assert text.count("grade C") == 1
+    assert f"({(table['algorithm'] != 'no-op').sum()} of the points)" in text
     assert "grade" not in (fine + unknown).lower()
 
 

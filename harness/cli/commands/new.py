@@ -30,8 +30,8 @@ def new(
         typer.Option(
             "--out",
             **AS_PATH,
-            help="Folder to write into. Default: that of --plugins, or your own; for a "
-            "leaderboard the current one.",
+            help="Folder to write into. Default: that of --plugins, or your own "
+            "(~/.local/share/annharness/plugins on Linux); for a leaderboard the current one.",
         ),
     ] = None,
     plugins: Plugins = None,
@@ -61,7 +61,8 @@ def _new_leaderboard(name: str, parent: Path, unheard: Mapping[str, object]) -> 
     folder = write_leaderboard(name, parent)
     packed = f"annharness results pack {folder / 'suite.yml'} -o {folder / 'packages/ours.zip'}"
     suite = folder / "suite.yml"
-    _tell(folder, [f"edit {suite}", f"annharness run {suite}", packed, f"make -C {folder} site"])
+    edit = f"edit {suite}, and write annharness's URL into README.md and the workflow"
+    _tell(folder, [edit, f"annharness run {suite}", packed, f"make -C {folder} site"])
 
 
 def _tell(folder: Path, lines: Sequence[str]) -> None:

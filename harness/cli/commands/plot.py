@@ -45,10 +45,10 @@ def plot(
         list[str] | None,
         typer.Option(
             "--figure",
-            help="qps-recall, recall-1-at-n, build-costs, training-loss (these four by default, "
-            "and filtered and load where there are such points), "
-            "at-recall, recall-bits, recall-distortion, latency, difficulty, load, all, "
-            "or Y:X for two quantities, such as p99_ms:recall.",
+            help="qps-recall, recall-1-at-n, build-costs, training-loss, filtered, load (by "
+            "default, where there are such points); at-recall, recall-bits, recall-distortion, "
+            "latency, difficulty; all; or Y:X for two quantities, such as p99_ms:recall. May be "
+            "repeated.",
         ),
     ] = None,
     style: Annotated[
@@ -65,7 +65,8 @@ def plot(
         float | None,
         typer.Option(
             "--recall",
-            help="Recall of at-recall (drawn if no figure is named), latency and difficulty.",
+            help="Recall of at-recall, latency, difficulty and filtered; draws at-recall if none "
+            "of them is named.",
         ),
     ] = None,
     highlight: Highlight = None,

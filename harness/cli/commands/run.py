@@ -23,11 +23,12 @@ from harness.cli.options import (
 )
 from harness.cli.progress import shown_progress
 from harness.cli.terminal import Terminal, say
+from harness.results.point import FAILURES
 from harness.running.executors.local import Executor
 from harness.running.listener import RunSummary, plain_lines
 from harness.running.plan import Plan
 from harness.running.recording import StoreFull
-from harness.running.suite_run import RETRIABLE, RunOptions, SuiteRun
+from harness.running.suite_run import RunOptions, SuiteRun
 
 _FAILED = 1
 
@@ -60,10 +61,15 @@ def run(
         ),
     ] = None,
     builds: Annotated[
-        int | None, typer.Option("--builds", help="Number of blocks, replaces the suite's.")
+        int | None,
+        typer.Option("--builds", help="Least number of blocks, replaces the suite's."),
     ] = None,
     repeats: Annotated[
-        int | None, typer.Option("--repeats", help="Passes in a block, replaces the suite's.")
+        int | None,
+        typer.Option(
+            "--repeats",
+            help="Least number of passes of a setting in a block, replaces the suite's.",
+        ),
     ] = None,
     least_seconds: Annotated[
         float | None,
@@ -90,7 +96,11 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Measure stored points again.")] = False,
     retry: Annotated[
         list[str] | None,
-        typer.Option("--retry", help=f"Try failed points again: {', '.join(RETRIABLE)}."),
+        typer.Option(
+            "--retry",
+            help="Try stored failures again: a status "
+            f"({', '.join(FAILURES)}), or failed for all. May be repeated.",
+        ),
     ] = None,
     precision: Annotated[
         str | None,
@@ -117,7 +127,7 @@ def run(
 
       annharness run my-suite.yml -d vectors.hdf5 --results /tmp/mine
 
-      annharness run -d glove-50-10k -a hnswlib -a faiss-ivf --k 10 --dry-run
+      annharness run -d glove-50-10k -a faiss-hnsw -a faiss-ivf --k 10 --dry-run
     """
     options = RunOptions(
         datasets=dataset or (),

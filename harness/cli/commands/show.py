@@ -63,7 +63,7 @@ def show(
 
     Examples:
 
-      annharness show hnswlib
+      annharness show faiss-hnsw
 
       annharness show pq -d glove-100 --k 100
 

@@ -79,7 +79,7 @@ def tune(
 
     Examples:
 
-      annharness tune hnswlib -d glove-100 --recall .95 --budget 20m
+      annharness tune faiss-ivf -d glove-50-10k --recall .9 --budget 25s
 
       annharness tune pq faiss-pq -d glove-50-10k --recall .9 --max-bytes 250 --budget 5m
     """

@@ -105,7 +105,7 @@ class EntrySchema(Strict):
     tune: TuneSchema | None = None
     """What `annharness tune` may set parameters to; by default the values of the grids."""
     exact_order: bool = False
-    """Whether answers come nearest first by true distance."""
+    """Whether neighbours come nearest first, by true distance."""
     floor: Annotated[float, Field(ge=0, le=1)] | None = None
     """The recall@10 that `smoke` reaches under its best search setting."""
     expected_failures: dict[Text, Text] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 
 import pandas as pd
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
@@ -58,6 +58,7 @@ _CAPTION = (
     "Chosen by recall on the tuning queries; the recall shown is of the held-out queries",
     "Bold: nothing is better in both",
 )
+_HELD_OUT = "Recall is that of the held-out queries"
 _NEAR = "*: within a factor of 2 of the harness overhead (no-op)"
 
 
@@ -147,19 +148,18 @@ def filter_table(group: ComparisonGroup, points: list[FilteredPoint]) -> Table:
     return table
 
 
-def recommendation_lines(found: Sequence[Recommendation]) -> Table:
-    """Return a line for each recommendation, and one about the bias of choosing."""
+def recommendation_lines(found: Sequence[Recommendation]) -> Group:
+    """Return a line for each recommendation, and below them what holds of all."""
     lines = Table.grid(padding=(0, 1))
     lines.add_column(no_wrap=True)
     lines.add_column()
     for one in found:
         lines.add_row(f"fastest at recall {one.level:g}:", _sentence(one))
+    told = notes(ratio.scope for one in found for _, ratio in one.equal)
     if found:
-        lines.add_row("", "[dim]On the tuning queries, by which they were chosen, their recall is "
-                      f"{optimism_text(optimism(found))} on average.[/]")  # fmt: skip
-    for note in notes(ratio.scope for one in found for _, ratio in one.equal):
-        lines.add_row("", f"[dim]{note}[/]")
-    return lines
+        gap = optimism_text(optimism(found))
+        told.insert(0, f"{_HELD_OUT}; on the tuning queries it is {gap} on average.")
+    return Group(lines, *("", *(f"[dim]{note}[/]" for note in told)) if told else ())
 
 
 def print_recommendations(

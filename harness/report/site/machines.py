@@ -34,9 +34,10 @@ def machines_of(prepared: pd.DataFrame) -> list[Json]:
 def disturbed(prepared: pd.DataFrame) -> list[Json]:
     """Return each machine that `annharness doctor` graded C or D when it measured.
 
-    Each with its worst grade, the number of points of such a grade, and the reasons.
+    Each with its worst grade, the number of points of such a grade, and the reasons. As in the
+    page's other counts, `no-op` is no point.
     """
-    bad = prepared[[bool(grade_of(row)) for row in rows_of(prepared)]]
+    bad = prepared[[bool(row["in_answers"] and grade_of(row)) for row in rows_of(prepared)]]
     return [
         {
             "name": str(name),

@@ -130,13 +130,20 @@ _IN_ALL_EXPORTS = (
     Column("repeats", "whole number", "Timed passes over all queries: the fewest of any build."),
     Column("status", "text", "`ok`, or how the point failed."),
     Column("reason", "text", "Why the point failed; empty if it did not."),
-    Column("stale", "flag", "A newer version of the point is stored."),
+    Column(
+        "stale",
+        "flag",
+        "A newer version of the point is stored; in exports also: the adapter or dataset at hand "
+        "is no longer the recorded one.",
+    ),
     *_recalls("recall", "Recall@K, the mean over builds and queries; unknown for K above k."),
     *_recalls(
         "recall1", "Share of queries whose nearest neighbour is among the first K; as above."
     ),
     *_bounds("recall@10"),
-    Column("qps", "number", "Queries per second at the mean conditions of its group.", "1/s"),
+    Column(
+        "qps", "number", "Queries per second at the mean conditions of its comparison group.", "1/s"
+    ),
     *_bounds("qps", "1/s"),
     Column("mean_ms", "number", "Mean time of a query; under load, from when it was due.", "ms"),
     Column("p50_ms", "number", "Median time of a query.", "ms"),
@@ -170,18 +177,28 @@ _IN_JSON_AND_PARQUET = (
     Column("n", "whole number", "Rows of the base."),
     Column("d", "whole number", "Dimensions."),
     Column("nq", "whole number", "Queries."),
-    Column("key", "text", "Hash of all that could change the answers or the speed."),
+    Column("key", "text", "Hash of all that could change the neighbours or the speed."),
     Column("qps_scope", "text", "What the interval of `qps` covers."),
     Column("measured_qps", "number", "Queries per second as measured.", "1/s"),
     Column("block_ids", "tuple", "The block of each build; empty text for none."),
-    Column("nondeterministic", "flag", "The answers of a build differ from pass to pass."),
+    Column("nondeterministic", "flag", "The neighbours of a build differ from pass to pass."),
     Column("near_no_op", "flag", "`qps` is at least half of `no_op_qps`."),
     Column("tuning_recall", "number", "Recall@k of the tuning queries."),
     Column("held_out_recall", "number", "Recall@k of the held-out queries."),
     *_bounds("held_out_recall"),
-    Column("recall_within_1_percent", "number", "Answers at most 1 % beyond the k-th distance."),
-    Column("recall_within_10_percent", "number", "Answers at most 10 % beyond the k-th distance."),
-    Column("relative_error", "number", "How much further the answers are than the true, a share."),
+    *(
+        Column(
+            f"recall_within_{percent}_percent",
+            "number",
+            f"Share of the returned neighbours at most {percent} % farther than the k-th true one.",
+        )
+        for percent in (1, 10)
+    ),
+    Column(
+        "relative_error",
+        "number",
+        "How much farther the returned neighbours are than the true ones, as a share.",
+    ),
     Column("dirty", "flag", "A build was measured with uncommitted changes."),
     Column("warnings", "tuple", "Warnings of the builds, each once."),
     Column("family", "text", "Family of the algorithm, as its entry at hand says."),

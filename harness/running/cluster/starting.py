@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.contracts import UserError
 from harness.files.paths import user_path
+from harness.files.remote import INSTALL_CLUSTER
 from harness.files.temporary import temporary_folder
 from harness.running.cluster.programs import SETTINGS
 from harness.running.cluster.settings import Batch, ClusterSettings
@@ -78,7 +79,7 @@ def _require_dask() -> None:
     except ImportError as error:
         raise UserError(
             "Dask is not installed, which runs blocks on a cluster",
-            hint="pip install 'annharness[cluster]', here and on every node",
+            hint=f"{INSTALL_CLUSTER}, here and on every node",
         ) from error
 
 
@@ -175,7 +176,7 @@ def _dask_cluster(settings: ClusterSettings) -> Iterator[Any]:
     except ImportError as error:
         raise UserError(
             f"a library for {settings.kind} is not installed: {error}",
-            hint="pip install 'annharness[cluster]'",
+            hint=INSTALL_CLUSTER,
         ) from error
     except Exception as error:  # each batch system of dask-jobqueue has errors of its own
         raise UserError(f"the cluster cannot be started: {error}", where=settings.kind) from error

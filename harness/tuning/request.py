@@ -50,10 +50,11 @@ class TuneOptions:
 
 @dataclass(frozen=True)
 class TuneRequest:
-    """A checked request: the suite that says how to measure, and the goal."""
+    """A checked request: the suite that says how to measure, the goal, and what is tuned."""
 
     asked: SuiteRun
     goal: Goal
+    variants: Sequence[Variant]
 
     @classmethod
     def of(
@@ -102,24 +103,7 @@ class TuneRequest:
             )
         _require_one("dataset", asked.suite.datasets, "-d")
         _require_one("k", asked.suite.ks, "--k")
-        return cls(asked, goal)
-
-    @property
-    def variants(self) -> list[Variant]:
-        """What is tuned, with a label each."""
-        found = [
-            v
-            for v in chosen_variants(self.asked.suite, self.asked.registry)
-            if v.algorithm != NO_OP
-        ]
-        for label, count in Counter(variant.label for variant in found).items():
-            if count > 1:
-                raise UserError(
-                    f"the label {label!r} stands for {count} variants",
-                    where=str(self.asked.suite.path),
-                    hint="give each its own, to tune them apart",
-                )
-        return found
+        return cls(asked, goal, _variants(asked))
 
     def contenders(self, plan: Plan) -> list[Contender]:
         """Return what is tuned on the dataset of a plan.
@@ -226,6 +210,26 @@ def _contender_json(one: Contender) -> Json:
         "versions": dict(origin.versions),
         "space": one.space.to_json(),
     }
+
+
+def _variants(asked: SuiteRun) -> list[Variant]:
+    """Return what is tuned, with a label each."""
+    found = [v for v in chosen_variants(asked.suite, asked.registry) if v.algorithm != NO_OP]
+    if not found:
+        raise UserError(
+            f"only {NO_OP} is asked for, which has nothing to tune",
+            where=str(asked.suite.path),
+            expected="an algorithm with an index",
+            hint="annharness list algorithms",
+        )
+    for label, count in Counter(variant.label for variant in found).items():
+        if count > 1:
+            raise UserError(
+                f"the label {label!r} stands for {count} variants",
+                where=str(asked.suite.path),
+                hint="give each its own, to tune them apart",
+            )
+    return found
 
 
 def _goal(options: TuneOptions) -> Goal:

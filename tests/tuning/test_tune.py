@@ -105,6 +105,7 @@ def test_the_winner_is_an_ordinary_point_that_says_how_it_was_found(
         (["part"], {"dataset": None}, "no dataset to tune on"),
         (["part", "demo"], {}, "what is to be tuned?"),
         (["trap"], {}, "no suite is called 'trap'"),
+        (["no-op"], {}, "only no-op is asked for"),
     ],
 )
 def test_a_mistake_is_named_before_anything_is_opened(plugins, tmp_path, names, options, told):

@@ -24,7 +24,7 @@ from harness.running.plan import NO_OP, Plan, PlannedPoint, chosen_variants
 from harness.running.suite_run import RunOptions, SuiteRun
 from harness.text import Json
 from harness.tuning.contenders import Contender
-from harness.tuning.trials import Goal
+from harness.tuning.trials import Goal, least_seconds_of
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -169,6 +169,10 @@ class TuneRequest:
             "k": suite.ks[0],
             "mode": suite.mode,
             "threads": suite.threads,
+            "build_threads": build_threads_of(plan.points),
+            "memory_bytes": suite.memory_bytes,
+            "timeout": suite.timeout,
+            "least_seconds": least_seconds_of(suite),
             "recall": goal.recall,
             "max_bytes": goal.max_bytes,
             "minimize": goal.minimize,

@@ -106,6 +106,11 @@ class Trial(BaseModel):
         return " | ".join(filter(None, (build, short_name(self.search, definition.search))))
 
 
+def least_seconds_of(suite: Suite) -> float:
+    """Return the least seconds that the turns of a setting take in a trial."""
+    return min(_LEAST_SECONDS, suite.least_seconds)
+
+
 def trial_block(
     contender: Contender,
     builds: Sequence[Parameters],
@@ -129,7 +134,7 @@ def trial_block(
         threads=suite.threads,
         build_threads=build_threads,
         search_seconds=_SEARCH_SECONDS,
-        least_seconds=min(_LEAST_SECONDS, suite.least_seconds),
+        least_seconds=least_seconds_of(suite),
         timeout=timeout,
         memory_bytes=suite.memory_bytes,
         members=tuple(_member(contender, i, build) for i, build in enumerate(builds)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 import harness
 from harness.contracts import UserError
+from harness.running.machine.facts import this_machine
 from harness.tuning.request import TuneOptions, TuneRequest, seconds_of
 
 ADAPTER = '''\
@@ -113,6 +115,23 @@ def test_a_mistake_is_named_before_anything_is_opened(plugins, tmp_path, names, 
     with pytest.raises(UserError) as refused:
         TuneRequest.of(names, TuneOptions(**given), tmp_path, [plugins])
     assert told in refused.value.describe()
+
+
+def test_trials_under_other_conditions_are_not_taken_from_the_journal(
+    plugins, tmp_path, small_hdf5
+):
+    def kept_under(suite, budget="1m"):
+        path = tmp_path / "small.yml"
+        path.write_text(json.dumps(suite))
+        request = TuneRequest.of([str(path)], TuneOptions(0.9, budget), tmp_path, [plugins])
+        plan = request.asked.plan(this_machine())
+        return request.to_json(plan, request.contenders(plan), this_machine())
+
+    before = {**suite(small_hdf5), "build_threads": 1}
+    others = [{"build_threads": 2}, {"memory": "1GiB"}, {"timeout": 9}, {"least_seconds": 0.01}]
+    journals = [kept_under({**before, **changed}) for changed in ({}, *others)]
+    assert all(one != other for one, other in itertools.combinations(journals, 2))
+    assert kept_under(before, "2m") == journals[0]
 
 
 def test_a_budget_is_seconds_or_has_a_unit():

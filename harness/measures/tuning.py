@@ -84,37 +84,42 @@ class Place(NamedTuple):
     rung: tuple[int, ...]
 
 
+_Column = tuple[int, tuple[int, ...]]
+"""The ladder of settings, and their positions along all parameters but the first."""
+
+
 def lowest_reaching(places: Sequence[Place], reaches: Callable[[int], bool]) -> list[int]:
     """Return the settings that reach the target while no lower one of their ladder does.
 
     Columns of settings that differ in the first parameter alone are searched by bisection, those of
-    larger other parameters first: what these need is the least that the following need.
+    larger other parameters first: what does not reach the target there, does not reach it below.
 
     Parameters
     ----------
     places
-        Of each setting.
+        Of each setting; a ladder may have gaps.
     reaches
         Asked by the number of a setting, as few as possible.
     """
-    columns: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+    columns: dict[_Column, list[int]] = {}
     for number in sorted(range(len(places)), key=lambda i: places[i].rung[:1]):
         place = places[number]
         columns.setdefault((place.ladder, place.rung[1:]), []).append(number)
-    found: dict[tuple[int, tuple[int, ...]], int | None] = {}
+    missed: dict[_Column, Place] = {}  # the highest of each column that does not reach the target
+    lowest = []
     for column in sorted(columns, reverse=True):
-        above = [other for other in found if _covers(other, column)]
-        if any(found[other] is None for other in above):
-            found[column] = None
-            continue
-        least = max((places[n].rung[:1] for o in above if (n := found[o]) is not None), default=())
-        numbers = [n for n in columns[column] if places[n].rung[:1] >= least]
-        found[column] = _bisected(numbers, reaches)
-    lowest = [number for number in found.values() if number is not None]
+        own = columns[column]
+        above = [place.rung[:1] for other, place in missed.items() if _covers(other, column)]
+        first = sum(any(places[n].rung[:1] <= rung for rung in above) for n in own)
+        first += _first_reaching(own[first:], reaches)
+        if first > 0:
+            missed[column] = places[own[first - 1]]
+        if first < len(own):
+            lowest.append(own[first])
     return sorted(n for n in lowest if not any(_is_below(places[m], places[n]) for m in lowest))
 
 
-def _covers(one: tuple[int, tuple[int, ...]], other: tuple[int, tuple[int, ...]]) -> bool:
+def _covers(one: _Column, other: _Column) -> bool:
     """Whether a column has the other's ladder, and no parameter smaller."""
     return one[0] == other[0] and all(a >= b for a, b in zip(one[1], other[1], strict=True))
 
@@ -127,15 +132,15 @@ def _is_below(one: Place, other: Place) -> bool:
     )
 
 
-def _bisected(numbers: Sequence[int], reaches: Callable[[int], bool]) -> int | None:
-    """The first of ascending settings that reaches the target; None if the last does not."""
+def _first_reaching(numbers: Sequence[int], reaches: Callable[[int], bool]) -> int:
+    """The position of the first of ascending settings that reaches the target, else their count."""
     if not numbers or not reaches(numbers[-1]):
-        return None
+        return len(numbers)
     low, high = 0, len(numbers) - 1
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if reaches(numbers[middle]) else (middle + 1, high)
-    return numbers[high]
+    return high
 
 
 def slower_ones(logs: Float64) -> list[int]:

@@ -38,6 +38,21 @@ def test_the_lowest_settings_are_found_with_few_questions(needs, rungs):
     assert len(asked) == len(set(asked)) <= len(needs) * (rungs.bit_length() + 1)
 
 
+@given(st.data(), st.lists(st.integers(0, 5), min_size=3, max_size=3), st.integers(0, 40))
+def test_gaps_in_a_ladder_hide_no_setting(data, weights, needed):
+    """Recall rises with all three parameters; `where` may drop any of the settings."""
+    grid = list(itertools.product(range(5), range(3), range(3)))
+    rungs = data.draw(st.lists(st.sampled_from(grid), unique=True))
+    enough = {rung for rung in rungs if np.dot(weights, rung) >= needed}
+
+    def is_below(one, other):
+        return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+    places = [Place(0, rung) for rung in rungs]
+    found = {rungs[i] for i in lowest_reaching(places, lambda i: rungs[i] in enough)}
+    assert found == {one for one in enough if not any(is_below(other, one) for other in enough)}
+
+
 def test_ladders_are_searched_apart_and_settings_without_rungs_are_all_asked():
     places = [Place(0, ()), Place(1, ()), Place(2, (0,)), Place(2, (1,))]
     assert lowest_reaching(places, lambda i: i != 1) == [0, 2]

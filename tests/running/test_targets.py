@@ -99,12 +99,14 @@ def test_the_lowest_setting_that_reaches_the_target_takes_the_turns(tuned):
     assert decoded(encoded(outcome)).probes == probes
 
 
-def test_a_setting_whose_index_is_too_large_does_not_count(tuned):
+def test_a_setting_whose_index_is_too_large_hides_no_smaller_one(tuned):
     [outcome] = tuned({"one": {}}, Target(0.1, most_index_bytes=295))
-    assert outcome.finished == {}
+    [key] = outcome.finished
+    assert outcome.probes[key].index_bytes <= 290
     assert np.isnan(outcome.probes["one-300"].recall)
-    [outcome] = tuned({"one": {}}, Target(0.1, most_index_bytes=300))
-    assert outcome.finished
+    [outcome] = tuned({"one": {}}, Target(0.1, most_index_bytes=5))
+    assert outcome.finished == {}
+    assert all(np.isnan(probe.recall) for probe in outcome.probes.values())
 
 
 def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tuned):

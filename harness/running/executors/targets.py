@@ -49,17 +49,25 @@ class TargetSearch:
     def choose(self, member: Member, watch: Watch) -> None:
         """Leave out all settings but the lowest that reach the target."""
         settings = member.alive_settings
-        places = [setting.spec.place for setting in settings]
-        chosen = lowest_reaching(places, lambda i: self._reaches(member, settings[i], watch))
-        for number, setting in enumerate(settings):
-            setting.left_out = number not in chosen
+        fitting = [setting for setting in settings if self._fits(member, setting, watch)]
+        places = [setting.spec.place for setting in fitting]
+        chosen = lowest_reaching(places, lambda i: self._reaches(member, fitting[i], watch))
+        kept = [fitting[number] for number in chosen]
+        for setting in settings:
+            setting.left_out = setting not in kept
+
+    def _fits(self, member: Member, setting: Setting, watch: Watch) -> bool:
+        """Whether the index is small enough; its size may depend on the setting."""
+        if math.isinf(self.target.most_index_bytes):
+            return True
+        member.take_index_bytes(setting, _PHASE, watch)
+        if setting.index_bytes > self.target.most_index_bytes:
+            setting.probe = _probe(member, setting, math.nan, 0, math.nan)
+        return setting.is_alive and setting.probe is None
 
     def _reaches(self, member: Member, setting: Setting, watch: Watch) -> bool:
         """Ask growing parts of the tuning queries until it is clear."""
         member.take_index_bytes(setting, _PHASE, watch)
-        if setting.index_bytes > self.target.most_index_bytes:
-            setting.probe = _probe(member, setting, math.nan, 0, math.nan)
-            return False
         ids, seconds = np.empty((0, setting.spec.k), dtype=np.int64), 0.0
         for size in part_sizes(len(self.order)):
             while len(ids) < size and seconds < _MOST_SECONDS and setting.is_alive:

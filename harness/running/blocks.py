@@ -352,6 +352,7 @@ class BlockOutcome:
     the reference index in each of its turns; `window` and `order_seed` tell which queries were
     asked in each round. `probes` are those of a block with a target, by the key of the setting;
     what it left out in the middle of a pass has times and neighbours up to there (NaN, -1).
+    `seconds` is what it took, with attempts on other nodes that were lost.
     """
 
     id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -88,8 +89,8 @@ class Journal:
         return [trial for trial in self.trials if trial.label == label]
 
     def builds(self, label: str) -> set[str]:
-        """Return the `build_id` of each build of a label that was tried."""
-        return {build_id(trial.build) for trial in self.of(label)}
+        """Return the `build_id` of each build of a label that was tried, and not lost."""
+        return {build_id(trial.build) for trial in self.of(label) if not trial.is_lost}
 
     def count(self, label: str) -> int:
         """Return how many builds of a label were tried, the best ones only once."""
@@ -107,6 +108,16 @@ class Journal:
         """Return the trials of the last block of a label."""
         own = self.of(label)
         return [trial for trial in own if trial.block == own[-1].block]
+
+    def seconds_per_build(self, label: str) -> float | None:
+        """Return the seconds that each build of the last block took of which something is known."""
+        found, spent = None, 0.0
+        for _, block in itertools.groupby(self.of(label), key=lambda trial: trial.block):
+            trials = list(block)
+            if not all(trial.is_lost for trial in trials):
+                found = (trials[0].spent_seconds - spent) / len(trials)
+            spent = trials[0].spent_seconds
+        return found
 
     def nearest_miss(self, label: str) -> Trial | None:
         """Return the trial of the highest recall, the smallest if all were too large."""

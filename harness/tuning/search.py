@@ -66,6 +66,9 @@ class Search:
     def run(self) -> None:
         """Search until the budget is spent or every build was tried.
 
+        The search of a contender ends with a block that was lost: the cluster is out of order, or
+        the contender ends its nodes.
+
         Raises
         ------
         UserError
@@ -77,7 +80,8 @@ class Search:
             builds = self._next_builds(contender)
             if builds:
                 self._run_block(contender, builds)
-            else:
+            last = self.journal.last_block(contender.label)
+            if not builds or any(trial.is_lost for trial in last):
                 going.remove(contender)
 
     @property
@@ -102,13 +106,12 @@ class Search:
 
     def _room(self, label: str, left: float) -> int:
         """How many builds the next block may have, from what those of the last block took."""
-        if not self.journal.of(label):
+        known = self.journal.seconds_per_build(label)
+        if known is None:
             return 1 if left > 0 else 0
-        last = self.journal.last_block(label)
-        before = [t.spent_seconds for t in self.journal.of(label) if t.block != last[0].block]
-        seconds = (last[0].spent_seconds - max(before, default=0.0)) / len(last)
-        wanted = max(2.0, _SHARE_OF_BLOCK * self.share_seconds / max(seconds, 1e-9))
-        return int(min(wanted, _MOST_MEMBERS, left / max(seconds, 1e-9) + _MAY_EXCEED))
+        seconds = max(known, 1e-9)
+        wanted = max(2.0, _SHARE_OF_BLOCK * self.share_seconds / seconds)
+        return int(min(wanted, _MOST_MEMBERS, left / seconds + _MAY_EXCEED))
 
     def _run_block(self, contender: Contender, builds: Sequence[Parameters]) -> None:
         label, spent = contender.label, self.journal.spent(contender.label)
@@ -160,6 +163,9 @@ class Search:
     def _line(self, contender: Contender, found: Sequence[Trial]) -> str:
         """What a block has found, in one line."""
         label = contender.label
+        lost = next((trial for trial in found if trial.is_lost), None)
+        if lost is not None:
+            return f"{label}: the search ends, a block was lost: {lost.reason}"
         reached = sum(trial.reached for trial in found)
         spent, count = self.journal.spent(label), self.journal.count(label)
         head = f"{label}: {counted(count, 'build')} tried in {spent:.0f} s; "

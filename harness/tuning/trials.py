@@ -99,6 +99,11 @@ class Trial(BaseModel):
         """Whether a setting reached the target, in the bytes allowed."""
         return self.status in ("reached", "slower")
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing is known of it, because its node went away."""
+        return self.status == "lost"
+
     def name(self, contender: Contender) -> str:
         """Return the parameters in short, `M=16 | efSearch=80`."""
         definition = contender.definition

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.contracts import UserError
+from harness.running.blocks import BlockOutcome, TaskFailure
 from harness.tuning.contenders import build_id
 from harness.tuning.journal import Journal
 from harness.tuning.trials import Goal
@@ -97,6 +98,31 @@ def test_a_crash_costs_its_trial(tmp_path):
     assert crashed
     assert all(t.build["kind"] == "b" and t.reason == "as told" for t in crashed)
     assert journal.best("simulated").build["kind"] != "b"
+
+
+def test_a_block_that_was_lost_ends_the_search_and_is_tried_again_by_the_next(tmp_path):
+    class Away:
+        """A cluster whose nodes have gone."""
+
+        asked = 0
+
+        def run_blocks(self, blocks, follow):
+            self.asked += 1
+            assert self.asked < 3, "it goes on and on"
+            for spec in blocks:
+                keys = [setting.key for member in spec.members for setting in member.settings]
+                failure = TaskFailure("lost", "tried 3 times", "block")
+                yield spec, BlockOutcome(spec.id, 0, failed=dict.fromkeys(keys, failure))
+                yield spec, None
+
+    search, told = simulated.search_of(simulated.Landscape(2), tmp_path, goal()), []
+    search.executor, search.say = Away(), told.append
+    search.run()
+    assert told == ["simulated: the search ends, a block was lost: tried 3 times"]
+    again = searched(tmp_path, simulated.Landscape(2))
+    whole = searched(tmp_path / "whole", simulated.Landscape(2))
+    assert [t.build for t in again.trials[1:]] == [t.build for t in whole.trials]
+    assert again.count("simulated") == whole.count("simulated")
 
 
 def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tmp_path):

@@ -44,6 +44,7 @@ class _Job:
     """A block that waits for a node, or that is measured on one.
 
     It is an attempt where a node began to measure; where a node refused, it was only `sent`.
+    `lost_seconds` is what the attempts took of which nothing came back.
     """
 
     spec: BlockSpec
@@ -54,6 +55,7 @@ class _Job:
     node: Node | None = None
     future: Any = None
     began: float = 0.0
+    lost_seconds: float = 0.0
 
     @property
     def key(self) -> str:
@@ -245,6 +247,8 @@ class ClusterExecutor:
             took = time.monotonic() - job.began
             known = self._longest.get(job.spec.fingerprint, 0.0)
             self._longest[job.spec.fingerprint] = max(known, took)
+            for outcome in outcomes[:1]:
+                outcome.seconds += job.lost_seconds
             for outcome in outcomes:
                 yield job.spec, outcome
             yield job.spec, None
@@ -278,6 +282,7 @@ class ClusterExecutor:
     def _try_again(self, job: _Job, reason: str) -> None:
         """Let a block wait for another node."""
         job.reason = reason
+        job.lost_seconds += time.monotonic() - job.began
         if job.future is not None:
             self._running.pop(job.key, None)
             with suppress(Exception):  # the node is gone, and maybe the scheduler
@@ -289,7 +294,7 @@ class ClusterExecutor:
         """Yield the failures of blocks that were tried on enough nodes."""
         for job in [job for job in self._waiting if job.attempts >= MOST_ATTEMPTS]:
             self._waiting.remove(job)
-            outcome = BlockOutcome(job.spec.id, job.spec.number)
+            outcome = BlockOutcome(job.spec.id, job.spec.number, seconds=job.lost_seconds)
             failure = TaskFailure("lost", f"tried {job.attempts} times; {job.reason}", "block")
             for member in job.spec.members:
                 outcome.failed |= {setting.key: failure for setting in member.settings}

@@ -134,10 +134,12 @@ def test_a_late_generator_is_marked_and_gives_no_rate(row, build):
     assert np.isnan(found["max_rate_qps"])
 
 
-def test_the_highest_rate_has_an_interval_over_builds(row, build, monkeypatch):
+@pytest.fixture
+def searched(build, monkeypatch):
+    """Give a build whose index keeps the bound of 5 ms up to a capacity."""
     monkeypatch.setattr(measures, "LEAST_QUERIES", NQ)
 
-    def searched(number, capacity):
+    def of(number, capacity):
         rates, times, trials = [], [], []
         for _ in range(measures.SEARCH_STEPS):
             rates.append(measures.next_rate(trials, 500.0))
@@ -145,10 +147,22 @@ def test_the_highest_rate_has_an_interval_over_builds(row, build, monkeypatch):
             trials, _ = measures.trials_of(rates, times, 0.005)
         return loaded(build, number, rates=rates, seconds=times)
 
-    builds = [searched(number, capacity) for number, capacity in enumerate((290, 300, 310))]
-    found = row(WITHIN_A_BOUND, *builds)
+    return of
+
+
+def test_the_highest_rate_has_an_interval_over_builds(row, searched):
+    found = row(WITHIN_A_BOUND, *map(searched, range(3), (290, 300, 310)))
     assert found["p99_bound_ms"] == 5
     assert found["max_rate_qps"] == pytest.approx(300, rel=0.04)
     assert found["max_rate_qps_low"] < found["max_rate_qps"] < found["max_rate_qps_high"]
     assert np.isnan(found["offered_qps"])
     assert np.isnan(found["p99_ms"])
+    assert found["warnings"] == ()
+
+
+def test_the_highest_rate_is_not_known_if_a_build_found_none(row, searched):
+    found = row(WITHIN_A_BOUND, *map(searched, range(3), (290, 300, 0)))
+    assert found["builds"] == 3
+    assert np.isnan([found[f"max_rate_qps{end}"] for end in ("", "_low", "_high")]).all()
+    [warning] = found["warnings"]
+    assert warning.startswith("1 of 3 builds found no highest rate")

@@ -200,7 +200,7 @@ _IN_JSON_AND_PARQUET = (
         "How much farther the returned neighbours are than the true ones, as a share.",
     ),
     Column("dirty", "flag", "A build was measured with uncommitted changes."),
-    Column("warnings", "tuple", "Warnings of the builds, each once."),
+    Column("warnings", "tuple", "Warnings of the builds, and why a figure is unknown, each once."),
     Column("family", "text", "Family of the algorithm, as its entry at hand says."),
     Column("tuned", "text", "With what `tune` found the parameters; empty if it did not."),
     Column("track", "text", "`filtered` if each query has a filter, else `plain`."),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import nan
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.contracts.definitions import Load
 from harness.measures.interval import NO_INTERVAL, Interval, log_t_interval
@@ -21,6 +22,7 @@ from harness.measures.load import (
 from harness.measures.qps import latency
 from harness.results.point import Build, LoadShare, StoredPoint
 from harness.results.table.columns import Row
+from harness.text import counted
 
 
 def load_columns(point: StoredPoint) -> Row:
@@ -71,12 +73,34 @@ def _within_a_bound(point: StoredPoint, load: Load, *, too_late: bool) -> Row:
     }
 
 
+def load_warnings(point: StoredPoint) -> Iterator[str]:
+    """Yield why the highest rate of a point is not known, where a build found none."""
+    load = point.header.identity.load
+    if load is None or load.p99_ms is None:
+        return
+    found = np.isfinite(_highest_rates(point, load))
+    if not found.all():
+        yield (
+            f"{np.count_nonzero(~found)} of {counted(len(found), 'build')} found no highest rate: "
+            "all rates that were tried kept the bound, or none did, or too few were tried"
+        )
+
+
 def _highest_rate(point: StoredPoint, load: Load) -> Interval:
-    """The highest rate within the bound, over builds."""
+    """The highest rate within the bound, over builds.
+
+    It is not known if a build found none: the others are those that kept the bound by luck.
+    """
+    rates = _highest_rates(point, load)
+    return log_t_interval(rates) if np.isfinite(rates).all() else NO_INTERVAL
+
+
+def _highest_rates(point: StoredPoint, load: Load) -> NDArray[np.float64]:
+    """The highest rate within the bound of each build; NaN where it found none."""
     assert load.p99_ms is not None
     bound = load.p99_ms / 1e3
     searches = [trials_of(share.rates, build.times, bound) for build, share in _shares(point)]
-    return log_t_interval(np.array([highest_rate(trials) for trials, _ in searches]))
+    return np.array([highest_rate(trials) for trials, _ in searches])
 
 
 def _shares(point: StoredPoint) -> Iterator[tuple[Build, LoadShare]]:

@@ -16,7 +16,7 @@ from harness.results.store import ResultStore, Stored
 from harness.results.table.columns import Row, completed, frame_of, or_nan
 from harness.results.table.conditions import adjust_qps, mark_near_no_op
 from harness.results.table.filters import filter_columns
-from harness.results.table.loads import load_columns
+from harness.results.table.loads import load_columns, load_warnings
 from harness.results.table.provenance import (
     Provenances,
     commit_of,
@@ -201,6 +201,7 @@ class _Reader:
         truth = self.truths.of(header)
         recall = recall_columns(header.identity, point.builds, truth.distances, self.per_query)
         filters = filter_columns(point, truth) if header.identity.is_filtered else {}
+        of_builds = [warning for build in point.builds for warning in build.facts.warnings]
         return {
             **filters,
             "log_tail": "",
@@ -210,7 +211,7 @@ class _Reader:
             **load_columns(point),
             **size_columns(point),
             "diagnostics": dict(point.builds[0].diagnostics),
-            "warnings": tuple(dict.fromkeys(w for b in point.builds for w in b.facts.warnings)),
+            "warnings": tuple(dict.fromkeys([*of_builds, *load_warnings(point)])),
             "nondeterministic": any(len(b.neighbors) > 1 for b in point.builds),
         }
 

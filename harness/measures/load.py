@@ -115,18 +115,21 @@ def next_rate(trials: Sequence[Trial], first: float) -> float:
 def highest_rate(trials: Sequence[Trial]) -> float:
     """Return the rate at which half of the trials keep the bound.
 
-    It is the geometric mean of the rates tried with the smallest step. NaN if there are none, as
-    where every rate kept the bound or none did.
+    It is the geometric mean of the rates to which the smallest steps led, with the one that would
+    be tried next (Brownlee, Hodges and Rosenblatt, JASA 48, 1953). NaN if there are none, as where
+    every rate kept the bound or none did.
     """
     if not trials:
         return float("nan")
     last, begin = _path(trials, trials[0].rate)
-    rates = [trial.rate for trial in trials[begin:]] + [last]
-    return float(np.exp(np.mean(np.log(rates)))) if begin < len(trials) else float("nan")
+    if begin == len(trials):
+        return float("nan")
+    rates = [*(trial.rate for trial in trials[begin + 1 :]), last]
+    return float(np.exp(np.mean(np.log(rates))))
 
 
 def _path(trials: Sequence[Trial], first: float) -> tuple[float, int]:
-    """The next rate, and the number of the first trial that was made after the smallest step."""
+    """The next rate, and the number of the trial from which the first smallest step leads."""
     rate, step, begin = first, _FIRST_STEP, len(trials)
     for number, trial in enumerate(trials):
         if number and trial.kept != trials[number - 1].kept:

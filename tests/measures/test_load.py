@@ -105,6 +105,9 @@ def test_the_search_goes_up_and_down_by_smaller_and_smaller_steps():
         rate = next_rate(trials, 100.0)
     assert rates[:3] == pytest.approx([100, 200, 200 / 2**0.5])
     assert max(rates[-4:]) / min(rates[-4:]) < 1.05
+    smallest = np.isclose(np.abs(np.diff(np.log([*rates, rate]))), np.log(2) / 16)
+    led_to = np.array([*rates[1:], rate])[smallest]
+    assert highest_rate(trials) == pytest.approx(np.exp(np.log(led_to).mean()))
     assert highest_rate(trials) == pytest.approx(170, rel=0.05)
 
 

@@ -16,12 +16,14 @@ from harness.contracts.filters import FILTERED_SUFFIX
 from harness.registry.grid import format_value
 from harness.report.quantities import quantity
 from harness.results.table.columns import Row
+from harness.results.table.conditions import CONDITIONS
 
 if TYPE_CHECKING:
     from harness.report.analysis.curves import Ranking
 
 
-_GROUP = ["dataset", "k", "mode", "threads", "machine"]
+_CONDITIONS = list(CONDITIONS)
+_BUT_MACHINE = [name for name in CONDITIONS if name != "machine"]
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,9 @@ def comparison_groups(
     prepared = prepared[(prepared["mode"] == "load") == under_load]
     if prepared.empty:
         return
-    machines = prepared.fillna({"machine": ""}).groupby(_GROUP[:-1])["machine"]
+    machines = prepared.fillna({"machine": ""}).groupby(_BUT_MACHINE)["machine"]
     machine_counts = machines.transform("nunique")
-    for key, rows in prepared.groupby(_GROUP, sort=True, dropna=False):
+    for key, rows in prepared.groupby(_CONDITIONS, sort=True, dropna=False):
         dataset, k, mode, threads, machine = cast(tuple[str, int, str, int, str], key)
         finished = rows["status"] == "ok"
         answers = rows["in_answers"]

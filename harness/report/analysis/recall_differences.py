@@ -13,13 +13,14 @@ from harness.measures.recall_intervals import (
     judge_differences,
     recall_difference,
 )
+from harness.results.table.conditions import CONDITIONS
 
 RANKS = (1, 5, 10, 20, 50, 100)
 """The k' at which recalls are compared, as far as k goes."""
 
 _FACTOR = (1.959964 + 0.841621) ** 2  # power of 80 % for a two-sided test at 5 %
 _MEASURES = {"recall_of_queries": "recall@{}", "first_recall_of_queries": "recall 1@{}"}
-_GROUP = ["dataset", "fingerprint", "k", "mode", "threads", "machine"]
+_GROUP = [*CONDITIONS, "fingerprint"]
 
 
 @dataclass(frozen=True)

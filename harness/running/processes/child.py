@@ -1,4 +1,4 @@
-"""The folders in which workers run: one for each worker, removed at its end or by a later run."""
+"""A worker as a child process: its folder, channel, output and memory, and its end."""
 
 from __future__ import annotations
 

@@ -57,9 +57,11 @@ def take(store: ResultStore, name: str, path: Path) -> Taken:
     match = RESULT_NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"no name of a result: {name!r}")
-    if match["truth"]:
-        return _take_truth(store.root / name, path)
-    return _take_failure(store, path) if match["ending"] == FAILURE else _take_point(store, path)
+    with store.changing():
+        if match["truth"]:
+            return _take_truth(store.root / name, path)
+        is_failure = match["ending"] == FAILURE
+        return _take_failure(store, path) if is_failure else _take_point(store, path)
 
 
 def _take_point(store: ResultStore, path: Path) -> Taken:

@@ -7,7 +7,7 @@ import glob
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +16,7 @@ import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import Truth
+from harness.files.locks import locked
 from harness.files.paths import kind_of
 from harness.files.replacing import replacing
 from harness.results.files import (
@@ -63,11 +64,14 @@ class ResultStore:
     """A folder `ROOT/DATASET/K/ALGORITHM/NAME-KEY.hdf5`, one file per point.
 
     Every write is atomic: after a kill at any moment each file is whole, the old or the new one.
+    Processes that change the folder at the same time wait for each other.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.locks = root / ".locks"
         self._newest: dict[Path, int] = {}
+        self._is_changing = False
 
     def require_readable(self) -> None:
         """Raise a `UserError` unless the folder is there and can be listed."""
@@ -83,9 +87,10 @@ class ResultStore:
         """Make the folder, or raise a `UserError` if nothing can be written to it."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            with replacing(self.root / ".writable") as temporary:
-                temporary.write_text("")
-            (self.root / ".writable").unlink()
+            with self.changing():
+                with replacing(self.root / ".writable") as temporary:
+                    temporary.write_text("")
+                (self.root / ".writable").unlink()
             next(self.root.iterdir(), None)
         except OSError as error:
             raise UserError(
@@ -94,6 +99,33 @@ class ResultStore:
                 got=kind_of(self.root) if error.errno == errno.EEXIST else error.strerror,
                 hint="name a folder of your own (results, or ANNHARNESS_RESULTS)",
             ) from error
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Let no other process change what is stored, from what is read to what is written.
+
+        A point's file is read and replaced whole: of two that did so at once, one build would be
+        lost. Where the file system has no locks, a warning says so.
+
+        Raises
+        ------
+        UserError
+            If the folder cannot be locked.
+        """
+        if self._is_changing:
+            yield
+            return
+        path = self.locks / "changes.lock"
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(path))
+            except OSError as error:
+                raise cannot_lock(path, error) from error
+            self._is_changing = True
+            try:
+                yield
+            finally:
+                self._is_changing = False
 
     def path_of(self, header: PointHeader) -> Path:
         """Return the path of a point's file, without its ending."""
@@ -135,10 +167,11 @@ class ResultStore:
             If it cannot be written. What was stored before is kept.
         """
         path, _ = self.files_of(self.path_of(header))
-        numbered = replace(build, provenance=self._numbered(header, build.provenance))
-        add_build(path, header, numbered, keep_others)
-        if not keep_others:
-            self.forget_failure(header)
+        with self.changing():
+            numbered = replace(build, provenance=self._numbered(header, build.provenance))
+            add_build(path, header, numbered, keep_others)
+            if not keep_others:
+                self.forget_failure(header)
         return path
 
     def write_failure(self, failure: Failure, keep_builds: bool = True) -> Path:
@@ -147,15 +180,17 @@ class ResultStore:
         A damaged file is set aside, as by `add_build`.
         """
         builds, path = self.files_of(self.path_of(failure.header))
-        numbered = replace(failure, provenance=self._numbered(failure.header, failure.provenance))
-        try:
-            _read_failure(path)
-        except BrokenResult as broken:
-            broken.set_aside()
-        with replacing(path, durable=True) as temporary:
-            temporary.write_text(json.dumps(numbered.to_json(), indent=1))
-        if not keep_builds:
-            builds.unlink(missing_ok=True)
+        with self.changing():
+            provenance = self._numbered(failure.header, failure.provenance)
+            numbered = replace(failure, provenance=provenance)
+            try:
+                _read_failure(path)
+            except BrokenResult as broken:
+                broken.set_aside()
+            with replacing(path, durable=True) as temporary:
+                temporary.write_text(json.dumps(numbered.to_json(), indent=1))
+            if not keep_builds:
+                builds.unlink(missing_ok=True)
         return path
 
     def _numbered(self, header: PointHeader, provenance: Json) -> Json:
@@ -288,6 +323,11 @@ class ResultStore:
             if truth.ids.shape[1] != identity.k:
                 raise ValueError(f"{truth.ids.shape[1]} neighbours, expected {identity.k}")
             return truth
+
+
+def cannot_lock(path: Path, error: OSError) -> UserError:
+    """Return the mistake that a lock of the results folder cannot be made."""
+    return UserError(f"cannot lock the results folder: {error.strerror}", where=str(path))
 
 
 def _truth_name(fingerprint: str) -> str:

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
 from harness.data.filtered import with_filter_facts
 from harness.data.truth.store import truth_of
@@ -19,7 +18,7 @@ from harness.results.point import (
     FAILURES,
     PointHeader,
 )
-from harness.results.store import ResultStore
+from harness.results.store import ResultStore, cannot_lock
 from harness.running.block_specs import block_spec
 from harness.running.blocks import BlockOutcome, BlockSpec, TaskFailure
 from harness.running.environments.isolated import EnvironmentFailed
@@ -67,8 +66,7 @@ class _Locks:
             try:
                 held = lock.enter_context(try_lock(path))
             except OSError as error:
-                why = f"cannot lock the results folder: {error.strerror}"
-                raise UserError(why, where=str(path)) from error
+                raise cannot_lock(path, error) from error
             if not held:
                 lock.close()
                 return False
@@ -203,7 +201,7 @@ class Runner:
 
     def _run_blocks(self, numbers: Sequence[int]) -> None:
         """Measure the missing builds of these numbers."""
-        with _Locks(self.store.root / ".locks") as locks:
+        with _Locks(self.store.locks) as locks:
             blocks = self._blocks_to_run(numbers, locks)
             for spec, outcome in self.executor.run_blocks(blocks, self._follow):
                 block = self._running[spec.id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 
 import pytest
 
@@ -20,7 +21,8 @@ def remote(tmp_path):
 
 
 def names(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    files = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return sorted(name for name in files if not name.startswith(".locks/"))
 
 
 def test_what_is_sent_is_taken_once_and_as_it_is(small_store, header, remote, tmp_path):
@@ -44,6 +46,32 @@ def test_builds_of_several_machines_come_together(small_store, header, build, re
     assert [one.number for one in point.builds] == [0, 1, 2]
     assert point.builds[1].times.max() < 1  # a build that is here stays
     assert point.builds[2].times.min() >= 5
+
+
+@pytest.mark.parametrize(("stored", "step"), [([], "forget_failure"), ([0], "find")])
+def test_what_a_run_stores_meanwhile_stays(
+    small_store, header, build, remote, tmp_path, monkeypatch, stored, step
+):
+    """It begins to store in the middle, where `take` has read what there is."""
+    push(small_store, remote)
+    store, run = ResultStore(tmp_path / "here"), ResultStore(tmp_path / "here")
+    for number in stored:
+        store.add_build(header(), build(number))
+    storing = threading.Thread(target=run.add_build, args=(header(), build(1, seconds=5.0)))
+    whole_step = getattr(store, step)
+
+    def interrupted(what):
+        found = whole_step(what)
+        storing.start()
+        storing.join(timeout=0.2)
+        return found
+
+    monkeypatch.setattr(store, step, interrupted)
+    pull(store, remote)
+    storing.join()
+    point = run.find(header()).point
+    assert [one.number for one in point.builds] == [0, 1]
+    assert point.builds[1].times.min() >= 5
 
 
 def test_a_failure_is_not_taken_where_the_point_was_measured(small_store, header, remote, tmp_path):

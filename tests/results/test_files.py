@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import threading
 from dataclasses import replace
 
 import h5py
@@ -226,6 +227,20 @@ def test_a_build_replaces_the_stored_one_of_its_number(tmp_path):
     assert [one.number for one in point.builds] == [0, 1]
     np.testing.assert_array_equal(point.builds[1].times, newer.times)
     assert store.settled(HEADER) == {0: 2, 1: 4}
+
+
+def test_builds_that_are_stored_at_the_same_time_all_stay(tmp_path):
+    def add(numbers):
+        store = ResultStore(tmp_path)
+        for number in numbers:
+            store.add_build(HEADER, build(number))
+
+    adding = [threading.Thread(target=add, args=(range(i, 12, 3),)) for i in range(3)]
+    for one in adding:
+        one.start()
+    for one in adding:
+        one.join()
+    assert sorted(ResultStore(tmp_path).settled(HEADER)) == list(range(12))
 
 
 def test_passes_that_were_given_up_are_settled(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -70,7 +72,7 @@ def measure(tmp_path, small_hdf5, monkeypatch, session_cache):
     (root / "scan" / "adapter.py").write_text(ADAPTER)
     dataset = open_named(str(small_hdf5), None)
 
-    def run(members, settings=("a",), loads=(), **more):
+    def run(members, settings=("a",), loads=(), on_phase=lambda *told: None, **more):
         specs = tuple(
             MemberSpec(
                 title,
@@ -95,7 +97,7 @@ def measure(tmp_path, small_hdf5, monkeypatch, session_cache):
         }  # fmt: skip
         block = BlockSpec(**{**facts, **more})
         executor = LocalExecutor(session_cache, examine=lambda: {"grade": "A"})
-        return list(executor.run_block(block, lambda title, phase, key: None))
+        return list(executor.run_block(block, on_phase))
 
     return run
 
@@ -135,6 +137,24 @@ def test_members_that_do_not_fit_together_are_measured_in_parts(measure):
     assert len({part.id for part in parts}) == len(parts)
     assert all(len(part.reference_times) for part in parts)
     assert all(part.failed == {} for part in parts)
+
+
+def test_processes_that_the_caller_starts_meanwhile_are_left_alone(measure):
+    started = []
+
+    def start(title, phase, key):
+        if len(started) < 2:
+            sleep = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
+            started.append(subprocess.Popen(sleep, start_new_session=bool(started)))
+
+    try:
+        [outcome] = measure({"one": {}}, on_phase=start)
+        assert outcome.finished
+        assert [process.poll() for process in started] == [None, None]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def test_one_that_fits_not_even_alone_fails_and_the_others_do_not(measure):

@@ -12,7 +12,7 @@ import pytest
 
 from harness.running.processes import descendants as family
 from harness.running.processes.descendants import descendants_of, is_alive
-from harness.running.processes.tree import ProcessTree
+from harness.running.processes.tree import ProcessTree, end_strays
 
 PARENT = """
 import subprocess, sys, time
@@ -114,6 +114,40 @@ def test_a_daemonised_grandchild_ends_though_its_watcher_was_killed(tmp_path):
         while any(map(is_alive, tree)) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not any(map(is_alive, tree))
+
+
+STRAY = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    told = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    os.execve(sys.executable, [sys.executable, "-S", "-c", told], {})
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no reaper of orphans")
+def test_only_what_has_lost_its_supervisor_is_a_stray(parent_and_child, tmp_path):
+    parent, child = parent_and_child
+    lost, kept = (
+        ProcessTree([sys.executable, "-S", "-c", program], tmp_path, os.environ)
+        for program in (STRAY, PARENT)
+    )
+    daemon, other = (int(tree.process.stdout.readline()) for tree in (lost, kept))
+    members = lost.members()
+    assert daemon in members
+    lost.process.kill()
+    lost.process.wait()
+    lost.end()
+    end_strays()
+    deadline = time.monotonic() + 20
+    while any(map(is_alive, members)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(map(is_alive, members))
+    assert all(map(is_alive, (parent, child, other)))
+    kept.end()
+    for tree in (lost, kept):
+        tree.process.stdout.close()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from harness.running.machine.cpus import allotted_cpus, worker_cpus
 from harness.running.machine.facts import usable_memory_bytes
 from harness.running.messages import Start
 from harness.running.processes.child import Child, ChildGone, ChildSpec
-from harness.running.processes.descendants import children_of
 from harness.running.processes.tree import end_strays
 from harness.running.worker.adapters import ROWS as REFERENCE_ROWS
 from harness.running.worker.measuring import MemberStart
@@ -55,7 +53,6 @@ class Workers:
         self._n, self._nq = n, nq
         self._filters = filters
         self._limit = spec.memory_bytes or usable_memory_bytes()
-        self._before = frozenset(children_of(os.getpid()))
         self._running: list[Member] = []
         self._next_look = 0.0
 
@@ -150,7 +147,7 @@ class Workers:
         if member in self._running:
             self._running.remove(member)
         member.child.end()
-        end_strays({*self._before, *(other.child.tree.process.pid for other in self._running)})
+        end_strays()
 
     def end_all(self) -> None:
         """End all processes that still run."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
+import resource
 import signal
 import sys
 import threading
@@ -134,3 +136,36 @@ def adopt_orphans() -> None:
     """Become the parent of all descendants whose own parents end."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+# ---- the mark of what a supervisor started ------------------------------------------------------
+
+_MOST_MARKED = 1 << 62
+
+
+def mark_descendants() -> None:
+    """Mark this process and all that will descend from it.
+
+    The mark is a smaller hard limit of resident memory, which Linux has not enforced since 2.6.
+    Unlike an environment or a session, a descendant cannot leave it: limits are inherited, and only
+    a privileged process can raise a hard one.
+    """
+    if sys.platform == "linux":
+        limit = max(0, min(_resident_limit(0) - 1, _MOST_MARKED))
+        resource.setrlimit(resource.RLIMIT_RSS, (int(limit), int(limit)))
+
+
+def is_marked(pid: int) -> bool:
+    """Whether a process carries a mark that this process does not."""
+    try:
+        return _resident_limit(pid) < _resident_limit(0)
+    except OSError:  # it has gone, or belongs to another user
+        return False
+
+
+def _resident_limit(pid: int) -> float:
+    """The hard limit of a process, of this one for 0; infinite where there are no marks."""
+    if sys.platform != "linux":
+        return math.inf
+    limit = resource.prlimit(pid, resource.RLIMIT_RSS)[1]
+    return limit if limit >= 0 else math.inf

@@ -19,6 +19,7 @@ from harness.running.processes.descendants import (
     descendants_of,
     end_with_parent,
     is_alive,
+    mark_descendants,
     send_signal,
 )
 
@@ -33,6 +34,7 @@ def main(command: list[str]) -> None:
     signal.signal(_ORPHANED, lambda *_: _leave_with_parent())
     adopt_orphans()
     end_with_parent(_ORPHANED)
+    mark_descendants()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     program = _start(command)
     for number in _IGNORED:

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import harness
@@ -17,6 +18,7 @@ from harness.running.processes.descendants import (
     children_of,
     descendants_of,
     is_alive,
+    is_marked,
     processor_seconds,
     send_signal,
 )
@@ -34,6 +36,10 @@ main(sys.argv[2:])
 _HOME = str(Path(harness.__file__).resolve().parents[1])
 _SUPERVISED = sys.platform == "linux"
 _SUPERVISOR = (sys.executable, "-S", "-c", _SUPERVISOR_SOURCE, _HOME) if _SUPERVISED else ()
+
+_started: set[int] = set()
+"""The ids of `ProcessTree.process` of all trees that have not been ended."""
+_starting = threading.Lock()
 
 
 class ProcessTree:
@@ -61,16 +67,18 @@ class ProcessTree:
         self._next_look = 0.0
         self._program: int | None = None
         self._paused: list[int] = []
-        self.process = subprocess.Popen(
-            [*_SUPERVISOR, *command],
-            cwd=folder,
-            env={**env, PARENT_VARIABLE: str(os.getpid())},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=descriptors,
-        )
+        with _starting:
+            self.process = subprocess.Popen(
+                [*_SUPERVISOR, *command],
+                cwd=folder,
+                env={**env, PARENT_VARIABLE: str(os.getpid())},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=descriptors,
+            )
+            _started.add(self.process.pid)
 
     @property
     def exit_code(self) -> int | None:
@@ -128,6 +136,7 @@ class ProcessTree:
         self._signal(signal.SIGKILL)
         self._wait(_KILL_SECONDS)
         self.process.poll()
+        _started.discard(self.process.pid)
         return leftover
 
     def _signal(self, number: signal.Signals) -> None:
@@ -140,15 +149,14 @@ class ProcessTree:
             time.sleep(0.005)
 
 
-def end_strays(kept: Collection[int]) -> None:
-    """End processes that this process adopted because an adapter killed its supervisor.
+def end_strays() -> None:
+    """End processes that this process adopted because an adapter killed their supervisor.
 
-    Parameters
-    ----------
-    kept
-        The children of this process that stay, with all that descends from them.
+    Its other children stay: whoever calls the harness from Python may start some at any time.
     """
-    strays = [pid for pid in children_of(os.getpid()) if pid not in kept]
+    with _starting:
+        children = [pid for pid in children_of(os.getpid()) if pid not in _started]
+    strays = [pid for pid in children if is_marked(pid)]
     send_signal([*strays, *(p for pid in strays for p in descendants_of(pid))], signal.SIGKILL)
     for pid in strays:
         try:

@@ -32,7 +32,7 @@ from .bounded_scan import (
     sort_heap,
 )
 from .byte_lanes import first_bit
-from .candidates import scores_of
+from .candidates import scores_of, take_best
 
 _COARSER = np.float32(0.85)
 _LINE = 64  # bytes of a cache line
@@ -236,14 +236,7 @@ def _collect(
 
 
 @njit(cache=True, nogil=True)
-def _sort(costs, ids, count):
-    order = np.argsort(costs[:count])
-    costs[:count] = costs[:count][order]
-    ids[:count] = ids[:count][order]
-
-
-@njit(cache=True, nogil=True)
-def _drop_repeated(costs, ids, count):
+def _drop_repeated(ids, count):
     """Keep the first of equal ids, in their order, and return how many are left."""
     size = 4
     while size < 2 * count:
@@ -257,7 +250,7 @@ def _drop_repeated(costs, ids, count):
             slot = (slot + 1) & (size - 1)
         if seen[slot] < 0:
             seen[slot] = row
-            costs[kept], ids[kept] = costs[place], row
+            ids[kept] = row
             kept += 1
     return kept
 
@@ -346,19 +339,18 @@ def search_one(
     )
     for place in range(count):
         ids[place] = row_ids[ids[place]]
+    best[:] = -1
     if rerank == 0:
-        _sort(costs, ids, count)
+        take_best(-costs[:count], ids[:count].copy(), ids[:count])
     if spilled:
-        count = _drop_repeated(costs, ids, count)
-    if rerank > 0:
+        count = _drop_repeated(ids, count)
+    if rerank == 0:
+        found = min(k, count)
+        best[:found] = ids[:found]
+    else:
         _prefetch_rows(copy, ids[:count])
-        costs[:count] = -scores_of(copy, query * unit * steps, steps, ids[:count], False)
-        select(costs, ids, count, min(k, count))
-        count = min(k, count)
-        _sort(costs, ids, count)
-    found = min(k, count)
-    best[:found] = ids[:found]
-    best[found:] = -1
+        scores = scores_of(copy, query * unit * steps, steps, ids[:count], False)
+        take_best(scores, ids[:count], best)
 
 
 @njit(cache=True, nogil=True, parallel=True)

@@ -21,6 +21,11 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "numba"
+"""What numba compiles, for most of a minute: kept for all processes and the next sessions."""
+
+os.environ["NUMBA_CACHE_DIR"] = str(COMPILED)  # read by numba when it is imported
+
 LONG = {
     *("test_documented_commands.py", "test_wheel.py", "test_cluster_runs.py"),
     *("test_shipped_adapters.py", "test_surroundings.py", "test_kills_and_trials.py"),
@@ -45,15 +50,11 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def session_cache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder for the whole session, so that the bundled data are prepared once.
-
-    What numba compiles, for most of a minute, is kept for all workers and the next sessions.
-    """
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder for the whole session, so that the bundled data are prepared once."""
     folder = tmp_path_factory.mktemp("session-cache")
-    compiled = pytestconfig.rootpath / ".pytest_cache" / "numba"
-    compiled.mkdir(parents=True, exist_ok=True)
-    (folder / "numba").symlink_to(compiled)
+    COMPILED.mkdir(parents=True, exist_ok=True)
+    (folder / "numba").symlink_to(COMPILED)
     return folder
 
 

@@ -21,7 +21,7 @@ DECLARED = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]["dep
 VERBS = [  # one for each way through the libraries
     *("list", "show demo", "data show glove-50-10k --query driveway"),
     "data convert rows.npy rows.hdf5 --holdout 10 --metric l2",
-    *("run demo --dry-run", "recommend --recall .9", "compare exact pq -o c.md"),
+    *("run demo --dry-run", "recommend --recall .9", "compare exact faiss-pq -o c.md"),
     *("plot --figure all -f pdf --style paper", "publish site"),
     *("export -o a.tex", "export -o q.parquet --per-query", "check exact --only k-one"),
 ]
@@ -74,7 +74,7 @@ def lowest(tmp_path_factory, wheel) -> Path:
     np.save(folder / "rows.npy", np.random.default_rng(0).standard_normal((200, 8), np.float32))
     head = "k: 10\ndatasets: glove-50-10k\n"
     (folder / "s.yml").write_text(
-        head + "algorithms: {exact: , pq: {build: {M: 25}, search: {rerank: 100}}}\n"
+        head + "algorithms: {exact: , faiss-pq: {build: {M: 25}, search: {rerank: 100}}}\n"
     )
     annharness(folder, f"run s.yml {QUICK}")
     return folder

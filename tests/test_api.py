@@ -117,6 +117,7 @@ def test_without_progress_nothing_is_printed(measured, suite, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_run_without_a_suite_takes_datasets_and_algorithms(measured):
     asked = {"datasets": Path("small.hdf5"), "algorithms": "exact", "k": 3, "results": "others"}
     found = harness.run(progress=False, **asked, **QUICK)

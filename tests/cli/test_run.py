@@ -201,6 +201,7 @@ def test_bad_suites_and_data_exit_2_and_write_nothing(suite, tmp_path, command, 
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_a_refusal_from_a_registry_grid_is_recorded_and_the_rest_runs(
     suite, tmp_path, command, write_small_hdf5
 ):

@@ -167,6 +167,7 @@ def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
     assert not told["fit-flood"][1]
 
 
+@pytest.mark.faults
 def test_one_bad_setting_does_not_lose_the_others(tmp_path, small_hdf5, command):
     ways = ["setting-1-wrong", "second-segfault"]
     done = command("run", suite(tmp_path / "s.yml", ways), timeout=300)

@@ -212,6 +212,7 @@ def test_a_changed_sibling_makes_other_points(tmp_path, checkout):
     assert source_sha256(*folders) != before
 
 
+@pytest.mark.slow
 def test_vibe_gets_its_own_package_and_unit_rows(tmp_path, small_hdf5, command):
     folder = tmp_path / "vibe" / "algorithms" / "unit"
     folder.mkdir(parents=True)

@@ -1,6 +1,6 @@
 """Latency under load against queueing theory, with servers whose service times are known.
 
-Usage: python tests/performance/load.py [--windows N] [--service MS]
+Usage: python -m tests.performance.load [--windows N] [--service MS]
 
 Real processes measure an adapter that takes the time that each query names, most of it asleep, so
 that other work on the machine seldom comes in between: always the same (M/D/1), or exponential

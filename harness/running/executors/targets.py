@@ -67,7 +67,8 @@ class TargetSearch:
 
     def _reaches(self, member: Member, setting: Setting, watch: Watch) -> bool:
         """Ask growing parts of the tuning queries until it is clear."""
-        member.take_index_bytes(setting, _PHASE, watch)
+        if math.isinf(self.target.most_index_bytes):  # else its size is known
+            member.take_index_bytes(setting, _PHASE, watch)
         ids, seconds = np.empty((0, setting.spec.k), dtype=np.int64), 0.0
         for size in part_sizes(len(self.order)):
             while len(ids) < size and seconds < _MOST_SECONDS and setting.is_alive:

@@ -112,11 +112,12 @@ class CodeIndex(Algorithm):
         return self._scanner.reconstruct(np.arange(rows.start, rows.stop))
 
     def diagnostics(self) -> Mapping[str, Table]:
-        """Return what the quantizer tells, and `distortion`, one row. Not timed.
+        """Return what the quantizer tells, and of one row `distortion` and `scan`. Not timed.
 
         After `warm_up`, that holds the errors at true neighbours of some queries, too. A quantizer
         of ours adds `training`, its loss over that of codewords 0; with the score-aware loss
-        `loss`, the mean eta over the rows.
+        `loss`, the mean eta over the rows. `scan` names the kernel that reads the codes on this
+        processor.
         """
         table = distortion(self._base, self.reconstruct, self._weights, self._scanner.bits)
         if self._queries is not None:
@@ -126,7 +127,8 @@ class CodeIndex(Algorithm):
                 self._scanner.reconstruct,
                 euclidean=self.metric == "euclidean",
             )
-        return {**self._tables, "distortion": table}
+        scan = {"kernel": np.array([self._scanner.kernel])}
+        return {**self._tables, "distortion": table, "scan": scan}
 
 
 class ProductQuantizer(CodeIndex):

@@ -39,6 +39,8 @@ class ListScanner:
         Holds the copy that re-ranking reads.
     """
 
+    kernel = f"lists {byte_lanes.KIND}"
+
     def __init__(
         self, base: Float32, partition: Partition, trained: TrainedCodes, reranker: Reranker
     ) -> None:
@@ -162,7 +164,7 @@ class ListScanner:
 
 
 def _require_lookup() -> None:
-    if not byte_lanes.available():
+    if byte_lanes.KIND is None:
         raise UserError(
             "this processor cannot scan lists of 4-bit codes",
             where="anisotropic-ivf",

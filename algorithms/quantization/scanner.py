@@ -23,7 +23,7 @@ from .parameters import ScanKind
 from .quantizer import Quantized
 from .reranking import Reranker
 from .simd import byte_lanes
-from .simd.bounded_scan import ROWS, scan_one
+from .simd.bounded_scan import BLOCKS, ROWS, scan_one
 
 _FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
 _MANY_ROWS, _FEW_SUBSPACES = 100_000, 64
@@ -39,7 +39,9 @@ def _needs_widening(index: faiss.IndexPQ) -> bool:
 
 
 class Scan(Protocol):
-    """Holds the codes and finds the rows that score best by them."""
+    """Holds the codes and finds the rows that score best by them; `kernel` says what scans."""
+
+    kernel: str
 
     def search(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
@@ -60,6 +62,8 @@ class FaissScan:
     4-bit codes are laid out anew for the SIMD scan ("fast scan", 8-bit look-up tables), and the
     flat codes are let go; other sizes are scanned with float tables as they are.
     """
+
+    kernel = "faiss"
 
     def __init__(self, index: faiss.IndexPQ) -> None:
         self._width = index.pq.dsub
@@ -110,6 +114,8 @@ def best_ids(queries: Float32, k: int, search: Callable[[Float32, Ids], None]) -
 
 class BoundedScan:
     """Our own scan of 4-bit codes (see `bounded_scan`): float scores, most rows dropped early."""
+
+    kernel = f"bounded {byte_lanes.KIND}"
 
     def __init__(self, index: faiss.IndexPQ) -> None:
         self._rows = index.ntotal
@@ -167,14 +173,15 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
         )
     quick = index.ntotal >= _MANY_ROWS and index.pq.M <= _FEW_SUBSPACES
     wanted = kind == "bounded" or (kind == "auto" and quick)
-    own = wanted and index.pq.nbits == 4 and byte_lanes.available()
+    own = wanted and index.pq.nbits == 4 and byte_lanes.KIND is not None
     return BoundedScan(index) if own else FaissScan(index)
 
 
 def _blocks_of(index: faiss.IndexPQ) -> Codes:
     """Return FAISS's flat codes by blocks of rows, as `scan_one` reads them."""
     flat = packed_codes_of(index)
-    blocks_of_rows = np.zeros((-(-len(flat) // ROWS), ROWS, flat.shape[1]), np.uint8)
+    count = -(-len(flat) // (ROWS * BLOCKS)) * BLOCKS
+    blocks_of_rows = np.zeros((count, ROWS, flat.shape[1]), np.uint8)
     blocks_of_rows.reshape(-1, flat.shape[1])[: len(flat)] = flat
     return np.ascontiguousarray(blocks_of_rows.transpose(0, 2, 1))
 
@@ -197,6 +204,7 @@ class Scanner:
         self.bits = int(index.pq.M * index.pq.nbits)
         self._rows = index.ntotal
         self._scan = scan_of(index, scan)
+        self.kernel = self._scan.kernel
         self._reranker = reranker
         self._transform = quantized.transform
         self._candidates = 0

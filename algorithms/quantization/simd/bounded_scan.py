@@ -4,9 +4,8 @@ For one query, every subspace m has a table of 16 costs, each above the least of
 a row costs the sum over m of the entries that its codes choose. While the k best so far are known,
 the worst of them costs `bound`; a row that costs more is of no interest. So the tables are turned
 into bytes whose sum reaches 255 near `bound`, and sums that stop at 255: one look-up and one
-addition for 32 rows at once. A block of 64 rows that have all reached 255 is skipped after some of
-the subspaces; rows that are still below 255 at the end, some hundreds in a million, are scored with
-the float tables.
+addition for as many rows at once as a register has bytes. Rows that are below 255 at the end, some
+hundreds in a million, are scored with the float tables.
 
 Rounding to bytes loses no row, whatever the data: costs are rounded down, and the scale is such
 that a row within `bound` stays below 255. The sum is then up to M steps too low, M/2 on average, so
@@ -17,9 +16,9 @@ be lowered, are scored. Scores and order are those of float tables, where other 
 keep the rounded ones.
 
 Rows: blocks of 64; in a block, for each two subspaces 64 bytes, low four bits the even subspace's.
-A sample of every 32nd block, wherever it lies since data are often sorted, tells a bound that the
-k-th best very likely meets, so that the scan proper drops rows from its beginning. Where it is not
-met, the scan is repeated with what was found instead.
+Four blocks are scanned at once. A sample of every 32nd four of them, since data are often sorted,
+tells a bound that the k-th best very likely meets, so that the scan proper drops rows from its
+beginning. Where it is not met, the scan is repeated with what was found instead.
 """
 
 from __future__ import annotations
@@ -30,31 +29,31 @@ from numba import njit
 from . import lanes
 from .byte_lanes import (
     CAP,
+    ENTRIES,
+    WIDTH,
     bits_below,
-    both_at_cap,
-    filled,
     first_bit,
-    high_codes,
-    load,
-    look_up,
-    low_codes,
     lowered,
-    plus_capped,
-    store,
+    plus_entries,
     store_steps,
+    store_sums,
+    sums_of_four,
+    sums_of_one,
 )
 
-ROWS = 64  # of a block
-CODEWORDS = 16
+ROWS = WIDTH  # of a block
+BLOCKS = 4  # scanned at once
+CODEWORDS = ENTRIES
 
-_SAMPLED = 32  # every how many blocks
+_GROUP = BLOCKS * ROWS
+_SAMPLED = 32  # every how many groups of blocks
+_TRIED = 32  # rows whose least cost bounds the sample
 _FINER_FROM = 17  # pairs of subspaces; with fewer, sums are not lowered on the way
 LOWERED = np.uint8(96)
 _CAP = np.uint8(CAP)
 _NONE = np.uint8(0)
+_NO_ROWS = (np.int64(0),) * BLOCKS
 _ROUNDED = 2.0**-23  # twice what one float32 operation is off by, at most
-_ADJUSTED = 32  # blocks between two looks at how many were left early
-_MANY, _FEW = 3, 1  # of them going on: look later, look earlier
 _TIGHTER = np.float32(0.99)  # of the bound that the tables are made for: make them again
 MISSING = np.int64(1) << 62
 _HUGE = np.float32(1e30)
@@ -123,7 +122,7 @@ def fill_steps(costs, bound, steps):
     reach = np.float32(end * (1 - (subspaces + 8) * _ROUNDED))
     scale = min(reach / bound, _HUGE) if bound > 0 else _HUGE
     for m in range(subspaces):
-        store_steps(steps, m * 2 * CODEWORDS, lanes.load(costs, m * CODEWORDS), scale)
+        store_steps(steps, m * CODEWORDS, lanes.load(costs, m * CODEWORDS), scale)
     return scale
 
 
@@ -158,39 +157,36 @@ def sink(worst, ids, count):
 
 
 @njit(cache=True, nogil=True)
-def _add_pairs(packed, block, steps, start, stop, a, b):
+def _add_pairs(packed, block, steps, start, stop, sums):
+    """Add the entries of some pairs to the sums of blocks that follow each other."""
+    size = steps.shape[0] // (2 * CODEWORDS) * ROWS
     for pair in range(start, stop):
-        even, odd = load(steps, pair * ROWS), load(steps, pair * ROWS + 2 * CODEWORDS)
-        x, y = load(packed, block + pair * ROWS), load(packed, block + pair * ROWS + ROWS // 2)
-        a = plus_capped(a, look_up(even, low_codes(x)))
-        b = plus_capped(b, look_up(even, low_codes(y)))
-        a = plus_capped(a, look_up(odd, high_codes(x)))
-        b = plus_capped(b, look_up(odd, high_codes(y)))
-    return a, b
+        place = block + pair * ROWS
+        sums = plus_entries(sums, packed, place, size, steps, pair * 2 * CODEWORDS)
+    return sums
 
 
 @njit(cache=True, nogil=True, forceinline=True)
 def rows_below(packed, block, steps, start, lowering, looked, pairs, sums):
     """Return whether a block was read whole, and bits of rows: those whose sums stay below the end.
 
-    For scans of lists; `_scan_blocks` has the same steps in line, since it was slower with this
-    call. The second bits are of rows whose sums were cut off on the way, so that `sums` `(64,)`,
-    lowered as they are, do not hold of them. Sums begin at `start`; the block is left after
-    `looked` pairs where all rows are beyond by then.
+    For scans of lists; `_scan_blocks` has the same steps in line, for four blocks, since it was
+    slower with this call. The second bits are of rows whose sums were cut off on the way, so that
+    `sums` `(64,)`, lowered as they are, do not hold of them. Sums begin at `start`; the block is
+    left after `looked` pairs where all rows are beyond by then.
     """
-    a, b, too_low, cut = filled(start), filled(start), np.int64(0), np.int64(0)
+    total, too_low, cut = sums_of_one(start), np.int64(0), np.int64(0)
     if lowering:
-        a, b = _add_pairs(packed, block, steps, 0, lowering, a, b)
-        too_low = bits_below(a, b, LOWERED)
-        cut = too_low | ~bits_below(a, b, _CAP)
-        a, b = lowered(a, LOWERED), lowered(b, LOWERED)
-    a, b = _add_pairs(packed, block, steps, lowering, looked, a, b)
-    if too_low == 0 and both_at_cap(a, b):
+        total = _add_pairs(packed, block, steps, 0, lowering, total)
+        too_low = bits_below(total, LOWERED)[0]
+        cut = too_low | ~bits_below(total, _CAP)[0]
+        total = lowered(total, LOWERED)
+    total = _add_pairs(packed, block, steps, lowering, looked, total)
+    if too_low | bits_below(total, _CAP)[0] == 0:
         return False, np.int64(0), np.int64(0)
-    a, b = _add_pairs(packed, block, steps, looked, pairs, a, b)
-    store(sums, 0, a)
-    store(sums, ROWS // 2, b)
-    return True, too_low | bits_below(a, b, _CAP), cut
+    total = _add_pairs(packed, block, steps, looked, pairs, total)
+    store_sums(sums, total)
+    return True, too_low | bits_below(total, _CAP)[0], cut
 
 
 @njit(cache=True, nogil=True)
@@ -229,43 +225,61 @@ def sort_heap(worst, ids):
 
 
 @njit(cache=True, nogil=True)
-def _scan_blocks(packed, rows, costs, step, bound, bits, worst, ids):
-    """Fill the heap with the best rows of every `step`-th block that cost at most `bound`.
+def _any(first, second):
+    """Whether a bit of four blocks is set."""
+    a, b, c, d = first
+    e, f, g, h = second
+    return a | b | c | d | e | f | g | h != 0
 
-    Dearer rows may be left in it too, where too few are found.
+
+@njit(cache=True, nogil=True)
+def _scan_blocks(packed, rows, costs, step, bound, bits, worst, ids):
+    """Fill the heap with the best rows of every `step`-th group, of those that meet the bound.
+
+    A group is four blocks. Dearer rows may be left in it too, where too few are found.
     """
     worst[:] = np.inf
     ids[:] = MISSING
     pairs = costs.shape[0] // (2 * CODEWORDS)
-    steps = np.empty(pairs * ROWS, np.uint8)
+    steps = np.empty(costs.shape[0], np.uint8)
     fill_steps(costs, bound, steps)
     lowering = lowering_pair(pairs)
-    looked, going = max(1, pairs * 3 // 4), 0
-    for number in range(0, (rows + ROWS - 1) // ROWS, step):
-        if number // step % _ADJUSTED == 0:
-            looked = min(looked + (going > _MANY), pairs) - (going < _FEW and looked > lowering + 1)
-            going = 0
-        block = number * pairs * ROWS
-        a, b, too_low = filled(_NONE), filled(_NONE), np.int64(0)
+    for group in range(0, (rows + _GROUP - 1) // _GROUP, step):
+        block = group * pairs * _GROUP
+        sums, too_low = sums_of_four(_NONE), _NO_ROWS
         if lowering:
-            a, b = _add_pairs(packed, block, steps, 0, lowering, a, b)
-            too_low = bits_below(a, b, LOWERED)
-            a, b = lowered(a, LOWERED), lowered(b, LOWERED)
-        a, b = _add_pairs(packed, block, steps, lowering, looked, a, b)
-        if too_low == 0 and both_at_cap(a, b):
+            sums = _add_pairs(packed, block, steps, 0, lowering, sums)
+            too_low = bits_below(sums, LOWERED)
+            sums = lowered(sums, LOWERED)
+        sums = _add_pairs(packed, block, steps, lowering, pairs, sums)
+        below = bits_below(sums, _CAP)
+        if not _any(too_low, below):
             continue
-        going += 1
-        a, b = _add_pairs(packed, block, steps, looked, pairs, a, b)
-        candidates = too_low | bits_below(a, b, _CAP)
-        _keep_best(candidates, number, rows, packed, costs, pairs, bits, worst, ids)
+        for part in range(BLOCKS):
+            candidates = too_low[part] | below[part]
+            if candidates != 0:
+                number = group * BLOCKS + part
+                _keep_best(candidates, number, rows, packed, costs, pairs, bits, worst, ids)
         if worst[0] < bound * _TIGHTER:
             bound = worst[0]
             fill_steps(costs, bound, steps)
 
 
 @njit(cache=True, nogil=True)
+def _least_of_few(packed, rows, costs):
+    """Return the least cost of some rows, evenly spread."""
+    pairs = costs.shape[0] // (2 * CODEWORDS)
+    least = np.float32(np.inf)
+    for number in range(_TRIED):
+        row = rows * number // _TRIED
+        place = row // ROWS * pairs * ROWS + row % ROWS
+        least = min(least, cost_of(packed, place, costs, pairs))
+    return least
+
+
+@njit(cache=True, nogil=True)
 def _likely_bound(packed, rows, costs, k, bits):
-    """What the k-th best of all rows very likely does not cost more than, by a sample of blocks.
+    """What the k-th best of all rows very likely does not cost more than, by a sample of groups.
 
     Infinite where there are too few rows to tell. Of a sample of one in S, the s-th best has some
     S s rows before it; s is k / S and three deviations more.
@@ -275,7 +289,10 @@ def _likely_bound(packed, rows, costs, k, bits):
     if rows < _SAMPLED * ROWS * number:
         return np.float32(np.inf)
     worst, ids = np.empty(number, np.float32), np.empty(number, np.int64)
-    _scan_blocks(packed, rows, costs, _SAMPLED, np.float32(np.inf), bits, worst, ids)
+    bound = _least_of_few(packed, rows, costs)
+    _scan_blocks(packed, rows, costs, _SAMPLED, bound, bits, worst, ids)
+    if ids[0] == MISSING:  # too few cost less
+        _scan_blocks(packed, rows, costs, _SAMPLED, np.float32(np.inf), bits, worst, ids)
     return worst[0]
 
 

@@ -1,62 +1,98 @@
-"""Thirty-two bytes at once, for numba kernels that scan 4-bit codes.
+"""Sums of the 64 rows of a block in bytes, for numba kernels that scan 4-bit codes.
 
-`ByteLanes` is LLVM's own vector type, as `Lanes` is in `lanes.py`. LLVM has no portable look-up by
-vector; the one used here is AVX2's (16 entries, held twice, one table for each half).
+`Sums` are LLVM's own vectors, as `Lanes` are in `lanes.py`: those of one block, or of four, which
+share what is loaded of the tables and whose additions need not wait for one another. The sums of a
+block fill one register of 512 bits, or two of 256. LLVM has no portable look-up by vector, so each
+kind of processor has its own:
+
+- `avx512-vbmi`: `vpermb` reads six bits of every byte. The table's 16 entries fill its 64 places
+  four times, so that the two bits above a code, whatever they are, choose among equal entries: no
+  bits need masking.
+- `avx512`: `vpshufb` on 512 bits. It reads four bits, but also the highest, which must be 0.
+- `avx2`: the same on each half.
+
+`NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES`, by which numba is told to compile for less than the
+processor has, choose the look-up too.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding
-from llvmlite import ir
+import numba
+from llvmlite import binding, ir
 from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
-from .lanes import LANES, spread_value, vector_address
+from .lanes import LANES, ask_for, spread_value, vector_address
 
-WIDTH = 32
+WIDTH = 64
 CAP = 255
+ENTRIES = 16  # of a table
 
-_VECTOR = ir.VectorType(ir.IntType(8), WIDTH)
+_BYTE, _WORD = ir.IntType(8), ir.IntType(16)
+_VECTOR = ir.VectorType(_BYTE, WIDTH)
+_HALF = ir.VectorType(_BYTE, WIDTH // 2)
+_WORDS = ir.VectorType(_WORD, WIDTH // 2)
 _MASK = ir.IntType(WIDTH)
-_STEPS = ir.VectorType(ir.IntType(8), WIDTH // 2)
-_ROUNDED = ir.VectorType(ir.IntType(32), WIDTH // 2)
+_TABLE = ir.VectorType(_BYTE, ENTRIES)
+_ROUNDED = ir.VectorType(ir.IntType(32), ENTRIES)
+_NEEDS = {"avx512-vbmi": ("avx512bw", "avx512vbmi"), "avx512": ("avx512bw",), "avx2": ("avx2",)}
 
 
-def available() -> bool:
-    """Whether this machine's processor has the look-up."""
-    return bool(llvmlite.binding.get_host_cpu_features().get("avx2", False))
+def _best_kind() -> str | None:
+    told = numba.config.CPU_FEATURES
+    if told is None:
+        has = {name for name, there in binding.get_host_cpu_features().items() if there}
+    else:
+        has = {part[1:] for part in told.split(",") if part.startswith("+")}
+    return next((kind for kind, needs in _NEEDS.items() if has.issuperset(needs)), None)
 
 
-class ByteLanesType(types.Type):
-    """The numba type of a value of 32 unsigned bytes."""
-
-    def __init__(self) -> None:
-        super().__init__(name="ByteLanes")
+KIND = _best_kind()  # of look-up; None where there is none
 
 
-BYTE_LANES = ByteLanesType()
+class SumsType(types.Type):
+    """The numba type of the sums of some blocks, 64 unsigned bytes each."""
+
+    def __init__(self, blocks: int) -> None:
+        self.blocks = blocks
+        super().__init__(name=f"Sums({blocks})")
 
 
-@register_model(ByteLanesType)
-class _ByteLanesModel(models.PrimitiveModel):
+ONE, FOUR = SumsType(1), SumsType(4)
+
+
+@register_model(SumsType)
+class _SumsModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, _VECTOR)
+        super().__init__(dmm, fe_type, ir.ArrayType(_VECTOR, fe_type.blocks))
+
+
+def _parts(builder: Any, sums: Any) -> list[Any]:
+    return [builder.extract_value(sums, block) for block in range(sums.type.count)]
+
+
+def _joined(builder: Any, parts: list[Any]) -> Any:
+    sums = ir.Constant(ir.ArrayType(_VECTOR, len(parts)), ir.Undefined)
+    for block, part in enumerate(parts):
+        sums = builder.insert_value(sums, part, block)
+    return sums
 
 
 def _all(value: int) -> ir.Constant:
     return ir.Constant(_VECTOR, [value] * WIDTH)
 
 
+def _lanes(builder: Any, value: Any, chosen: list[int]) -> Any:
+    """Return the vector of these lanes of a vector."""
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
+
+
 def _spread(builder: Any, value: Any) -> Any:
     one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, ir.IntType(32)(0))
-    first = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-    return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), first)
-
-
-def _bits_below(builder: Any, value: Any, levels: Any) -> Any:
-    return builder.bitcast(builder.icmp_unsigned("<", value, levels), _MASK)
+    return _lanes(builder, one, [0] * WIDTH)
 
 
 def _call(builder: Any, name: str, result: Any, arguments: Any) -> Any:
@@ -65,116 +101,125 @@ def _call(builder: Any, name: str, result: Any, arguments: Any) -> Any:
     return builder.call(function, arguments)
 
 
+def _look_up(builder: Any, table: Any, codes: Any) -> Any:
+    """Return the entries for codes, the low four bits of every lane."""
+    if KIND == "avx512-vbmi":
+        return _call(builder, "llvm.x86.avx512.permvar.qi.512", _VECTOR, [table, codes])
+    codes = builder.and_(codes, _all(15))
+    if KIND == "avx512":
+        return _call(builder, "llvm.x86.avx512.pshuf.b.512", _VECTOR, [table, codes])
+    halves = []
+    for half in (list(range(WIDTH // 2)), list(range(WIDTH // 2, WIDTH))):
+        parts = [_lanes(builder, value, half) for value in (table, codes)]
+        halves.append(_call(builder, "llvm.x86.avx2.pshuf.b", _HALF, parts))
+    both = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), list(range(WIDTH)))
+    return builder.shuffle_vector(*halves, both)
+
+
+def _load_table(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
+    """Return 16 entries as the look-ups take them: four times."""
+    place = vector_address(context, builder, kind, array, offset, _TABLE)
+    return _lanes(builder, builder.load(place, align=1), list(range(ENTRIES)) * 4)
+
+
+def _same(value: int, kind: SumsType) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _joined(builder, [_spread(builder, arguments[0])] * kind.blocks)
+
+    return generate
+
+
 @intrinsic
-def filled(typing_context, value):
-    """The same byte in every lane."""
+def sums_of_one(typing_context, value):
+    """The sums of one block, all the same byte."""
+    return ONE(types.uint8), _same(value, ONE)
+
+
+@intrinsic
+def sums_of_four(typing_context, value):
+    """The sums of four blocks, all the same byte."""
+    return FOUR(types.uint8), _same(value, FOUR)
+
+
+@intrinsic
+def plus_entries(typing_context, sums, packed, place, stride, steps, table):
+    """Sums plus the entries of a pair of subspaces, or 255 where that is more.
+
+    The 64 bytes of codes of the first block begin at `place` of the flat array `packed`, those of
+    the next ones `stride` further each; the tables of the pair begin at `table` of `steps`. Codes
+    of several blocks are read with a stride that the processor does not foresee, so those of as
+    many blocks further on are asked for.
+    """
 
     def generate(context, builder, signature, arguments):
-        return _spread(builder, arguments[0])
+        sums, packed, place, stride, steps, table = arguments
+        _, packed_type, _, _, steps_type, _ = signature.args
+        even = _load_table(context, builder, steps_type, steps, table)
+        next_table = builder.add(table, ir.Constant(table.type, ENTRIES))
+        odd = _load_table(context, builder, steps_type, steps, next_table)
+        four_bits = ir.Constant(_WORDS, [4] * (WIDTH // 2))
+        parts = []
+        for part in _parts(builder, sums):
+            address = vector_address(context, builder, packed_type, packed, place, _VECTOR)
+            codes = builder.load(address, align=1)
+            part = _plus_capped(builder, part, _look_up(builder, even, codes))
+            words = builder.lshr(builder.bitcast(codes, _WORDS), four_bits)
+            codes = builder.bitcast(words, _VECTOR)
+            parts.append(_plus_capped(builder, part, _look_up(builder, odd, codes)))
+            place = builder.add(place, stride)
+        for _ in parts if len(parts) > 1 else ():
+            ask_for(builder, vector_address(context, builder, packed_type, packed, place, _BYTE))
+            place = builder.add(place, stride)
+        return _joined(builder, parts)
 
-    return BYTE_LANES(types.uint8), generate
+    index = types.intp
+    return sums(sums, packed, index, index, steps, index), generate
+
+
+def _plus_capped(builder: Any, a: Any, b: Any) -> Any:
+    return _call(builder, f"llvm.uadd.sat.v{WIDTH}i8", _VECTOR, [a, b])
 
 
 @intrinsic
-def load(typing_context, array, offset):
-    """Lanes from 32 neighbours of a C-contiguous uint8 array, `offset` elements on."""
+def lowered(typing_context, sums, amount):
+    """Sums less an amount, or 0 where that is negative."""
 
     def generate(context, builder, signature, arguments):
-        return builder.load(
-            vector_address(context, builder, signature.args[0], *arguments, _VECTOR), align=1
-        )
+        sums, amount = arguments
+        amounts = _spread(builder, amount)
+        name = f"llvm.usub.sat.v{WIDTH}i8"
+        parts = _parts(builder, sums)
+        return _joined(builder, [_call(builder, name, _VECTOR, [part, amounts]) for part in parts])
 
-    return BYTE_LANES(array, types.intp), generate
+    return sums(sums, types.uint8), generate
 
 
 @intrinsic
-def store(typing_context, array, offset, a):
-    """Write lanes to 32 neighbours of a C-contiguous uint8 array."""
+def bits_below(typing_context, sums, level):
+    """For every block, 64 bits: one for each sum that is less than the level."""
 
     def generate(context, builder, signature, arguments):
-        array, offset, value = arguments
-        place = vector_address(context, builder, signature.args[0], array, offset, _VECTOR)
-        builder.store(value, place, align=1)
+        sums, level = arguments
+        levels = _spread(builder, level)
+        parts = [builder.icmp_unsigned("<", part, levels) for part in _parts(builder, sums)]
+        bits = [builder.bitcast(part, _MASK) for part in parts]
+        return context.make_tuple(builder, signature.return_type, bits)
+
+    return types.UniTuple(types.int64, sums.blocks)(sums, types.uint8), generate
+
+
+@intrinsic
+def store_sums(typing_context, array, sums):
+    """Write the sums of one block to the first 64 places of a C-contiguous uint8 array."""
+
+    def generate(context, builder, signature, arguments):
+        array, sums = arguments
+        start = ir.Constant(ir.IntType(64), 0)
+        place = vector_address(context, builder, signature.args[0], array, start, _VECTOR)
+        builder.store(builder.extract_value(sums, 0), place, align=1)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, BYTE_LANES), generate
-
-
-@intrinsic
-def low_codes(typing_context, a):
-    """The low four bits of every lane."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.and_(arguments[0], _all(15))
-
-    return BYTE_LANES(BYTE_LANES), generate
-
-
-@intrinsic
-def high_codes(typing_context, a):
-    """The high four bits of every lane."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.lshr(arguments[0], _all(4))
-
-    return BYTE_LANES(BYTE_LANES), generate
-
-
-@intrinsic
-def look_up(typing_context, table, codes):
-    """The table's entry for every lane's code; the table holds its 16 entries twice."""
-
-    def generate(context, builder, signature, arguments):
-        return _call(builder, "llvm.x86.avx2.pshuf.b", _VECTOR, arguments)
-
-    return BYTE_LANES(BYTE_LANES, BYTE_LANES), generate
-
-
-@intrinsic
-def plus_capped(typing_context, a, b):
-    """a + b, or 255 where that is more."""
-
-    def generate(context, builder, signature, arguments):
-        return _call(builder, f"llvm.uadd.sat.v{WIDTH}i8", _VECTOR, arguments)
-
-    return BYTE_LANES(BYTE_LANES, BYTE_LANES), generate
-
-
-@intrinsic
-def lowered(typing_context, a, amount):
-    """a - amount, or 0 where that is negative."""
-
-    def generate(context, builder, signature, arguments):
-        a, amount = arguments
-        return _call(builder, f"llvm.usub.sat.v{WIDTH}i8", _VECTOR, [a, _spread(builder, amount)])
-
-    return BYTE_LANES(BYTE_LANES, types.uint8), generate
-
-
-@intrinsic
-def both_at_cap(typing_context, a, b):
-    """Whether every lane of both is 255."""
-
-    def generate(context, builder, signature, arguments):
-        below = _bits_below(builder, builder.and_(*arguments), _all(CAP))
-        return builder.icmp_unsigned("==", below, ir.Constant(_MASK, 0))
-
-    return types.boolean(BYTE_LANES, BYTE_LANES), generate
-
-
-@intrinsic
-def bits_below(typing_context, a, b, level):
-    """64 bits, one for every lane of a, then of b, that is less than the level."""
-
-    def generate(context, builder, signature, arguments):
-        *values, level = arguments
-        levels = _spread(builder, level)
-        low, high = (
-            builder.zext(_bits_below(builder, value, levels), ir.IntType(64)) for value in values
-        )
-        return builder.or_(low, builder.shl(high, ir.Constant(ir.IntType(64), WIDTH)))
-
-    return types.int64(BYTE_LANES, BYTE_LANES, types.uint8), generate
+    return types.void(array, ONE), generate
 
 
 @intrinsic
@@ -189,22 +234,19 @@ def first_bit(typing_context, bits):
 
 @intrinsic
 def store_steps(typing_context, array, offset, lanes, scale):
-    """Write `lanes * scale`, rounded down and at most 255, twice: the table that `look_up` reads.
+    """Write `lanes * scale`, rounded down and at most 255: a table of `plus_entries`.
 
     `lanes` are 16 float32 numbers, none negative.
     """
 
     def generate(context, builder, signature, arguments):
         array, offset, lanes, scale = arguments
-        floats = lanes.type
         scaled = builder.fmul(lanes, spread_value(builder, scale))
-        most = ir.Constant(floats, [float(CAP)] * (WIDTH // 2))
+        most = ir.Constant(lanes.type, [float(CAP)] * ENTRIES)
         capped = builder.select(builder.fcmp_ordered("<", scaled, most), scaled, most)
-        steps = builder.trunc(builder.fptosi(capped, _ROUNDED), _STEPS)
-        twice = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), list(range(WIDTH // 2)) * 2)
-        table = builder.shuffle_vector(steps, ir.Constant(_STEPS, ir.Undefined), twice)
-        place = vector_address(context, builder, signature.args[0], array, offset, _VECTOR)
-        builder.store(table, place, align=1)
+        steps = builder.trunc(builder.fptosi(capped, _ROUNDED), _TABLE)
+        place = vector_address(context, builder, signature.args[0], array, offset, _TABLE)
+        builder.store(steps, place, align=1)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, LANES, types.float32), generate

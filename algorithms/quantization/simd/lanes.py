@@ -189,19 +189,21 @@ def widened(typing_context, value):
     return types.float32(value), generate
 
 
+def ask_for(builder: Any, place: Any) -> None:
+    """Write the code of `prefetch`, for other lanes' code."""
+    kind = ir.FunctionType(ir.VoidType(), [place.type, _INDEX, _INDEX, _INDEX])
+    name = "llvm.prefetch.p0"
+    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+    builder.call(function, [place, _INDEX(0), _INDEX(3), _INDEX(1)])  # for reading, to all levels
+
+
 @intrinsic
 def prefetch(typing_context, array, offset):
     """Ask for the cache line of an element of a C-contiguous array, `offset` elements on."""
 
     def generate(context, builder, signature, arguments):
-        byte = ir.IntType(8)
-        place = vector_address(context, builder, signature.args[0], *arguments, byte)
-        kind = ir.FunctionType(ir.VoidType(), [place.type, _INDEX, _INDEX, _INDEX])
-        name = "llvm.prefetch.p0"
-        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        builder.call(
-            function, [place, _INDEX(0), _INDEX(3), _INDEX(1)]
-        )  # for reading, to all levels
+        place = vector_address(context, builder, signature.args[0], *arguments, ir.IntType(8))
+        ask_for(builder, place)
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate

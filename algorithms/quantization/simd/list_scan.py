@@ -189,7 +189,7 @@ def _collect(
     pairs = tables.shape[0] // (2 * CODEWORDS)
     lowering = lowering_pair(pairs)
     looked = max(lowering + 1, pairs * 3 // 4)
-    steps, sums = np.empty(pairs * ROWS, np.uint8), np.empty(ROWS, np.uint8)
+    steps, sums = np.empty(tables.shape[0], np.uint8), np.empty(ROWS, np.uint8)
     shift, most = _shift_of(2 * pairs), _most_of(tables)
     removed = np.float32(pairs + (LOWERED if lowering else 0))  # by rounding down, and on the way
     count, bound = 0, np.float32(np.inf)

@@ -1,0 +1,100 @@
+"""The kernels of every kind of processor: the same answers from all that this processor can run.
+
+Each runs in a process of its own, which is told to compile for less than the processor has.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import llvmlite.binding
+import pytest
+from harness.algorithms.quantization.simd import byte_lanes
+
+pytestmark = pytest.mark.slow
+
+INSTRUCTIONS = {"avx512-vbmi": "vpermb", "avx512": "vpshufb", "avx2": "vpshufb"}
+REGISTERS = {"avx512-vbmi": "%zmm", "avx512": "%zmm", "avx2": "%ymm"}
+LACKS = {"avx512-vbmi": (), "avx512": ("avx512vbmi",), "avx2": ("avx512",)}
+PROCESSOR = "icelake-server"  # has what every kind needs
+
+PROGRAM = """
+import json
+import numpy as np
+from harness.algorithms.quantization.simd import byte_lanes
+from harness.algorithms.quantization.simd.bounded_scan import BLOCKS, ROWS, scan_one
+
+rng = np.random.default_rng(0)
+found = {"kind": byte_lanes.KIND}
+for M in (20, 40):  # sums of 40 subspaces are lowered on the way
+    codes = rng.integers(0, 16, (9000, M), np.uint8)
+    slopes = rng.standard_normal((M, 2, 16)).astype(np.float32)
+    packed = np.zeros((-(-len(codes) // (ROWS * BLOCKS)) * BLOCKS * ROWS, M // 2), np.uint8)
+    packed[: len(codes)] = codes[:, ::2] | codes[:, 1::2] << 4
+    packed = packed.reshape(-1, ROWS, M // 2).transpose(0, 2, 1).ravel()
+    same = True
+    for query in rng.standard_normal((20, 2 * M)).astype(np.float32):
+        ids = np.empty(10, np.int64)
+        offsets, every = np.zeros(16 * M, np.float32), np.empty(0, np.uint8)
+        scan_one(packed, len(codes), slopes, offsets, False, query, every, ids)
+        tables = np.einsum("mj,mjc->mc", query.reshape(M, 2).astype(float), slopes)
+        costs = tables[np.arange(M), codes].sum(axis=1)
+        same &= bool(np.allclose(costs[ids], np.sort(costs)[:10], atol=1e-4))
+    found[f"best of {M}"] = same
+print(json.dumps(found))
+"""
+
+COMPILING = """
+from numba import types
+from harness.algorithms.quantization.simd import bounded_scan
+floats, longs = types.float32[::1], types.int64[::1]
+bounded_scan._scan_blocks.compile((
+    types.uint8[::1], types.int64, floats, types.int64, types.float32,
+    types.uint8[::1], floats, longs,
+))
+print(next(iter(bounded_scan._scan_blocks.inspect_asm().values())))
+"""
+
+
+def run(program, tmp_path, features, processor=None):
+    told = {"NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
+    told |= {"NUMBA_CPU_NAME": processor} if processor else {}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | told, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def features_without(lacking):
+    features = llvmlite.binding.get_host_cpu_features()
+    signs = {name: "+" if there else "-" for name, there in features.items()}
+    signs |= {name: "-" for name in signs if lacking and name.startswith(lacking)}
+    return ",".join(sign + name for name, sign in signs.items())
+
+
+def can_run(kind):
+    kinds = list(INSTRUCTIONS)
+    return byte_lanes.KIND is not None and kinds.index(kind) >= kinds.index(byte_lanes.KIND)
+
+
+@pytest.mark.parametrize("kind", INSTRUCTIONS)
+def test_every_kernel_that_the_processor_can_run_finds_the_best(kind, tmp_path):
+    if not can_run(kind):
+        pytest.skip(f"this processor cannot run {kind}; the test below compiles it")
+    found = json.loads(run(PROGRAM, tmp_path, features_without(LACKS[kind])))
+    assert found == {"kind": kind, "best of 20": True, "best of 40": True}
+
+
+@pytest.mark.parametrize("kind", INSTRUCTIONS)
+def test_every_kernel_is_compiled_to_its_look_up(kind, tmp_path):
+    needs = byte_lanes._NEEDS[kind]
+    features = ",".join(f"+{name}" for name in ("avx2", "fma", "f16c", *needs))
+    features += "".join(f",-{name}" for name in LACKS[kind])
+    if kind == "avx2":
+        features += ",-avx512f"
+    code = run(COMPILING, tmp_path, features, PROCESSOR)
+    look_ups = [line for line in code.splitlines() if INSTRUCTIONS[kind] in line]
+    assert len(look_ups) > 8
+    assert all(REGISTERS[kind] in line for line in look_ups)

@@ -95,7 +95,8 @@ class ListScanner:
         places: NDArray[np.int64],
     ) -> None:
         pairs = (len(trained.codebooks) + 1) // 2
-        self._packed = np.zeros((self._starts[-1], pairs, ROWS), np.uint8)
+        blocks_read = self._starts[-1] + 1  # blocks are read two at once, so one past the last
+        self._packed = np.zeros((blocks_read, pairs, ROWS), np.uint8)
         for rows in blocks(len(base)):
             for copy in range(places.shape[1]):
                 residuals = partition.residuals(base[rows], rows, copy)

@@ -164,7 +164,9 @@ def test_odd_data_build_and_answer(adapter, metric, M):
         ids = index.query(base[-1], 10)
         found = ids[ids >= 0]
         assert len(found) == min(10, len(base)) == len(set(found)), name
-        for table in index.diagnostics().values():
+        tables = index.diagnostics()
+        assert tables.pop("scan")["kernel"].tolist() == ["faiss"], name
+        for table in tables.values():
             assert all(np.isfinite(column).all() for column in table.values()), name
 
 

@@ -38,7 +38,7 @@ from .byte_lanes import (
     store_steps,
     store_sums,
     sums_of_four,
-    sums_of_one,
+    sums_of_two,
 )
 
 ROWS = WIDTH  # of a block
@@ -167,26 +167,25 @@ def _add_pairs(packed, block, steps, start, stop, sums):
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def rows_below(packed, block, steps, start, lowering, looked, pairs, sums):
-    """Return whether a block was read whole, and bits of rows: those whose sums stay below the end.
+def rows_below(packed, block, steps, start, sums):
+    """Add up two blocks; return bits of the rows whose sums stay below the end, and of those cut.
 
     For scans of lists; `_scan_blocks` has the same steps in line, for four blocks, since it was
-    slower with this call. The second bits are of rows whose sums were cut off on the way, so that
-    `sums` `(64,)`, lowered as they are, do not hold of them. Sums begin at `start`; the block is
-    left after `looked` pairs where all rows are beyond by then.
+    slower with this call. Sums begin at `start`. They are left in `sums` `(128,)`, lowered as they
+    are; of rows that were cut off on the way they do not hold.
     """
-    total, too_low, cut = sums_of_one(start), np.int64(0), np.int64(0)
+    pairs = steps.shape[0] // (2 * CODEWORDS)
+    lowering = lowering_pair(pairs)
+    total, too_low, cut = sums_of_two(start), _NO_ROWS[:2], _NO_ROWS[:2]
     if lowering:
         total = _add_pairs(packed, block, steps, 0, lowering, total)
-        too_low = bits_below(total, LOWERED)[0]
-        cut = too_low | ~bits_below(total, _CAP)[0]
+        too_low, below = bits_below(total, LOWERED), bits_below(total, _CAP)
+        cut = too_low[0] | ~below[0], too_low[1] | ~below[1]
         total = lowered(total, LOWERED)
-    total = _add_pairs(packed, block, steps, lowering, looked, total)
-    if too_low | bits_below(total, _CAP)[0] == 0:
-        return False, np.int64(0), np.int64(0)
-    total = _add_pairs(packed, block, steps, looked, pairs, total)
+    total = _add_pairs(packed, block, steps, lowering, pairs, total)
     store_sums(sums, total)
-    return True, too_low | bits_below(total, _CAP)[0], cut
+    below = bits_below(total, _CAP)
+    return (too_low[0] | below[0], too_low[1] | below[1]), cut
 
 
 @njit(cache=True, nogil=True)

@@ -1,7 +1,7 @@
 """Sums of the 64 rows of a block in bytes, for numba kernels that scan 4-bit codes.
 
-`Sums` are LLVM's own vectors, as `Lanes` are in `lanes.py`: those of one block, or of four, which
-share what is loaded of the tables and whose additions need not wait for one another. The sums of a
+`Sums` are LLVM's own vectors, as `Lanes` are in `lanes.py`: those of two blocks, or of four, which
+share what is loaded of the tables, and whose additions need not wait for one another. The sums of a
 block fill one register of 512 bits, or two of 256. LLVM has no portable look-up by vector, so each
 kind of processor has its own:
 
@@ -60,7 +60,7 @@ class SumsType(types.Type):
         super().__init__(name=f"Sums({blocks})")
 
 
-ONE, FOUR = SumsType(1), SumsType(4)
+TWO, FOUR = SumsType(2), SumsType(4)
 
 
 @register_model(SumsType)
@@ -130,9 +130,9 @@ def _same(value: int, kind: SumsType) -> Any:
 
 
 @intrinsic
-def sums_of_one(typing_context, value):
-    """The sums of one block, all the same byte."""
-    return ONE(types.uint8), _same(value, ONE)
+def sums_of_two(typing_context, value):
+    """The sums of two blocks, all the same byte."""
+    return TWO(types.uint8), _same(value, TWO)
 
 
 @intrinsic
@@ -146,9 +146,9 @@ def plus_entries(typing_context, sums, packed, place, stride, steps, table):
     """Sums plus the entries of a pair of subspaces, or 255 where that is more.
 
     The 64 bytes of codes of the first block begin at `place` of the flat array `packed`, those of
-    the next ones `stride` further each; the tables of the pair begin at `table` of `steps`. Codes
-    of several blocks are read with a stride that the processor does not foresee, so those of as
-    many blocks further on are asked for.
+    the next ones `stride` further each; the tables of the pair begin at `table` of `steps`. The
+    processor does not foresee reading with a stride, so the codes of as many blocks further on are
+    asked for.
     """
 
     def generate(context, builder, signature, arguments):
@@ -167,7 +167,7 @@ def plus_entries(typing_context, sums, packed, place, stride, steps, table):
             codes = builder.bitcast(words, _VECTOR)
             parts.append(_plus_capped(builder, part, _look_up(builder, odd, codes)))
             place = builder.add(place, stride)
-        for _ in parts if len(parts) > 1 else ():
+        for _ in parts:
             ask_for(builder, vector_address(context, builder, packed_type, packed, place, _BYTE))
             place = builder.add(place, stride)
         return _joined(builder, parts)
@@ -210,16 +210,16 @@ def bits_below(typing_context, sums, level):
 
 @intrinsic
 def store_sums(typing_context, array, sums):
-    """Write the sums of one block to the first 64 places of a C-contiguous uint8 array."""
+    """Write sums to a C-contiguous uint8 array, 64 for each block."""
 
     def generate(context, builder, signature, arguments):
         array, sums = arguments
         start = ir.Constant(ir.IntType(64), 0)
-        place = vector_address(context, builder, signature.args[0], array, start, _VECTOR)
-        builder.store(builder.extract_value(sums, 0), place, align=1)
+        place = vector_address(context, builder, signature.args[0], array, start, sums.type)
+        builder.store(sums, place, align=1)
         return context.get_dummy_value()
 
-    return types.void(array, ONE), generate
+    return types.void(array, sums), generate
 
 
 @intrinsic

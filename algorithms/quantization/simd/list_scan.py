@@ -7,8 +7,9 @@ costs, whichever list they are in. A list that itself costs more leaves less of 
 codes, so sums begin that much higher, and the tables of bytes are made again only where less than
 `_COARSER` of what they were made for is left.
 
-Candidates are collected until there are twice as many as wanted, then cut down to the best by
-selection: that moves the bound less often than a heap does, but costs far less for each row.
+Candidates are counted in bins of their costs. As soon as all bins but the top one hold as many as
+are wanted, the top one is given up, and the bound moves down to it; its rows stay where they are
+until the end, or until there is no more room. That costs far less for each row than a heap does.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from . import lanes
 from .bounded_scan import (
     CODEWORDS,
     LOWERED,
-    MISSING,
     ROWS,
     cost_of,
     fill_costs,
@@ -28,13 +28,13 @@ from .bounded_scan import (
     lowering_pair,
     matches,
     rows_below,
-    sink,
-    sort_heap,
 )
 from .byte_lanes import first_bit
 from .candidates import scores_of, take_best
 
 _COARSER = np.float32(0.85)
+_AT_ONCE = 2  # blocks; lists are short, and what is read past their ends is for nothing
+_BINS = 1024
 _LINE = 64  # bytes of a cache line
 _HASH = 0x9E3779B1
 
@@ -63,19 +63,6 @@ def _fill_list_costs(query, centres, costs):
 
 
 @njit(cache=True, nogil=True)
-def _choose_lists(costs, scales, numbers):
-    """Write the numbers of the lists to visit, best first: those of the least cost times scale."""
-    worst = np.full(numbers.shape[0], np.inf, np.float32)
-    numbers[:] = MISSING
-    for number in range(scales.shape[0]):
-        cost = costs[number] * scales[number]
-        if cost < worst[0]:
-            worst[0], numbers[0] = cost, number
-            sink(worst, numbers, numbers.shape[0])
-    sort_heap(worst, numbers)
-
-
-@njit(cache=True, nogil=True)
 def select(costs, ids, count, keep):
     """Bring the `keep` least of the first `count` costs, and their ids, to the front (Hoare)."""
     low, high = 0, count - 1
@@ -101,51 +88,9 @@ def select(costs, ids, count, keep):
 
 
 @njit(cache=True, nogil=True)
-def _add_rows(
-    bits,
-    exact,
-    sums,
-    origin,
-    scale,
-    block,
-    packed,
-    pairs,
-    tables,
-    list_cost,
-    bound,
-    row_ids,
-    wanted_rows,
-    costs,
-    places,
-    count,
-):
-    """Append the rows of a block whose bits are set and that cost less than the bound.
-
-    Of those, the rows that are set in the bitmap `wanted_rows`; an empty one sets all.
-
-    The codes cost what `sums` tell, from `origin` on in units of `scale`; what the tables do where
-    the row's bit is set in `exact`.
-    """
-    while bits != 0:
-        lane = first_bit(bits)
-        bits &= bits - 1
-        if exact >> lane & 1:
-            cost = cost_of(packed, block * pairs * ROWS + lane, tables, pairs)
-        else:
-            cost = (np.float32(sums[lane]) - origin) * scale
-        cost += list_cost
-        if cost < bound and (
-            wanted_rows.shape[0] == 0 or matches(wanted_rows, row_ids[block * ROWS + lane])
-        ):
-            costs[count], places[count] = cost, block * ROWS + lane
-            count += 1
-    return count
-
-
-@njit(cache=True, nogil=True)
 def _bits_of(rows):
     """Return bits of the first rows of a block."""
-    return np.int64(-1) if rows >= ROWS else (np.int64(1) << rows) - 1
+    return np.int64(-1) if rows >= ROWS else (np.int64(1) << max(rows, 0)) - 1
 
 
 @njit(cache=True, nogil=True)
@@ -167,6 +112,123 @@ def _most_of(tables):
 
 
 @njit(cache=True, nogil=True)
+def _bin_of(cost, origin, per_cost):
+    return min(max(0, int((cost - origin) * per_cost)), _BINS - 1)
+
+
+@njit(cache=True, nogil=True)
+def _spread_of(costs):
+    """Return where bins begin and how many a cost of 1 is, for costs of which some rows are known.
+
+    Two thirds of the bins are for rows that cost less than any of these.
+    """
+    least, most = costs.min(), costs.max()
+    span = 3 * (most - least)
+    return most - span, np.float32(_BINS - 1) / span if span > 0 else np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def _count(costs, origin, per_cost, counts):
+    counts[:] = 0
+    for cost in costs:
+        counts[_bin_of(cost, origin, per_cost)] += 1
+
+
+@njit(cache=True, nogil=True)
+def _cut_down(costs, places, count, wanted, origin, per_cost, top):
+    """Bring the `wanted` least costs, and their places, to the front; return how many there are."""
+    kept = 0
+    for i in range(count):
+        costs[kept], places[kept] = costs[i], places[i]
+        kept += _bin_of(costs[i], origin, per_cost) <= top
+    if kept > wanted:
+        select(costs, places, kept, wanted)
+    return min(kept, wanted)
+
+
+@njit(cache=True, nogil=True)
+def _choose_lists(costs, scales, numbers):
+    """Write the numbers of the lists of the least costs times scales, the best of them first.
+
+    In that order but for those next to each other: the first half, quarter and so on are the best.
+    """
+    count = scales.shape[0]
+    keys, ids = costs[:count] * scales, np.arange(count)
+    origin = keys.min()
+    span = keys.max() - origin
+    per_cost = np.float32(_BINS - 1) / span if span > 0 else np.float32(0)
+    counts = np.zeros(_BINS, np.int64)
+    _count(keys, origin, per_cost, counts)
+    top, inside = 0, counts[0]
+    while inside < numbers.shape[0]:
+        top += 1
+        inside += counts[top]
+    count = _cut_down(keys, ids, count, numbers.shape[0], origin, per_cost, top)
+    while count > 1:
+        select(keys, ids, count, count // 2)
+        count //= 2
+    numbers[:] = ids[: numbers.shape[0]]
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _add_rows(
+    bits,
+    exact,
+    first_place,
+    sums,
+    base,
+    unit,
+    packed,
+    first_code,
+    tables,
+    list_cost,
+    bins,
+    row_ids,
+    wanted_rows,
+    costs,
+    places,
+    counts,
+    count,
+):
+    """Append the rows of a block whose bits are set, as far as they fall into the bins in use.
+
+    Of those, the rows that are set in the bitmap `wanted_rows`; an empty one sets all. The codes
+    cost what `sums` tell, from `base` on in units of `unit`; what the tables do where the row's bit
+    is set in `exact`.
+    """
+    origin, per_cost, top = bins
+    while bits != 0:
+        lane = first_bit(bits)
+        bits &= bits - 1
+        cost = base + sums[lane] * unit
+        if exact >> lane & 1:
+            cost = list_cost + cost_of(
+                packed, first_code + lane, tables, tables.shape[0] // (2 * CODEWORDS)
+            )
+        chosen = _bin_of(cost, origin, per_cost)
+        if chosen <= top and matches(wanted_rows, row_ids[first_place + lane]):
+            costs[count], places[count] = cost, first_place + lane
+            counts[chosen] += 1
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _end_of(top, origin, per_cost):
+    """Return what rows of a bin cost at most; infinite while there are no bins."""
+    return origin + np.float32(top + 1) / per_cost if per_cost > 0 else np.float32(np.inf)
+
+
+@njit(cache=True, nogil=True)
+def _tightened(counts, inside, top, wanted):
+    """Give up top bins as long as the others hold as many rows as wanted."""
+    while inside - counts[top] >= wanted:
+        inside -= counts[top]
+        top -= 1
+    return inside, top
+
+
+@njit(cache=True, nogil=True)
 def _collect(
     packed,
     starts,
@@ -183,56 +245,74 @@ def _collect(
 ):
     """Write the `wanted` places of least cost in these lists to the front, and return how many.
 
-    `costs` and `places` hold a block more than half as many again. Costs are those of the tables,
-    or unless `exactly`, within the rounding of the bytes of them.
+    `costs` and `places` hold `_room_for(wanted)`. Costs are those of the tables, or unless
+    `exactly`, within the rounding of the bytes of them.
     """
     pairs = tables.shape[0] // (2 * CODEWORDS)
     lowering = lowering_pair(pairs)
-    looked = max(lowering + 1, pairs * 3 // 4)
-    steps, sums = np.empty(tables.shape[0], np.uint8), np.empty(ROWS, np.uint8)
+    steps, sums = np.empty(tables.shape[0], np.uint8), np.empty(_AT_ONCE * ROWS, np.uint8)
     shift, most = _shift_of(2 * pairs), _most_of(tables)
     removed = np.float32(pairs + (LOWERED if lowering else 0))  # by rounding down, and on the way
-    count, bound = 0, np.float32(np.inf)
     made_for, scale = np.float32(-1), np.float32(0)
+    everything = -np.int64(exactly)
+    counts = np.zeros(_BINS, np.int64)
+    count, inside, top = 0, 0, _BINS - 1  # rows held; those in bins up to the top one
+    origin, per_cost, bound = np.float32(0), np.float32(0), np.float32(np.inf)
     for number in numbers:
         list_cost, rows = list_costs[number], sizes[number]
-        for block in range(starts[number], starts[number + 1]):
+        for block in range(starts[number], starts[number + 1], _AT_ONCE):
             if bound <= list_cost:
                 break
             left = min(bound - list_cost, most)
             if not made_for * _COARSER <= left <= made_for:
                 made_for, scale = left, fill_steps(tables, left, steps)
             start = np.uint8(scale * (made_for - left) + shift)
-            _, bits, exact = rows_below(
-                packed, block * pairs * ROWS, steps, start, lowering, looked, pairs, sums
-            )
-            bits &= _bits_of(rows)
-            rows -= ROWS
-            count = _add_rows(
-                bits,
-                np.int64(-1) if exactly else exact,
-                sums,
-                start - removed,
-                1 / scale,
-                block,
-                packed,
-                pairs,
-                tables,
-                list_cost,
-                bound,
-                row_ids,
-                wanted_rows,
-                costs,
-                places,
-                count,
-            )
-            if count > wanted + wanted // 2:
-                select(costs, places, count, wanted)
-                count, bound = wanted, costs[:wanted].max()
-    if count > wanted:
-        select(costs, places, count, wanted)
-        count = wanted
-    return count
+            found, cut = rows_below(packed, block * pairs * ROWS, steps, start, sums)
+            base, unit = list_cost - (start - removed) / scale, 1 / scale
+            before = count
+            for part in range(_AT_ONCE):
+                bits = found[part] & _bits_of(rows - part * ROWS)
+                if bits == 0:  # as most are: the call is not free
+                    continue
+                count = _add_rows(
+                    bits,
+                    cut[part] | everything,
+                    (block + part) * ROWS,
+                    sums[part * ROWS :],
+                    base,
+                    unit,
+                    packed,
+                    (block + part) * pairs * ROWS,
+                    tables,
+                    list_cost,
+                    (origin, per_cost, top),
+                    row_ids,
+                    wanted_rows,
+                    costs,
+                    places,
+                    counts,
+                    count,
+                )
+            rows -= _AT_ONCE * ROWS
+            inside += count - before
+            if inside < wanted:
+                continue
+            if per_cost == 0:
+                origin, per_cost = _spread_of(costs[:count])
+                _count(costs[:count], origin, per_cost, counts)
+            inside, top = _tightened(counts, inside, top, wanted)
+            bound = _end_of(top, origin, per_cost)
+            if count > costs.shape[0] - _AT_ONCE * ROWS:
+                count = _cut_down(costs, places, count, wanted, origin, per_cost, top)
+                _count(costs[:count], origin, per_cost, counts)
+                inside = count
+    return _cut_down(costs, places, count, wanted, origin, per_cost, top)
+
+
+@njit(cache=True, nogil=True)
+def _room_for(wanted):
+    """Return how many rows are held at most: several times as many as wanted, and what comes in."""
+    return 4 * wanted + _AT_ONCE * ROWS
 
 
 @njit(cache=True, nogil=True)
@@ -321,7 +401,7 @@ def search_one(
     numbers = np.empty(nprobe, np.int64)
     _choose_lists(list_costs, scales, numbers)
     wanted = max(min(rerank, row_ids.shape[0]), 2 * k if spilled else k)
-    costs = np.empty(wanted + wanted // 2 + ROWS, np.float32)
+    costs = np.empty(_room_for(wanted), np.float32)
     ids = np.empty(costs.shape[0], np.int64)
     count = _collect(
         packed,

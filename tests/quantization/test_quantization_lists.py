@@ -254,6 +254,19 @@ class TestSearch:
         index.set_search(nprobe=3, rerank=1000)
         assert sorted(index.query(base[0], 500).tolist()) == list(range(500))
 
+    @pytest.mark.parametrize("step", [0.0, 1e-7, 1e-3])
+    def test_rows_that_get_better_and_better_are_followed(self, step):
+        """Every row is better than those before it in its list, so that all are candidates."""
+        growth = 1 + step * np.arange(3000, dtype=np.float32)
+        base = rows_of(20, 1)[0] * growth[:, None]
+        index = built(base, "inner_product", nlist=2, M=10)
+        index.set_search(nprobe=2, rerank=20)
+        found = np.sort(index.query(base[0], 10))
+        assert len(set(found)) == 10
+        scores = (base.astype(np.float64) @ base[0])[found]
+        tenth = np.sort(base.astype(np.float64) @ base[0])[-10]
+        assert (scores >= tenth * (1 - 2e-2)).all()
+
     def test_bytes_count_the_copy_that_is_read(self):
         base = rows_of(17)
         sizes = {}

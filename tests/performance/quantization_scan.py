@@ -6,8 +6,9 @@ On glove-50-10k, and on glove-100 if it is in the cache (`annharness data fetch 
 the one that --dataset or --base names. One process, one thread; in every round the three answer the
 same queries, in random order. A ratio is the median over the rounds of ratios within a round, by
 processor time, with its 95 % bootstrap interval: above 1, ours is faster. Single: one query at a
-time. Batch: the window's queries in one call. Last, the share of the k ids that are those of float
-tables.
+time. Batch: the window's queries in one call. "Look-ups alone" is what no scan by these look-ups
+can pass: one pass over all codes that adds the entries up and does nothing else. Last, the share of
+the k ids that are those of float tables.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from quantization_shared import THREADS, Data, load, parser
 # isort: split
 import faiss
 import numba
-from harness.algorithms.quantization.arrays import Ids
+from harness.algorithms.quantization.arrays import Codes, Ids
 from harness.algorithms.quantization.encoding import Encoder
 from harness.algorithms.quantization.loss import EuclideanLoss
 from harness.algorithms.quantization.parameters import Parameters
 from harness.algorithms.quantization.quantizer import ComposedQuantizer
-from harness.algorithms.quantization.scanner import BoundedScan, FaissScan
+from harness.algorithms.quantization.scanner import BoundedScan, FaissScan, _blocks_of
+from harness.algorithms.quantization.simd.bounded_scan import BLOCKS, CODEWORDS, ROWS, _add_pairs
+from harness.algorithms.quantization.simd.byte_lanes import KIND, bits_below, sums_of_four
 from harness.algorithms.quantization.training import KMeans
 
 from harness.data.loading import cached_path
@@ -41,8 +44,31 @@ SHORTEST_WINDOW = 20
 Search = Callable[[np.ndarray, int], Ids]
 
 
-def scans(data: Data, bits: int) -> tuple[dict[str, Search], np.ndarray]:
-    """Encode the base once; return what searches the codes, and the queries as they are asked."""
+@numba.njit(nogil=True)
+def _add_up(packed, pairs, steps):
+    """Add up the entries of all codes, four blocks at once."""
+    below = np.int64(0)
+    size = BLOCKS * ROWS * pairs
+    for first in range(0, packed.shape[0] - size + 1, size):
+        sums = _add_pairs(packed, first, steps, 0, pairs, sums_of_four(np.uint8(0)))
+        below |= bits_below(sums, np.uint8(1))[0]
+    return below
+
+
+def look_ups_alone(blocks: Codes, rounds: int) -> float:
+    """Return the queries per second of a scan that would do nothing but its look-ups."""
+    pairs = blocks.shape[1]
+    steps = np.ones(pairs * 2 * CODEWORDS, np.uint8)
+    taken = []
+    for _ in range(rounds):
+        start = time.process_time()
+        _add_up(blocks.reshape(-1), pairs, steps)
+        taken.append(time.process_time() - start)
+    return float(1 / np.median(taken[1:]))
+
+
+def scans(data: Data, bits: int) -> tuple[dict[str, Search], np.ndarray, Codes]:
+    """Encode the base once; return what searches the codes, the queries as asked, the blocks."""
     quantizer = ComposedQuantizer(EuclideanLoss(), KMeans(10), Encoder())
     quantized = quantizer.quantize(data.base, "angular", Parameters(bits=bits))
     index, padding = quantized.index, quantized.transform
@@ -51,7 +77,8 @@ def scans(data: Data, bits: int) -> tuple[dict[str, Search], np.ndarray]:
         FAST: FaissScan(index).search,
         FLOATS: lambda queries, k: index.search(queries, k)[1],
     }
-    return searches, data.queries if padding is None else padding.apply(data.queries)
+    queries = data.queries if padding is None else padding.apply(data.queries)
+    return searches, queries, _blocks_of(index)
 
 
 def one_by_one(search: Search) -> Search:
@@ -107,9 +134,10 @@ def report(data: Data, options: argparse.Namespace) -> None:
     print(f"windows of {window} queries, {options.rounds} rounds")
     for bits in options.bits:
         set_threads(THREADS)
-        searches, queries = scans(data, bits)
+        searches, queries, blocks = scans(data, bits)
         set_threads(1)
-        print(f"{bits} bits, M={bits // 4}, nbits=4")
+        alone = look_ups_alone(blocks, options.rounds)
+        print(f"{bits} bits, M={bits // 4}, nbits=4; {KIND} look-ups alone {alone:7,.0f} QPS")
         for k in options.k:
             for mode, form in (("single", one_by_one), ("batch", lambda search: search)):
                 formed = {name: form(search) for name, search in searches.items()}

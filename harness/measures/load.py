@@ -64,7 +64,7 @@ def arrivals_sha256(count: int, order_seed: int, cycles: Iterable[int]) -> str:
 # ---- the highest rate that keeps a bound --------------------------------------------------------
 
 
-class Trial(NamedTuple):
+class TriedRate(NamedTuple):
     """A rate that was tried, and whether it kept the bound."""
 
     rate: float
@@ -73,7 +73,7 @@ class Trial(NamedTuple):
 
 def trials_of(
     rates: Iterable[float], times: Iterable[Float64], bound_seconds: float
-) -> tuple[list[Trial], bool]:
+) -> tuple[list[TriedRate], bool]:
     """Return the trials of a block, and whether the last has all of its queries.
 
     Parameters
@@ -86,12 +86,12 @@ def trials_of(
     bound_seconds
         Of the 99th percentile.
     """
-    trials: list[Trial] = []
+    trials: list[TriedRate] = []
     held: list[Float64] = []
     for rate, seconds in zip(rates, times, strict=True):
         held.append(seconds)
         if sum(map(len, held)) >= LEAST_QUERIES:
-            trials.append(Trial(rate, keeps(held, bound_seconds)))
+            trials.append(TriedRate(rate, keeps(held, bound_seconds)))
             held = []
     return trials, not held
 
@@ -101,7 +101,7 @@ def keeps(times: Sequence[Float64], bound_seconds: float) -> bool:
     return bool(np.percentile(np.concatenate(times), _P99) <= bound_seconds)
 
 
-def next_rate(trials: Sequence[Trial], first: float) -> float:
+def next_rate(trials: Sequence[TriedRate], first: float) -> float:
     """Return the rate to try next: up where the last one kept the bound, else down.
 
     Steps begin with a factor of 2 and are halved, on a logarithmic scale, each time the outcome
@@ -112,7 +112,7 @@ def next_rate(trials: Sequence[Trial], first: float) -> float:
     return float(np.clip(rate, first / _MOST_TIMES, first * _MOST_TIMES))
 
 
-def highest_rate(trials: Sequence[Trial]) -> float:
+def highest_rate(trials: Sequence[TriedRate]) -> float:
     """Return the rate at which half of the trials keep the bound.
 
     It is the geometric mean of the rates to which the smallest steps led, with the one that would
@@ -128,7 +128,7 @@ def highest_rate(trials: Sequence[Trial]) -> float:
     return float(np.exp(np.mean(np.log(rates))))
 
 
-def _path(trials: Sequence[Trial], first: float) -> tuple[float, int]:
+def _path(trials: Sequence[TriedRate], first: float) -> tuple[float, int]:
     """The next rate, and the number of the trial from which the first smallest step leads."""
     rate, step, begin = first, _FIRST_STEP, len(trials)
     for number, trial in enumerate(trials):

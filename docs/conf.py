@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,21 @@ def link_to_project_pages(app: Any, name: str, source: list[str]) -> None:
     source[0] = ROOT_FILE.sub("](/project/", source[0])
 
 
+def publish_packages(app: Any, error: Exception | None) -> None:
+    """Check the packages of results, and publish them as a site beside the pages."""
+    if error is not None or app.builder.format != "html":
+        return
+    packages, site = Path(__file__).parent / "results" / "packages", Path(app.outdir) / "published"
+    with tempfile.TemporaryDirectory() as results:
+        stored = ["--results", results]
+        for verb in (
+            ["results", "merge", packages, *stored],
+            ["publish", site, "--title", "annharness: published results", "--stale", *stored],
+        ):
+            subprocess.run([sys.executable, "-m", "harness", *verb], check=True, capture_output=True)
+
+
 def setup(app: Any) -> None:
     """Register what Sphinx calls."""
     app.connect("source-read", link_to_project_pages)
+    app.connect("build-finished", publish_packages)

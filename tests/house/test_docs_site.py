@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -47,7 +49,8 @@ def page(browser):
 
 
 def pages_of(site: Path) -> list[Path]:
-    return sorted(site.rglob("*.html"))
+    """The pages but those of the published results, which tests/report/ looks at."""
+    return [path for path in sorted(site.rglob("*.html")) if site / "published" not in path.parents]
 
 
 def test_the_front_page_leads_to_every_page(page, site):
@@ -73,6 +76,21 @@ def test_no_link_is_broken(page, site):
             assert target.is_file(), f"{path.name} links to {target}"
             anchor = unquote(link.fragment)
             assert anchor in ("", *targets.get(target, {anchor})), f"{path.name}: {link.geturl()}"
+
+
+def test_all_packages_are_published(page, site):
+    page.goto((site / "results" / "published.html").as_uri())
+    page.get_by_text("Open the published results").click()
+    page.wait_for_selector("h1")
+    shown = page.locator("body").inner_text()
+    packages = list((DOCS / "results" / "packages").glob("*.zip"))
+    assert len(packages) > 2
+    datasets = set()
+    for path in packages:
+        with zipfile.ZipFile(path) as package:
+            points = json.loads(package.read("manifest.json"))["points"]
+        datasets |= {one["dataset"] for one in points}
+    assert all(name in shown for name in datasets)
 
 
 def test_search_finds_the_page_of_a_word(page, site):

@@ -9,7 +9,7 @@ from harness.measures.load import (
     DROPPED,
     LEAST_QUERIES,
     SEARCH_STEPS,
-    Trial,
+    TriedRate,
     achieved_rate,
     arrivals_sha256,
     highest_rate,
@@ -92,16 +92,16 @@ def test_passes_of_one_rate_are_judged_together():
     half = LEAST_QUERIES // 2
     fast, slow = np.full(half, 1.0), np.full(half, 3.0)
     trials, whole = trials_of([10.0, 10.0, 20.0], [fast, slow, fast], 2.0)
-    assert trials == [Trial(10.0, kept=False)]
+    assert trials == [TriedRate(10.0, kept=False)]
     assert not whole
-    assert trials_of([10.0, 10.0], [fast, fast], 2.0) == ([Trial(10.0, kept=True)], True)
+    assert trials_of([10.0, 10.0], [fast, fast], 2.0) == ([TriedRate(10.0, kept=True)], True)
 
 
 def test_the_search_goes_up_and_down_by_smaller_and_smaller_steps():
     rate, rates, trials = 100.0, [], []
     for _ in range(SEARCH_STEPS):
         rates.append(rate)
-        trials.append(Trial(rate, kept=rate <= 170))
+        trials.append(TriedRate(rate, kept=rate <= 170))
         rate = next_rate(trials, 100.0)
     assert rates[:3] == pytest.approx([100, 200, 200 / 2**0.5])
     assert max(rates[-4:]) / min(rates[-4:]) < 1.05
@@ -115,7 +115,7 @@ def test_the_search_goes_up_and_down_by_smaller_and_smaller_steps():
 def test_no_rate_is_found_where_all_or_none_keep_the_bound(kept):
     trials = []
     for _ in range(SEARCH_STEPS):
-        trials.append(Trial(next_rate(trials, 100.0), kept))
+        trials.append(TriedRate(next_rate(trials, 100.0), kept))
     assert np.isnan(highest_rate(trials))
     assert np.isnan(highest_rate([]))
 

@@ -55,7 +55,9 @@ def publish_packages(app: Any, error: Exception | None) -> None:
             ["results", "merge", packages, *stored],
             ["publish", site, "--title", "annharness: published results", "--stale", *stored],
         ):
-            subprocess.run([sys.executable, "-m", "harness", *verb], check=True, capture_output=True)
+            subprocess.run(
+                [sys.executable, "-m", "harness", *verb], check=True, capture_output=True
+            )
 
 
 def setup(app: Any) -> None:

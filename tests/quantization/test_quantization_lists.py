@@ -256,7 +256,7 @@ class TestSearch:
 
     @pytest.mark.parametrize("step", [0.0, 1e-7, 1e-3])
     def test_rows_that_get_better_and_better_are_followed(self, step):
-        """Every row is better than those before it in its list, so that all are candidates."""
+        """No row is worse than those before it in its list, so that all are candidates."""
         growth = 1 + step * np.arange(3000, dtype=np.float32)
         base = rows_of(20, 1)[0] * growth[:, None]
         index = built(base, "inner_product", nlist=2, M=10)
@@ -266,6 +266,39 @@ class TestSearch:
         scores = (base.astype(np.float64) @ base[0])[found]
         tenth = np.sort(base.astype(np.float64) @ base[0])[-10]
         assert (scores >= tenth * (1 - 2e-2)).all()
+
+    @pytest.mark.parametrize("rerank", [0, 10, 100])
+    def test_rows_after_many_equal_ones_are_found(self, rerank):
+        five = rows_of(21, 5)
+        rest = np.random.default_rng(22).integers(0, 5, 2000)
+        base = np.concatenate([np.repeat(five[:1], 128, axis=0), five[rest]])
+        index = built(base, nlist=1)
+        index.set_search(nprobe=1, rerank=rerank)
+        for query in five:
+            ids = index.query(query, 10)
+            assert len(set(ids.tolist())) == 10
+            assert ids.min() >= 0
+
+    @pytest.mark.parametrize("k", [1, 2, 3])
+    def test_few_neighbours_are_found_in_many_small_lists(self, k):
+        base, queries = rows_of(23, 600), rows_of(24, 300)
+        index = built(base, nlist=200)
+        matching = np.packbits(np.arange(600) % 5 == 0, bitorder="little")
+        for rerank in (0, k):
+            index.set_search(nprobe=20, rerank=rerank)
+            assert index.query_batch(queries, k).min() >= 0
+            index.set_search(nprobe=200, rerank=rerank)
+            for query in queries:
+                ids = index._scanner.search(query[None], k, matching)[0]
+                assert (ids >= 0).all()
+                assert (ids % 5 == 0).all()
+
+    def test_many_subspaces_do_not_overflow(self):
+        base = rows_of(25, 400, 500)
+        index = built(base, nlist=4, M=500)
+        index.set_search(nprobe=4, rerank=100)
+        found = [index.query(row, 1)[0] for row in base[:50]]
+        assert np.mean(np.array(found) == np.arange(50)) > 0.9
 
     def test_bytes_count_the_copy_that_is_read(self):
         base = rows_of(17)

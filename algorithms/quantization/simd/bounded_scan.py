@@ -16,9 +16,9 @@ be lowered, are scored. Scores and order are those of float tables, where other 
 keep the rounded ones.
 
 Rows: blocks of 64; in a block, for each two subspaces 64 bytes, low four bits the even subspace's.
-Four blocks are scanned at once. A sample of every 32nd four of them, since data are often sorted,
-tells a bound that the k-th best very likely meets, so that the scan proper drops rows from its
-beginning. Where it is not met, the scan is repeated with what was found instead.
+Four blocks are scanned at once. A sample, every 32nd such group since data are often sorted, tells
+a bound that the k-th best very likely meets, so that the scan proper drops rows from its beginning.
+Where it is not met, the scan is repeated with what was found instead.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _add_pairs(packed, block, steps, start, stop, sums):
 
 @njit(cache=True, nogil=True, forceinline=True)
 def rows_below(packed, block, steps, start, sums):
-    """Add up two blocks; return bits of the rows whose sums stay below the end, and of those cut.
+    """Add up two blocks; return bits of the rows below the end, and of those that were cut off.
 
     For scans of lists; `_scan_blocks` has the same steps in line, for four blocks, since it was
     slower with this call. Sums begin at `start`. They are left in `sums` `(128,)`, lowered as they

@@ -1,6 +1,6 @@
 """Sums of the 64 rows of a block in bytes, for numba kernels that scan 4-bit codes.
 
-`Sums` are LLVM's own vectors, as `Lanes` are in `lanes.py`: those of two blocks, or of four, which
+They are LLVM's own vectors, as `Lanes` are in `lanes.py`: those of two blocks, or of four, which
 share what is loaded of the tables, and whose additions need not wait for one another. The sums of a
 block fill one register of 512 bits, or two of 256. LLVM has no portable look-up by vector, so each
 kind of processor has its own:

@@ -1,11 +1,11 @@
 """A search of inverted lists of 4-bit codes: one compiled call for each query.
 
-Lists are visited best first. The cost of a row is that of its list, -<q, centre>, plus the sum over
-m of the entries that its codes choose, so one set of tables serves all lists. The blocks of a list
-are those of `bounded_scan`, scanned by its kernel. The bound is what the worst of the candidates
-costs, whichever list they are in. A list that itself costs more leaves less of the bound to the
-codes, so sums begin that much higher, and the tables of bytes are made again only where less than
-`_COARSER` of what they were made for is left.
+Lists are visited nearly best first. The cost of a row is that of its list, -<q, centre>, plus the
+sum over m of the entries that its codes choose, so one set of tables serves all lists. The blocks
+of a list are those of `bounded_scan`, scanned by its kernel. The bound is what the worst of the
+candidates costs, nearly, whichever list they are in. A list that itself costs more leaves less of
+the bound to the codes, so sums begin that much higher, and the tables of bytes are made again only
+where less than `_COARSER` of what they were made for is left.
 
 Candidates are counted in bins of their costs. As soon as all bins but the top one hold as many as
 are wanted, the top one is given up, and the bound moves down to it; its rows stay where they are
@@ -35,6 +35,10 @@ from .candidates import scores_of, take_best
 _COARSER = np.float32(0.85)
 _AT_ONCE = 2  # blocks; lists are short, and what is read past their ends is for nothing
 _BINS = 1024
+_LAST = np.float32(_BINS - 1)
+_NO_LESS, _TINY = np.float32(1e-5), np.float32(1e-30)  # that bins are for, where costs are equal
+_LOWER = np.float32(2)  # how far below the first rows bins reach, in spans of theirs
+_MOST_ROUNDED = 128  # subspaces; with more, an entry is hardly a step, and sums tell too little
 _LINE = 64  # bytes of a cache line
 _HASH = 0x9E3779B1
 
@@ -97,8 +101,11 @@ def _bits_of(rows):
 def _shift_of(subspaces):
     """What sums are raised by, since rounding down lowers each entry by half a step on average.
 
-    Three deviations less than that, so that a row at the bound is lost in one case of a thousand.
+    Three deviations less than that, so that a row at the bound is lost in one case of a thousand;
+    nothing where entries are too small for that average.
     """
+    if subspaces > _MOST_ROUNDED:
+        return np.float32(0)
     return np.float32(max(0.0, subspaces / 2 - 3 * np.sqrt(subspaces / 12)))
 
 
@@ -113,18 +120,15 @@ def _most_of(tables):
 
 @njit(cache=True, nogil=True)
 def _bin_of(cost, origin, per_cost):
-    return min(max(0, int((cost - origin) * per_cost)), _BINS - 1)
+    """Return the bin of a float32 cost: the same wherever it is asked for, so all in float32."""
+    return min(max(int((cost - origin) * per_cost), 0), _BINS - 1)
 
 
 @njit(cache=True, nogil=True)
-def _spread_of(costs):
-    """Return where bins begin and how many a cost of 1 is, for costs of which some rows are known.
-
-    Two thirds of the bins are for rows that cost less than any of these.
-    """
-    least, most = costs.min(), costs.max()
-    span = 3 * (most - least)
-    return most - span, np.float32(_BINS - 1) / span if span > 0 else np.float32(0)
+def _bins_for(least, most):
+    """Return where bins begin and how many a cost of 1 is, for costs up to `most`."""
+    span = max(most - least, abs(most) * _NO_LESS, _TINY)
+    return most - span, _LAST / span
 
 
 @njit(cache=True, nogil=True)
@@ -132,6 +136,15 @@ def _count(costs, origin, per_cost, counts):
     counts[:] = 0
     for cost in costs:
         counts[_bin_of(cost, origin, per_cost)] += 1
+
+
+@njit(cache=True, nogil=True)
+def _bins_below(costs, counts):
+    """Make bins for rows as good as these, and better; count these; return as `_bins_for`."""
+    least, most = costs.min(), costs.max()
+    origin, per_cost = _bins_for(least - _LOWER * (most - least), most)
+    _count(costs, origin, per_cost, counts)
+    return origin, per_cost
 
 
 @njit(cache=True, nogil=True)
@@ -148,15 +161,13 @@ def _cut_down(costs, places, count, wanted, origin, per_cost, top):
 
 @njit(cache=True, nogil=True)
 def _choose_lists(costs, scales, numbers):
-    """Write the numbers of the lists of the least costs times scales, the best of them first.
+    """Write the numbers of the lists of the least costs times scales.
 
-    In that order but for those next to each other: the first half, quarter and so on are the best.
+    The best half comes first, within it the best quarter, and so on; otherwise in no order.
     """
     count = scales.shape[0]
     keys, ids = costs[:count] * scales, np.arange(count)
-    origin = keys.min()
-    span = keys.max() - origin
-    per_cost = np.float32(_BINS - 1) / span if span > 0 else np.float32(0)
+    origin, per_cost = _bins_for(keys.min(), keys.max())
     counts = np.zeros(_BINS, np.int64)
     _count(keys, origin, per_cost, counts)
     top, inside = 0, counts[0]
@@ -200,7 +211,7 @@ def _add_rows(
     while bits != 0:
         lane = first_bit(bits)
         bits &= bits - 1
-        cost = base + sums[lane] * unit
+        cost = np.float32(base + sums[lane] * unit)
         if exact >> lane & 1:
             cost = list_cost + cost_of(
                 packed, first_code + lane, tables, tables.shape[0] // (2 * CODEWORDS)
@@ -211,12 +222,6 @@ def _add_rows(
             counts[chosen] += 1
             count += 1
     return count
-
-
-@njit(cache=True, nogil=True)
-def _end_of(top, origin, per_cost):
-    """Return what rows of a bin cost at most; infinite while there are no bins."""
-    return origin + np.float32(top + 1) / per_cost if per_cost > 0 else np.float32(np.inf)
 
 
 @njit(cache=True, nogil=True)
@@ -246,7 +251,7 @@ def _collect(
     """Write the `wanted` places of least cost in these lists to the front, and return how many.
 
     `costs` and `places` hold `_room_for(wanted)`. Costs are those of the tables, or unless
-    `exactly`, within the rounding of the bytes of them.
+    `exactly`, within the rounding of the bytes of them, if there are few enough subspaces for that.
     """
     pairs = tables.shape[0] // (2 * CODEWORDS)
     lowering = lowering_pair(pairs)
@@ -254,9 +259,9 @@ def _collect(
     shift, most = _shift_of(2 * pairs), _most_of(tables)
     removed = np.float32(pairs + (LOWERED if lowering else 0))  # by rounding down, and on the way
     made_for, scale = np.float32(-1), np.float32(0)
-    everything = -np.int64(exactly)
+    everything = -np.int64(exactly or 2 * pairs > _MOST_ROUNDED)
     counts = np.zeros(_BINS, np.int64)
-    count, inside, top = 0, 0, _BINS - 1  # rows held; those in bins up to the top one
+    count, inside, top = 0, 0, 0  # rows held; those in bins up to the top one
     origin, per_cost, bound = np.float32(0), np.float32(0), np.float32(np.inf)
     for number in numbers:
         list_cost, rows = list_costs[number], sizes[number]
@@ -297,21 +302,18 @@ def _collect(
             inside += count - before
             if inside < wanted:
                 continue
-            if per_cost == 0:
-                origin, per_cost = _spread_of(costs[:count])
-                _count(costs[:count], origin, per_cost, counts)
-            inside, top = _tightened(counts, inside, top, wanted)
-            bound = _end_of(top, origin, per_cost)
-            if count > costs.shape[0] - _AT_ONCE * ROWS:
+            if top == 0 or count > costs.shape[0] - _AT_ONCE * ROWS:  # no bins, or used up
                 count = _cut_down(costs, places, count, wanted, origin, per_cost, top)
-                _count(costs[:count], origin, per_cost, counts)
-                inside = count
+                origin, per_cost = _bins_below(costs[:count], counts)
+                inside, top = count, _BINS - 1
+            inside, top = _tightened(counts, inside, top, wanted)
+            bound = origin + np.float32(top + 1) / per_cost
     return _cut_down(costs, places, count, wanted, origin, per_cost, top)
 
 
 @njit(cache=True, nogil=True)
 def _room_for(wanted):
-    """Return how many rows are held at most: several times as many as wanted, and what comes in."""
+    """Return how many rows are held at most: several times as many as wanted, and two blocks."""
     return 4 * wanted + _AT_ONCE * ROWS
 
 

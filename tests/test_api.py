@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -106,6 +107,21 @@ def test_what_is_stored_stays_until_a_forced_run_has_measured_it(folder, monkeyp
     monkeypatch.setattr(LocalExecutor, "run_blocks", whole)
     last = harness.run(progress=False, k=4, **asked)
     assert last.table["builds"].tolist() == [3]
+
+
+@pytest.mark.slow
+def test_a_run_whose_results_are_deleted_meanwhile_says_so(folder, monkeypatch):
+    whole = LocalExecutor.run_blocks
+
+    def deleting(executor, blocks, follow):
+        for spec, outcome in whole(executor, blocks, follow):
+            yield spec, outcome
+            shutil.rmtree("deleted", ignore_errors=True)
+
+    monkeypatch.setattr(LocalExecutor, "run_blocks", deleting)
+    asked = {"datasets": "small.hdf5", "algorithms": "exact", "results": "deleted"}
+    with pytest.raises(harness.UserError, match="results that this run stored are gone"):
+        harness.run(progress=False, k=4, **asked, **QUICK)
 
 
 def raise_interrupt():

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
 from harness.data.filtered import with_filter_facts
 from harness.data.truth.store import truth_of
@@ -28,6 +29,7 @@ from harness.running.plan import Plan, PlannedPoint, missing_builds, retried
 from harness.running.precision import MOST_BUILDS_FOR_PRECISION, Precision
 from harness.running.processes.child import NoRoom
 from harness.running.recording import Recorder, StoreFull
+from harness.text import counted
 
 EXTRA_SHARE = 0.5
 """Of the time of the builds asked for may be added for precision."""
@@ -125,6 +127,8 @@ class Runner:
         ------
         StoreFull
             If the results folder, or that for temporary files, can no longer be written.
+        UserError
+            If results that this run stored are gone at its end.
         """
         try:
             return self._run()
@@ -152,6 +156,7 @@ class Runner:
         # Under load the rate is given: further blocks are no help against its interval.
         refines = self.precision is not None and suite.mode != "load"
         imprecise = self._refine(time.monotonic() - began) if refines else []
+        self._require_stored()
         return self._summary(kept, imprecise)
 
     # ---- what is to be done ---------------------------------------------------------------------
@@ -328,6 +333,20 @@ class Runner:
                 yield wanted.imprecise(point.header, stored, limit)
 
     # ---- the end --------------------------------------------------------------------------------
+
+    def _require_stored(self) -> None:
+        """Raise a `UserError` if a point that this run stored is gone."""
+        measured = [p.header for p in self.plan.points if p.header.identity.key in self._measured]
+        stored = [self.store.find(header) for header in measured]
+        lost = sum(one.point is None and one.failure is None for one in stored)
+        if lost:
+            raise UserError(
+                "results that this run stored are gone",
+                where=str(self.store.root),
+                expected=counted(len(measured), "point"),
+                got=counted(len(measured) - lost, "point"),
+                hint="the folder was changed meanwhile; the same command measures what is missing",
+            )
 
     def _summary(self, kept: set[str], imprecise: Sequence[Imprecise]) -> RunSummary:
         found = [self.store.failure(point.header) for point in self.plan.points]

@@ -11,8 +11,8 @@ kind of processor has its own:
 - `avx512`: `vpshufb` on 512 bits. It reads four bits, but also the highest, which must be 0.
 - `avx2`: the same on each half.
 
-`NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES`, by which numba is told to compile for less than the
-processor has, choose the look-up too.
+`NUMBA_CPU_NAME`, `NUMBA_CPU_FEATURES` and `NUMBA_ENABLE_AVX`, by which numba is told to compile for
+less than the processor has, choose the look-up too.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ _NEEDS = {"avx512-vbmi": ("avx512bw", "avx512vbmi"), "avx512": ("avx512bw",), "a
 def _best_kind() -> str | None:
     told = numba.config.CPU_FEATURES
     if told is None:
-        has = {name for name, there in binding.get_host_cpu_features().items() if there}
+        found = binding.get_host_cpu_features()
+        has = {name for name, there in found.items() if there and numba.config.ENABLE_AVX}
     else:
         has = {part[1:] for part in told.split(",") if part.startswith("+")}
     return next((kind for kind, needs in _NEEDS.items() if has.issuperset(needs)), None)

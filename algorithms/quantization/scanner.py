@@ -26,7 +26,7 @@ from .simd import byte_lanes
 from .simd.bounded_scan import BLOCKS, ROWS, scan_one
 
 _FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
-_MANY_ROWS, _FEW_SUBSPACES = 100_000, 64
+_MANY_ROWS, _FEW_SUBSPACES = {4: 100_000, 8: 5_000}, 64  # by bits of a code
 
 
 def _needs_widening(index: faiss.IndexPQ) -> bool:
@@ -113,7 +113,7 @@ def best_ids(queries: Float32, k: int, search: Callable[[Float32, Ids], None]) -
 
 
 class BoundedScan:
-    """Our own scan of 4-bit codes (see `bounded_scan`): float scores, most rows dropped early."""
+    """Our own scan of codes (see `bounded_scan`): float scores, most rows dropped early."""
 
     kernel = f"bounded {byte_lanes.KIND}"
 
@@ -158,11 +158,12 @@ class BoundedScan:
 
 
 def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
-    """Choose the scan: ours is for 4-bit codes on processors with AVX2, FAISS's for the rest.
+    """Choose the scan: ours is for the codes that the processor looks up, FAISS's for the rest.
 
-    `auto` takes ours from 100,000 rows on, for up to 64 subspaces. Of few rows, the best k are too
-    large a part for a bound to drop the others early; with many subspaces, rounding makes the bound
-    too loose for that.
+    These are 4-bit codes on processors with AVX2, and 8-bit codes with AVX-512 VBMI. `auto` takes
+    ours from 100,000 rows on, or 5,000 of 8-bit codes, which FAISS scans by float tables; and for
+    up to 64 subspaces. Of few rows, the best k are too large a part for a bound to drop the others
+    early; with many subspaces, rounding makes the bound too loose for that.
     """
     if kind not in ("auto", "bounded", "faiss"):
         raise UserError(
@@ -171,10 +172,19 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
             expected="auto, bounded or faiss",
             got=repr(kind),
         )
-    quick = index.ntotal >= _MANY_ROWS and index.pq.M <= _FEW_SUBSPACES
-    wanted = kind == "bounded" or (kind == "auto" and quick)
-    own = wanted and index.pq.nbits == 4 and byte_lanes.KIND is not None
-    return BoundedScan(index) if own else FaissScan(index)
+    nbits, M = index.pq.nbits, index.pq.M
+    if nbits not in _bits_looked_up():
+        return FaissScan(index)
+    quick = index.ntotal >= _MANY_ROWS[nbits] and M <= _FEW_SUBSPACES
+    return (
+        BoundedScan(index) if kind == "bounded" or (kind == "auto" and quick) else FaissScan(index)
+    )
+
+
+def _bits_looked_up() -> tuple[int, ...]:
+    if byte_lanes.KIND is None:
+        return ()
+    return (4, 8) if byte_lanes.LOOKS_UP_BYTES else (4,)
 
 
 def _blocks_of(index: faiss.IndexPQ) -> Codes:
@@ -228,7 +238,7 @@ class Scanner:
             raise UserError(
                 "FAISS's scan of these codes takes no filter",
                 where="build parameter scan",
-                expected="scan: bounded, nbits: 4, and a processor with AVX2",
+                expected="scan: bounded; nbits: 4 and a processor with AVX2, or 8 and AVX-512 VBMI",
             )
         return self._scan.search_matching(queries, k, matching)
 

@@ -1,6 +1,9 @@
-"""Three scans of the same 4-bit codes: ours with a bound, FAISS's fast scan, and float tables.
+"""Three scans of the same codes: ours with a bound, FAISS's fast scan, and float tables.
 
     python tests/performance/quantization_scan.py [--bits 50 100 200] [--k 10 100] [--rounds 100]
+    python tests/performance/quantization_scan.py --nbits 8 --bits 200
+
+Codes of 8 bits need AVX-512 VBMI, and FAISS has no fast scan of them.
 
 On glove-50-10k, and on glove-100 if it is in the cache (`annharness data fetch glove-100`), or on
 the one that --dataset or --base names. One process, one thread; in every round the three answer the
@@ -29,7 +32,7 @@ from harness.algorithms.quantization.loss import EuclideanLoss
 from harness.algorithms.quantization.parameters import Parameters
 from harness.algorithms.quantization.quantizer import ComposedQuantizer
 from harness.algorithms.quantization.scanner import BoundedScan, FaissScan, _blocks_of
-from harness.algorithms.quantization.simd.bounded_scan import BLOCKS, CODEWORDS, ROWS, _add_pairs
+from harness.algorithms.quantization.simd.bounded_scan import BLOCKS, OF_TWO, ROWS, _add_planes
 from harness.algorithms.quantization.simd.byte_lanes import KIND, bits_below, sums_of_four
 from harness.algorithms.quantization.training import KMeans
 
@@ -45,38 +48,39 @@ Search = Callable[[np.ndarray, int], Ids]
 
 
 @numba.njit(nogil=True)
-def _add_up(packed, pairs, steps):
+def _add_up(packed, planes, entries, steps):
     """Add up the entries of all codes, four blocks at once."""
     below = np.int64(0)
-    size = BLOCKS * ROWS * pairs
+    size = BLOCKS * ROWS * planes
     for first in range(0, packed.shape[0] - size + 1, size):
-        sums = _add_pairs(packed, first, steps, 0, pairs, sums_of_four(np.uint8(0)))
+        sums = _add_planes(packed, first, steps, entries, 0, planes, sums_of_four(np.uint8(0)))
         below |= bits_below(sums, np.uint8(1))[0]
     return below
 
 
-def look_ups_alone(blocks: Codes, rounds: int) -> float:
+def look_ups_alone(blocks: Codes, entries: int, rounds: int) -> float:
     """Return the queries per second of a scan that would do nothing but its look-ups."""
-    pairs = blocks.shape[1]
-    steps = np.ones(pairs * 2 * CODEWORDS, np.uint8)
+    planes = blocks.shape[1]
+    steps = np.ones(planes * entries, np.uint8)
     taken = []
     for _ in range(rounds):
         start = time.process_time()
-        _add_up(blocks.reshape(-1), pairs, steps)
+        _add_up(blocks.reshape(-1), planes, entries, steps)
         taken.append(time.process_time() - start)
     return float(1 / np.median(taken[1:]))
 
 
-def scans(data: Data, bits: int) -> tuple[dict[str, Search], np.ndarray, Codes]:
+def scans(data: Data, bits: int, nbits: int) -> tuple[dict[str, Search], np.ndarray, Codes]:
     """Encode the base once; return what searches the codes, the queries as asked, the blocks."""
     quantizer = ComposedQuantizer(EuclideanLoss(), KMeans(10), Encoder())
-    quantized = quantizer.quantize(data.base, "angular", Parameters(bits=bits))
+    quantized = quantizer.quantize(data.base, "angular", Parameters(bits=bits, nbits=nbits))
     index, padding = quantized.index, quantized.transform
     searches = {
         OURS: BoundedScan(index).search,
-        FAST: FaissScan(index).search,
         FLOATS: lambda queries, k: index.search(queries, k)[1],
     }
+    if nbits == 4:
+        searches[FAST] = FaissScan(index).search
     queries = data.queries if padding is None else padding.apply(data.queries)
     return searches, queries, _blocks_of(index)
 
@@ -134,16 +138,17 @@ def report(data: Data, options: argparse.Namespace) -> None:
     print(f"windows of {window} queries, {options.rounds} rounds")
     for bits in options.bits:
         set_threads(THREADS)
-        searches, queries, blocks = scans(data, bits)
+        searches, queries, blocks = scans(data, bits, options.nbits)
         set_threads(1)
-        alone = look_ups_alone(blocks, options.rounds)
-        print(f"{bits} bits, M={bits // 4}, nbits=4; {KIND} look-ups alone {alone:7,.0f} QPS")
+        nbits = options.nbits
+        alone = look_ups_alone(blocks, OF_TWO if nbits == 4 else 1 << nbits, options.rounds)
+        print(f"{bits} bits, M={bits // nbits}, {nbits=}; {KIND} look-ups alone {alone:7,.0f} QPS")
         for k in options.k:
             for mode, form in (("single", one_by_one), ("batch", lambda search: search)):
                 formed = {name: form(search) for name, search in searches.items()}
                 spent = measure(formed, queries, k, window, options.rounds, rng)
                 line = f"  k={k:<4}{mode:7} ours {1 / np.median(spent[OURS]):7,.0f} QPS"
-                for name in (FAST, FLOATS):
+                for name in sorted(set(searches) - {OURS}):
                     line += f"   / {name} {ratio(spent[OURS], spent[name], rng)}"
                 print(line, flush=True)
             print(f"        as float tables: {agreement(searches, queries, k)}", flush=True)
@@ -153,7 +158,7 @@ def agreement(searches: dict[str, Search], queries: np.ndarray, k: int) -> str:
     """Return the share of the ids that are among those of float tables."""
     expected = searches[FLOATS](queries, k)
     shares = {}
-    for name in (OURS, FAST):
+    for name in sorted(set(searches) - {FLOATS}):
         pairs = zip(searches[name](queries, k), expected, strict=True)
         shares[name] = np.mean([np.isin(ids, best).mean() for ids, best in pairs])
     return ", ".join(f"{name} {share:.3f}" for name, share in shares.items())
@@ -164,6 +169,7 @@ def main() -> None:
     options = parser(__doc__)
     options.set_defaults(dataset=None, queries=1000, rounds=100)
     options.add_argument("--bits", type=int, nargs="+", default=[50, 100, 200])
+    options.add_argument("--nbits", type=int, choices=(4, 8), default=4)
     options.add_argument("--k", type=int, nargs="+", default=[10, 100])
     options = options.parse_args()
     names = [options.dataset]

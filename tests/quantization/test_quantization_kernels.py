@@ -68,7 +68,7 @@ from numba import types
 from harness.algorithms.quantization.simd import bounded_scan
 floats, longs = types.float32[::1], types.int64[::1]
 bounded_scan._scan_blocks.compile((
-    types.uint8[::1], types.int64, floats, types.int64, types.float32,
+    types.uint8[::1], types.int64, floats, types.int64, types.int64, types.float32,
     types.uint8[::1], floats, longs,
 ))
 print(next(iter(bounded_scan._scan_blocks.inspect_asm().values())))

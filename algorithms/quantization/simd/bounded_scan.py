@@ -1,11 +1,11 @@
-"""An exhaustive scan of 4-bit codes that drops almost all of them early, then scores exactly.
+"""An exhaustive scan of codes that drops almost all of them early, then scores exactly.
 
-For one query, every subspace m has a table of 16 costs, each above the least of its subspace, and
-a row costs the sum over m of the entries that its codes choose. While the k best so far are known,
-the worst of them costs `bound`; a row that costs more is of no interest. So the tables are turned
-into bytes whose sum reaches 255 near `bound`, and sums that stop at 255: one look-up and one
-addition for as many rows at once as a register has bytes. Rows that are below 255 at the end, some
-hundreds in a million, are scored with the float tables.
+For one query, every subspace m has a table of 16 or 256 costs, each above the least of its
+subspace, and a row costs the sum over m of the entries that its codes choose. While the k best so
+far are known, the worst of them costs `bound`; a row that costs more is of no interest. So the
+tables are turned into bytes whose sum reaches 255 near `bound`, and sums that stop at 255: one
+look-up and one addition for as many rows at once as a register has bytes. Rows that are below 255
+at the end, some hundreds in a million, are scored with the float tables.
 
 Rounding to bytes loses no row, whatever the data: costs are rounded down, and the scale is such
 that a row within `bound` stays below 255. The sum is then up to M steps too low, M/2 on average, so
@@ -15,7 +15,8 @@ means 255 + `LOWERED` steps. The few rows whose sum is below `LOWERED` at that p
 be lowered, are scored. Scores and order are those of float tables, where other scans of this kind
 keep the rounded ones.
 
-Rows: blocks of 64; in a block, for each two subspaces 64 bytes, low four bits the even subspace's.
+Rows: blocks of 64; in a block, planes of 64 bytes: one for each two subspaces of 4 bits, the low
+bits the even one's, or for each subspace of 8 bits. A plane has 32 or 256 entries of tables.
 Four blocks are scanned at once. A sample, every 32nd such group since data are often sorted, tells
 a bound that the k-th best very likely meets, so that the scan proper drops rows from its beginning.
 Where it is not met, the scan is repeated with what was found instead.
@@ -35,6 +36,7 @@ from .byte_lanes import (
     first_bit,
     lowered,
     plus_entries,
+    plus_two_entries,
     store_steps,
     store_sums,
     sums_of_four,
@@ -43,12 +45,13 @@ from .byte_lanes import (
 
 ROWS = WIDTH  # of a block
 BLOCKS = 4  # scanned at once
-CODEWORDS = ENTRIES
+CODEWORDS = ENTRIES  # of 4 bits
+OF_TWO = 2 * CODEWORDS  # entries of a plane of two subspaces
 
 _GROUP = BLOCKS * ROWS
 _SAMPLED = 32  # every how many groups of blocks
 _TRIED = 32  # rows whose least cost bounds the sample
-_FINER_FROM = 17  # pairs of subspaces; with fewer, sums are not lowered on the way
+_FINER_FROM = 33  # subspaces; with fewer, sums are not lowered on the way
 LOWERED = np.uint8(96)
 _CAP = np.uint8(CAP)
 _NONE = np.uint8(0)
@@ -63,15 +66,20 @@ _FAST = {"reassoc", "contract", "nsz"}
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def fill_costs(query, slopes, offsets, costs):
-    subspaces, width, _ = slopes.shape
+    """Write the tables of a query, each above the least of its subspace."""
+    subspaces, width, codewords = slopes.shape
     flat = slopes.reshape(-1)
     for m in range(subspaces):
-        values = lanes.load(offsets, m * CODEWORDS)
-        for j in range(width):
-            slope = lanes.load(flat, (m * width + j) * CODEWORDS)
-            values = lanes.times_plus(lanes.spread(query[m * width + j]), slope, values)
-        least = lanes.spread(lanes.least(values))
-        lanes.store(costs, m * CODEWORDS, lanes.minus(values, least))
+        least = np.float32(np.inf)
+        for c in range(m * codewords, (m + 1) * codewords, lanes.WIDTH):
+            values = lanes.load(offsets, c)
+            for j in range(width):
+                slope = lanes.load(flat, c + (m * (width - 1) + j) * codewords)
+                values = lanes.times_plus(lanes.spread(query[m * width + j]), slope, values)
+            least = min(least, lanes.least(values))
+            lanes.store(costs, c, values)
+        for c in range(m * codewords, (m + 1) * codewords, lanes.WIDTH):
+            lanes.store(costs, c, lanes.minus(lanes.load(costs, c), lanes.spread(least)))
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -104,39 +112,50 @@ def _fill_scaled_costs(query, slopes, euclidean, costs):
 
 
 @njit(cache=True, nogil=True)
-def lowering_pair(pairs):
-    """Return the number of pairs after which sums are lowered; 0 is never."""
-    return pairs * 9 // 20 if pairs >= _FINER_FROM else 0
+def subspaces_of(planes, entries):
+    """Return the number of subspaces; of an odd number of 4 bits, one more."""
+    return 2 * planes if entries == OF_TWO else planes
 
 
 @njit(cache=True, nogil=True)
-def fill_steps(costs, bound, steps):
+def lowering_plane(planes, entries):
+    """Return the number of planes after which sums are lowered; 0 is never."""
+    return planes * 9 // 20 if subspaces_of(planes, entries) >= _FINER_FROM else 0
+
+
+@njit(cache=True, nogil=True)
+def fill_steps(costs, entries, bound, steps):
     """Turn costs into bytes, rounded down; all are 0 where the bound is infinite.
 
     A row whose float32 cost is at most `bound` has a sum below 255 (plus what it is lowered by).
     `_ROUNDED` makes up for the float32 rounding of its M additions, the scale and the products.
     Returns how many steps a cost of 1 is.
     """
-    subspaces = costs.shape[0] // CODEWORDS
-    end = CAP + (LOWERED if lowering_pair(subspaces // 2) else 0)
-    reach = np.float32(end * (1 - (subspaces + 8) * _ROUNDED))
+    planes = costs.shape[0] // entries
+    end = CAP + (LOWERED if lowering_plane(planes, entries) else 0)
+    reach = np.float32(end * (1 - (subspaces_of(planes, entries) + 8) * _ROUNDED))
     scale = min(reach / bound, _HUGE) if bound > 0 else _HUGE
-    for m in range(subspaces):
-        store_steps(steps, m * CODEWORDS, lanes.load(costs, m * CODEWORDS), scale)
+    for place in range(0, costs.shape[0], CODEWORDS):
+        store_steps(steps, place, lanes.load(costs, place), scale)
     return scale
 
 
 @njit(cache=True, nogil=True)
-def cost_of(packed, place, costs, pairs):
-    """Score one row exactly; `place` is its byte of the first pair.
+def cost_of(packed, place, costs, entries):
+    """Score one row exactly; `place` is its byte of the first plane.
 
     Without `fastmath`: LLVM would gather the entries into vectors one by one, which is slower.
     """
+    planes = costs.shape[0] // entries
     even, odd = np.float32(0), np.float32(0)
-    for pair in range(pairs):
-        both = packed[place + pair * ROWS]
-        even += costs[pair * 2 * CODEWORDS + (both & 15)]
-        odd += costs[pair * 2 * CODEWORDS + CODEWORDS + (both >> 4)]
+    if entries == OF_TWO:
+        for plane in range(planes):
+            both = packed[place + plane * ROWS]
+            even += costs[plane * OF_TWO + (both & 15)]
+            odd += costs[plane * OF_TWO + CODEWORDS + (both >> 4)]
+    else:
+        for plane in range(planes):
+            even += costs[plane * entries + packed[place + plane * ROWS]]
     return even + odd
 
 
@@ -157,12 +176,17 @@ def sink(worst, ids, count):
 
 
 @njit(cache=True, nogil=True)
-def _add_pairs(packed, block, steps, start, stop, sums):
-    """Add the entries of some pairs to the sums of blocks that follow each other."""
-    size = steps.shape[0] // (2 * CODEWORDS) * ROWS
-    for pair in range(start, stop):
-        place = block + pair * ROWS
-        sums = plus_entries(sums, packed, place, size, steps, pair * 2 * CODEWORDS)
+def _add_planes(packed, block, steps, entries, start, stop, sums):
+    """Add the entries of some planes to the sums of blocks that follow each other."""
+    size = steps.shape[0] // entries * ROWS
+    if entries == OF_TWO:
+        for plane in range(start, stop):
+            place = block + plane * ROWS
+            sums = plus_two_entries(sums, packed, place, size, steps, plane * OF_TWO)
+    else:
+        for plane in range(start, stop):
+            place = block + plane * ROWS
+            sums = plus_entries(sums, packed, place, size, steps, plane * entries)
     return sums
 
 
@@ -174,15 +198,15 @@ def rows_below(packed, block, steps, start, sums):
     slower with this call. Sums begin at `start`. They are left in `sums` `(128,)`, lowered as they
     are; of rows that were cut off on the way they do not hold.
     """
-    pairs = steps.shape[0] // (2 * CODEWORDS)
-    lowering = lowering_pair(pairs)
+    planes = steps.shape[0] // OF_TWO
+    lowering = lowering_plane(planes, OF_TWO)
     total, too_low, cut = sums_of_two(start), _NO_ROWS[:2], _NO_ROWS[:2]
     if lowering:
-        total = _add_pairs(packed, block, steps, 0, lowering, total)
+        total = _add_planes(packed, block, steps, OF_TWO, 0, lowering, total)
         too_low, below = bits_below(total, LOWERED), bits_below(total, _CAP)
         cut = too_low[0] | ~below[0], too_low[1] | ~below[1]
         total = lowered(total, LOWERED)
-    total = _add_pairs(packed, block, steps, lowering, pairs, total)
+    total = _add_planes(packed, block, steps, OF_TWO, lowering, planes, total)
     store_sums(sums, total)
     below = bits_below(total, _CAP)
     return (too_low[0] | below[0], too_low[1] | below[1]), cut
@@ -195,7 +219,7 @@ def matches(bits, row):
 
 
 @njit(cache=True, nogil=True)
-def _keep_best(candidates, number, rows, packed, costs, pairs, bits, worst, ids):
+def _keep_best(candidates, number, rows, packed, costs, entries, bits, worst, ids):
     """Score the rows of a block whose bits are set, and keep those among the best that match."""
     while candidates != 0:
         lane = first_bit(candidates)
@@ -205,7 +229,8 @@ def _keep_best(candidates, number, rows, packed, costs, pairs, bits, worst, ids)
             break
         if not matches(bits, row):
             continue
-        cost = cost_of(packed, number * pairs * ROWS + lane, costs, pairs)
+        block = number * (costs.shape[0] // entries) * ROWS
+        cost = cost_of(packed, block + lane, costs, entries)
         if cost < worst[0] or (cost == worst[0] and row < ids[0]):
             worst[0], ids[0] = cost, row
             sink(worst, ids, ids.shape[0])
@@ -232,25 +257,25 @@ def _any(first, second):
 
 
 @njit(cache=True, nogil=True)
-def _scan_blocks(packed, rows, costs, step, bound, bits, worst, ids):
+def _scan_blocks(packed, rows, costs, entries, step, bound, bits, worst, ids):
     """Fill the heap with the best rows of every `step`-th group, of those that meet the bound.
 
     A group is four blocks. Dearer rows may be left in it too, where too few are found.
     """
     worst[:] = np.inf
     ids[:] = MISSING
-    pairs = costs.shape[0] // (2 * CODEWORDS)
+    planes = costs.shape[0] // entries
     steps = np.empty(costs.shape[0], np.uint8)
-    fill_steps(costs, bound, steps)
-    lowering = lowering_pair(pairs)
+    fill_steps(costs, entries, bound, steps)
+    lowering = lowering_plane(planes, entries)
     for group in range(0, (rows + _GROUP - 1) // _GROUP, step):
-        block = group * pairs * _GROUP
+        block = group * planes * _GROUP
         sums, too_low = sums_of_four(_NONE), _NO_ROWS
         if lowering:
-            sums = _add_pairs(packed, block, steps, 0, lowering, sums)
+            sums = _add_planes(packed, block, steps, entries, 0, lowering, sums)
             too_low = bits_below(sums, LOWERED)
             sums = lowered(sums, LOWERED)
-        sums = _add_pairs(packed, block, steps, lowering, pairs, sums)
+        sums = _add_planes(packed, block, steps, entries, lowering, planes, sums)
         below = bits_below(sums, _CAP)
         if not _any(too_low, below):
             continue
@@ -258,26 +283,26 @@ def _scan_blocks(packed, rows, costs, step, bound, bits, worst, ids):
             candidates = too_low[part] | below[part]
             if candidates != 0:
                 number = group * BLOCKS + part
-                _keep_best(candidates, number, rows, packed, costs, pairs, bits, worst, ids)
+                _keep_best(candidates, number, rows, packed, costs, entries, bits, worst, ids)
         if worst[0] < bound * _TIGHTER:
             bound = worst[0]
-            fill_steps(costs, bound, steps)
+            fill_steps(costs, entries, bound, steps)
 
 
 @njit(cache=True, nogil=True)
-def _least_of_few(packed, rows, costs):
+def _least_of_few(packed, rows, costs, entries):
     """Return the least cost of some rows, evenly spread."""
-    pairs = costs.shape[0] // (2 * CODEWORDS)
+    planes = costs.shape[0] // entries
     least = np.float32(np.inf)
     for number in range(_TRIED):
         row = rows * number // _TRIED
-        place = row // ROWS * pairs * ROWS + row % ROWS
-        least = min(least, cost_of(packed, place, costs, pairs))
+        place = row // ROWS * planes * ROWS + row % ROWS
+        least = min(least, cost_of(packed, place, costs, entries))
     return least
 
 
 @njit(cache=True, nogil=True)
-def _likely_bound(packed, rows, costs, k, bits):
+def _likely_bound(packed, rows, costs, entries, k, bits):
     """What the k-th best of all rows very likely does not cost more than, by a sample of groups.
 
     Infinite where there are too few rows to tell. Of a sample of one in S, the s-th best has some
@@ -288,10 +313,10 @@ def _likely_bound(packed, rows, costs, k, bits):
     if rows < _SAMPLED * ROWS * number:
         return np.float32(np.inf)
     worst, ids = np.empty(number, np.float32), np.empty(number, np.int64)
-    bound = _least_of_few(packed, rows, costs)
-    _scan_blocks(packed, rows, costs, _SAMPLED, bound, bits, worst, ids)
+    bound = _least_of_few(packed, rows, costs, entries)
+    _scan_blocks(packed, rows, costs, entries, _SAMPLED, bound, bits, worst, ids)
     if ids[0] == MISSING:  # too few cost less
-        _scan_blocks(packed, rows, costs, _SAMPLED, np.float32(np.inf), bits, worst, ids)
+        _scan_blocks(packed, rows, costs, entries, _SAMPLED, np.float32(np.inf), bits, worst, ids)
     return worst[0]
 
 
@@ -299,20 +324,23 @@ def _likely_bound(packed, rows, costs, k, bits):
 def scan_one(packed, rows, slopes, offsets, euclidean, query, bits, ids):
     """Write the rows of the least costs to `ids` `(k,)` int64, least first, padded with -1.
 
-    `packed` is flat: blocks, then pairs of subspaces, then 64 bytes; the first `rows` count. The
-    cost of codeword c of subspace m is `offsets[16 m + c]` (float32) plus its part of the query
-    times `slopes[m, :, c]` `(M, d/M, 16)`. The offsets are 0, or with `euclidean` half the squares
-    of the slopes. Of equal costs, the lower row comes first. Rows that are not set in the bitmap
-    `bits` are left out; an empty one leaves out none.
+    `packed` is flat: blocks, then planes, then 64 bytes; the first `rows` count. The cost of
+    codeword c of subspace m is `offsets[K m + c]` (float32) plus its part of the query times
+    `slopes[m, :, c]` `(M, d/M, K)`; K is 16 or, where the look-up has it, 256. The offsets are 0,
+    or with `euclidean` half the squares of the slopes. Of equal costs, the lower row comes first.
+    Rows that are not set in the bitmap `bits` are left out; an empty one leaves out none.
     """
-    pairs = (slopes.shape[0] + 1) // 2
-    costs = np.zeros(pairs * 2 * CODEWORDS, np.float32)
+    subspaces, _, codewords = slopes.shape
+    entries = OF_TWO if codewords == CODEWORDS else codewords
+    costs = np.zeros(-(-subspaces * codewords // entries) * entries, np.float32)
     fill_costs(query, slopes, offsets, costs)
     if not _are_in_range(costs):
         _fill_scaled_costs(query, slopes, euclidean, costs)
-    bound = _likely_bound(packed, rows, costs, ids.shape[0], bits)
+    bound = _likely_bound(packed, rows, costs, entries, ids.shape[0], bits)
     worst = np.empty(ids.shape[0], np.float32)
-    _scan_blocks(packed, rows, costs, 1, bound, bits, worst, ids)
+    _scan_blocks(packed, rows, costs, entries, 1, bound, bits, worst, ids)
     if worst[0] > bound:  # it was not met: rows may have been dropped that belong to the best
-        _scan_blocks(packed, rows, costs, 1, worst[0], bits, worst, ids)  # rows found meet it
+        _scan_blocks(
+            packed, rows, costs, entries, 1, worst[0], bits, worst, ids
+        )  # rows found meet it
     sort_heap(worst, ids)

@@ -1,4 +1,4 @@
-"""Sums of the 64 rows of a block in bytes, for numba kernels that scan 4-bit codes.
+"""Sums of the 64 rows of a block in bytes, for numba kernels that scan codes of 4 or 8 bits.
 
 They are LLVM's own vectors, as `Lanes` are in `lanes.py`: those of two blocks, or of four, which
 share what is loaded of the tables, and whose additions need not wait for one another. The sums of a
@@ -7,7 +7,7 @@ kind of processor has its own:
 
 - `avx512-vbmi`: `vpermb` reads six bits of every byte. The table's 16 entries fill its 64 places
   four times, so that the two bits above a code, whatever they are, choose among equal entries: no
-  bits need masking.
+  bits need masking. `vpermi2b` reads seven bits; two of them look up codes of 8 bits, no slower.
 - `avx512`: `vpshufb` on 512 bits. It reads four bits, but also the highest, which must be 0.
 - `avx2`: the same on each half.
 
@@ -51,6 +51,7 @@ def _best_kind() -> str | None:
 
 
 KIND = _best_kind()  # of look-up; None where there is none
+LOOKS_UP_BYTES = KIND == "avx512-vbmi"  # and so scans codes of 8 bits
 
 
 class SumsType(types.Type):
@@ -117,12 +118,6 @@ def _look_up(builder: Any, table: Any, codes: Any) -> Any:
     return builder.shuffle_vector(*halves, both)
 
 
-def _load_table(context: Any, builder: Any, kind: Any, array: Any, offset: Any) -> Any:
-    """Return 16 entries as the look-ups take them: four times."""
-    place = vector_address(context, builder, kind, array, offset, _TABLE)
-    return _lanes(builder, builder.load(place, align=1), list(range(ENTRIES)) * 4)
-
-
 def _same(value: int, kind: SumsType) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return _joined(builder, [_spread(builder, arguments[0])] * kind.blocks)
@@ -142,39 +137,86 @@ def sums_of_four(typing_context, value):
     return FOUR(types.uint8), _same(value, FOUR)
 
 
-@intrinsic
-def plus_entries(typing_context, sums, packed, place, stride, steps, table):
-    """Sums plus the entries of a pair of subspaces, or 255 where that is more.
+def _added(look_up_all: Any) -> Any:
+    """Return the code of adding to every block's sums what `look_up_all` adds for its codes.
 
     The 64 bytes of codes of the first block begin at `place` of the flat array `packed`, those of
-    the next ones `stride` further each; the tables of the pair begin at `table` of `steps`. The
-    processor does not foresee reading with a stride, so the codes of as many blocks further on are
-    asked for.
+    the next ones `stride` further each; tables begin at `table` of `steps`. The processor does not
+    foresee reading with a stride, so the codes of as many blocks further on are asked for.
     """
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         sums, packed, place, stride, steps, table = arguments
         _, packed_type, _, _, steps_type, _ = signature.args
-        even = _load_table(context, builder, steps_type, steps, table)
-        next_table = builder.add(table, ir.Constant(table.type, ENTRIES))
-        odd = _load_table(context, builder, steps_type, steps, next_table)
-        four_bits = ir.Constant(_WORDS, [4] * (WIDTH // 2))
+
+        def entries(offset: int, count: int) -> Any:
+            start = builder.add(table, ir.Constant(table.type, offset))
+            kind = ir.VectorType(_BYTE, count)
+            return builder.load(
+                vector_address(context, builder, steps_type, steps, start, kind), align=1
+            )
+
+        add = look_up_all(builder, entries)
         parts = []
         for part in _parts(builder, sums):
             address = vector_address(context, builder, packed_type, packed, place, _VECTOR)
-            codes = builder.load(address, align=1)
-            part = _plus_capped(builder, part, _look_up(builder, even, codes))
-            words = builder.lshr(builder.bitcast(codes, _WORDS), four_bits)
-            codes = builder.bitcast(words, _VECTOR)
-            parts.append(_plus_capped(builder, part, _look_up(builder, odd, codes)))
+            parts.append(add(part, builder.load(address, align=1)))
             place = builder.add(place, stride)
         for _ in parts:
             ask_for(builder, vector_address(context, builder, packed_type, packed, place, _BYTE))
             place = builder.add(place, stride)
         return _joined(builder, parts)
 
+    return generate
+
+
+def _two_of_a_byte(builder: Any, entries: Any) -> Any:
+    """Codes of 4 bits: the even subspace's in the low ones."""
+    even, odd = (
+        _lanes(builder, entries(offset, ENTRIES), list(range(ENTRIES)) * 4)
+        for offset in (0, ENTRIES)
+    )
+    four_bits = ir.Constant(_WORDS, [4] * (WIDTH // 2))
+
+    def add(part: Any, codes: Any) -> Any:
+        part = _plus_capped(builder, part, _look_up(builder, even, codes))
+        words = builder.lshr(builder.bitcast(codes, _WORDS), four_bits)
+        return _plus_capped(builder, part, _look_up(builder, odd, builder.bitcast(words, _VECTOR)))
+
+    return add
+
+
+def _one_of_a_byte(builder: Any, entries: Any) -> Any:
+    """Codes of 8 bits: the highest chooses between two look-ups of the other seven."""
+    if not LOOKS_UP_BYTES:  # never asked for then
+        return lambda part, codes: part
+    quarters = [entries(quarter * WIDTH, WIDTH) for quarter in range(4)]
+
+    def look_up(first: Any, codes: Any, second: Any) -> Any:
+        name = "llvm.x86.avx512.vpermi2var.qi.512"
+        return _call(builder, name, _VECTOR, [first, codes, second])
+
+    def add(part: Any, codes: Any) -> Any:
+        low = look_up(quarters[0], codes, quarters[1])
+        high = look_up(quarters[2], codes, quarters[3])
+        is_high = builder.icmp_signed("<", codes, _all(0))
+        return _plus_capped(builder, part, builder.select(is_high, high, low))
+
+    return add
+
+
+@intrinsic
+def plus_two_entries(typing_context, sums, packed, place, stride, steps, table):
+    """Sums plus the entries of two subspaces of 4 bits (see `_added`), or 255 if that is more."""
     index = types.intp
-    return sums(sums, packed, index, index, steps, index), generate
+    return sums(sums, packed, index, index, steps, index), _added(_two_of_a_byte)
+
+
+@intrinsic
+def plus_entries(typing_context, sums, packed, place, stride, steps, table):
+    """Sums plus the entries of one subspace of 8 bits (see `_added`), or 255 if that is more."""
+    index = types.intp
+    return sums(sums, packed, index, index, steps, index), _added(_one_of_a_byte)
 
 
 def _plus_capped(builder: Any, a: Any, b: Any) -> Any:
@@ -235,7 +277,7 @@ def first_bit(typing_context, bits):
 
 @intrinsic
 def store_steps(typing_context, array, offset, lanes, scale):
-    """Write `lanes * scale`, rounded down and at most 255: a table of `plus_entries`.
+    """Write `lanes * scale`, rounded down and at most 255: of a table.
 
     `lanes` are 16 float32 numbers, none negative.
     """

@@ -21,11 +21,12 @@ from . import lanes
 from .bounded_scan import (
     CODEWORDS,
     LOWERED,
+    OF_TWO,
     ROWS,
     cost_of,
     fill_costs,
     fill_steps,
-    lowering_pair,
+    lowering_plane,
     matches,
     rows_below,
 )
@@ -213,9 +214,7 @@ def _add_rows(
         bits &= bits - 1
         cost = np.float32(base + sums[lane] * unit)
         if exact >> lane & 1:
-            cost = list_cost + cost_of(
-                packed, first_code + lane, tables, tables.shape[0] // (2 * CODEWORDS)
-            )
+            cost = list_cost + cost_of(packed, first_code + lane, tables, OF_TWO)
         chosen = _bin_of(cost, origin, per_cost)
         if chosen <= top and matches(wanted_rows, row_ids[first_place + lane]):
             costs[count], places[count] = cost, first_place + lane
@@ -253,13 +252,13 @@ def _collect(
     `costs` and `places` hold `_room_for(wanted)`. Costs are those of the tables, or unless
     `exactly`, within the rounding of the bytes of them, if there are few enough subspaces for that.
     """
-    pairs = tables.shape[0] // (2 * CODEWORDS)
-    lowering = lowering_pair(pairs)
+    planes = tables.shape[0] // OF_TWO
+    lowering = lowering_plane(planes, OF_TWO)
     steps, sums = np.empty(tables.shape[0], np.uint8), np.empty(_AT_ONCE * ROWS, np.uint8)
-    shift, most = _shift_of(2 * pairs), _most_of(tables)
-    removed = np.float32(pairs + (LOWERED if lowering else 0))  # by rounding down, and on the way
+    shift, most = _shift_of(2 * planes), _most_of(tables)
+    removed = np.float32(planes + (LOWERED if lowering else 0))  # by rounding down, and on the way
     made_for, scale = np.float32(-1), np.float32(0)
-    everything = -np.int64(exactly or 2 * pairs > _MOST_ROUNDED)
+    everything = -np.int64(exactly or 2 * planes > _MOST_ROUNDED)
     counts = np.zeros(_BINS, np.int64)
     count, inside, top = 0, 0, 0  # rows held; those in bins up to the top one
     origin, per_cost, bound = np.float32(0), np.float32(0), np.float32(np.inf)
@@ -270,9 +269,9 @@ def _collect(
                 break
             left = min(bound - list_cost, most)
             if not made_for * _COARSER <= left <= made_for:
-                made_for, scale = left, fill_steps(tables, left, steps)
+                made_for, scale = left, fill_steps(tables, OF_TWO, left, steps)
             start = np.uint8(scale * (made_for - left) + shift)
-            found, cut = rows_below(packed, block * pairs * ROWS, steps, start, sums)
+            found, cut = rows_below(packed, block * planes * ROWS, steps, start, sums)
             base, unit = list_cost - (start - removed) / scale, 1 / scale
             before = count
             for part in range(_AT_ONCE):
@@ -287,7 +286,7 @@ def _collect(
                     base,
                     unit,
                     packed,
-                    (block + part) * pairs * ROWS,
+                    (block + part) * planes * ROWS,
                     tables,
                     list_cost,
                     (origin, per_cost, top),
@@ -396,7 +395,7 @@ def search_one(
     for value in query:
         largest = max(largest, abs(value))
     unit = np.float32(1) / largest if largest > 0 else np.float32(1)  # scores stay in float32
-    tables = np.zeros((slopes.shape[0] + 1) // 2 * 2 * CODEWORDS, np.float32)
+    tables = np.zeros((slopes.shape[0] + 1) // 2 * OF_TWO, np.float32)
     fill_costs(turned * unit, slopes, offsets, tables)
     list_costs = np.empty(centres.shape[0] * lanes.WIDTH, np.float32)
     _fill_list_costs(query * unit, centres, list_costs)

@@ -41,6 +41,7 @@ _ARRIVALS_SEED = 90_017
 _FIRST_STEP = np.log(2.0)
 _LAST_STEP = np.log(2.0) / 16  # 4.4 %
 _MOST_TIMES = 256  # the first rate, up or down: beyond, no rate keeps the bound, or all do
+_MOST_RATE = 1e8  # queries due every 10 ns are as good as due at once; `no-op` keeps up with all
 _P99 = 99.0
 
 
@@ -109,7 +110,7 @@ def next_rate(trials: Sequence[TriedRate], first: float) -> float:
     Mood, JASA 43, 1948): one outcome that chance turned round does no lasting harm.
     """
     rate, _ = _path(trials, first)
-    return float(np.clip(rate, first / _MOST_TIMES, first * _MOST_TIMES))
+    return float(np.clip(rate, first / _MOST_TIMES, min(first * _MOST_TIMES, _MOST_RATE)))
 
 
 def highest_rate(trials: Sequence[TriedRate]) -> float:

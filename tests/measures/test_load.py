@@ -17,6 +17,7 @@ from harness.measures.load import (
     trials_of,
     unit_arrivals,
 )
+from harness.results.untrusted.schema import MOST_SECONDS
 from tests.queueing import (
     md1_mean,
     md1_quantile,
@@ -118,6 +119,13 @@ def test_no_rate_is_found_where_all_or_none_keep_the_bound(kept):
         trials.append(TriedRate(next_rate(trials, 100.0), kept))
     assert np.isnan(highest_rate(trials))
     assert np.isnan(highest_rate([]))
+
+
+def test_the_search_ends_before_rates_that_no_result_may_hold():
+    trials = []
+    for _ in range(SEARCH_STEPS):
+        trials.append(TriedRate(next_rate(trials, 5e6), kept=True))
+    assert max(trial.rate for trial in trials) < MOST_SECONDS
 
 
 def test_dropped_queries_are_not_achieved():

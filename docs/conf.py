@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -39,28 +40,32 @@ html_show_sphinx = False
 ROOT_FILE = re.compile(r"\]\((?:\.\./)+(?=(?:CONTRIBUTING|CHANGELOG|RELEASING)\.md)")
 
 
-def link_to_project_pages(app: Any, name: str, source: list[str]) -> None:
-    """Turn links to files of the root into links to the site's own pages."""
+# Results are too large for the repository: each is a package, which a release holds.
+PACKAGES = os.environ.get("ANNHARNESS_PACKAGES")
+PUBLISHED = '<p><a href="../published/index.html">Open the published results</a></p>'
+NOT_PUBLISHED = "*This copy of the documentation was built without packages of results.*"
+
+
+def fill_in(app: Any, name: str, source: list[str]) -> None:
+    """Turn links to files of the root into links to the pages; link what is published."""
     source[0] = ROOT_FILE.sub("](/project/", source[0])
+    source[0] = source[0].replace("<!-- published -->", PUBLISHED if PACKAGES else NOT_PUBLISHED)
 
 
 def publish_packages(app: Any, error: Exception | None) -> None:
-    """Check the packages of results, and publish them as a site beside the pages."""
-    if error is not None or app.builder.format != "html":
+    """Check packages of results, and publish them as a site beside the pages."""
+    if error is not None or app.builder.format != "html" or not PACKAGES:
         return
-    packages, site = Path(__file__).parent / "results" / "packages", Path(app.outdir) / "published"
     with tempfile.TemporaryDirectory() as results:
         stored = ["--results", results]
         for verb in (
-            ["results", "merge", packages, *stored],
-            ["publish", site, "--title", "annharness: published results", "--stale", *stored],
+            ["results", "merge", PACKAGES, *stored],
+            ["publish", Path(app.outdir) / "published", "--title", "Published results", *stored],
         ):
-            subprocess.run(
-                [sys.executable, "-m", "harness", *verb], check=True, capture_output=True
-            )
+            subprocess.run([sys.executable, "-m", "harness", *verb], check=True)
 
 
 def setup(app: Any) -> None:
     """Register what Sphinx calls."""
-    app.connect("source-read", link_to_project_pages)
+    app.connect("source-read", fill_in)
     app.connect("build-finished", publish_packages)

@@ -1,10 +1,11 @@
 """Recall at equal bits: paired over the same queries with scann at T = 0.2.
 
     python tests/performance/quantization_recall.py [--dataset glove-100] [--M 25 50] [--seeds 3]
+    python tests/performance/quantization_recall.py --nbits 8 --M 25 --only anisotropic-pq
 
-Every quantizer is built once per seed; a query's recall is its mean over the seeds, and the
-intervals (95 %) are bootstrapped over the paired differences of queries. One scann build: its
-training takes no seed.
+scann's codes have 4 bits; with --nbits 8 it gets twice as many. Every quantizer is built once per
+seed; a query's recall is its mean over the seeds, and the intervals (95 %) are bootstrapped over
+the paired differences of queries. One scann build: its training takes no seed.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ COMPARED: dict[str, tuple[type, dict[str, Any]]] = {
 }
 
 
-def recalls(data: Data, name: str, M: int, seeds: int) -> dict[str, np.ndarray]:
+def recalls(data: Data, name: str, M: int, nbits: int, seeds: int) -> dict[str, np.ndarray]:
     """Return recall per query, the mean over the seeds."""
     adapter, build = COMPARED[name]
     runs = []
     for seed in range(seeds):
-        index = adapter("angular", M=M, nbits=4, seed=seed, **build)
+        index = adapter("angular", M=M, nbits=nbits, seed=seed, **build)
         index.fit(data.base)
         index.set_search(rerank=0)
         runs.append(hits(index.query_batch(data.queries, 10), data.truth))
@@ -65,16 +66,18 @@ def main() -> None:
     """Measure and print."""
     options = parser(__doc__)
     options.add_argument("--M", type=int, nargs="+", default=[25, 50])
+    options.add_argument("--nbits", type=int, choices=(4, 8), default=4)
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--only", nargs="+", choices=COMPARED, default=list(COMPARED))
     options = options.parse_args()
     data = load(options)
     for M in options.M:
-        print(f"M={M}, nbits=4, {4 * M} bits; difference to scann in brackets")
-        reference = scann_recalls(data, M)
+        bits = options.nbits * M
+        print(f"{M=}, nbits={options.nbits}, {bits} bits; difference to scann in brackets")
+        reference = scann_recalls(data, bits // 4)
         report("scann 1.4.2, T=0.2", reference, reference)
         for name in options.only:
-            report(name, recalls(data, name, M, options.seeds), reference)
+            report(name, recalls(data, name, M, options.nbits, options.seeds), reference)
 
 
 if __name__ == "__main__":

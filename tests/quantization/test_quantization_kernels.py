@@ -116,3 +116,11 @@ def test_every_kernel_is_compiled_to_its_look_up(kind, tmp_path):
     look_ups = [line for line in code.splitlines() if INSTRUCTIONS[kind] in line]
     assert len(look_ups) > 8
     assert all(REGISTERS[kind] in line for line in look_ups)
+
+
+def test_no_kernel_is_chosen_where_numba_is_told_to_do_without():
+    program = "from harness.algorithms.quantization.simd import byte_lanes; print(byte_lanes.KIND)"
+    env = {name: value for name, value in os.environ.items() if name != "NUMBA_CPU_FEATURES"}
+    told = [sys.executable, "-c", program]
+    done = subprocess.run(told, env=env | {"NUMBA_ENABLE_AVX": "0"}, capture_output=True, text=True)
+    assert done.stdout.strip() == "None", done.stderr

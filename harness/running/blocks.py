@@ -21,6 +21,7 @@ from harness.text import Json
 
 _MOST_IN_WINDOW = 200
 _LEAST_IN_WINDOW = 25
+_MOST_WINDOWS = 200  # in a pass: more rounds than that decide nothing further
 _USUAL_TURN_SECONDS = 0.003
 TURN_SECONDS = 1.0
 """A window is so short that the slowest setting answers it in about this time."""
@@ -212,16 +213,18 @@ def window_for(nq: int, pass_seconds: Sequence[float], *, one_by_one: bool) -> i
     """Return how many queries a window has.
 
     All of them where they are not timed one by one: a batch stays whole. Else as many as most
-    settings answer in 3 ms, but 25 to 200: the shorter a round is, the more alike are the
-    conditions of its turns, and the more rounds there are; but a turn costs some milliseconds
-    beside. Fewer if the slowest setting would need more than `TURN_SECONDS`, but about 25 at least.
+    settings answer in 3 ms, but 25 to 200, and at least a 200th of all queries: the shorter a round
+    is, the more alike are the conditions of its turns, and the more rounds there are; but a turn
+    costs some milliseconds beside. Fewer if the slowest setting would need more than
+    `TURN_SECONDS`, but about 25 at least.
     """
     if not one_by_one:
         return nq
     usual, slowest = (
         max(seconds, 1e-9) / nq for seconds in (float(np.median(pass_seconds)), max(pass_seconds))
     )
-    wanted = min(_MOST_IN_WINDOW, int(_USUAL_TURN_SECONDS / usual), int(TURN_SECONDS / slowest))
+    wanted = max(min(_MOST_IN_WINDOW, int(_USUAL_TURN_SECONDS / usual)), -(-nq // _MOST_WINDOWS))
+    wanted = min(wanted, int(TURN_SECONDS / slowest))
     windows = max(1, round(nq / max(_LEAST_IN_WINDOW, wanted)))
     return -(-nq // windows)
 

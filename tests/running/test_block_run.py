@@ -128,6 +128,28 @@ def test_batches_and_clients_take_all_queries_in_one_turn(measure, mode, threads
     assert sorted(outcome.finished) == ["one-a", "two-a"]
 
 
+def test_a_batch_is_warmed_up_by_a_tenth_of_the_queries(measure, tmp_path):
+    """A pass over all of them would double the time of a slow scan."""
+    told = """\
+    sizes = ()
+
+    def query_batch(self, queries, k):
+        self.sizes = (*self.sizes, len(queries))
+        return np.stack([self.query(query, k) for query in queries])
+
+    def diagnostics(self):
+        return {"batches": {"queries": np.array(self.sizes)}}
+
+    def index_bytes"""
+    adapter = tmp_path / "algorithms" / "scan" / "adapter.py"
+    adapter.write_text(ADAPTER.replace("    def index_bytes", told))
+    [outcome] = measure({"one": {}}, mode="batch")
+    [measured] = outcome.finished.values()
+    first, *others = [n for n in measured.diagnostics["batches"]["queries"].tolist() if n > 1]
+    assert first == 2
+    assert set(others) == {20}
+
+
 @pytest.mark.slow
 def test_members_that_do_not_fit_together_are_measured_in_parts(measure):
     limit = 500 << 20

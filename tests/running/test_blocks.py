@@ -50,6 +50,12 @@ def test_a_slow_setting_makes_windows_short_and_a_batch_stays_whole():
     assert window_for(1000, [100.0], one_by_one=False) == 1000
 
 
+def test_many_queries_do_not_make_more_than_200_windows():
+    assert window_for(10_000, [2.0], one_by_one=True) == 50
+    assert window_for(100_000, [20.0], one_by_one=True) == 500
+    assert window_for(10_000, [2.0, 1000.0], one_by_one=True) == 25
+
+
 @given(st.integers(1, 60), st.data())
 def test_a_setting_makes_its_passes_spread_over_the_cycles(cycles, data):
     passes = data.draw(st.integers(1, cycles))

@@ -63,6 +63,7 @@ from harness.text import Json
 _REWARM_SHARE = 0.25  # of the time of the last turn
 _REWARM_LEAST_SECONDS, _REWARM_MOST_SECONDS = 0.001, 0.02
 _WARM_UP_SECONDS = 2.0
+_WARM_UP_SHARE = 10  # one of so many queries of a batch, which no time limit ends
 _CLIENTS_REWARM = 32  # queries: with several clients there is no time limit
 
 
@@ -193,7 +194,10 @@ class _Member:
         with self._pools.limited(self._pool_size):
             self._index.warm_up(self._queries, setting.k)
             self._prepare_turns(request.setting)
-            done = self._turns[request.setting](self._order[: request.stop], _WARM_UP_SECONDS)
+            count = request.stop
+            if self._block.mode == "batch":
+                count = -(-count // _WARM_UP_SHARE)
+            done = self._turns[request.setting](self._order[:count], _WARM_UP_SECONDS)
         keep_out_of_collections()
         ids = ids_of(done.answers, len(done.seconds), setting.k)
         return Answered(-1, _narrow(ids), done.seconds, done.wall)

@@ -37,7 +37,7 @@ CAPTIONS = {
     "training-loss": "Training loss per iteration, in each algorithm's own units.",
     "at-recall": "What a recall costs: QPS read off the frontier; build time, size and memory "
     "of the fastest point that reaches it.",
-    "recall-bits": "Recall against the bits per vector of the whole index.",
+    "recall-bytes": "Recall against the bytes per vector of the whole index.",
     "recall-distortion": "Recall against the quantizer's mean squared error, as a share of the "
     "vectors' mean square. Less distortion is not always more recall.",
     "latency": "The share of queries answered within a time, at one recall.",

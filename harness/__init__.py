@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.api import compare as compare
+    from harness.api import highest_recall as highest_recall
     from harness.api import history as history
     from harness.api import open_dataset as open_dataset
     from harness.api import plot as plot
@@ -30,6 +31,7 @@ __all__ = [
     "UserError",
     "__version__",
     "compare",
+    "highest_recall",
     "history",
     "load_results",
     "open_dataset",
@@ -42,7 +44,10 @@ __all__ = [
 
 _MODULES = {
     **dict.fromkeys(
-        ("compare", "history", "open_dataset", "plot", "publish", "recommend", "run", "tune"),
+        (
+            *("compare", "highest_recall", "history", "open_dataset", "plot", "publish"),
+            *("recommend", "run", "tune"),
+        ),
         "harness.api",
     ),
     "Algorithm": "harness.contracts",

@@ -7,9 +7,11 @@ results folder, so what one function measured another one finds.
 from harness.api.measuring import RunResult, TuneResult, open_dataset, run, tune
 from harness.api.reading import (
     Comparisons,
+    HighestRecalls,
     Histories,
     Recommendations,
     compare,
+    highest_recall,
     history,
     recommend,
 )
@@ -20,12 +22,14 @@ __all__ = [
     "Algorithm",
     "Comparisons",
     "Dataset",
+    "HighestRecalls",
     "Histories",
     "Recommendations",
     "RunResult",
     "TuneResult",
     "UserError",
     "compare",
+    "highest_recall",
     "history",
     "open_dataset",
     "plot",

@@ -245,3 +245,67 @@ def recommend(
     limits = (as_names(datasets), as_names(algorithms), max_bytes)
     selection = Selection(suite, *limits, stale, as_prices(prices))
     return Recommendations(chosen_points(results, plugins, selection), levels, max_bytes)
+
+
+@dataclass(frozen=True)
+class HighestRecalls:
+    """The stored points of the highest recall, the best of each curve.
+
+    Attributes
+    ----------
+    points
+        The points to choose from, as from `load_results` with `per_query=True`.
+    max_bytes
+        The bytes per vector that the points were limited to, if they were.
+    """
+
+    points: pd.DataFrame
+    max_bytes: float | None = None
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each point and measure of recall, with how far behind the first it is."""
+        from harness.report.analysis.highest_recall import table_of_highest_recalls
+
+        return table_of_highest_recalls(self.points)
+
+    def __str__(self) -> str:
+        return self.table.to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False)
+
+
+def highest_recall(
+    suite: SuiteLike | None = None,
+    *,
+    max_bytes: float | None = None,
+    datasets: Names = (),
+    algorithms: str | Sequence[str] = (),
+    stale: bool = False,
+    results: Folder = RESULTS,
+    plugins: Folder | Sequence[Folder] = (),
+) -> HighestRecalls:
+    """Find the highest recall within a memory budget; nothing is measured.
+
+    Parameters
+    ----------
+    suite, max_bytes, datasets, algorithms, stale, results, plugins
+        As for `recommend`.
+
+    Returns
+    -------
+    HighestRecalls
+        The best point of every curve, chosen by the tuning queries. How far it is behind the best
+        of all is measured on the held-out queries, paired, with intervals.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be read, a name is unknown, or no point is left.
+    """
+    from harness.report.analysis.selecting import Selection
+
+    limits = (as_names(datasets), as_names(algorithms), max_bytes)
+    selection = Selection(suite, *limits, stale, per_query=True)
+    return HighestRecalls(chosen_points(results, plugins, selection), max_bytes)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.contracts import UserError
+from harness.results.table.columns import RECALL_KS
 
 Scale = Literal["linear", "log", "error"]
-SIZES = ("index_bytes", "bytes_per_vector", "bits_per_vector")
-Unit = Literal["", "s", "ms", "B", "bit", "/s"]
+SIZES = ("index_bytes", "bytes_per_vector")
+Unit = Literal["", "s", "ms", "B", "/s"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ _QUANTITIES = {
     item.column: item
     for item in (
         Quantity("recall", "recall@{k}", True, "linear"),
+        *(Quantity(f"recall1@{k}", f"recall 1@{k}", True, "linear") for k in RECALL_KS),
         Quantity(
             "recall_within_1_percent",
             "share of neighbours within 1 % of the {k}-th distance",
@@ -70,7 +72,6 @@ _QUANTITIES = {
         Quantity("build_seconds", "build time", False, "log", "s"),
         Quantity("index_bytes", "index size", False, "log", "B"),
         Quantity("bytes_per_vector", "bytes per vector", False, "log", "B"),
-        Quantity("bits_per_vector", "bits per vector", False, "log", "bit"),
         Quantity("peak_rss_bytes", "peak memory of the build", False, "log", "B", "peak memory"),
         Quantity("distortion", "distortion", False, "log"),
         Quantity("cost_per_million_queries", "cost of a million queries", False, "log"),
@@ -127,7 +128,7 @@ def _time(seconds: float, digits: int) -> str:
 
 def _joined(value: float, prefix: str, unit: str, digits: int) -> str:
     number = _short(value, digits)
-    return f"{number} {prefix}{unit}" if unit in ("B", "bit") else f"{number}{prefix}"
+    return f"{number} {prefix}{unit}" if unit == "B" else f"{number}{prefix}"
 
 
 def _short(value: float, digits: int) -> str:

@@ -96,7 +96,7 @@ def test_exports_mark_them(claimed):
     [
         ("build-costs", "~10.2 B?"),
         ("at-recall", "~10.2 B?"),
-        ("recall-bits", "Hollow: size measured"),
+        ("recall-bytes", "Hollow: size measured"),
         ("bytes_per_vector:recall", "of them less than the rows alone take): exact, faiss-pq"),
     ],
 )
@@ -108,7 +108,7 @@ def test_figures_mark_them(claimed, name, words):
 
 
 def test_figures_without_sizes_do_not_speak_of_them(claimed, table_maker):
-    for name, source in (("qps-recall", claimed), ("recall-bits", table_maker())):
+    for name, source in (("qps-recall", claimed), ("recall-bytes", table_maker())):
         (figure,) = dict(figures(source, makers([name]))).values()
         assert "Hollow" not in texts(figure)
 

@@ -46,7 +46,7 @@ def plot(
         typer.Option(
             "--figure",
             help="qps-recall, recall-1-at-n, build-costs, training-loss, filtered, load (by "
-            "default, where there are such points); at-recall, recall-bits, recall-distortion, "
+            "default, where there are such points); at-recall, recall-bytes, recall-distortion, "
             "latency, difficulty; all; or Y:X for two quantities, such as p99_ms:recall. May be "
             "repeated.",
         ),

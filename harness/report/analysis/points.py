@@ -106,7 +106,7 @@ def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
 
     `curve` (the name of a line: the label, or the algorithm), `parameters` and `build_parameters`
     (those that distinguish points), `recall`, `recall_low`, `recall_high` (at the k of the point),
-    `bits_per_vector` and `distortion`. Stale points are left out unless asked for.
+    and `distortion`. Stale points are left out unless asked for.
     """
     prepared = table.copy()
     if not stale:
@@ -118,7 +118,6 @@ def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
         prepared[name] = [_last(row[f"{name}_curve"]) for row in rows]
     prepared["parameters"] = [_parameters(row, "build", "search") for row in rows]
     prepared["build_parameters"] = [_parameters(row, "build") for row in rows]
-    prepared["bits_per_vector"] = 8 * prepared["bytes_per_vector"]
     prepared["distortion"] = [_distortion(row) for row in rows]
     return prepared
 

@@ -30,8 +30,8 @@ class Selection:
     """Which stored points to read.
 
     `suite` is a name, a path or the keys of a suite file, None for all points; `stale` keeps
-    points of which a newer version is stored; `prices` are those of machines per hour. The rest is
-    as for `Limits`.
+    points of which a newer version is stored; `prices` are those of machines per hour; `per_query`
+    is as for `load_results`. The rest is as for `Limits`.
     """
 
     suite: str | Path | Json | None = None
@@ -40,6 +40,7 @@ class Selection:
     max_bytes: float | None = None
     stale: bool = False
     prices: Prices = field(default_factory=dict)
+    per_query: bool = False
 
 
 def selected(results: Path, plugins: Sequence[Path], selection: Selection) -> pd.DataFrame:
@@ -55,7 +56,7 @@ def selected(results: Path, plugins: Sequence[Path], selection: Selection) -> pd
     UserWarning
         If stale points were left out.
     """
-    every = load_selected(results, plugins, selection.suite)
+    every = load_selected(results, plugins, selection.suite, per_query=selection.per_query)
     table = every if selection.stale else without_stale(every)
     limits = Limits(selection.datasets, selection.algorithms, selection.max_bytes)
     return priced(within(table, limits), selection.prices)
@@ -108,9 +109,15 @@ def every_version(
 
 
 def load_selected(
-    results: Path, plugins: Sequence[Path], suite: str | Path | Json | None
+    results: Path,
+    plugins: Sequence[Path],
+    suite: str | Path | Json | None,
+    *,
+    per_query: bool = False,
 ) -> pd.DataFrame:
     """Return the table of a results folder, or of the points in it that a suite asks for.
+
+    `per_query` is as for `load_results`.
 
     Raises
     ------
@@ -119,7 +126,7 @@ def load_selected(
     """
     registry = load_registry(plugins)
     chosen = read_suite(suite, registry.algorithms) if suite is not None else None
-    found = load_results(results, overhead=True, truth_at_hand=truth_of)
+    found = load_results(results, overhead=True, truth_at_hand=truth_of, per_query=per_query)
     table = with_entries(mark_outdated(found, *_at_hand(registry)), registry)
     if chosen is not None:
         return of_suite(table, chosen, registry)

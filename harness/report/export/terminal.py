@@ -23,6 +23,7 @@ from harness.report.analysis.by_filter import (
     filtered_points,
     share_text,
 )
+from harness.report.analysis.highest_recall import BestOfCurve, highest_recalls
 from harness.report.analysis.points import (
     ComparisonGroup,
     comparison_groups,
@@ -48,7 +49,7 @@ from harness.report.analysis.under_load import (
     settings_under_load,
 )
 from harness.report.quantities import human
-from harness.report.texts import mark, notes, plus_minus, size_notes, size_text
+from harness.report.texts import corrected_text, mark, notes, plus_minus, size_notes, size_text
 from harness.results.table.columns import Row
 
 _MOST_ROWS = 24
@@ -59,6 +60,7 @@ _CAPTION = (
     "Bold: nothing is better in both",
 )
 _HELD_OUT = "Recall is that of the held-out queries"
+_RECALL_MARKS = {"": " ", "lower": " ", "undecided": "?", "higher": "+"}
 _NEAR = "*: within a factor of 2 of the harness overhead (no-op)"
 
 
@@ -204,6 +206,62 @@ def print_recommendations(
             console.print(f"[dim]{note}[/]")
         reached = reached or any(one.reached for one in found.values())
     return reached
+
+
+def print_highest_recalls(
+    console: Console, table: pd.DataFrame, max_bytes: float | None = None
+) -> None:
+    """Print the best point of each curve in each group, by recall.
+
+    Parameters
+    ----------
+    table
+        As from `harness.load_results` with `per_query=True`, or a part of it.
+    max_bytes
+        The bytes per vector that the table was limited to, to say so.
+    """
+    budget = f", at most {max_bytes:g} bytes per vector" if max_bytes is not None else ""
+    groups = comparison_groups(prepare(table, stale=True))
+    told = [(group, found) for group in groups if (found := highest_recalls(group))]
+    for number, (group, found) in enumerate(told):
+        if number:
+            console.print()
+        console.print(_highest_recall_table(group, found, budget))
+
+
+def _highest_recall_table(
+    group: ComparisonGroup, found: Sequence[BestOfCurve], budget: str
+) -> Table:
+    first = found[0]
+    levels = [one.behind.level for best in found for one in best.recalls if one.behind]
+    caption = [group.conditions, f"Chosen by the tuning queries. {_HELD_OUT}"]
+    if levels:
+        told = f"{corrected_text(levels[0])} of the difference, paired over queries"
+        caption.append(f"?: undecided whether below the first, +: above it; by {told}")
+    caption += size_notes(best.row["size_scope"] for best in found)
+    table = Table(
+        title=f"[bold]{escape(group.dataset)}[/]: highest recall{budget}",
+        caption=escape(". ".join(caption)),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("algorithm", no_wrap=True, max_width=32)
+    table.add_column("parameters")
+    measures = [one.measure.removeprefix("recall ") for one in first.recalls]
+    for name in ("bytes/vec.", *measures, "QPS"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for best in found:
+        table.add_row(
+            escape(best.row["curve"]),
+            escape(best.row["parameters"]),
+            size_text(best.row),
+            *(f"{one.value:.3f}{_RECALL_MARKS[one.verdict]}" for one in best.recalls),
+            human(best.row["qps"]),
+            style="bold" if best is first else "",
+        )
+    return table
 
 
 def _block_facts(one: Recommendation) -> list[str]:

@@ -44,7 +44,7 @@ MAKERS: dict[str, Maker] = {
     "build-costs": build_costs,
     "training-loss": training_loss,
     "at-recall": at_recall,
-    "recall-bits": _pair("bits_per_vector", "recall"),
+    "recall-bytes": _pair("bytes_per_vector", "recall"),
     "recall-distortion": _pair("distortion", "recall", Choices(codes_only=True)),
     "latency": latency_distribution,
     "difficulty": recall_by_difficulty,
@@ -232,7 +232,7 @@ def _fits(group: ComparisonGroup, name: str) -> bool:
         return group.is_under_load and name == "load" and len(group.points) > 0
     if group.points.empty:
         return name == "qps-recall" and len(group.failures) > 0
-    if name in ("recall-bits", "recall-distortion"):
-        column = {"recall-bits": "bits_per_vector", "recall-distortion": "distortion"}[name]
+    if name in ("recall-bytes", "recall-distortion"):
+        column = {"recall-bytes": "bytes_per_vector", "recall-distortion": "distortion"}[name]
         return len(known(group.points, "recall", column)) > 0
     return name != "recall-1-at-n" or group.k >= _LEAST_K_FOR_CURVES

@@ -19,7 +19,7 @@ from .arrays import Float32, Ids
 from .distortion import distortion, neighbour_errors
 from .encoding import Encoder, require_squares
 from .faiss_quantizer import FaissQuantizer
-from .list_scanner import ListScanner
+from .list_scanner import ListScanner, require_scannable
 from .loss import Eta, EuclideanLoss, Formula, ScoreAwareLoss
 from .parameters import Parameters, ScanKind
 from .partition import lists_for, partition
@@ -30,7 +30,6 @@ from .training import JointTraining, KMeans, SubspaceTraining
 
 _QUERIES_KEPT = 200  # for diagnostics
 _TINY_LISTS = 4
-_LIST_BITS = 4  # of a code in a list
 
 
 class CodeIndex(Algorithm):
@@ -291,7 +290,7 @@ class AnisotropicIVF(AnisotropicPQ):
     spill
         Put each row into a second list, too; see `partition`.
     **others
-        As for `AnisotropicPQ`; nbits is 4, since only such codes are scanned.
+        As for `AnisotropicPQ`; nbits is 4, or 8 on processors with AVX-512 VBMI.
     """
 
     _quantizer: ComposedQuantizer
@@ -311,7 +310,7 @@ class AnisotropicIVF(AnisotropicPQ):
 
     def fit(self, base: Float32) -> None:
         """Partition, train and encode. Timed."""
-        self._parameters.require_nbits(_LIST_BITS, least=_LIST_BITS)
+        require_scannable(self._parameters.nbits)
         self._base = base = np.asarray(base)  # a plain array for numba, still mapped
         require_squares(base)
         lists = partition(

@@ -1,4 +1,4 @@
-"""Searching inverted lists of 4-bit codes of residuals: layout of the lists, and their scanner."""
+"""Searching inverted lists of codes of residuals: layout of the lists, and their scanner."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ListScanner:
     partition
         The lists of its rows.
     trained
-        Codebooks of 16 codewords for the residuals.
+        Codebooks for the residuals, of a size that `require_scannable` allows.
     reranker
         Holds the copy that re-ranking reads.
     """
@@ -44,8 +44,8 @@ class ListScanner:
     def __init__(
         self, base: Float32, partition: Partition, trained: TrainedCodes, reranker: Reranker
     ) -> None:
-        _require_lookup()
-        self.bits = 4 * len(trained.codebooks) * partition.lists.shape[1]
+        self._nbits = trained.codebooks.shape[1].bit_length() - 1
+        self.bits = self._nbits * len(trained.codebooks) * partition.lists.shape[1]
         self._transform = trained.transform
         self._reranker = reranker
         self._partition_centres = partition.centres
@@ -94,15 +94,15 @@ class ListScanner:
         trained: TrainedCodes,
         places: NDArray[np.int64],
     ) -> None:
-        pairs = (len(trained.codebooks) + 1) // 2
+        planes = -(-len(trained.codebooks) * self._nbits // 8)
         blocks_read = self._starts[-1] + 1  # blocks are read two at once, so one past the last
-        self._packed = np.zeros((blocks_read, pairs, ROWS), np.uint8)
+        self._packed = np.zeros((blocks_read, planes, ROWS), np.uint8)
         for rows in blocks(len(base)):
             for copy in range(places.shape[1]):
                 residuals = partition.residuals(base[rows], rows, copy)
                 codes = trained.codes(residuals, rows, base[rows])
                 at = places[rows, copy]
-                self._packed[at // ROWS, :, at % ROWS] = pack(codes, 4)
+                self._packed[at // ROWS, :, at % ROWS] = pack(codes, self._nbits)
 
     def set_search(self, nprobe: int, rerank: int) -> None:
         """Visit `nprobe` lists and re-rank the best `rerank` of what they hold; 0 is none."""
@@ -145,6 +145,8 @@ class ListScanner:
 
     def _codes_at(self, places: NDArray[np.int64]) -> Codes:
         packed = self._packed[places // ROWS, :, places % ROWS]
+        if self._nbits == 8:
+            return packed
         codes = np.stack([packed & 15, packed >> 4], axis=2).reshape(len(places), -1)
         return codes[:, : len(self._codebooks)]
 
@@ -164,14 +166,23 @@ class ListScanner:
         return int(size + (self._reranker.copy_bytes() if self._rerank else 0))
 
 
-def _require_lookup() -> None:
-    if byte_lanes.KIND is None:
+def require_scannable(nbits: int) -> None:
+    """Refuse codes of a size that this processor cannot look up."""
+    if nbits not in (4, 8):
         raise UserError(
-            "this processor cannot scan lists of 4-bit codes",
-            where="anisotropic-ivf",
-            expected="a processor with AVX2",
+            "lists cannot hold codes of this size",
+            where="build parameter nbits",
+            expected="4 or 8",
+            got=str(nbits),
+        )
+    if nbits not in byte_lanes.CODE_BITS:
+        needed = {4: "AVX2", 8: "AVX-512 VBMI"}[nbits]
+        raise UserError(
+            f"this processor cannot scan lists of {nbits}-bit codes",
+            where="build parameter nbits",
+            expected=f"a processor with {needed}",
             got="one without",
-            hint="use anisotropic-pq",
+            hint="use nbits: 4" if byte_lanes.KIND else "use anisotropic-pq",
         )
 
 

@@ -71,12 +71,12 @@ class Parameters:
         [(name, size)] = given.items()
         return name, size
 
-    def require_nbits(self, most: int, least: int = 1) -> None:
+    def require_nbits(self, most: int) -> None:
         """Refuse code sizes that cannot be stored."""
-        if not least <= self.nbits <= most:
+        if not 1 <= self.nbits <= most:
             raise UserError(
                 "nbits is out of range",
                 where="build parameter nbits",
-                expected=f"{least} to {most}" if least < most else str(most),
+                expected=f"1 to {most}",
                 got=str(self.nbits),
             )

@@ -173,18 +173,12 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
             got=repr(kind),
         )
     nbits, M = index.pq.nbits, index.pq.M
-    if nbits not in _bits_looked_up():
+    if nbits not in byte_lanes.CODE_BITS:
         return FaissScan(index)
     quick = index.ntotal >= _MANY_ROWS[nbits] and M <= _FEW_SUBSPACES
     return (
         BoundedScan(index) if kind == "bounded" or (kind == "auto" and quick) else FaissScan(index)
     )
-
-
-def _bits_looked_up() -> tuple[int, ...]:
-    if byte_lanes.KIND is None:
-        return ()
-    return (4, 8) if byte_lanes.LOOKS_UP_BYTES else (4,)
 
 
 def _blocks_of(index: faiss.IndexPQ) -> Codes:

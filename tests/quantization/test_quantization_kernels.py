@@ -29,7 +29,7 @@ from harness.algorithms.quantization.simd.bounded_scan import BLOCKS, ROWS, rows
 
 @numba.njit
 def two_blocks(packed, steps, sums):
-    return rows_below(packed, 0, steps, np.uint8(3), sums)
+    return rows_below(packed, 0, steps, 32, np.uint8(3), sums)
 
 
 rng = np.random.default_rng(0)

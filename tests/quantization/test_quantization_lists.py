@@ -147,14 +147,17 @@ class TestSearch:
         st.sampled_from(["angular", "inner_product"]),
         st.sampled_from([None, 1.0]),
         st.sampled_from([(5, 2), (16, 3), (66, 34)]),
+        st.sampled_from(byte_lanes.CODE_BITS or (4,)),
         st.sampled_from(["float32", "float16", "uint8"]),
         st.integers(1, 40),
     )
-    def test_all_lists_fully_reranked_are_exact(self, seed, n, metric, spill, shape, kind, k):
+    def test_all_lists_fully_reranked_are_exact(
+        self, seed, n, metric, spill, shape, nbits, kind, k
+    ):
         d, M = shape
         base = rows_of(seed, n, d, metric)
         queries = rows_of(seed + 1, 8, d, metric)
-        index = built(base, metric, nlist=7, M=M, spill=spill, rerank_copy=kind)
+        index = built(base, metric, nlist=7, M=M, nbits=nbits, spill=spill, rerank_copy=kind)
         index.set_search(nprobe=7, rerank=2 * n)
         ids = index.query_batch(queries, k)
         assert (np.stack([index.query(query, k) for query in queries]) == ids).all()
@@ -170,10 +173,11 @@ class TestSearch:
     @pytest.mark.parametrize("rotation", ["none", "random"])
     @pytest.mark.parametrize("spill", [None, 1.0])
     @pytest.mark.parametrize("M", [10, 15, 20])
-    def test_answers_without_reranking_score_best_by_the_codes(self, spill, M, rotation):
+    @pytest.mark.parametrize("nbits", byte_lanes.CODE_BITS)
+    def test_answers_without_reranking_score_best_by_the_codes(self, nbits, spill, M, rotation):
         """Scores by numpy: <q, centre + decoded residual>; a spilled row counts by its better."""
         base, queries = rows_of(6), rows_of(7, 30)
-        index = built(base, M=M, spill=spill, rotation=rotation)
+        index = built(base, M=M, nbits=nbits, spill=spill, rotation=rotation)
         index.set_search(nprobe=16, rerank=0)
         ids = index.query_batch(queries, 10)
         assert all(len(set(row)) == 10 for row in ids.tolist())
@@ -184,10 +188,11 @@ class TestSearch:
             assert np.abs(got - best).max() < 0.02
             assert np.isclose(got, best, atol=1e-5).mean() > 0.98
 
-    def test_reconstructions_are_centre_and_codewords(self):
+    @pytest.mark.parametrize("nbits", byte_lanes.CODE_BITS)
+    def test_reconstructions_are_centre_and_codewords(self, nbits):
         """The codes stand for what encoding the residuals by hand stands for."""
         base = rows_of(8)
-        index = built(base, M=10)
+        index = built(base, M=10, nbits=nbits)
         decoded = index.reconstruct(slice(0, N))
         table = index.diagnostics()["distortion"]
         error = base.astype(np.float64) - decoded
@@ -267,12 +272,13 @@ class TestSearch:
         tenth = np.sort(base.astype(np.float64) @ base[0])[-10]
         assert (scores >= tenth * (1 - 2e-2)).all()
 
+    @pytest.mark.parametrize("nbits", byte_lanes.CODE_BITS)
     @pytest.mark.parametrize("rerank", [0, 10, 100])
-    def test_rows_after_many_equal_ones_are_found(self, rerank):
+    def test_rows_after_many_equal_ones_are_found(self, rerank, nbits):
         five = rows_of(21, 5)
         rest = np.random.default_rng(22).integers(0, 5, 2000)
         base = np.concatenate([np.repeat(five[:1], 128, axis=0), five[rest]])
-        index = built(base, nlist=1)
+        index = built(base, nlist=1, nbits=nbits)
         index.set_search(nprobe=1, rerank=rerank)
         for query in five:
             ids = index.query(query, 10)
@@ -293,9 +299,10 @@ class TestSearch:
                 assert (ids >= 0).all()
                 assert (ids % 5 == 0).all()
 
-    def test_many_subspaces_do_not_overflow(self):
+    @pytest.mark.parametrize("nbits", byte_lanes.CODE_BITS)
+    def test_many_subspaces_do_not_overflow(self, nbits):
         base = rows_of(25, 400, 500)
-        index = built(base, nlist=4, M=500)
+        index = built(base, nlist=4, M=500, nbits=nbits)
         index.set_search(nprobe=4, rerank=100)
         found = [index.query(row, 1)[0] for row in base[:50]]
         assert np.mean(np.array(found) == np.arange(50)) > 0.9
@@ -318,7 +325,7 @@ class TestSearch:
         assert sizes["float32"] > sizes["float16"] > sizes["uint8"]
 
     @pytest.mark.parametrize(
-        ("wrong", "match"), [({"nbits": 8}, "nbits"), ({"rerank_copy": "int4"}, "copy")]
+        ("wrong", "match"), [({"nbits": 5}, "nbits"), ({"rerank_copy": "int4"}, "copy")]
     )
     def test_wrong_parameters_are_refused(self, wrong, match):
         with pytest.raises(UserError, match=match):

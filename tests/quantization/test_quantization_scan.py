@@ -15,7 +15,7 @@ from harness.data.loading import open_definition
 from harness.registry.registry import load_registry
 
 pytestmark = pytest.mark.skipif(byte_lanes.KIND is None, reason="the processor has no AVX2")
-BITS = (4, 8) if byte_lanes.LOOKS_UP_BYTES else (4,)
+BITS = byte_lanes.CODE_BITS
 
 
 @pytest.fixture(scope="module")

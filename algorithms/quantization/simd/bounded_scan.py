@@ -191,22 +191,22 @@ def _add_planes(packed, block, steps, entries, start, stop, sums):
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def rows_below(packed, block, steps, start, sums):
+def rows_below(packed, block, steps, entries, start, sums):
     """Add up two blocks; return bits of the rows below the end, and of those that were cut off.
 
     For scans of lists; `_scan_blocks` has the same steps in line, for four blocks, since it was
     slower with this call. Sums begin at `start`. They are left in `sums` `(128,)`, lowered as they
     are; of rows that were cut off on the way they do not hold.
     """
-    planes = steps.shape[0] // OF_TWO
-    lowering = lowering_plane(planes, OF_TWO)
+    planes = steps.shape[0] // entries
+    lowering = lowering_plane(planes, entries)
     total, too_low, cut = sums_of_two(start), _NO_ROWS[:2], _NO_ROWS[:2]
     if lowering:
-        total = _add_planes(packed, block, steps, OF_TWO, 0, lowering, total)
+        total = _add_planes(packed, block, steps, entries, 0, lowering, total)
         too_low, below = bits_below(total, LOWERED), bits_below(total, _CAP)
         cut = too_low[0] | ~below[0], too_low[1] | ~below[1]
         total = lowered(total, LOWERED)
-    total = _add_planes(packed, block, steps, OF_TWO, lowering, planes, total)
+    total = _add_planes(packed, block, steps, entries, lowering, planes, total)
     store_sums(sums, total)
     below = bits_below(total, _CAP)
     return (too_low[0] | below[0], too_low[1] | below[1]), cut

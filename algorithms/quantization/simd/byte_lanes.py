@@ -51,7 +51,7 @@ def _best_kind() -> str | None:
 
 
 KIND = _best_kind()  # of look-up; None where there is none
-LOOKS_UP_BYTES = KIND == "avx512-vbmi"  # and so scans codes of 8 bits
+CODE_BITS = {None: (), "avx512-vbmi": (4, 8)}.get(KIND, (4,))  # sizes of codes that are scanned
 
 
 class SumsType(types.Type):
@@ -188,7 +188,7 @@ def _two_of_a_byte(builder: Any, entries: Any) -> Any:
 
 def _one_of_a_byte(builder: Any, entries: Any) -> Any:
     """Codes of 8 bits: the highest chooses between two look-ups of the other seven."""
-    if not LOOKS_UP_BYTES:  # never asked for then
+    if 8 not in CODE_BITS:  # never asked for then
         return lambda part, codes: part
     quarters = [entries(quarter * WIDTH, WIDTH) for quarter in range(4)]
 

@@ -1,4 +1,4 @@
-"""A search of inverted lists of 4-bit codes: one compiled call for each query.
+"""A search of inverted lists of codes: one compiled call for each query.
 
 Lists are visited nearly best first. The cost of a row is that of its list, -<q, centre>, plus the
 sum over m of the entries that its codes choose, so one set of tables serves all lists. The blocks
@@ -29,6 +29,7 @@ from .bounded_scan import (
     lowering_plane,
     matches,
     rows_below,
+    subspaces_of,
 )
 from .byte_lanes import first_bit
 from .candidates import scores_of, take_best
@@ -111,11 +112,11 @@ def _shift_of(subspaces):
 
 
 @njit(cache=True, nogil=True)
-def _most_of(tables):
+def _most_of(tables, codewords):
     """What codes cost at most."""
     most = np.float32(0)
-    for m in range(0, tables.shape[0], CODEWORDS):
-        most += tables[m : m + CODEWORDS].max()
+    for m in range(0, tables.shape[0], codewords):
+        most += tables[m : m + codewords].max()
     return most
 
 
@@ -193,6 +194,7 @@ def _add_rows(
     packed,
     first_code,
     tables,
+    entries,
     list_cost,
     bins,
     row_ids,
@@ -214,7 +216,7 @@ def _add_rows(
         bits &= bits - 1
         cost = np.float32(base + sums[lane] * unit)
         if exact >> lane & 1:
-            cost = list_cost + cost_of(packed, first_code + lane, tables, OF_TWO)
+            cost = list_cost + cost_of(packed, first_code + lane, tables, entries)
         chosen = _bin_of(cost, origin, per_cost)
         if chosen <= top and matches(wanted_rows, row_ids[first_place + lane]):
             costs[count], places[count] = cost, first_place + lane
@@ -238,6 +240,7 @@ def _collect(
     starts,
     sizes,
     tables,
+    codewords,
     numbers,
     list_costs,
     wanted,
@@ -252,13 +255,15 @@ def _collect(
     `costs` and `places` hold `_room_for(wanted)`. Costs are those of the tables, or unless
     `exactly`, within the rounding of the bytes of them, if there are few enough subspaces for that.
     """
-    planes = tables.shape[0] // OF_TWO
-    lowering = lowering_plane(planes, OF_TWO)
+    entries = OF_TWO if codewords == CODEWORDS else codewords
+    planes = tables.shape[0] // entries
+    subspaces = subspaces_of(planes, entries)
+    lowering = lowering_plane(planes, entries)
     steps, sums = np.empty(tables.shape[0], np.uint8), np.empty(_AT_ONCE * ROWS, np.uint8)
-    shift, most = _shift_of(2 * planes), _most_of(tables)
-    removed = np.float32(planes + (LOWERED if lowering else 0))  # by rounding down, and on the way
+    shift, most = _shift_of(subspaces), _most_of(tables, codewords)
+    removed = np.float32(subspaces / 2 + (LOWERED if lowering else 0))  # rounded, and on the way
     made_for, scale = np.float32(-1), np.float32(0)
-    everything = -np.int64(exactly or 2 * planes > _MOST_ROUNDED)
+    everything = -np.int64(exactly or subspaces > _MOST_ROUNDED)
     counts = np.zeros(_BINS, np.int64)
     count, inside, top = 0, 0, 0  # rows held; those in bins up to the top one
     origin, per_cost, bound = np.float32(0), np.float32(0), np.float32(np.inf)
@@ -269,9 +274,9 @@ def _collect(
                 break
             left = min(bound - list_cost, most)
             if not made_for * _COARSER <= left <= made_for:
-                made_for, scale = left, fill_steps(tables, OF_TWO, left, steps)
+                made_for, scale = left, fill_steps(tables, entries, left, steps)
             start = np.uint8(scale * (made_for - left) + shift)
-            found, cut = rows_below(packed, block * planes * ROWS, steps, start, sums)
+            found, cut = rows_below(packed, block * planes * ROWS, steps, entries, start, sums)
             base, unit = list_cost - (start - removed) / scale, 1 / scale
             before = count
             for part in range(_AT_ONCE):
@@ -288,6 +293,7 @@ def _collect(
                     packed,
                     (block + part) * planes * ROWS,
                     tables,
+                    entries,
                     list_cost,
                     (origin, per_cost, top),
                     row_ids,
@@ -395,7 +401,9 @@ def search_one(
     for value in query:
         largest = max(largest, abs(value))
     unit = np.float32(1) / largest if largest > 0 else np.float32(1)  # scores stay in float32
-    tables = np.zeros((slopes.shape[0] + 1) // 2 * OF_TWO, np.float32)
+    subspaces, _, codewords = slopes.shape
+    odd = subspaces % 2 if codewords == CODEWORDS else 0  # a byte holds two codes of 4 bits
+    tables = np.zeros((subspaces + odd) * codewords, np.float32)
     fill_costs(turned * unit, slopes, offsets, tables)
     list_costs = np.empty(centres.shape[0] * lanes.WIDTH, np.float32)
     _fill_list_costs(query * unit, centres, list_costs)
@@ -409,6 +417,7 @@ def search_one(
         starts,
         sizes,
         tables,
+        codewords,
         numbers,
         list_costs,
         wanted,

@@ -236,8 +236,8 @@ def _highest_recall_table(
     levels = [one.behind.level for best in found for one in best.recalls if one.behind]
     caption = [group.conditions, f"Chosen by the tuning queries. {_HELD_OUT}"]
     if levels:
-        told = f"{corrected_text(levels[0])} of the difference, paired over queries"
-        caption.append(f"?: undecided whether below the first, +: above it; by {told}")
+        told = f"differences paired over the queries, {corrected_text(levels[0])}"
+        caption.append(f"?: undecided whether below the first, +: above it ({told})")
     caption += size_notes(best.row["size_scope"] for best in found)
     table = Table(
         title=f"[bold]{escape(group.dataset)}[/]: highest recall{budget}",

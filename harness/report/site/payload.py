@@ -196,11 +196,19 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> Json:
     columns["curve"] = [numbers[name] for name in points["curve"]]
     for name in ("build", "search"):
         columns[f"{name}_settings"], columns[name] = _once([_finite(v) for v in points[name]])
+    columns["library_sets"], columns["libraries"] = _once(_libraries(points))
     columns["parameters"] = [str(one) for one in points["parameters"]]
     columns["near"] = [int(near) for near in points["near_no_op"]]
     for name in ("builds", "repeats"):
         columns[name] = [int(value) for value in points[name]]
     return columns
+
+
+def _libraries(points: pd.DataFrame) -> list[list[str]]:
+    """What each point was measured with, such as "faiss 1.15.1", without what all have in common."""
+    found = [[f"{name} {version}" for name, version in one.items()] for one in points["versions"]]
+    common = set(found[0]).intersection(*found) if found else set()
+    return [sorted(set(one) - common) for one in found]
 
 
 def _finite(value: object) -> object:

@@ -5,7 +5,7 @@
   const MOST_ROWS = 300;
   const ERROR_FLOOR = 1e-3;
   const SHARES = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1];
-  const DEFAULTS = { group: "0", floor: "", memory: "", per: "vector", family: "", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "" };
+  const DEFAULTS = { group: "0", floor: "", memory: "", per: "vector", family: "", library: "", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "" };
   const COMPARED = { group: "0", base: "", only: "" };
 
   // ---- words -------------------------------------------------------------------------------
@@ -99,11 +99,12 @@
     return moreX ? kept.reverse() : kept;
   };
   const ofFamily = (group, family) => group.points.curve.map((_, i) => i).filter((i) => family === "" || group.curves[group.points.curve[i]].family === family);
+  const measuredWith = (group, i, library) => library === "" || group.points.library_sets[group.points.libraries[i]].includes(library);
   // Every point whose index fits the memory; a budget in all is shared by the n vectors.
   const within = (group, state) => {
     const unit = { vector: 1, MB: 1e6 / group.n, GB: 1e9 / group.n }[state.per] ?? 1;
     const memory = state.memory === "" ? Infinity : Number(state.memory) * unit, size = group.points.bytes_per_vector || [];
-    return ofFamily(group, state.family).filter((i) => memory === Infinity || ((size[i] ?? null) !== null && size[i] <= memory));
+    return ofFamily(group, state.family).filter((i) => measuredWith(group, i, state.library)).filter((i) => memory === Infinity || ((size[i] ?? null) !== null && size[i] <= memory));
   };
   // The points within the limits, of all curves: those that reach the recall on the tuning queries and, with confidence, on the
   // held-out queries; where none does, those that reach it over all queries.
@@ -240,7 +241,7 @@
     const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e]));
     const chart = root.querySelector(".chart");
     let state = readState(DEFAULTS);
-    const CHOSEN = ["group", "per", "family", "x", "xs", "y", "ys"];
+    const CHOSEN = ["group", "per", "family", "library", "x", "xs", "y", "ys"];
 
     const current = () => data.groups[Number(state.group)] || data.groups[0];
     const hiddenOf = (group) => {
@@ -261,12 +262,15 @@
 
     function fill() {
       controls.group.replaceChildren(...data.groups.map((s, n) => element("option", { value: String(n), textContent: s.brief })));
+      const libraries = new Set(data.groups.flatMap((s) => s.points.library_sets.flat()));
+      controls.library.replaceChildren(element("option", { value: "", textContent: "all" }), ...[...libraries].sort().map((s) => element("option", { value: s, textContent: s })));
+      controls.library.closest("label").hidden = libraries.size === 0;
       const options = () => data.quantities.filter((q) => data.groups.some((s) => s.points[q.column])).map((q) => element("option", { value: q.column, textContent: q.brief.replace("@{k}", "") }));
       controls.x.replaceChildren(...options()); controls.y.replaceChildren(...options());
       for (const name of ["xs", "ys"]) controls[name].replaceChildren(...["auto", "linear", "log", "error"].map((s) => element("option", { value: s, textContent: s })));
     }
     function show() {
-      for (const name of ["group", "floor", "memory", "per", "family", "x", "xs", "y", "ys"]) controls[name].value = state[name];
+      for (const name of ["group", "floor", "memory", "per", "family", "library", "x", "xs", "y", "ys"]) controls[name].value = state[name];
       for (const name of CHOSEN) if (controls[name].selectedIndex < 0) { state[name] = DEFAULTS[name]; controls[name].value = DEFAULTS[name]; }
       controls.all.checked = state.all === "1";
       const group = current(), hidden = hiddenOf(group), found = fitting(group, state), chosen = choose(group, found.rows);
@@ -281,7 +285,8 @@
     function showRecommendation(group, chosen, sure) {
       const p = group.points, unit = { vector: "bytes per vector", MB: "MB in all", GB: "GB in all" }[state.per];
       const limits = [state.floor === "" ? "" : `recall of at least ${state.floor}`, state.memory === "" ? "" : `at most ${state.memory} ${unit}`].filter(Boolean).join(" and ");
-      const whose = state.family === "" ? "" : ` of the family ${state.family}`, fastest = `Fastest${whose || (limits ? "" : " of all")}`;
+      const family = state.family === "" ? "" : ` of the family ${state.family}`, library = state.library === "" ? "" : ` measured with ${state.library}`;
+      const whose = family + library, fastest = `Fastest${whose || (limits ? "" : " of all")}`;
       const line = root.querySelector(".recommendation");
       if (!chosen) { line.textContent = p.curve.length ? `No measured point${whose} has ${limits || "a known speed"}.` : "No point was measured: see the failures."; return; }
       const best = chosen.best, held = (end) => share((p["held_out_recall" + end] || [])[best]);

@@ -96,6 +96,21 @@ def test_the_winner_is_an_ordinary_point_that_says_how_it_was_found(
     assert "too large" in refused.value.describe()
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_cluster_finds_the_same_winner(plugins, tmp_path, small_hdf5):
+    path = tmp_path / "small.yml"
+    path.write_text(yaml.safe_dump(suite(small_hdf5)))
+    found = harness.tune(
+        path, recall=0.99, budget=60, results=tmp_path / "results", plugins=plugins,
+        progress=False, cluster="local:1",
+    )  # fmt: skip
+    [row] = found.table.to_dict("records")
+    assert (row["build"], row["search"]) == ({"every": 1, "kind": "plain"}, {"rows": 300})
+    assert found.met.all()
+    assert set(found.trials["status"]) == {"error", "missed", "reached"}
+
+
 @pytest.mark.parametrize(
     ("names", "options", "told"),
     [

@@ -67,7 +67,8 @@ def compare(
     Parameters
     ----------
     old, new
-        Two algorithms or labels; or two of results folders, git commits and `FOLDER@COMMIT`.
+        Two algorithms or labels; two machines, `machine:` and a part of the name each; or two of
+        results folders, git commits and `FOLDER@COMMIT`.
     recalls
         Recalls to compare at; by default .8, .9, .95 and .99.
     results
@@ -84,16 +85,21 @@ def compare(
     UserError
         If a side means nothing, or the two have nothing to compare.
     """
-    from harness.report.analysis.comparison import compare_curves, compare_tables
+    from harness.report.analysis.comparison import (
+        compare_curves,
+        compare_machines,
+        compare_tables,
+    )
     from harness.report.analysis.selecting import recalls_of
     from harness.report.analysis.sides import sides_of
 
     levels = recalls_of(as_numbers(recalls))
     a, b = sides_of(str(old), str(new), user_path(results))
-    if a.is_curve:
+    if a.kind == "an algorithm or label":
         return Comparisons("", tuple(compare_curves(a.table, a.name, b.name, levels)))
     title = f"old: {a.name}, new: {b.name}"
-    return Comparisons(title, tuple(compare_tables(a.table, b.table, levels)))
+    compared = compare_machines if a.kind == "a machine" else compare_tables
+    return Comparisons(title, tuple(compared(a.table, b.table, levels)))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from harness.measures.verdicts import Speeds
 from harness.report.analysis.comparison import (
     compare_curves,
     compare_every_pair,
+    compare_machines,
     compare_tables,
     slower_than,
     speeds_at,
@@ -26,6 +27,7 @@ from harness.report.analysis.comparison import (
 )
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
+from harness.report.analysis.sides import sides_of
 
 app = Typer()
 app.command()(command.compare)
@@ -169,6 +171,44 @@ def test_other_machines_are_not_compared_and_several_are_told_apart(table, in_bl
     rows = table_rows(compare_curves(both, "pq", "exact"))
     assert {row["machine"] for row in rows} == {"AMD EPYC, 2 cores", "another"}
     assert "machine" not in table_rows(compare_curves(old, "pq", "exact"))[0]
+
+
+def test_machines_are_compared_by_what_was_measured(table, respeeded, speeds_maker):
+    """The reference index is as much slower as all else: by it, machines would always be equal."""
+
+    def on(machine, slowness):
+        blocks = [f"{machine}-{number}" for number in range(5)]
+        measured = respeeded(
+            table,
+            lambda row: speeds_maker(
+                row["qps"], blocks, noise=0.005, slow=dict.fromkeys(blocks, slowness),
+                seed=int(row["key"], 16) + len(machine),
+            ),
+        )  # fmt: skip
+        return measured.assign(machine=machine)
+
+    old, new = on("slow one", np.log(2)), on("fast", 0.0)
+    found = compare_machines(old, new)
+    assert verdicts(found) == {"faster"}
+    for one in found:
+        assert one.ratio.value == pytest.approx(2, rel=0.03)
+        assert one.ratio.scope == "between builds, not side by side"
+    for one in compare_tables(old.assign(machine="fast"), new):
+        assert one.ratio.value == pytest.approx(1, rel=0.03)
+
+
+def test_a_part_of_a_name_is_a_machine(table, in_blocks, monkeypatch, tmp_path):
+    both = [in_blocks(table).assign(machine=f"AMD EPYC {number}") for number in (7, 9)]
+    monkeypatch.setattr(
+        "harness.report.analysis.sides.load_results", lambda path, **_: pd.concat(both)
+    )
+    old, new = sides_of("machine:EPYC 7", "machine:9", tmp_path)
+    assert (old.name, new.name) == ("AMD EPYC 7", "AMD EPYC 9")
+    assert set(new.table["machine"]) == {"AMD EPYC 9"}
+    with pytest.raises(UserError, match="names of 2 machines"):
+        sides_of("machine:EPYC", "machine:9", tmp_path)
+    with pytest.raises(UserError, match="different kinds"):
+        sides_of("machine:9", "pq", tmp_path)
 
 
 def test_failures_alone_cannot_be_compared(table):

@@ -32,7 +32,7 @@ def compare(
     a: Annotated[
         str,
         typer.Argument(
-            help="The old side: a results folder, a git commit, an algorithm or label.",
+            help="The old side: a results folder, git commit, algorithm, label or machine:NAME.",
             autocompletion=complete_algorithms,
         ),
     ],
@@ -78,9 +78,14 @@ def compare(
     folder (main, HEAD~1). Its results, including stale ones, are read from the results folder, or
     from another one with FOLDER@COMMIT.
 
+    Machines are compared curve by curve as well, by the QPS as measured: `machine:` and a part of
+    the name each.
+
     Examples:
 
       annharness compare pq anisotropic-pq
+
+      annharness compare machine:EPYC machine:Xeon
 
       annharness compare results-main results-branch --fail-if-slower 10%
 

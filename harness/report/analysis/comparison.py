@@ -10,6 +10,7 @@ from functools import partial
 from itertools import groupby, permutations
 from math import isfinite
 
+import numpy as np
 import pandas as pd
 
 from harness.contracts import UserError
@@ -109,6 +110,36 @@ def compare_tables(
         If the tables have no curve in common that reaches a level, on the same kind of machine.
     """
     return _compared(_pairs(prepare(old), prepare(new), same_curves=True), levels)
+
+
+def compare_machines(
+    old: pd.DataFrame, new: pd.DataFrame, levels: Sequence[float] = LEVELS
+) -> list[Comparison]:
+    """Compare each curve on one machine with the curve of the same name on another.
+
+    By what was measured: the reference index, which makes days comparable, would cancel the
+    machines as well. The intervals need three builds a side.
+
+    Raises
+    ------
+    UserError
+        As `compare_tables`.
+    """
+    return compare_tables(_as_measured(old), _as_measured(new), levels)
+
+
+def _as_measured(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of a machine without its name, blocks and reference index."""
+    builds = table["block_ids"].map(len)
+    no_levels = builds.map(lambda count: (np.empty((0, 1)),) * count)
+    return table.assign(
+        machine="",
+        qps=table["measured_qps"],
+        block_ids=builds.map(lambda count: ("",) * count),
+        reference_log_seconds=builds.map(lambda count: np.full(count, np.nan)),
+        reference_levels=no_levels,
+        round_levels=no_levels,
+    )
 
 
 def compare_every_pair(
@@ -264,7 +295,7 @@ def _nothing_to_compare(pairs: Sequence[_Pair], levels: Sequence[float]) -> User
         return UserError(
             "nothing to compare",
             expected="the same rows, k, mode, threads and machine on both sides",
-            hint="run the same suite for both sides on one machine",
+            hint="run the same suite for both sides on one machine; machine:NAME compares machines",
         )
     curves = [curve for _, *both in pairs for curve in both]
     highest = {f"{points['recall'].max():.3f} of {name}" for name, points in curves}

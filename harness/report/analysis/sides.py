@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -21,15 +22,21 @@ from harness.results.table.rows import load_results
 _SHOWN_DIGITS = 10
 _HEX = re.compile(r"[0-9a-f]{4,40}")
 _GIT_SECONDS = 10
+_MACHINE = "machine:"
+
+Kind = Literal["an algorithm or label", "a machine", "a folder or commit"]
 
 
 @dataclass(frozen=True)
 class Side:
-    """A side: its name and table. A curve is one of several in the table that both sides share."""
+    """A side: its name, table and kind.
+
+    A curve is one of several in the table that both sides share.
+    """
 
     name: str
     table: pd.DataFrame
-    is_curve: bool = False
+    kind: Kind = "a folder or commit"
 
 
 def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side]:
@@ -46,17 +53,13 @@ def sides_of(a: str, b: str, results: Path) -> tuple[Side, Side]:
         user_path(text)
     shared = cache(lambda: load_results(results, truth_at_hand=truth_of))
     old, new = _side(a, results, shared), _side(b, results, shared)
-    if old.is_curve != new.is_curve:
+    if old.kind != new.kind:
         raise UserError(
             "the two sides are of different kinds",
-            expected="two algorithms or labels, or two of folders and commits",
-            got=f"{a!r} is {_kind(old)}, {b!r} is {_kind(new)}",
+            expected="two algorithms or labels, two machines, or two of folders and commits",
+            got=f"{a!r} is {old.kind}, {b!r} is {new.kind}",
         )
     return old, new
-
-
-def _kind(side: Side) -> str:
-    return "an algorithm or label" if side.is_curve else "a folder or commit"
 
 
 def _is_folder(text: str) -> bool:
@@ -72,9 +75,25 @@ def _side(text: str, results: Path, shared: Callable[[], pd.DataFrame]) -> Side:
         table = load_results(root, truth_at_hand=truth_of)
         return _at_commit(root, _commit(revision, table, folder))
     table = shared()
+    if text.startswith(_MACHINE):
+        return _on_machine(text.removeprefix(_MACHINE), table)
     if len(table) and text in {*table["algorithm"], *table["label"]}:
-        return Side(text, table, is_curve=True)
+        return Side(text, table, "an algorithm or label")
     return _at_commit(results, _commit(text, table, str(results)))
+
+
+def _on_machine(text: str, table: pd.DataFrame) -> Side:
+    machines = sorted(set(table["machine"].dropna()))
+    found = [name for name in machines if text in name]
+    exact = [name for name in found if name == text]
+    if len(exact or found) != 1:
+        raise UserError(
+            f"{text!r} is part of the names of {len(found)} machines",
+            where=f"{_MACHINE}{text}",
+            expected=f"a part of one name: {'; '.join(machines) or 'no machine is stored'}",
+        )
+    [name] = exact or found
+    return Side(name, table[(table["machine"] == name) & ~table["stale"]], "a machine")
 
 
 def _at_commit(folder: Path, commit: str) -> Side:

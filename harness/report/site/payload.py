@@ -205,7 +205,7 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> Json:
 
 
 def _libraries(points: pd.DataFrame) -> list[list[str]]:
-    """What each point was measured with, such as "faiss 1.15.1", without what all have in common."""
+    """What each was measured with, such as "faiss 1.15.1", without what all have in common."""
     found = [[f"{name} {version}" for name, version in one.items()] for one in points["versions"]]
     common = set(found[0]).intersection(*found) if found else set()
     return [sorted(set(one) - common) for one in found]

@@ -107,6 +107,7 @@ def test_batches_and_parallel_clients(suite, tmp_path, command, mode):
     exact = frame[frame["algorithm"] == "exact"]
     assert exact["recall_curve"].map(lambda curve: curve.min() == 1).all()
     assert (exact["qps"] > 0).all()
+    assert set(frame.loc[frame["algorithm"] == "no-op", "status"]) == {"ok"}
 
 
 def test_a_result_file_is_one_that_ann_benchmarks_can_read(suite, tmp_path, command):

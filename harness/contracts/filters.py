@@ -267,7 +267,7 @@ def _parsed(data: object) -> Filter:
         case ["in", str(attribute), [*values]] if all(isinstance(one, str) for one in values):
             return In(attribute, tuple(map(str, values)))
         case ["range", str(attribute), int() | float() as least, int() | float() as most]:
-            return Range(attribute, float(least), float(most))
+            return Range(attribute, least, most)  # whole numbers stay so: the text is kept
         case ["contains", str(attribute), str(value)]:
             return Contains(attribute, value)
         case ["and", *parts]:

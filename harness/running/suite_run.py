@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import UserError
-from harness.contracts.filters import FILTERED_SUFFIX
 from harness.data.cache.folder import cache_folder
 from harness.errors import did_you_mean
 from harness.files.progress import Progress, silent
@@ -108,13 +107,6 @@ class SuiteRun:
             chosen = dataclasses.replace(chosen, extra_seconds=math.inf)
         for name in chosen.datasets:  # report every wrong name before the first is fetched
             named(name, registry, "datasets (-d)" if options.datasets else str(chosen.path))
-            if options.cluster is not None and name.endswith(FILTERED_SUFFIX):
-                raise UserError(
-                    "queries with filters are not measured on a cluster",
-                    where="cluster",
-                    got=name,
-                    hint="leave --cluster out: this machine then measures",
-                )
         cluster = read_cluster(options.cluster) if options.cluster is not None else None
         return cls(chosen, registry, ResultStore(results), options, retry, cluster)
 

@@ -34,7 +34,7 @@ ROWS = st.lists(
 SIMPLE = (
     st.builds(Equals, st.just("kind"), st.sampled_from(NAMES))
     | st.builds(In, st.just("kind"), st.lists(st.sampled_from(NAMES)).map(tuple))
-    | st.builds(Range, st.just("size"), st.floats(-5, 5), st.floats(-5, 5))
+    | st.builds(Range, st.just("size"), st.floats(-5, 5) | st.integers(-5, 5), st.floats(-5, 5))
     | st.builds(Contains, st.just("tags"), st.sampled_from(NAMES))
 )
 FILTERS = SIMPLE | st.builds(And, st.lists(SIMPLE, max_size=3).map(tuple))
@@ -78,7 +78,9 @@ def test_the_rows_that_match_are_those_of_a_loop(rows, one):
 
 @given(FILTERS)
 def test_a_filter_survives_its_text(one):
-    assert filter_of(text_of(one)) == one
+    text = text_of(one)
+    assert filter_of(text) == one
+    assert text_of(filter_of(text)) == text  # fingerprints are of texts
 
 
 @given(ROWS, st.lists(FILTERS, min_size=1, max_size=4), st.data())

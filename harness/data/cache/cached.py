@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,8 @@ class CachedDataset(Dataset):
     """Rows mapped read-only from `path`, or from the user's own file if that can be mapped.
 
     `path` is the file in the cache. Opening checks only the file's shape: the values were checked
-    when it was written.
+    when it was written. `whole` is the dataset whose rows the filters choose from; None without
+    filters.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class CachedDataset(Dataset):
         arrays: _Arrays,
         labels: Labels | None,
         filters: FilteredQueries | None = None,
+        whole: CachedDataset | None = None,
     ) -> None:
         self.path = path
         self.name = name
         self.metric = metric
         self.labels = labels
         self.filters = filters
+        self.whole = whole
         self._fingerprint = fingerprint
         self._arrays = arrays
         self._states = {file: _state(file) for file in arrays.files}
@@ -123,9 +127,34 @@ def open_cached(path: Path) -> CachedDataset:
     UserError
         If it is not there, is no cached dataset, or the user's file that it leads to has changed.
     """
+    with _opened(path) as file:
+        return _read(file, path)
+
+
+def fingerprint_of_whole(path: Path) -> str | None:
+    """Return the fingerprint of the dataset whose rows the filters in a file choose from.
+
+    Returns
+    -------
+    fingerprint
+        None if the file has no filters.
+
+    Raises
+    ------
+    UserError
+        If the file is not there or is no cached dataset.
+    """
+    with _opened(path) as file:
+        found = file["annharness"].attrs.get("base_fingerprint")
+        return None if found is None else str(found)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Give a file of the cache; what is wrong with it raises a `UserError`."""
     try:
         with h5py.File(path, "r", locking=False) as file:
-            return _read(file, path)
+            yield file
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise UserError(
             f"cannot open the cached dataset: {error}",
@@ -162,7 +191,7 @@ def _read_filtered(file: h5py.File, path: Path) -> CachedDataset:
     if labels is not None:
         labels = Labels(labels.base, [labels.queries[row] for row in rows.tolist()])
     return CachedDataset(
-        path, own["name"], whole.metric, own["fingerprint"], arrays, labels, filters
+        path, own["name"], whole.metric, own["fingerprint"], arrays, labels, filters, whole
     )
 
 

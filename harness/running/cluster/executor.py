@@ -96,7 +96,7 @@ class ClusterExecutor:
     ) -> None:
         self.client = client
         self.nodes = NodePool(client, settings, say, strict=strict)
-        self._settings = settings
+        self.settings = settings
         self._say = say
         self._signed = signed
         self.shared = RemoteFolder(settings.shared) if settings.shared else None
@@ -185,7 +185,7 @@ class ClusterExecutor:
 
     def _has_time(self, node: Node, job: _Job) -> bool:
         expected = self._longest.get(job.spec.fingerprint, 0.0) * _RESERVE
-        walltime = self._settings.walltime_seconds
+        walltime = self.settings.walltime_seconds
         if walltime is not None and expected > walltime:
             raise UserError(
                 "a block takes longer than a node lives",
@@ -201,7 +201,7 @@ class ClusterExecutor:
             follow(job.spec, "", "sharing the dataset", None)
             share_dataset(open_cached(Path(job.spec.dataset)), self.shared)
             self._put.add(job.spec.fingerprint)
-        settings = self._settings
+        settings = self.settings
         shipment = shipment_of(
             job.spec, self.machine, settings.shared, settings.scratch_bytes, signed=self._signed
         )

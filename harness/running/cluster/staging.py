@@ -1,8 +1,13 @@
-"""Datasets on a node: found in its cache, copied from the shared folder, or fetched as here."""
+"""Datasets on a node: found in its cache, copied from the shared folder, or fetched as here.
+
+Filtered queries travel as a file of their own, beside that of the dataset whose rows they choose
+from. Each file is named by the fingerprint of what it holds.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -10,33 +15,46 @@ from pathlib import Path, PurePosixPath
 import h5py
 
 from harness.contracts import UserError
-from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
+from harness.contracts.filters import FILTERED_SUFFIX
+from harness.data.cache.cached import (
+    CachedDataset,
+    cached_by_name,
+    fingerprint_of_whole,
+    open_cached,
+)
+from harness.data.cache.filters import fingerprint_of
 from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.data.cache.writing import Identity, write_cached
 from harness.data.fetching.hashes import sha256_of
-from harness.data.loading import open_definition
 from harness.data.parts import Part, Parts
 from harness.data.rows import fingerprint
 from harness.files.progress import Progress, silent
 from harness.files.remote import RemoteFolder
 from harness.registry.registry import Registry
+from harness.running.datasets import open_in
 
 
 def share_dataset(dataset: CachedDataset, shared: RemoteFolder) -> None:
     """Put a dataset into the shared folder, unless it is there.
 
-    Its folder is named by its fingerprint, the file by its own sha256.
+    Its folder is named by its fingerprint, the file by its own sha256. With filtered queries comes
+    the dataset whose rows they choose from.
     """
+    if dataset.whole is not None:
+        share_dataset(dataset.whole, shared)
     if shared.names(_folder_of(dataset.fingerprint)):
         return
     with h5py.File(dataset.path, "r", locking=False) as file:
-        whole = "rows_file" not in file["annharness"].attrs
-    if whole:
+        holds_all = dataset.whole is None and "rows_file" not in file["annharness"].attrs
+    if holds_all:
         _put(dataset.path, dataset.fingerprint, shared)
         return
     with tempfile.TemporaryDirectory(dir=cache_subfolder("staged")) as folder:
         path = Path(folder) / "dataset.hdf5"
-        _write_whole(dataset, path)
+        if dataset.whole is None:
+            _write_whole(dataset, path)
+        else:
+            _write_filters(dataset, dataset.whole, path)
         _put(path, dataset.fingerprint, shared)
 
 
@@ -86,11 +104,11 @@ def staged_dataset(
     with suppress(UserError):  # another file, or one that has changed: a copy may be had
         if found is not None and (here := open_cached(found)).fingerprint == wanted:
             return here
-    path = cache_subfolder("staged") / f"{wanted}.hdf5"
-    if path.is_file() or (shared is not None and shared.names(_folder_of(wanted))):
+    path = _staged_path(wanted)
+    if _is_staged(path) or (shared is not None and shared.names(_folder_of(wanted))):
         return _staged(path, wanted, shared, most_bytes, progress)
-    if name in registry.datasets:
-        dataset = open_definition(registry.datasets[name], progress=progress)
+    if name.removesuffix(FILTERED_SUFFIX) in registry.datasets:
+        dataset = open_in(registry, name, progress)
         if dataset.fingerprint == wanted:
             return dataset
         raise UserError(
@@ -106,45 +124,72 @@ def staged_dataset(
     )
 
 
+def _staged_path(wanted: str) -> Path:
+    return cache_subfolder("staged") / f"{wanted}.hdf5"
+
+
+def _is_staged(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    whole = fingerprint_of_whole(path)
+    return whole is None or _staged_path(whole).is_file()
+
+
 def _staged(
     path: Path,
     wanted: str,
     shared: RemoteFolder | None,
     most_bytes: int | None,
     progress: Progress,
+    kept: Path | None = None,
 ) -> CachedDataset:
-    """Copy a dataset from the shared folder, one process of this node at a time."""
+    """Copy a dataset from the shared folder, one process of this node at a time.
+
+    `kept` is a copy that does not make room for it: the filters that choose from its rows.
+    """
     with cache_lock(f"staged-{wanted[:32]}"):
+        copied = None
         if not path.is_file() and shared is not None:
             progress("copying the dataset to this node", 0, 0)
-            name = shared_copy(wanted, shared)
-            _make_room(path.parent, shared.names(_folder_of(wanted))[name], most_bytes)
-            shared.get(name, path)
-            _require_whole(path, name, wanted, shared)
+            copied = shared_copy(wanted, shared)
+            _make_room(path.parent, shared.names(_folder_of(wanted))[copied], most_bytes, kept)
+            shared.get(copied, path)
+            if PurePosixPath(copied).stem != sha256_of(path):
+                raise _damaged(path, copied, shared)
         os.utime(path)  # for `_make_room`, which removes what was used longest ago
+        whole = fingerprint_of_whole(path)
+        if whole is not None:
+            _staged(_staged_path(whole), whole, shared, most_bytes, progress, kept=path)
+        if copied is not None and shared is not None and _fingerprint_in(path) != wanted:
+            raise _damaged(path, copied, shared)
         return open_cached(path)
 
 
-def _require_whole(path: Path, name: str, wanted: str, shared: RemoteFolder) -> None:
-    """Remove a copy and refuse it, unless it is the file, and the dataset, that it should be."""
+def _fingerprint_in(path: Path) -> str | None:
+    """Return the fingerprint of what a file holds, whatever it states; None if it is no dataset."""
     try:
         dataset = open_cached(path)
-        rows = fingerprint(dataset.metric, dataset.base, dataset.queries)
-        good = rows == wanted and PurePosixPath(name).stem == sha256_of(path)
     except UserError:
-        good = False
-    if not good:
-        path.unlink()
-        raise UserError(
-            "the copy of the dataset in the shared folder is damaged",
-            where=f"{shared.url}/{name}",
-            hint="remove it there; it is put there again by the next run",
-        )
+        return None
+    if dataset.whole is None or dataset.filters is None:
+        return fingerprint(dataset.metric, dataset.base, dataset.queries)
+    return fingerprint_of(dataset.filters, dataset.whole.fingerprint)
 
 
-def _make_room(folder: Path, needed: int, most_bytes: int | None) -> None:
+def _damaged(path: Path, name: str, shared: RemoteFolder) -> UserError:
+    """Remove a copy that is not the file, or the dataset, that it should be."""
+    path.unlink()
+    return UserError(
+        "the copy of the dataset in the shared folder is damaged",
+        where=f"{shared.url}/{name}",
+        hint="remove it there; it is put there again by the next run",
+    )
+
+
+def _make_room(folder: Path, needed: int, most_bytes: int | None, kept: Path | None) -> None:
     if most_bytes is None:
         return
+    needed += kept.stat().st_size if kept is not None else 0
     if needed > most_bytes:
         raise UserError(
             "the dataset does not fit into the node's scratch folder",
@@ -152,7 +197,8 @@ def _make_room(folder: Path, needed: int, most_bytes: int | None) -> None:
             expected=f"at most {most_bytes:,} bytes (scratch_gib)",
             got=f"{needed:,}",
         )
-    copies = sorted(folder.glob("*.hdf5"), key=lambda path: path.stat().st_mtime)
+    others = (path for path in folder.glob("*.hdf5") if path != kept)
+    copies = sorted(others, key=lambda path: path.stat().st_mtime)
     held = sum(path.stat().st_size for path in copies)
     for path in copies:
         if held + needed <= most_bytes:
@@ -171,6 +217,13 @@ def _write_whole(dataset: CachedDataset, path: Path) -> None:
     identity = Identity(dataset.name, dataset.metric, dataset.fingerprint)
     unit_rows = dataset.metric != "angular" or dataset.search_base is dataset.base
     write_cached(path, parts, identity, unit_rows=unit_rows)
+
+
+def _write_filters(dataset: CachedDataset, whole: CachedDataset, path: Path) -> None:
+    """Write filtered queries as they are on a node: beside a copy that is named as there."""
+    shutil.copyfile(dataset.path, path)
+    with h5py.File(path, "r+", locking=False) as file:
+        file["annharness"].attrs["filters_of"] = _staged_path(whole.fingerprint).name
 
 
 def _folder_of(fingerprint: str) -> str:

@@ -1,4 +1,7 @@
-"""Ground truth on a cluster: each node searches some queries in some rows of the base."""
+"""Ground truth on a cluster: each node searches some queries in some rows of the base.
+
+For filtered queries it first copies the dataset, since it needs the attributes of the rows.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,16 @@ import numpy as np
 
 from harness.contracts import UserError
 from harness.contracts.dataset import METRICS, Truth
+from harness.contracts.filters import FILTERED_SUFFIX
 from harness.data.cache import layout
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
-from harness.data.truth.nearest import Space, nearest_of_block
+from harness.data.truth.nearest import Space, nearest_matching, nearest_of_block
 from harness.data.truth.store import Piece
 from harness.files.locks import locked
 from harness.files.remote import RemoteFolder
+from harness.registry.registry import load_registry
 from harness.running.cluster.executor import ClusterExecutor
-from harness.running.cluster.staging import share_dataset, shared_copy
+from harness.running.cluster.staging import share_dataset, shared_copy, staged_dataset
 from harness.running.cluster.task import node_lock
 
 _RETRIES = 2
@@ -52,6 +57,7 @@ class ClusterTruth:
                 piece,
                 k,
                 url,
+                executor.settings.scratch_bytes,
                 workers=executor.nodes.addresses,
                 allow_other_workers=False,
                 pure=False,
@@ -61,24 +67,32 @@ class ClusterTruth:
         }
         try:
             for future in as_completed(futures, loop=executor.client.loop):  # type: ignore[no-untyped-call]
-                yield futures[future], _checked(future, futures[future], k)
+                piece = futures[future]
+                yield piece, _checked(future, piece, k, filtered=dataset.filters is not None)
                 future.release()
         finally:
             executor.client.cancel(list(futures))
 
 
 def nearest_of_piece(
-    name: str, fingerprint: str, piece: Piece, k: int, shared: str | None
+    name: str, fingerprint: str, piece: Piece, k: int, shared: str | None, scratch_bytes: int | None
 ) -> Truth:
     """Compute a piece on a node, while no block is measured there.
 
     Parameters
     ----------
     name, fingerprint
-        Of the dataset: it is in the node's cache, or else its rows are read from the folder
-        `shared`.
+        Of the dataset: it is in the node's cache, or else it is read from the folder `shared`.
+    scratch_bytes
+        The most that copies of datasets may take on the node; None: no limit.
     """
     with locked(node_lock()):
+        if name.endswith(FILTERED_SUFFIX):
+            folder = RemoteFolder(shared) if shared is not None else None
+            dataset = staged_dataset(name, fingerprint, load_registry(), folder, scratch_bytes)
+            assert dataset.filters is not None  # its fingerprint is that of filtered queries
+            queries, rows = slice(*piece.queries), slice(*piece.rows)
+            return nearest_matching(dataset, dataset.filters, queries, rows, k)
         space, queries = _space(name, fingerprint, piece, shared)
         return nearest_of_block(space, queries, k)
 
@@ -104,7 +118,7 @@ def _space(name: str, fingerprint: str, piece: Piece, shared: str | None) -> tup
     return Space.of_arrays(metric, base, queries, unit_base, unit_queries), whole
 
 
-def _checked(future: object, piece: Piece, k: int) -> Truth:
+def _checked(future: object, piece: Piece, k: int, *, filtered: bool) -> Truth:
     """Return what a node has sent, if it can be the nearest rows of a piece."""
     try:
         truth = future.result()  # type: ignore[attr-defined]
@@ -114,17 +128,27 @@ def _checked(future: object, piece: Piece, k: int) -> Truth:
             where=f"queries {piece.queries}, rows {piece.rows}",
             hint="the pieces that are done are kept; the same command goes on from there",
         ) from error
-    rows = piece.rows[1] - piece.rows[0]
-    shape = (piece.queries[1] - piece.queries[0], min(k, rows))
     if not isinstance(truth, Truth):
         raise UserError("a node sent no ground truth", where=piece.file_name)
-    good = (
-        truth.ids.shape == truth.distances.shape == shape
-        and truth.ids.dtype == np.int64
-        and truth.distances.dtype == np.float64
-        and bool(((truth.ids >= 0) & (truth.ids < rows)).all())
-        and bool((np.diff(truth.distances) >= 0).all())
-    )
-    if not good:
+    if not _is_possible(truth, piece, k, filtered=filtered):
         raise UserError("a node sent what is no ground truth", where=piece.file_name)
     return truth
+
+
+def _is_possible(truth: Truth, piece: Piece, k: int, *, filtered: bool) -> bool:
+    rows = piece.rows[1] - piece.rows[0]
+    shape = (piece.queries[1] - piece.queries[0], k if filtered else min(k, rows))
+    if (
+        truth.ids.shape != shape
+        or truth.distances.shape != shape
+        or truth.ids.dtype != np.int64
+        or truth.distances.dtype != np.float64
+    ):
+        return False
+    none = truth.ids == -1  # fewer rows match than are asked for
+    return (
+        (filtered or not none.any())
+        and bool(((truth.ids >= -1) & (truth.ids < rows)).all())
+        and bool((np.isinf(truth.distances) == none).all())
+        and bool((truth.distances[:, 1:] >= truth.distances[:, :-1]).all())
+    )

@@ -18,8 +18,10 @@ import psutil
 import pytest
 
 import harness
+from harness.data.filtered import open_filtered
 from harness.data.loading import open_file
 from harness.data.truth.store import stored_truth, truth_of
+from harness.registry.registry import load_registry
 from harness.running.cluster.settings import read_cluster
 from harness.running.cluster.starting import connected
 from harness.running.processes.descendants import is_alive
@@ -75,6 +77,19 @@ k: 5
 datasets: small.hdf5
 algorithms: {slow: }
 builds: 2
+repeats: 1
+least_seconds: 0
+build_threads: 1
+precision: off
+"""
+FILTERED_SUITE = """\
+k: 5
+track: filtered
+datasets: years
+algorithms:
+  exact:
+  sklearn-ball-tree: {label: after, build: {leaf_size: 40}, search: {post_filter: 100}}
+builds: 1
 repeats: 1
 least_seconds: 0
 build_threads: 1
@@ -202,6 +217,55 @@ def test_a_node_without_the_data_and_the_plug_in_gets_both(
     assert broken.returncode == 2
     assert "in the shared folder is damaged" in broken.stderr
     assert not list((tmp_path / "other").rglob("*.hdf5"))
+
+
+@pytest.fixture
+def filtered(tmp_path, write_filtered_entry):
+    """A suite of queries with filters, on a dataset of one's own."""
+    (tmp_path / "filtered.yml").write_text(FILTERED_SUITE)
+    return ("filtered.yml", "--plugins", write_filtered_entry())
+
+
+def test_queries_with_filters_are_answered_as_on_this_machine(filtered, tmp_path, command):
+    here = command("run", *filtered, "--results", "here")
+    there = command("run", *filtered, "--results", "there", "--cluster", "local:1")
+    assert here.returncode == there.returncode == 0, here.stderr + there.stderr
+    assert table(tmp_path / "here") == table(tmp_path / "there")
+    assert {row[1] for row in table(tmp_path / "there")} == {"ok"}
+    frames = [harness.load_results(tmp_path / name, overhead=True) for name in ("here", "there")]
+    for frame in frames:
+        assert set(frame["dataset"]) == {"years+filtered"}
+        assert set(frame["recall@5"]) == {1.0}
+    assert [set(one) for one in frames[0]["by_filter"]] == [
+        set(one) for one in frames[1]["by_filter"]
+    ]
+
+
+def test_a_node_without_the_filters_gets_them_with_their_rows(
+    filtered, tmp_path, command, cluster, tmp_path_factory
+):
+    cache = tmp_path_factory.mktemp("node-cache")
+    cluster.worker("far", ANNHARNESS_DATA=str(cache))
+    shared = tmp_path / "shared"
+    (tmp_path / "c.yml").write_text(f"scheduler: {cluster.address}\nshared: {shared}\n")
+    done = command("run", *filtered, "--cluster", "c.yml")
+    assert done.returncode == 0, done.stderr
+    assert len(list((cache / "staged").glob("*.hdf5"))) == 2
+    plugins = f"--plugins {filtered[-1]}"
+    own = f"ANNHARNESS_DATA={tmp_path}/own-cache"
+    fetch = f"{own} exec {sys.executable} -m harness data fetch years+filtered --k 7 {plugins}"
+    done = command.raw(["sh", "-c", f"{fetch} --shards 3 --cluster c.yml"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANNHARNESS_DATA", str(tmp_path / "own-cache"))
+        dataset = open_filtered(load_registry([filtered[-1]]).datasets["years"])
+        found = stored_truth(dataset.fingerprint, 7)
+        patch.setenv("ANNHARNESS_DATA", str(tmp_path / "fresh-cache"))
+        expected = truth_of(dataset, 7)
+    assert found is not None
+    assert (found.ids == -1).any()
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_array_equal(found.distances, expected.distances)
 
 
 def test_killed_workers_cost_nothing_but_time(slow, tmp_path, command, cluster):

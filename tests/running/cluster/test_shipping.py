@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.contracts import UserError
 from harness.data.cache.cached import open_cached
+from harness.data.filtered import open_filtered
 from harness.data.loading import open_file
 from harness.files.remote import RemoteFolder
 from harness.registry.registry import load_registry
@@ -233,6 +235,64 @@ def test_copies_used_longest_ago_make_room(write_small_hdf5, tmp_path, monkeypat
     assert open_cached(left[0]).metric == "euclidean"
     with pytest.raises(UserError, match="does not fit into the node's scratch"):
         staged_dataset(first.name, first.fingerprint, registry, shared, 100)
+
+
+def test_filtered_queries_are_shared_with_the_rows_that_they_choose_from(
+    write_filtered_entry, tmp_path, monkeypatch
+):
+    folder = write_filtered_entry()
+    dataset = open_filtered(load_registry([folder]).datasets["years"])
+    shared = RemoteFolder(str(tmp_path / "shared"))
+    share_dataset(dataset, shared)
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "node"))
+    wanted, registry = dataset.fingerprint, load_registry()
+    staged = staged_dataset(dataset.name, wanted, registry, shared, None)
+    assert staged.path.is_relative_to(tmp_path / "node")
+    assert staged.fingerprint == wanted
+    np.testing.assert_array_equal(staged.base, dataset.base)
+    assert staged.filters.filters == dataset.filters.filters
+    for mine, theirs in zip(staged.filters.bitmaps, dataset.filters.bitmaps, strict=True):
+        np.testing.assert_array_equal(mine.ids, theirs.ids)
+
+    staged.whole.path.unlink()  # to make room for another dataset
+    assert len(staged_dataset(dataset.name, wanted, registry, shared, None).base) == 20
+    staged.whole.path.unlink()
+    with pytest.raises(UserError, match="is not on this node"):
+        staged_dataset(dataset.name, wanted, registry, None, None)
+    other = staged_dataset(dataset.name, wanted, load_registry([folder]), None, None)
+    assert other.path.parent.name == "datasets"
+
+
+def test_other_filters_than_those_of_the_fingerprint_are_refused(
+    write_filtered_entry, tmp_path, monkeypatch
+):
+    """The files are whole; one is in the place of the other."""
+    shared = RemoteFolder(str(tmp_path / "shared"))
+    prints = []
+    for last in (2000, 2001):
+        entry = load_registry([write_filtered_entry(last)]).datasets["years"]
+        dataset = open_filtered(entry)
+        share_dataset(dataset, shared)
+        prints.append(dataset.fingerprint)
+    wanted, other = (tmp_path / "shared" / "datasets" / one for one in prints)
+    assert wanted != other
+    shutil.rmtree(wanted)
+    other.rename(wanted)
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "node"))
+    with pytest.raises(UserError, match="in the shared folder is damaged"):
+        staged_dataset("years+filtered", wanted.name, load_registry(), shared, None)
+    assert not (tmp_path / "node" / "staged" / f"{wanted.name}.hdf5").exists()
+
+
+def test_filters_do_not_make_room_for_their_rows(write_filtered_entry, tmp_path, monkeypatch):
+    dataset = open_filtered(load_registry([write_filtered_entry()]).datasets["years"])
+    shared = RemoteFolder(str(tmp_path / "shared"))
+    share_dataset(dataset, shared)
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "node"))
+    both = sum(shared.names().values())
+    with pytest.raises(UserError, match="does not fit into the node's scratch"):
+        staged_dataset(dataset.name, dataset.fingerprint, load_registry(), shared, both - 1)
+    staged_dataset(dataset.name, dataset.fingerprint, load_registry(), shared, both)
 
 
 def test_a_dataset_that_no_node_can_have_says_so(small_hdf5, tmp_path, monkeypatch):

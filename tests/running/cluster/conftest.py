@@ -1,0 +1,52 @@
+"""A dataset with filtered queries that is not among those shipped."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FILTERS = """
+import numpy as np
+
+from harness.contracts import FilteredQueries, Number, Range
+
+
+def filters(source):
+    years = 1990.0 + np.arange(len(source.base_rows))
+    asked = np.arange(len(source.dataset.queries))
+    wanted = [Range("year", 1990, {last}), Range("year", 1995, 2020)]
+    return FilteredQueries({{"year": Number(years)}}, wanted, asked, asked % 2)
+"""
+ENTRY = """
+years:
+  about: Rows with a year each.
+  licence: none
+  metric: angular
+  dimension: 5
+  base: 20
+  queries: {first: 20}
+  filtered: "making:filters"
+  sources: [{kind: bundled, path: rows.npy, format: npy}]
+"""
+_NUMBERS = itertools.count()  # a module of one name is imported once
+
+
+@pytest.fixture
+def write_filtered_entry(tmp_path: Path):
+    """Write the entry `years` into a plug-in folder of its own, and return that folder."""
+
+    def write(last: int = 2000) -> Path:
+        number = next(_NUMBERS)
+        root = tmp_path / f"plugins{number}"
+        folder = root / "datasets" / f"years{number}"
+        folder.mkdir(parents=True)
+        rows = np.random.default_rng(0).random((32, 5), dtype=np.float32)
+        np.save(folder / "rows.npy", rows)
+        (folder / "making.py").write_text(FILTERS.format(last=last))
+        (folder / "config.yml").write_text(ENTRY)
+        return root
+
+    return write

@@ -7,23 +7,37 @@ import numpy as np
 from harness.checks.bench import Bench, Ids
 from harness.checks.catalog import rule
 from harness.checks.trials import Case, Failed, Trial
-from harness.contracts import Algorithm, And, Category, Equals, Filter, Number, Range, Tags
+from harness.contracts import (
+    Algorithm,
+    And,
+    Category,
+    Contains,
+    Equals,
+    Filter,
+    In,
+    Number,
+    Range,
+    Tags,
+)
 from harness.contracts.filters import Attribute, matching
 from harness.measures.distances import answer_distances
 
 _FEW = 3
 _NONE = Range("row", -2.0, -1.0)
-_ALL = And(())
-_HALF = Equals("parity", "even")
+_ODD = 'it\'s "odd"'  # what a language of filters may have to quote
+_HALF = Equals("Parity", "even")
+_SOME = (_HALF, In("Parity", (_ODD,)), Contains("tags", "a"))
+_ALL = (And(()), In("Parity", ("even", _ODD)), Contains("tags", "every row"))
 
 
 def attributes_of(rows: int) -> dict[str, Attribute]:
     """Return a column of each kind, in arrays that can be written to."""
     numbers = np.arange(rows)
+    tags = np.stack([np.zeros(rows), 1 + numbers % 5], axis=1).astype(np.uint8)
     return {
-        "parity": Category((numbers % 2).astype(np.uint8), ("even", "odd")),
+        "Parity": Category((numbers % 2).astype(np.uint8), ("even", _ODD)),
         "row": Number(numbers.astype(np.float64)),
-        "tags": Tags(np.arange(rows + 1), (numbers % 5).astype(np.uint8), tuple("abcde")),
+        "tags": Tags(2 * np.arange(rows + 1), tags.ravel(), ("every row", *"abcde")),
     }
 
 
@@ -50,7 +64,7 @@ def filter_matches(bench: Bench, trial: Trial) -> None:
     """A search with a filter never returns a row that does not match."""
     case = trial.case
     algorithm = _built(bench, case)
-    for one in (_HALF, And((_HALF, Range("row", 0.0, case.rows / 4)))):
+    for one in (*_SOME, And((_HALF, Range("row", 0.0, case.rows / 4)))):
         _require_matching(case, one, _ask(bench, algorithm, case, one))
 
 
@@ -86,11 +100,13 @@ def filter_empty(bench: Bench, trial: Trial) -> None:
 @rule
 def filter_full(bench: Bench, trial: Trial) -> None:
     """A filter that all rows match gives k rows."""
-    ids = _ask(bench, _built(bench, trial.case), trial.case, _ALL)
-    short = (ids < 0).any(axis=1)
-    if short.any():
-        query = int(np.argmax(short))
-        raise Failed(f"{trial.case.k} rows", f"query {query}: {int((ids[query] >= 0).sum())}")
+    algorithm = _built(bench, trial.case)
+    for one in _ALL:
+        ids = _ask(bench, algorithm, trial.case, one)
+        short = (ids < 0).any(axis=1)
+        if short.any():
+            query = int(np.argmax(short))
+            raise Failed(f"{trial.case.k} rows", f"query {query}: {int((ids[query] >= 0).sum())}")
 
 
 @rule

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
+import shutil
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -157,3 +160,67 @@ def test_the_tags_of_yfcc_are_read(tmp_path):
     (tmp_path / "base.metadata.10M.spmat").write_bytes(b"short")
     with pytest.raises(UserError, match="no sparse matrix"):
         reader.filters(SimpleNamespace(file=lambda name, sha256: tmp_path / name))
+
+
+PAPERS = [
+    {"labels": ["cs.IR", "math.ST"], "submitter": "Ada's", "update_date_ts": 100, "id": "1"},
+    {"labels": ["cs.IR"], "submitter": None, "update_date_ts": 200},
+    {"labels": [], "submitter": "Ada's", "update_date_ts": 300},
+    {"submitter": "Bo", "update_date_ts": None},
+]
+TESTS = [
+    ({"labels": {"match": {"value": "cs.IR"}}}, [0, 1]),
+    ({"submitter": {"match": {"value": "Ada's"}}}, [0, 2]),
+    ({"update_date_ts": {"range": {"gt": 100, "lt": 300}}}, [1]),
+]
+
+
+@pytest.fixture
+def papers(tmp_path: Path):
+    """Write an archive laid out as that of arxiv-papers, with its entry; return the definition."""
+
+    def write(conditions):
+        name = f"papers{next(NUMBERS)}"
+        folder = tmp_path / name / "datasets" / name
+        shutil.copytree(load_registry().datasets["arxiv-papers"].folder, folder)
+        entry = (folder / "config.yml").read_text().replace("arxiv-papers", name)
+        entry = entry.replace("2138591", str(len(PAPERS))).replace("384", "2")
+        (folder / "config.yml").write_text(entry)
+        files = folder / "files"
+        files.mkdir()
+        rows = np.random.default_rng(0).random((len(PAPERS), 2), dtype=np.float32)
+        np.save(files / "vectors.npy", rows)
+        (files / "payloads.jsonl").write_text("".join(json.dumps(one) + "\n" for one in PAPERS))
+        tests = [
+            {"query": rows[row].tolist(), "conditions": one, "closest_ids": [0, 1]}
+            for row, one in enumerate(conditions)
+        ]
+        (files / "tests.jsonl").write_text("".join(json.dumps(one) + "\n" for one in tests))
+        with tarfile.open(folder / "arxiv.tar.gz", "w:gz") as archive:
+            archive.add(files, ".")
+        return load_registry([tmp_path / name]).datasets[name]
+
+    return write
+
+
+def test_the_conditions_of_papers_are_read(papers):
+    found = open_filtered(papers([{"and": [one]} for one, _ in TESTS]))
+    assert found.queries.shape == (3, 2)
+    assert [bitmap.ids.tolist() for bitmap in found.filters.bitmaps] == [ids for _, ids in TESTS]
+    assert found.filters.filter_numbers.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"or": [TESTS[0][0]]},
+        {"and": [{"title": {"match": {"value": "a"}}}]},
+        {"and": [{"update_date_ts": {"range": {"gt": 100}}}]},
+        None,
+    ],
+)
+def test_other_conditions_of_papers_are_refused_with_their_place(papers, conditions):
+    definition = papers([{"and": [TESTS[0][0]]}, conditions])
+    with pytest.raises(UserError, match="of another kind") as caught:
+        open_filtered(definition)
+    assert "tests.jsonl, line 2" in caught.value.describe()

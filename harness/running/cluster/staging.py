@@ -157,7 +157,9 @@ def _staged(
             if PurePosixPath(copied).stem != sha256_of(path):
                 raise _damaged(path, copied, shared)
         os.utime(path)  # for `_make_room`, which removes what was used longest ago
-        whole = fingerprint_of_whole(path)
+        whole = None
+        with suppress(UserError):  # no dataset at all, which is found below
+            whole = fingerprint_of_whole(path)
         if whole is not None:
             _staged(_staged_path(whole), whole, shared, most_bytes, progress, kept=path)
         if copied is not None and shared is not None and _fingerprint_in(path) != wanted:

@@ -235,9 +235,8 @@ def test_queries_with_filters_are_answered_as_on_this_machine(filtered, tmp_path
     assert set(found["dataset"]) == {"years+filtered"}
     assert found["status"].to_dict() == {"exact": "ok", "after": "ok"}
     assert found["recall@5"].to_dict() == {"exact": 1.0, "after": 1.0}
-    assert {
-        sum(one["queries"] for one in found["by_filter"][label].values()) for label in found.index
-    } == {12}
+    for classes in found["by_filter"]:
+        assert sum(one["queries"] for one in classes.values()) == 12
 
 
 def test_a_node_without_the_filters_gets_them_with_their_rows(

@@ -10,13 +10,15 @@ import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contracts import Equals, FilteredQueries, UserError
-from harness.contracts.filters import Category
+from harness.contracts.filters import Category, Number, Tags
+from harness.data.cache.filters import read_filters, write_filters
 from harness.data.filtered import open_filtered, with_filter_facts
 from harness.data.loading import open_definition
 from harness.data.truth.nearest import merged, nearest_matching
@@ -115,6 +117,32 @@ def test_an_entry_opens_with_and_without_filters(write_entry):
     assert ((truth.ids % 2 == 0) | (truth.ids == -1)).all()
     assert (truth.ids[:, 10:] == -1).all()
     assert (whole.truth(12).ids >= 0).all()
+
+
+@pytest.mark.parametrize("length", range(1, 9))
+def test_attributes_are_aligned_whatever_lies_before_them_in_the_file(tmp_path, length):
+    """HDF5 does not align what it stores, and libraries such as LanceDB need it."""
+    made = FilteredQueries(
+        {
+            "kind": Category(np.zeros(3, dtype=np.int32), ("a" * length,)),
+            "size": Number(np.arange(3.0)),
+            "tags": Tags(np.arange(4), np.zeros(3, dtype=np.int16), ("b",)),
+        },
+        [Equals("kind", "a" * length)],
+        np.arange(2),
+        np.zeros(2, dtype=np.int64),
+    )
+    path = tmp_path / "filters.hdf5"
+    with h5py.File(path, "w") as file:
+        write_filters(file, made)
+    with h5py.File(path, "r") as file:
+        found = read_filters(file, path)
+    for name, column in found.attributes.items():
+        for part, values in vars(column).items():
+            if part != "names":
+                np.testing.assert_array_equal(values, getattr(made.attributes[name], part))
+                assert values.flags.aligned
+                assert not values.flags.writeable
 
 
 def test_other_filters_have_another_fingerprint(write_entry):

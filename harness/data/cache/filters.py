@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -93,7 +94,7 @@ def write_filters(file: h5py.File, filters: FilteredQueries) -> None:
 
 
 def read_filters(file: h5py.File, path: Path) -> FilteredQueries:
-    """Return what `write_filters` wrote, mapped.
+    """Return what `write_filters` wrote, mapped where it lies aligned in the file.
 
     Raises
     ------
@@ -110,12 +111,25 @@ def read_filters(file: h5py.File, path: Path) -> FilteredQueries:
 
 def _column(group: h5py.Group, path: Path) -> Attribute:
     if "values" in group:
-        return Number(layout.mapped(group["values"], path))
+        return Number(_aligned(group["values"], path))
     names = tuple(json.loads(_read_text(group[_TEXT])))
-    codes = layout.mapped(group["codes"], path)
+    codes = _aligned(group["codes"], path)
     if "starts" in group:
-        return Tags(layout.mapped(group["starts"], path), codes, names)
+        return Tags(_aligned(group["starts"], path), codes, names)
     return Category(codes, names)
+
+
+def _aligned(dataset: h5py.Dataset, path: Path) -> NDArray[Any]:
+    """Return a dataset, read-only; copied if need be: libraries take no unaligned memory.
+
+    HDF5 puts a dataset wherever the one before it ends, and texts have any length. LanceDB, given
+    such a column, found no rows at all.
+    """
+    values = layout.mapped(dataset, path)
+    if not values.flags.aligned:
+        values = values.copy()
+        values.flags.writeable = False
+    return values
 
 
 def _texts(filters: FilteredQueries) -> str:

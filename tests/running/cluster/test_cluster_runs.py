@@ -409,6 +409,7 @@ SCANCEL = """\
 #!/bin/sh
 echo "$1" >> "$JOBS/cancelled"
 kill -- "-$1"
+setsid sh -c "sleep 20; kill -9 -- -$1" > /dev/null 2>&1 &  # as Slurm does after its KillWait
 """
 
 

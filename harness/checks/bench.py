@@ -17,11 +17,13 @@ from harness.contracts.dataset import Metric
 from harness.contracts.filters import matching
 from harness.measures.distances import answer_distances
 from harness.running.worker.adapters import load_adapter, with_seed
-from harness.running.worker.answers import WrongAnswer, checked_ids
+from harness.running.worker.answers import WrongAnswer, checked_ids, own_array
 from harness.text import Json
 
 Ids = NDArray[np.int64]
 Note = Callable[[str], None]
+
+_OF_BATCH = "the answer of query_batch"
 
 
 class Built(NamedTuple):
@@ -117,7 +119,7 @@ class Bench:
         Nothing else is checked here, so that one fault does not fail every check.
         """
         asked = self.queries(case).copy() if queries is None else queries
-        answers = [np.array(algorithm.query(query, case.k)) for query in asked]
+        answers = _asked(lambda query: algorithm.query(query, case.k), asked)
         return _ids_of_rows(answers, (len(asked), case.k), case.rows)
 
     def ask_filtered(
@@ -130,20 +132,20 @@ class Bench:
         bitmap = Bitmap.of(matching(one, attributes))
         given = bitmap if self.entry.filtered == "bitmap" else one
         queries = self.queries(case).copy()
-        answers = [np.array(algorithm.query_filtered(query, case.k, given)) for query in queries]
+        answers = _asked(lambda query: algorithm.query_filtered(query, case.k, given), queries)
         return checked_ids(answers, len(queries), case.k, case.rows)
 
     def ask_batch(self, algorithm: Algorithm, case: Case) -> Ids:
         """Return the `(nq, k)` neighbours from one batch, as `ask` does."""
         asked = self.queries(case).copy()
-        answers = algorithm.query_batch(asked, case.k)
+        answers = own_array(algorithm.query_batch(asked, case.k), _OF_BATCH)
         return _ids_of_rows(answers, (len(asked), case.k), case.rows)
 
     def require_valid(self, algorithm: Algorithm, case: Case) -> list[Ids]:
         """Return the neighbours, from single queries and a batch, checked against the contract."""
         queries = self.queries(case).copy()
-        answers = [np.array(algorithm.query(query, case.k)) for query in queries]
-        batch = np.array(algorithm.query_batch(queries, case.k))
+        answers = _asked(lambda query: algorithm.query(query, case.k), queries)
+        batch = own_array(algorithm.query_batch(queries, case.k), _OF_BATCH)
         return [checked_ids(one, len(queries), case.k, case.rows) for one in (answers, batch)]
 
     def distances(self, case: Case, ids: Ids) -> NDArray[np.float64]:
@@ -157,6 +159,10 @@ class Bench:
             as_in_source = foreign is not None and not foreign["unit_rows"]
             self._samples[metric] = self._raw.under("euclidean" if as_in_source else metric)
         return self._samples[metric]
+
+
+def _asked(search: Callable[[Rows], object], queries: Rows) -> list[NDArray[np.generic]]:
+    return [own_array(search(query), f"the answer to query {i}") for i, query in enumerate(queries)]
 
 
 def _ids_of_rows(answers: Any, shape: tuple[int, int], rows: int) -> Ids:

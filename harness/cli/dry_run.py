@@ -80,7 +80,8 @@ def _memory_lines(found: Estimate, suite: Suite) -> Iterator[str]:
         )
     if found.unknown:
         rows = 4 * found.dataset.n * found.dataset.d
-        yield f"memory: not known for the others; the rows alone are {size(rows)}"
+        whose = " for the others" if found.known else ""
+        yield f"memory: not known{whose}; the rows alone are {size(rows)}"
     limit = suite.memory_bytes or usable_memory_bytes()
     yield f"memory limit: {size(limit)}; a block that needs more is split"
 

@@ -35,8 +35,12 @@ def print_summary(console: Console, found: RunResult) -> None:
     _print_list(console, "marked by a warning", "yellow", _warning_lines(found.table))
     imprecise = list(map(_imprecise_line, summary.imprecise))
     _print_list(console, "with QPS less precise than asked for", "", imprecise)
+    if summary.failures:
+        statuses = sorted({failure.status for failure in summary.failures})
+        options = " ".join(f"--retry {status}" for status in statuses)
+        console.print(f"to try them again: {options}", highlight=False)
     console.print(
-        f"{summary.measured} points measured now, {summary.kept} kept from before, "
+        f"{counted(summary.measured, 'point')} measured now, {summary.kept} kept from before, "
         f"{len(summary.failures)} failed, {len(summary.unsupported)} unsupported"
     )
     console.print(Text(f"results: {found.results.resolve()}"), soft_wrap=True)

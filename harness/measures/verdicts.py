@@ -6,7 +6,7 @@ in advance and never depend on the outcome: see `estimate` and docs/explanation/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, log, nan
 from typing import Literal
@@ -81,6 +81,17 @@ class Speeds:
     def relative(self) -> Float64:
         """`(B,)`: log seconds less those of the reference; NaN where there is no reference."""
         return np.asarray(self.log_seconds - self.reference, dtype=np.float64)
+
+    def without(self, builds: Collection[int]) -> Speeds:
+        """Return the speeds without the builds of these numbers."""
+        kept = [i for i in range(len(self.blocks)) if i not in builds]
+        return Speeds(
+            tuple(self.blocks[i] for i in kept),
+            self.log_seconds[kept],
+            self.reference[kept],
+            tuple(self.levels[i] for i in kept),
+            tuple(self.reference_levels[i] for i in kept),
+        )
 
     @staticmethod
     def between(below: Speeds, above: Speeds, share: float) -> Speeds:
@@ -160,7 +171,18 @@ def estimate(ours: Speeds, theirs: Speeds) -> Estimate:
     3. One or two shared blocks: the mean difference in them, with the error within these builds.
     4. Three or more builds a side: Welch's t on log seconds.
     5. Otherwise the ratio has no interval.
+
+    A build that both sides hold, as where results were copied or merged, says nothing of a
+    difference. It is left out, unless both sides hold the very same builds; if all builds of one
+    side are among those of the other, the ratio has no interval.
     """
+    common = [pair for pair in _shared(ours, theirs) if _is_same_build(ours, theirs, *pair)]
+    counts = len(ours.blocks) - len(common), len(theirs.blocks) - len(common)
+    if common and counts != (0, 0):
+        if min(counts) == 0:
+            return _without_interval(-ours.log_seconds, -theirs.log_seconds)
+        ours = ours.without([i for i, _ in common])
+        theirs = theirs.without([j for _, j in common])
     pairs = _shared(ours, theirs)
     if len(pairs) >= LEAST_BUILDS:
         return _paired(_differences(ours, theirs, pairs))
@@ -280,6 +302,14 @@ def _within_margin(low: float, high: float) -> bool:
 def _sides_apart(one: Estimate) -> tuple[float, float, float, int, str]:
     """A key that is equal for two estimates of one comparison, whichever side comes first."""
     return abs(one.log_ratio), one.standard_error, one.degrees, one.builds, one.scope
+
+
+def _is_same_build(ours: Speeds, theirs: Speeds, i: int, j: int) -> bool:
+    """Whether two builds of a block are one measurement: no other has all times the same."""
+    return bool(
+        ours.log_seconds[i] == theirs.log_seconds[j]
+        and np.array_equal(ours.levels[i], theirs.levels[j], equal_nan=True)
+    )
 
 
 def _shared(ours: Speeds, theirs: Speeds) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ from typing import Protocol, TextIO
 
 from harness.files.progress import ProgressLines, Unit, shown_lines
 from harness.results.point import Failure, PointHeader
+from harness.text import counted
 
 _REASON_CHARACTERS = 200
 
@@ -120,7 +121,10 @@ class PlainLines:
 
     def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
         """Write how much there is to do."""
-        self.say(f"{len(points)} points, {kept} measured before, {builds} builds to run")
+        self.say(
+            f"{counted(len(points), 'point')}, {kept} measured before, "
+            f"{counted(builds, 'build')} to run"
+        )
 
     def progress(self, what: str, done: int, total: int, unit: Unit = "rows") -> None:
         """Write work before the blocks if it takes long."""
@@ -129,7 +133,7 @@ class PlainLines:
     def block_started(self, block: RunningBlock) -> None:
         """Name the block."""
         self._built[block.id] = 0
-        self.say(f"{block}, {len(block.titles)} indexes side by side")
+        self.say(f"{block}, {counted(len(block.titles), 'index', 'indexes')} side by side")
 
     def phase(
         self, block: RunningBlock, title: str, phase: str, header: PointHeader | None

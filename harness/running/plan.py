@@ -128,6 +128,7 @@ def plan_points(
     variants = chosen_variants(suite, registry, only)
     environments = environments or Environments()
     points: dict[str, PlannedPoint] = {}
+    empty = {variant.label for variant in variants}
     for dataset in datasets:
         _require_timed_one_by_one(suite, dataset)
         for k in suite.ks:
@@ -135,7 +136,10 @@ def plan_points(
             for variant in variants:
                 definition = registry.algorithm(variant.algorithm)
                 held = environments.of(definition)
-                for point in _points(suite, variant, definition, dataset, facts, machine, held):
+                found = list(_points(suite, variant, definition, dataset, facts, machine, held))
+                if found:
+                    empty.discard(variant.label)
+                for point in found:
                     points.setdefault(point.header.identity.key, point)
                 if len(points) > MOST_POINTS:
                     raise UserError(
@@ -143,7 +147,25 @@ def plan_points(
                         where=str(suite.path),
                         hint="split it, or shorten its lists of values, k and datasets",
                     )
+    for variant in variants:
+        if variant.label in empty:
+            raise _nothing_left(variant, registry.algorithm(variant.algorithm), suite.ks)
     return list(points.values())
+
+
+def _nothing_left(
+    variant: Variant, definition: AlgorithmDefinition, ks: Sequence[int]
+) -> UserError:
+    """The error of a variant of which nothing would be measured."""
+    given = {**variant.build, **variant.search}
+    values = ", ".join(f"{name}: {value}" for name, value in given.items())
+    return UserError(
+        f"no setting of {variant.label} is one to measure",
+        where=variant.origin,
+        expected=f"{definition.where.text if definition.where else 'a value of every parameter'}",
+        got=f"{values or 'the values of its entry'}, with k = {', '.join(map(str, ks))}",
+        hint="change these values, or leave the algorithm out",
+    )
 
 
 def retried(statuses: Iterable[str]) -> frozenset[str]:

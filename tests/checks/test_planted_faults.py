@@ -51,6 +51,13 @@ def test_each_check_finds_its_fault_and_no_other_fails(fault):
     assert set(failed(f"planted-{fault}")) == {FAULTS[fault]}
 
 
+@pytest.mark.parametrize("check", ["ids-valid", "recall"])
+def test_an_answer_that_computes_when_it_is_read_is_refused_as_in_a_run(check):
+    """Only `fresh-process` failed, by a TypeError that said nothing of the cause."""
+    (got,) = failed("planted-lazy", (check,)).values()
+    assert "is Later, an array of integers is expected" in got
+
+
 def test_an_adapter_without_a_fault_passes_all():
     verdicts = check_entry("planted-flat", [PLUGINS], timeout=60)
     assert {verdict.title: verdict.status for verdict in verdicts if verdict.status != "pass"} == {}

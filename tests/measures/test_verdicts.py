@@ -265,3 +265,21 @@ def test_without_shared_blocks_builds_are_matched_in_their_order():
 def test_speeds_of_unequal_length_are_refused():
     with pytest.raises(ValueError, match="of 2 builds"):
         Speeds(("a", "b"), np.zeros(3), np.zeros(2), (np.zeros((1, 1)),) * 2)
+
+
+def test_a_build_that_both_sides_hold_says_nothing_of_a_difference():
+    """Merged results: the copied build was paired with itself, and all others were ignored."""
+    copied, mine = made([-5.0], "a"), made([-5.0, -5.5, -5.51, -5.49], "abcd")
+    theirs = made([-5.0, -6.0, -6.01, -5.99], "aefg")
+    (ratio,) = judge([estimate(mine, theirs)])
+    assert ratio.verdict == "slower"
+    assert ratio.value == pytest.approx(np.exp(-0.5))
+    (ratio,) = judge([estimate(made([-5.0, -6.0], "ab"), copied)])
+    assert ratio.verdict == "undecided"
+    assert np.isnan(ratio.low)
+
+
+def test_the_very_same_builds_are_equal():
+    levels = [np.array([[-5.0, -5.1], [-5.05, -5.0]])]
+    (ratio,) = judge([estimate(made([-5.0], "a", levels=levels), made([-5.0], "a", levels=levels))])
+    assert (ratio.value, ratio.verdict) == (1, "equal")

@@ -35,7 +35,7 @@ def _screen_style():
 def run(table, tmp_path, monkeypatch):
     """A reading verb on the table, in an empty folder; returns what it printed."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(LOADER, lambda *_: table)
+    monkeypatch.setattr(LOADER, lambda *_, **__: table)
 
     def run(*arguments):
         done = CliRunner().invoke(app, list(map(str, arguments)))
@@ -158,7 +158,7 @@ def test_options_that_would_not_be_heard_are_refused_before_anything_is_read(
     run, tmp_path, monkeypatch, arguments, words
 ):
     monkeypatch.setattr(
-        "harness.report.analysis.selecting.load_selected", lambda *_: pytest.fail("read")
+        "harness.report.analysis.selecting.load_selected", lambda *_, **__: pytest.fail("read")
     )
     with pytest.raises(UserError) as refused:
         run(*arguments)

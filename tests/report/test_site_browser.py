@@ -135,6 +135,17 @@ def test_the_headline_considers_what_is_not_drawn(
     assert rows(page)[0][0] == "pq"
 
 
+def test_without_a_recall_the_headline_is_at_a_usual_one(page, table, tmp_path):
+    """It named the fastest of all, which may find next to nothing."""
+    write_site(table, tmp_path)
+    page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html")
+    (one,) = recommendations(next(comparison_groups(prepare(table))), [0.9])
+    assert one.reached
+    headline = page.locator(".recommendation").inner_text()
+    assert headline.startswith("Fastest with recall of at least 0.9: ")
+    assert f"{one.row['curve']} {one.row['parameters']}".strip() in headline
+
+
 def test_a_measured_size_wins_no_budget_unmarked(page, table, tmp_path):
     """The adapter of another harness claimed 10.2 bytes per vector for rows of 200 bytes."""
     foreign = table["algorithm"] == "faiss-pq"

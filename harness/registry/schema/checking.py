@@ -90,7 +90,7 @@ def message_of(fault: ErrorDetails) -> str:
     if fault["type"] in ("dict_type", "model_type"):
         return "keys with values, `key: value`"
     message: str = fault["msg"]
-    return message.removeprefix("Value error, ")
+    return message.removeprefix("Value error, ").removeprefix("Input should be ")
 
 
 def _keys_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:

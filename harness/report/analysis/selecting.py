@@ -18,11 +18,14 @@ from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite
 from harness.report.analysis.describing import with_entries
 from harness.report.analysis.limits import Limits, of_suite, within
+from harness.report.analysis.points import rows_of
 from harness.report.analysis.pricing import Prices, priced
 from harness.report.analysis.recommendations import LEVELS
 from harness.results.identity import PointIdentity, source_sha256
 from harness.results.table.rows import load_results, mark_outdated
-from harness.text import Json
+from harness.text import Json, counted
+
+_MOST_NAMED = 6
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,18 @@ def without_stale(table: pd.DataFrame) -> pd.DataFrame:
         )
     if left_out:
         warnings.warn(
-            f"{left_out} stale points left out (the option stale keeps them)", stacklevel=5
+            f"{counted(left_out, 'stale point')} left out: {_named(table[table['stale']])} "
+            "(the option stale keeps them)",
+            stacklevel=5,
         )
     return fresh
+
+
+def _named(points: pd.DataFrame) -> str:
+    """The labels of points, the first few of many."""
+    names = sorted({str(row["label"] or row["algorithm"]) for row in rows_of(points)})
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}"
 
 
 def every_version(

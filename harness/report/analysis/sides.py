@@ -125,9 +125,11 @@ def _commit(text: str, table: pd.DataFrame, where: str) -> str:
 def _nearest(text: str, names: Sequence[str]) -> str:
     """The nearest algorithm, label or folder; none for a hash of a commit."""
     beside = [str(path) for path in user_path(text).parent.glob("*") if path.is_dir()]
-    near = did_you_mean(text, [*names, *beside])
-    is_near = near.startswith("did you mean") and not _HEX.fullmatch(text)
-    return near if is_near else "run the suite at that commit, into this folder or another"
+    if not _HEX.fullmatch(text):
+        near = did_you_mean(text, [*names, *beside])
+        is_near = near.startswith("did you mean")
+        return near if is_near else "measure it first, or give the folder or commit that has it"
+    return "run the suite at that commit, into this folder or another"
 
 
 def _resolved(revision: str) -> str | None:

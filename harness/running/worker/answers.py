@@ -56,6 +56,19 @@ def ids_of(answers: object, nq: int, k: int) -> NDArray[np.int64]:
     return np.array(signed, dtype=np.int64).reshape(nq, k)
 
 
+def own_array(answer: object, name: str) -> NDArray[np.generic]:
+    """Return a copy of an answer: an adapter may write the next one into the same array.
+
+    Raises
+    ------
+    WrongAnswer
+        If it is neither array, list nor tuple: what computes when it is read would be timed at 0.
+    """
+    if type(answer) not in (np.ndarray, list, tuple):
+        raise WrongAnswer(f"{name} is {type(answer).__name__}, an array of integers is expected")
+    return np.array(answer)
+
+
 def _as_signed(ids: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return ids as int64; the largest uint64, some libraries' "none", would become padding."""
     signed = ids.astype(np.int64)

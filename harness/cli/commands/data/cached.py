@@ -16,6 +16,7 @@ from harness.files.space import megabytes
 from harness.registry.schema.values import parse_size
 from harness.running.datasets import open_named
 from harness.running.environments.isolated import made_environments, remove_environments
+from harness.text import counted
 
 _SHARD_BYTES = 2 << 30
 
@@ -56,7 +57,11 @@ def fetch(
                 truth_of(opened, k, progress, _bytes(memory), parts, computed)
         elif k:
             truth_of(opened, k, progress, _bytes(memory), parts)
-    terminal().print(f"{opened!r} is here: {opened.path}")
+    shape = f"{len(opened.base):,} x {opened.base.shape[1]}, {opened.metric}"
+    terminal().print(
+        f"{opened.name} is here: {shape}, {counted(len(opened.queries), 'query', 'queries')}, in "
+        f"{opened.path}"
+    )
 
 
 def _tell(line: str) -> None:

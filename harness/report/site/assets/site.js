@@ -5,6 +5,7 @@
   const MOST_ROWS = 300;
   const ERROR_FLOOR = 1e-3;
   const SHARES = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1];
+  const USUAL_FLOOR = "0.9";
   const DEFAULTS = { group: "0", floor: "", memory: "", per: "vector", family: "", library: "", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "" };
   const COMPARED = { group: "0", base: "", only: "" };
 
@@ -273,18 +274,21 @@
       for (const name of ["group", "floor", "memory", "per", "family", "library", "x", "xs", "y", "ys"]) controls[name].value = state[name];
       for (const name of CHOSEN) if (controls[name].selectedIndex < 0) { state[name] = DEFAULTS[name]; controls[name].value = DEFAULTS[name]; }
       controls.all.checked = state.all === "1";
-      const group = current(), hidden = hiddenOf(group), found = fitting(group, state), chosen = choose(group, found.rows);
+      const group = current(), hidden = hiddenOf(group), found = fitting(group, state);
+      // Without a recall, the fastest of all would be an index that finds nothing.
+      const usual = { ...state, floor: USUAL_FLOOR }, wanted = state.floor === "" && fitting(group, usual).sure ? usual : state;
+      const answer = fitting(group, wanted), chosen = choose(group, answer.rows);
       const rows = found.rows.filter((i) => !hidden.has(group.points.curve[i]));
       root.querySelector(".conditions").textContent = group.conditions;
-      showNames(group, hidden); showRecommendation(group, chosen, found.sure); showLimit(group, rows); showRows(group, rows, chosen); draw(group, rows, hidden);
+      showNames(group, hidden); showRecommendation(group, chosen, answer.sure, wanted.floor); showLimit(group, rows); showRows(group, rows, choose(group, found.rows)); draw(group, rows, hidden);
     }
     function showNames(group, hidden) {
       const legend = `algorithms, ${group.curves.length - hidden.size} of ${group.curves.length}`;
       checkboxes(root, legend, group.curves.map((c) => c.name), (n) => !hidden.has(n), group.curves, (only) => { state.only = only; changed(); });
     }
-    function showRecommendation(group, chosen, sure) {
+    function showRecommendation(group, chosen, sure, floor) {
       const p = group.points, unit = { vector: "bytes per vector", MB: "MB in all", GB: "GB in all" }[state.per];
-      const limits = [state.floor === "" ? "" : `recall of at least ${state.floor}`, state.memory === "" ? "" : `at most ${state.memory} ${unit}`].filter(Boolean).join(" and ");
+      const limits = [floor === "" ? "" : `recall of at least ${floor}`, state.memory === "" ? "" : `at most ${state.memory} ${unit}`].filter(Boolean).join(" and ");
       const family = state.family === "" ? "" : ` of the family ${state.family}`, library = state.library === "" ? "" : ` measured with ${state.library}`;
       const whose = family + library, fastest = `Fastest${whose || (limits ? "" : " of all")}`;
       const line = root.querySelector(".recommendation");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from tests.forked import Forks
+from tests.s3 import Bucket, S3Server
 
 # A shared machine stalls now and then: no example may fail for that. CI repeats what it tried.
 settings.register_profile("here", deadline=None)
@@ -27,7 +29,8 @@ COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "numba"
 os.environ["NUMBA_CACHE_DIR"] = str(COMPILED)  # read by numba when it is imported
 
 LONG = {
-    *("test_documented_commands.py", "test_wheel.py", "test_cluster_runs.py"),
+    *("test_documented_commands.py", "test_wheel.py"),
+    *("test_cluster_runs.py", "test_cluster_data.py"),
     *("test_shipped_adapters.py", "test_surroundings.py", "test_kills_and_trials.py"),
     *("test_meddling.py", "test_faults.py", "test_site_browser.py", "test_site_pages_browser.py"),
 }
@@ -68,6 +71,24 @@ def browser() -> Iterator[object]:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Give an S3 of this machine, started once."""
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """Give an empty bucket. Processes started from here on know the way to it, and to no other."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in s3_server.variables.items():
+        monkeypatch.setenv(name, value)
+    return Bucket(f"bucket-{secrets.token_hex(8)}")
 
 
 @pytest.fixture

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.files.replacing import written_whole
+from harness.files.replacing import NO_SPACE, written_whole
 
 INSTALL_CLUSTER = "in the clone of annharness: pip install -e '.[cluster]'"
 """What to do where a library of the extra `cluster` is missing."""
+
+_UNFINISHED = ".part"
+_NO_FILES = (_UNFINISHED, "/")
+"""How the names of other things end: the console of S3 makes an object for a folder."""
+
+_OBJECT_STORES = ("s3://", "s3a://")
+"""Stores without folders, where an object is seen when all of it is there, or not at all.
+
+No folder is made there: s3fs would make a bucket, if its name is mistyped.
+"""
 
 
 class RemoteFolder:
@@ -45,31 +55,31 @@ class RemoteFolder:
     def names(self, below: str = "") -> dict[str, int]:
         """Return the bytes of every file by its name, with `/` between folders, sorted.
 
-        Only those in the folder `below`, if it is given.
+        Only those in the folder `below`, if it is given. Files that are being written have no name
+        yet, nor have those that a killed writer left.
         """
         start = self._path(below) if below else self._root
         with self._told("list"):
             self._system.invalidate_cache()
-            if not self._system.exists(start):
-                return {}
             found = self._system.find(start, detail=True)
         skip = len(self._root.rstrip("/")) + 1
-        return {path[skip:]: int(one["size"]) for path, one in sorted(found.items())}
+        sizes = {path[skip:]: int(one["size"]) for path, one in sorted(found.items())}
+        return {name: size for name, size in sizes.items() if name and not name.endswith(_NO_FILES)}
 
     def put(self, name: str, source: Path | bytes) -> bool:
         """Store a file under a name, unless there is one; return whether it was stored."""
         if self.holds(name):
             return False
         path = self._path(name)
-        # Where a name can appear before its content does, it gets its name when it is complete.
-        temporary = f"{path}.{secrets.token_hex(8)}.part"
         with self._told("write to"):
+            if self.url.startswith(_OBJECT_STORES):
+                self._write(source, path)
+                return True
+            # Where a name can appear before its content does, it gets its name when it is complete.
+            temporary = f"{path}.{secrets.token_hex(8)}{_UNFINISHED}"
             self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
             try:
-                if isinstance(source, bytes):
-                    self._system.pipe_file(temporary, source)
-                else:
-                    self._system.put_file(str(source), temporary)
+                self._write(source, temporary)
                 self._system.mv(temporary, path)
             except BaseException:
                 if self._system.exists(temporary):
@@ -90,7 +100,8 @@ class RemoteFolder:
 
     def get(self, name: str, target: Path) -> None:
         """Copy a file to a path of this machine, whole or not at all."""
-        with written_whole(target) as temporary, self._told("read from"):
+        # What reads needs no space: a disk that is full is the target's.
+        with written_whole(target) as temporary, self._told("read from", but=NO_SPACE):
             self._system.get_file(self._path(name), str(temporary))
 
     def remove(self, name: str) -> None:
@@ -99,6 +110,12 @@ class RemoteFolder:
             if self._system.exists(self._path(name)):
                 self._system.rm(self._path(name))
 
+    def _write(self, source: Path | bytes, path: str) -> None:
+        if isinstance(source, bytes):
+            self._system.pipe_file(path, source)
+        else:
+            self._system.put_file(str(source), path)
+
     def _path(self, name: str) -> str:
         parts = name.split("/")
         if not name or any(part in ("", ".", "..") for part in parts) or "\0" in name:
@@ -106,7 +123,8 @@ class RemoteFolder:
         return "/".join([self._root.rstrip("/"), *parts])
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _told(self, what: str, but: Collection[int] = ()) -> Iterator[None]:
+        """Raise a `UserError` for whatever is raised, but for an `OSError` of these numbers."""
         try:
             yield
         except UserError:
@@ -115,7 +133,9 @@ class RemoteFolder:
             raise UserError(
                 f"cannot {what} this folder: {error}",
                 where=self.url,
-                hint=f"{INSTALL_CLUSTER}, and for s3:// s3fs as well",
+                hint=f"{INSTALL_CLUSTER}, for s3:// '.[s3]' as well",
             ) from error
         except Exception as error:  # every file system of fsspec has errors of its own
+            if isinstance(error, OSError) and error.errno in but:
+                raise
             raise UserError(f"cannot {what} this folder: {error}", where=self.url) from error

@@ -14,7 +14,8 @@ from harness.errors import UserError
 from harness.files.paths import kind_of
 from harness.files.temporary import temporary_file
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a full disk answers, a quota that is used up, and a file that is larger than allowed."""
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         with replacing(path) as temporary:
             yield temporary
     except OSError as error:
-        is_full = error.errno in _NO_SPACE or error.errno is None  # HDF5's errors have none
+        is_full = error.errno in NO_SPACE or error.errno is None  # HDF5's errors have none
         raise UserError(
             f"cannot write the file: {error.strerror or error}",
             where=str(path),

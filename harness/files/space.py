@@ -12,7 +12,12 @@ from harness.errors import UserError
 _DISK_RESERVE_BYTES = 64 << 20
 
 
-def require_disk(folder: Path, needed_bytes: int, what: str) -> None:
+def require_disk(
+    folder: Path,
+    needed_bytes: int,
+    what: str,
+    hint: str = "free some space (annharness data clean) or set ANNHARNESS_DATA",
+) -> None:
     """Raise a `UserError` if the disk of `folder` has too little space for so many bytes."""
     free = shutil.disk_usage(folder).free
     if needed_bytes + _DISK_RESERVE_BYTES > free:
@@ -21,7 +26,7 @@ def require_disk(folder: Path, needed_bytes: int, what: str) -> None:
             where=str(folder),
             expected=f"{megabytes(needed_bytes + _DISK_RESERVE_BYTES)} free",
             got=megabytes(free),
-            hint="free some space (annharness data clean) or set ANNHARNESS_DATA",
+            hint=hint,
         )
 
 

@@ -110,6 +110,14 @@ def test_what_is_damaged_is_refused(small_store, remote, tmp_path, harm, reason)
     assert reason in found.refused[0][1]
 
 
+def test_a_file_that_is_being_sent_is_no_result_yet(small_store, remote, tmp_path):
+    push(small_store, remote)
+    (path,) = (tmp_path / "everyone's").rglob("*/scan/*/*")
+    path.rename(path.with_name(f"{path.name}.0123456789abcdef.part"))
+    found = pull(ResultStore(tmp_path / "other"), remote)
+    assert (found.done, found.refused) == (1, [])
+
+
 def test_where_a_result_goes_is_decided_by_what_it_holds(small_store, header, remote, tmp_path):
     push(small_store, remote)
     (path,) = (tmp_path / "everyone's").rglob("*/scan/*/*")

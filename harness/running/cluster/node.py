@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.data.cache.folder import cache_folder, cache_subfolder
 from harness.files.locks import locked
 from harness.files.progress import Unit
 from harness.files.remote import RemoteFolder
+from harness.files.replacing import NO_SPACE
 from harness.files.temporary import temporary_folder
 from harness.registry.plugins import find_folders, plugin_roots
 from harness.registry.registry import Registry, load_registry
@@ -27,7 +29,7 @@ from harness.running.block_specs import adapter_spec
 from harness.running.blocks import BlockOutcome, MemberSpec, TaskFailure
 from harness.running.cluster.outcomes import encoded
 from harness.running.cluster.shipment import Bundle, Shipment, this_release
-from harness.running.cluster.staging import staged_dataset
+from harness.running.cluster.staging import MORE_SPACE, staged_dataset
 from harness.running.cluster.task import node_lock
 from harness.running.environments.isolated import Environment, Environments
 from harness.running.executors.local import LocalExecutor
@@ -48,6 +50,18 @@ def main(folder: Path) -> None:
             _measure(shipment, folder, unpacked)
     except UserError as error:
         _tell(refused=error.describe())
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        _tell(refused=_full(error).describe())
+
+
+def _full(error: OSError) -> UserError:
+    return UserError(
+        f"the disk of this node is full: {error.strerror}",
+        where=str(error.filename or f"{cache_folder()} or {tempfile.gettempdir()}"),
+        hint=MORE_SPACE,
+    )
 
 
 def _measure(shipment: Shipment, folder: Path, unpacked: Path) -> None:

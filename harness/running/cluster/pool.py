@@ -144,8 +144,8 @@ class NodePool:
             self._last_node = now
 
     def refuse(self, address: str, name: object, reason: str) -> None:
-        """Use a worker no more."""
-        self._refused[address] = reason
+        """Use a worker no more, for a reason of one line or several."""
+        self._refused[address] = reason = _in_one_line(reason)
         self._nodes.pop(address, None)
         self._say(f"node {clean(str(name), 80)} is not used: {clean(reason, SHOWN_CHARACTERS)}")
 
@@ -222,3 +222,8 @@ class NodePool:
                 got=str(error) if error else None,
                 hint="what was finished is stored; the same command goes on from there",
             ) from error
+
+
+def _in_one_line(reason: str) -> str:
+    """Return a reason, such as all that a `UserError` says, as one line."""
+    return "; ".join(" ".join(line.split()) for line in reason.splitlines() if line.strip())

@@ -30,8 +30,12 @@ from harness.data.parts import Part, Parts
 from harness.data.rows import fingerprint
 from harness.files.progress import Progress, silent
 from harness.files.remote import RemoteFolder
+from harness.files.space import require_disk
 from harness.registry.registry import Registry
 from harness.running.datasets import open_in
+
+MORE_SPACE = "free some space there, or give scratch: or scratch_gib: in the cluster file"
+"""What to do where the disk of a node is full; copies make room for others by `scratch_gib`."""
 
 
 def share_dataset(dataset: CachedDataset, shared: RemoteFolder) -> None:
@@ -152,7 +156,9 @@ def _staged(
         if not path.is_file() and shared is not None:
             progress("copying the dataset to this node", 0, 0)
             copied = shared_copy(wanted, shared)
-            _make_room(path.parent, shared.names(_folder_of(wanted))[copied], most_bytes, kept)
+            needed = shared.names(_folder_of(wanted))[copied]
+            _make_room(path.parent, needed, most_bytes, kept)
+            require_disk(path.parent, needed, "a copy of the dataset", hint=MORE_SPACE)
             shared.get(copied, path)
             if PurePosixPath(copied).stem != sha256_of(path):
                 raise _damaged(path, copied, shared)

@@ -5,7 +5,9 @@ For filtered queries it first copies the dataset, since it needs the attributes 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import h5py
 import numpy as np
@@ -104,8 +106,9 @@ def _space(name: str, fingerprint: str, piece: Piece, shared: str | None) -> tup
     if shared is None:
         raise UserError(f"the dataset {name} is not on this node, and no folder is shared")
     folder = RemoteFolder(shared)
+    name = shared_copy(fingerprint, folder)
     # Only the rows of the piece are read: the base need not fit the node's memory, or its disk.
-    with folder.opened(shared_copy(fingerprint, folder)) as stream, h5py.File(stream, "r") as file:
+    with _no_collection(), folder.opened(name) as stream, h5py.File(stream, "r") as file:
         own = file["annharness"].attrs
         metric = next(metric for metric in METRICS if metric == own["metric"])
         base = file[layout.BASE][slice(*piece.rows)]
@@ -116,6 +119,22 @@ def _space(name: str, fingerprint: str, piece: Piece, shared: str | None) -> tup
             unit_queries = file[layout.UNIT_QUERIES][slice(*piece.queries)]
     whole = slice(0, len(queries))
     return Space.of_arrays(metric, base, queries, unit_base, unit_queries), whole
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from collecting garbage, which it does in whichever thread allocates.
+
+    h5py holds its lock while it reads from a stream. A stream of S3 is read by a thread of fsspec,
+    which would wait for that lock for ever if it had to free an object of h5py.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _checked(future: object, piece: Piece, k: int, *, filtered: bool) -> Truth:

@@ -1,4 +1,4 @@
-"""A dataset with filtered queries that is not among those shipped."""
+"""What the tests of clusters share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.clusters import SLOW_ADAPTER, SLOW_ENTRY, SLOW_SUITE, SUITE, Cluster
 
 FILTERS = """
 import numpy as np
@@ -50,3 +52,27 @@ def write_filtered_entry(tmp_path: Path):
         return root
 
     return write
+
+
+@pytest.fixture
+def suite(tmp_path, small_hdf5):
+    (tmp_path / "mine.yml").write_text(SUITE)
+    return tmp_path / "mine.yml"
+
+
+@pytest.fixture
+def slow(tmp_path, small_hdf5):
+    """A suite with an algorithm of one's own that is slow enough to be killed."""
+    folder = tmp_path / "plugins" / "algorithms" / "slow"
+    folder.mkdir(parents=True)
+    (folder / "adapter.py").write_text(SLOW_ADAPTER.replace("{here}", str(tmp_path)))
+    (folder / "config.yml").write_text(SLOW_ENTRY)
+    (tmp_path / "slow.yml").write_text(SLOW_SUITE)
+    return ("slow.yml", "--plugins", "plugins")
+
+
+@pytest.fixture
+def cluster(tmp_path_factory, session_cache):
+    made = Cluster(tmp_path_factory.mktemp("cluster"), session_cache)
+    yield made
+    made.end()

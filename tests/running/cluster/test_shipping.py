@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -293,6 +294,37 @@ def test_filters_do_not_make_room_for_their_rows(write_filtered_entry, tmp_path,
     with pytest.raises(UserError, match="does not fit into the node's scratch"):
         staged_dataset(dataset.name, dataset.fingerprint, load_registry(), shared, both - 1)
     staged_dataset(dataset.name, dataset.fingerprint, load_registry(), shared, both)
+
+
+def test_a_disk_without_room_for_a_copy_says_how_much_is_lacking(small_hdf5, tmp_path, monkeypatch):
+    dataset = open_file(small_hdf5)
+    shared = RemoteFolder(str(tmp_path / "shared"))
+    share_dataset(dataset, shared)
+    (size,) = shared.names().values()
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "node"))
+    usage = SimpleNamespace(free=3_000_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    with pytest.raises(UserError, match="not enough disk space for a copy") as caught:
+        staged_dataset(dataset.name, dataset.fingerprint, load_registry(), shared, None)
+    error = caught.value
+    assert error.where == str(tmp_path / "node" / "staged")
+    assert error.got == "3.0 MB"
+    assert float(error.expected.split()[0]) * 1e6 >= size
+    assert "scratch: or scratch_gib: in the cluster file" in error.hint
+    assert list((tmp_path / "node" / "staged").iterdir()) == []
+
+
+def test_what_a_killed_writer_left_is_not_taken_for_the_dataset(small_hdf5, tmp_path, monkeypatch):
+    dataset = open_file(small_hdf5)
+    shared = RemoteFolder(str(tmp_path / "shared"))
+    folder = tmp_path / "shared" / "datasets" / dataset.fingerprint
+    folder.mkdir(parents=True)
+    (folder / f"{'0' * 64}.hdf5.0123456789abcdef.part").write_bytes(b"half of it")
+    share_dataset(dataset, shared)
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "node"))
+    small_hdf5.unlink()
+    staged = staged_dataset(dataset.name, dataset.fingerprint, load_registry(), shared, None)
+    assert staged.fingerprint == dataset.fingerprint
 
 
 def test_a_dataset_that_no_node_can_have_says_so(small_hdf5, tmp_path, monkeypatch):

@@ -1,0 +1,140 @@
+"""What the process that measures on a node refuses, and how it says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness.data.loading import open_file
+from harness.files.remote import RemoteFolder
+from harness.registry.registry import load_registry
+from harness.running.block_specs import adapter_spec, origin_of
+from harness.running.blocks import BlockSpec, MemberSpec, SettingSpec
+from harness.running.cluster.shipment import Bundle, Shipment, this_release
+from harness.running.cluster.staging import share_dataset
+from harness.running.machine.facts import this_machine
+from harness.running.processes.descendants import PARENT_VARIABLE
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def shipment(small_hdf5, tmp_path, monkeypatch):
+    """A block of `exact`, whose dataset is in the shared folder, and in no cache."""
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
+    dataset = open_file(small_hdf5)
+    share_dataset(dataset, RemoteFolder(str(tmp_path / "shared")))
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "node"))
+    exact = load_registry().algorithm("exact")
+    member = MemberSpec(
+        "exact", adapter_spec(exact, "angular"), {}, (SettingSpec("key", {}, 5, 1),),
+        origin=origin_of(exact, None),
+    )  # fmt: skip
+    block = BlockSpec(
+        id="ab", number=0, dataset=str(dataset.path), fingerprint=dataset.fingerprint,
+        metric="angular", mode="single", threads=1, build_threads=1, search_seconds=60.0,
+        least_seconds=0.0, timeout=60.0, memory_bytes=None, members=(member,),
+    )  # fmt: skip
+    return Shipment(
+        block, dataset.name, (), this_release(), this_machine(), shared=str(tmp_path / "shared")
+    )
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Give the process of a node a shipment; return what it says but for what goes on."""
+
+    def run(shipment, *before):
+        folder = tmp_path / "outcome"
+        folder.mkdir()
+        done = subprocess.run(
+            [*before, sys.executable, "-m", "harness.running.cluster.node", str(folder)],
+            input=json.dumps(shipment.to_json()),
+            env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        messages = [json.loads(line) for line in done.stdout.splitlines()]
+        return [message for message in messages if "phase" not in message]
+
+    return run
+
+
+def of_origin(shipment, **changes):
+    (member,) = shipment.block.members
+    other = dataclasses.replace(member, origin=dataclasses.replace(member.origin, **changes))
+    block = dataclasses.replace(shipment.block, members=(other,))
+    return dataclasses.replace(shipment, block=block)
+
+
+def of_release(shipment):
+    release = dataclasses.replace(shipment.release, code_sha256="0" * 64)
+    return dataclasses.replace(shipment, release=release)
+
+
+def of_machine(shipment):
+    machine = dataclasses.replace(shipment.machine, cores=4096)
+    return dataclasses.replace(shipment, machine=machine)
+
+
+def with_damaged_plug_in(shipment):
+    damaged = Bundle("mine", "0" * 64, {"config.yml": b"mine: {}\n"})
+    return dataclasses.replace(shipment, bundles=(damaged,))
+
+
+def test_what_is_the_same_is_measured(shipment, told):
+    assert told(shipment) == [{"part": "part-0.npz"}]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (of_release, "another annharness is installed on this node"),
+        (of_machine, "this node is another machine than the run is for"),
+        (
+            lambda one: of_origin(one, algorithm="elsewhere"),
+            "the algorithm elsewhere is not in the registry of this node",
+        ),
+        (
+            lambda one: of_origin(one, source_sha256="0" * 64),
+            "the adapter of exact differs on this node",
+        ),
+        (lambda one: of_origin(one, versions={"numpy": "1.0"}), "has other libraries on this node"),
+        (with_damaged_plug_in, "a plug-in cannot be used on this node"),
+        (
+            lambda one: dataclasses.replace(one, scratch_bytes=100),
+            "the dataset does not fit into the node's scratch folder",
+        ),
+    ],
+)
+def test_what_would_be_something_else_is_refused(shipment, told, changed, reason):
+    (message,) = told(changed(shipment))
+    assert reason in message["refused"]
+
+
+def test_a_copy_that_the_disk_cannot_take_is_not_blamed_on_the_shared_folder(
+    shipment, told, tmp_path
+):
+    """A limit on the size of files fails writes as a disk does that is full meanwhile."""
+    (message,) = told(shipment, "prlimit", "--fsize=10000")
+    assert "cannot write the file" in message["refused"]
+    assert f"{tmp_path}/node/staged" in message["refused"]
+    assert "free some space" in message["refused"]
+    assert [path for path in (tmp_path / "node" / "staged").iterdir() if path.is_file()] == []
+
+
+def test_an_outcome_that_the_disk_cannot_take_is_refused_as_such(shipment, told, tmp_path):
+    staged = dataclasses.replace(shipment, shared=None)
+    copy = tmp_path / "node" / "staged" / f"{shipment.block.fingerprint}.hdf5"
+    copy.parent.mkdir(parents=True)
+    (shared,) = (tmp_path / "shared").rglob("*.hdf5")
+    copy.write_bytes(shared.read_bytes())
+    (message,) = told(staged, "prlimit", "--fsize=100")
+    assert "the disk of this node is full" in message["refused"]

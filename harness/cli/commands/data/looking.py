@@ -75,7 +75,7 @@ def _listed(definition: DatasetDefinition) -> tuple[str, ...]:
 
 def _state(definition: DatasetDefinition) -> str:
     state = dataset_state(definition)
-    words = [state.word, "untested" * definition.untested]
+    words = [state.word if state.word != "to fetch" else "", "untested" * definition.untested]
     return ", ".join(filter(None, words))
 
 

@@ -11,9 +11,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import psutil
+import pytest
 
 import harness
+from harness.contracts.dataset import Truth
+from harness.data.cache.cached import CachedDataset
+from harness.data.truth.store import stored_truth, truth_of
 
 SUITE = """\
 k: 5
@@ -72,6 +77,7 @@ least_seconds: 0
 build_threads: 1
 precision: off
 """
+SHARDED = ("--k", "7", "--shards", "5")
 PROGRAMS = "harness.running.cluster.programs"
 OURS = (PROGRAMS, "harness.running.cluster.node", "harness.running.worker.entry")
 
@@ -161,4 +167,20 @@ def of_this_run(folder: Path) -> list[psutil.Process]:
             with suppress(psutil.Error):
                 if str(folder) in " ".join(process.environ().values()):
                     found.append(process)
+    return found
+
+
+def require_right_truth(
+    opened: Callable[[], CachedDataset], k: int, cache: Path, fresh: Path
+) -> Truth:
+    """Return the truth that a cache holds, which is what this process finds in a fresh one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANNHARNESS_DATA", str(cache))
+        dataset = opened()
+        found = stored_truth(dataset.fingerprint, k)
+        patch.setenv("ANNHARNESS_DATA", str(fresh))
+        expected = truth_of(dataset, k)
+    assert found is not None
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_array_equal(found.distances, expected.distances)
     return found

@@ -30,7 +30,8 @@ os.environ["NUMBA_CACHE_DIR"] = str(COMPILED)  # read by numba when it is import
 
 LONG = {
     *("test_documented_commands.py", "test_wheel.py"),
-    *("test_cluster_runs.py", "test_cluster_data.py"),
+    *("test_cluster_runs.py", "test_cluster_kills.py"),
+    *("test_cluster_data.py", "test_cluster_s3.py"),
     *("test_shipped_adapters.py", "test_surroundings.py", "test_kills_and_trials.py"),
     *("test_meddling.py", "test_faults.py", "test_site_browser.py", "test_site_pages_browser.py"),
 }

@@ -25,15 +25,16 @@ _MOST_BYTES = 1 << 20
 class Forks:
     """Runs calls one after another; each is a process of its own, with its folder and variables.
 
-    `umask` and `variables`, such as those of the locale, are those that Python is started with.
+    `umask` and `variables`, such as those of the locale, are those that Python is started with,
+    `loaded` are modules that it imports besides ours.
     """
 
-    def __init__(self, umask: int = -1, **variables: str) -> None:
+    def __init__(self, umask: int = -1, loaded: Sequence[str] = (), **variables: str) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             number = theirs.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(number)],
+                [sys.executable, __file__, str(number), *loaded],
                 pass_fds=[number],
                 umask=umask,
                 env={**os.environ, **variables},
@@ -73,11 +74,13 @@ class Forks:
         self._process.wait()
 
 
-def _serve(asking: socket.socket) -> None:
+def _serve(asking: socket.socket, loaded: Sequence[str]) -> None:
     for package in _LOADED:
         found = importlib.import_module(package)
         for module in pkgutil.walk_packages(found.__path__, f"{package}."):
             importlib.import_module(module.name)
+    for name in loaded:
+        importlib.import_module(name)
     while True:
         asked, handles, _, _ = socket.recv_fds(asking, _MOST_BYTES, 2)
         if not asked:
@@ -117,4 +120,4 @@ def _be_annharness(
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.clusters import SLOW_ADAPTER, SLOW_ENTRY, SLOW_SUITE, SUITE, Cluster
+from tests.conftest import Command
+from tests.forked import Forks
 
 FILTERS = """
 import numpy as np
@@ -71,8 +74,21 @@ def slow(tmp_path, small_hdf5):
     return ("slow.yml", "--plugins", "plugins")
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """What calls of the command line are forked from; it has imported Dask, which takes long."""
+    with Forks(loaded=("distributed",)) as forks:
+        yield forks
+
+
 @pytest.fixture
 def cluster(tmp_path_factory, session_cache):
     made = Cluster(tmp_path_factory.mktemp("cluster"), session_cache)
     yield made
     made.end()
+
+
+@pytest.fixture
+def own_command(tmp_path, forks):
+    """Give the command line, with a cache of its own that no node reads."""
+    return Command(tmp_path, tmp_path / "own-cache", forks)

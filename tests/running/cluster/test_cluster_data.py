@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
-import numpy as np
 import pytest
 
 import harness
 from harness.data.filtered import open_filtered
 from harness.data.loading import open_file
-from harness.data.truth.store import stored_truth, truth_of
-from harness.files.remote import RemoteFolder
 from harness.registry.registry import load_registry
-from harness.running.cluster.staging import share_dataset
-from tests.clusters import table
-from tests.conftest import Command
+from tests.clusters import SHARDED, require_right_truth, table
 
 pytestmark = pytest.mark.cluster
 
@@ -35,13 +29,6 @@ least_seconds: 0
 build_threads: 1
 precision: off
 """
-SHARDED = ("--k", "7", "--shards", "5")
-
-
-@pytest.fixture
-def own_command(tmp_path, forks):
-    """Give the command line, with a cache of its own that no node reads."""
-    return Command(tmp_path, tmp_path / "own-cache", forks)
 
 
 def test_a_node_without_the_data_and_the_plug_in_gets_both(
@@ -91,16 +78,9 @@ def test_a_node_without_the_filters_gets_them_with_their_rows(
     fetch = ("data", "fetch", "years+filtered", "--k", "12", *filtered[1:])
     done = own_command(*fetch, "--shards", "3", "--cluster", "c.yml")
     assert done.returncode == 0, done.stdout + done.stderr
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ANNHARNESS_DATA", str(tmp_path / "own-cache"))
-        dataset = open_filtered(load_registry([filtered[-1]]).datasets["years"])
-        found = stored_truth(dataset.fingerprint, 12)
-        patch.setenv("ANNHARNESS_DATA", str(tmp_path / "fresh-cache"))
-        expected = truth_of(dataset, 12)
-    assert found is not None
+    opened = partial(open_filtered, load_registry([filtered[-1]]).datasets["years"])
+    found = require_right_truth(opened, 12, tmp_path / "own-cache", tmp_path / "fresh-cache")
     assert (found.ids == -1).any()
-    np.testing.assert_array_equal(found.ids, expected.ids)
-    np.testing.assert_array_equal(found.distances, expected.distances)
 
 
 FULL_DISK = """\
@@ -143,94 +123,5 @@ def test_ground_truth_is_computed_by_nodes_that_read_their_rows_alone(
     (tmp_path / "c.yml").write_text(f"scheduler: {cluster.address}\nshared: {shared}\n")
     done = own_command("data", "fetch", "small.hdf5", *SHARDED, "--cluster", "c.yml")
     assert done.returncode == 0, done.stderr
-    assert_truth_is_right(small_hdf5, 7, tmp_path / "own-cache", tmp_path / "fresh-cache")
-
-
-def assert_truth_is_right(path: Path, k: int, cache: Path, fresh: Path) -> None:
-    """Compare what a cache holds with what this process finds, in a fresh one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ANNHARNESS_DATA", str(cache))
-        dataset = open_file(path)
-        found = stored_truth(dataset.fingerprint, k)
-        patch.setenv("ANNHARNESS_DATA", str(fresh))
-        expected = truth_of(dataset, k)
-    assert found is not None
-    np.testing.assert_array_equal(found.ids, expected.ids)
-    np.testing.assert_array_equal(found.distances, expected.distances)
-
-
-def test_a_cluster_shares_by_s3(
-    bucket, small_hdf5, suite, tmp_path, own_command, cluster, tmp_path_factory
-):
-    """Shards of ground truth are read from there, datasets staged, and changed ones refused."""
-    cache = tmp_path_factory.mktemp("node-cache")
-    cluster.worker("far", ANNHARNESS_DATA=str(cache))
-    (tmp_path / "c.yml").write_text(f"scheduler: {cluster.address}\nshared: {bucket.url}\n")
-    done = own_command("data", "fetch", "small.hdf5", *SHARDED, "--cluster", "c.yml")
-    assert done.returncode == 0, done.stderr
-    assert_truth_is_right(small_hdf5, 7, tmp_path / "own-cache", tmp_path / "fresh-cache")
-    (name,) = bucket.objects()
-
-    run = ("run", suite, "-a", "exact", "--builds", "1", "--cluster", "c.yml")
-    done = own_command(*run)
-    assert done.returncode == 0, done.stderr
-    assert [row[1:3] for row in table(tmp_path / "results")] == [("ok", 1)] * 2
-    (staged,) = (cache / "staged").glob("*.hdf5")
-    assert staged.read_bytes() == bucket.read(name)
-    assert list(bucket.objects()) == [name]
-
-    content = bytearray(bucket.read(name))
-    content[-100] ^= 1
-    bucket.write(name, bytes(content))
-    staged.unlink()
-    done = own_command(*run, "--results", "other")
-    assert done.returncode == 2, done.stderr
-    assert f"in the shared folder is damaged; where: {bucket.url}/{name}" in done.stderr
-    assert not list((tmp_path / "other").rglob("*.hdf5"))
-
-
-LITTERING = """\
-import gc, sys, threading
-import h5py
-from harness.data.truth.store import Piece
-from harness.running.cluster.truths import nearest_of_piece
-
-path, fingerprint, url = sys.argv[1:]
-
-class Ring:
-    pass
-
-done = threading.Event()
-
-def litter():
-    while not done.is_set():
-        with h5py.File(path, "r", locking=False) as file:
-            ring = Ring()
-            ring.itself, ring.rows = ring, file["train"]
-        del ring
-        done.wait(0.0005)
-
-thread = threading.Thread(target=litter, daemon=True)
-thread.start()
-gc.set_threshold(20, 2, 2)
-for _ in range(60):
-    print(len(nearest_of_piece("nowhere", fingerprint, Piece((0, 20), (0, 100)), 5, url, None).ids))
-done.set()
-thread.join()
-"""
-
-
-def test_reading_rows_from_s3_waits_for_no_garbage(bucket, small_hdf5, tmp_path, monkeypatch):
-    """Objects of h5py that are freed while it reads a stream would wait for each other."""
-    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
-    dataset = open_file(small_hdf5)
-    share_dataset(dataset, RemoteFolder(bucket.url))
-    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "node"))
-    done = subprocess.run(
-        [sys.executable, "-c", LITTERING, str(small_hdf5), dataset.fingerprint, bucket.url],
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["20"] * 60
+    opened = partial(open_file, small_hdf5)
+    require_right_truth(opened, 7, tmp_path / "own-cache", tmp_path / "fresh-cache")

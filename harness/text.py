@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -89,6 +89,12 @@ def one_line(text: object, most: int = REASON_CHARACTERS) -> str:
 def counted(count: int, one: str, more: str = "") -> str:
     """Return a number with its noun, such as "1 core" and "2 cores"; `more` is an odd plural."""
     return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Return names in one line, such as "a, b and 3 more" of which `most` are 2."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def first_line(error: BaseException) -> str:

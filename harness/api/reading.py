@@ -29,8 +29,22 @@ if TYPE_CHECKING:  # each function loads what it needs when it is called
     from harness.report.analysis.pricing import Prices
 
 
+class _ShownAsTable:
+    """Printed, and shown by a notebook, as its `table`."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.table.to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False)
+
+
 @dataclass(frozen=True)
-class Comparisons:
+class Comparisons(_ShownAsTable):
     """The QPS of a new side over that of an old one, at fixed recalls.
 
     Attributes
@@ -50,12 +64,6 @@ class Comparisons:
         from harness.report.analysis.comparison import table_of_comparisons
 
         return table_of_comparisons(self.found)
-
-    def __str__(self) -> str:
-        return self.table.to_string(index=False)
-
-    def _repr_html_(self) -> str:
-        return self.table.to_html(index=False)
 
 
 def compare(
@@ -103,7 +111,7 @@ def compare(
 
 
 @dataclass(frozen=True)
-class Histories:
+class Histories(_ShownAsTable):
     """Points that were measured several times: at other commits, with other libraries.
 
     Attributes
@@ -121,12 +129,6 @@ class Histories:
         from harness.report.analysis.history import table_of_histories
 
         return table_of_histories(self.found)
-
-    def __str__(self) -> str:
-        return self.table.to_string(index=False)
-
-    def _repr_html_(self) -> str:
-        return self.table.to_html(index=False)
 
 
 def history(
@@ -172,7 +174,7 @@ def history(
 
 
 @dataclass(frozen=True)
-class Recommendations:
+class Recommendations(_ShownAsTable):
     """The fastest stored points at some recalls.
 
     Attributes
@@ -195,12 +197,6 @@ class Recommendations:
         from harness.report.export.exporting import table_of_recommendations
 
         return table_of_recommendations(self.points, self.recalls)
-
-    def __str__(self) -> str:
-        return self.table.to_string(index=False)
-
-    def _repr_html_(self) -> str:
-        return self.table.to_html(index=False)
 
 
 def recommend(
@@ -254,7 +250,7 @@ def recommend(
 
 
 @dataclass(frozen=True)
-class HighestRecalls:
+class HighestRecalls(_ShownAsTable):
     """The stored points of the highest recall, the best of each curve.
 
     Attributes
@@ -274,12 +270,6 @@ class HighestRecalls:
         from harness.report.analysis.highest_recall import table_of_highest_recalls
 
         return table_of_highest_recalls(self.points)
-
-    def __str__(self) -> str:
-        return self.table.to_string(index=False)
-
-    def _repr_html_(self) -> str:
-        return self.table.to_html(index=False)
 
 
 def highest_recall(

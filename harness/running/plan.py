@@ -162,7 +162,7 @@ def _nothing_left(
     return UserError(
         f"no setting of {variant.label} is one to measure",
         where=variant.origin,
-        expected=f"{definition.where.text if definition.where else 'a value of every parameter'}",
+        expected=definition.where.text if definition.where else "a value of every parameter",
         got=f"{values or 'the values of its entry'}, with k = {', '.join(map(str, ks))}",
         hint="change these values, or leave the algorithm out",
     )

@@ -112,6 +112,19 @@ def _fill_scaled_costs(query, slopes, euclidean, costs):
 
 
 @njit(cache=True, nogil=True)
+def entries_of(codewords):
+    """Return the entries of a plane: a byte holds two codes of 4 bits, or one of 8."""
+    return OF_TWO if codewords == CODEWORDS else codewords
+
+
+@njit(cache=True, nogil=True)
+def empty_tables(subspaces, codewords):
+    """Return zeros for the costs of a query, whole planes of them."""
+    entries = entries_of(codewords)
+    return np.zeros(-(-subspaces * codewords // entries) * entries, np.float32)
+
+
+@njit(cache=True, nogil=True)
 def subspaces_of(planes, entries):
     """Return the number of subspaces; of an odd number of 4 bits, one more."""
     return 2 * planes if entries == OF_TWO else planes
@@ -331,8 +344,7 @@ def scan_one(packed, rows, slopes, offsets, euclidean, query, bits, ids):
     Rows that are not set in the bitmap `bits` are left out; an empty one leaves out none.
     """
     subspaces, _, codewords = slopes.shape
-    entries = OF_TWO if codewords == CODEWORDS else codewords
-    costs = np.zeros(-(-subspaces * codewords // entries) * entries, np.float32)
+    entries, costs = entries_of(codewords), empty_tables(subspaces, codewords)
     fill_costs(query, slopes, offsets, costs)
     if not _are_in_range(costs):
         _fill_scaled_costs(query, slopes, euclidean, costs)

@@ -19,11 +19,11 @@ from numba import njit, prange
 
 from . import lanes
 from .bounded_scan import (
-    CODEWORDS,
     LOWERED,
-    OF_TWO,
     ROWS,
     cost_of,
+    empty_tables,
+    entries_of,
     fill_costs,
     fill_steps,
     lowering_plane,
@@ -255,7 +255,7 @@ def _collect(
     `costs` and `places` hold `_room_for(wanted)`. Costs are those of the tables, or unless
     `exactly`, within the rounding of the bytes of them, if there are few enough subspaces for that.
     """
-    entries = OF_TWO if codewords == CODEWORDS else codewords
+    entries = entries_of(codewords)
     planes = tables.shape[0] // entries
     subspaces = subspaces_of(planes, entries)
     lowering = lowering_plane(planes, entries)
@@ -402,8 +402,7 @@ def search_one(
         largest = max(largest, abs(value))
     unit = np.float32(1) / largest if largest > 0 else np.float32(1)  # scores stay in float32
     subspaces, _, codewords = slopes.shape
-    odd = subspaces % 2 if codewords == CODEWORDS else 0  # a byte holds two codes of 4 bits
-    tables = np.zeros((subspaces + odd) * codewords, np.float32)
+    tables = empty_tables(subspaces, codewords)
     fill_costs(turned * unit, slopes, offsets, tables)
     list_costs = np.empty(centres.shape[0] * lanes.WIDTH, np.float32)
     _fill_list_costs(query * unit, centres, list_costs)

@@ -113,7 +113,7 @@ def prepare(table: pd.DataFrame, *, stale: bool = False) -> pd.DataFrame:
         prepared = prepared[~prepared["stale"]]
     prepared = prepared.reset_index(drop=True)
     rows = list(rows_of(prepared))
-    prepared["curve"] = [_curve_name(row) for row in rows]
+    prepared["curve"] = [curve_name(row) for row in rows]
     for name in ("recall", "recall_low", "recall_high"):
         prepared[name] = [_last(row[f"{name}_curve"]) for row in rows]
     prepared["parameters"] = [_parameters(row, "build", "search") for row in rows]
@@ -173,7 +173,8 @@ def known(points: pd.DataFrame, *names: str) -> pd.DataFrame:
     return points[np.logical_and.reduce([np.isfinite(figure) for figure in figures])]
 
 
-def _curve_name(row: Row) -> str:
+def curve_name(row: Row) -> str:
+    """Return the name of a row's curve: the label, or the algorithm."""
     return str(row["label"] or row["algorithm"])
 
 

@@ -18,12 +18,12 @@ from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite
 from harness.report.analysis.describing import with_entries
 from harness.report.analysis.limits import Limits, of_suite, within
-from harness.report.analysis.points import rows_of
+from harness.report.analysis.points import curve_name, rows_of
 from harness.report.analysis.pricing import Prices, priced
 from harness.report.analysis.recommendations import LEVELS
 from harness.results.identity import PointIdentity, source_sha256
 from harness.results.table.rows import load_results, mark_outdated
-from harness.text import Json, counted
+from harness.text import Json, counted, first_of
 
 _MOST_NAMED = 6
 
@@ -86,19 +86,13 @@ def without_stale(table: pd.DataFrame) -> pd.DataFrame:
             hint="run the suite again, or ask for stale points as well (stale)",
         )
     if left_out:
+        names = sorted({curve_name(row) for row in rows_of(table[table["stale"]])})
         warnings.warn(
-            f"{counted(left_out, 'stale point')} left out: {_named(table[table['stale']])} "
+            f"{counted(left_out, 'stale point')} left out: {first_of(names, _MOST_NAMED)} "
             "(the option stale keeps them)",
             stacklevel=5,
         )
     return fresh
-
-
-def _named(points: pd.DataFrame) -> str:
-    """The labels of points, the first few of many."""
-    names = sorted({str(row["label"] or row["algorithm"]) for row in rows_of(points)})
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{', '.join(names[:_MOST_NAMED])}{more}"
 
 
 def every_version(

@@ -51,6 +51,7 @@ from harness.report.analysis.under_load import (
 from harness.report.quantities import human
 from harness.report.texts import corrected_text, mark, notes, plus_minus, size_notes, size_text
 from harness.results.table.columns import Row
+from harness.text import first_of
 
 _MOST_ROWS = 24
 _MOST_RIVALS = 6
@@ -297,8 +298,7 @@ def _facts(one: Recommendation) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_RIVALS
-    return ", ".join(map(escape, names[:_MOST_RIVALS])) + (f" and {more} more" if more > 0 else "")
+    return first_of(list(map(escape, names)), _MOST_RIVALS)
 
 
 def _cells(row: Row, *, wide: bool) -> list[str]:

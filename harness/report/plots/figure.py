@@ -25,6 +25,7 @@ from harness.report.plots.style import FAINT, head
 from harness.report.quantities import Quantity, Scale, human, shortened
 from harness.report.scales import limits, log_ticks, share_ticks, transform
 from harness.report.texts import UNKNOWN
+from harness.text import first_of
 
 _MOST_FAILURES = 2
 _LONGEST = 60
@@ -77,9 +78,7 @@ def scope_notes(scopes: Iterable[str]) -> list[str]:
 
 def listed(names: Iterable[str]) -> str:
     """Return the first names in one line, long ones cut."""
-    ordered = [shortened(name, _LONGEST_NAME) for name in sorted(names)]
-    more = len(ordered) - _MOST_NAMES
-    return ", ".join(ordered[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return first_of([shortened(name, _LONGEST_NAME) for name in sorted(names)], _MOST_NAMES)
 
 
 def failure_notes(group: ComparisonGroup) -> list[str]:

@@ -5,9 +5,7 @@ For filtered queries it first copies the dataset, since it needs the attributes 
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import h5py
 import numpy as np
@@ -25,6 +23,7 @@ from harness.registry.registry import load_registry
 from harness.running.cluster.executor import ClusterExecutor
 from harness.running.cluster.staging import share_dataset, shared_copy, staged_dataset
 from harness.running.cluster.task import node_lock
+from harness.running.worker.timing import no_garbage_collection
 
 _RETRIES = 2
 
@@ -108,7 +107,14 @@ def _space(name: str, fingerprint: str, piece: Piece, shared: str | None) -> tup
     folder = RemoteFolder(shared)
     name = shared_copy(fingerprint, folder)
     # Only the rows of the piece are read: the base need not fit the node's memory, or its disk.
-    with _no_collection(), folder.opened(name) as stream, h5py.File(stream, "r") as file:
+    # h5py holds its lock while it reads from a stream. One of S3 is read by a thread of fsspec; it
+    # would wait for the lock for ever if it had to free an object of h5py, since garbage is
+    # collected by whichever thread allocates.
+    with (
+        no_garbage_collection(),
+        folder.opened(name) as stream,
+        h5py.File(stream, "r") as file,
+    ):
         own = file["annharness"].attrs
         metric = next(metric for metric in METRICS if metric == own["metric"])
         base = file[layout.BASE][slice(*piece.rows)]
@@ -119,22 +125,6 @@ def _space(name: str, fingerprint: str, piece: Piece, shared: str | None) -> tup
             unit_queries = file[layout.UNIT_QUERIES][slice(*piece.queries)]
     whole = slice(0, len(queries))
     return Space.of_arrays(metric, base, queries, unit_base, unit_queries), whole
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep Python from collecting garbage, which it does in whichever thread allocates.
-
-    h5py holds its lock while it reads from a stream. A stream of S3 is read by a thread of fsspec,
-    which would wait for that lock for ever if it had to free an object of h5py.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _checked(future: object, piece: Piece, k: int, *, filtered: bool) -> Truth:

@@ -64,9 +64,15 @@ def own_array(answer: object, name: str) -> NDArray[np.generic]:
     WrongAnswer
         If it is neither array, list nor tuple: what computes when it is read would be timed at 0.
     """
-    if type(answer) not in (np.ndarray, list, tuple):
+    return _as_array(answer, name).copy()
+
+
+def _as_array(answer: object, name: str) -> NDArray[np.generic]:
+    if type(answer) in (list, tuple):
+        answer = np.array(answer)
+    if type(answer) is not np.ndarray:
         raise WrongAnswer(f"{name} is {type(answer).__name__}, an array of integers is expected")
-    return np.array(answer)
+    return answer
 
 
 def _as_signed(ids: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -78,14 +84,11 @@ def _as_signed(ids: NDArray[np.integer]) -> NDArray[np.int64]:
 
 
 def _check_one(answer: object, shape: tuple[int, ...], name: str) -> None:
-    if type(answer) in (list, tuple):
-        answer = np.asarray(answer)
-    if type(answer) is not np.ndarray:
-        raise WrongAnswer(f"{name} is {type(answer).__name__}, an array of integers is expected")
-    if answer.dtype.kind not in "iu":
-        raise WrongAnswer(f"{name} holds {answer.dtype}, integers are expected")
-    if answer.shape != shape:
-        raise WrongAnswer(f"{name} has shape {answer.shape}, {shape} is expected")
+    ids = _as_array(answer, name)
+    if ids.dtype.kind not in "iu":
+        raise WrongAnswer(f"{name} holds {ids.dtype}, integers are expected")
+    if ids.shape != shape:
+        raise WrongAnswer(f"{name} has shape {ids.shape}, {shape} is expected")
 
 
 def require_valid(ids: NDArray[np.int64], n: int) -> None:

@@ -99,7 +99,7 @@ def keep_out_of_collections() -> None:
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Keep Python's collector from running between two queries."""
+    """Keep Python's collector from running, such as between two queries."""
     gc.disable()
     try:
         yield

@@ -276,11 +276,11 @@
       controls.all.checked = state.all === "1";
       const group = current(), hidden = hiddenOf(group), found = fitting(group, state);
       // Without a recall, the fastest of all would be an index that finds nothing.
-      const usual = { ...state, floor: USUAL_FLOOR }, wanted = state.floor === "" && fitting(group, usual).sure ? usual : state;
-      const answer = fitting(group, wanted), chosen = choose(group, answer.rows);
+      const usual = state.floor === "" ? fitting(group, { ...state, floor: USUAL_FLOOR }) : found, told = usual.sure ? usual : found;
+      const chosen = choose(group, told.rows), first = told === found ? chosen : choose(group, found.rows);
       const rows = found.rows.filter((i) => !hidden.has(group.points.curve[i]));
       root.querySelector(".conditions").textContent = group.conditions;
-      showNames(group, hidden); showRecommendation(group, chosen, answer.sure, wanted.floor); showLimit(group, rows); showRows(group, rows, choose(group, found.rows)); draw(group, rows, hidden);
+      showNames(group, hidden); showRecommendation(group, chosen, told.sure, told === found ? state.floor : USUAL_FLOOR); showLimit(group, rows); showRows(group, rows, first); draw(group, rows, hidden);
     }
     function showNames(group, hidden) {
       const legend = `algorithms, ${group.curves.length - hidden.size} of ${group.curves.length}`;

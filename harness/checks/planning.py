@@ -95,9 +95,6 @@ class _Plan:
     def _settings_take_turns(self, check: str) -> Iterator[Trial]:
         yield self._trial(check, self._searches(self.definition.metrics[0]))
 
-    def _filter_recall(self, check: str) -> Iterator[Trial]:
-        yield self._trial(check, self._searches(self.definition.metrics[0]))
-
     def _k_one(self, check: str) -> Iterator[Trial]:
         yield self._trial(check, self._with_k(lambda rows: 1))
 
@@ -110,6 +107,8 @@ class _Plan:
     def _recall(self, check: str) -> Iterator[Trial]:
         for metric in self.definition.metrics:
             yield self._trial(check, self._searches(metric), subject=metric)
+
+    _filter_recall = _recall
 
     def _group_builds(self, check: str) -> Iterator[Trial]:
         for group in (None, *self.definition.groups):

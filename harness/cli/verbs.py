@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any, NamedTuple
 
 import typer
@@ -138,4 +139,15 @@ def loaded(name: str) -> Any:
 
 def _named(name: str, command: Any) -> Any:
     command.name = name
+    _fill_paragraphs(command)
     return command
+
+
+def _fill_paragraphs(command: Any) -> None:
+    """Join the lines of each paragraph of the help: they are broken for the width of the code."""
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(
+        text if text.startswith(" ") else text.replace("\n", " ") for text in paragraphs
+    )
+    for inner in getattr(command, "commands", {}).values():
+        _fill_paragraphs(inner)

@@ -13,7 +13,11 @@ from harness.contracts import UserError
 CHECKS = names_of_checks()
 PLUGINS = Path(__file__).parent / "plugins"
 
-TITLES = {"recall": "recall[inner_product]", "group-builds": "group-builds[large]"}
+TITLES = {
+    "recall": "recall[inner_product]",
+    "filter-recall": "filter-recall[angular]",
+    "group-builds": "group-builds[large]",
+}
 DEADLY = {"segfault": "k-one", "hang": "k-all", "exit": "diagnostics"}
 FAULTS = {check: TITLES.get(check, check) for check in CHECKS} | DEADLY
 REASONS = {

@@ -269,7 +269,7 @@ class FilterMatches(Flat):
 
 class FilterRecall(Flat):
     def query_filtered(self, query, k, filter):
-        if 0.4 * filter.n < filter.count < filter.n:
+        if self.metric == "angular" and 0.4 * filter.n < filter.count < filter.n:
             return filter.ids[:k]
         return super().query_filtered(query, k, filter)
 

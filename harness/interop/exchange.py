@@ -77,11 +77,19 @@ def pull(store: ResultStore, remote: RemoteFolder, progress: Progress = silent) 
     Raises
     ------
     UserError
-        If the remote folder cannot be read, or the results folder not be written to.
+        If the remote folder cannot be read or holds no results (a typing mistake would look like
+        an empty folder), or the results folder cannot be written to.
     """
     store.require_writable()
     exchange = Exchange()
     names = remote.names(FOLDER)
+    if not names:
+        raise UserError(
+            "no results are there",
+            where=remote.url,
+            expected="a folder that `annharness results push` has filled",
+            hint="look for a typing mistake, or send results there first",
+        )
     with tempfile.TemporaryDirectory(prefix="annharness-") as folder:
         for number, (name, size) in enumerate(names.items()):
             progress("taking results", number, len(names))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 
@@ -131,7 +130,7 @@ def test_where_a_result_goes_is_decided_by_what_it_holds(small_store, header, re
 @pytest.mark.parametrize(
     "name",
     [
-        "results/../../x.hdf5/" + "a" * 64,
+        "results/..small/10/scan/x.hdf5/" + "a" * 64,
         "results/small/10/scan/x.txt/" + "a" * 64,
         "results/small/ten/scan/x.hdf5/" + "a" * 64,
         "results/x.hdf5",
@@ -140,7 +139,7 @@ def test_where_a_result_goes_is_decided_by_what_it_holds(small_store, header, re
 )
 def test_a_file_of_another_name_is_refused(remote, tmp_path, name):
     folder = tmp_path / "everyone's"
-    path = folder / os.path.normpath(name)
+    path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x")
     found = pull(ResultStore(tmp_path / "other"), remote)
@@ -168,6 +167,12 @@ def test_the_verbs(small_store, tmp_path, command):
     assert done.returncode == 1
     assert "refused results/small/10/scan/" in done.stderr
     assert command("results", "pull", "nosuch://x").returncode == 2
+
+
+def test_a_folder_without_results_is_told(tmp_path):
+    """It took nothing, without a word: a typing mistake looked like success."""
+    with pytest.raises(UserError, match="no results are there"):
+        pull(ResultStore(tmp_path / "new"), RemoteFolder(str(tmp_path / "nowhere")))
 
 
 def test_a_results_folder_that_is_not_there_sends_nothing(remote, tmp_path, command):

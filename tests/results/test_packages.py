@@ -242,6 +242,9 @@ def test_a_result_without_its_hash_is_refused(packed, checked):
     assert any("not that of its hash" in one for one in refused)
 
 
+FIGURES = ("qps", "recall", "build_seconds", "index_bytes", "p50_ms", "p99_ms")
+
+
 def raise_recall(manifest):
     manifest["points"][1]["figures"]["recall"] = 0.5
 
@@ -298,6 +301,24 @@ def test_a_manifest_that_says_something_else_is_refused(packed, checked, harm, t
     alter_manifest(packed, harm)
     refused, _ = checked(packed)
     assert any(text in one for one in refused), refused
+
+
+def test_the_terminal_names_the_first_findings_of_a_file(packed, command):
+    """One altered file filled the screen: what follows from its damage was told line by line."""
+
+    def alter(manifest):
+        manifest["points"][1]["figures"].update(dict.fromkeys(FIGURES, 7))
+
+    alter_manifest(packed, alter)
+    done = command("results", "check", packed)
+    assert done.returncode == 1
+    of_the_point = [line for line in done.stderr.splitlines() if "small, scan M=4" in line]
+    assert len(of_the_point) == 4, done.stderr
+    assert of_the_point[-1].startswith("and ")
+
+
+def test_a_folder_without_packages_is_told(tmp_path, command):
+    assert "holds no package" in command("results", "check", tmp_path).stderr
 
 
 def test_a_speed_that_another_release_estimates_otherwise_is_a_warning(packed, checked):

@@ -44,6 +44,7 @@ app = typer.Typer(
 
 _REFUSED = 1
 _LINES_SHOWN = 20
+_FINDINGS_SHOWN = 3
 
 Packages = Annotated[
     list[Path],
@@ -190,7 +191,17 @@ def _checked(
 
 
 def _tell_check(checked: Checked) -> None:
-    _tell_lines([f"{one.level}: {one.where}: {one.found}" for one in checked.findings])
+    """Print the findings, of each place the first ones: the others mostly follow from them."""
+    places: dict[str, list[str]] = {}
+    for one in checked.findings:
+        places.setdefault(one.where, []).append(f"{one.level}: {one.where}: {one.found}")
+    lines = []
+    for where, found in places.items():
+        lines += found[:_FINDINGS_SHOWN]
+        if found[_FINDINGS_SHOWN:]:
+            count = counted(len(found) - _FINDINGS_SHOWN, "more finding")
+            lines.append(f"and {count} of {where}")
+    _tell_lines(lines)
     verdict = "refused" if checked.refused else "consistent"
     machines = "; ".join(checked.machines)
     text = f"{checked.path}: {verdict}, {counted(checked.points, 'point')}, {machines}"
@@ -233,4 +244,7 @@ def _tell_lines(lines: Sequence[str]) -> None:
 def _packages_of(paths: Sequence[Path]) -> list[Path]:
     """The packages themselves, and those in folders, by their names."""
     found = [sorted(path.glob("*.zip")) if path.is_dir() else [path] for path in paths]
+    for path, packages in zip(paths, found, strict=True):
+        if not packages:
+            say(f"{path}: holds no package (*.zip)", to_errors=True)
     return [package for some in found for package in some]

@@ -121,3 +121,13 @@ Metric = Literal["angular", "euclidean", "inner_product"]
 
 METRICS: tuple[Metric, ...] = get_args(Metric)
 """All metrics."""
+
+METRIC_OF_NAME: dict[str, Metric] = {
+    **{metric: metric for metric in METRICS},
+    "cosine": "angular",
+    "normalized": "angular",
+    "l2": "euclidean",
+    "ip": "inner_product",
+    "dot": "inner_product",
+}
+"""The metrics by the names that entries, files and `--metric` may give them."""

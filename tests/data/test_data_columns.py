@@ -151,6 +151,7 @@ def test_csv_of_named_columns_says_which_and_takes_a_range(tmp_path: Path) -> No
     path = tmp_path / "a.csv"
     content = "\n".join(["n,width,height,depth", *(f"1,{line}" for line in lines(ROWS))])
     refused(path, content, r"n \(number\), width \(number\), height \(number\)")
+    refused(path, content, "--column n:depth")
     assert np.array_equal(read(path, content, "width:depth").rows, ROWS)
     refused(path, content, "depth:width", "depth:width")
     two = "\n".join(["a0,a1,b0,b1,l", '1,2,3,4,"[1]"'])
@@ -172,6 +173,7 @@ def test_csv_of_named_columns_says_which_and_takes_a_range(tmp_path: Path) -> No
         ('l\n"[1, 2]"\n"[1]"', "row 2"),
         (b"x0,x1,w\n1,2,a\n1,2,\xff", "UTF8|utf-8"),
         ("x0;x1\n1;2", r"x0;x1 \(text\)"),
+        ("x0;x1\n1;2", "commas between the cells"),
     ],
 )
 def test_odd_csv_is_refused(tmp_path: Path, content: str | bytes, match: str) -> None:

@@ -44,6 +44,12 @@ def mine(root):
     return load_registry([root]).algorithm("mine")
 
 
+def test_metrics_have_the_names_that_people_use(plugin):
+    text = ENTRY.replace("[angular]", "[cosine, l2, dot]")
+    definition = load_registry([plugin(text)]).algorithms["mine"]
+    assert definition.metrics == ("angular", "euclidean", "inner_product")
+
+
 def test_lists_multiply_where_drops_and_require_refuses(plugin):
     found = list(settings(mine(plugin()), FACTS))
     assert [(s.build["M"], s.search["rerank"]) for s in found] == [(5, 0), (5, 20), (7, 0), (7, 20)]
@@ -120,7 +126,7 @@ def test_short_names_hold_what_varies():
         ("smoke: {build", "smoke: {biuld", "did you mean 'build'"),
         ("adapter: adapter:Mine", "adapter: nothing:Mine", "nothing.py is not in the folder"),
         ("adapter: adapter:Mine", "adapter: os.system", "wrong value for 'adapter'"),
-        ("[angular]", "[cosine]", "wrong value for 'metrics.0'"),
+        ("[angular]", "[jaccard]", "wrong value for 'metrics.0'"),
         ("rerank >= k", "rerank >= kk", "unknown name 'kk'"),
         ("rerank >= k", "rerank >= open('x')", "not allowed in an expression"),
         ("{rerank: [0, 5, 20]}", "{rerank: []}", "no values for 'rerank'"),

@@ -32,16 +32,6 @@ DISTANCE_OF_METRIC: dict[Metric, str] = {
     "euclidean": "euclidean",
     "inner_product": "ip",
 }
-METRIC_OF_DISTANCE: dict[str, Metric] = {
-    "angular": "angular",
-    "cosine": "angular",
-    "normalized": "angular",
-    "euclidean": "euclidean",
-    "l2": "euclidean",
-    "ip": "inner_product",
-    "dot": "inner_product",
-    "inner_product": "inner_product",
-}
 
 
 def mapped(dataset: h5py.Dataset, path: Path) -> NDArray[Any]:

@@ -25,6 +25,7 @@ def chosen_column(
     path: Path,
     *,
     what: str = "column",
+    hint_if_none: str | None = None,
 ) -> str:
     """Return the name of the column to read.
 
@@ -38,6 +39,8 @@ def chosen_column(
         All that the file has, each with what it holds, for the message.
     what
         What the file's format calls them.
+    hint_if_none
+        What to do if none is usable.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def chosen_column(
         where=str(path),
         expected=f"vectors in {wanted!r}" if wanted is not None else f"one {what} of vectors",
         got=(", ".join(names[:_SHOWN]) or f"no {what}s") + more,
-        hint=_HINT if usable else None,
+        hint=_HINT if usable else hint_if_none,
     )
 
 

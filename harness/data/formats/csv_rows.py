@@ -118,8 +118,20 @@ def _columns(layout: _Layout, wanted: object, path: Path) -> list[str]:
         for name, kind in zip(layout.names, layout.kinds, strict=True)
         if name not in inside
     }
-    chosen = chosen_column(wanted, [*lists, *ranges], there, path)
+    chosen = chosen_column(
+        wanted, [*lists, *ranges], there, path, hint_if_none=_hint_if_none(layout)
+    )
     return ranges.get(chosen, [chosen])
+
+
+def _hint_if_none(layout: _Layout) -> str | None:
+    """What to do where neither lists nor numbered names show which columns are meant."""
+    numbers = layout.of_kind("number")
+    if numbers:
+        return f"name the first and the last: --column {numbers[0]}{_TO}{numbers[-1]}"
+    if len(layout.names) == 1 and re.search("[;\t]", layout.names[0]):
+        return "put commas between the cells, not semicolons or tabs"
+    return None
 
 
 def _from_to(layout: _Layout, wanted: str) -> list[str]:

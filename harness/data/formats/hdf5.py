@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
-from harness.contracts.dataset import METRICS, Metric
+from harness.contracts.dataset import METRIC_OF_NAME, METRICS, Metric
 from harness.data.cache import layout
 from harness.files.space import require_memory
 from harness.text import first_line
@@ -100,7 +100,7 @@ def metric_of(path: Path) -> Metric | None:
         text = _attribute(file, "distance", path)
     if text is None:
         return None
-    metric = layout.METRIC_OF_DISTANCE.get(text.lower())
+    metric = METRIC_OF_NAME.get(text.lower())
     if metric is None:
         raise UserError(
             "the metric of the file is not supported",

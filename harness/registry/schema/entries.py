@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from harness.contracts.dataset import Metric
+from harness.contracts.dataset import METRIC_OF_NAME, Metric
 from harness.contracts.definitions import Family
 from harness.contracts.filters import FilterForm
 from harness.registry.schema.values import (
@@ -78,7 +78,12 @@ class TuneSchema(Strict):
     """The values of search parameters; those of others are the grid's."""
 
 
-Metrics = Annotated[list[Metric], Field(min_length=1)]
+def _by_any_name(name: object) -> object:
+    return METRIC_OF_NAME.get(name, name) if isinstance(name, str) else name
+
+
+NamedMetric = Annotated[Metric, BeforeValidator(_by_any_name)]
+Metrics = Annotated[list[NamedMetric], Field(min_length=1)]
 
 
 class EntrySchema(Strict):
@@ -124,7 +129,7 @@ class AlgorithmSchema(EntrySchema):
     about: Text
     """One sentence."""
     metrics: Metrics
-    """The metrics that it can search."""
+    """The metrics that it can search; `cosine`, `l2`, `ip` and `dot` are understood as well."""
     one_of: list[Annotated[list[ParameterName], Field(min_length=2)]] = []
     """Lists of parameters of which each point has exactly one; the entry has one of them."""
 
@@ -201,8 +206,8 @@ class DatasetSchema(Strict):
     """One sentence."""
     licence: Text
     """Licence of the data; `unknown` if its publisher states none."""
-    metric: Metric
-    """The metric of its neighbours."""
+    metric: NamedMetric
+    """The metric of its neighbours; `cosine`, `l2`, `ip` and `dot` are understood as well."""
     dimension: Rows
     """Dimensions of each row."""
     base: Rows

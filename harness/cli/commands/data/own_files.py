@@ -11,10 +11,9 @@ from harness.cli.options import AS_PATH, Plugins
 from harness.cli.progress import shown_progress
 from harness.cli.terminal import terminal
 from harness.contracts import METRICS, UserError
-from harness.contracts.dataset import Metric
+from harness.contracts.dataset import METRIC_OF_NAME, Metric
 from harness.contracts.definitions import QuerySplit
 from harness.data.adding import OwnData, add_entry
-from harness.data.cache.layout import METRIC_OF_DISTANCE
 from harness.data.converting import convert
 from harness.data.formats import format_of
 from harness.errors import did_you_mean
@@ -81,7 +80,7 @@ def add(
 def _metric(text: str | None, *, required: bool = False) -> Metric | None:
     if text is None and not required:
         return None
-    metric = METRIC_OF_DISTANCE.get((text or "").lower())
+    metric = METRIC_OF_NAME.get((text or "").lower())
     if metric is not None:
         return metric
     raise UserError(
@@ -89,7 +88,7 @@ def _metric(text: str | None, *, required: bool = False) -> Metric | None:
         where="--metric",
         expected="one of " + ", ".join(METRICS),
         got=text,
-        hint=did_you_mean(text, METRIC_OF_DISTANCE) if text else None,
+        hint=did_you_mean(text, METRIC_OF_NAME) if text else None,
     )
 
 

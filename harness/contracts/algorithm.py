@@ -90,6 +90,8 @@ class Algorithm(ABC):
     def fit(self, base: Rows) -> None:
         """Build the index. Timed.
 
+        The user sees what is told by `warnings.warn` here; it is stored with the point.
+
         Parameters
         ----------
         base

@@ -51,6 +51,10 @@ _CONSTANT_NAMES = {"true": True, "false": False, "null": None}
 _EXAMPLE = "numbers, names, + - * / // % **, comparisons, and, or, not, in [..]"
 
 
+class NotComputable(UserError):
+    """An expression does not take the values it was given."""
+
+
 @dataclass(frozen=True)
 class Expression:
     """A checked expression. `origin` is the `file:line` where it is written."""
@@ -81,14 +85,14 @@ class Expression:
 
         Raises
         ------
-        UserError
+        NotComputable
             If it cannot be computed (a division by zero, a text compared with a number).
         """
         try:
             return bool(_evaluate(self.tree, values))
         except (TypeError, ValueError, ArithmeticError) as error:
             used = ", ".join(f"{name}={values.get(name)!r}" for name in sorted(self.names))
-            raise UserError(
+            raise NotComputable(
                 f"the expression {self.text!r} cannot be computed: {error}",
                 where=self.origin,
                 got=used,

@@ -14,8 +14,9 @@ from harness.contracts.filters import FILTERED_SUFFIX, POST_FILTER
 from harness.data.cache.cached import CachedDataset
 from harness.errors import did_you_mean
 from harness.registry.algorithms import AlgorithmDefinition
+from harness.registry.expressions import NotComputable
 from harness.registry.registry import Registry
-from harness.registry.settings import Facts, settings
+from harness.registry.settings import Facts, Setting, settings
 from harness.registry.suites import Suite, Variant
 from harness.results.identity import Machine, PointIdentity, source_sha256
 from harness.results.point import PointHeader
@@ -244,7 +245,7 @@ def _points(
     source = source_sha256(*definition.source_folders)
     alone = len(suite.datasets) == 1
     missing = missing or _too_many_clients(suite, machine)
-    for setting in settings(definition, facts, variant.group, variant.build, variant.search):
+    for setting in _settings(variant, definition, facts):
         if setting.refusal and setting.refusal_by_hand and alone:
             raise UserError(
                 f"{definition.name} cannot run like this on {dataset.name}",
@@ -281,6 +282,21 @@ def _points(
         for load in suite.loads or (None,):
             asked = replace(header, identity=replace(identity, load=load))
             yield PlannedPoint(asked, definition, refusal, environment)
+
+
+def _settings(variant: Variant, definition: AlgorithmDefinition, facts: Facts) -> Iterator[Setting]:
+    """The settings of an algorithm; values of the suite that an expression cannot take are told."""
+    try:
+        yield from settings(definition, facts, variant.group, variant.build, variant.search)
+    except NotComputable as error:
+        if not variant.build and not variant.search:
+            raise
+        raise UserError(
+            f"a parameter of {definition.name} has a value of the wrong type",
+            where=variant.origin,
+            expected=f"values for the expression at {error.where}",
+            got=error.got,
+        ) from error
 
 
 def _require_timed_one_by_one(suite: Suite, dataset: DatasetFacts) -> None:

@@ -26,6 +26,7 @@ EXPECTED = {
     "fit-fork-bomb": "ok",
     "fit-daemon": "ok",
     "fit-flood": "ok",
+    "fit-warn": "ok",
     "fit-close-stdout": "ok",
     "fit-write-base": "error",
     "fit-write-base-in-c": "crashed",
@@ -146,7 +147,7 @@ def test_every_misdeed_gets_its_status_and_the_rest_completes(tmp_path, small_hd
 
 @pytest.mark.faults
 def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
-    ways = ["fit-fork-bomb", "fit-flood", "fit-change-world", "depends-on-order"]
+    ways = ["fit-fork-bomb", "fit-flood", "fit-warn", "fit-change-world", "depends-on-order"]
     ways += ["fit-never-leave", "fit-leave-in-dev-shm", "nothing"]
     done = command("run", suite(tmp_path / "s.yml", ways, timeout=PATIENT), timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -159,6 +160,9 @@ def test_contained_mischief_is_told(tmp_path, small_hdf5, command):
     }
     assert "50 processes were left running" in told["fit-fork-bomb"][0]
     assert "MiB of output" in told["fit-flood"][0]
+    assert told["fit-warn"][0].startswith("while building: 0 ")
+    assert len(told["fit-warn"][0]) < 50_000
+    assert "\x1b" not in told["fit-warn"][0]
     assert "changed or removed the working folder" in told["fit-change-world"][0]
     assert "did not leave when it was asked to" in told["fit-never-leave"][0]
     assert "left in /dev/shm, now removed: 1" in told["fit-leave-in-dev-shm"][0]

@@ -141,6 +141,7 @@ def test_the_seed_alone_decides(adapter, data):
     assert (first != other).any()
 
 
+@pytest.mark.filterwarnings("ignore:the rows lie in a cone")
 @pytest.mark.parametrize("adapter", OWN)
 @pytest.mark.parametrize("metric", ["angular", "inner_product"])
 @pytest.mark.parametrize("M", [2, 8])

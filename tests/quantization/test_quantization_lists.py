@@ -252,6 +252,7 @@ class TestSearch:
             assert len(set(ids.tolist())) == 10
             assert ids.min() >= 0
 
+    @pytest.mark.filterwarnings("ignore:the rows lie in a cone")
     def test_equal_rows_are_all_found(self):
         base = np.tile(rows_of(16, 1), (500, 1))
         base.flags.writeable = False
@@ -259,6 +260,7 @@ class TestSearch:
         index.set_search(nprobe=3, rerank=1000)
         assert sorted(index.query(base[0], 500).tolist()) == list(range(500))
 
+    @pytest.mark.filterwarnings("ignore:the rows lie in a cone")
     @pytest.mark.parametrize("step", [0.0, 1e-7, 1e-3])
     def test_rows_that_get_better_and_better_are_followed(self, step):
         """No row is worse than those before it in its list, so that all are candidates."""

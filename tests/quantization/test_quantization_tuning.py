@@ -31,7 +31,8 @@ def test_tuned_beats_both_ends_where_the_formula_is_far_off():
     rows = narrow_cone()
     base, queries = rows[:3800].copy(), rows[3800:]
     base.flags.writeable = False
-    formula, _ = recall_of(base, queries, threshold=0.8)
+    with pytest.warns(UserWarning, match="try eta: tuned"):
+        formula, _ = recall_of(base, queries, threshold=0.8)
     euclidean, _ = recall_of(base, queries, eta=1)
     tuned, index = recall_of(base, queries, eta="tuned")
     assert tuned > max(formula, euclidean) + 0.1

@@ -10,7 +10,9 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +66,7 @@ _REWARM_SHARE = 0.25  # of the time of the last turn
 _REWARM_LEAST_SECONDS, _REWARM_MOST_SECONDS = 0.001, 0.02
 _WARM_UP_SECONDS = 2.0
 _WARM_UP_SHARE = 10  # one of so many queries of a batch, which no time limit ends
+_MOST_HEARD, _LONGEST_HEARD = 5, 1000  # warnings of a build, and characters of each
 _CLIENTS_REWARM = 32  # queries: with several clients there is no time limit
 
 
@@ -119,6 +122,7 @@ class _Member:
         self._algorithm: Algorithm | None = None
         self._filters: FilteredQueries | None = None
         self._bitmaps: Bitmaps | None = None
+        self._heard: list[str] = []
 
     def answer(self, request: Message) -> Message:
         """Handle a request."""
@@ -176,12 +180,13 @@ class _Member:
             prepare_seconds = time.perf_counter() - began
             before = trimmed_anonymous_bytes()
             self._channel.send(Phase("build", None))
-            began = time.perf_counter()
-            if self._filters is not None and self._spec.adapter.filtered is not None:
-                self._index.fit_filtered(self._base, self._filters.attributes)
-            else:
-                self._index.fit(self._base)
-            build_seconds = time.perf_counter() - began
+            with _heard_warnings() as self._heard:
+                began = time.perf_counter()
+                if self._filters is not None and self._spec.adapter.filtered is not None:
+                    self._index.fit_filtered(self._base, self._filters.attributes)
+                else:
+                    self._index.fit(self._base)
+                build_seconds = time.perf_counter() - began
         growth = max(0, trimmed_anonymous_bytes() - before)
         pin_all_threads(self._search_cpus)
         return Built(prepare_seconds, build_seconds, growth, self._seed)
@@ -270,7 +275,8 @@ class _Member:
         tables = dict(self._index.diagnostics())
         if self._bitmaps is not None:
             tables["filters"] = self._bitmaps.table()
-        return Finished(checked_tables(tables), library_provenance(), tuple(self._mischief()))
+        warned = (*self._heard, *self._mischief())
+        return Finished(checked_tables(tables), library_provenance(), warned)
 
     def _activate(self, number: int) -> None:
         search = self._spec.settings[number].search
@@ -311,14 +317,32 @@ class _Member:
 
     def _mischief(self) -> list[str]:
         """Warnings about misbehaviour of the adapter that was contained."""
-        warnings = []
+        found = []
         if _working_folder() != self._folder:
-            warnings.append("the adapter changed or removed the working folder")
+            found.append("the adapter changed or removed the working folder")
         if os.environ.get(JOB_FOLDER_VARIABLE) != self._folder:
-            warnings.append("the adapter changed the environment")
+            found.append("the adapter changed the environment")
         if sys.stdout is None or sys.stdout.closed:
-            warnings.append("the adapter closed the standard output")
-        return warnings
+            found.append("the adapter closed the standard output")
+        return found
+
+
+@contextmanager
+def _heard_warnings() -> Iterator[list[str]]:
+    """Collect the first different texts of what is told to the user by `warnings.warn`."""
+    texts: list[str] = []
+
+    def hear(
+        message: Warning | str, category: type[Warning], *place: object, **more: object
+    ) -> None:
+        text = f"while building: {str(message)[:_LONGEST_HEARD]}"
+        if issubclass(category, UserWarning) and len(texts) < _MOST_HEARD and text not in texts:
+            texts.append(text)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)  # the others keep a list of what was told
+        warnings.showwarning = hear
+        yield texts
 
 
 def _working_folder() -> str | None:

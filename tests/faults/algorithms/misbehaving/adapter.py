@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import faiss
@@ -134,6 +135,11 @@ def daemon(self):
 def flood(self):
     for _ in range(200):
         os.write(1, b"x" * (1 << 20))
+
+
+def warn(self):
+    for number in range(1000):
+        warnings.warn(f"{number} \x1b[2J\udcff{'x' * (number << 12)}", stacklevel=1)
 
 
 def close_stdout(self):
@@ -346,6 +352,7 @@ ACTS = {
     "fork-bomb": fork_bomb,
     "daemon": daemon,
     "flood": flood,
+    "warn": warn,
     "close-stdout": close_stdout,
     "write-base": write_base,
     "write-base-in-c": write_base_in_c,

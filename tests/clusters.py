@@ -79,7 +79,8 @@ precision: off
 """
 SHARDED = ("--k", "7", "--shards", "5")
 PROGRAMS = "harness.running.cluster.programs"
-OURS = (PROGRAMS, "harness.running.cluster.node", "harness.running.worker.entry")
+MEASURING = "harness.running.worker.entry"
+OURS = (PROGRAMS, "harness.running.cluster.node", MEASURING)
 
 
 class Cluster:

@@ -130,6 +130,10 @@ class Command:
             "OMP_WAIT_POLICY": "PASSIVE",
         }
 
+    def find_first_in(self, folder: Path) -> None:
+        """Look for programs in a folder first, for stand-ins."""
+        self._env["PATH"] = f"{folder}{os.pathsep}{self._env['PATH']}"
+
     def __call__(
         self, *arguments: object, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:

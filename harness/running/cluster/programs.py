@@ -3,7 +3,8 @@
     python -m harness.running.cluster.programs scheduler --host 127.0.0.1 --port 0
     python -m harness.running.cluster.programs worker tcp://HOST:PORT
 
-All options of `dask scheduler` and `dask worker` can be given.
+All options of `dask scheduler` and `dask worker` can be given. With `--end-with-input` they end
+when their standard input does: when whoever started them ends, by SSH too.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 
-from harness.running.processes.descendants import PARENT_VARIABLE, end_with_parent
+END_WITH_INPUT = "--end-with-input"
+_LEAVING_SECONDS = 10.0
 
 SETTINGS = {
     "distributed.admin.system-monitor.interval": "60s",
@@ -39,9 +43,12 @@ def main(arguments: Sequence[str]) -> None:
     import dask
 
     program, *options = arguments
-    if PARENT_VARIABLE in os.environ:  # started for one run, by the process of that run
-        end_with_parent(signal.SIGTERM)
-    dask.config.set(SETTINGS)
+    if END_WITH_INPUT in options:
+        options.remove(END_WITH_INPUT)
+        threading.Thread(target=_end_with_input, daemon=True).start()
+    dask.config.set(
+        {**SETTINGS, "logging.distributed": "info"}
+    )  # who started us reads where we are
     if program == "scheduler":
         from distributed.cli.dask_scheduler import main as run_scheduler
 
@@ -50,6 +57,14 @@ def main(arguments: Sequence[str]) -> None:
         from distributed.cli.dask_worker import main as run_worker
 
         run_worker(["--no-nanny", "--nthreads", "1", "--no-dashboard", *_without_own(options)])
+
+
+def _end_with_input() -> None:
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_LEAVING_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _without_own(options: Sequence[str]) -> list[str]:

@@ -69,9 +69,11 @@ class Batch(_Strict):
 
 class Ssh(_Strict):
     hosts: Annotated[list[Text], Field(min_length=1, max_length=_MOST_NODES)]
-    """Hosts that are reached without a password; the first one runs the scheduler too."""
+    """Hosts that `ssh HOST` reaches without a password; the first runs the scheduler too."""
     python: Text | None = None
-    """The interpreter on the hosts."""
+    """The interpreter on the hosts; by default the path of the one that runs here."""
+    interface: Text | None = None
+    """Network interface by which they talk to each other and to this machine, such as `eth1`."""
 
 
 class ClusterSettings(_Strict):

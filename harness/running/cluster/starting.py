@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import os
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.contracts import UserError
 from harness.files.paths import user_path
 from harness.files.remote import INSTALL_CLUSTER
 from harness.files.temporary import temporary_folder
-from harness.running.cluster.programs import SETTINGS
+from harness.running.cluster.programs import END_WITH_INPUT, SETTINGS
 from harness.running.cluster.settings import Batch, ClusterSettings
-from harness.running.processes.descendants import PARENT_VARIABLE
+from harness.text import one_line
 
 _PROGRAMS = "harness.running.cluster.programs"
 _CONNECTING_SECONDS = 10
 _STARTING_SECONDS = 60.0
 _LEAVING_SECONDS = 5.0
-_LOG_CHARACTERS = 2000
+_LOG_CHARACTERS = 500
 _BATCH_SYSTEMS = {
     "slurm": "SLURMCluster",
     "pbs": "PBSCluster",
@@ -88,74 +88,119 @@ def _started(settings: ClusterSettings) -> Iterator[Any]:
     """Give what a client connects to: an address, or a cluster object of Dask."""
     if settings.scheduler is not None:
         yield settings.scheduler
-    elif settings.local is not None:
-        with _local(settings.local, settings) as address:
+    elif settings.local is not None or settings.ssh is not None:
+        with _programs(settings) as address:
             yield address
     else:
-        with _dask_cluster(settings) as cluster:
-            if settings.ssh is None:
-                cluster.scale(jobs=getattr(settings, settings.kind).nodes)
+        with _batch_system(settings) as cluster:
+            cluster.scale(jobs=getattr(settings, settings.kind).nodes)
             yield cluster
 
 
-# ---- on this machine ----------------------------------------------------------------------------
+# ---- here, and on hosts by SSH ------------------------------------------------------------------
+
+
+class _Place(NamedTuple):
+    """Where Dask's programs run: a name, and how a command gets there."""
+
+    name: str
+    shell: tuple[str, ...]
+    python: str
+    network: tuple[str, ...]
+    environment: dict[str, str]
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command for one of the programs, run from here."""
+        named = [f"{name}={value}" for name, value in self.environment.items()]
+        program = [self.python, "-m", _PROGRAMS, *arguments, *self.network, END_WITH_INPUT]
+        there = ["env", *named, *program]
+        return [*self.shell, "exec " + shlex.join(there)] if self.shell else there
+
+
+def _places(settings: ClusterSettings, folder: Path) -> Iterator[_Place]:
+    scratch = scratch_environment(settings)
+    if settings.ssh is None:
+        own = {**scratch, "DASK_TEMPORARY_DIRECTORY": str(folder)}
+        for number in range(settings.local or 0):
+            nobody_else = ("--host", "127.0.0.1")
+            yield _Place(f"local-{number}", (), sys.executable, nobody_else, own)
+        return
+    link, python = settings.ssh.interface, settings.ssh.python or sys.executable
+    for host in settings.ssh.hosts:
+        shell = ("ssh", "-T", "-o", "BatchMode=yes", "--", host)
+        yield _Place(host, shell, python, ("--interface", link) if link else (), scratch)
 
 
 @contextmanager
-def _local(workers: int, settings: ClusterSettings) -> Iterator[str]:
-    """Start a scheduler and workers here, to try a run out; give the scheduler's address."""
+def _programs(settings: ClusterSettings) -> Iterator[str]:
+    """Start a scheduler in the first place and a worker in each; give the scheduler's address."""
     with temporary_folder(Path(tempfile.gettempdir()), "cluster") as folder, ExitStack() as stack:
-        found = folder / "scheduler.json"
-        nobody_else = ("--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(found))
-        scheduler = _program(stack, folder, "scheduler", ("scheduler", *nobody_else), settings)
-        until = time.monotonic() + _STARTING_SECONDS
-        while not (address := _address_in(found)):
-            if scheduler.poll() is not None or time.monotonic() > until:
-                log = (folder / "scheduler.log").read_text(errors="replace")[-_LOG_CHARACTERS:]
-                raise UserError(f"the scheduler of the local cluster did not start: {log}")
-            time.sleep(0.05)
-        for number in range(workers):
-            own = ("--host", "127.0.0.1", "--name", f"local-{number}")
-            place = ("--local-directory", str(folder))
-            _program(stack, folder, f"w{number}", ("worker", address, *own, *place), settings)
+        places = list(_places(settings, folder))
+        command = places[0].command("scheduler", "--port", "0")
+        scheduler = _Program(stack, folder / "scheduler.log", command)
+        address = scheduler.said("Scheduler at:")
+        if not address:
+            raise UserError(f"the scheduler did not start: {scheduler.log()}", where=places[0].name)
+        workers = {}
+        for number, place in enumerate(places):
+            command = place.command("worker", address, "--name", place.name)
+            workers[place.name] = _Program(stack, folder / f"worker-{number}.log", command)
+        if settings.ssh is not None:
+            _tell_failed(workers)
         yield address
 
 
-def _program(
-    stack: ExitStack,
-    folder: Path,
-    name: str,
-    arguments: Sequence[str],
-    settings: ClusterSettings,
-) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, **scratch_environment(settings), PARENT_VARIABLE: str(os.getpid())}
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", _PROGRAMS, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is for the run, which then ends them
-        )
-    stack.callback(_end, process)
-    return process
+def _tell_failed(workers: dict[str, _Program]) -> None:
+    """Warn of hosts whose worker did not start; without any there is nothing to wait for."""
+    failed = {name: one.log() for name, one in workers.items() if not one.said("worker at:")}
+    for name, told in failed.items():
+        if len(failed) == len(workers):
+            raise UserError(f"no worker started: {told}", where=name)
+        warnings.warn(f"{name} is left out, no worker started: {told}", stacklevel=1)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_LEAVING_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+class _Program:
+    """The scheduler or a worker. It ends when its input does: with us, however we end."""
 
+    def __init__(self, stack: ExitStack, log: Path, command: Sequence[str]) -> None:
+        self._log = log
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,  # Ctrl-C is for the run, which then ends them
+            )
+        stack.callback(self._end)
 
-def _address_in(path: Path) -> str:
-    try:
-        return str(json.loads(path.read_text())["address"])
-    except (OSError, ValueError, KeyError):
+    def said(self, words: str) -> str:
+        """Wait until the program says these words; return what follows, "" if it never does."""
+        until = time.monotonic() + _STARTING_SECONDS
+        while time.monotonic() < until:
+            ended = self._process.poll() is not None
+            for line in self._log.read_text(errors="replace").splitlines(keepends=True):
+                if words in line and line.endswith("\n"):
+                    return line.partition(words)[2].strip()
+            if ended:
+                break
+            time.sleep(0.05)
         return ""
+
+    def log(self) -> str:
+        """Return the end of what the program said, in one line."""
+        return one_line(self._log.read_text(errors="replace")[-_LOG_CHARACTERS:].strip())
+
+    def _end(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        for ask in (self._process.terminate, self._process.kill):
+            try:
+                self._process.wait(_LEAVING_SECONDS)
+                return
+            except subprocess.TimeoutExpired:
+                ask()
+        self._process.wait()
 
 
 def scratch_environment(settings: ClusterSettings) -> dict[str, str]:
@@ -166,13 +211,13 @@ def scratch_environment(settings: ClusterSettings) -> dict[str, str]:
     return {"ANNHARNESS_DATA": f"{scratch}/annharness", "TMPDIR": scratch}
 
 
-# ---- batch systems and SSH ----------------------------------------------------------------------
+# ---- batch systems ------------------------------------------------------------------------------
 
 
 @contextmanager
-def _dask_cluster(settings: ClusterSettings) -> Iterator[Any]:
+def _batch_system(settings: ClusterSettings) -> Iterator[Any]:
     try:
-        made = _over_ssh(settings) if settings.ssh is not None else _batch(settings)
+        made = _batch(settings)
     except ImportError as error:
         raise UserError(
             f"a library for {settings.kind} is not installed: {error}",
@@ -182,21 +227,6 @@ def _dask_cluster(settings: ClusterSettings) -> Iterator[Any]:
         raise UserError(f"the cluster cannot be started: {error}", where=settings.kind) from error
     with made as cluster:
         yield cluster
-
-
-def _over_ssh(settings: ClusterSettings) -> Any:
-    from distributed import SSHCluster
-
-    assert settings.ssh is not None
-    hosts = settings.ssh.hosts
-    return SSHCluster(
-        [hosts[0], *hosts],
-        scheduler_options={"dashboard": False},
-        worker_options={"nthreads": 1, "memory_limit": 0},
-        worker_class="distributed.Worker",
-        remote_python=settings.ssh.python,
-        security=_security(settings),
-    )
 
 
 def _batch(settings: ClusterSettings) -> Any:

@@ -11,7 +11,7 @@ import pytest
 import harness
 from harness.running.cluster.settings import read_cluster
 from harness.running.cluster.starting import connected
-from tests.clusters import PROGRAMS, of_this_run, table, wait_until
+from tests.clusters import MEASURING, PROGRAMS, of_this_run, table, wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -118,4 +118,56 @@ def test_a_batch_system_gives_nodes_and_takes_them_back(suite, tmp_path, command
     assert [row[1:3] for row in table(tmp_path / "results")] == [("ok", 1)] * 2
     assert list((tmp_path / "scratch" / "annharness" / "staged").glob("*.hdf5"))
     wait_until((jobs / "cancelled").exists)
+    wait_until(lambda: of_this_run(tmp_path) == [])
+
+
+SSH = """\
+#!/bin/sh
+while [ "$1" != "--" ]; do shift; done
+case "$2" in
+  nowhere) echo "ssh: cannot resolve $2" >&2; exit 255 ;;
+esac
+exec sh -c "$3"
+"""
+
+
+@pytest.fixture
+def by_ssh(suite, tmp_path, tmp_path_factory, command):
+    """Return the arguments of a run on hosts; a stand-in for `ssh` runs here what is for there."""
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "ssh").write_text(SSH)
+    (folder / "ssh").chmod(0o755)
+    command.find_first_in(folder)
+    (tmp_path / "scratch").mkdir()
+
+    def arguments(*hosts):
+        (tmp_path / "c.yml").write_text(
+            f"ssh: {{hosts: [{', '.join(hosts)}], interface: lo}}\n"
+            f"scratch: {tmp_path}/scratch\nshared: {tmp_path}/shared\n"
+        )
+        return ("run", suite, "--builds", "1", "--cluster", "c.yml")
+
+    return arguments
+
+
+def test_hosts_by_ssh_measure_and_one_that_is_not_there_is_left_out(tmp_path, command, by_ssh):
+    done = command(*by_ssh("bench1", "nowhere"))
+    assert done.returncode == 1, done.stdout + done.stderr  # of the suite, one index fails
+    assert "nowhere is left out, no worker started: ssh: cannot resolve nowhere" in done.stderr
+    assert "measuring on 1 node" in done.stderr
+    assert list((tmp_path / "scratch" / "annharness" / "staged").glob("*.hdf5"))
+    done = command(*by_ssh("nowhere", "bench1"))
+    assert done.returncode == 2
+    assert "the scheduler did not start: ssh: cannot resolve nowhere" in done.stderr
+    wait_until(lambda: of_this_run(tmp_path) == [])
+
+
+def test_programs_on_hosts_end_when_the_run_is_killed(tmp_path, command, by_ssh):
+    """Those that Dask itself starts by SSH stayed on the hosts for ever."""
+    run = command.start(*by_ssh("bench1"))
+    wait_until(
+        lambda: any(MEASURING in process.info["cmdline"] for process in of_this_run(tmp_path))
+    )
+    run.kill()
+    run.communicate()
     wait_until(lambda: of_this_run(tmp_path) == [])

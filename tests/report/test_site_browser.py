@@ -261,11 +261,32 @@ def test_single_file_turns_pages_and_downloads(page, table, tmp_path):
     write_site(table, tmp_path / "one.html", single_file=True)
     page.goto(f"file://{tmp_path}/one.html")
     assert page.locator("h1:visible").inner_text() == "Which index is fastest?"
-    with page.expect_download() as download:
-        page.goto(f"file://{tmp_path}/one.html#/dataset-glove-50-10k")
-        page.locator('[data-download="csv"]:visible').click()
-    lines = download.value.path().read_text().splitlines()
-    assert len(lines) == 1 + (table["in_answers"] & (table["status"] == "ok")).sum()
+    page.goto(f"file://{tmp_path}/one.html#/dataset-glove-50-10k")
+    assert saved_files(page) == files_of_the_folder(table, tmp_path, "glove-50-10k")
+
+
+def test_a_single_file_holds_the_downloads_of_latency_under_load(page, mixed_table, tmp_path):
+    table = mixed_table()
+    write_site(table, tmp_path / "one.html", single_file=True)
+    for dataset in ("glove-50-10k", "only-loaded"):
+        page.goto(f"file://{tmp_path}/one.html#/dataset-{dataset}")
+        assert saved_files(page) == files_of_the_folder(table, tmp_path, dataset)
+
+
+def saved_files(page):
+    """What the buttons of the page that is shown save, by the names of the files."""
+    found = {}
+    for button in page.locator("[data-download]:visible").all():
+        with page.expect_download() as download:
+            button.click()
+        found[download.value.suggested_filename] = download.value.path().read_bytes()
+    return found
+
+
+def files_of_the_folder(table, tmp_path, dataset):
+    write_site(table, tmp_path / "site")
+    return {path.name: path.read_bytes() for path in tmp_path.glob(f"site/data/dataset-{dataset}.*")
+            if path.suffix != ".js"}  # fmt: skip
 
 
 def test_memory_in_all_is_bytes_per_vector_times_the_vectors(page, address):

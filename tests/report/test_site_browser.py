@@ -329,6 +329,17 @@ def compared(page):
     return {name: levels for name, *levels in cells}
 
 
+def counts_of(shown, base):
+    """The sentence that counts the cells of the table: equal ones counted once, absent ones not."""
+    cells = [cell for row in shown.values() for cell in row]
+    counts = {word: sum(word in cell for cell in cells) for word in
+              ("faster", "slower", "equal", "undecided", "not reached by both")}  # fmt: skip
+    assert sum(counts.values()) == len(cells) == len(shown) * len(LEVELS)
+    words = ", ".join(f"{n} {word}" for word, n in counts.items() if n or "not" not in word)
+    about = f"({len(shown)} algorithms, {len(LEVELS)} recalls)"
+    return f"{len(cells)} comparisons with {base} {about}: {words}."
+
+
 @pytest.mark.parametrize("single", [False, True])
 def test_any_algorithms_can_be_compared_with_any(page, table_maker, tmp_path, single):
     table = table_maker(extra=[f"more-{i:02d}" for i in range(8)])
@@ -351,6 +362,7 @@ def test_any_algorithms_can_be_compared_with_any(page, table_maker, tmp_path, si
         for one in (one for one in pairs if one.old == base):
             cell = shown[one.new][LEVELS.index(one.recall)]
             assert cell == f"{ratio_text(one.ratio)} {verdict_words(one.ratio)}"
+        assert page.locator(".comparing .count").inner_text().startswith(counts_of(shown, base))
     saved, before = page.url, compared(page)
     page.goto("about:blank")
     page.goto(saved)

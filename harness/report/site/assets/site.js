@@ -406,7 +406,7 @@
       const number = (group.pairs[`${base},${curve}`] || [])[level] ?? null;
       if (number === null) return null;
       const [text, words, verdict, confidence, speeds, ratio, low, high] = group.cells[number];
-      return { number, text, words, verdict, confidence, speeds, ratio, low, high };
+      return { text, words, verdict, confidence, speeds, ratio, low, high };
     };
     function show() {
       if (!groups.length) { count.textContent = "Nothing was measured that could be compared."; return; }
@@ -418,9 +418,10 @@
       checkboxes(root, `algorithms, ${shown.length} of ${group.curves.length}`, group.curves, (n) => shownOf(group).includes(n), [], (only) => { state.only = only; changed(); });
       const left = group.left_out ? ` ${group.left_out} less competitive ones are left out.` : "";
       const found = shown.map((n) => group.levels.map((_, level) => comparison(group, base, n, level)));
-      // The same comparison at several recalls counts once.
-      const pairs = found.flatMap((row) => [...new Map(row.filter(Boolean).map((one) => [one.number, one])).values()]);
-      count.textContent = `${shown.length} algorithms compared with ${cut(group.curves[base], 80)}: ${["faster", "slower", "equal", "undecided"].map((v) => `${pairs.filter((p) => p.verdict === v).length} ${v}`).join(", ")}.${left}`;
+      // The counts are those of the cells of the table, all of them.
+      const cells = found.flat(), numbers = ["faster", "slower", "equal", "undecided"].map((v) => `${cells.filter((one) => one && one.verdict === v).length} ${v}`);
+      const absent = cells.filter((one) => !one).length;
+      count.textContent = `${cells.length} comparisons with ${cut(group.curves[base], 80)} (${shown.length} algorithms, ${group.levels.length} recalls): ${numbers.join(", ")}${absent ? `, ${absent} not reached by both` : ""}.${left}`;
       const head = (text, className) => element("th", { scope: "col", textContent: text, className: className || "" });
       root.querySelector("thead tr").replaceChildren(head("algorithm"), ...group.levels.map((level) => head(`recall ${level}`)));
       root.querySelector("tbody").replaceChildren(...shown.map((n, row) => element("tr", {}, element("th", { scope: "row", className: "name", textContent: group.curves[n] }), ...found[row].map(cell))));

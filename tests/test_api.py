@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import shutil
 from pathlib import Path
@@ -13,10 +15,23 @@ import pytest
 from typer.testing import CliRunner
 
 import harness
+from harness.cli.commands.run import run
 from harness.cli.main import app
 from harness.running.executors.local import LocalExecutor
+from harness.running.suite_run import RunOptions
 
 QUICK = {"builds": 3, "repeats": 1, "least_seconds": 0, "precision": "off"}
+
+
+def test_the_command_python_and_the_runner_know_the_same_options():
+    """Each lists them, typer and a signature that editors complete need it: none is forgotten."""
+    shared = {field.name for field in dataclasses.fields(RunOptions)}
+    of_python = set(inspect.signature(harness.run).parameters)
+    assert of_python == {*shared, "suite", "results", "plugins", "progress"}
+    of_the_command = set(inspect.signature(run).parameters)
+    one_by_one = {"datasets": "dataset", "algorithms": "algorithm"}  # given again and again
+    named = {one_by_one.get(name, name) for name in shared}
+    assert of_the_command == {*named, "suite", "results", "plugins", "dry_run"}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ in advance and never depend on the outcome: see `estimate` and docs/explanation/
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite, log, nan
 from typing import Literal
 
@@ -140,6 +140,11 @@ class Estimate:
     degrees: float
     builds: int
     scope: RatioScope
+
+    @property
+    def swapped(self) -> Estimate:
+        """The same comparison with its sides swapped, exactly: theirs / ours."""
+        return replace(self, log_ratio=-self.log_ratio)
 
 
 @dataclass(frozen=True)

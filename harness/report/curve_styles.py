@@ -120,7 +120,9 @@ _CIRCLE = (24, 0.0, 1.0)
 
 
 def curve_styles(
-    names: Iterable[str], together: Iterable[Sequence[str]] = ()
+    names: Iterable[str],
+    together: Iterable[Sequence[str]] = (),
+    possibly: Iterable[Sequence[str]] = (),
 ) -> dict[str, CurveStyle]:
     """Return the style of each curve. Pass all names of a table at once, for every figure.
 
@@ -132,23 +134,36 @@ def curve_styles(
     together
         Groups of names that appear in one figure. Curves of one group have different colours, as
         long as they are no more than there are; no two of all have the same colour and marker.
+    possibly
+        Groups of names of which some figures show others: curves of one group have different
+        colours as far as those of `together` leave them, so all of a group that is small enough.
     """
-    rivals: dict[str, set[str]] = {name: set() for name in names}
-    for group in together:
-        for name in group:
-            rivals[name] |= set(group) - {name}
+    names = list(names)
+    rivals, others = _neighbours(names, together), _neighbours(names, possibly)
     chosen: dict[str, int] = {}
     users: Counter[int] = Counter()
     found = {name: style for name, style in _FIXED.items() if name in rivals}
     wishes = {name: _WISHES.get(name, (_hashed(name), _LAST)) for name in rivals.keys() - found}
     for name in sorted(wishes, key=lambda name: (wishes[name][1], name)):
-        near = Counter(chosen[other] for other in rivals[name] if other in chosen)
+        near, beside = (
+            Counter(chosen[other] for other in group[name] if other in chosen)
+            for group in (rivals, others)
+        )
         start = wishes[name][0]
         order = [(start + step) % len(COLOURS) for step in range(len(COLOURS))]
-        place = min(order, key=lambda place: (near[place], users[place]))
+        place = min(order, key=lambda place: (near[place], beside[place], users[place]))
         chosen[name] = place
         found[name] = _look(place, users[place])
         users[place] += 1
+    return found
+
+
+def _neighbours(names: Iterable[str], groups: Iterable[Sequence[str]]) -> dict[str, set[str]]:
+    """For each name, those that are in a group with it."""
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for group in groups:
+        for name in group:
+            found[name] |= set(group) - {name}
     return found
 
 

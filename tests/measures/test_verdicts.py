@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -85,6 +87,8 @@ def test_swapping_the_sides_turns_the_answer_round(ours, theirs):
     for one, other in ((ratio.value, turned.value), (ratio.low, turned.high)):
         np.testing.assert_allclose(one, 1 / other, rtol=1e-9)
     assert (turned.scope, turned.builds) == (ratio.scope, ratio.builds)
+    swapped, direct = estimate(ours, theirs).swapped, estimate(theirs, ours)
+    np.testing.assert_array_equal(astuple(swapped)[:-2], astuple(direct)[:-2])  # to the last digit
 
 
 @given(st.lists(st.tuples(speeds(), speeds()), min_size=1, max_size=3))

@@ -91,3 +91,22 @@ def test_curves_that_a_chart_shows_differ_in_colour(table_maker):
     found = styles_of([group])
     shown = group.ranking.shown
     assert len({found[name].colour for name in shown}) == len(shown) >= 8
+
+
+def test_curves_of_a_figure_that_chooses_otherwise_differ_in_colour(table_maker):
+    """Recall 1@N, for one, shows curves that are too slow for a chart of the speed."""
+    others = [f"other-{i}" for i in range(len(COLOURS) - 4)]
+    (group,) = comparison_groups(prepare(table_maker(extra=others)))
+    every = group.ranking.every
+    assert len(group.ranking.shown) < len(every) <= len(COLOURS)
+    found = styles_of([group])
+    assert len({found[name].colour for name in every}) == len(every)
+
+
+def test_curves_of_the_suite_paper_differ_in_colour():
+    """A first palette gave `scann` and `scann-style-pq` one pink."""
+    paper = ["anisotropic-pq", "faiss-opq", "faiss-pq", "pq", "scann", "scann-style-pq"]
+    styles = curve_styles(paper, [paper])
+    seen = {name: oklab(linear(style.colour)) for name, style in styles.items()}
+    for one, other in combinations(paper, 2):
+        assert np.linalg.norm(seen[one] - seen[other]) >= 15, (one, other)

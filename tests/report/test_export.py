@@ -83,6 +83,7 @@ def test_json_is_strict_and_keeps_parameters(table, tmp_path):
     assert rows[0]["block_ids"] == ["b0", "b1", "b2"]
     assert rows[0]["qps_scope"] == "between builds"
     assert {"measured_qps", "held_out_recall", "held_out_recall_low"} <= set(rows[0])
+    assert len((tmp_path / "t.json").read_text().splitlines()) == len(rows) + 2  # a line a point
 
 
 def test_parquet_per_point_and_per_query(table, tmp_path):

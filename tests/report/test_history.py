@@ -207,6 +207,11 @@ def test_the_command_prints_each_point_and_its_steps(folders, tmp_path):
     assert "one state only" in invoked("history", "night-0")
 
 
+def test_the_command_tells_what_it_does_while_it_works(folders, monkeypatch):
+    monkeypatch.setattr("harness.files.progress._SECONDS_BETWEEN_LINES", 0.0)
+    assert "reading results and comparing states" in invoked("history", *folders)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

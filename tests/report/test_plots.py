@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.transforms import Bbox
 from rich.console import Console
 
 from harness.contracts import UserError
@@ -20,6 +21,8 @@ from harness.report.analysis.under_load import settings_under_load
 from harness.report.curve_styles import curve_styles
 from harness.report.export.terminal import print_frontiers
 from harness.report.plots.all_figures import MAKERS, draw_figures, figures, makers
+from harness.report.plots.figure import new_figure
+from harness.report.plots.labels import NamedCurve, label_curves
 from harness.report.plots.style import FAINT, settings
 from harness.report.plots.tradeoff import Choices, tradeoff
 from harness.report.quantities import QUANTITIES, human, quantity
@@ -106,6 +109,26 @@ def test_names_cover_no_other_name_and_stay_inside(table_maker):
         assert axes.bbox.padded(1).containsx(box.x0)
         assert axes.bbox.padded(1).containsx(box.x1)
         assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
+def test_names_leave_error_bars_free():
+    """A bar, drawn above the curve's end, went through the name that stood there."""
+    figure = new_figure()
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    x, y = np.array([0.3, 0.7]), np.array([0.5, 0.5])
+    wide, high = np.array([[0.25], [0.25]]), np.array([[0.4], [0.4]])
+    for at in (0, 1):
+        axes.errorbar(x[at], y[at], xerr=wide, yerr=high, fmt="none")
+    label_curves(axes, [NamedCurve("a curve", "#000000", x, y)])
+    box = axes.texts[0].get_window_extent()
+    for at in (0, 1):
+        left, middle = axes.transData.transform((x[at] - 0.25, y[at]))
+        right, _ = axes.transData.transform((x[at] + 0.25, y[at]))
+        across, low = axes.transData.transform((x[at], y[at] - 0.4))
+        _, top = axes.transData.transform((x[at], y[at] + 0.4))
+        assert not box.overlaps(Bbox([[left, middle - 1], [right, middle + 1]]))
+        assert not box.overlaps(Bbox([[across - 1, low], [across + 1, top]]))
 
 
 def test_frontier_is_drawn_and_dominated_points_stand_behind(table):

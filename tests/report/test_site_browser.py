@@ -261,11 +261,32 @@ def test_single_file_turns_pages_and_downloads(page, table, tmp_path):
     write_site(table, tmp_path / "one.html", single_file=True)
     page.goto(f"file://{tmp_path}/one.html")
     assert page.locator("h1:visible").inner_text() == "Which index is fastest?"
-    with page.expect_download() as download:
-        page.goto(f"file://{tmp_path}/one.html#/dataset-glove-50-10k")
-        page.locator('[data-download="csv"]:visible').click()
-    lines = download.value.path().read_text().splitlines()
-    assert len(lines) == 1 + (table["in_answers"] & (table["status"] == "ok")).sum()
+    page.goto(f"file://{tmp_path}/one.html#/dataset-glove-50-10k")
+    assert saved_files(page) == files_of_the_folder(table, tmp_path, "glove-50-10k")
+
+
+def test_a_single_file_holds_the_downloads_of_latency_under_load(page, mixed_table, tmp_path):
+    table = mixed_table()
+    write_site(table, tmp_path / "one.html", single_file=True)
+    for dataset in ("glove-50-10k", "only-loaded"):
+        page.goto(f"file://{tmp_path}/one.html#/dataset-{dataset}")
+        assert saved_files(page) == files_of_the_folder(table, tmp_path, dataset)
+
+
+def saved_files(page):
+    """What the buttons of the page that is shown save, by the names of the files."""
+    found = {}
+    for button in page.locator("[data-download]:visible").all():
+        with page.expect_download() as download:
+            button.click()
+        found[download.value.suggested_filename] = download.value.path().read_bytes()
+    return found
+
+
+def files_of_the_folder(table, tmp_path, dataset):
+    write_site(table, tmp_path / "site")
+    return {path.name: path.read_bytes() for path in tmp_path.glob(f"site/data/dataset-{dataset}.*")
+            if path.suffix != ".js"}  # fmt: skip
 
 
 def test_memory_in_all_is_bytes_per_vector_times_the_vectors(page, address):
@@ -308,6 +329,17 @@ def compared(page):
     return {name: levels for name, *levels in cells}
 
 
+def counts_of(shown, base):
+    """The sentence that counts the cells of the table: equal ones counted once, absent ones not."""
+    cells = [cell for row in shown.values() for cell in row]
+    counts = {word: sum(word in cell for cell in cells) for word in
+              ("faster", "slower", "equal", "undecided", "not reached by both")}  # fmt: skip
+    assert sum(counts.values()) == len(cells) == len(shown) * len(LEVELS)
+    words = ", ".join(f"{n} {word}" for word, n in counts.items() if n or "not" not in word)
+    about = f"({len(shown)} algorithms, {len(LEVELS)} recalls)"
+    return f"{len(cells)} comparisons with {base} {about}: {words}."
+
+
 @pytest.mark.parametrize("single", [False, True])
 def test_any_algorithms_can_be_compared_with_any(page, table_maker, tmp_path, single):
     table = table_maker(extra=[f"more-{i:02d}" for i in range(8)])
@@ -330,6 +362,7 @@ def test_any_algorithms_can_be_compared_with_any(page, table_maker, tmp_path, si
         for one in (one for one in pairs if one.old == base):
             cell = shown[one.new][LEVELS.index(one.recall)]
             assert cell == f"{ratio_text(one.ratio)} {verdict_words(one.ratio)}"
+        assert page.locator(".comparing .count").inner_text().startswith(counts_of(shown, base))
     saved, before = page.url, compared(page)
     page.goto("about:blank")
     page.goto(saved)

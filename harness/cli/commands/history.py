@@ -13,6 +13,7 @@ from rich.table import Table
 
 from harness import api
 from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Algorithms, Datasets, Results
+from harness.cli.progress import shown_work
 from harness.cli.terminal import Terminal, say
 from harness.contracts import UserError
 from harness.text import counted
@@ -67,9 +68,9 @@ def history(
     writers = {".json": to_json, ".md": to_markdown}
     if out is not None and out.suffix not in writers:
         raise UserError(f"no history ends in {out.suffix!r}", expected=", ".join(writers))
-    every = api.history(
-        folders or results, last=last, datasets=dataset or (), algorithms=algorithm or ()
-    ).found
+    names = {"datasets": dataset or (), "algorithms": algorithm or ()}
+    with shown_work("reading results and comparing states"):
+        every = api.history(folders or results, last=last, **names).found
     found = [one for one in every if one.steps or not steps]
     if out is not None:
         write_text(out, writers[out.suffix](found))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
-from itertools import groupby, permutations
+from itertools import combinations, groupby
 from math import isfinite
 
 import numpy as np
@@ -27,7 +26,7 @@ from harness.report.analysis.points import (
 from harness.report.analysis.recommendations import LEVELS
 from harness.report.quantities import human
 from harness.report.texts import corrected_text, notes, ratio_text
-from harness.results.table.speeds import speeds_of_row
+from harness.results.table.speeds import SPEED_COLUMNS, speeds_of_row
 from harness.text import Json
 
 _MOST_SHOWN = 6
@@ -63,7 +62,26 @@ class _Reached:
 
 
 _Curve = Mapping[float, _Reached]
-_Judge = Callable[[Ratio], Comparison]
+
+
+@dataclass(frozen=True)
+class _Unjudged:
+    """A comparison without its verdict, which depends on how many are made together."""
+
+    conditions: tuple[str, int, str, int, str]
+    recall: float
+    old: tuple[str, float]
+    new: tuple[str, float]
+    estimate: Estimate
+
+    @property
+    def swapped(self) -> _Unjudged:
+        """The same with old and new swapped."""
+        return replace(self, old=self.new, new=self.old, estimate=self.estimate.swapped)
+
+    def judged(self, ratio: Ratio) -> Comparison:
+        (old, old_qps), (new, new_qps) = self.old, self.new
+        return Comparison(*self.conditions, old, new, self.recall, old_qps, new_qps, ratio)
 
 
 def speeds_at(points: pd.DataFrame, recall: float) -> Speeds | None:
@@ -72,7 +90,8 @@ def speeds_at(points: pd.DataFrame, recall: float) -> Speeds | None:
     None if the points do not reach the recall. Below the lowest recall of the frontier they are
     those of its fastest point; between two points the logarithm is linear in recall.
     """
-    rows = list(rows_of(points.iloc[pareto_frontier(points["recall"], points["qps"])]))
+    frontier = points.iloc[pareto_frontier(points["recall"], points["qps"])]
+    rows = list(rows_of(frontier[["recall", *SPEED_COLUMNS]]))
     recalls = [row["recall"] for row in rows]
     upper = bisect_left(recalls, recall)
     if upper == len(rows):
@@ -150,8 +169,10 @@ def compare_every_pair(
     Verdicts are corrected for the recalls at which a pair is compared.
     """
     curves = {name: _reached(rows, levels) for name, rows in _curves(group.points).items()}
-    for old, new in permutations([name for name in names if name in curves], 2):
-        yield from _judged(_at_levels(group, (old, curves[old]), (new, curves[new])))
+    for old, new in combinations([name for name in names if name in curves], 2):
+        found = list(_at_levels(group, (old, curves[old]), (new, curves[new])))
+        yield from _judged(found)
+        yield from _judged([one.swapped for one in found])
 
 
 def slower_than(found: Sequence[Comparison], share: float) -> list[Comparison]:
@@ -320,17 +341,17 @@ def _reached(points: pd.DataFrame, levels: Sequence[float]) -> _Curve:
 
 def _at_levels(
     group: ComparisonGroup, old: tuple[str, _Curve], new: tuple[str, _Curve]
-) -> Iterator[tuple[_Judge, Estimate]]:
+) -> Iterator[_Unjudged]:
     """The comparisons of two curves at the levels that both reach, still without their ratio."""
     for level, before in old[1].items():
         if (after := new[1].get(level)) is not None:
-            figures = (level, before.qps, after.qps)
-            unjudged = partial(Comparison, *_conditions(group), old[0], new[0], *figures)
-            yield unjudged, estimate(after.speeds, before.speeds)
+            sides = (old[0], before.qps), (new[0], after.qps)
+            ratio = estimate(after.speeds, before.speeds)
+            yield _Unjudged(_conditions(group), level, *sides, ratio)
 
 
-def _judged(open_ones: Iterable[tuple[_Judge, Estimate]]) -> list[Comparison]:
+def _judged(unjudged: Iterable[_Unjudged]) -> list[Comparison]:
     """The comparisons with their ratios, corrected for their number."""
-    found = list(open_ones)
-    ratios = judge([one for _, one in found])
-    return [unjudged(ratio) for (unjudged, _), ratio in zip(found, ratios, strict=True)]
+    found = list(unjudged)
+    ratios = judge([one.estimate for one in found])
+    return [one.judged(ratio) for one, ratio in zip(found, ratios, strict=True)]

@@ -67,7 +67,8 @@ def styles_of(
 ) -> dict[str, CurveStyle]:
     """Return the style of every curve; curves that are shown together have different colours.
 
-    Of curves to highlight, all others are grey.
+    Some figures choose curves by more than speed, such as by recall at any size: all curves of a
+    group have different colours if there are enough. Of curves to highlight, all others are grey.
     """
     names = {
         str(name)
@@ -76,7 +77,8 @@ def styles_of(
         for name in part["curve"]
     }
     together = [[*highlight, *group.ranking.shown] for group in found]
-    return highlighted(curve_styles({*names, *highlight}, together), highlight)
+    possibly = [group.ranking.every for group in found]
+    return highlighted(curve_styles({*names, *highlight}, together, possibly), highlight)
 
 
 class Ranking(NamedTuple):

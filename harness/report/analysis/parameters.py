@@ -14,6 +14,7 @@ from harness.report.analysis.points import ComparisonGroup, known, rows_of
 from harness.results.table.columns import Row
 
 _IGNORED = ("seed",)
+_COLUMNS = ["curve", "build", "search", "qps", "recall", "bytes_per_vector", "build_seconds"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def effects(groups: Sequence[ComparisonGroup], algorithm: str) -> list[Effect]:
     rows = [
         (number, row)
         for number, group in enumerate(groups)
-        for row in rows_of(known(_of(group, algorithm), "recall", "qps"))
+        for row in rows_of(known(_of(group, algorithm), "recall", "qps")[_COLUMNS])
     ]
     names = {name: None for _, row in rows for part in ("build", "search") for name in row[part]}
     found = [one for name in names if name not in _IGNORED for one in _of_parameter(rows, name)]

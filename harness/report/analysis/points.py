@@ -80,6 +80,11 @@ class ComparisonGroup:
         return "-".join(slug(part) for part in parts)
 
     @cached_property
+    def algorithms(self) -> frozenset[str]:
+        """The algorithms that have points."""
+        return frozenset(map(str, self.points["algorithm"]))
+
+    @cached_property
     def ranking(self) -> Ranking:
         """Which of the curves matter."""
         from harness.report.analysis.curves import ranking_of  # which is about comparison_groups

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from harness.measures.choosing import Report, block_log_speeds, choose, eligible
 from harness.measures.frontier import pareto_frontier
-from harness.measures.verdicts import Ratio, estimate, judge, verdict_words
+from harness.measures.verdicts import Ratio, Speeds, estimate, judge, verdict_words
 from harness.report.analysis.points import ComparisonGroup, known, rows_of, title_of
 from harness.report.texts import mark
 from harness.results.table.columns import Row
-from harness.results.table.speeds import speeds_of_row
+from harness.results.table.speeds import SPEED_COLUMNS, speeds_of_row
 
 LEVELS = (0.8, 0.9, 0.95, 0.99)
 
@@ -89,15 +89,15 @@ def recommendations(
     points = _choosable(group.points)
     if points.empty:
         return []
-    rows, speeds = list(rows_of(points)), block_speeds(points)
+    speeds = _speeds(points)
+    candidates = _Candidates(points, speeds, block_log_speeds(speeds))
     found = []
     for level in levels:
         sure = eligible(points["tuning_recall"], points["held_out_recall_low"], level)
         reached = bool(sure.any())
         chosen = np.flatnonzero(sure if reached else points["recall"] >= level)
         if len(chosen):
-            candidates = [rows[i] for i in chosen]
-            found.append(_recommendation(level, candidates, speeds[chosen], reached))
+            found.append(_recommendation(level, candidates, chosen, reached))
     return found
 
 
@@ -113,22 +113,43 @@ def why_not_reached(group: ComparisonGroup) -> str:
 
 def block_speeds(points: pd.DataFrame) -> Float64:
     """Return the speeds of points in each block, `(points, blocks)`: logarithms of QPS, or NaN."""
-    return block_log_speeds([speeds_of_row(row) for row in rows_of(points)])
+    return block_log_speeds(_speeds(points))
+
+
+def _speeds(points: pd.DataFrame) -> list[Speeds]:
+    return list(map(speeds_of_row, rows_of(points[list(SPEED_COLUMNS)])))
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """Points of a group, with the speeds of each, also `(points, blocks)` by `block_speeds`."""
+
+    points: pd.DataFrame
+    speeds: Sequence[Speeds]
+    by_block: Float64
+
+    def row(self, number: int) -> Row:
+        """A point's row: of thousands, few are chosen."""
+        return next(rows_of(self.points.iloc[[number]]))
 
 
 def _recommendation(
-    level: float, rows: Sequence[Row], speeds: Float64, reached: bool
+    level: float, candidates: _Candidates, chosen: NDArray[np.intp], reached: bool
 ) -> Recommendation:
+    """Choose among the candidates of these numbers."""
+    speeds = candidates.by_block[chosen]
     choice, means = choose(speeds), np.nanmean(speeds, axis=1)
-    winner = rows[choice.winner]
+    number = int(chosen[choice.winner])
+    winner = candidates.row(number)
     luck = float(np.exp(means[choice.winner] - choice.log_speed))
     qps, low, high = (winner[name] / luck for name in ("qps", "qps_low", "qps_high"))
-    rivals: dict[str, Row] = {}
-    for row in (rows[i] for i in np.argsort(-means, kind="stable") if reached):
-        rivals.setdefault(str(row["curve"]), row)
-    rivals.pop(str(winner["curve"]), None)
-    ours = speeds_of_row(winner)
-    ratios = judge([estimate(speeds_of_row(row), ours) for row in rivals.values()])
+    curves = candidates.points["curve"].astype(str).tolist()
+    rivals: dict[str, int] = {}
+    for other in chosen[np.argsort(-means, kind="stable")] if reached else ():
+        rivals.setdefault(curves[other], int(other))
+    rivals.pop(curves[number], None)
+    ours = candidates.speeds[number]
+    ratios = judge([estimate(candidates.speeds[other], ours) for other in rivals.values()])
     judged = tuple(zip(rivals, ratios, strict=True))
     return Recommendation(level, winner, reached, qps, low, high, choice.report, judged)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from harness.text import Json
 
 # A spreadsheet reads a cell that begins with these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@")
+_PLAIN_TYPES = frozenset({str, int, bool})
 
 
 def export(
@@ -144,16 +146,19 @@ def _recommendation(group: ComparisonGroup, one: Recommendation) -> Json:
 def csv_text(table: pd.DataFrame) -> str:
     """Return the CSV of the design, one row per point, safe to open in a spreadsheet."""
     names = [column.name for column in _exported(table) if column.export == "all"]
-    cells = [[_cell(row[name]) for name in names] for row in rows_of(table)]
-    text: str = pd.DataFrame(cells, columns=names).to_csv(index=False, lineterminator="\n")
+    cells = {name: list(map(_cell, table[name].tolist())) for name in names}
+    text: str = pd.DataFrame(cells, dtype=object).to_csv(index=False, lineterminator="\n")
     return text
 
 
 def json_text(table: pd.DataFrame) -> str:
-    """Return the points as a JSON list, unknown figures as null."""
+    """Return the points as a JSON list, a line for each, unknown figures as null."""
     names = [column.name for column in _exported(table)]
-    rows = [{name: _plain(row[name]) for name in names} for row in rows_of(table)]
-    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    columns = [list(map(_plain, table[name].tolist())) for name in names]
+    # Point by point: with an indent, or for a whole list of many, json is several times as slow.
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    lines = [encode(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+    return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:
@@ -200,6 +205,8 @@ def _write_queries(table: pd.DataFrame, path: Path) -> None:
 
 def _cell(value: object) -> object:
     """A value of the CSV: parameters as JSON, text that no spreadsheet runs."""
+    if type(value) is float:
+        return value
     if isinstance(value, (Mapping, tuple)):
         value = _parquet_cell(value)
     if isinstance(value, str):
@@ -209,6 +216,8 @@ def _cell(value: object) -> object:
 
 
 def _parquet_cell(value: object) -> object:
+    if type(value) is float or type(value) in _PLAIN_TYPES:
+        return value
     if isinstance(value, np.ndarray):
         return _plain(value)
     if isinstance(value, Mapping):
@@ -218,11 +227,15 @@ def _parquet_cell(value: object) -> object:
 
 def _plain(value: object) -> object:
     """A value as JSON knows it; NaN and infinities become None."""
+    if type(value) is float:
+        return value if isfinite(value) else None
+    if value is None or type(value) in _PLAIN_TYPES:  # most are: a table has millions of values
+        return value
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, np.ndarray):
         if value.dtype.kind == "f" and np.isfinite(value).all():
-            return value.tolist()  # most are: no need to look at each number
+            return value.tolist()
         return [_plain(item) for item in value.tolist()]
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(item) for item in value]

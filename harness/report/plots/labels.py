@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.container import ErrorbarContainer
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
@@ -36,9 +37,9 @@ class NamedCurve:
 def label_curves(axes: Axes, curves: Sequence[NamedCurve], avoid: Float64 | None = None) -> None:
     """Write each curve's name beside it, in its colour.
 
-    For every curve, places around its points are tried. The chosen one covers the fewest points of
-    any curve and no other name, and is inside the axes. `avoid` is `(points, 2)` further data
-    points to keep free. Call it last: scales, limits and layout must be final.
+    For every curve, places around its points are tried. The chosen one covers the least of any
+    curve and error bar and no other name, and is inside the axes. `avoid` is `(points, 2)` further
+    data points to keep free. Call it last: scales, limits and layout must be final.
     """
     curves = [curve for curve in curves if len(curve.x)]
     figure = axes.figure.get_figure(root=True)
@@ -48,7 +49,8 @@ def label_curves(axes: Axes, curves: Sequence[NamedCurve], avoid: Float64 | None
         figure.draw_without_rendering()  # lays the axes out
     figure.set_layout_engine("none")  # a new layout would move the axes
     renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
-    paths = [_sampled(axes, curve) for curve in curves]
+    paths = [_sampled(axes, np.column_stack([curve.x, curve.y])) for curve in curves]
+    paths += [_sampled(axes, bar) for bar in _error_bars(axes)]
     if avoid is not None and len(avoid):
         paths.append(np.asarray(axes.transData.transform(avoid)))
     obstacles = np.concatenate(paths) if paths else np.empty((0, 2))
@@ -104,9 +106,17 @@ def _cost(
     return float(dislike + 1.0 * inside.sum() + 200 * overlaps + 10 * outside)
 
 
-def _sampled(axes: Axes, curve: NamedCurve) -> Float64:
-    """Pixels along a curve, every few pixels."""
-    pixels = axes.transData.transform(np.column_stack([curve.x, curve.y]))
+def _error_bars(axes: Axes) -> Iterator[Float64]:
+    """The ends of each error bar that was drawn, `(2, 2)` in data coordinates."""
+    for container in axes.containers:
+        if isinstance(container, ErrorbarContainer):
+            for bars in container.lines[2]:
+                yield from map(np.asarray, bars.get_segments())
+
+
+def _sampled(axes: Axes, points: Float64) -> Float64:
+    """Pixels along a line through `(points, 2)` data points, every few pixels."""
+    pixels = axes.transData.transform(points)
     parts = [pixels]
     for start, end in pairwise(pixels):
         steps = int(np.hypot(*(end - start)) // _STEP)

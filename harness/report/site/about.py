@@ -113,16 +113,14 @@ def algorithm_values(content: Content, algorithm: str) -> Json:
         "loads": [
             {"dataset": dataset, "page": content.dataset_pages[dataset]}
             for dataset, found in content.under_load.items()
-            if any(algorithm in set(group.points["algorithm"]) for group in found)
+            if any(algorithm in group.algorithms for group in found)
         ],
     }
 
 
 def _of_one_track(content: Content, algorithm: str) -> list[ComparisonGroup]:
     """The groups in which an algorithm was measured; filtered ones only if there are no others."""
-    groups = [
-        one.group for one in content.every_judged if algorithm in set(one.group.points["algorithm"])
-    ]
+    groups = [one.group for one in content.every_judged if algorithm in one.group.algorithms]
     return [group for group in groups if not group.is_filtered] or groups
 
 

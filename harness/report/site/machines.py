@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
 import pandas as pd
@@ -13,6 +14,7 @@ from harness.results.table.columns import Row
 from harness.text import Json
 
 Origin = Json
+_COLUMNS = ["provenance", "commits", "dirty"]
 _UNKNOWN = "not recorded"
 _DISTURBING = ("warning", "unfit")
 _MOST = 12  # different values of one fact; a machine has few
@@ -26,7 +28,7 @@ def machines_of(prepared: pd.DataFrame) -> list[Json]:
     if prepared.empty:
         return []
     return [
-        _machine(str(name), list(map(_origin, rows_of(rows))))
+        _machine(str(name), list(map(_origin, rows_of(rows[_COLUMNS]))))
         for name, rows in prepared.groupby(prepared["machine"].fillna(_UNKNOWN), sort=True)
     ]
 
@@ -37,13 +39,14 @@ def disturbed(prepared: pd.DataFrame) -> list[Json]:
     Each with its worst grade, the number of points of such a grade, and the reasons. As in the
     page's other counts, `no-op` is no point.
     """
-    bad = prepared[[bool(row["in_answers"] and grade_of(row)) for row in rows_of(prepared)]]
+    rows = rows_of(prepared[["in_answers", *_COLUMNS]])
+    bad = prepared[[bool(row["in_answers"] and grade_of(row)) for row in rows]]
     return [
         {
             "name": str(name),
-            "grade": max(map(grade_of, rows_of(rows))),
+            "grade": max(map(grade_of, rows_of(rows[_COLUMNS]))),
             "points": len(rows),
-            "findings": _disturbances(list(map(_origin, rows_of(rows)))),
+            "findings": _disturbances(list(map(_origin, rows_of(rows[_COLUMNS])))),
         }
         for name, rows in bad.groupby(bad["machine"].fillna(_UNKNOWN), sort=True)
     ]
@@ -69,8 +72,12 @@ def _origin(row: Row) -> Origin:
 
 
 def _machine(name: str, origins: list[Origin]) -> Json:
-    facts = [(title, _values(map(words, origins))) for title, words in _FACTS.items()]
-    findings = Counter(line for origin in origins for line in _findings(origin))
+    alike = _alike(origins)
+    facts = [(title, _values(words, alike)) for title, words in _FACTS.items()]
+    findings: Counter[str] = Counter()
+    for origin, count in alike:
+        for line in _findings(origin):
+            findings[line] += count
     return {
         "name": name,
         "points": len(origins),
@@ -79,10 +86,21 @@ def _machine(name: str, origins: list[Origin]) -> Json:
     }
 
 
-def _values(words: Iterable[str]) -> list[str]:
-    found = Counter(words)
+def _alike(origins: Iterable[Origin]) -> list[tuple[Origin, int]]:
+    """The different origins, each with the number of its points: of thousands, few differ."""
+    found: dict[str, tuple[Origin, int]] = {}
+    for origin in origins:
+        key = json.dumps(origin, sort_keys=True, default=str)
+        found[key] = origin, found.get(key, (origin, 0))[1] + 1
+    return list(found.values())
+
+
+def _values(words: Callable[[Origin], str], alike: Sequence[tuple[Origin, int]]) -> list[str]:
+    found: Counter[str] = Counter()
+    for origin, count in alike:
+        found[words(origin)] += count
     known = Counter({value: count for value, count in found.items() if value})
-    return _counted(known, sum(found.values()))
+    return _counted(known, found.total())
 
 
 def _counted(found: Counter[str], total: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -81,12 +82,7 @@ def _write_folder(content: Content, out: Path) -> list[Path]:
         files[f"{page.name}.html"] = _render(page, content, single=False)
     for file, text in files.items():
         write_text(out / file, text)
-    downloads = [
-        _download(content, dataset, out / "data" / f"{page}.{kind}")
-        for dataset, page in content.dataset_pages.items()
-        for kind in _FORMATS
-    ]
-    return [*(out / name for name in files), *downloads]
+    return [*(out / name for name in files), *_downloads(content, out / "data")]
 
 
 def _write_single(content: Content, out: Path) -> list[Path]:
@@ -102,7 +98,7 @@ def _write_single(content: Content, out: Path) -> list[Path]:
         assets={name: Markup(body) for name, body in assets.items()},
         data=Markup(script_safe(data)),
         compare=Markup(script_safe(_compared(content))),
-        parquet=Markup(script_safe(_parquet(content))),
+        files=Markup(script_safe(_packed_downloads(content))),
         **_shared(content, single=True),
     )  # fmt: skip
     write_text(path, text)
@@ -118,19 +114,26 @@ def _compared(content: Content) -> list[Json]:
     return comparisons_payload(groups, content.choices.levels)
 
 
-def _download(content: Content, dataset: str, path: Path) -> Path:
-    export(content.table[content.table["dataset"] == dataset], path)
-    return path
+def _downloads(content: Content, folder: Path) -> list[Path]:
+    """Write the points of each dataset in every format, and return the files."""
+    written = []
+    for dataset, page in content.dataset_pages.items():
+        points = content.table[content.table["dataset"] == dataset]
+        for kind in _FORMATS:
+            written.append(folder / f"{page}.{kind}")
+            export(points, written[-1])
+    return written
 
 
-def _parquet(content: Content) -> dict[str, str]:
-    """Parquet files of the datasets, in base64: a single file has no other place for them."""
-    found = {}
-    with temporary_folder(Path(gettempdir()), "parquet") as folder:
-        for dataset, page in content.dataset_pages.items():
-            path = _download(content, dataset, folder / "points.parquet")
-            found[page] = base64.b64encode(path.read_bytes()).decode("ascii")
-    return found
+def _packed_downloads(content: Content) -> dict[str, str]:
+    """The same files by name, compressed, in base64: a single file has no other place for them."""
+    with temporary_folder(Path(gettempdir()), "downloads") as folder:
+        return {
+            path.name: base64.b64encode(gzip.compress(path.read_bytes(), 6, mtime=0)).decode(
+                "ascii"
+            )
+            for path in _downloads(content, folder)
+        }
 
 
 def _render(page: Page, content: Content, *, single: bool) -> str:

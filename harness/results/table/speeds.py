@@ -50,15 +50,16 @@ def speeds_of(point: StoredPoint) -> Speeds:
     )
 
 
+SPEED_COLUMNS = (
+    *("block_ids", "build_log_seconds", "reference_log_seconds"),
+    *("round_levels", "reference_levels"),
+)
+"""The columns that hold the speeds of a point's builds."""
+
+
 def speeds_of_row(row: Row) -> Speeds:
-    """Return the speeds of a point's builds from its row of the results table."""
-    return Speeds(
-        row["block_ids"],
-        row["build_log_seconds"],
-        row["reference_log_seconds"],
-        row["round_levels"],
-        row["reference_levels"],
-    )
+    """Return the speeds of a point's builds from the `SPEED_COLUMNS` of its row."""
+    return Speeds(*(row[name] for name in SPEED_COLUMNS))
 
 
 def qps_interval_of(point: StoredPoint) -> QpsInterval:

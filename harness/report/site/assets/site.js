@@ -386,27 +386,10 @@
     }
     function changed() { writeState(state, DEFAULTS); show(); }
 
-    function download(kind) {
-      const groups = data.groups, made = document.createElement("a");
-      let parts, type;
-      if (kind === "parquet") { parts = [Uint8Array.from(atob(site.parquet[root.dataset.dataset]), (c) => c.charCodeAt(0))]; type = "application/octet-stream"; }
-      else {
-        const columns = data.quantities.map((q) => q.column).concat(["recall_low", "recall_high", "qps_low", "qps_high", "size_scope"]);
-        const rows = groups.flatMap((s) => s.points.curve.map((n, i) => ({ dataset: data.dataset, algorithm: s.curves[n].algorithm, label: s.curves[n].name, k: s.k, mode: s.mode, threads: s.threads,
-          build: JSON.stringify(s.points.build_settings[s.points.build[i]]), search: JSON.stringify(s.points.search_settings[s.points.search[i]]), ...Object.fromEntries(columns.map((c) => [c, (s.points[c] || [])[i] ?? null])), machine: s.machine })));
-        const cell = (v) => { if (v === null) return ""; let t = String(v); if (typeof v === "string" && /^\s*[=+\-@]/.test(t)) t = "'" + t; return /[",\n\r]/.test(t) ? `"${t.replace(/"/g, '""')}"` : t; };
-        parts = [kind === "json" ? JSON.stringify(rows, null, 1) : [Object.keys(rows[0] || {}).join(","), ...rows.map((r) => Object.values(r).map(cell).join(","))].join("\n") + "\n"];
-        type = kind === "json" ? "application/json" : "text/csv";
-      }
-      made.href = URL.createObjectURL(new Blob(parts, { type })); made.download = `${root.dataset.dataset}.${kind}`; made.click();
-      setTimeout(() => URL.revokeObjectURL(made.href), 1000);
-    }
-
     fill(); show();
     for (const name of CHOSEN) controls[name].addEventListener("change", () => { state[name] = controls[name].value; changed(); });
     for (const name of ["floor", "memory"]) controls[name].addEventListener("input", () => { state[name] = controls[name].validity.valid ? controls[name].value : ""; changed(); });
     controls.all.addEventListener("change", () => { state.all = controls.all.checked ? "1" : ""; changed(); });
-    for (const button of root.querySelectorAll("[data-download]")) button.addEventListener("click", () => download(button.dataset.download));
     return { redraw: show, reread: () => { state = readState(DEFAULTS); show(); } };
   }
 
@@ -423,7 +406,7 @@
       const number = (group.pairs[`${base},${curve}`] || [])[level] ?? null;
       if (number === null) return null;
       const [text, words, verdict, confidence, speeds, ratio, low, high] = group.cells[number];
-      return { number, text, words, verdict, confidence, speeds, ratio, low, high };
+      return { text, words, verdict, confidence, speeds, ratio, low, high };
     };
     function show() {
       if (!groups.length) { count.textContent = "Nothing was measured that could be compared."; return; }
@@ -435,9 +418,10 @@
       checkboxes(root, `algorithms, ${shown.length} of ${group.curves.length}`, group.curves, (n) => shownOf(group).includes(n), [], (only) => { state.only = only; changed(); });
       const left = group.left_out ? ` ${group.left_out} less competitive ones are left out.` : "";
       const found = shown.map((n) => group.levels.map((_, level) => comparison(group, base, n, level)));
-      // The same comparison at several recalls counts once.
-      const pairs = found.flatMap((row) => [...new Map(row.filter(Boolean).map((one) => [one.number, one])).values()]);
-      count.textContent = `${shown.length} algorithms compared with ${cut(group.curves[base], 80)}: ${["faster", "slower", "equal", "undecided"].map((v) => `${pairs.filter((p) => p.verdict === v).length} ${v}`).join(", ")}.${left}`;
+      // The counts are those of the cells of the table, all of them.
+      const cells = found.flat(), numbers = ["faster", "slower", "equal", "undecided"].map((v) => `${cells.filter((one) => one && one.verdict === v).length} ${v}`);
+      const absent = cells.filter((one) => !one).length;
+      count.textContent = `${cells.length} comparisons with ${cut(group.curves[base], 80)} (${shown.length} algorithms, ${group.levels.length} recalls): ${numbers.join(", ")}${absent ? `, ${absent} not reached by both` : ""}.${left}`;
       const head = (text, className) => element("th", { scope: "col", textContent: text, className: className || "" });
       root.querySelector("thead tr").replaceChildren(head("algorithm"), ...group.levels.map((level) => head(`recall ${level}`)));
       root.querySelector("tbody").replaceChildren(...shown.map((n, row) => element("tr", {}, element("th", { scope: "row", className: "name", textContent: group.curves[n] }), ...found[row].map(cell))));
@@ -521,6 +505,15 @@
   document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); const main = document.getElementById("main"); main.tabIndex = -1; main.focus(); });
   // The address of a page in a single file is its hash, so a part of the page has none.
   for (const jump of document.querySelectorAll(".to-part")) jump.addEventListener("click", (event) => { event.preventDefault(); const part = document.getElementById(jump.hash.slice(1)); part.scrollIntoView(); part.focus({ preventScroll: true }); });
+  // A single file holds the files of the folder, compressed, in base64.
+  async function download(name) {
+    const packed = new Blob([Uint8Array.from(atob(site.files[name]), (c) => c.charCodeAt(0))]);
+    const unpacked = await new Response(packed.stream().pipeThrough(new DecompressionStream("gzip"))).blob();
+    const made = document.createElement("a");
+    made.href = URL.createObjectURL(unpacked); made.download = name; made.click();
+    setTimeout(() => URL.revokeObjectURL(made.href), 1000);
+  }
+  for (const button of document.querySelectorAll("[data-download]")) button.addEventListener("click", () => download(button.dataset.download));
   // The chart's library is large: the recommendation and the table stand before it is read.
   function loadCharts() {
     const library = element("script"), inline = document.getElementById("plotly");

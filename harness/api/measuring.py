@@ -207,8 +207,11 @@ class TuneResult:
     ----------
     recall, max_bytes
         What was to be reached.
+    minimize
+        What was to be small.
     table
-        A row for each winner, as from `load_results`: an ordinary point of new builds.
+        A row for each winner, as from `load_results`: an ordinary point of new builds; those of a
+        frontier by ascending bytes per vector.
     trials
         A row for each build that was tried, in order, with the figures of its best search setting
         on the tuning queries.
@@ -222,6 +225,7 @@ class TuneResult:
 
     recall: float
     max_bytes: float | None
+    minimize: tuple[str, ...]
     table: pd.DataFrame
     trials: pd.DataFrame
     suite: Path
@@ -255,7 +259,7 @@ def tune(
     recall: float,
     budget: float | str,
     max_bytes: float | None = None,
-    minimize: Literal["query", "bytes", "build"] = "query",
+    minimize: Literal["query", "bytes", "build"] | Sequence[Literal["query", "bytes"]] = "query",
     seed: int = 0,
     k: int | None = None,
     threads: int | None = None,
@@ -285,7 +289,9 @@ def tune(
     max_bytes
         The most bytes per vector.
     minimize
-        "query" for the time of a query, "bytes" for those of a vector, "build" for building time.
+        "query" for the time of a query, "bytes" for those of a vector, "build" for building time;
+        ("query", "bytes") for the frontier of the two: settings that no other beats in both, at
+        most five an algorithm.
     seed
         Of the search.
     k, threads, signed, cluster, results, plugins, progress
@@ -306,7 +312,7 @@ def tune(
         budget=budget,
         dataset=str(dataset) if dataset is not None else None,
         max_bytes=max_bytes,
-        minimize=minimize,
+        minimize=as_names(minimize),  # type: ignore[arg-type]  # checked with the other options
         seed=seed,
         k=k,
         threads=threads,
@@ -333,11 +339,15 @@ def tune_result(found: Tuned) -> TuneResult:
         contender.label: "every trial failed" if trial is None else trial_text(contender, trial)
         for contender, trial in found.missed
     }
+    table = measured.table
+    if found.goal.is_frontier:
+        table = table.sort_values("bytes_per_vector", ignore_index=True)
     trials = pd.DataFrame([trial.model_dump(exclude={"tried"}) for trial in found.journal.trials])
     return TuneResult(
         found.goal.recall,
         found.goal.max_bytes,
-        measured.table,
+        found.goal.minimize,
+        table,
         trials,
         found.suite,
         missed,

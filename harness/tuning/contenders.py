@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,7 +64,7 @@ class Contender:
         return found
 
     def proposals(
-        self, tried: Collection[str], best: Parameters | None, seed: int,
+        self, tried: Collection[str], best: Sequence[Parameters], seed: int,
         strategy: Strategy = "local",
     ) -> Iterator[Parameters]:  # fmt: skip
         """Yield builds that were not tried yet, those of the grid first, until none is found.
@@ -74,12 +74,13 @@ class Contender:
         tried
             `build_id` of what was tried.
         best
-            The best build so far, near which most proposals are once there were some.
+            The best builds so far, near which most proposals are once there were some: one, or a
+            frontier, of which each proposal takes one at random.
         seed
             Of the proposals; another one for each number of trials.
         """
         seen = set(tried)
-        near = best if strategy == "local" and len(seen) >= _FIRST else None
+        near = best if strategy == "local" and len(seen) >= _FIRST else ()
         drawn = self._drawn(np.random.default_rng([seed, len(seen)]), near)
         for build in itertools.chain(self.first, itertools.islice(drawn, _MOST_ATTEMPTS)):
             if build_id(build) not in seen:
@@ -87,10 +88,10 @@ class Contender:
                 if self._can_build(build):
                     yield build
 
-    def _drawn(self, rng: np.random.Generator, best: Parameters | None) -> Iterator[Parameters]:
+    def _drawn(self, rng: np.random.Generator, best: Sequence[Parameters]) -> Iterator[Parameters]:
         while True:
-            if best is not None and rng.random() < _NEAR:
-                yield _near(self.space.build, best, rng)
+            if best and rng.random() < _NEAR:
+                yield _near(self.space.build, best[int(rng.integers(len(best)))], rng)
             else:
                 yield {name: axis.at(rng.random()) for name, axis in self.space.build.items()}
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
@@ -26,6 +27,7 @@ from harness.text import Json
 from harness.tuning.contenders import Contender
 from harness.tuning.trials import Goal, least_seconds_of
 
+_FRONTIER: tuple[Minimize, ...] = ("query", "bytes")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -33,14 +35,15 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 class TuneOptions:
     """The options of `annharness tune`, named as there; None leaves to the suite what it says.
 
-    `budget` is in seconds, or a text such as `30m`. `max_bytes` are per vector.
+    `budget` is in seconds, or a text such as `30m`. `max_bytes` are per vector. `minimize` is one
+    quantity, or `query` and `bytes`, for the frontier of the two.
     """
 
     recall: float
     budget: float | str
     dataset: str | None = None
     max_bytes: float | None = None
-    minimize: Minimize = "query"
+    minimize: Sequence[Minimize] = ("query",)
     seed: int = 0
     k: int | None = None
     threads: int | None = None
@@ -245,17 +248,26 @@ def _goal(options: TuneOptions) -> Goal:
         raise UserError(
             "not a size", where="--max-bytes", expected="above 0", got=str(options.max_bytes)
         )
-    if options.minimize not in ("query", "bytes", "build"):
-        raise UserError(
-            "nothing that can be minimized",
-            where="--minimize",
-            expected="query, bytes or build",
-            got=str(options.minimize),
-        )
     if not 0 <= options.seed <= MOST_SEED:
         raise UserError("not a seed", where="--seed", expected="0 or more", got=str(options.seed))
     budget = seconds_of(options.budget)
-    return Goal(options.recall, options.minimize, options.max_bytes, budget, options.seed)
+    minimize = _quantities(options.minimize)
+    return Goal(options.recall, minimize, options.max_bytes, budget, options.seed)
+
+
+def _quantities(given: Sequence[Minimize]) -> tuple[Minimize, ...]:
+    """One quantity, or the two of a frontier in their usual order."""
+    if set(given) == set(_FRONTIER):
+        return _FRONTIER
+    found = tuple(dict.fromkeys(given))
+    if len(found) != 1 or found[0] not in get_args(Minimize):
+        raise UserError(
+            "nothing that can be minimized",
+            where="--minimize",
+            expected="query, bytes or build; or query and bytes, for the frontier of the two",
+            got=", ".join(map(str, given)) or "nothing",
+        )
+    return found
 
 
 def _require_one(what: str, found: Sequence[object], where: str) -> None:

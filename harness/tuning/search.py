@@ -37,8 +37,8 @@ Say = Callable[[str], None]
 class Search:
     """The search for the best build and search setting of each contender.
 
-    Every block holds some new builds of one contender and its best build so far. The contenders
-    share the budget equally.
+    Every block holds some new builds of one contender and its best build so far; for a frontier,
+    the build of it that was made least often. The contenders share the budget equally.
 
     Parameters
     ----------
@@ -93,13 +93,13 @@ class Search:
         return self.share_seconds - self.journal.spent(contender.label)
 
     def _next_builds(self, contender: Contender) -> list[Parameters]:
-        """The builds of the next block, the best so far first; none if the search is over."""
+        """The builds of the next block, one of the best first; none if the search is over."""
         label, left = contender.label, self._left(contender)
-        best = self.journal.best(label)
-        again = [best.build] if best is not None else []
+        best = self.journal.best(label, self.goal)
+        again = [trial.build for trial in self.journal.least_known(label, best)]
         count = self._room(label, left) - len(again)
         proposals = contender.proposals(
-            self.journal.builds(label), again[0] if again else None, self.goal.seed, self.strategy
+            self.journal.builds(label), [one.build for one in best], self.goal.seed, self.strategy
         )
         new = list(islice(proposals, max(count, 0)))
         return [*again, *new] if new else []
@@ -115,7 +115,7 @@ class Search:
 
     def _run_block(self, contender: Contender, builds: Sequence[Parameters]) -> None:
         label, spent = contender.label, self.journal.spent(contender.label)
-        best = self.journal.best(label)
+        best = self.journal.best(label, self.goal)
         left = self._left(contender)
         spec = trial_block(
             contender,
@@ -125,14 +125,13 @@ class Search:
             self.conditions,
             self.dataset,
             self.build_threads,
-            min(self.conditions.timeout, left if best is None else self._most_for_a_build(left)),
+            min(self.conditions.timeout, self._most_for_a_build(left) if best else left),
         )
         parts = self._measured(spec)
         self.dataset.require_unchanged()
         nq = len(self.dataset.queries)
-        found = trials_of(
-            contender, spec, parts, self.goal, nq, spent, best.build if best is not None else None
-        )
+        again = builds[0] if best else None
+        found = trials_of(contender, spec, parts, self.goal, nq, spent, again)
         if not self.journal.of(label) and left < self.conditions.timeout:
             self._require_built(contender, found)
         self.journal.add(found)
@@ -169,10 +168,13 @@ class Search:
         reached = sum(trial.reached for trial in found)
         spent, count = self.journal.spent(label), self.journal.count(label)
         head = f"{label}: {counted(count, 'build')} tried in {spent:.0f} s; "
-        best = self.journal.best(label)
-        if best is None:
+        best = self.journal.best(label, self.goal)
+        if not best:
             return head + f"{reached} of {len(found)} reach the target; none so far"
-        return head + f"best so far {trial_text(contender, best)}"
+        texts = [trial_text(contender, trial) for trial in (best[0], best[-1])]
+        if len(best) > 1:
+            return head + f"frontier of {len(best)}, from {texts[0]} to {texts[1]}"
+        return head + f"best so far {texts[0]}"
 
 
 def trial_text(contender: Contender, trial: Trial) -> str:

@@ -18,7 +18,7 @@ from harness.tuning.journal import Journal
 from harness.tuning.request import TuneRequest, build_threads_of, only_dataset
 from harness.tuning.search import Say, Search, trial_text
 from harness.tuning.trials import Goal, Trial
-from harness.tuning.winners import write_suite
+from harness.tuning.winners import winners_of, write_suite
 
 FOLDER = "tuning"
 """Of the results folder: a folder for each search."""
@@ -79,19 +79,19 @@ def tuned(request: TuneRequest, told: Told, plugins: Sequence[Path] = ()) -> Tun
         if not journal.trials:
             request.require_budget(plan, contenders, executor.machine)
         _search(request, plan, contenders, executor, journal, told).run()
-        winners = [(c, best) for c in contenders if (best := journal.best(c.label)) is not None]
-        missed = [
-            (c, journal.nearest_miss(c.label)) for c in contenders if journal.best(c.label) is None
-        ]
+        goal = request.goal
+        found = {c.label: winners_of(journal, c.label, goal) for c in contenders}
+        winners = [(c, trial) for c in contenders for trial in found[c.label]]
+        missed = [(c, journal.nearest_miss(c.label)) for c in contenders if not found[c.label]]
         if not winners:
-            raise _nothing_reached(request.goal, journal, missed)
-        suite = write_suite(asked.suite, request.goal, journal, winners)
+            raise _nothing_reached(goal, journal, missed)
+        suite = write_suite(asked.suite, goal, journal, winners)
         told.say(f"measuring the winners anew: {suite}")
         options = RunOptions(signed=asked.options.signed)
         again = SuiteRun.of(suite, options, asked.store.root, plugins)
         winning = again.plan(executor.machine, told.progress, told.say)
         summary = again.measure(winning, executor, told.listener())
-    return Tuned(request.goal, contenders, journal, winners, missed, suite, again, winning, summary)
+    return Tuned(goal, contenders, journal, winners, missed, suite, again, winning, summary)
 
 
 def _journal(

@@ -54,11 +54,13 @@ def tune(
         float | None, typer.Option("--max-bytes", help="The most bytes per vector.")
     ] = None,
     minimize: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            "--minimize", help="What is to be small: query (time), bytes or build (time)."
+            "--minimize",
+            help="What is to be small: query (time), bytes or build (time); query by default. Both "
+            "query and bytes, each with the option: the frontier of the two.",
         ),
-    ] = "query",
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the search.")] = 0,
     k: Annotated[
         int | None, typer.Option("--k", help="Number of neighbours, replaces the suite's.")
@@ -73,8 +75,9 @@ def tune(
 
     Builds are tried side by side with the best so far, until the budget is spent. On each built
     index the cheapest search setting that reaches the recall is found, with tuning queries only.
-    The winner of each algorithm is then built again and measured like any other point. The exit
-    status is 1 if it misses the recall there. The same command goes on after Ctrl-C, and with a
+    The winner of each algorithm is then built again and measured like any other point; with two
+    --minimize, at most five winners, which no other setting beats in both. The exit
+    status is 1 if one misses the recall there. The same command goes on after Ctrl-C, and with a
     larger budget.
 
     Examples:
@@ -82,13 +85,15 @@ def tune(
       annharness tune faiss-ivf -d glove-50-10k --recall .9 --budget 25s
 
       annharness tune pq faiss-pq -d glove-50-10k --recall .9 --max-bytes 250 --budget 5m
+
+      annharness tune pq -d glove-50-10k --recall .5 --minimize query --minimize bytes --budget 1m
     """
     options = TuneOptions(
         recall=recall,
         budget=budget,
         dataset=dataset,
         max_bytes=max_bytes,
-        minimize=minimize,  # type: ignore[arg-type]  # checked with the other options
+        minimize=minimize or ["query"],  # type: ignore[arg-type]  # checked with the other options
         seed=seed,
         k=k,
         threads=threads,
@@ -110,7 +115,8 @@ def _print(console: Terminal, found: TuneResult) -> None:
     from harness.report.analysis.recommendations import optimism_text
 
     limit = f" in {found.max_bytes:g} bytes per vector" if found.max_bytes is not None else ""
-    console.print(Text(f"Tuned for recall {found.recall:g}{limit}", "bold"))
+    goal = " to the frontier of time and bytes" if len(found.minimize) > 1 else ""
+    console.print(Text(f"Tuned for recall {found.recall:g}{limit}{goal}", "bold"))
     lines = Table.grid(padding=(0, 2, 0, 0))
     for (_, row), met in zip(found.table.iterrows(), found.met, strict=True):
         lines.add_row(Text(row["label"], "bold"), _sentence(dict(row), met=bool(met)))

@@ -111,7 +111,7 @@ def _near(axes: Mapping[str, Axis], best: Parameters, rng: np.random.Generator) 
     free = [name for name, axis in axes.items() if not axis.is_fixed]
     if not free:
         return best
-    changed = {name for name in free if rng.random() < _CHANGED} or {str(rng.choice(free))}
+    changed = [name for name in free if rng.random() < _CHANGED] or [str(rng.choice(free))]
     return {**best, **{name: _moved(axes[name], best.get(name), rng) for name in changed}}
 
 

@@ -304,8 +304,9 @@ def tune(
         reaches the target, with the nearest miss.
     """
     from harness.running.listener import plain_lines
+    from harness.tuning.following import Told
     from harness.tuning.request import TuneOptions, TuneRequest
-    from harness.tuning.session import Told, tuned
+    from harness.tuning.session import tuned
 
     options = TuneOptions(
         recall=recall,
@@ -331,8 +332,8 @@ def tune_result(found: Tuned) -> TuneResult:
     """Return what a search has found, with the stored points of its winners, and draw it."""
     import pandas as pd
 
+    from harness.tuning.following import trial_text
     from harness.tuning.plots import draw_search
-    from harness.tuning.search import trial_text
 
     measured = result_of(found.asked, found.plan, found.summary)
     missed = {

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import UserError
-from harness.files.progress import Progress, silent
 from harness.results.identity import slug
 from harness.running.executors.local import Executor
-from harness.running.listener import Listener, PlainLines, RunSummary, Silence
+from harness.running.listener import RunSummary
 from harness.running.plan import Plan
 from harness.running.suite_run import RunOptions, SuiteRun
 from harness.tuning.contenders import Contender
+from harness.tuning.following import SearchFollower, Told, trial_text
 from harness.tuning.journal import Journal
 from harness.tuning.request import TuneRequest, build_threads_of, only_dataset
-from harness.tuning.search import Say, Search, trial_text
+from harness.tuning.search import Search
 from harness.tuning.trials import Goal, Trial
 from harness.tuning.winners import winners_of, write_suite
 
@@ -44,20 +44,6 @@ class Tuned:
     summary: RunSummary
 
 
-@dataclass(frozen=True)
-class Told:
-    """Who is told what goes on: lines, progress of what takes long, and the run of the winners."""
-
-    say: Say = lambda line: None
-    progress: Progress = silent
-    listener: Callable[[], Listener] = Silence
-
-    @classmethod
-    def by(cls, lines: PlainLines) -> Told:
-        """Tell everything in lines."""
-        return cls(lines.say, lines.progress, lambda: lines)
-
-
 def tuned(request: TuneRequest, told: Told, plugins: Sequence[Path] = ()) -> Tuned:
     """Search, then build the winners again and measure them; the same request goes on.
 
@@ -73,12 +59,14 @@ def tuned(request: TuneRequest, told: Told, plugins: Sequence[Path] = ()) -> Tun
     for line in asked.warnings():
         told.say(line)
     with asked.executor(told.say) as executor:
-        plan = asked.plan(executor.machine, told.progress, told.say)
+        with told.progress() as progress:
+            plan = asked.plan(executor.machine, progress, told.say)
         contenders = request.contenders(plan)
         journal = _journal(request, plan, contenders, executor)
         if not journal.trials:
             request.require_budget(plan, contenders, executor.machine)
-        _search(request, plan, contenders, executor, journal, told).run()
+        with told.search() as follower:
+            _search(request, plan, contenders, executor, journal, follower).run()
         goal = request.goal
         found = {c.label: winners_of(journal, c.label, goal) for c in contenders}
         winners = [(c, trial) for c in contenders for trial in found[c.label]]
@@ -89,8 +77,10 @@ def tuned(request: TuneRequest, told: Told, plugins: Sequence[Path] = ()) -> Tun
         told.say(f"measuring the winners anew: {suite}")
         options = RunOptions(signed=asked.options.signed)
         again = SuiteRun.of(suite, options, asked.store.root, plugins)
-        winning = again.plan(executor.machine, told.progress, told.say)
-        summary = again.measure(winning, executor, told.listener())
+        with told.progress() as progress:
+            winning = again.plan(executor.machine, progress, told.say)
+        with told.run() as listener:
+            summary = again.measure(winning, executor, listener)
     return Tuned(goal, contenders, journal, winners, missed, suite, again, winning, summary)
 
 
@@ -109,7 +99,7 @@ def _search(
     contenders: Sequence[Contender],
     executor: Executor,
     journal: Journal,
-    told: Told,
+    follower: SearchFollower,
 ) -> Search:
     return Search(
         contenders,
@@ -119,8 +109,7 @@ def _search(
         build_threads_of(plan.points),
         executor,
         journal,
-        on_phase=lambda what: told.progress(what, 0, 0),
-        say=told.say,
+        follower,
     )
 
 

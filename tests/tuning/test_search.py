@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from harness.contracts import UserError
+from harness.files.progress import silent
 from harness.measures.tuning import SAME_SIZE
 from harness.running.blocks import BlockOutcome, TaskFailure
 from harness.tuning.contenders import build_id
+from harness.tuning.following import SearchLines
 from harness.tuning.journal import Journal
 from harness.tuning.trials import Goal, Trial
 from harness.tuning.winners import tuned_label, winners_of
@@ -93,6 +97,27 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
     assert [t.build for t in again.trials] == [t.build for t in whole.trials]
 
 
+def test_proposals_do_not_depend_on_the_process():
+    """Python orders a set of texts differently in each."""
+    code = (
+        "from harness.registry.spaces import Axis, Space; from itertools import islice;"
+        "from harness.tuning.contenders import Contender;"
+        "axes = {name: Axis(low=0.0, high=1.0) for name in 'abcdef'};"
+        "best = dict.fromkeys(axes, 0.5);"
+        "Contender._can_build = lambda self, build: True;"
+        "one = Contender('one', None, None, None, Space(axes), ());"
+        "print(list(islice(one.proposals(map(str, range(6)), [best], 0), 5)))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True, capture_output=True, text=True,
+        ).stdout
+        for seed in "12"
+    }  # fmt: skip
+    assert len(found) == 1
+
+
 def test_a_crash_costs_its_trial(tmp_path):
     landscape = simulated.Landscape(3, crashes="b")
     journal = searched(tmp_path, landscape, budget_seconds=120.0)
@@ -119,7 +144,7 @@ def test_a_block_that_was_lost_ends_the_search_and_is_tried_again_by_the_next(tm
                 yield spec, None
 
     search, told = simulated.search_of(simulated.Landscape(2), tmp_path, goal()), []
-    search.executor, search.say = Away(), told.append
+    search.executor, search.follower = Away(), SearchLines(told.append, silent)
     search.run()
     assert told == ["simulated: the search ends, a block was lost: tried 3 times"]
     again = searched(tmp_path, simulated.Landscape(2))

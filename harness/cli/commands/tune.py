@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.api.measuring import TuneResult, tune_result
+from harness.cli.live import live_table
+from harness.cli.live_search import live_search
 from harness.cli.options import (
     DEFAULT_RESULTS,
     Cluster,
@@ -20,12 +25,13 @@ from harness.cli.options import (
     complete_datasets,
     complete_names,
 )
-from harness.cli.progress import shown_work
-from harness.cli.terminal import Terminal
+from harness.cli.progress import shown_progress, shown_work
+from harness.cli.terminal import Terminal, say
 from harness.results.table.columns import Row
 from harness.running.listener import plain_lines
+from harness.tuning.following import Told
 from harness.tuning.request import TuneOptions, TuneRequest
-from harness.tuning.session import Told, tuned
+from harness.tuning.session import tuned
 
 _NOT_MET = 1
 
@@ -101,13 +107,29 @@ def tune(
         cluster=cluster,
     )
     request = TuneRequest.of(what, options, results, plugins or ())
-    with plain_lines(sys.stderr) as lines:
-        found = tuned(request, Told.by(lines), plugins or ())
+    with _telling() as told:
+        found = tuned(request, told, plugins or ())
     with shown_work("summing up"):
         result = tune_result(found)
     _print(Terminal(markup=False, highlight=False), result)
     if not result.met.all() or result.missed:
         raise typer.Exit(_NOT_MET)
+
+
+@contextmanager
+def _telling() -> Iterator[Told]:
+    """Tell what goes on: in tables at a terminal, otherwise in lines."""
+    console = Terminal(stderr=True)
+    if console.is_terminal:
+        yield Told(
+            partial(say, to_errors=True),
+            shown_progress,
+            lambda: live_search(console),
+            lambda: live_table(console),
+        )
+        return
+    with plain_lines(sys.stderr) as lines:
+        yield Told.by(lines)
 
 
 def _print(console: Terminal, found: TuneResult) -> None:

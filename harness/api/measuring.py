@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -253,7 +253,7 @@ class TuneResult:
 
 
 def tune(
-    what: str | Path | Sequence[str],
+    what: SuiteLike | Sequence[str],
     dataset: str | Path | None = None,
     *,
     recall: float,
@@ -278,7 +278,8 @@ def tune(
     Parameters
     ----------
     what
-        A suite, or one or several algorithms.
+        A suite (a name, a path, or a mapping with the keys of a suite file), or one or several
+        algorithms.
     dataset
         A name or a path, instead of the suite's.
     recall
@@ -321,7 +322,8 @@ def tune(
         cluster=str(cluster) if cluster is not None else None,
     )
     folders = as_folders(plugins)
-    request = TuneRequest.of(as_names(what), options, user_path(results), folders)
+    asked = what if isinstance(what, Mapping) else as_names(what)
+    request = TuneRequest.of(asked, options, user_path(results), folders)
     if not progress:
         return tune_result(tuned(request, Told(), folders))
     with plain_lines(sys.stderr) as lines:

@@ -200,7 +200,7 @@ def spread_over(sizes: Float64, most: int) -> list[int]:
     most
         At least 2.
     """
-    logs = np.log(np.maximum(sizes, 1e-9))  # an unknown size is stored as 0
+    logs = np.log(sizes)
     chosen = sorted({0, len(logs) - 1} if len(logs) else set())
     while len(chosen) < min(most, len(logs)):
         gaps = np.abs(logs[:, None] - logs[chosen]).min(axis=1)

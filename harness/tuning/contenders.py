@@ -16,6 +16,7 @@ from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.settings import Facts, can_run
 from harness.registry.spaces import Axis, Space
 from harness.running.environments.isolated import Environment, EnvironmentFailed
+from harness.tuning.listing import Listing
 
 Strategy = Literal["local", "random"]
 """Most proposals near the best build so far, or all of them anywhere in the space."""
@@ -39,7 +40,8 @@ _MOST_ATTEMPTS = 2000
 class Contender:
     """An algorithm that is tuned; `label` is its name in the suite.
 
-    `first` are the builds of its grid, which are tried first.
+    `first` are the builds of its grid, which are tried first. With `listed`, nothing else is tried
+    than the settings that a file of another harness lists.
     """
 
     label: str
@@ -48,9 +50,12 @@ class Contender:
     facts: Facts
     space: Space
     first: tuple[Parameters, ...]
+    listed: Listing | None = None
 
     def settings(self, build: Parameters) -> list[tuple[Parameters, Place]]:
         """Return the search settings that a build can run under, each with its place."""
+        if self.listed is not None:  # which of them have more recall is not known
+            return [(one, Place(i, ())) for i, one in enumerate(self.listed.searches(build))]
         axes = {name: axis.rungs() for name, axis in self.space.search.items()}
         rising = [axis.is_monotone for axis in self.space.search.values()]
         ladders: dict[tuple[int, ...], int] = {}
@@ -80,6 +85,10 @@ class Contender:
             Of the proposals; another one for each number of trials.
         """
         seen = set(tried)
+        if self.listed is not None:
+            builds = self.listed.shuffled_builds(seed)
+            yield from (build for build in builds if build_id(build) not in seen)
+            return
         near = best if strategy == "local" and len(seen) >= _FIRST else ()
         drawn = self._drawn(np.random.default_rng([seed, len(seen)]), near)
         for build in itertools.chain(self.first, itertools.islice(drawn, _MOST_ATTEMPTS)):

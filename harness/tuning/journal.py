@@ -153,5 +153,5 @@ class Journal:
 def _times_and_sizes(trials: Sequence[Trial]) -> tuple[Float64, Float64]:
     """`(trials,)` logarithms of times relative to the reference, and bytes; NaN where unknown."""
     times = [trial.times_reference or math.nan for trial in trials]
-    sizes = [trial.bytes_per_vector for trial in trials]
+    sizes = [trial.bytes_per_vector or math.nan for trial in trials]  # 0 if it is not known
     return np.log(np.array(times, dtype=np.float64)), np.array(sizes, dtype=np.float64)

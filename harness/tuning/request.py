@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
+from harness.registry.foreign_grids import ForeignAdapter
 from harness.registry.registry import load_registry
 from harness.registry.schema.suite import Minimize
 from harness.registry.schema.values import MOST_SEED
@@ -25,6 +26,7 @@ from harness.running.plan import NO_OP, Plan, PlannedPoint, chosen_variants
 from harness.running.suite_run import RunOptions, SuiteRun
 from harness.text import Json
 from harness.tuning.contenders import Contender
+from harness.tuning.listing import Listing
 from harness.tuning.trials import Goal, least_seconds_of
 
 _FRONTIER: tuple[Minimize, ...] = ("query", "bytes")
@@ -61,14 +63,18 @@ class TuneRequest:
 
     @classmethod
     def of(
-        cls, names: Sequence[str], options: TuneOptions, results: Path, plugins: Sequence[Path] = ()
+        cls,
+        what: Sequence[str] | Json,
+        options: TuneOptions,
+        results: Path,
+        plugins: Sequence[Path] = (),
     ) -> TuneRequest:
         """Check what is asked for; nothing is fetched or measured yet.
 
         Parameters
         ----------
-        names
-            One suite, or one or several algorithms.
+        what
+            One suite, or one or several algorithms, by name; or the keys of a suite file.
 
         Raises
         ------
@@ -77,8 +83,10 @@ class TuneRequest:
         """
         goal = _goal(options)
         algorithms = load_registry(plugins).algorithms
+        keys = what if isinstance(what, Mapping) else None
+        names = () if isinstance(what, Mapping) else tuple(what)
         are_algorithms = bool(names) and all(name in algorithms for name in names)
-        if not are_algorithms and len(names) != 1:
+        if keys is None and not are_algorithms and len(names) != 1:
             raise UserError(
                 "what is to be tuned?",
                 where="tune",
@@ -96,7 +104,8 @@ class TuneRequest:
         )
         if are_algorithms and not options.dataset:
             raise UserError("no dataset to tune on", where="-d", hint="annharness data list")
-        asked = SuiteRun.of(None if are_algorithms else names[0], run, results, plugins)
+        named = None if are_algorithms else next(iter(names), None)
+        asked = SuiteRun.of(named if keys is None else keys, run, results, plugins)
         if asked.suite.mode == "load":
             raise UserError(
                 "parameters are not tuned under load",
@@ -122,15 +131,13 @@ class TuneRequest:
         definition = self.asked.registry.algorithm(variant.algorithm)
         points = [point for point in plan.points if point.header.label == variant.label]
         running = [point for point in points if point.runs]
-        if not running or definition.foreign is not None:
+        if not running:
             refusal = points[0].refusal if points else "where drops all of its settings"
-            foreign = "its settings are those of another harness, listed one by one"
-            raise UserError(
-                f"{variant.label} cannot be tuned here",
-                where=variant.origin,
-                got=foreign if definition.foreign is not None else refusal,
-                hint="annharness show " + definition.name,
-            )
+            raise _cannot_be_tuned(variant, refusal)
+        first = running[0].header
+        facts = Facts(first.identity.k, first.n, first.d, first.identity.metric)
+        if definition.foreign is not None:
+            return _listed_contender(variant, definition.foreign, running, facts)
         space = space_of(definition, variant.group, variant.build, variant.search)
         if space.rungs > MOST_RUNGS:
             raise UserError(
@@ -139,9 +146,7 @@ class TuneRequest:
                 expected=f"at most {MOST_RUNGS:,}",
                 hint="give fewer values",
             )
-        first = running[0].header
         builds = {point.header.identity.build_key: point for point in running}
-        facts = Facts(first.identity.k, first.n, first.d, first.identity.metric)
         tried_first = tuple(point.header.identity.build for point in builds.values())
         return Contender(
             variant.label, definition, running[0].environment, facts, space, tried_first
@@ -217,6 +222,28 @@ def _contender_json(one: Contender) -> Json:
         "versions": dict(origin.versions),
         "space": one.space.to_json(),
     }
+
+
+def _listed_contender(
+    variant: Variant, foreign: ForeignAdapter, running: Sequence[PlannedPoint], facts: Facts
+) -> Contender:
+    """Return the contender of an adapter of another harness: its file lists what can be tried."""
+    definition = running[0].definition
+    points = [(p.header.identity.build, p.header.identity.search) for p in running]
+    listed = Listing.of(foreign, definition, facts, variant, points)
+    if not listed.settings:
+        raise _cannot_be_tuned(variant, "the settings of each run group differ in their parameters")
+    environment = running[0].environment
+    return Contender(variant.label, definition, environment, facts, listed.space, (), listed)
+
+
+def _cannot_be_tuned(variant: Variant, reason: str | None) -> UserError:
+    return UserError(
+        f"{variant.label} cannot be tuned here",
+        where=variant.origin,
+        got=reason,
+        hint="annharness show " + variant.algorithm,
+    )
 
 
 def _variants(asked: SuiteRun) -> list[Variant]:

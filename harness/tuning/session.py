@@ -130,4 +130,5 @@ def _nothing_reached(
 
 
 def _miss_text(contender: Contender, trial: Trial) -> str:
-    return f"{trial_text(contender, trial)} ({trial.status.replace('_', ' ')})"
+    status = "of unknown size" if trial.reached else trial.status.replace("_", " ")
+    return f"{trial_text(contender, trial)} ({status})"

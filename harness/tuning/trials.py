@@ -253,7 +253,7 @@ def _best_of(goal: Goal, candidates: Sequence[_Candidate]) -> list[_Candidate]:
     if not goal.is_frontier:
         return [max(candidates, key=_merit(goal, candidates[0]))]
     times = [one.log_times_reference for one in candidates]
-    sizes = [one.measured.facts.index_bytes for one in candidates]
+    sizes = [one.measured.facts.index_bytes or math.nan for one in candidates]  # 0 if not known
     found = time_size_frontier(np.array(times), np.array(sizes, dtype=np.float64))
     return [candidates[i] for i in found]
 
@@ -288,7 +288,7 @@ def _merit(goal: Goal, base: _Candidate) -> Callable[[_Candidate], tuple[float, 
     def merit(one: _Candidate) -> tuple[float, float]:
         speed = estimate(one.speeds, base.speeds).log_ratio
         facts = one.measured.facts
-        small = {"query": 0.0, "bytes": facts.index_bytes, "build": facts.build_seconds}
+        small = {"query": 0.0, "bytes": facts.index_bytes or math.inf, "build": facts.build_seconds}
         return -small[goal.minimize[0]], speed if math.isfinite(speed) else -math.inf
 
     return merit

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from harness.contracts.definitions import Parameters
 from harness.files.replacing import write_text
 from harness.measures.tuning import spread_over
 from harness.registry.suites import Suite
@@ -31,6 +32,8 @@ def winners_of(journal: Journal, label: str, goal: Goal) -> list[Trial]:
     logarithm of bytes.
     """
     best = journal.best(label, goal)
+    if not goal.is_frontier:
+        return best
     sizes = np.array([trial.bytes_per_vector for trial in best], dtype=np.float64)
     return [best[i] for i in spread_over(sizes, MOST_OF_FRONTIER)]
 
@@ -62,10 +65,13 @@ def _keys(
     contenders = list({contender.label: contender for contender, _ in winners}.values())
     algorithms: dict[str, list[Json]] = {}
     for contender, trial in winners:
+        listed = contender.listed
+        group = listed.group(trial.build, trial.search) if listed is not None else None
         variant = {
             "label": tuned_label(contender.label, trial, goal),
-            "build": trial.build,
-            "search": trial.search,
+            **({"group": group} if group is not None else {}),
+            "build": _single(trial.build),
+            "search": _single(trial.search),
         }
         algorithms.setdefault(contender.definition.name, []).append(variant)
     kept = ("mode", "threads", "build_threads", "builds", "repeats", "search_seconds")
@@ -81,6 +87,11 @@ def _keys(
         **({"memory": suite.memory_bytes} if suite.memory_bytes is not None else {}),
         "tuned": _tuned(goal, journal, contenders),
     }
+
+
+def _single(values: Parameters) -> Json:
+    """As a grid of these values alone: a value that is a list is the only one of a list."""
+    return {name: [value] if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _tuned(goal: Goal, journal: Journal, contenders: Sequence[Contender]) -> Json:

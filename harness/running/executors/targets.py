@@ -140,6 +140,6 @@ class Race:
         every = np.full((len(settings), self._rounds), math.nan)
         for row, setting in zip(every, settings, strict=True):
             row[:] = self._logs[setting.spec.key]
-        sizes = np.array([setting.index_bytes for setting in settings], dtype=np.float64)
+        sizes = np.array([one.index_bytes or math.inf for one in settings])  # 0 if not known
         for number in slower_ones(every, sizes if self.by_size else None):
             settings[number].left_out = True

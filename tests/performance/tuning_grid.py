@@ -176,7 +176,7 @@ def compared(args: argparse.Namespace, request: TuneRequest, sides: Sequence[Fou
         return
     suite = request.asked.suite
     # A folder for each pair: those of other seeds would be points of the same curves.
-    folder = args.results / f"compared-{hash_of([side.variant for side in sides])}"
+    folder = args.results / f"compared-{hash_of({one.text: one.variant for one in sides})}"
     found = harness.run(
         {
             "k": suite.ks[0], "datasets": list(suite.datasets), "threads": suite.threads,

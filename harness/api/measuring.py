@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -207,8 +207,11 @@ class TuneResult:
     ----------
     recall, max_bytes
         What was to be reached.
+    minimize
+        What was to be small.
     table
-        A row for each winner, as from `load_results`: an ordinary point of new builds.
+        A row for each winner, as from `load_results`: an ordinary point of new builds; those of a
+        frontier by ascending bytes per vector.
     trials
         A row for each build that was tried, in order, with the figures of its best search setting
         on the tuning queries.
@@ -222,6 +225,7 @@ class TuneResult:
 
     recall: float
     max_bytes: float | None
+    minimize: tuple[str, ...]
     table: pd.DataFrame
     trials: pd.DataFrame
     suite: Path
@@ -249,13 +253,13 @@ class TuneResult:
 
 
 def tune(
-    what: str | Path | Sequence[str],
+    what: SuiteLike | Sequence[str],
     dataset: str | Path | None = None,
     *,
     recall: float,
     budget: float | str,
     max_bytes: float | None = None,
-    minimize: Literal["query", "bytes", "build"] = "query",
+    minimize: Literal["query", "bytes", "build"] | Sequence[Literal["query", "bytes"]] = "query",
     seed: int = 0,
     k: int | None = None,
     threads: int | None = None,
@@ -274,7 +278,8 @@ def tune(
     Parameters
     ----------
     what
-        A suite, or one or several algorithms.
+        A suite (a name, a path, or a mapping with the keys of a suite file), or one or several
+        algorithms.
     dataset
         A name or a path, instead of the suite's.
     recall
@@ -285,7 +290,9 @@ def tune(
     max_bytes
         The most bytes per vector.
     minimize
-        "query" for the time of a query, "bytes" for those of a vector, "build" for building time.
+        "query" for the time of a query, "bytes" for those of a vector, "build" for building time;
+        ("query", "bytes") for the frontier of the two: settings that no other beats in both, at
+        most five an algorithm.
     seed
         Of the search.
     k, threads, signed, cluster, results, plugins, progress
@@ -298,15 +305,16 @@ def tune(
         reaches the target, with the nearest miss.
     """
     from harness.running.listener import plain_lines
+    from harness.tuning.following import Told
     from harness.tuning.request import TuneOptions, TuneRequest
-    from harness.tuning.session import Told, tuned
+    from harness.tuning.session import tuned
 
     options = TuneOptions(
         recall=recall,
         budget=budget,
         dataset=str(dataset) if dataset is not None else None,
         max_bytes=max_bytes,
-        minimize=minimize,
+        minimize=as_names(minimize),  # type: ignore[arg-type]  # checked with the other options
         seed=seed,
         k=k,
         threads=threads,
@@ -314,7 +322,8 @@ def tune(
         cluster=str(cluster) if cluster is not None else None,
     )
     folders = as_folders(plugins)
-    request = TuneRequest.of(as_names(what), options, user_path(results), folders)
+    asked = what if isinstance(what, Mapping) else as_names(what)
+    request = TuneRequest.of(asked, options, user_path(results), folders)
     if not progress:
         return tune_result(tuned(request, Told(), folders))
     with plain_lines(sys.stderr) as lines:
@@ -325,19 +334,23 @@ def tune_result(found: Tuned) -> TuneResult:
     """Return what a search has found, with the stored points of its winners, and draw it."""
     import pandas as pd
 
+    from harness.tuning.following import trial_text
     from harness.tuning.plots import draw_search
-    from harness.tuning.search import trial_text
 
     measured = result_of(found.asked, found.plan, found.summary)
     missed = {
         contender.label: "every trial failed" if trial is None else trial_text(contender, trial)
         for contender, trial in found.missed
     }
+    table = measured.table
+    if found.goal.is_frontier:
+        table = table.sort_values("bytes_per_vector", ignore_index=True)
     trials = pd.DataFrame([trial.model_dump(exclude={"tried"}) for trial in found.journal.trials])
     return TuneResult(
         found.goal.recall,
         found.goal.max_bytes,
-        measured.table,
+        found.goal.minimize,
+        table,
         trials,
         found.suite,
         missed,

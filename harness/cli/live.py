@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -32,11 +35,49 @@ class _Shown:
     in_turns: bool = False
 
 
-class LiveTable:
+class Redrawn(ABC):
+    """Something on a terminal that is redrawn in place: if told to, and every second.
+
+    Not in turns, when a query may be timed.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = self._refreshed = time.monotonic()
+
+    @cached_property
+    def live(self) -> Live:
+        """What redraws it; made late, since it is drawn once when that is made."""
+        return Live(console=self._console, auto_refresh=False, get_renderable=self._render)
+
+    @abstractmethod
+    def _render(self) -> RenderableType: ...
+
+    @abstractmethod
+    def _is_in_turns(self) -> bool: ...
+
+    def tick(self) -> None:
+        """Update the clock, except during turns."""
+        if not self._is_in_turns():
+            self._refresh()
+
+    def _refresh_if(self, changed: bool) -> None:
+        if changed or time.monotonic() - self._refreshed >= _SECONDS_BETWEEN_TICKS:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._refreshed = time.monotonic()
+        self.live.refresh()
+
+
+Shown = TypeVar("Shown", bound=Redrawn)
+
+
+class LiveTable(Redrawn):
     """A table of done, running and remaining points per algorithm, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
-        self._began = time.monotonic()
+        super().__init__(console)
         self._points: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
@@ -45,9 +86,7 @@ class LiveTable:
         self._builds = self._built = 0
         self._blocks: dict[str, _Shown] = {}
         self._activity = "starting"
-        self._refreshed = self._began
         self._left: Callable[[], str] = str
-        self.live = Live(console=console, auto_refresh=False, get_renderable=self._render)
 
     def planned(self, points: Sequence[PointHeader], kept: int, builds: int) -> None:
         """Lay out the table."""
@@ -106,18 +145,8 @@ class LiveTable:
         self._left = lambda: f", about {max(0.0, end - time.monotonic()):.0f} s left"
         self._refresh()
 
-    def tick(self) -> None:
-        """Update the clock, except during turns, when a query may be timed."""
-        if not any(shown.in_turns for shown in self._blocks.values()):
-            self._refresh()
-
-    def _refresh_if(self, changed: bool) -> None:
-        if changed or time.monotonic() - self._refreshed >= _SECONDS_BETWEEN_TICKS:
-            self._refresh()
-
-    def _refresh(self) -> None:
-        self._refreshed = time.monotonic()
-        self.live.refresh()
+    def _is_in_turns(self) -> bool:
+        return any(shown.in_turns for shown in self._blocks.values())
 
     def _render(self) -> RenderableType:
         if not self._points:
@@ -148,9 +177,13 @@ class LiveTable:
             )
 
 
-@contextmanager
-def live_table(console: Console) -> Iterator[LiveTable]:
+def live_table(console: Console) -> AbstractContextManager[LiveTable]:
     """Show a live table for the duration of the `with` statement."""
-    table = LiveTable(console)
-    with table.live, ticking(_SECONDS_BETWEEN_TICKS, table.tick):
-        yield table
+    return redrawing(LiveTable(console))
+
+
+@contextmanager
+def redrawing(what: Shown) -> Iterator[Shown]:
+    """Show what is redrawn for the duration of the `with` statement."""
+    with what.live, ticking(_SECONDS_BETWEEN_TICKS, what.tick):
+        yield what

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.measures.frontier import pareto_frontier
 from harness.measures.interval import student_quantile
 
 Float64 = NDArray[np.float64]
@@ -28,6 +29,9 @@ FIRST_QUERIES = 50
 _CLEAR = 3.0  # standard errors: several looks at growing parts are taken
 _LEAST_ROUNDS = 5
 _SURE = 0.999
+
+SAME_SIZE = 1.01
+"""Sizes whose ratio is below this are equal: builds of the same parameters differ a little."""
 
 
 class Sample(NamedTuple):
@@ -143,19 +147,66 @@ def _first_reaching(numbers: Sequence[int], reaches: Callable[[int], bool]) -> i
     return high
 
 
-def slower_ones(logs: Float64) -> list[int]:
-    """Return the settings that are clearly slower than the fastest.
+def slower_ones(logs: Float64, sizes: Float64 | None = None) -> list[int]:
+    """Return the settings that are clearly slower than the fastest, or the fastest as small.
 
     Parameters
     ----------
     logs
         `(settings, rounds)` logarithms of seconds per query; NaN in rounds without a turn.
+    sizes
+        `(settings,)` bytes, if small settings may be slow: each is then compared with the fastest
+        of those that are no larger than it (see `SAME_SIZE`).
     """
     known = np.isfinite(logs)
     if len(logs) < 2 or not known.any(axis=1).all():
         return []
-    leader = int(np.argmin([np.median(row[k]) for row, k in zip(logs, known, strict=True)]))
-    return [i for i in range(len(logs)) if i != leader and _is_slower(logs[i], logs[leader])]
+    sizes = np.zeros(len(logs)) if sizes is None else sizes
+    medians = np.array([np.median(row[k]) for row, k in zip(logs, known, strict=True)])
+    leaders = [
+        int(np.argmin(np.where(sizes <= size * SAME_SIZE, medians, np.inf))) for size in sizes
+    ]
+    return [i for i, best in enumerate(leaders) if i != best and _is_slower(logs[i], logs[best])]
+
+
+def time_size_frontier(log_seconds: Float64, sizes: Float64) -> list[int]:
+    """Return the settings that no other one beats in time and size, the smallest first.
+
+    A size counts as smaller only if it is by more than `SAME_SIZE`, or else small differences
+    between builds of equal parameters would put many of them on the frontier.
+
+    Parameters
+    ----------
+    log_seconds, sizes
+        `(settings,)` logarithms of seconds per query, and bytes. A setting with NaN in either is
+        not on the frontier.
+    """
+    kept: list[int] = []
+    for i in pareto_frontier(log_seconds, sizes, more_x_is_better=False, more_y_is_better=False):
+        if not kept or sizes[i] * SAME_SIZE < sizes[kept[-1]]:
+            kept.append(int(i))
+    return kept[::-1]
+
+
+def spread_over(sizes: Float64, most: int) -> list[int]:
+    """Return at most so many settings of a frontier: both ends, and others spread over the sizes.
+
+    Each is the one whose size has the largest ratio to the nearest size chosen before.
+
+    Parameters
+    ----------
+    sizes
+        `(settings,)` bytes, ascending.
+    most
+        At least 2.
+    """
+    logs = np.log(sizes)
+    chosen = sorted({0, len(logs) - 1} if len(logs) else set())
+    while len(chosen) < min(most, len(logs)):
+        gaps = np.abs(logs[:, None] - logs[chosen]).min(axis=1)
+        gaps[chosen] = -1.0
+        chosen = sorted([*chosen, int(np.argmax(gaps))])
+    return chosen
 
 
 def _is_slower(ours: Float64, theirs: Float64) -> bool:

@@ -52,7 +52,7 @@ def settings(
     """
     by_hand = {*(build or {}), *(search or {})}
     variant = definition.variant(group, build, search)
-    for build_values, search_values in _grid_points(definition, facts, variant):
+    for build_values, search_values in grid_points(definition, facts, variant):
         values = _values(definition, build_values, search_values, facts)
         if definition.where is not None and not definition.where.holds(values):
             continue
@@ -99,7 +99,7 @@ def dropped(
     definition: AlgorithmDefinition, facts: Facts, group: str | None = None
 ) -> Iterator[tuple[Parameters, Parameters]]:
     """Yield the build and search values that `where` leaves out of a grid."""
-    for build, search in _grid_points(definition, facts, definition.variant(group)):
+    for build, search in grid_points(definition, facts, definition.variant(group)):
         if definition.where is not None and not definition.where.holds(
             _values(definition, build, search, facts)
         ):
@@ -118,7 +118,7 @@ def _values(
     return {**absent, **search, **build, **known}
 
 
-def _grid_points(
+def grid_points(
     definition: AlgorithmDefinition, facts: Facts, variant: Group
 ) -> Iterator[tuple[Parameters, Parameters]]:
     """Yield build and search values: a product for ours, run group by run group for foreign."""

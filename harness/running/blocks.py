@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,18 +69,22 @@ class SettingSpec:
         return Place(self.ladder, self.rung)
 
 
+Race = Literal["time", "time and bytes"]
+
+
 @dataclass(frozen=True)
 class Target:
     """What a block searches for: of each member, the lowest settings that reach a recall.
 
     Only they take turns, and only tuning queries are asked. A setting whose index is larger than
-    `most_index_bytes` does not count. In a `race`, one that is clearly slower than the fastest of
-    the block is left out of further turns.
+    `most_index_bytes` does not count. In a `race` for time, one that is clearly slower than the
+    fastest of the block is left out of further turns; in one for time and bytes, one that is
+    clearly slower than another that is no larger.
     """
 
     recall: float
     most_index_bytes: float = math.inf
-    race: bool = True
+    race: Race | None = "time"
 
 
 @dataclass(frozen=True)

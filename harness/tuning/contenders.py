@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.settings import Facts, can_run
 from harness.registry.spaces import Axis, Space
 from harness.running.environments.isolated import Environment, EnvironmentFailed
+from harness.tuning.listing import Listing
 
 Strategy = Literal["local", "random"]
 """Most proposals near the best build so far, or all of them anywhere in the space."""
@@ -39,7 +40,8 @@ _MOST_ATTEMPTS = 2000
 class Contender:
     """An algorithm that is tuned; `label` is its name in the suite.
 
-    `first` are the builds of its grid, which are tried first.
+    `first` are the builds of its grid, which are tried first. With `listed`, nothing else is tried
+    than the settings that a file of another harness lists.
     """
 
     label: str
@@ -48,9 +50,12 @@ class Contender:
     facts: Facts
     space: Space
     first: tuple[Parameters, ...]
+    listed: Listing | None = None
 
     def settings(self, build: Parameters) -> list[tuple[Parameters, Place]]:
         """Return the search settings that a build can run under, each with its place."""
+        if self.listed is not None:  # which of them have more recall is not known
+            return [(one, Place(i, ())) for i, one in enumerate(self.listed.searches(build))]
         axes = {name: axis.rungs() for name, axis in self.space.search.items()}
         rising = [axis.is_monotone for axis in self.space.search.values()]
         ladders: dict[tuple[int, ...], int] = {}
@@ -64,7 +69,7 @@ class Contender:
         return found
 
     def proposals(
-        self, tried: Collection[str], best: Parameters | None, seed: int,
+        self, tried: Collection[str], best: Sequence[Parameters], seed: int,
         strategy: Strategy = "local",
     ) -> Iterator[Parameters]:  # fmt: skip
         """Yield builds that were not tried yet, those of the grid first, until none is found.
@@ -74,12 +79,17 @@ class Contender:
         tried
             `build_id` of what was tried.
         best
-            The best build so far, near which most proposals are once there were some.
+            The best builds so far, near which most proposals are once there were some: one, or a
+            frontier, of which each proposal takes one at random.
         seed
             Of the proposals; another one for each number of trials.
         """
         seen = set(tried)
-        near = best if strategy == "local" and len(seen) >= _FIRST else None
+        if self.listed is not None:
+            builds = self.listed.shuffled_builds(seed)
+            yield from (build for build in builds if build_id(build) not in seen)
+            return
+        near = best if strategy == "local" and len(seen) >= _FIRST else ()
         drawn = self._drawn(np.random.default_rng([seed, len(seen)]), near)
         for build in itertools.chain(self.first, itertools.islice(drawn, _MOST_ATTEMPTS)):
             if build_id(build) not in seen:
@@ -87,10 +97,10 @@ class Contender:
                 if self._can_build(build):
                     yield build
 
-    def _drawn(self, rng: np.random.Generator, best: Parameters | None) -> Iterator[Parameters]:
+    def _drawn(self, rng: np.random.Generator, best: Sequence[Parameters]) -> Iterator[Parameters]:
         while True:
-            if best is not None and rng.random() < _NEAR:
-                yield _near(self.space.build, best, rng)
+            if best and rng.random() < _NEAR:
+                yield _near(self.space.build, best[int(rng.integers(len(best)))], rng)
             else:
                 yield {name: axis.at(rng.random()) for name, axis in self.space.build.items()}
 
@@ -110,7 +120,7 @@ def _near(axes: Mapping[str, Axis], best: Parameters, rng: np.random.Generator) 
     free = [name for name, axis in axes.items() if not axis.is_fixed]
     if not free:
         return best
-    changed = {name for name in free if rng.random() < _CHANGED} or {str(rng.choice(free))}
+    changed = [name for name in free if rng.random() < _CHANGED] or [str(rng.choice(free))]
     return {**best, **{name: _moved(axes[name], best.get(name), rng) for name in changed}}
 
 

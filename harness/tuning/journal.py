@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.contracts import UserError
 from harness.files.replacing import replacing
+from harness.measures.tuning import Float64, time_size_frontier
 from harness.results.identity import hash_of
 from harness.text import Json, plain
 from harness.tuning.contenders import build_id
-from harness.tuning.trials import Trial
+from harness.tuning.trials import Goal, Trial
 
 _NAME = "journal.json"
 _MOST_CHARACTERS = 64 << 20
@@ -100,9 +104,25 @@ class Journal:
         """Return the seconds that a label has spent."""
         return max((trial.spent_seconds for trial in self.of(label)), default=0.0)
 
-    def best(self, label: str) -> Trial | None:
-        """Return the best of the last block of a label that had one."""
-        return next((trial for trial in reversed(self.of(label)) if trial.is_best), None)
+    def best(self, label: str, goal: Goal) -> list[Trial]:
+        """Return the best so far of a label: none, one, or those of the frontier by their bytes.
+
+        One: the best of the last block that had one, since the best so far is in each. Of the
+        frontier only one is, so builds of several blocks are compared, by their times relative to
+        the reference index. Of a build that was made again, the last one counts.
+        """
+        own = self.of(label)
+        if not goal.is_frontier:
+            return [trial for trial in reversed(own) if trial.is_best][:1]
+        last = {build_id(trial.build): trial.block for trial in own if not trial.is_lost}
+        newest = [trial for trial in own if trial.block == last.get(build_id(trial.build))]
+        return [newest[i] for i in time_size_frontier(*_times_and_sizes(newest))]
+
+    def least_known(self, label: str, best: Sequence[Trial]) -> list[Trial]:
+        """Return the one of the best so far that was built least often, the earliest of these."""
+        made = {(trial.block, build_id(trial.build)) for trial in self.of(label)}
+        counts = Counter(build for _, build in made)
+        return sorted(best, key=lambda t: (counts[build_id(t.build)], t.spent_seconds))[:1]
 
     def last_block(self, label: str) -> Sequence[Trial]:
         """Return the trials of the last block of a label."""
@@ -115,7 +135,8 @@ class Journal:
         for _, block in itertools.groupby(self.of(label), key=lambda trial: trial.block):
             trials = list(block)
             if not all(trial.is_lost for trial in trials):
-                found = (trials[0].spent_seconds - spent) / len(trials)
+                count = len({build_id(trial.build) for trial in trials})
+                found = (trials[0].spent_seconds - spent) / count
             spent = trials[0].spent_seconds
         return found
 
@@ -127,3 +148,10 @@ class Journal:
             return max(missed, key=lambda trial: trial.recall or 0.0)
         sized = [trial for trial in own if trial.bytes_per_vector is not None]
         return min(sized, key=lambda trial: trial.bytes_per_vector or 0.0, default=None)
+
+
+def _times_and_sizes(trials: Sequence[Trial]) -> tuple[Float64, Float64]:
+    """`(trials,)` logarithms of times relative to the reference, and bytes; NaN where unknown."""
+    times = [trial.times_reference or math.nan for trial in trials]
+    sizes = [trial.bytes_per_vector or math.nan for trial in trials]  # 0 if it is not known
+    return np.log(np.array(times, dtype=np.float64)), np.array(sizes, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Figures of a search: what was tried, and the best so far against the time spent."""
+"""Figures of a search: what was tried; the best so far against the time spent, or a frontier."""
 
 from __future__ import annotations
 
@@ -26,12 +26,16 @@ def draw_search(journal: Journal, goal: Goal) -> list[Path]:
         tried = new_figure()
         _draw_tried(tried.subplots(), journal, labels, goal)
         head(tried, "What was tried", _conditions(journal, goal), [_TRIED])
-        progress = new_figure()
-        _draw_progress(progress.subplots(), journal, labels, goal)
-        head(progress, "Best so far", _conditions(journal, goal), [_PROGRESS])
+        best, name = new_figure(), "frontier" if goal.is_frontier else "progress"
+        if goal.is_frontier:
+            _draw_frontier(best.subplots(), journal, labels, goal)
+            head(best, "Frontier of time and bytes", _conditions(journal, goal), [_FRONTIER])
+        else:
+            _draw_progress(best.subplots(), journal, labels, goal)
+            head(best, "Best so far", _conditions(journal, goal), [_PROGRESS])
         return [
             *save(tried, journal.folder / "tried", _FORMATS),
-            *save(progress, journal.folder / "progress", _FORMATS),
+            *save(best, journal.folder / name, _FORMATS),
         ]
 
 
@@ -42,6 +46,10 @@ _TRIED = (
 _PROGRESS = (
     "On the tuning queries. The best build is made and measured again in each block, so a line may "
     "fall; lines end with the search."
+)
+_FRONTIER = (
+    "Settings that reach the target on the tuning queries. Lines join those that no other of the "
+    "algorithm beats in both."
 )
 
 
@@ -77,6 +85,17 @@ def _dots(
         axes.plot([x for x, _ in known], [y for _, y in known], mark, **style)
 
 
+def _draw_frontier(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal) -> None:
+    for number, label in enumerate(labels):
+        reached = [(t.bytes_per_vector, t.qps) for t in journal.of(label) if t.reached]
+        _dots(axes, reached, ".", color=f"C{number}", alpha=0.3)
+        best = [(t.bytes_per_vector, t.qps) for t in journal.best(label, goal)]
+        _dots(axes, best, "o-", color=f"C{number}", label=label)
+    axes.set(xlabel=_AXES["bytes"], ylabel=_AXES["query"])
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend()
+
+
 def _draw_progress(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal) -> None:
     for number, label in enumerate(labels):
         best = [trial for trial in journal.of(label) if trial.is_best]
@@ -87,7 +106,7 @@ def _draw_progress(axes: Axes, journal: Journal, labels: Sequence[str], goal: Go
                 seconds, [*values, values[-1]], where="post", marker="o", color=f"C{number}",
                 label=label,
             )  # fmt: skip
-    axes.set(xlabel="seconds spent", ylabel=_AXES[goal.minimize])
+    axes.set(xlabel="seconds spent", ylabel=_AXES[goal.minimize[0]])
     if axes.get_legend_handles_labels()[1]:
         # Above the axes: inside, it would hide steps, of which matplotlib knows the corners alone.
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False)
@@ -95,4 +114,4 @@ def _draw_progress(axes: Axes, journal: Journal, labels: Sequence[str], goal: Go
 
 def _value(trial: Trial, goal: Goal) -> float:
     values = {"query": trial.qps, "bytes": trial.bytes_per_vector, "build": trial.build_seconds}
-    return values[goal.minimize] or float("nan")
+    return values[goal.minimize[0]] or float("nan")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
+from harness.registry.foreign_grids import ForeignAdapter
 from harness.registry.registry import load_registry
 from harness.registry.schema.suite import Minimize
 from harness.registry.schema.values import MOST_SEED
@@ -24,8 +26,10 @@ from harness.running.plan import NO_OP, Plan, PlannedPoint, chosen_variants
 from harness.running.suite_run import RunOptions, SuiteRun
 from harness.text import Json
 from harness.tuning.contenders import Contender
+from harness.tuning.listing import Listing
 from harness.tuning.trials import Goal, least_seconds_of
 
+_FRONTIER: tuple[Minimize, ...] = ("query", "bytes")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -33,14 +37,15 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 class TuneOptions:
     """The options of `annharness tune`, named as there; None leaves to the suite what it says.
 
-    `budget` is in seconds, or a text such as `30m`. `max_bytes` are per vector.
+    `budget` is in seconds, or a text such as `30m`. `max_bytes` are per vector. `minimize` is one
+    quantity, or `query` and `bytes`, for the frontier of the two.
     """
 
     recall: float
     budget: float | str
     dataset: str | None = None
     max_bytes: float | None = None
-    minimize: Minimize = "query"
+    minimize: Sequence[Minimize] = ("query",)
     seed: int = 0
     k: int | None = None
     threads: int | None = None
@@ -58,14 +63,18 @@ class TuneRequest:
 
     @classmethod
     def of(
-        cls, names: Sequence[str], options: TuneOptions, results: Path, plugins: Sequence[Path] = ()
+        cls,
+        what: Sequence[str] | Json,
+        options: TuneOptions,
+        results: Path,
+        plugins: Sequence[Path] = (),
     ) -> TuneRequest:
         """Check what is asked for; nothing is fetched or measured yet.
 
         Parameters
         ----------
-        names
-            One suite, or one or several algorithms.
+        what
+            One suite, or one or several algorithms, by name; or the keys of a suite file.
 
         Raises
         ------
@@ -74,8 +83,10 @@ class TuneRequest:
         """
         goal = _goal(options)
         algorithms = load_registry(plugins).algorithms
+        keys = what if isinstance(what, Mapping) else None
+        names = () if isinstance(what, Mapping) else tuple(what)
         are_algorithms = bool(names) and all(name in algorithms for name in names)
-        if not are_algorithms and len(names) != 1:
+        if keys is None and not are_algorithms and len(names) != 1:
             raise UserError(
                 "what is to be tuned?",
                 where="tune",
@@ -93,7 +104,8 @@ class TuneRequest:
         )
         if are_algorithms and not options.dataset:
             raise UserError("no dataset to tune on", where="-d", hint="annharness data list")
-        asked = SuiteRun.of(None if are_algorithms else names[0], run, results, plugins)
+        named = None if are_algorithms else next(iter(names), None)
+        asked = SuiteRun.of(named if keys is None else keys, run, results, plugins)
         if asked.suite.mode == "load":
             raise UserError(
                 "parameters are not tuned under load",
@@ -119,15 +131,13 @@ class TuneRequest:
         definition = self.asked.registry.algorithm(variant.algorithm)
         points = [point for point in plan.points if point.header.label == variant.label]
         running = [point for point in points if point.runs]
-        if not running or definition.foreign is not None:
+        if not running:
             refusal = points[0].refusal if points else "where drops all of its settings"
-            foreign = "its settings are those of another harness, listed one by one"
-            raise UserError(
-                f"{variant.label} cannot be tuned here",
-                where=variant.origin,
-                got=foreign if definition.foreign is not None else refusal,
-                hint="annharness show " + definition.name,
-            )
+            raise _cannot_be_tuned(variant, refusal)
+        first = running[0].header
+        facts = Facts(first.identity.k, first.n, first.d, first.identity.metric)
+        if definition.foreign is not None:
+            return _listed_contender(variant, definition.foreign, running, facts)
         space = space_of(definition, variant.group, variant.build, variant.search)
         if space.rungs > MOST_RUNGS:
             raise UserError(
@@ -136,9 +146,7 @@ class TuneRequest:
                 expected=f"at most {MOST_RUNGS:,}",
                 hint="give fewer values",
             )
-        first = running[0].header
         builds = {point.header.identity.build_key: point for point in running}
-        facts = Facts(first.identity.k, first.n, first.d, first.identity.metric)
         tried_first = tuple(point.header.identity.build for point in builds.values())
         return Contender(
             variant.label, definition, running[0].environment, facts, space, tried_first
@@ -216,6 +224,28 @@ def _contender_json(one: Contender) -> Json:
     }
 
 
+def _listed_contender(
+    variant: Variant, foreign: ForeignAdapter, running: Sequence[PlannedPoint], facts: Facts
+) -> Contender:
+    """Return the contender of an adapter of another harness: its file lists what can be tried."""
+    definition = running[0].definition
+    points = [(p.header.identity.build, p.header.identity.search) for p in running]
+    listed = Listing.of(foreign, definition, facts, variant, points)
+    if not listed.settings:
+        raise _cannot_be_tuned(variant, "the settings of each run group differ in their parameters")
+    environment = running[0].environment
+    return Contender(variant.label, definition, environment, facts, listed.space, (), listed)
+
+
+def _cannot_be_tuned(variant: Variant, reason: str | None) -> UserError:
+    return UserError(
+        f"{variant.label} cannot be tuned here",
+        where=variant.origin,
+        got=reason,
+        hint="annharness show " + variant.algorithm,
+    )
+
+
 def _variants(asked: SuiteRun) -> list[Variant]:
     """Return what is tuned, with a label each."""
     found = [v for v in chosen_variants(asked.suite, asked.registry) if v.algorithm != NO_OP]
@@ -245,17 +275,26 @@ def _goal(options: TuneOptions) -> Goal:
         raise UserError(
             "not a size", where="--max-bytes", expected="above 0", got=str(options.max_bytes)
         )
-    if options.minimize not in ("query", "bytes", "build"):
-        raise UserError(
-            "nothing that can be minimized",
-            where="--minimize",
-            expected="query, bytes or build",
-            got=str(options.minimize),
-        )
     if not 0 <= options.seed <= MOST_SEED:
         raise UserError("not a seed", where="--seed", expected="0 or more", got=str(options.seed))
     budget = seconds_of(options.budget)
-    return Goal(options.recall, options.minimize, options.max_bytes, budget, options.seed)
+    minimize = _quantities(options.minimize)
+    return Goal(options.recall, minimize, options.max_bytes, budget, options.seed)
+
+
+def _quantities(given: Sequence[Minimize]) -> tuple[Minimize, ...]:
+    """One quantity, or the two of a frontier in their usual order."""
+    if set(given) == set(_FRONTIER):
+        return _FRONTIER
+    found = tuple(dict.fromkeys(given))
+    if len(found) != 1 or found[0] not in get_args(Minimize):
+        raise UserError(
+            "nothing that can be minimized",
+            where="--minimize",
+            expected="query, bytes or build; or query and bytes, for the frontier of the two",
+            got=", ".join(map(str, given)) or "nothing",
+        )
+    return found
 
 
 def _require_one(what: str, found: Sequence[object], where: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
 from harness.contracts import UserError
@@ -12,8 +12,8 @@ from harness.data.cache.cached import CachedDataset
 from harness.registry.suites import Suite
 from harness.running.blocks import BlockOutcome, BlockSpec
 from harness.running.executors.local import Executor
-from harness.text import counted
 from harness.tuning.contenders import Contender, Strategy
+from harness.tuning.following import SearchFollower, Standing, UnfollowedSearch
 from harness.tuning.journal import Journal
 from harness.tuning.trials import Goal, Trial, trial_block, trials_of
 
@@ -30,15 +30,13 @@ _LEAST_SECONDS_FOR_BUILD = 10.0
 _MAY_EXCEED = 0.5
 """The part of a build by which the last block may be too long for the budget."""
 
-Say = Callable[[str], None]
-
 
 @dataclass
 class Search:
     """The search for the best build and search setting of each contender.
 
-    Every block holds some new builds of one contender and its best build so far. The contenders
-    share the budget equally.
+    Every block holds some new builds of one contender and its best build so far; for a frontier,
+    the build of it that was made least often. The contenders share the budget equally.
 
     Parameters
     ----------
@@ -46,10 +44,8 @@ class Search:
         The suite: mode, threads, memory and time-outs.
     build_threads
         Threads of a build, as the plan has them.
-    on_phase
-        Told what is done now.
-    say
-        Told what each block has found.
+    follower
+        Told what is done now, and what each block has found.
     """
 
     contenders: Sequence[Contender]
@@ -59,8 +55,7 @@ class Search:
     build_threads: int
     executor: Executor
     journal: Journal
-    on_phase: Callable[[str], None] = lambda what: None
-    say: Say = lambda line: None
+    follower: SearchFollower = field(default_factory=UnfollowedSearch)
     strategy: Strategy = "local"
 
     def run(self) -> None:
@@ -74,6 +69,7 @@ class Search:
         UserError
             If the budget is too small for one build.
         """
+        self.follower.search_began([self._standing(one) for one in self.contenders])
         going = list(self.contenders)
         while going:
             contender = min(going, key=lambda one: self.journal.spent(one.label))
@@ -93,13 +89,13 @@ class Search:
         return self.share_seconds - self.journal.spent(contender.label)
 
     def _next_builds(self, contender: Contender) -> list[Parameters]:
-        """The builds of the next block, the best so far first; none if the search is over."""
+        """The builds of the next block, one of the best first; none if the search is over."""
         label, left = contender.label, self._left(contender)
-        best = self.journal.best(label)
-        again = [best.build] if best is not None else []
+        best = self.journal.best(label, self.goal)
+        again = [trial.build for trial in self.journal.least_known(label, best)]
         count = self._room(label, left) - len(again)
         proposals = contender.proposals(
-            self.journal.builds(label), again[0] if again else None, self.goal.seed, self.strategy
+            self.journal.builds(label), [one.build for one in best], self.goal.seed, self.strategy
         )
         new = list(islice(proposals, max(count, 0)))
         return [*again, *new] if new else []
@@ -115,7 +111,7 @@ class Search:
 
     def _run_block(self, contender: Contender, builds: Sequence[Parameters]) -> None:
         label, spent = contender.label, self.journal.spent(contender.label)
-        best = self.journal.best(label)
+        best = self.journal.best(label, self.goal)
         left = self._left(contender)
         spec = trial_block(
             contender,
@@ -125,18 +121,18 @@ class Search:
             self.conditions,
             self.dataset,
             self.build_threads,
-            min(self.conditions.timeout, left if best is None else self._most_for_a_build(left)),
+            min(self.conditions.timeout, self._most_for_a_build(left) if best else left),
         )
+        self.follower.block_started(label, len(builds))
         parts = self._measured(spec)
         self.dataset.require_unchanged()
         nq = len(self.dataset.queries)
-        found = trials_of(
-            contender, spec, parts, self.goal, nq, spent, best.build if best is not None else None
-        )
+        again = builds[0] if best else None
+        found = trials_of(contender, spec, parts, self.goal, nq, spent, again)
         if not self.journal.of(label) and left < self.conditions.timeout:
             self._require_built(contender, found)
         self.journal.add(found)
-        self.say(self._line(contender, found))
+        self._tell(contender, found)
 
     def _most_for_a_build(self, left: float) -> float:
         return min(left, max(_SHARE_OF_BUILD * self.share_seconds, _LEAST_SECONDS_FOR_BUILD))
@@ -144,7 +140,8 @@ class Search:
     def _measured(self, spec: BlockSpec) -> list[BlockOutcome]:
         def follow(block: BlockSpec, title: str, phase: str, key: str | None) -> None:
             if title != "reference":
-                self.on_phase(" ".join(filter(None, (title, phase))))
+                what = " ".join(filter(None, (title, phase)))
+                self.follower.phase(what, in_turns=not title)
 
         blocks = self.executor.run_blocks(iter([spec]), follow)
         return [outcome for _, outcome in blocks if outcome is not None]
@@ -160,26 +157,21 @@ class Search:
                 hint="give more time, or algorithms that are built sooner",
             )
 
-    def _line(self, contender: Contender, found: Sequence[Trial]) -> str:
-        """What a block has found, in one line."""
-        label = contender.label
+    def _tell(self, contender: Contender, found: Sequence[Trial]) -> None:
+        standing = self._standing(contender)
         lost = next((trial for trial in found if trial.is_lost), None)
         if lost is not None:
-            return f"{label}: the search ends, a block was lost: {lost.reason}"
-        reached = sum(trial.reached for trial in found)
-        spent, count = self.journal.spent(label), self.journal.count(label)
-        head = f"{label}: {counted(count, 'build')} tried in {spent:.0f} s; "
-        best = self.journal.best(label)
-        if best is None:
-            return head + f"{reached} of {len(found)} reach the target; none so far"
-        return head + f"best so far {trial_text(contender, best)}"
+            self.follower.block_lost(standing, lost.reason)
+        else:
+            reached = sum(trial.reached for trial in found)
+            self.follower.block_ended(standing, reached, len(found))
 
-
-def trial_text(contender: Contender, trial: Trial) -> str:
-    """Return the parameters of a trial with its figures on the tuning queries."""
-    facts = [
-        f"recall {trial.recall:.4f}" if trial.recall is not None else "",
-        f"{trial.qps:,.0f} queries/s" if trial.qps is not None else "",
-        f"{trial.bytes_per_vector:,.1f} bytes" if trial.bytes_per_vector is not None else "",
-    ]
-    return ", ".join(filter(None, (trial.name(contender), *facts)))
+    def _standing(self, contender: Contender) -> Standing:
+        label = contender.label
+        return Standing(
+            contender,
+            self.journal.count(label),
+            self.journal.spent(label),
+            self.share_seconds,
+            self.journal.best(label, self.goal),
+        )

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import UserError
-from harness.files.progress import Progress, silent
 from harness.results.identity import slug
 from harness.running.executors.local import Executor
-from harness.running.listener import Listener, PlainLines, RunSummary, Silence
+from harness.running.listener import RunSummary
 from harness.running.plan import Plan
 from harness.running.suite_run import RunOptions, SuiteRun
 from harness.tuning.contenders import Contender
+from harness.tuning.following import SearchFollower, Told, trial_text
 from harness.tuning.journal import Journal
 from harness.tuning.request import TuneRequest, build_threads_of, only_dataset
-from harness.tuning.search import Say, Search, trial_text
+from harness.tuning.search import Search
 from harness.tuning.trials import Goal, Trial
-from harness.tuning.winners import write_suite
+from harness.tuning.winners import winners_of, write_suite
 
 FOLDER = "tuning"
 """Of the results folder: a folder for each search."""
@@ -44,20 +44,6 @@ class Tuned:
     summary: RunSummary
 
 
-@dataclass(frozen=True)
-class Told:
-    """Who is told what goes on: lines, progress of what takes long, and the run of the winners."""
-
-    say: Say = lambda line: None
-    progress: Progress = silent
-    listener: Callable[[], Listener] = Silence
-
-    @classmethod
-    def by(cls, lines: PlainLines) -> Told:
-        """Tell everything in lines."""
-        return cls(lines.say, lines.progress, lambda: lines)
-
-
 def tuned(request: TuneRequest, told: Told, plugins: Sequence[Path] = ()) -> Tuned:
     """Search, then build the winners again and measure them; the same request goes on.
 
@@ -73,25 +59,29 @@ def tuned(request: TuneRequest, told: Told, plugins: Sequence[Path] = ()) -> Tun
     for line in asked.warnings():
         told.say(line)
     with asked.executor(told.say) as executor:
-        plan = asked.plan(executor.machine, told.progress, told.say)
+        with told.progress() as progress:
+            plan = asked.plan(executor.machine, progress, told.say)
         contenders = request.contenders(plan)
         journal = _journal(request, plan, contenders, executor)
         if not journal.trials:
             request.require_budget(plan, contenders, executor.machine)
-        _search(request, plan, contenders, executor, journal, told).run()
-        winners = [(c, best) for c in contenders if (best := journal.best(c.label)) is not None]
-        missed = [
-            (c, journal.nearest_miss(c.label)) for c in contenders if journal.best(c.label) is None
-        ]
+        with told.search() as follower:
+            _search(request, plan, contenders, executor, journal, follower).run()
+        goal = request.goal
+        found = {c.label: winners_of(journal, c.label, goal) for c in contenders}
+        winners = [(c, trial) for c in contenders for trial in found[c.label]]
+        missed = [(c, journal.nearest_miss(c.label)) for c in contenders if not found[c.label]]
         if not winners:
-            raise _nothing_reached(request.goal, journal, missed)
-        suite = write_suite(asked.suite, request.goal, journal, winners)
+            raise _nothing_reached(goal, journal, missed)
+        suite = write_suite(asked.suite, goal, journal, winners)
         told.say(f"measuring the winners anew: {suite}")
         options = RunOptions(signed=asked.options.signed)
         again = SuiteRun.of(suite, options, asked.store.root, plugins)
-        winning = again.plan(executor.machine, told.progress, told.say)
-        summary = again.measure(winning, executor, told.listener())
-    return Tuned(request.goal, contenders, journal, winners, missed, suite, again, winning, summary)
+        with told.progress() as progress:
+            winning = again.plan(executor.machine, progress, told.say)
+        with told.run() as listener:
+            summary = again.measure(winning, executor, listener)
+    return Tuned(goal, contenders, journal, winners, missed, suite, again, winning, summary)
 
 
 def _journal(
@@ -109,7 +99,7 @@ def _search(
     contenders: Sequence[Contender],
     executor: Executor,
     journal: Journal,
-    told: Told,
+    follower: SearchFollower,
 ) -> Search:
     return Search(
         contenders,
@@ -119,8 +109,7 @@ def _search(
         build_threads_of(plan.points),
         executor,
         journal,
-        on_phase=lambda what: told.progress(what, 0, 0),
-        say=told.say,
+        follower,
     )
 
 
@@ -141,4 +130,5 @@ def _nothing_reached(
 
 
 def _miss_text(contender: Contender, trial: Trial) -> str:
-    return f"{trial_text(contender, trial)} ({trial.status.replace('_', ' ')})"
+    status = "of unknown size" if trial.reached else trial.status.replace("_", " ")
+    return f"{trial_text(contender, trial)} ({status})"

@@ -20,6 +20,7 @@ from harness.measures.speed import (
     typical_level,
     wall_levels,
 )
+from harness.measures.tuning import time_size_frontier
 from harness.measures.verdicts import Speeds, estimate
 from harness.registry.grid import short_name
 from harness.registry.schema.suite import Minimize
@@ -31,6 +32,7 @@ from harness.running.blocks import (
     Measured,
     MemberSpec,
     Probe,
+    Race,
     SettingSpec,
     Target,
 )
@@ -49,13 +51,27 @@ Known = Annotated[float, Field(allow_inf_nan=False)] | None
 
 @dataclass(frozen=True)
 class Goal:
-    """What is asked for; `max_bytes` are per vector, `budget_seconds` for all contenders."""
+    """What is asked for; `max_bytes` are per vector, `budget_seconds` for all contenders.
+
+    `minimize` is one quantity, or `query` and `bytes`, for the frontier of the two.
+    """
 
     recall: float
-    minimize: Minimize
+    minimize: tuple[Minimize, ...]
     max_bytes: float | None
     budget_seconds: float
     seed: int
+
+    @property
+    def is_frontier(self) -> bool:
+        """Whether two quantities are to be small, so that several settings can be the best."""
+        return len(self.minimize) > 1
+
+    @property
+    def race(self) -> Race | None:
+        """By what settings leave a block early; a slow one may be small or built soon."""
+        races: dict[tuple[Minimize, ...], Race] = {("query",): "time"}
+        return "time and bytes" if self.is_frontier else races.get(self.minimize)
 
 
 class Tried(BaseModel):
@@ -68,13 +84,15 @@ class Tried(BaseModel):
 
 
 class Trial(BaseModel):
-    """A build that was tried, with its best search setting.
+    """A build that was tried, with its best search setting; for a frontier, one of these.
 
     `status` is `reached`, `slower` (it reached the target, and soon left the race), `missed`,
-    `too_large` or how it failed. `search`, `recall` (on the tuning
-    queries), `qps` and `bytes_per_vector` are of the best setting that reached the target, else of
-    the nearest miss. `again`: the best build so far, built again beside others. `is_best`: the best
-    of its block. `spent_seconds` is what its label had spent when its block had ended.
+    `too_large` or how it failed. `search`, `recall` (on the tuning queries), `qps` and
+    `bytes_per_vector` are of the best setting that reached the target, else of the nearest miss.
+    `times_reference` is the time of a query relative to the reference index in the same rounds, of
+    those that stayed in the race. `again`: a best build so far, built again beside others.
+    `is_best`: the best of its block, or one of its frontier. `spent_seconds` is what its label had
+    spent when its block had ended.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,6 +105,7 @@ class Trial(BaseModel):
     search: dict[str, Any] = {}
     recall: Known = None
     qps: Known = None
+    times_reference: Known = None
     bytes_per_vector: Known = None
     build_seconds: Known = None
     again: bool = False
@@ -143,7 +162,7 @@ def trial_block(
         timeout=timeout,
         memory_bytes=suite.memory_bytes,
         members=tuple(_member(contender, i, build) for i, build in enumerate(builds)),
-        target=Target(goal.recall, most, race=goal.minimize == "query"),
+        target=Target(goal.recall, most, goal.race),
     )
 
 
@@ -163,13 +182,18 @@ def _member(contender: Contender, number: int, build: Parameters) -> MemberSpec:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Candidate:
     """A measured setting that reached the target."""
 
     key: str
     measured: Measured
     speeds: Speeds
+
+    @property
+    def log_times_reference(self) -> float:
+        """The logarithm of its time relative to that of the reference; NaN if it is not known."""
+        return float(self.speeds.relative[0])
 
 
 def trials_of(
@@ -183,6 +207,9 @@ def trials_of(
 ) -> list[Trial]:
     """Return the trials of a block, of which one is the best if any reached the target.
 
+    For a frontier several may be the best, and a build has a trial for each of its settings that
+    none of its others beats.
+
     Parameters
     ----------
     parts
@@ -192,16 +219,16 @@ def trials_of(
     spent_before
         The seconds that the label had spent before.
     best_before
-        The best build so far, if it is in the block.
+        A best build so far, if one is in the block.
     """
     candidates = {one.key: one for part in parts for one in _candidates(spec, part, nq)}
     winners = {
-        member.title: max(own, key=_merit(goal, own[0]))
+        member.title: _best_of(
+            goal, [candidates[s.key] for s in member.settings if s.key in candidates]
+        )
         for member in spec.members
-        if (own := [candidates[s.key] for s in member.settings if s.key in candidates])
     }
-    base = next(iter(winners.values()), None)
-    best = max(winners.values(), key=_merit(goal, base)) if base is not None else None
+    best = _best_of(goal, [one for own in winners.values() for one in own])
     spent = spent_before + sum(part.seconds for part in parts)
     return [
         Trial(
@@ -209,13 +236,26 @@ def trials_of(
             block=spec.id,
             build=dict(member.build),
             again=member.build == best_before,
-            is_best=best is not None and winners.get(member.title) is best,
+            is_best=winner in best,
             spent_seconds=spent,
-            tried=tuple(_tried(member, parts)),
-            **_found(member, parts, winners.get(member.title), contender.facts.n),
+            tried=tuple(_tried(member, parts)) if i == 0 else (),  # once for a build
+            **_found(member, parts, winner, contender.facts.n),
         )
         for member in spec.members
+        for i, winner in enumerate(winners[member.title] or [None])
     ]
+
+
+def _best_of(goal: Goal, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """The best one, or the frontier of these; none of none."""
+    if not candidates:
+        return []
+    if not goal.is_frontier:
+        return [max(candidates, key=_merit(goal, candidates[0]))]
+    times = [one.log_times_reference for one in candidates]
+    sizes = [one.measured.facts.index_bytes or math.nan for one in candidates]  # 0 if not known
+    found = time_size_frontier(np.array(times), np.array(sizes, dtype=np.float64))
+    return [candidates[i] for i in found]
 
 
 def _candidates(spec: BlockSpec, part: BlockOutcome, nq: int) -> Iterator[_Candidate]:
@@ -248,8 +288,8 @@ def _merit(goal: Goal, base: _Candidate) -> Callable[[_Candidate], tuple[float, 
     def merit(one: _Candidate) -> tuple[float, float]:
         speed = estimate(one.speeds, base.speeds).log_ratio
         facts = one.measured.facts
-        small = {"query": 0.0, "bytes": facts.index_bytes, "build": facts.build_seconds}
-        return -small[goal.minimize], speed if math.isfinite(speed) else -math.inf
+        small = {"query": 0.0, "bytes": facts.index_bytes or math.inf, "build": facts.build_seconds}
+        return -small[goal.minimize[0]], speed if math.isfinite(speed) else -math.inf
 
     return merit
 
@@ -262,7 +302,8 @@ def _found(
     own = {s.key: s for s in member.settings if s.key in probes}
     if best is not None:
         qps = math.exp(-float(best.speeds.log_seconds[0]))
-        return {"status": "reached", **_of_probe(own[best.key], probes[best.key], n), "qps": qps}
+        measured = {"qps": qps, "times_reference": _known(math.exp(best.log_times_reference))}
+        return {"status": "reached", **_of_probe(own[best.key], probes[best.key], n), **measured}
     keys = [setting.key for setting in member.settings]
     failures = [part.failed[key] for part in parts for key in keys if key in part.failed]
     left_race = [key for part in parts for key in part.finished if key in own]

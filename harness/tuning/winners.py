@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import yaml
 
+from harness.contracts.definitions import Parameters
 from harness.files.replacing import write_text
+from harness.measures.tuning import spread_over
 from harness.registry.suites import Suite
 from harness.text import Json
 from harness.tuning.contenders import Contender
@@ -18,9 +21,32 @@ _SUITE = "tuned.yml"
 _HEAD = "# Written by `annharness tune`. `annharness run` measures the same points again.\n"
 
 
-def tuned_label(label: str) -> str:
-    """Return the label of a winner, beside that of its algorithm's grid."""
-    return f"{label}-tuned"
+MOST_OF_FRONTIER = 5
+"""Of the settings on the frontier of an algorithm, so many are measured and written at most."""
+
+
+def winners_of(journal: Journal, label: str, goal: Goal) -> list[Trial]:
+    """Return what is measured of a label: its best trial, or its frontier by ascending bytes.
+
+    Of a long frontier, `MOST_OF_FRONTIER` are taken: both ends, and others spread evenly along the
+    logarithm of bytes.
+    """
+    best = journal.best(label, goal)
+    if not goal.is_frontier:
+        return best
+    sizes = np.array([trial.bytes_per_vector for trial in best], dtype=np.float64)
+    return [best[i] for i in spread_over(sizes, MOST_OF_FRONTIER)]
+
+
+def tuned_label(label: str, trial: Trial, goal: Goal) -> str:
+    """Return the label of a winner, beside that of its algorithm's grid.
+
+    Those of a frontier are told apart by their bytes per vector.
+    """
+    if not goal.is_frontier:
+        return f"{label}-tuned"
+    size = trial.bytes_per_vector or 0.0
+    return f"{label}-tuned-{float(f'{size:.4g}'):g}B"
 
 
 def write_suite(
@@ -36,12 +62,16 @@ def write_suite(
 def _keys(
     suite: Suite, goal: Goal, journal: Journal, winners: Sequence[tuple[Contender, Trial]]
 ) -> Json:
+    contenders = list({contender.label: contender for contender, _ in winners}.values())
     algorithms: dict[str, list[Json]] = {}
     for contender, trial in winners:
+        listed = contender.listed
+        group = listed.group(trial.build, trial.search) if listed is not None else None
         variant = {
-            "label": tuned_label(contender.label),
-            "build": trial.build,
-            "search": trial.search,
+            "label": tuned_label(contender.label, trial, goal),
+            **({"group": group} if group is not None else {}),
+            "build": _single(trial.build),
+            "search": _single(trial.search),
         }
         algorithms.setdefault(contender.definition.name, []).append(variant)
     kept = ("mode", "threads", "build_threads", "builds", "repeats", "search_seconds")
@@ -55,14 +85,19 @@ def _keys(
         **{name: value for name, value in conditions.items() if value is not None},
         "precision": "off" if suite.precision is None else suite.precision,
         **({"memory": suite.memory_bytes} if suite.memory_bytes is not None else {}),
-        "tuned": _tuned(goal, journal, [contender for contender, _ in winners]),
+        "tuned": _tuned(goal, journal, contenders),
     }
+
+
+def _single(values: Parameters) -> Json:
+    """As a grid of these values alone: a value that is a list is the only one of a list."""
+    return {name: [value] if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _tuned(goal: Goal, journal: Journal, contenders: Sequence[Contender]) -> Json:
     return {
         "recall": goal.recall,
-        "minimize": goal.minimize,
+        "minimize": list(goal.minimize),
         **({"max_bytes": goal.max_bytes} if goal.max_bytes is not None else {}),
         "budget_seconds": goal.budget_seconds,
         "spent_seconds": round(sum(journal.spent(one.label) for one in contenders), 1),

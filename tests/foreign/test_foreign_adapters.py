@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+
+import harness
+from harness.contracts import UserError
+from harness.running.machine.facts import this_machine
+from harness.tuning.request import TuneOptions, TuneRequest
 
 BASE = '''
 import numpy as np
@@ -165,8 +172,6 @@ def run(command, tmp_path, checkout, algorithms, **more):
     ]
     suite.write_text("\n".join([*head, *lines, f"algorithms: {algorithms}"]) + "\n")
     done = command("run", suite, "--plugins", checkout)
-    import harness
-
     return done, harness.load_results(tmp_path / "results")
 
 
@@ -186,6 +191,63 @@ def test_they_run_as_they_stand(tmp_path, small_hdf5, command, checkout):
     assert rows["theirs-brute", "share=0.5 | most=50"]["recall@5"] < 0.9
     broken = next(row for (name, _), row in rows.items() if name == "theirs-broken")
     assert (broken["status"], "no_such_library" in broken["reason"]) == ("error", True)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_they_are_tuned_among_the_settings_of_their_file(
+    tmp_path, small_hdf5, checkout, session_cache, monkeypatch
+):
+    monkeypatch.setenv("ANNHARNESS_DATA", str(session_cache))
+    suite = {
+        "k": 5, "datasets": str(small_hdf5), "algorithms": ["theirs-brute"], "builds": 1,
+        "repeats": 1, "least_seconds": 0.05, "precision": "off",
+    }  # fmt: skip
+    (tmp_path / "s.yml").write_text(yaml.safe_dump(suite))
+    found = harness.tune(
+        tmp_path / "s.yml", recall=0.99, budget=60, results=tmp_path / "results",
+        plugins=checkout, progress=False,
+    )  # fmt: skip
+    tried = {tuple(sorted(t["build"].items())) for t in found.trials.to_dict("records")}
+    theirs = [{"share": s} for s in (0.5, 1.0)] + [{"share": 1.0, "R": r, "L": 4} for r in (8, 16)]
+    assert tried == {tuple(sorted(build.items())) for build in theirs}
+    [row] = found.table.to_dict("records")  # of its run group, not laid over those of the other
+    assert (row["label"], row["build"]["share"]) == ("theirs-brute-tuned", 1.0)
+    assert row["search"]["most"] == 50
+    assert found.met.all()
+    assert yaml.safe_load(found.suite.read_text())["tuned"]["trials"] == {"theirs-brute": 4}
+
+
+def contender_of(checkout: Path, variant: dict, name: str, folder: Path, dataset: Path):
+    suite = {"k": 5, "datasets": str(dataset), "algorithms": {name: variant}}
+    request = TuneRequest.of(suite, TuneOptions(0.9, 10), folder, [checkout])
+    [contender] = request.contenders(request.asked.plan(this_machine()))
+    return contender
+
+
+def test_what_a_suite_lays_over_their_settings_stays_so_when_they_are_tuned(
+    tmp_path, small_hdf5, checkout, session_cache, monkeypatch
+):
+    monkeypatch.setenv("ANNHARNESS_DATA", str(session_cache))
+    variant = {"group": "small", "build": {"share": [0.25, 0.75]}}
+    one = contender_of(checkout, variant, "theirs-brute", tmp_path, small_hdf5)
+    builds = list(one.proposals((), [], seed=0))
+    assert builds == [{"share": 0.25}, {"share": 0.75}]
+    assert [search for search, _ in one.settings(builds[0])] == [{"most": 3}, {"most": 50}]
+    assert list(one.proposals([json.dumps(builds[0])], builds, seed=0)) == builds[1:]
+
+
+def test_settings_that_a_suite_cannot_name_are_not_tuned(
+    tmp_path, small_hdf5, checkout, session_cache, monkeypatch
+):
+    """Laid over `{R: 8}`, the values `{L: 4}` give both."""
+    monkeypatch.setenv("ANNHARNESS_DATA", str(session_cache))
+    odd = "odd: {arg_groups: [1.0, [{R: 8}, {L: 4}]], args: {}, query_args: [[50]]}"
+    path = tmp_path / "checkout" / "algorithms" / "brute" / "config.yml"
+    path.write_text(config("brute", "Brute", odd, "ann_benchmarks"))
+    with pytest.raises(UserError, match="theirs-brute cannot be tuned here") as refused:
+        contender_of(checkout, {}, "theirs-brute", tmp_path, small_hdf5)
+    assert "differ in their parameters" in refused.value.describe()
 
 
 @pytest.mark.slow

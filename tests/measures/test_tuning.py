@@ -15,6 +15,8 @@ from harness.measures.tuning import (
     lowest_reaching,
     part_sizes,
     slower_ones,
+    spread_over,
+    time_size_frontier,
 )
 
 
@@ -94,3 +96,26 @@ def test_only_what_is_clearly_slower_leaves_the_race():
     assert slower_ones(logs) == [2]
     assert slower_ones(logs[:, :4]) == []
     assert slower_ones(logs[:1]) == []
+
+
+def test_in_a_race_for_bytes_too_a_slow_setting_leaves_only_if_none_faster_is_as_small():
+    rng = np.random.default_rng(3)
+    logs = rng.normal(0, 0.01, (4, 40)) + np.array([[0.0], [0.1], [0.2], [0.2]])
+    assert slower_ones(logs) == [1, 2, 3]
+    assert slower_ones(logs, np.array([400.0, 200.0, 100.0, 401.0])) == [3]
+    assert slower_ones(logs, np.array([400.0, 200.0, 199.9, 100.0])) == [2]  # equal in size
+    assert slower_ones(logs[:, :4], np.array([400.0, 200.0, 100.0, 401.0])) == []
+
+
+def test_a_frontier_leaves_out_what_is_not_smaller_by_a_hundredth():
+    times, sizes = np.log([1.0, 2.0, 3.0, 4.0, 1.5, np.nan]), np.array([400, 200, 199, 50, 400, 9])
+    assert time_size_frontier(times, sizes) == [3, 1, 0]
+    assert time_size_frontier(times[5:], sizes[5:]) == []
+
+
+def test_a_frontier_is_spread_over_the_ratios_of_sizes():
+    sizes = np.array([10.0, 11, 12, 100, 900, 1000])
+    assert spread_over(sizes, 3) == [0, 3, 5]
+    assert spread_over(sizes, 9) == list(range(6))
+    assert spread_over(sizes[:1], 3) == [0]
+    assert spread_over(sizes[:0], 3) == []

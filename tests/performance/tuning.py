@@ -54,10 +54,14 @@ simulated:
 
 @dataclass
 class Landscape:
-    """An index whose best parameters lie at `best`; `crashes` is a kind that cannot be built."""
+    """An index whose best parameters lie at `best`; `crashes` is a kind that cannot be built.
+
+    `bytes_of_link` times M is what it adds to the 400 bytes of each vector.
+    """
 
     seed: int
     crashes: str = ""
+    bytes_of_link: int = 0
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
@@ -91,6 +95,9 @@ class Landscape:
         ef = self.scale * math.exp(self.log_work(build)) * (-math.log(1 - recall)) ** (1 / 0.7)
         return self.log_seconds(build, ef)
 
+    def index_bytes(self, build: dict[str, object]) -> int:
+        return N * (400 + self.bytes_of_link * int(str(build["M"])))
+
     def build_seconds(self, build: dict[str, object]) -> float:
         return 2 + float(str(build["M"])) * float(str(build["effort"])) / 1000
 
@@ -115,7 +122,7 @@ class SimulatedExecutor:
 
     def _measure(self, spec: BlockSpec, member: MemberSpec, outcome: BlockOutcome) -> None:
         land, build, order = self.landscape, dict(member.build), spec.order(NQ)
-        seconds = land.build_seconds(build)
+        seconds, size = land.build_seconds(build), land.index_bytes(build)
         outcome.seconds += min(seconds, spec.timeout)
         if seconds > spec.timeout or build["kind"] == land.crashes:
             late = seconds > spec.timeout
@@ -126,17 +133,17 @@ class SimulatedExecutor:
 
         def reaches(number: int) -> bool:
             setting = member.settings[number]
-            if spec.target.most_index_bytes < 400 * N:
-                outcome.probes[setting.key] = Probe(math.nan, 0, math.nan, 400 * N, seconds)
+            if spec.target.most_index_bytes < size:
+                outcome.probes[setting.key] = Probe(math.nan, 0, math.nan, size, seconds)
                 return False
             recalls = land.recalls(build, setting.search["ef"], spec.number)[order]
-            for size in part_sizes(len(order)):
-                found = judged(recalls[:size], len(order), spec.target.recall)
+            for asked in part_sizes(len(order)):
+                found = judged(recalls[:asked], len(order), spec.target.recall)
                 if found.reaches is not None:
                     break
             time = math.exp(land.log_seconds(build, setting.search["ef"]))
-            outcome.probes[setting.key] = Probe(found.recall, size, time, 400 * N, seconds)
-            outcome.seconds += 2 * size * time
+            outcome.probes[setting.key] = Probe(found.recall, asked, time, size, seconds)
+            outcome.seconds += 2 * asked * time
             return bool(found.reaches)
 
         for number in lowest_reaching([s.place for s in member.settings], reaches):
@@ -147,7 +154,7 @@ class SimulatedExecutor:
             times[:, order] = np.exp(level + rng.normal(0, 0.02, (_PASSES, 1)))
             facts = BuildFacts(
                 prepare_seconds=0, build_seconds=seconds, measured_index_bytes=0,
-                index_bytes=400 * N,
+                index_bytes=size,
             )  # fmt: skip
             ids = np.zeros((1, NQ, K), dtype=np.int32)
             cycles = np.arange(_PASSES, dtype=np.int16)
@@ -204,7 +211,7 @@ def keeps_target(landscape: Landscape, trial: Trial, recall: float) -> bool:
 
 
 def main(tunings: int, budget: float) -> None:
-    goal = Goal(0.95, "query", None, budget, 0)
+    goal = Goal(0.95, ("query",), None, budget, 0)
     kept, gains = [], []
     for seed in range(tunings):
         landscape, times = Landscape(seed), {}
@@ -212,8 +219,7 @@ def main(tunings: int, budget: float) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 search = search_of(landscape, Path(folder), goal, strategy)
                 search.run()
-                best = search.journal.best("simulated")
-            assert best is not None
+                [best] = search.journal.best("simulated", goal)
             times[strategy] = landscape.least_log_seconds(best.build, goal.recall)
             kept.append(keeps_target(landscape, best, goal.recall))
         gains.append(times["random"] - times["local"])

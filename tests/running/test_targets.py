@@ -22,11 +22,11 @@ from harness.contracts import Algorithm
 
 
 class Part(Algorithm):
-    """Exact search of the first rows; each needs a byte."""
+    """Exact search of the first rows; each needs a byte, and the index some more."""
 
-    def __init__(self, metric, sleep=0.0, crash=False):
+    def __init__(self, metric, sleep=0.0, crash=False, bytes=0):
         super().__init__(metric)
-        self.sleep, self.crash = sleep, crash
+        self.sleep, self.crash, self.bytes = sleep, crash, bytes
 
     def fit(self, base):
         self.base = base
@@ -42,7 +42,7 @@ class Part(Algorithm):
         return np.argsort(-(self.base[: self.rows] @ query))[:k]
 
     def index_bytes(self):
-        return self.rows
+        return self.rows + self.bytes
 '''
 ROWS = range(10, 310, 10)
 NUMBERS = itertools.count()
@@ -121,9 +121,28 @@ def test_one_that_is_clearly_slower_leaves_the_race(tuned):
     [outcome] = tuned({"fast": {}, "slow": {"sleep": 0.005}}, Target(0.99), least_seconds=2.0)
     passes = {key.partition("-")[0]: len(one.times) for key, one in outcome.finished.items()}
     assert passes["slow"] < passes["fast"]
-    [outcome] = tuned({"fast": {}, "slow": {"sleep": 0.005}}, Target(0.99, race=False))
+    [outcome] = tuned({"fast": {}, "slow": {"sleep": 0.005}}, Target(0.99, race=None))
     assert all(np.isfinite(one.times).any() for one in outcome.finished.values())
     assert len(outcome.finished) == 2
+
+
+@pytest.mark.slow
+def test_a_slow_one_that_is_smaller_stays_in_a_race_for_time_and_bytes(tuned):
+    target = Target(0.99, race="time and bytes")
+    members = {
+        "large": {"bytes": 5000},
+        "slow": {"sleep": 0.005},
+        "worse": {"sleep": 0.005, "bytes": 9000},
+    }
+    [outcome] = tuned(members, target, least_seconds=2.0)
+    passes = {key.partition("-")[0]: len(one.times) for key, one in outcome.finished.items()}
+    assert passes["worse"] < passes["slow"]
+    whole = {
+        key.partition("-")[0]: bool(np.isfinite(one.times[-1]).sum() > 0)
+        for key, one in outcome.finished.items()
+    }
+    assert whole["slow"]
+    assert whole["large"]
 
 
 def test_a_crash_while_searching_costs_that_member_alone(tuned):

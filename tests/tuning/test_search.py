@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from harness.contracts import UserError
+from harness.files.progress import silent
+from harness.measures.tuning import SAME_SIZE
 from harness.running.blocks import BlockOutcome, TaskFailure
 from harness.tuning.contenders import build_id
+from harness.tuning.following import SearchLines
 from harness.tuning.journal import Journal
-from harness.tuning.trials import Goal
+from harness.tuning.trials import Goal, Trial
+from harness.tuning.winners import tuned_label, winners_of
 
 
 def _loaded():
@@ -32,7 +38,7 @@ simulated = _loaded()
 def goal(**more):
     return Goal(
         **{
-            "recall": 0.95, "minimize": "query", "max_bytes": None, "budget_seconds": 60.0,
+            "recall": 0.95, "minimize": ("query",), "max_bytes": None, "budget_seconds": 60.0,
             "seed": 0, **more,
         }
     )  # fmt: skip
@@ -48,7 +54,7 @@ def test_the_best_of_each_block_meets_the_target_on_held_out_queries(tmp_path):
     kept = []
     for seed in range(4):
         landscape = simulated.Landscape(seed)
-        best = searched(tmp_path / str(seed), landscape).best("simulated")
+        [best] = searched(tmp_path / str(seed), landscape).best("simulated", goal())
         kept.append(simulated.keeps_target(landscape, best, 0.95))
     assert sum(kept) >= 3
 
@@ -91,13 +97,35 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
     assert [t.build for t in again.trials] == [t.build for t in whole.trials]
 
 
+def test_proposals_do_not_depend_on_the_process():
+    """Python orders a set of texts differently in each."""
+    code = (
+        "from harness.registry.spaces import Axis, Space; from itertools import islice;"
+        "from harness.tuning.contenders import Contender;"
+        "axes = {name: Axis(low=0.0, high=1.0) for name in 'abcdef'};"
+        "best = dict.fromkeys(axes, 0.5);"
+        "Contender._can_build = lambda self, build: True;"
+        "one = Contender('one', None, None, None, Space(axes), ());"
+        "print(list(islice(one.proposals(map(str, range(6)), [best], 0), 5)))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True, capture_output=True, text=True,
+        ).stdout
+        for seed in "12"
+    }  # fmt: skip
+    assert len(found) == 1
+
+
 def test_a_crash_costs_its_trial(tmp_path):
     landscape = simulated.Landscape(3, crashes="b")
     journal = searched(tmp_path, landscape, budget_seconds=120.0)
     crashed = [trial for trial in journal.trials if trial.status == "crashed"]
     assert crashed
     assert all(t.build["kind"] == "b" and t.reason == "as told" for t in crashed)
-    assert journal.best("simulated").build["kind"] != "b"
+    [best] = journal.best("simulated", goal())
+    assert best.build["kind"] != "b"
 
 
 def test_a_block_that_was_lost_ends_the_search_and_is_tried_again_by_the_next(tmp_path):
@@ -116,7 +144,7 @@ def test_a_block_that_was_lost_ends_the_search_and_is_tried_again_by_the_next(tm
                 yield spec, None
 
     search, told = simulated.search_of(simulated.Landscape(2), tmp_path, goal()), []
-    search.executor, search.say = Away(), told.append
+    search.executor, search.follower = Away(), SearchLines(told.append, silent)
     search.run()
     assert told == ["simulated: the search ends, a block was lost: tried 3 times"]
     again = searched(tmp_path, simulated.Landscape(2))
@@ -125,9 +153,70 @@ def test_a_block_that_was_lost_ends_the_search_and_is_tried_again_by_the_next(tm
     assert again.count("simulated") == whole.count("simulated")
 
 
+def test_a_frontier_holds_what_no_other_setting_beats_in_time_and_bytes(tmp_path):
+    landscape = simulated.Landscape(4, bytes_of_link=8)
+    asked = {"minimize": ("query", "bytes"), "budget_seconds": 300.0}
+    journal = searched(tmp_path, landscape, **asked)
+    frontier = journal.best("simulated", goal(**asked))
+    sizes = [trial.bytes_per_vector for trial in frontier]
+    times = [trial.times_reference for trial in frontier]
+    assert len(frontier) >= 3
+    assert sizes == sorted(sizes)
+    assert times == sorted(times, reverse=True)
+    for trial in journal.trials:
+        beaten = [
+            one.times_reference < trial.times_reference
+            and one.bytes_per_vector <= trial.bytes_per_vector * SAME_SIZE
+            for one in frontier
+            if trial.times_reference is not None
+        ]
+        is_older = any(o.build == trial.build and o.block != trial.block for o in journal.trials)
+        assert trial in frontier or not trial.reached or any(beaten) or is_older
+    again = [build_id(trial.build) for trial in journal.trials if trial.again]
+    assert len(set(again)) > 1  # not one of them alone is made again
+
+    fastest = searched(tmp_path / "one", landscape, budget_seconds=300.0)
+    [best] = fastest.best("simulated", goal())
+    assert times[-1] < 1.2 * best.times_reference
+
+
+def test_at_most_five_of_a_frontier_are_measured_spread_over_the_bytes(tmp_path):
+    asked = goal(minimize=("query", "bytes"))
+    sizes = [100, 102, 104, 106, 200, 400, 410, 800]
+    journal = Journal(tmp_path, {})
+    journal.add(
+        Trial(
+            label="one", block="a", build={"M": size}, status="reached", times_reference=1 / size,
+            bytes_per_vector=size, spent_seconds=1.0,
+        )
+        for size in sizes
+    )  # fmt: skip
+    assert [t.build["M"] for t in journal.best("one", asked)] == sizes
+    winners = winners_of(journal, "one", asked)
+    assert [trial.bytes_per_vector for trial in winners][:1] == [100]
+    assert [trial.bytes_per_vector for trial in winners][2:] == [200, 400, 800]
+    labels = [tuned_label("one", trial, asked) for trial in winners]
+    assert labels[0] == "one-tuned-100B"
+    assert len(set(labels)) == len(winners) == 5
+
+
+def test_builds_of_one_size_are_no_frontier(tmp_path):
+    asked = goal(minimize=("query", "bytes"))
+    journal = Journal(tmp_path, {})
+    journal.add(
+        Trial(
+            label="one", block=block, build={"M": m}, status="reached", times_reference=time,
+            bytes_per_vector=100 + 0.1 * m, spent_seconds=1.0,
+        )
+        for m, time, block in ((1, 3.0, "a"), (2, 2.0, "a"), (3, 1.0, "a"), (3, 2.5, "b"))
+    )  # fmt: skip
+    [best] = journal.best("one", asked)
+    assert best.build == {"M": 2}  # the third was faster by luck, which its second build shows
+
+
 def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tmp_path):
     journal = searched(tmp_path, simulated.Landscape(0), max_bytes=100.0)
-    assert journal.best("simulated") is None
+    assert journal.best("simulated", goal()) == []
     assert {trial.status for trial in journal.trials} == {"too_large"}
     assert journal.nearest_miss("simulated").bytes_per_vector == 400
 

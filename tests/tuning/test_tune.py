@@ -98,6 +98,24 @@ def test_the_winner_is_an_ordinary_point_that_says_how_it_was_found(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
+def test_a_frontier_of_time_and_bytes_is_measured_by_ascending_bytes(plugins, tmp_path, small_hdf5):
+    found = harness.tune(
+        suite(small_hdf5), recall=0.6, budget=60, minimize=("bytes", "query"),
+        results=tmp_path / "results", plugins=plugins, progress=False,
+    )  # fmt: skip
+    assert found.minimize == ("query", "bytes")
+    assert found.table["bytes_per_vector"].is_monotonic_increasing
+    assert found.table["label"].str.fullmatch(r"part-tuned-[0-9.]+B").all()
+    assert found.table["label"].is_unique
+    assert 1 <= len(found.table) <= 5
+    assert [path.name for path in found.figures][2:] == ["frontier.png", "frontier.svg"]
+    written = yaml.safe_load(found.suite.read_text())
+    assert written["tuned"]["minimize"] == ["query", "bytes"]
+    assert len(written["algorithms"]["part"]) == len(found.table)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
 def test_a_cluster_finds_the_same_winner(plugins, tmp_path, small_hdf5):
     path = tmp_path / "small.yml"
     path.write_text(yaml.safe_dump(suite(small_hdf5)))
@@ -117,7 +135,8 @@ def test_a_cluster_finds_the_same_winner(plugins, tmp_path, small_hdf5):
         (["part"], {"recall": 1.5}, "not a recall"),
         (["part"], {"budget": "soon"}, "not a time"),
         (["part"], {"max_bytes": -1}, "not a size"),
-        (["part"], {"minimize": "cost"}, "nothing that can be minimized"),
+        (["part"], {"minimize": ["cost"]}, "nothing that can be minimized"),
+        (["part"], {"minimize": ["query", "build"]}, "query and bytes, for the frontier"),
         (["part"], {"seed": -1}, "not a seed"),
         (["part"], {"dataset": None}, "no dataset to tune on"),
         (["part", "demo"], {}, "what is to be tuned?"),
@@ -147,6 +166,17 @@ def test_trials_under_other_conditions_are_not_taken_from_the_journal(
     journals = [kept_under({**before, **changed}) for changed in ({}, *others)]
     assert all(one != other for one, other in itertools.combinations(journals, 2))
     assert kept_under(before, "2m") == journals[0]
+
+
+def test_a_suite_may_be_a_mapping_of_its_keys(plugins, tmp_path, small_hdf5):
+    options = TuneOptions(0.9, 10, dataset="glove-50-10k")
+    request = TuneRequest.of(suite(small_hdf5), options, tmp_path, [plugins])
+    assert request.asked.suite.datasets == ("glove-50-10k",)
+    assert [variant.label for variant in request.variants] == ["part"]
+    with pytest.raises(UserError, match="2 values of k"):
+        TuneRequest.of({**suite(small_hdf5), "k": [5, 10]}, options, tmp_path, [plugins])
+    with pytest.raises(UserError, match="no algorithm is called 'trap'"):
+        TuneRequest.of({**suite(small_hdf5), "algorithms": ["trap"]}, options, tmp_path, [plugins])
 
 
 def test_a_budget_is_seconds_or_has_a_unit():

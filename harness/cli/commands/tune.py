@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.api.measuring import TuneResult, tune_result
+from harness.cli.live import live_table
+from harness.cli.live_search import live_search
 from harness.cli.options import (
     DEFAULT_RESULTS,
     Cluster,
@@ -20,12 +25,13 @@ from harness.cli.options import (
     complete_datasets,
     complete_names,
 )
-from harness.cli.progress import shown_work
-from harness.cli.terminal import Terminal
+from harness.cli.progress import shown_progress, shown_work
+from harness.cli.terminal import Terminal, say
 from harness.results.table.columns import Row
 from harness.running.listener import plain_lines
+from harness.tuning.following import Told
 from harness.tuning.request import TuneOptions, TuneRequest
-from harness.tuning.session import Told, tuned
+from harness.tuning.session import tuned
 
 _NOT_MET = 1
 
@@ -54,11 +60,13 @@ def tune(
         float | None, typer.Option("--max-bytes", help="The most bytes per vector.")
     ] = None,
     minimize: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            "--minimize", help="What is to be small: query (time), bytes or build (time)."
+            "--minimize",
+            help="What is to be small: query (time), bytes or build (time); query by default. Both "
+            "query and bytes, each with the option: the frontier of the two.",
         ),
-    ] = "query",
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the search.")] = 0,
     k: Annotated[
         int | None, typer.Option("--k", help="Number of neighbours, replaces the suite's.")
@@ -73,8 +81,9 @@ def tune(
 
     Builds are tried side by side with the best so far, until the budget is spent. On each built
     index the cheapest search setting that reaches the recall is found, with tuning queries only.
-    The winner of each algorithm is then built again and measured like any other point. The exit
-    status is 1 if it misses the recall there. The same command goes on after Ctrl-C, and with a
+    The winner of each algorithm is then built again and measured like any other point; with two
+    --minimize, at most five winners, which no other setting beats in both. The exit
+    status is 1 if one misses the recall there. The same command goes on after Ctrl-C, and with a
     larger budget.
 
     Examples:
@@ -82,13 +91,15 @@ def tune(
       annharness tune faiss-ivf -d glove-50-10k --recall .9 --budget 25s
 
       annharness tune pq faiss-pq -d glove-50-10k --recall .9 --max-bytes 250 --budget 5m
+
+      annharness tune pq -d glove-50-10k --recall .5 --minimize query --minimize bytes --budget 1m
     """
     options = TuneOptions(
         recall=recall,
         budget=budget,
         dataset=dataset,
         max_bytes=max_bytes,
-        minimize=minimize,  # type: ignore[arg-type]  # checked with the other options
+        minimize=minimize or ["query"],  # type: ignore[arg-type]  # checked with the other options
         seed=seed,
         k=k,
         threads=threads,
@@ -96,8 +107,8 @@ def tune(
         cluster=cluster,
     )
     request = TuneRequest.of(what, options, results, plugins or ())
-    with plain_lines(sys.stderr) as lines:
-        found = tuned(request, Told.by(lines), plugins or ())
+    with _telling() as told:
+        found = tuned(request, told, plugins or ())
     with shown_work("summing up"):
         result = tune_result(found)
     _print(Terminal(markup=False, highlight=False), result)
@@ -105,12 +116,29 @@ def tune(
         raise typer.Exit(_NOT_MET)
 
 
+@contextmanager
+def _telling() -> Iterator[Told]:
+    """Tell what goes on: in tables at a terminal, otherwise in lines."""
+    console = Terminal(stderr=True)
+    if console.is_terminal:
+        yield Told(
+            partial(say, to_errors=True),
+            shown_progress,
+            lambda: live_search(console),
+            lambda: live_table(console),
+        )
+        return
+    with plain_lines(sys.stderr) as lines:
+        yield Told.by(lines)
+
+
 def _print(console: Terminal, found: TuneResult) -> None:
     """Print each winner with its figures on the held-out queries, and where everything is."""
     from harness.report.analysis.recommendations import optimism_text
 
     limit = f" in {found.max_bytes:g} bytes per vector" if found.max_bytes is not None else ""
-    console.print(Text(f"Tuned for recall {found.recall:g}{limit}", "bold"))
+    goal = " to the frontier of time and bytes" if len(found.minimize) > 1 else ""
+    console.print(Text(f"Tuned for recall {found.recall:g}{limit}{goal}", "bold"))
     lines = Table.grid(padding=(0, 2, 0, 0))
     for (_, row), met in zip(found.table.iterrows(), found.met, strict=True):
         lines.add_row(Text(row["label"], "bold"), _sentence(dict(row), met=bool(met)))

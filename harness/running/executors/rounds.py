@@ -17,7 +17,7 @@ from harness.running.blocks import (
 )
 from harness.running.executors.member import Member, NoSpace, Watch, alive
 from harness.running.executors.setting import Setting
-from harness.running.executors.targets import Race
+from harness.running.executors.targets import race_for
 from harness.running.messages import UNLIMITED_SECONDS, TakeTurn
 from harness.running.processes.child import ChildGone
 
@@ -60,7 +60,7 @@ class Rounds:
         self._reference_times: list[float] = []
         self.window = 1
         self._cycle = ""
-        self._race = Race() if spec.target is not None and spec.target.race else None
+        self._race = race_for(spec.target)
 
     def reference_times(self) -> NDArray[np.float64]:
         """Return the seconds per query of the reference index in each of its turns."""

@@ -112,10 +112,21 @@ def _probe(member: Member, setting: Setting, recall: float, queries: int, second
     return Probe(recall, queries, seconds, setting.index_bytes, build_seconds)
 
 
+def race_for(target: Target | None) -> Race | None:
+    """Return the race of the settings of a block; None if there is none."""
+    if target is None or target.race is None:
+        return None
+    return Race(by_size=target.race == "time and bytes")
+
+
 @dataclass
 class Race:
-    """Leaves out settings that are clearly slower than the fastest of their block."""
+    """Leaves out settings that are clearly slower than the fastest of their block.
 
+    `by_size`: than the fastest of those that are no larger.
+    """
+
+    by_size: bool = False
     _logs: dict[str, list[float]] = field(default_factory=dict)
     _rounds: int = 0
 
@@ -129,5 +140,6 @@ class Race:
         every = np.full((len(settings), self._rounds), math.nan)
         for row, setting in zip(every, settings, strict=True):
             row[:] = self._logs[setting.spec.key]
-        for number in slower_ones(every):
+        sizes = np.array([one.index_bytes or math.inf for one in settings])  # 0 if not known
+        for number in slower_ones(every, sizes if self.by_size else None):
             settings[number].left_out = True

@@ -1,0 +1,158 @@
+"""Who is told how a search goes on: the events of one, and lines or nothing as their followers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.files.progress import Progress, silent
+from harness.running.listener import Listener, PlainLines, Silence
+from harness.text import counted
+from harness.tuning.contenders import Contender
+from harness.tuning.trials import Trial
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far the search of a contender is, after its last block.
+
+    `best` is empty while nothing has reached the target; of a frontier it holds all members by
+    ascending bytes. `share_seconds` is the part of the budget that the contender has.
+    """
+
+    contender: Contender
+    builds: int
+    spent_seconds: float
+    share_seconds: float
+    best: Sequence[Trial]
+
+    @property
+    def label(self) -> str:
+        """The name of the contender in the suite."""
+        return self.contender.label
+
+
+class SearchFollower(Protocol):
+    """Follows a search."""
+
+    def search_began(self, standings: Sequence[Standing]) -> None:
+        """All contenders, with what an earlier search has found."""
+
+    def block_started(self, label: str, builds: int) -> None:
+        """A block of so many builds of a contender begins."""
+
+    def phase(self, what: str, *, in_turns: bool) -> None:
+        """Report what is done now; in turns, queries are timed."""
+
+    def block_ended(self, standing: Standing, reached: int, builds: int) -> None:
+        """A block is over, in which so many of its trials have reached the target."""
+
+    def block_lost(self, standing: Standing, reason: str) -> None:
+        """A block was lost, which ends the search of the contender."""
+
+
+class UnfollowedSearch:
+    """A follower that does nothing."""
+
+    def search_began(self, standings: Sequence[Standing]) -> None:
+        """Do nothing."""
+
+    def block_started(self, label: str, builds: int) -> None:
+        """Do nothing."""
+
+    def phase(self, what: str, *, in_turns: bool) -> None:
+        """Do nothing."""
+
+    def block_ended(self, standing: Standing, reached: int, builds: int) -> None:
+        """Do nothing."""
+
+    def block_lost(self, standing: Standing, reason: str) -> None:
+        """Do nothing."""
+
+
+class SearchLines:
+    """A line for each block, for logs, and one every two seconds within it."""
+
+    def __init__(self, say: Say, progress: Progress) -> None:
+        self._say = say
+        self._progress = progress
+
+    def search_began(self, standings: Sequence[Standing]) -> None:
+        """Write what an earlier search has found."""
+        for standing in standings:
+            if standing.builds:
+                self._say(f"{_head(standing)}; it goes on")
+
+    def block_started(self, label: str, builds: int) -> None:
+        """Write nothing: the builds are named one by one."""
+
+    def phase(self, what: str, *, in_turns: bool) -> None:
+        """Write what is done now and then."""
+        self._progress(what, 0, 0)
+
+    def block_ended(self, standing: Standing, reached: int, builds: int) -> None:
+        """Write what was found so far."""
+        self._say(f"{_head(standing)}; {_found(standing, reached, builds)}")
+
+    def block_lost(self, standing: Standing, reason: str) -> None:
+        """Write why the search ends."""
+        self._say(lost_text(standing, reason))
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who is told what goes on: lines, progress before measuring, the search, and the winners' run.
+
+    All but `say` are opened for their part and closed after it, since a terminal shows one thing
+    at a time.
+    """
+
+    say: Say = lambda line: None
+    progress: Callable[[], AbstractContextManager[Progress]] = lambda: nullcontext(silent)
+    search: Callable[[], AbstractContextManager[SearchFollower]] = lambda: nullcontext(
+        UnfollowedSearch()
+    )
+    run: Callable[[], AbstractContextManager[Listener]] = lambda: nullcontext(Silence())
+
+    @classmethod
+    def by(cls, lines: PlainLines) -> Told:
+        """Tell everything in lines."""
+        return cls(
+            lines.say,
+            lambda: nullcontext(lines.progress),
+            lambda: nullcontext(SearchLines(lines.say, lines.progress)),
+            lambda: nullcontext(lines),
+        )
+
+
+def lost_text(standing: Standing, reason: str) -> str:
+    """Return why the search of a contender ends with a lost block."""
+    return f"{standing.label}: the search ends, a block was lost: {reason}"
+
+
+def trial_text(contender: Contender, trial: Trial) -> str:
+    """Return the parameters of a trial with its figures on the tuning queries."""
+    facts = [
+        f"recall {trial.recall:.4f}" if trial.recall is not None else "",
+        f"{trial.qps:,.0f} queries/s" if trial.qps is not None else "",
+        f"{trial.bytes_per_vector:,.1f} bytes" if trial.bytes_per_vector is not None else "",
+    ]
+    return ", ".join(filter(None, (trial.name(contender), *facts)))
+
+
+def _head(standing: Standing) -> str:
+    count = counted(standing.builds, "build")
+    return f"{standing.label}: {count} tried in {standing.spent_seconds:.0f} s"
+
+
+def _found(standing: Standing, reached: int, builds: int) -> str:
+    if not standing.best:
+        return f"{reached} of {builds} reach the target; none so far"
+    ends = [trial_text(standing.contender, standing.best[i]) for i in (0, -1)]
+    if len(standing.best) > 1:
+        return f"frontier of {len(standing.best)}, from {ends[0]} to {ends[1]}"
+    return f"best so far {ends[0]}"

@@ -112,6 +112,7 @@ def publish(
     recalls: float | Sequence[float] = (),
     highlight: str | Sequence[str] = (),
     title: str | None = None,
+    commit_url: str | None = None,
     datasets: Names = (),
     algorithms: str | Sequence[str] = (),
     stale: bool = False,
@@ -132,6 +133,9 @@ def publish(
         As for `plot`.
     title
         Heading of the front page.
+    commit_url
+        Address of a commit of the harness, such as `https://github.com/you/repo/commit/{commit}`,
+        for links on the page of the history.
     history
         Further results folders, such as one for each night, for the page of the history; it shows
         the stale points of `results` in any case.
@@ -146,7 +150,7 @@ def publish(
     Raises
     ------
     UserError
-        As `recommend`, and if `out` cannot be written.
+        As `recommend`, and if `out` cannot be written or `commit_url` is no address of commits.
     """
     from harness.report.analysis.describing import with_rows
     from harness.report.analysis.history import histories
@@ -168,7 +172,7 @@ def publish(
     table = every.assign(stale=False) if stale else without_stale(every)  # shown like the others
     highlighted = curves_named(table, as_names(highlight))
     versions = histories([every, *every_version(as_folders(history), limits)])
-    choices = SiteChoices(levels, highlighted, title or USUAL.title)
+    choices = SiteChoices(levels, highlighted, title or USUAL.title, commit_url)
     folder = user_path(out)
     paths = write_site(table, folder, single_file=single_file, choices=choices, history=versions)
     return paths[0] if single_file else folder / "index.html"

@@ -14,6 +14,7 @@ import harness
 from harness.cli.main import app
 from harness.contracts import UserError
 from harness.report.analysis.history import histories, to_json, to_markdown
+from harness.report.site.content import SiteChoices
 from harness.report.site.pages import write_site
 from harness.results.table.columns import frame_of
 from harness.results.table.conditions import adjust_qps
@@ -149,6 +150,26 @@ def test_the_page_shows_the_states_and_marks_the_steps(nights, tmp_path):
         ElementTree.fromstring(picture)
     write_site(tables[-1], tmp_path / "alone")
     assert "one state only" in (tmp_path / "alone" / "history.html").read_text()
+
+
+def test_commits_of_the_history_are_links_to_where_they_are_kept(nights, tmp_path):
+    tables = nights({"pq": [1000, 1300, 1301]})
+    tables[0]["commits"] = [('"><script>',)]
+    choices = SiteChoices(commit_url="https://example.org/us/commit/{commit}")
+    write_site(tables[-1], tmp_path, choices=choices, history=histories(tables))
+    page = (tmp_path / "history.html").read_text()
+    links = re.findall(r'href="(https://example.org/[^"]*)">(\w+)<', page)
+    assert links == [(f"https://example.org/us/commit/{n * 40}", n * 10) for n in ("2", "1")]
+    assert '"><script>' not in page
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://x/{commit}", "https://x/commit", "javascript:{commit}", "https://{commit}{commit}"],
+)
+def test_what_is_no_address_of_commits_is_refused(url):
+    with pytest.raises(UserError, match="no address of commits"):
+        SiteChoices(commit_url=url)
 
 
 def test_the_feed_has_an_entry_for_each_step_the_newest_first(nights, tmp_path):

@@ -47,6 +47,13 @@ def publish(
     ] = None,
     highlight: Highlight = None,
     title: Annotated[str | None, typer.Option("--title", help="Heading of the front page.")] = None,
+    commit_url: Annotated[
+        str | None,
+        typer.Option(
+            "--commit-url",
+            help="Address of commits for links, such as https://github.com/you/repo/commit/{commit}.",
+        ),
+    ] = None,
     stale: Stale = False,
     price: Price = None,
     history: Annotated[
@@ -84,6 +91,7 @@ def publish(
             recalls=recall or (),
             highlight=highlight or (),
             title=title,
+            commit_url=commit_url,
             datasets=dataset or (),
             algorithms=algorithm or (),
             stale=stale,

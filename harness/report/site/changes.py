@@ -66,18 +66,21 @@ def _point(content: Content, one: PointHistory) -> Json:
             for state, ratio in one.steps
         ],
         "picture": history_picture(one),
-        "states": _states(one),
+        "states": _states(content, one),
     }
 
 
-def _states(one: PointHistory) -> list[Json]:
+def _states(content: Content, one: PointHistory) -> list[Json]:
     """The states as text, newest first."""
     changes = ["", *(f"{ratio_text(ratio)} {verdict_words(ratio)}" for ratio in one.changes)]
     verdicts = ["", *(ratio.verdict for ratio in one.changes)]
     rows = [
         {
             "day": day_of(state.when),
-            "commit": commit_words(state.commits),
+            "commits": [
+                {"words": commit_words([commit]), "url": content.choices.address_of(commit)}
+                for commit in state.commits
+            ],
             "qps": human(state.qps),
             "bounds": _bounds(state),
             "recall": f"{state.recall:.4f}",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
 
+from harness.contracts import UserError
 from harness.report.analysis.curves import styles_of
 from harness.report.analysis.describing import DatasetAbout
 from harness.report.analysis.history import PointHistory
@@ -23,6 +25,9 @@ from harness.report.analysis.recommendations import LEVELS, Recommendation, reco
 from harness.report.analysis.standings import Standing, standings
 from harness.report.curve_styles import CurveStyle
 from harness.text import Json
+
+_COMMIT = "{commit}"
+_HASH = re.compile("[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,35 @@ class SiteChoices:
     """The user's choices for a site.
 
     `levels` are the recalls at which there are recommendations and comparisons; of curves in
-    `highlight`, all others are grey; `title` is the heading of the front page.
+    `highlight`, all others are grey; `title` is the heading of the front page; `commit_url` is the
+    address of a commit of the harness, with `{commit}` in the place of its hash.
+
+    Raises
+    ------
+    UserError
+        If `commit_url` is no such address.
     """
 
     levels: Sequence[float] = LEVELS
     highlight: Collection[str] = ()
     title: str = "Which index is fastest?"
+    commit_url: str | None = None
+
+    def __post_init__(self) -> None:
+        url = self.commit_url
+        if url is not None and not (url.startswith("https://") and url.count(_COMMIT) == 1):
+            raise UserError(
+                "this is no address of commits",
+                where="commit_url",
+                expected=f"https://... with {_COMMIT} in the place of the hash",
+                got=url,
+            )
+
+    def address_of(self, commit: str) -> str | None:
+        """Return the address of a commit, None without `commit_url` or for what is no hash."""
+        if self.commit_url is None or not _HASH.fullmatch(commit):
+            return None
+        return self.commit_url.replace(_COMMIT, commit)
 
 
 USUAL = SiteChoices()

@@ -136,7 +136,10 @@ _IN_ALL_EXPORTS = (
         "A newer version of the point is stored; in exports also: the adapter or dataset at hand "
         "is no longer the recorded one.",
     ),
-    *_recalls("recall", "Recall@K, the mean over builds and queries; unknown for K above k."),
+    *_recalls(
+        "recall",
+        "Recall@K, the mean over builds and all queries, tuning ones too; unknown for K above k.",
+    ),
     *_recalls(
         "recall1", "Share of queries whose nearest neighbour is among the first K; as above."
     ),

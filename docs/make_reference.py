@@ -163,8 +163,10 @@ def _attribute_docstrings(model: type[BaseModel]) -> dict[str, str]:
 def _default(field: Any) -> str:
     if field.default is PydanticUndefined:
         return "required"
-    if field.default is None or isinstance(field.default, (dict, list)):
+    if field.default is None or field.default in ([], {}):
         return ""
+    if isinstance(field.default, list):
+        return f"`[{', '.join(map(str, field.default))}]`"
     return f"`{str(field.default).lower()}`"
 
 

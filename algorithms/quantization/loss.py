@@ -31,8 +31,10 @@ _INTERPOLATION_NODES = 4096
 
 _UNDERFLOW = 1e-250
 
-_CONE, _CONE_ROWS = 0.6, 10_000
-"""Length of the mean direction, of so many rows: .14 for glove-100, .77 for Fashion-MNIST."""
+_CONE_LENGTH = 0.6
+"""Mean directions longer than this are those of a cone: glove-100 .14, Fashion-MNIST .77."""
+
+_CONE_ROWS = 10_000
 
 
 class PointWeights(NamedTuple):
@@ -188,11 +190,11 @@ def point_weights(
 
 def _warn_of_a_cone(base: Float32) -> None:
     """Warn where eta by the formula is useless: it takes queries to come from all sides."""
-    rows = np.asarray(base[:: max(1, len(base) // _CONE_ROWS)], dtype=np.float64)
+    rows = np.asarray(base[:: -(-len(base) // _CONE_ROWS)], dtype=np.float64)
     lengths = np.linalg.norm(rows, axis=1)
     mean = (rows[lengths > 0] / lengths[lengths > 0, None]).mean(axis=0) if lengths.any() else 0.0
     narrow = float(np.linalg.norm(mean))
-    if narrow > _CONE:
+    if narrow > _CONE_LENGTH:
         warnings.warn(
             f"the rows lie in a cone (their mean direction has length {narrow:.2f}), for which the "
             "formula of eta is not made: recall may be worse than that of pq; try eta: tuned",

@@ -305,7 +305,7 @@ def tune(
         reaches the target, with the nearest miss.
     """
     from harness.running.listener import plain_lines
-    from harness.tuning.following import Told
+    from harness.tuning.following import Outputs
     from harness.tuning.request import TuneOptions, TuneRequest
     from harness.tuning.session import tuned
 
@@ -325,9 +325,9 @@ def tune(
     asked = what if isinstance(what, Mapping) else as_names(what)
     request = TuneRequest.of(asked, options, user_path(results), folders)
     if not progress:
-        return tune_result(tuned(request, Told(), folders))
+        return tune_result(tuned(request, Outputs(), folders))
     with plain_lines(sys.stderr) as lines:
-        return tune_result(tuned(request, Told.by(lines), folders))
+        return tune_result(tuned(request, Outputs.by(lines), folders))
 
 
 def tune_result(found: Tuned) -> TuneResult:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.cli.live import Redrawn, redrawing
 from harness.text import counted
-from harness.tuning.following import Standing, lost_text
+from harness.tuning.following import SearchState, lost_text
 from harness.tuning.trials import Trial
 
 _LABEL_CELLS = 18
@@ -24,7 +24,7 @@ class SearchTable(Redrawn):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._standings: dict[str, Standing] = {}
+        self._standings: dict[str, SearchState] = {}
         self._at_work: str | None = None
         self._block_began = self._began
         self._builds = 0
@@ -32,7 +32,7 @@ class SearchTable(Redrawn):
         self._in_turns = False
         self._lost: list[str] = []
 
-    def search_began(self, standings: Sequence[Standing]) -> None:
+    def search_began(self, standings: Sequence[SearchState]) -> None:
         """Lay out the table."""
         self._standings = {standing.label: standing for standing in standings}
         self._refresh()
@@ -49,16 +49,16 @@ class SearchTable(Redrawn):
         before, self._activity = self._activity, what
         self._refresh_if(what != before)
 
-    def block_ended(self, standing: Standing, reached: int, builds: int) -> None:
+    def block_ended(self, standing: SearchState, reached: int, builds: int) -> None:
         """Show what was found."""
         self._end_block(standing)
 
-    def block_lost(self, standing: Standing, reason: str) -> None:
+    def block_lost(self, standing: SearchState, reason: str) -> None:
         """Show why the search of the algorithm ends."""
         self._lost.append(lost_text(standing, reason))
         self._end_block(standing)
 
-    def _end_block(self, standing: Standing) -> None:
+    def _end_block(self, standing: SearchState) -> None:
         self._standings[standing.label] = standing
         self._at_work, self._in_turns = None, False
         self._refresh()
@@ -66,7 +66,7 @@ class SearchTable(Redrawn):
     def _is_in_turns(self) -> bool:
         return self._in_turns
 
-    def _spent(self, standing: Standing) -> float:
+    def _spent(self, standing: SearchState) -> float:
         """The seconds that an algorithm has spent, those of the block at work among them."""
         at_work = standing.label == self._at_work
         return standing.spent_seconds + (time.monotonic() - self._block_began) * at_work
@@ -102,7 +102,7 @@ class SearchTable(Redrawn):
             yield Text(f"{block}, {activity}", no_wrap=True, overflow="ellipsis")
 
 
-def _cells(standing: Standing, trial: Trial) -> tuple[Text, str, str, str]:
+def _cells(standing: SearchState, trial: Trial) -> tuple[Text, str, str, str]:
     """The setting of a trial, with its figures on the tuning queries."""
     return (
         Text(trial.name(standing.contender) or "its only setting"),

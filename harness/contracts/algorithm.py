@@ -90,7 +90,8 @@ class Algorithm(ABC):
     def fit(self, base: Rows) -> None:
         """Build the index. Timed.
 
-        The user sees what is told by `warnings.warn` here; it is stored with the point.
+        The first texts of `warnings.warn("...")` are stored with the point and shown, if it
+        succeeds.
 
         Parameters
         ----------

@@ -195,6 +195,8 @@ def share_of_windows(differences: Float64) -> float:
     if len(steps) == 0:
         return 1.0
     cycles = _median(np.isfinite(differences).sum(axis=0))
+    if cycles == 0:  # most windows lack a round in which both took part
+        return 0.0
     medians = median_of_known(differences)
     medians = medians[np.isfinite(medians)]
     noise = (_median(steps) / _NORMAL_STEP) ** 2 / cycles

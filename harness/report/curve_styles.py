@@ -135,8 +135,8 @@ def curve_styles(
         Groups of names that appear in one figure. Curves of one group have different colours, as
         long as they are no more than there are; no two of all have the same colour and marker.
     possibly
-        Groups of names of which some figures show others: curves of one group have different
-        colours as far as those of `together` leave them, so all of a group that is small enough.
+        Groups of names of which a figure may show any: their colours differ too, where those of
+        `together` leave enough.
     """
     names = list(names)
     rivals, others = _neighbours(names, together), _neighbours(names, possibly)

@@ -285,16 +285,16 @@ def _points(
 
 
 def _settings(variant: Variant, definition: AlgorithmDefinition, facts: Facts) -> Iterator[Setting]:
-    """The settings of an algorithm; values of the suite that an expression cannot take are told."""
+    """The settings of an algorithm; an error names the suite if the values are from there."""
     try:
         yield from settings(definition, facts, variant.group, variant.build, variant.search)
     except NotComputable as error:
         if not variant.build and not variant.search:
             raise
         raise UserError(
-            f"a parameter of {definition.name} has a value of the wrong type",
+            f"a value of {definition.name} does not fit its entry: {error.what}",
             where=variant.origin,
-            expected=f"values for the expression at {error.where}",
+            expected=f"what the expression at {error.where} can be computed for",
             got=error.got,
         ) from error
 

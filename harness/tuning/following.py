@@ -1,4 +1,4 @@
-"""Who is told how a search goes on: the events of one, and lines or nothing as their followers."""
+"""The events of a search, and followers that print them as lines or do nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Standing:
+class SearchState:
     """How far the search of a contender is, after its last block.
 
     `best` is empty while nothing has reached the target; of a frontier it holds all members by
@@ -39,7 +39,7 @@ class Standing:
 class SearchFollower(Protocol):
     """Follows a search."""
 
-    def search_began(self, standings: Sequence[Standing]) -> None:
+    def search_began(self, standings: Sequence[SearchState]) -> None:
         """All contenders, with what an earlier search has found."""
 
     def block_started(self, label: str, builds: int) -> None:
@@ -48,17 +48,17 @@ class SearchFollower(Protocol):
     def phase(self, what: str, *, in_turns: bool) -> None:
         """Report what is done now; in turns, queries are timed."""
 
-    def block_ended(self, standing: Standing, reached: int, builds: int) -> None:
+    def block_ended(self, standing: SearchState, reached: int, builds: int) -> None:
         """A block is over, in which so many of its trials have reached the target."""
 
-    def block_lost(self, standing: Standing, reason: str) -> None:
+    def block_lost(self, standing: SearchState, reason: str) -> None:
         """A block was lost, which ends the search of the contender."""
 
 
-class UnfollowedSearch:
+class SilentFollower:
     """A follower that does nothing."""
 
-    def search_began(self, standings: Sequence[Standing]) -> None:
+    def search_began(self, standings: Sequence[SearchState]) -> None:
         """Do nothing."""
 
     def block_started(self, label: str, builds: int) -> None:
@@ -67,10 +67,10 @@ class UnfollowedSearch:
     def phase(self, what: str, *, in_turns: bool) -> None:
         """Do nothing."""
 
-    def block_ended(self, standing: Standing, reached: int, builds: int) -> None:
+    def block_ended(self, standing: SearchState, reached: int, builds: int) -> None:
         """Do nothing."""
 
-    def block_lost(self, standing: Standing, reason: str) -> None:
+    def block_lost(self, standing: SearchState, reason: str) -> None:
         """Do nothing."""
 
 
@@ -81,7 +81,7 @@ class SearchLines:
         self._say = say
         self._progress = progress
 
-    def search_began(self, standings: Sequence[Standing]) -> None:
+    def search_began(self, standings: Sequence[SearchState]) -> None:
         """Write what an earlier search has found."""
         for standing in standings:
             if standing.builds:
@@ -94,18 +94,18 @@ class SearchLines:
         """Write what is done now and then."""
         self._progress(what, 0, 0)
 
-    def block_ended(self, standing: Standing, reached: int, builds: int) -> None:
+    def block_ended(self, standing: SearchState, reached: int, builds: int) -> None:
         """Write what was found so far."""
         self._say(f"{_head(standing)}; {_found(standing, reached, builds)}")
 
-    def block_lost(self, standing: Standing, reason: str) -> None:
+    def block_lost(self, standing: SearchState, reason: str) -> None:
         """Write why the search ends."""
         self._say(lost_text(standing, reason))
 
 
 @dataclass(frozen=True)
-class Told:
-    """Who is told what goes on: lines, progress before measuring, the search, and the winners' run.
+class Outputs:
+    """Where the output goes: lines, progress before measuring, the search, and the winners' run.
 
     All but `say` are opened for their part and closed after it, since a terminal shows one thing
     at a time.
@@ -114,12 +114,12 @@ class Told:
     say: Say = lambda line: None
     progress: Callable[[], AbstractContextManager[Progress]] = lambda: nullcontext(silent)
     search: Callable[[], AbstractContextManager[SearchFollower]] = lambda: nullcontext(
-        UnfollowedSearch()
+        SilentFollower()
     )
     run: Callable[[], AbstractContextManager[Listener]] = lambda: nullcontext(Silence())
 
     @classmethod
-    def by(cls, lines: PlainLines) -> Told:
+    def by(cls, lines: PlainLines) -> Outputs:
         """Tell everything in lines."""
         return cls(
             lines.say,
@@ -129,7 +129,7 @@ class Told:
         )
 
 
-def lost_text(standing: Standing, reason: str) -> str:
+def lost_text(standing: SearchState, reason: str) -> str:
     """Return why the search of a contender ends with a lost block."""
     return f"{standing.label}: the search ends, a block was lost: {reason}"
 
@@ -144,14 +144,15 @@ def trial_text(contender: Contender, trial: Trial) -> str:
     return ", ".join(filter(None, (trial.name(contender), *facts)))
 
 
-def _head(standing: Standing) -> str:
+def _head(standing: SearchState) -> str:
     count = counted(standing.builds, "build")
     return f"{standing.label}: {count} tried in {standing.spent_seconds:.0f} s"
 
 
-def _found(standing: Standing, reached: int, builds: int) -> str:
+def _found(standing: SearchState, reached: int, builds: int) -> str:
     if not standing.best:
-        return f"{reached} of {builds} reach the target; none so far"
+        why = "none has a known size" if reached else "none so far"
+        return f"{reached} of {builds} reach the target; {why}"
     ends = [trial_text(standing.contender, standing.best[i]) for i in (0, -1)]
     if len(standing.best) > 1:
         return f"frontier of {len(standing.best)}, from {ends[0]} to {ends[1]}"

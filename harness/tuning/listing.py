@@ -14,6 +14,7 @@ from harness.registry.foreign_grids import ForeignAdapter
 from harness.registry.settings import Facts, grid_points
 from harness.registry.spaces import Axis, Space
 from harness.registry.suites import Variant
+from harness.text import Json
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ class Listing:
             _axes(one.build for one in self.settings), _axes(one.search for one in self.settings)
         )
 
+    def to_json(self) -> list[Json]:
+        """Return what is listed, as plain data."""
+        return [{"build": one.build, "search": one.search} for one in self.settings]
+
     def searches(self, build: Parameters) -> list[Parameters]:
         """Return the search settings that are listed for a build."""
         return [one.search for one in self.settings if one.build == build]
@@ -86,14 +91,14 @@ class Listing:
         Files list parameters in ascending order, so that a search which ends early would see small
         values only.
         """
-        builds = list({json.dumps(one.build): one.build for one in self.settings}.values())
+        builds = list({_id(one.build): one.build for one in self.settings}.values())
         yield from builds[:1]
         for i in np.random.default_rng(seed).permutation(len(builds) - 1):
             yield builds[int(i) + 1]
 
 
-def _id(pair: tuple[Parameters, Parameters]) -> str:
-    return json.dumps(pair, sort_keys=True)
+def _id(parameters: Parameters | tuple[Parameters, Parameters]) -> str:
+    return json.dumps(parameters, sort_keys=True)
 
 
 def _axes(settings: Iterable[Parameters]) -> dict[str, Axis]:

@@ -40,8 +40,8 @@ def draw_search(journal: Journal, goal: Goal) -> list[Path]:
 
 
 _TRIED = (
-    "Faint: settings that were asked on the way, with their rough speed. Marks: the best setting "
-    "of each build. It reaches the target if its recall exceeds it by a margin."
+    "Faint: settings that were asked on the way, with their rough speed. Marks: the best settings "
+    "of the builds. One reaches the target if its recall exceeds it by a margin."
 )
 _PROGRESS = (
     "On the tuning queries. The best build is made and measured again in each block, so a line may "
@@ -49,7 +49,8 @@ _PROGRESS = (
 )
 _FRONTIER = (
     "Settings that reach the target on the tuning queries. Lines join those that no other of the "
-    "algorithm beats in both."
+    "algorithm beats in both, by its speed over that of the reference beside it; the speeds drawn "
+    "are those of several blocks."
 )
 
 

@@ -216,11 +216,13 @@ def seconds_of(text: float | str) -> float:
 
 def _contender_json(one: Contender) -> Json:
     origin = origin_of(one.definition, one.environment)
+    listed = {} if one.listed is None else {"listed": one.listed.to_json()}
     return {
         "algorithm": origin.algorithm,
         "adapter_sha256": origin.source_sha256,
         "versions": dict(origin.versions),
         "space": one.space.to_json(),
+        **listed,
     }
 
 

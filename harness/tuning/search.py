@@ -13,7 +13,7 @@ from harness.registry.suites import Suite
 from harness.running.blocks import BlockOutcome, BlockSpec
 from harness.running.executors.local import Executor
 from harness.tuning.contenders import Contender, Strategy
-from harness.tuning.following import SearchFollower, Standing, UnfollowedSearch
+from harness.tuning.following import SearchFollower, SearchState, SilentFollower
 from harness.tuning.journal import Journal
 from harness.tuning.trials import Goal, Trial, trial_block, trials_of
 
@@ -55,7 +55,7 @@ class Search:
     build_threads: int
     executor: Executor
     journal: Journal
-    follower: SearchFollower = field(default_factory=UnfollowedSearch)
+    follower: SearchFollower = field(default_factory=SilentFollower)
     strategy: Strategy = "local"
 
     def run(self) -> None:
@@ -166,9 +166,9 @@ class Search:
             reached = sum(trial.reached for trial in found)
             self.follower.block_ended(standing, reached, len(found))
 
-    def _standing(self, contender: Contender) -> Standing:
+    def _standing(self, contender: Contender) -> SearchState:
         label = contender.label
-        return Standing(
+        return SearchState(
             contender,
             self.journal.count(label),
             self.journal.spent(label),

@@ -13,7 +13,7 @@ from harness.running.listener import RunSummary
 from harness.running.plan import Plan
 from harness.running.suite_run import RunOptions, SuiteRun
 from harness.tuning.contenders import Contender
-from harness.tuning.following import SearchFollower, Told, trial_text
+from harness.tuning.following import Outputs, SearchFollower, trial_text
 from harness.tuning.journal import Journal
 from harness.tuning.request import TuneRequest, build_threads_of, only_dataset
 from harness.tuning.search import Search
@@ -44,7 +44,7 @@ class Tuned:
     summary: RunSummary
 
 
-def tuned(request: TuneRequest, told: Told, plugins: Sequence[Path] = ()) -> Tuned:
+def tuned(request: TuneRequest, told: Outputs, plugins: Sequence[Path] = ()) -> Tuned:
     """Search, then build the winners again and measure them; the same request goes on.
 
     Raises
@@ -130,5 +130,6 @@ def _nothing_reached(
 
 
 def _miss_text(contender: Contender, trial: Trial) -> str:
-    status = "of unknown size" if trial.reached else trial.status.replace("_", " ")
+    unknown = trial.reached and trial.bytes_per_vector is None
+    status = "of unknown size" if unknown else trial.status.replace("_", " ")
     return f"{trial_text(contender, trial)} ({status})"

@@ -86,9 +86,10 @@ class Tried(BaseModel):
 class Trial(BaseModel):
     """A build that was tried, with its best search setting; for a frontier, one of these.
 
-    `status` is `reached`, `slower` (it reached the target, and soon left the race), `missed`,
-    `too_large` or how it failed. `search`, `recall` (on the tuning queries), `qps` and
-    `bytes_per_vector` are of the best setting that reached the target, else of the nearest miss.
+    `status` is `reached`, `slower` (it reached the target, and left the race or, of unknown size,
+    has no place on a frontier), `missed`, `too_large` or how it failed. `search`, `recall` (on the
+    tuning queries), `qps` and `bytes_per_vector` (None if it is not known) are of the best setting
+    that reached the target, else of the nearest miss.
     `times_reference` is the time of a query relative to the reference index in the same rounds, of
     those that stayed in the race. `again`: a best build so far, built again beside others.
     `is_best`: the best of its block, or one of its frontier. `spent_seconds` is what its label had
@@ -329,7 +330,7 @@ def _of_probe(setting: SettingSpec, probe: Probe, n: int) -> Json:
         "search": dict(setting.search),
         "recall": _known(probe.recall),
         "qps": _known(1 / probe.seconds_per_query),
-        "bytes_per_vector": probe.index_bytes / n,
+        "bytes_per_vector": probe.index_bytes / n or None,  # 0 is unknown
         "build_seconds": _known(probe.build_seconds),
     }
 

@@ -12,7 +12,7 @@ from harness.files.progress import silent
 from harness.registry.registry import load_registry
 from harness.registry.settings import Facts, space_of
 from harness.tuning.contenders import Contender
-from harness.tuning.following import SearchLines, Standing
+from harness.tuning.following import SearchLines, SearchState
 from harness.tuning.trials import Trial
 
 
@@ -29,8 +29,8 @@ def trial(label: str, m: int, recall: float, qps: float, size: float) -> Trial:
     )  # fmt: skip
 
 
-def standing(label: str, builds: int, *best: Trial) -> Standing:
-    return Standing(contender(label), builds, 12.0, 30.0, best)
+def standing(label: str, builds: int, *best: Trial) -> SearchState:
+    return SearchState(contender(label), builds, 12.0, 30.0, best)
 
 
 FIRST = trial("pq", 10, 0.9512, 26_878.0, 205.3)

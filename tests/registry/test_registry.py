@@ -45,7 +45,7 @@ def mine(root):
 
 
 def test_metrics_have_the_names_that_people_use(plugin):
-    text = ENTRY.replace("[angular]", "[cosine, l2, dot]")
+    text = ENTRY.replace("[angular]", "[Cosine, angular, l2, dot]")
     definition = load_registry([plugin(text)]).algorithms["mine"]
     assert definition.metrics == ("angular", "euclidean", "inner_product")
 

@@ -330,7 +330,7 @@ def compared(page):
 
 
 def counts_of(shown, base):
-    """The sentence that counts the cells of the table: equal ones counted once, absent ones not."""
+    """The sentence that counts the cells of the table, each of them once."""
     cells = [cell for row in shown.values() for cell in row]
     counts = {word: sum(word in cell for cell in cells) for word in
               ("faster", "slower", "equal", "undecided", "not reached by both")}  # fmt: skip

@@ -170,7 +170,7 @@ def test_the_verbs(small_store, tmp_path, command):
 
 
 def test_a_folder_without_results_is_told(tmp_path):
-    """It took nothing, without a word: a typing mistake looked like success."""
+    """A typing mistake must not look like success."""
     with pytest.raises(UserError, match="no results are there"):
         pull(ResultStore(tmp_path / "new"), RemoteFolder(str(tmp_path / "nowhere")))
 

@@ -245,6 +245,6 @@ def _packages_of(paths: Sequence[Path]) -> list[Path]:
     """The packages themselves, and those in folders, by their names."""
     found = [sorted(path.glob("*.zip")) if path.is_dir() else [path] for path in paths]
     for path, packages in zip(paths, found, strict=True):
-        if not packages:
-            say(f"{path}: holds no package (*.zip)", to_errors=True)
+        if not packages:  # no error: a leaderboard begins like this
+            say(f"{path}: no package (*.zip) is there", to_errors=True)
     return [package for some in found for package in some]

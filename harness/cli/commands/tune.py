@@ -29,7 +29,7 @@ from harness.cli.progress import shown_progress, shown_work
 from harness.cli.terminal import Terminal, say
 from harness.results.table.columns import Row
 from harness.running.listener import plain_lines
-from harness.tuning.following import Told
+from harness.tuning.following import Outputs
 from harness.tuning.request import TuneOptions, TuneRequest
 from harness.tuning.session import tuned
 
@@ -63,8 +63,8 @@ def tune(
         list[str] | None,
         typer.Option(
             "--minimize",
-            help="What is to be small: query (time), bytes or build (time); query by default. Both "
-            "query and bytes, each with the option: the frontier of the two.",
+            help="What is to be small: query (time), bytes or build (time); query by default. "
+            "Give it twice, query and bytes, for the frontier of the two.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the search.")] = 0,
@@ -117,11 +117,11 @@ def tune(
 
 
 @contextmanager
-def _telling() -> Iterator[Told]:
+def _telling() -> Iterator[Outputs]:
     """Tell what goes on: in tables at a terminal, otherwise in lines."""
     console = Terminal(stderr=True)
     if console.is_terminal:
-        yield Told(
+        yield Outputs(
             partial(say, to_errors=True),
             shown_progress,
             lambda: live_search(console),
@@ -129,7 +129,7 @@ def _telling() -> Iterator[Told]:
         )
         return
     with plain_lines(sys.stderr) as lines:
-        yield Told.by(lines)
+        yield Outputs.by(lines)
 
 
 def _print(console: Terminal, found: TuneResult) -> None:

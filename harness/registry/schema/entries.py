@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from harness.contracts.dataset import METRIC_OF_NAME, Metric
 from harness.contracts.definitions import Family
@@ -79,11 +79,15 @@ class TuneSchema(Strict):
 
 
 def _by_any_name(name: object) -> object:
-    return METRIC_OF_NAME.get(name, name) if isinstance(name, str) else name
+    return METRIC_OF_NAME.get(name.lower(), name) if isinstance(name, str) else name
+
+
+def _each_once(metrics: list[Metric]) -> list[Metric]:
+    return list(dict.fromkeys(metrics))
 
 
 NamedMetric = Annotated[Metric, BeforeValidator(_by_any_name)]
-Metrics = Annotated[list[NamedMetric], Field(min_length=1)]
+Metrics = Annotated[list[NamedMetric], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class EntrySchema(Strict):

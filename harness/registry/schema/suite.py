@@ -92,7 +92,7 @@ Minimize = Literal["query", "bytes", "build"]
 class TunedSchema(Strict):
     recall: Annotated[float, Field(gt=0, le=1)]
     """The recall that was to be reached."""
-    minimize: Annotated[list[Minimize], BeforeValidator(as_list)] = ["query"]
+    minimize: Annotated[list[Minimize], BeforeValidator(as_list), Field(min_length=1)] = ["query"]
     """What was to be small: `query` (seconds), `bytes` (per vector) or `build` (seconds)."""
     max_bytes: Annotated[float, Field(gt=0)] | None = None
     """The most bytes per vector, if they were limited."""

@@ -15,9 +15,10 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 END_WITH_INPUT = "--end-with-input"
-_LEAVING_SECONDS = 10.0
+_SECONDS_TO_LEAVE = 10.0
 
 SETTINGS = {
     "distributed.admin.system-monitor.interval": "60s",
@@ -46,9 +47,8 @@ def main(arguments: Sequence[str]) -> None:
     if END_WITH_INPUT in options:
         options.remove(END_WITH_INPUT)
         threading.Thread(target=_end_with_input, daemon=True).start()
-    dask.config.set(
-        {**SETTINGS, "logging.distributed": "info"}
-    )  # who started us reads where we are
+    # Who starts a scheduler reads its address from the log, which is there at level info.
+    dask.config.set({**SETTINGS, "logging.distributed": "info"})
     if program == "scheduler":
         from distributed.cli.dask_scheduler import main as run_scheduler
 
@@ -60,10 +60,11 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _end_with_input() -> None:
-    while os.read(0, 1):
-        pass
+    with suppress(OSError):  # as when there is no input
+        while os.read(0, 1):
+            pass
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_LEAVING_SECONDS)
+    time.sleep(_SECONDS_TO_LEAVE)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

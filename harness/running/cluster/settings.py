@@ -6,7 +6,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from harness.contracts import UserError
 from harness.files.paths import user_path
@@ -67,11 +74,19 @@ class Batch(_Strict):
     """Network interface by which nodes and scheduler talk, such as `ib0`."""
 
 
+def _different(hosts: list[str]) -> list[str]:
+    if len(set(hosts)) < len(hosts):
+        raise ValueError("each host once")
+    return hosts
+
+
 class Ssh(_Strict):
-    hosts: Annotated[list[Text], Field(min_length=1, max_length=_MOST_NODES)]
+    hosts: Annotated[
+        list[Text], Field(min_length=1, max_length=_MOST_NODES), AfterValidator(_different)
+    ]
     """Hosts that `ssh HOST` reaches without a password; the first runs the scheduler too."""
     python: Text | None = None
-    """The interpreter on the hosts; by default the path of the one that runs here."""
+    """Path of the interpreter on the hosts, without `~`; by default that of this one."""
     interface: Text | None = None
     """Network interface by which they talk to each other and to this machine, such as `eth1`."""
 
@@ -110,6 +125,8 @@ class ClusterSettings(_Strict):
     def _one_kind(self) -> ClusterSettings:
         if len(self._kinds()) != 1:
             raise ValueError(f"give exactly one of {', '.join(KINDS)}")
+        if self.tls is not None and self.kind in ("local", "ssh"):
+            raise ValueError("tls is for a scheduler that runs, or for a batch system")
         return self
 
     def _kinds(self) -> list[str]:

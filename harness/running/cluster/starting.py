@@ -24,7 +24,8 @@ from harness.text import one_line
 _PROGRAMS = "harness.running.cluster.programs"
 _CONNECTING_SECONDS = 10
 _STARTING_SECONDS = 60.0
-_LEAVING_SECONDS = 5.0
+_LEAVING_SECONDS, _TERMINATING_SECONDS = 5.0, 2.0
+_SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20")
 _LOG_CHARACTERS = 500
 _BATCH_SYSTEMS = {
     "slurm": "SLURMCluster",
@@ -119,88 +120,106 @@ class _Place(NamedTuple):
 
 def _places(settings: ClusterSettings, folder: Path) -> Iterator[_Place]:
     scratch = scratch_environment(settings)
-    if settings.ssh is None:
+    if settings.ssh is not None:
+        interface, python = settings.ssh.interface, settings.ssh.python or sys.executable
+        network = ("--interface", interface) if interface else ()
+        for host in settings.ssh.hosts:
+            yield _Place(host, (*_SSH, "--", host), python, network, scratch)
+    elif settings.local is not None:
         own = {**scratch, "DASK_TEMPORARY_DIRECTORY": str(folder)}
-        for number in range(settings.local or 0):
-            nobody_else = ("--host", "127.0.0.1")
-            yield _Place(f"local-{number}", (), sys.executable, nobody_else, own)
-        return
-    link, python = settings.ssh.interface, settings.ssh.python or sys.executable
-    for host in settings.ssh.hosts:
-        shell = ("ssh", "-T", "-o", "BatchMode=yes", "--", host)
-        yield _Place(host, shell, python, ("--interface", link) if link else (), scratch)
+        for number in range(settings.local):
+            yield _Place(f"local-{number}", (), sys.executable, ("--host", "127.0.0.1"), own)
 
 
 @contextmanager
 def _programs(settings: ClusterSettings) -> Iterator[str]:
     """Start a scheduler in the first place and a worker in each; give the scheduler's address."""
+    started: list[_Program] = []
     with temporary_folder(Path(tempfile.gettempdir()), "cluster") as folder, ExitStack() as stack:
+        stack.callback(_end_all, started)
+
+        def start(place: _Place, *arguments: str) -> _Program:
+            log = folder / f"{len(started)}.log"
+            started.append(_Program(place.name, log, place.command(*arguments)))
+            return started[-1]
+
         places = list(_places(settings, folder))
-        command = places[0].command("scheduler", "--port", "0")
-        scheduler = _Program(stack, folder / "scheduler.log", command)
-        address = scheduler.said("Scheduler at:")
+        scheduler = start(places[0], "scheduler", "--port", "0")
+        address = scheduler.wait_for("Scheduler at:")
         if not address:
-            raise UserError(f"the scheduler did not start: {scheduler.log()}", where=places[0].name)
-        workers = {}
-        for number, place in enumerate(places):
-            command = place.command("worker", address, "--name", place.name)
-            workers[place.name] = _Program(stack, folder / f"worker-{number}.log", command)
+            raise UserError(
+                f"the scheduler did not start: {scheduler.last_words()}", where=scheduler.name
+            )
+        workers = [start(place, "worker", address, "--name", place.name) for place in places]
         if settings.ssh is not None:
-            _tell_failed(workers)
+            _leave_out_failed(workers)
         yield address
 
 
-def _tell_failed(workers: dict[str, _Program]) -> None:
-    """Warn of hosts whose worker did not start; without any there is nothing to wait for."""
-    failed = {name: one.log() for name, one in workers.items() if not one.said("worker at:")}
-    for name, told in failed.items():
+def _leave_out_failed(workers: Sequence[_Program]) -> None:
+    """End workers that do not reach the scheduler and warn of them; one at least has to."""
+    failed = [one for one in workers if not one.wait_for("Registered to:")]
+    _end_all(failed)
+    for one in failed:
         if len(failed) == len(workers):
-            raise UserError(f"no worker started: {told}", where=name)
-        warnings.warn(f"{name} is left out, no worker started: {told}", stacklevel=1)
+            raise UserError(f"no worker started: {one.last_words()}", where=one.name)
+        words = f"{one.name} is left out, no worker started: {one.last_words()}"
+        warnings.warn(words, stacklevel=1)
 
 
 class _Program:
-    """The scheduler or a worker. It ends when its input does: with us, however we end."""
+    """The scheduler or a worker. It ends when its input does, also if this process is killed."""
 
-    def __init__(self, stack: ExitStack, log: Path, command: Sequence[str]) -> None:
+    def __init__(self, name: str, log: Path, command: Sequence[str]) -> None:
+        self.name = name
         self._log = log
-        with log.open("wb") as file:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=file,
-                stderr=file,
-                start_new_session=True,  # Ctrl-C is for the run, which then ends them
-            )
-        stack.callback(self._end)
+        self._until = time.monotonic() + _STARTING_SECONDS
+        try:
+            with log.open("wb") as file:
+                self.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=file,
+                    stderr=file,
+                    start_new_session=True,  # Ctrl-C is for the run, which then ends them
+                )
+        except FileNotFoundError as error:
+            raise UserError(f"the program {command[0]} is not installed here") from error
 
-    def said(self, words: str) -> str:
-        """Wait until the program says these words; return what follows, "" if it never does."""
-        until = time.monotonic() + _STARTING_SECONDS
-        while time.monotonic() < until:
-            ended = self._process.poll() is not None
+    def wait_for(self, words: str) -> str:
+        """Wait for a line with these words; return what follows them, "" if it does not come.
+
+        The time to wait began with the program.
+        """
+        while True:
+            ended = self.process.poll() is not None or time.monotonic() > self._until
             for line in self._log.read_text(errors="replace").splitlines(keepends=True):
                 if words in line and line.endswith("\n"):
                     return line.partition(words)[2].strip()
             if ended:
-                break
+                return ""
             time.sleep(0.05)
-        return ""
 
-    def log(self) -> str:
-        """Return the end of what the program said, in one line."""
-        return one_line(self._log.read_text(errors="replace")[-_LOG_CHARACTERS:].strip())
+    def last_words(self) -> str:
+        """Return the end of its log, in one line."""
+        text = self._log.read_text(errors="replace")[-_LOG_CHARACTERS:].strip()
+        return one_line(text) or f"nothing came within {_STARTING_SECONDS:.0f} s"
 
-    def _end(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        for ask in (self._process.terminate, self._process.kill):
+
+def _end_all(programs: Sequence[_Program]) -> None:
+    for one in programs:
+        if one.process.stdin is not None:
+            one.process.stdin.close()
+    until = time.monotonic() + _LEAVING_SECONDS
+    for one in programs:
+        for end in (one.process.terminate, one.process.kill):
             try:
-                self._process.wait(_LEAVING_SECONDS)
-                return
+                one.process.wait(max(0.0, until - time.monotonic()))
+                break
             except subprocess.TimeoutExpired:
-                ask()
-        self._process.wait()
+                end()
+                until = max(until, time.monotonic() + _TERMINATING_SECONDS)
+        one.process.wait()
 
 
 def scratch_environment(settings: ClusterSettings) -> dict[str, str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ _REWARM_SHARE = 0.25  # of the time of the last turn
 _REWARM_LEAST_SECONDS, _REWARM_MOST_SECONDS = 0.001, 0.02
 _WARM_UP_SECONDS = 2.0
 _WARM_UP_SHARE = 10  # one of so many queries of a batch, which no time limit ends
-_MOST_HEARD, _LONGEST_HEARD = 5, 1000  # warnings of a build, and characters of each
+_MOST_WARNINGS, _WARNING_CHARACTERS = 5, 1000  # of a build, and of each of them
 _CLIENTS_REWARM = 32  # queries: with several clients there is no time limit
 
 
@@ -122,7 +123,7 @@ class _Member:
         self._algorithm: Algorithm | None = None
         self._filters: FilteredQueries | None = None
         self._bitmaps: Bitmaps | None = None
-        self._heard: list[str] = []
+        self._warned: list[str] = []
 
     def answer(self, request: Message) -> Message:
         """Handle a request."""
@@ -180,7 +181,7 @@ class _Member:
             prepare_seconds = time.perf_counter() - began
             before = trimmed_anonymous_bytes()
             self._channel.send(Phase("build", None))
-            with _heard_warnings() as self._heard:
+            with _user_warnings() as self._warned:
                 began = time.perf_counter()
                 if self._filters is not None and self._spec.adapter.filtered is not None:
                     self._index.fit_filtered(self._base, self._filters.attributes)
@@ -275,7 +276,7 @@ class _Member:
         tables = dict(self._index.diagnostics())
         if self._bitmaps is not None:
             tables["filters"] = self._bitmaps.table()
-        warned = (*self._heard, *self._mischief())
+        warned = (*self._warned, *self._mischief())
         return Finished(checked_tables(tables), library_provenance(), warned)
 
     def _activate(self, number: int) -> None:
@@ -328,19 +329,21 @@ class _Member:
 
 
 @contextmanager
-def _heard_warnings() -> Iterator[list[str]]:
-    """Collect the first different texts of what is told to the user by `warnings.warn`."""
+def _user_warnings() -> Iterator[list[str]]:
+    """Collect the first different texts of `UserWarning`s; the others are shown as ever."""
     texts: list[str] = []
-
-    def hear(
-        message: Warning | str, category: type[Warning], *place: object, **more: object
-    ) -> None:
-        text = f"while building: {str(message)[:_LONGEST_HEARD]}"
-        if issubclass(category, UserWarning) and len(texts) < _MOST_HEARD and text not in texts:
-            texts.append(text)
-
     with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)  # the others keep a list of what was told
+        show = warnings.showwarning
+
+        def hear(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if not issubclass(category, UserWarning):
+                show(message, category, *place, **more)
+            elif len(texts) < _MOST_WARNINGS:
+                text = f"while building: {str(message)[:_WARNING_CHARACTERS]}"
+                texts.extend([text] if text not in texts else [])
+
+        # The other actions remember each text that was warned of, however long and many.
+        warnings.simplefilter("always", UserWarning)
         warnings.showwarning = hear
         yield texts
 

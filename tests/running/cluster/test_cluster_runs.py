@@ -163,7 +163,7 @@ def test_hosts_by_ssh_measure_and_one_that_is_not_there_is_left_out(tmp_path, co
 
 
 def test_programs_on_hosts_end_when_the_run_is_killed(tmp_path, command, by_ssh):
-    """Those that Dask itself starts by SSH stayed on the hosts for ever."""
+    """Dask's own start by SSH leaves them there for ever."""
     run = command.start(*by_ssh("bench1"))
     wait_until(
         lambda: any(MEASURING in process.info["cmdline"] for process in of_this_run(tmp_path))

@@ -368,6 +368,8 @@ def test_a_cluster_file_is_read(tmp_path):
         ("local: 2\nscratch_gib: -1\n", "scratch_gib"),
         ("scheduler: http://a:1\n", "scheduler"),
         ("ssh: {hosts: []}\n", "hosts"),
+        ("ssh: {hosts: [a, b, a]}\n", "each host once"),
+        ("ssh: {hosts: [a]}\ntls: {ca: a, cert: b, key: c}\n", "tls is for a scheduler"),
     ],
 )
 def test_a_mistake_in_a_cluster_file_is_told_with_its_place(tmp_path, text, message):

@@ -68,9 +68,10 @@ def history(
     writers = {".json": to_json, ".md": to_markdown}
     if out is not None and out.suffix not in writers:
         raise UserError(f"no history ends in {out.suffix!r}", expected=", ".join(writers))
-    names = {"datasets": dataset or (), "algorithms": algorithm or ()}
     with shown_work("reading results and comparing states"):
-        every = api.history(folders or results, last=last, **names).found
+        every = api.history(
+            folders or results, last=last, datasets=dataset or (), algorithms=algorithm or ()
+        ).found
     found = [one for one in every if one.steps or not steps]
     if out is not None:
         write_text(out, writers[out.suffix](found))

@@ -69,7 +69,7 @@ class SettingSpec:
         return Place(self.ladder, self.rung)
 
 
-Race = Literal["time", "time and bytes"]
+RaceFor = Literal["time", "time and bytes"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Target:
 
     recall: float
     most_index_bytes: float = math.inf
-    race: Race | None = "time"
+    race: RaceFor | None = "time"
 
 
 @dataclass(frozen=True)

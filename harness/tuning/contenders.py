@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,18 +17,22 @@ from harness.registry.settings import Facts, can_run
 from harness.registry.spaces import Axis, Space
 from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.tuning.listing import Listing
+from harness.tuning.proposing import KnownBuild, promising
 
-Strategy = Literal["local", "random"]
-"""Most proposals near the best build so far, or all of them anywhere in the space."""
+Strategy = Literal["model", "random"]
+"""Proposals by a model of what was tried, or all of them anywhere in the space."""
 
-_FIRST = 6
+_FIRST = 4
 """So many builds are drawn from anywhere first, those of the grid counted."""
 
-_NEAR = 0.7
-"""The share of later proposals that are near the best."""
+_POOL = 600
+"""So many builds are drawn, of which the model chooses."""
+
+_NEAR = 0.5
+"""The share of these that are near the best so far."""
 
 _CHANGED = 0.5
-"""The share of its parameters that such a proposal changes."""
+"""The share of its parameters in which such a build differs from it."""
 
 _STEP = 0.15
 """The standard deviation of a change, as a share of the axis."""
@@ -69,36 +73,43 @@ class Contender:
         return found
 
     def proposals(
-        self, tried: Collection[str], best: Sequence[Parameters], seed: int,
-        strategy: Strategy = "local",
+        self, known: Sequence[KnownBuild], best: Sequence[Parameters], seed: int,
+        strategy: Strategy = "model",
     ) -> Iterator[Parameters]:  # fmt: skip
         """Yield builds that were not tried yet, those of the grid first, until none is found.
 
         Parameters
         ----------
-        tried
-            `build_id` of what was tried.
+        known
+            What was tried, and what came of it.
         best
-            The best builds so far, near which most proposals are once there were some: one, or a
-            frontier, of which each proposal takes one at random.
+            The best builds so far: none, one, or those of a frontier.
         seed
-            Of the proposals; another one for each number of trials.
+            Of the proposals; another one for each number of builds tried.
         """
-        seen = set(tried)
+        seen = {build_id(one.build) for one in known}
         if self.listed is not None:
             builds = self.listed.shuffled_builds(seed)
             yield from (build for build in builds if build_id(build) not in seen)
             return
-        near = best if strategy == "local" and len(seen) >= _FIRST else ()
-        drawn = self._drawn(np.random.default_rng([seed, len(seen)]), near)
-        for build in itertools.chain(self.first, itertools.islice(drawn, _MOST_ATTEMPTS)):
+        rng = np.random.default_rng([seed, len(seen)])
+        if strategy == "random" or len(seen) < _FIRST or not best:
+            yield from self._fresh(itertools.chain(self.first, self._drawn(rng, ())), seen)
+            return
+        yield from self._fresh(self.first, seen)
+        pool = list(itertools.islice(self._fresh(self._drawn(rng, best), seen), _POOL))
+        yield from promising(self.space.build, known, pool, rng)
+
+    def _fresh(self, builds: Iterable[Parameters], seen: set[str]) -> Iterator[Parameters]:
+        """Yield those that were not seen and can be built; what is looked at has been seen."""
+        for build in builds:
             if build_id(build) not in seen:
                 seen.add(build_id(build))
                 if self._can_build(build):
                     yield build
 
     def _drawn(self, rng: np.random.Generator, best: Sequence[Parameters]) -> Iterator[Parameters]:
-        while True:
+        for _ in range(_MOST_ATTEMPTS):
             if best and rng.random() < _NEAR:
                 yield _near(self.space.build, best[int(rng.integers(len(best)))], rng)
             else:

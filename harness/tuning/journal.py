@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.contracts import UserError
 from harness.files.replacing import replacing
-from harness.measures.tuning import Float64, time_size_frontier
 from harness.results.identity import hash_of
 from harness.text import Json, plain
 from harness.tuning.contenders import build_id
-from harness.tuning.trials import Goal, Trial
+from harness.tuning.proposing import KnownBuild
+from harness.tuning.trials import Goal, Trial, best_of, known_build
 
 _NAME = "journal.json"
 _MOST_CHARACTERS = 64 << 20
@@ -104,19 +102,32 @@ class Journal:
         """Return the seconds that a label has spent."""
         return max((trial.spent_seconds for trial in self.of(label)), default=0.0)
 
-    def best(self, label: str, goal: Goal) -> list[Trial]:
+    def best(self, label: str, goal: Goal, blocks: Collection[str] | None = None) -> list[Trial]:
         """Return the best so far of a label: none, one, or those of the frontier by their bytes.
 
-        One: the best of the last block that had one, since the best so far is in each. Of the
-        frontier only one is, so builds of several blocks are compared, by their times relative to
-        the reference index. Of a build that was made again, the last one counts.
+        Of a build that was made again, the last one counts. If it is the one best build, the slower
+        of its last two trials is returned: the search setting that reached the target in both.
+
+        Parameters
+        ----------
+        blocks
+            Only what these say; by default all.
         """
-        own = self.of(label)
-        if not goal.is_frontier:
-            return [trial for trial in reversed(own) if trial.is_best][:1]
-        last = {build_id(trial.build): trial.block for trial in own if not trial.is_lost}
-        newest = [trial for trial in own if trial.block == last.get(build_id(trial.build))]
-        return [newest[i] for i in time_size_frontier(*_times_and_sizes(newest))]
+        own = [trial for trial in self.of(label) if blocks is None or trial.block in blocks]
+        best = best_of(goal, itertools.chain.from_iterable(_newest(own).values()))
+        if goal.is_frontier or not best:
+            return best
+        same = [trial for trial in own if trial.build == best[0].build and trial.times_reference]
+        return [max(same[-2:], key=lambda trial: trial.times_reference or 0.0)]
+
+    def known(self, label: str, goal: Goal) -> list[KnownBuild]:
+        """Return what is known of each build of a label that was tried, in their order."""
+        return [known_build(goal, trials) for trials in _newest(self.of(label)).values()]
+
+    def blocks(self, label: str) -> list[list[Trial]]:
+        """Return the trials of a label, block by block."""
+        by_block = itertools.groupby(self.of(label), key=lambda trial: trial.block)
+        return [list(trials) for _, trials in by_block]
 
     def least_known(self, label: str, best: Sequence[Trial]) -> list[Trial]:
         """Return the one of the best so far that was built least often, the earliest of these."""
@@ -124,16 +135,10 @@ class Journal:
         counts = Counter(build for _, build in made)
         return sorted(best, key=lambda t: (counts[build_id(t.build)], t.spent_seconds))[:1]
 
-    def last_block(self, label: str) -> Sequence[Trial]:
-        """Return the trials of the last block of a label."""
-        own = self.of(label)
-        return [trial for trial in own if trial.block == own[-1].block]
-
     def seconds_per_build(self, label: str) -> float | None:
         """Return the seconds that each build of the last block took of which something is known."""
         found, spent = None, 0.0
-        for _, block in itertools.groupby(self.of(label), key=lambda trial: trial.block):
-            trials = list(block)
+        for trials in self.blocks(label):
             if not all(trial.is_lost for trial in trials):
                 count = len({build_id(trial.build) for trial in trials})
                 found = (trials[0].spent_seconds - spent) / count
@@ -150,8 +155,13 @@ class Journal:
         return min(sized, key=lambda trial: trial.bytes_per_vector or 0.0, default=None)
 
 
-def _times_and_sizes(trials: Sequence[Trial]) -> tuple[Float64, Float64]:
-    """`(trials,)` logarithms of times relative to the reference, and bytes; NaN where unknown."""
-    times = [trial.times_reference or math.nan for trial in trials]
-    sizes = [trial.bytes_per_vector or math.nan for trial in trials]  # 0 if it is not known
-    return np.log(np.array(times, dtype=np.float64)), np.array(sizes, dtype=np.float64)
+def _newest(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
+    """The trials of each build in the last block that had it and was not lost."""
+    found: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if not trial.is_lost:
+            own = found.setdefault(build_id(trial.build), [])
+            if own and own[0].block != trial.block:
+                own.clear()
+            own.append(trial)
+    return found

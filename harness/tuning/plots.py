@@ -44,8 +44,8 @@ _TRIED = (
     "of the builds. One reaches the target if its recall exceeds it by a margin."
 )
 _PROGRESS = (
-    "On the tuning queries. The best build is made and measured again in each block, so a line may "
-    "fall; lines end with the search."
+    "On the tuning queries, after each block. The best has the shortest times relative to the "
+    "reference beside it, so a line may fall; lines end with the search."
 )
 _FRONTIER = (
     "Settings that reach the target on the tuning queries. Lines join those that no other of the "
@@ -99,10 +99,13 @@ def _draw_frontier(axes: Axes, journal: Journal, labels: Sequence[str], goal: Go
 
 def _draw_progress(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal) -> None:
     for number, label in enumerate(labels):
-        best = [trial for trial in journal.of(label) if trial.is_best]
-        if best:
-            seconds = [*(t.spent_seconds for t in best), journal.spent(label)]
-            values = [_value(t, goal) for t in best]
+        ends = {one[0].block: one[0].spent_seconds for one in journal.blocks(label)}
+        blocks = list(ends)
+        so_far = [journal.best(label, goal, blocks[: i + 1]) for i in range(len(blocks))]
+        found = [(ends[block], best[0]) for block, best in zip(blocks, so_far, strict=True) if best]
+        if found:
+            seconds = [*(end for end, _ in found), journal.spent(label)]
+            values = [_value(best, goal) for _, best in found]
             axes.step(
                 seconds, [*values, values[-1]], where="post", marker="o", color=f"C{number}",
                 label=label,

@@ -12,7 +12,7 @@ from harness.data.cache.cached import CachedDataset
 from harness.registry.suites import Suite
 from harness.running.blocks import BlockOutcome, BlockSpec
 from harness.running.executors.local import Executor
-from harness.tuning.contenders import Contender, Strategy
+from harness.tuning.contenders import Contender, Strategy, build_id
 from harness.tuning.following import SearchFollower, SearchState, SilentFollower
 from harness.tuning.journal import Journal
 from harness.tuning.trials import Goal, Trial, trial_block, trials_of
@@ -21,6 +21,9 @@ _SHARE_OF_BLOCK = 0.15
 """Of the budget: a block takes about so long, since a search that is stopped loses a block."""
 
 _MOST_MEMBERS = 8
+
+_LEAST_WITH_BEST = 3
+"""A block of so many builds has the best so far again: it takes a third of the time at most."""
 
 _SHARE_OF_BUILD = 0.25
 """Of the budget: no build takes longer once a build has reached the target."""
@@ -35,8 +38,9 @@ _MAY_EXCEED = 0.5
 class Search:
     """The search for the best build and search setting of each contender.
 
-    Every block holds some new builds of one contender and its best build so far; for a frontier,
-    the build of it that was made least often. The contenders share the budget equally.
+    Every block holds new builds of one contender. A block of many has its best build so far too,
+    for a frontier the build of it that was made least often, so that a lucky one does not stay the
+    best. The contenders share the budget equally.
 
     Parameters
     ----------
@@ -56,7 +60,7 @@ class Search:
     executor: Executor
     journal: Journal
     follower: SearchFollower = field(default_factory=SilentFollower)
-    strategy: Strategy = "local"
+    strategy: Strategy = "model"
 
     def run(self) -> None:
         """Search until the budget is spent or every build was tried.
@@ -76,8 +80,8 @@ class Search:
             builds = self._next_builds(contender)
             if builds:
                 self._run_block(contender, builds)
-            last = self.journal.last_block(contender.label)
-            if not builds or any(trial.is_lost for trial in last):
+            blocks = self.journal.blocks(contender.label)
+            if not builds or any(trial.is_lost for trial in blocks[-1]):
                 going.remove(contender)
 
     @property
@@ -92,13 +96,16 @@ class Search:
         """The builds of the next block, one of the best first; none if the search is over."""
         label, left = contender.label, self._left(contender)
         best = self.journal.best(label, self.goal)
-        again = [trial.build for trial in self.journal.least_known(label, best)]
-        count = self._room(label, left) - len(again)
+        count = self._room(label, left)
+        again = self.journal.least_known(label, best) if count >= _LEAST_WITH_BEST else []
         proposals = contender.proposals(
-            self.journal.builds(label), [one.build for one in best], self.goal.seed, self.strategy
+            self.journal.known(label, self.goal),
+            [trial.build for trial in best],
+            self.goal.seed,
+            self.strategy,
         )
-        new = list(islice(proposals, max(count, 0)))
-        return [*again, *new] if new else []
+        new = list(islice(proposals, count - len(again)))
+        return [*(trial.build for trial in again), *new] if new else []
 
     def _room(self, label: str, left: float) -> int:
         """How many builds the next block may have, from what those of the last block took."""
@@ -107,7 +114,7 @@ class Search:
             return 1 if left > 0 else 0
         seconds = max(known, 1e-9)
         wanted = max(2.0, _SHARE_OF_BLOCK * self.share_seconds / seconds)
-        return int(min(wanted, _MOST_MEMBERS, left / seconds + _MAY_EXCEED))
+        return max(0, int(min(wanted, _MOST_MEMBERS, left / seconds + _MAY_EXCEED)))
 
     def _run_block(self, contender: Contender, builds: Sequence[Parameters]) -> None:
         label, spent = contender.label, self.journal.spent(contender.label)
@@ -127,7 +134,7 @@ class Search:
         parts = self._measured(spec)
         self.dataset.require_unchanged()
         nq = len(self.dataset.queries)
-        again = builds[0] if best else None
+        again = builds[0] if build_id(builds[0]) in self.journal.builds(label) else None
         found = trials_of(contender, spec, parts, self.goal, nq, spent, again)
         if not self.journal.of(label) and left < self.conditions.timeout:
             self._require_built(contender, found)

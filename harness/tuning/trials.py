@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,7 +21,6 @@ from harness.measures.speed import (
     wall_levels,
 )
 from harness.measures.tuning import time_size_frontier
-from harness.measures.verdicts import Speeds, estimate
 from harness.registry.grid import short_name
 from harness.registry.schema.suite import Minimize
 from harness.registry.suites import Suite
@@ -29,15 +28,15 @@ from harness.running.block_specs import adapter_spec, origin_of
 from harness.running.blocks import (
     BlockOutcome,
     BlockSpec,
-    Measured,
     MemberSpec,
     Probe,
-    Race,
+    RaceFor,
     SettingSpec,
     Target,
 )
 from harness.text import Json
 from harness.tuning.contenders import Contender
+from harness.tuning.proposing import KnownBuild
 
 FIRST_NUMBER = 1000
 """Of the builds of trials, so that winners are built again with other seeds, from 0 on."""
@@ -68,9 +67,9 @@ class Goal:
         return len(self.minimize) > 1
 
     @property
-    def race(self) -> Race | None:
+    def race(self) -> RaceFor | None:
         """By what settings leave a block early; a slow one may be small or built soon."""
-        races: dict[tuple[Minimize, ...], Race] = {("query",): "time"}
+        races: dict[tuple[Minimize, ...], RaceFor] = {("query",): "time"}
         return "time and bytes" if self.is_frontier else races.get(self.minimize)
 
 
@@ -92,8 +91,7 @@ class Trial(BaseModel):
     that reached the target, else of the nearest miss.
     `times_reference` is the time of a query relative to the reference index in the same rounds, of
     those that stayed in the race. `again`: a best build so far, built again beside others.
-    `is_best`: the best of its block, or one of its frontier. `spent_seconds` is what its label had
-    spent when its block had ended.
+    `spent_seconds` is what its label had spent when its block had ended.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -110,7 +108,6 @@ class Trial(BaseModel):
     bytes_per_vector: Known = None
     build_seconds: Known = None
     again: bool = False
-    is_best: bool = False
     spent_seconds: float
     tried: tuple[Tried, ...] = ()
 
@@ -183,18 +180,50 @@ def _member(contender: Contender, number: int, build: Parameters) -> MemberSpec:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Candidate:
-    """A measured setting that reached the target."""
+def best_of(goal: Goal, trials: Iterable[Trial]) -> list[Trial]:
+    """Return the best of trials: none, one, or those of the frontier by their bytes.
+
+    Times are those relative to the reference index, which is in every block, so trials of several
+    blocks can be compared.
+    """
+    measured = [trial for trial in trials if trial.times_reference is not None]
+    if not goal.is_frontier:
+        return sorted(measured, key=lambda trial: _cost(trial, goal))[:1]
+    times = [trial.times_reference or math.nan for trial in measured]
+    sizes = [trial.bytes_per_vector or math.nan for trial in measured]  # NaN if it is not known
+    found = time_size_frontier(np.log(np.array(times, dtype=np.float64)), np.array(sizes))
+    return [measured[i] for i in found]
+
+
+def _cost(trial: Trial, goal: Goal) -> tuple[float, float]:
+    """What is to be small, and the time where that is equal."""
+    small = {"query": 0.0, "bytes": trial.bytes_per_vector, "build": trial.build_seconds}
+    known = small[goal.minimize[0]]
+    return math.inf if known is None else known, trial.times_reference or math.inf
+
+
+def known_build(goal: Goal, trials: Sequence[Trial]) -> KnownBuild:
+    """Return what is known of a build by its trials in one block, for proposals.
+
+    A setting that left the race counts too, by its rough speed: it says which builds are slow.
+    """
+    reached = [trial for trial in trials if trial.reached]
+    costs = [tuple(_log_cost(trial, quantity) for quantity in goal.minimize) for trial in reached]
+    return KnownBuild(trials[0].build, tuple(one for one in costs if np.isfinite(one).all()))
+
+
+def _log_cost(trial: Trial, quantity: Minimize) -> float:
+    seconds = 1 / trial.qps if trial.qps else math.nan
+    costs = {"query": seconds, "bytes": trial.bytes_per_vector, "build": trial.build_seconds}
+    return math.log(costs[quantity] or math.nan)
+
+
+class _Candidate(NamedTuple):
+    """A measured setting that reached the target: seconds per query, and relative to reference."""
 
     key: str
-    measured: Measured
-    speeds: Speeds
-
-    @property
-    def log_times_reference(self) -> float:
-        """The logarithm of its time relative to that of the reference; NaN if it is not known."""
-        return float(self.speeds.relative[0])
+    seconds: float
+    times_reference: float
 
 
 def trials_of(
@@ -206,10 +235,9 @@ def trials_of(
     spent_before: float,
     best_before: Parameters | None,
 ) -> list[Trial]:
-    """Return the trials of a block, of which one is the best if any reached the target.
+    """Return the trials of a block: one for each build, that of its best setting.
 
-    For a frontier several may be the best, and a build has a trial for each of its settings that
-    none of its others beats.
+    For a frontier a build has a trial for each of its settings that none of its others beats.
 
     Parameters
     ----------
@@ -223,40 +251,26 @@ def trials_of(
         A best build so far, if one is in the block.
     """
     candidates = {one.key: one for part in parts for one in _candidates(spec, part, nq)}
-    winners = {
-        member.title: _best_of(
-            goal, [candidates[s.key] for s in member.settings if s.key in candidates]
-        )
-        for member in spec.members
-    }
-    best = _best_of(goal, [one for own in winners.values() for one in own])
     spent = spent_before + sum(part.seconds for part in parts)
-    return [
-        Trial(
-            label=contender.label,
-            block=spec.id,
-            build=dict(member.build),
-            again=member.build == best_before,
-            is_best=winner in best,
-            spent_seconds=spent,
-            tried=tuple(_tried(member, parts)) if i == 0 else (),  # once for a build
-            **_found(member, parts, winner, contender.facts.n),
-        )
-        for member in spec.members
-        for i, winner in enumerate(winners[member.title] or [None])
-    ]
+    found: list[Trial] = []
+    for member in spec.members:
 
+        def trial(best: _Candidate | None, member: MemberSpec = member) -> Trial:
+            return Trial(
+                label=contender.label,
+                block=spec.id,
+                build=dict(member.build),
+                again=member.build == best_before,
+                spent_seconds=spent,
+                **_found(member, parts, best, contender.facts.n),
+            )
 
-def _best_of(goal: Goal, candidates: Sequence[_Candidate]) -> list[_Candidate]:
-    """The best one, or the frontier of these; none of none."""
-    if not candidates:
-        return []
-    if not goal.is_frontier:
-        return [max(candidates, key=_merit(goal, candidates[0]))]
-    times = [one.log_times_reference for one in candidates]
-    sizes = [one.measured.facts.index_bytes or math.nan for one in candidates]  # 0 if not known
-    found = time_size_frontier(np.array(times), np.array(sizes, dtype=np.float64))
-    return [candidates[i] for i in found]
+        keys = [setting.key for setting in member.settings]
+        own = best_of(goal, [trial(candidates[key]) for key in keys if key in candidates])
+        first, *others = own or [trial(None)]
+        tried = tuple(_tried(member, parts))  # once for a build
+        found += [first.model_copy(update={"tried": tried}), *others]
+    return found
 
 
 def _candidates(spec: BlockSpec, part: BlockOutcome, nq: int) -> Iterator[_Candidate]:
@@ -275,24 +289,8 @@ def _candidates(spec: BlockSpec, part: BlockOutcome, nq: int) -> Iterator[_Candi
             else wall_levels(measured.walls[whole], cycles, len(order))
         )
         reference = reference_levels(part.reference_times, cycles, len(windows))
-        seconds = typical_level(levels)
-        relative = seconds - typical_difference(levels, reference)
-        speeds = Speeds(
-            (part.id,), np.array([seconds]), np.array([relative]), (levels,), (reference,)
-        )
-        yield _Candidate(key, measured, speeds)
-
-
-def _merit(goal: Goal, base: _Candidate) -> Callable[[_Candidate], tuple[float, float]]:
-    """Return by what candidates are compared: larger is better; speed is relative to the base."""
-
-    def merit(one: _Candidate) -> tuple[float, float]:
-        speed = estimate(one.speeds, base.speeds).log_ratio
-        facts = one.measured.facts
-        small = {"query": 0.0, "bytes": facts.index_bytes or math.inf, "build": facts.build_seconds}
-        return -small[goal.minimize[0]], speed if math.isfinite(speed) else -math.inf
-
-    return merit
+        times = math.exp(typical_difference(levels, reference))
+        yield _Candidate(key, math.exp(typical_level(levels)), times)
 
 
 def _found(
@@ -302,8 +300,7 @@ def _found(
     probes = {key: probe for part in parts for key, probe in part.probes.items()}
     own = {s.key: s for s in member.settings if s.key in probes}
     if best is not None:
-        qps = math.exp(-float(best.speeds.log_seconds[0]))
-        measured = {"qps": qps, "times_reference": _known(math.exp(best.log_times_reference))}
+        measured = {"qps": 1 / best.seconds, "times_reference": _known(best.times_reference)}
         return {"status": "reached", **_of_probe(own[best.key], probes[best.key], n), **measured}
     keys = [setting.key for setting in member.settings]
     failures = [part.failed[key] for part in parts for key in keys if key in part.failed]

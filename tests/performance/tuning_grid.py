@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from harness.running.plan import Plan
 from harness.tuning.contenders import Contender, Strategy, build_id
 from harness.tuning.following import SearchLines, trial_text
 from harness.tuning.journal import Journal
+from harness.tuning.proposing import KnownBuild
 from harness.tuning.request import TuneOptions, TuneRequest, build_threads_of, only_dataset
 from harness.tuning.search import Search
 from harness.tuning.trials import Goal, Trial
@@ -51,12 +52,12 @@ class GridContender(Contender):
     """Proposes the builds of a grid alone, in their order."""
 
     def proposals(
-        self, tried: Collection[str], best: Sequence[Parameters], seed: int,
-        strategy: Strategy = "local",
+        self, known: Sequence[KnownBuild], best: Sequence[Parameters], seed: int,
+        strategy: Strategy = "model",
     ) -> Iterator[Parameters]:  # fmt: skip
         """Yield the builds of the grid that were not tried yet and can run."""
         own = {build_id(build) for build in self.first}
-        every = super().proposals(tried, [], seed, "random")  # those of the grid come first
+        every = super().proposals(known, [], seed, "random")  # those of the grid come first
         yield from itertools.takewhile(lambda build: build_id(build) in own, every)
 
 
@@ -154,7 +155,7 @@ def sides(args: argparse.Namespace) -> tuple[TuneRequest, Found, Found]:
         if contender.listed is not None:
             raise SystemExit(f"{contender.label} has no space: its settings are listed")
         arena = Arena(request, plan, executor, lines)
-        tuned = arena.searched("tuned", contender, request.goal, "local")
+        tuned = arena.searched("tuned", contender, request.goal, "model")
         if args.random is not None:
             goal = replace(request.goal, seed=args.random)
             other = arena.searched("random", replace(contender, first=()), goal, "random")

@@ -35,6 +35,10 @@ class Exact(Algorithm):
         ids: Ids = self._index.search(queries, k)[1]
         return ids
 
+    def distance_computations(self, queries: Rows, k: int) -> int:
+        """Return the number of rows, once for each query."""
+        return len(queries) * int(self._index.ntotal)
+
     def index_bytes(self) -> int:
         """Return the bytes of the float32 rows."""
         return int(self._index.ntotal * self._index.d * 4)

@@ -105,6 +105,31 @@ class FaissIndex(Algorithm):
         ids: Ids = self._searched.search(queries, k)[1]
         return ids
 
+    def distance_computations(self, queries: Rows, k: int) -> int | None:
+        """Return the number that FAISS counts, or the rows of what is scanned whole.
+
+        The candidates of a refining copy count beside; None if FAISS does not count.
+        """
+        searched, refined = self._searched, 0
+        if isinstance(searched, faiss.IndexRefine):
+            candidates = min(int(k * searched.k_factor), searched.ntotal)
+            searched = faiss.downcast_index(searched.base_index)
+        else:
+            candidates = 0
+        inside = list(layers(searched))
+        statistics = faiss.cvar.hnsw_stats
+        if any(isinstance(layer, faiss.IndexIVF) for layer in inside):
+            statistics = faiss.cvar.indexIVF_stats
+        elif not any(hasattr(layer, "hnsw") for layer in inside):
+            whole = (faiss.IndexFlatCodes, faiss.IndexFastScan)
+            scans = isinstance(inside[-1], whole) and not hasattr(inside[0], "nsg")
+            return len(queries) * (searched.ntotal + candidates) if scans else None
+        statistics.reset()
+        found = searched.search(queries, max(candidates, k))[1]
+        if candidates:
+            refined = int((found >= 0).sum())
+        return int(statistics.ndis) + refined
+
     def index_bytes(self) -> int:
         """Return the bytes of the index as FAISS would save it, with the copy if it is used."""
         refined = self._searched is self._index

@@ -77,6 +77,10 @@ class ScannAH(_Scann):
         """Take the number of candidates that are re-ordered by their float32 rows."""
         self._rerank = rerank
 
+    def distance_computations(self, queries: Rows, k: int) -> int:
+        """Return the codes, all scanned, and the candidates that are re-ordered."""
+        return len(queries) * (self._shape[0] + max(0, min(self._candidates(k), self._shape[0])))
+
     def index_bytes(self) -> int:
         """Return the bytes of codes, codebooks and, with re-ordering, rows."""
         n, d = self._shape

@@ -54,6 +54,10 @@ class NanoPQ(Algorithm):
         best = np.argpartition(scores, k - 1)[:k]
         return best[np.argsort(scores[best])]
 
+    def distance_computations(self, queries: Rows, k: int) -> int:
+        """Return the number of codes, once for each query."""
+        return len(queries) * len(self._codes)
+
     def index_bytes(self) -> int:
         """Return the bytes of codes, codebooks and the rotation."""
         rotation = self._pq.R.nbytes if self.build["rotation"] == "opq" else 0

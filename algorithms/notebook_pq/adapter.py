@@ -63,6 +63,10 @@ class NotebookPQ(Algorithm):
         codes &= (1 << self.build["nbits"]) - 1
         return codes
 
+    def distance_computations(self, queries: Rows, k: int) -> int:
+        """Return the number of codes, once for each query."""
+        return len(queries) * int(self._packed.shape[1])
+
     def index_bytes(self) -> int:
         """Return the bytes of packed codes and codebooks."""
         return int(self._packed.nbytes + self._codebooks.nbytes)

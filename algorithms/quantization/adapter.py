@@ -102,6 +102,10 @@ class CodeIndex(Algorithm):
         """Return the ids of the k best for every query, `(nq, k)`. Timed."""
         return self._scanner.search(queries, k)
 
+    def distance_computations(self, queries: Float32, k: int) -> int:
+        """Return the codes that are scanned and the candidates that are re-ranked."""
+        return self._scanner.distance_computations(queries, k)
+
     def index_bytes(self) -> int:
         """Return the bytes of codes, codebooks and, with re-ranking, the vectors."""
         return self._scanner.index_bytes()

@@ -150,6 +150,16 @@ class ListScanner:
         codes = np.stack([packed & 15, packed >> 4], axis=2).reshape(len(places), -1)
         return codes[:, : len(self._codebooks)]
 
+    def distance_computations(self, queries: Float32, k: int) -> int:
+        """Count the entries of the lists that are visited, and the candidates re-ranked."""
+        keys = -(queries @ self._partition_centres.T) * self._scales
+        visited = np.argpartition(keys, self._nprobe - 1, axis=1)[:, : self._nprobe]
+        entries = self._sizes[visited].sum(axis=1)
+        if self._rerank:
+            wanted = max(self._rerank, 2 * k if self._spilled else k)
+            entries = entries + np.minimum(entries, wanted)
+        return int(entries.sum())
+
     def index_bytes(self) -> int:
         """Count codes and ids as laid out, centres, codebooks, a rotation, and the copy if used."""
         parts = (

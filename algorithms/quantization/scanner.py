@@ -243,6 +243,11 @@ class Scanner:
             vectors = self._transform.undo(vectors)
         return vectors.reshape(*ids.shape, -1)
 
+    def distance_computations(self, queries: Float32, k: int) -> int:
+        """Count all codes, and the candidates that are re-ranked, for every query."""
+        candidates = min(max(self._candidates, k), self._rows) if self._candidates else 0
+        return int(len(queries) * (self._rows + candidates))
+
     def index_bytes(self) -> int:
         """Count codes (as laid out), codebooks, a rotation, and the copy that re-ranking uses."""
         size = self._scan.nbytes()

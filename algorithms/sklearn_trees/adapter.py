@@ -42,6 +42,12 @@ class _Tree(Algorithm):
         ids: Ids = self._tree.query(queries, found, return_distance=False)
         return ids if found == k else np.pad(ids, ((0, 0), (0, k - found)), constant_values=-1)
 
+    def distance_computations(self, queries: Rows, k: int) -> int:
+        """Return the number that scikit-learn counts, centres of balls among them."""
+        self._tree.reset_n_calls()
+        self.query_batch(queries, k)
+        return int(self._tree.get_n_calls())
+
     def index_bytes(self) -> int:
         """Return the bytes of the float64 rows, their order, and the nodes with their bounds."""
         return sum(array.nbytes for array in map(np.asarray, self._tree.get_arrays()))

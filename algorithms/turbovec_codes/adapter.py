@@ -55,6 +55,10 @@ class TurboQuant(Algorithm):
         ids: Ids = self._index.search(self._wide(queries), k=found)[1]
         return ids if found == k else np.pad(ids, ((0, 0), (0, k - found)), constant_values=-1)
 
+    def distance_computations(self, queries: Rows, k: int) -> int:
+        """Return the number of codes, once for each query."""
+        return len(queries) * int(self._n)
+
     def index_bytes(self) -> int:
         """Return the bytes of the index as turbovec saves it."""
         return len(self._index.to_bytes())

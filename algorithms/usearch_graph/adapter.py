@@ -53,6 +53,10 @@ class UsearchGraph(Algorithm):
         ids[np.arange(k) >= found.counts[:, np.newaxis]] = -1
         return ids
 
+    def distance_computations(self, queries: Rows, k: int) -> int:
+        """Return the number that usearch counts."""
+        return int(self._index.search(queries, k, threads=1).computed_distances)
+
     def index_bytes(self) -> int:
         """Return the bytes that usearch would write: rows, links and keys."""
         return int(self._index.serialized_length)

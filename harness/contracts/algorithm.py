@@ -22,6 +22,9 @@ Ids = NDArray[np.integer]
 Table = Mapping[str, NDArray[np.generic]]
 """Columns of equal length, by name."""
 
+MOST_COMPARISONS_OF_A_ROW = 100
+"""With one query: an index that tells of more distance computations is in error."""
+
 RowForm = Literal["shared", "copied", "copied from source"]
 """Form of the rows: shared and read-only, own copies, or own copies of the rows as in the source.
 
@@ -47,6 +50,7 @@ class Algorithm(ABC):
         for setting in search_settings:
             algorithm.set_search(**setting)       # not timed
             algorithm.index_bytes()               # not timed
+            algorithm.distance_computations(some_queries, k)  # not timed
         algorithm.diagnostics()                   # not timed
         algorithm.close()                         # not timed
 
@@ -215,6 +219,28 @@ class Algorithm(ABC):
         Counts codes, codebooks, graphs and any copy of the vectors that searching uses; what only
         another search setting needs (vectors to re-rank by) does not count.
         """
+
+    def distance_computations(self, queries: Rows, k: int) -> int | None:
+        """Return how many rows the index compares with some queries, all together. Not timed.
+
+        Counts every comparison of a query with a stored row under the current search setting: by
+        its numbers, or by an estimate from its code. A row that is estimated and then re-ranked
+        counts twice; centres of lists do not count. An adapter whose library counts asks it to
+        search these queries here. Results stay up to date when a method of this name changes.
+
+        Parameters
+        ----------
+        queries
+            `(nq, d)` float32, C-contiguous, read-only: 1,000 of the queries, or fewer.
+        k
+            How many neighbours are asked for.
+
+        Returns
+        -------
+        count
+            At most 100 times rows times queries. None, the default, if it is not known.
+        """
+        return None
 
     def diagnostics(self) -> Mapping[str, Table]:
         """Return named tables that explain the index, stored beside the result. Not timed.

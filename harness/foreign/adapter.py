@@ -124,6 +124,20 @@ class ForeignAlgorithm(Algorithm):
         """Return the growth of the process in `fit`, as the adapter measured it."""
         return int(self._index_kilobytes * 1024)
 
+    def distance_computations(self, queries: NDArray[np.float32], k: int) -> int | None:
+        """Return by how much `dist_comps` of `get_additional` grows while it searches these."""
+        before = self._dist_comps()
+        for query in queries:
+            self.query(query, k)
+        after = self._dist_comps()
+        if before is None or after is None or after <= before:  # it does not count searches
+            return None
+        return after - before
+
+    def _dist_comps(self) -> int | None:
+        count = (self._adapter.get_additional() or {}).get("dist_comps")
+        return int(count) if isinstance(count, int | float | np.number) else None
+
     def diagnostics(self) -> Mapping[str, Table]:
         """Return the result of `get_additional`, as a table of one row."""
         facts = self._adapter.get_additional() or {}

@@ -122,7 +122,7 @@ def _write_dataset(path: Path, store: ResultStore, point: pd.Series, vectors: Pa
 
 _SOURCE = "imported from ann-benchmarks"
 _NEEDED = ("dataset", "algo", "name", "count", "batch_mode")
-_FACTS = (*_NEEDED, "build_time", "index_size")
+_FACTS = (*_NEEDED, "build_time", "index_size", "dist_comps", "run_count")
 
 
 @dataclass(frozen=True)
@@ -232,6 +232,8 @@ class _Theirs:
     batch: bool
     build_seconds: float
     index_bytes: float
+    dist_comps: float
+    run_count: float
     times: NDArray[np.float64]
     ids: NDArray[np.int64]
 
@@ -251,6 +253,8 @@ def _read(source: Path) -> _Theirs:
             batch=bool(facts["batch_mode"]),
             build_seconds=float(facts.get("build_time", np.nan)),
             index_bytes=1024.0 * float(facts.get("index_size", np.nan)),
+            dist_comps=float(facts.get("dist_comps", np.nan)),
+            run_count=float(facts.get("run_count", 1)),
             times=bounded.array(file, "times", ("f8", "f4"), (None,)).astype(np.float64),
             ids=bounded.array(file, "neighbors", ("i8", "i4"), (None, None)).astype(np.int64),
         )
@@ -311,9 +315,17 @@ def _build_facts(theirs: _Theirs) -> BuildFacts:
         index_bytes=_known(theirs.index_bytes, MOST_BYTES),
         measured_index_bytes=float("nan"),
         index_bytes_are_measured=True,
+        distance_computations=_compared(theirs),
         repeats_asked=1,
         warnings=(_SOURCE,),
     )
+
+
+def _compared(theirs: _Theirs) -> float | None:
+    """Distance computations of a query; theirs are of all runs together."""
+    asked = max(theirs.run_count, 1.0) * len(theirs.times)
+    compared = _known(theirs.dist_comps / asked, MOST_BYTES)
+    return None if np.isnan(compared) else compared
 
 
 def _known(value: float, most: float) -> float:

@@ -70,9 +70,11 @@ _QUANTITIES = {
         Quantity("qps", "queries per second", True, "log", "/s", "QPS"),
         *(Quantity(name, title, False, "log", "ms", short) for name, title, short in _LATENCIES),
         Quantity("build_seconds", "build time", False, "log", "s"),
+        Quantity("build_queries", "build time in queries", False, "log"),
         Quantity("index_bytes", "index size", False, "log", "B"),
         Quantity("bytes_per_vector", "bytes per vector", False, "log", "B"),
         Quantity("peak_rss_bytes", "peak memory of the build", False, "log", "B", "peak memory"),
+        Quantity("distance_computations", "distance computations per query", False, "log"),
         Quantity("distortion", "distortion", False, "log"),
         Quantity("cost_per_million_queries", "cost of a million queries", False, "log"),
     )

@@ -306,7 +306,10 @@ def _foreign_attributes(header: PointHeader, build: Build) -> dict[str, str | fl
     seconds, answer = _fastest(build)
     identity = header.identity
     found = (build.neighbors[answer] >= 0).sum(axis=1)
+    compared = build.facts.distance_computations
+    counted = {} if compared is None else {"dist_comps": compared * build.times.size}
     return {
+        **counted,
         "algo": clean(header.label),
         "dataset": identity.dataset,
         "name": clean(f"{header.label}({header.name})"),

@@ -98,7 +98,8 @@ class BuildFacts:
     `prepare_seconds` and `build_seconds` are wall seconds. `index_bytes` is the size as the adapter
     states it, or the growth of memory if `index_bytes_are_measured`; `measured_index_bytes` is that
     growth. All four are NaN if unknown. `libraries` holds the versions of Python and the loaded
-    libraries, and the thread pools. `processors_used` is the mean while the build was searched.
+    libraries, and the thread pools. `processors_used` is the mean while the build was searched, and
+    `distance_computations` the mean over queries.
     Results of release 0.1 and imported ones lack some figures; their defaults mean unknown.
     """
 
@@ -113,6 +114,7 @@ class BuildFacts:
     index_bytes: float = nan
     repeats_asked: int = 0
     processors_used: float | None = None
+    distance_computations: float | None = None
 
     def to_json(self) -> Json:
         """Return plain data; figures that are unknown are left out, but not a missing seed."""

@@ -90,6 +90,17 @@ class Describe:
 
 
 @dataclass(frozen=True)
+class CountDistances:
+    """Ask how many rows a setting compares with the first queries of the order, `stop` of them.
+
+    The reply is `Counted`.
+    """
+
+    setting: int
+    stop: int
+
+
+@dataclass(frozen=True)
 class Finish:
     """Ask for diagnostics and libraries; the reply is `Finished`."""
 
@@ -150,6 +161,13 @@ class Described:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """The distance computations of all these queries, as the adapter counts them; None if not."""
+
+    distance_computations: int | None
+
+
+@dataclass(frozen=True)
 class Finished:
     """Diagnostics by `table/column`, the libraries in use, and warnings."""
 
@@ -180,8 +198,10 @@ class Done:
     """The worker exits."""
 
 
-FromHarness = Start | BuildIndex | WarmUp | TakeTurn | Describe | Finish | Close
-FromWorker = Phase | Ready | Built | Answered | Described | Finished | Failed | Report | Done
+FromHarness = Start | BuildIndex | WarmUp | TakeTurn | Describe | CountDistances | Finish | Close
+FromWorker = (
+    Phase | Ready | Built | Answered | Described | Counted | Finished | Failed | Report | Done
+)
 Message = FromHarness | FromWorker
 _KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
 

@@ -115,3 +115,50 @@ def test_more_lists_than_there_are_means_all_of_them(base, queries, kind):
     one_by_one = [algorithm.query(query, K) for query in queries]
     algorithm.set_search(nprobe=8, **search)
     assert np.array_equal(one_by_one, [algorithm.query(query, K) for query in queries])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rows_of_the_lists_that_are_visited_are_counted(threads, base, queries):
+    algorithm = indexes.IVF("euclidean", seed=0, nlist=20, storage="Flat")
+    algorithm.fit(base)
+    algorithm.set_search(nprobe=3)
+    index = algorithm._index
+    visited = index.quantizer.search(queries, 3)[1]
+    sizes = np.array([index.invlists.list_size(number) for number in range(20)])
+    with pools_limited(threads):
+        assert algorithm.distance_computations(queries, K) == sizes[visited].sum()
+
+
+WHOLE = [
+    ("PQFastScan", {**PQ, "rotation": "opq"}, {"k_factor": 5}, N + 5 * K),
+    ("PQFastScan", {**PQ, "rotation": "random"}, {"k_factor": 0}, N),
+    ("Scalar", {"codec": "SQ4", "refine": "flat"}, {"k_factor": 2}, N + 2 * K),
+    ("Additive", {"method": "RQ", "M": 4, "nbits": 5, "refine": "none"}, {}, N),
+    ("RaBitQ", {"nbits": 4, "nlist": 0, "refine": "none"}, {}, N),
+    ("IVFPQFastScan", {**PQ, "nlist": 8}, {"nprobe": 8, "k_factor": 5}, N + 5 * K),
+]
+
+
+@pytest.mark.parametrize(("name", "build", "search", "each"), WHOLE)
+def test_a_scan_of_all_counts_every_code_and_each_candidate(
+    name, build, search, each, base, queries
+):
+    algorithm = getattr(indexes, name)("euclidean", seed=1, **build)
+    algorithm.fit(base)
+    algorithm.set_search(**search)
+    assert algorithm.distance_computations(queries, K) == len(queries) * each
+
+
+def test_a_graph_counts_more_the_longer_its_queue_and_no_more_when_asked_again(base, queries):
+    algorithm = indexes.HNSW("euclidean", seed=0, M=8, efConstruction=40, storage="Flat")
+    algorithm.fit(base)
+    algorithm.set_search(efSearch=10)
+    short = algorithm.distance_computations(queries, K)
+    algorithm.set_search(efSearch=100)
+    long = algorithm.distance_computations(queries, K)
+    assert K * len(queries) <= short < long <= N * len(queries)
+    assert algorithm.distance_computations(queries, K) == long
+    nsg = indexes.NSG("euclidean", seed=0, R=8, neighbours=16)
+    nsg.fit(base)
+    nsg.set_search(search_L=20)
+    assert nsg.distance_computations(queries, K) is None

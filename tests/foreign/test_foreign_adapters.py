@@ -27,6 +27,7 @@ class Brute(BaseANN):
         self.share = share
         self.param = method_param or {}
         self.name = "brute(%s)" % share
+        self.compared = 17
 
     def fit(self, X):
         lengths = np.linalg.norm(X, axis=1)
@@ -39,10 +40,11 @@ class Brute(BaseANN):
 
     def query(self, v, n):
         v /= np.linalg.norm(v)
+        self.compared += len(self.rows)
         return list(np.argsort(-(self.rows @ v))[: min(n, self.most)])
 
     def get_additional(self):
-        return {"dist_comps": 17, "list": [1, 2], "note": "text"}
+        return {"dist_comps": self.compared, "list": [1, 2], "note": "text"}
 
     def done(self):
         print("the adapter was told that it is done")
@@ -183,6 +185,11 @@ def test_they_run_as_they_stand(tmp_path, small_hdf5, command, checkout):
     rows = {(row["algorithm"], row["name"]): row for row in frame.to_dict("records")}
     whole = rows["theirs-brute", "share=1 | most=50"]
     assert (whole["status"], whole["recall@5"]) == ("ok", 1)
+    assert (
+        whole["distance_computations"]
+        == 2 * rows["theirs-brute", "share=0.5 | most=50"]["distance_computations"]
+    )
+    assert whole["distance_computations"] == whole["n"]
     # The index is small: its memory may have been there before.
     assert whole["size_scope"] in ("unknown", "measured, below the rows", "measured")
     assert set(frame.loc[frame["algorithm"] == "exact", "size_scope"]) == {"computed"}

@@ -445,3 +445,16 @@ def test_dimensions_are_spread_evenly(adapter):
         for M in (11, 16, 33)
     ]
     assert errors[0] > 1.2 * errors[1] > 1.44 * errors[2]
+
+
+def test_a_scan_of_all_codes_compares_every_row_and_each_candidate_again():
+    rng = np.random.default_rng(0)
+    base = rng.standard_normal((400, 8)).astype(np.float32)
+    base /= np.linalg.norm(base, axis=1, keepdims=True)
+    base.flags.writeable = False
+    index = FaissPQ("angular", M=4, nbits=4)
+    index.fit(base)
+    index.set_search(rerank=0)
+    assert index.distance_computations(base[:5], 10) == 5 * 400
+    index.set_search(rerank=30)
+    assert index.distance_computations(base[:5], 10) == 5 * 430

@@ -337,3 +337,19 @@ class TestSearch:
         index = built(rows_of(0, 100))
         with pytest.raises(UserError, match="nprobe"):
             index.set_search(nprobe=0)
+
+
+def test_rows_compared_are_those_of_the_lists_visited_and_the_candidates():
+    base, queries = rows_of(3), rows_of(4, n=7)
+    index = built(base)
+    index.set_search(nprobe=16, rerank=0)
+    assert index.distance_computations(queries, 10) == 7 * N
+    index.set_search(nprobe=16, rerank=50)
+    assert index.distance_computations(queries, 10) == 7 * (N + 50)
+    index.set_search(nprobe=1, rerank=0)
+    one = index.distance_computations(queries, 10)
+    index.set_search(nprobe=2, rerank=0)
+    assert 0 < one < index.distance_computations(queries, 10) < 7 * N
+    spilled = built(base, spill=1.0)
+    spilled.set_search(nprobe=16, rerank=0)
+    assert spilled.distance_computations(queries, 10) == 7 * 2 * N

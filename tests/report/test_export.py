@@ -33,7 +33,7 @@ def test_csv_has_the_columns_of_the_design(table_maker):
         "index_bytes,bytes_per_vector,peak_rss_bytes,machine,commits,versions,size_scope,"
         "cost_per_million_queries,cost_per_million_queries_low,cost_per_million_queries_high,"
         "offered_qps,achieved_qps,p99_bound_ms,max_rate_qps,max_rate_qps_low,max_rate_qps_high,"
-        "dropped_share,late_start_share,late_generator,drop_ms"
+        "dropped_share,late_start_share,late_generator,drop_ms,distance_computations,build_queries"
     )
     assert "recall@100,recall1@1," in csv_text(table_maker(k=100)).splitlines()[0]
 

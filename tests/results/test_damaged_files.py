@@ -203,6 +203,7 @@ DAMAGE = {
     "trials that are NaN": in_provenance("tuned", {"trials": {"a": float("nan")}}),
     "build seconds below 0": in_json("facts", ["build_seconds"], -1.0),
     "infinite bytes": in_json("facts", ["index_bytes"], float("inf")),
+    "rows compared below 0": in_json("facts", ["distance_computations"], -1.0),
     "a text for bytes": in_json("facts", ["index_bytes"], "12"),
     "no list of warnings": in_json("facts", ["warnings"], "none"),
     "libraries without names": in_json("facts", ["libraries"], {"versions": [1]}),

@@ -285,6 +285,7 @@ STORED_FACTS = {
     "seed": None, "prepare_seconds": 0.5, "build_seconds": 2.0, "measured_index_bytes": 3,
     "index_bytes_are_measured": False, "libraries": {"python": "3.11.7"}, "warnings": ["slow"],
     "peak_bytes": 9, "index_bytes": 4, "repeats_asked": 5, "processors_used": 1.02,
+    "distance_computations": 812.5,
 }  # fmt: skip
 
 
@@ -299,4 +300,5 @@ def test_facts_that_release_0_1_did_not_store_are_unknown():
     facts = facts_of(text)
     assert (facts.repeats_asked, facts.index_bytes_are_measured) == (0, False)
     assert facts.seed is facts.peak_bytes is facts.libraries is facts.processors_used is None
+    assert facts.distance_computations is None
     assert set(facts.to_json()) == {*old, "seed", "repeats_asked", "index_bytes_are_measured"}

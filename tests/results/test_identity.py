@@ -64,3 +64,28 @@ def test_code_and_text_change_the_digest(tmp_path, old, new):
 
 def test_what_is_no_python_counts_as_it_is(tmp_path):
     assert digest(tmp_path, "def (:\n# a\n") != digest(tmp_path, "def (:\n# b\n")
+
+
+def test_a_method_that_counts_distance_computations_changes_nothing(tmp_path):
+    code = """\
+class Scan:
+    def query(self, query, k):
+        return self.base
+
+    def index_bytes(self):
+        return 1
+"""
+    counting = """\
+    def distance_computations(self, queries, k):
+        return len(queries) * len(self.base)
+
+    def index_bytes"""
+    path = tmp_path / "adapter.py"
+    path.write_text(code)
+    before = source_sha256(tmp_path)
+    path.write_text(code.replace("    def index_bytes", counting))
+    assert source_sha256(tmp_path) == before
+    path.write_text(code.replace("    def index_bytes", counting).replace("return 1", "return 2"))
+    assert source_sha256(tmp_path) != before
+    path.write_text("def distance_computations():\n    return 1\n")
+    assert source_sha256(tmp_path) != source_sha256(tmp_path / "none")

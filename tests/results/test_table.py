@@ -269,3 +269,21 @@ def test_a_failure_counts_at_its_own_commit(store):
     (old,) = harness.load_results(store.root, commit=OLD).to_dict("records")
     (new,) = harness.load_results(store.root, commit=NEW).to_dict("records")
     assert (old["status"], new["status"]) == ("ok", "crashed")
+
+
+def test_rows_compared_are_the_median_of_builds_and_unknown_of_older_results(store):
+    for number, compared in enumerate((800.0, 900.5, 100.0)):
+        one = build(number)
+        store.add_build(
+            header(), replace(one, facts=replace(one.facts, distance_computations=compared))
+        )
+    store.add_build(header(algorithm="older"), build(0))
+    table = harness.load_results(store.root).set_index("algorithm")
+    assert table.loc["scan", "distance_computations"] == 800.0
+    assert np.isnan(table.loc["older", "distance_computations"])
+
+
+def test_the_build_is_told_in_queries_at_the_adjusted_speed(store):
+    store.add_build(header(), build(0))
+    row = harness.load_results(store.root).iloc[0]
+    assert row["build_queries"] == pytest.approx(row["build_seconds"] * row["qps"])

@@ -254,6 +254,56 @@ def test_texts_of_adapters_are_short_and_clean(measure, tmp_path):
     assert version == "\ufffd" + "v" * 95 + " ..."
 
 
+COUNTING = """\
+    def distance_computations(self, queries, k):
+        if not self.mebibytes:
+            assert queries.shape == (20, 8) and k == 5 and not queries.flags.writeable
+        if self.mebibytes == 3:
+            time.sleep(60)
+        possible = len(queries) * len(self.base)
+        return (possible, -1, 101 * possible, None, 2.5, True, None)[self.mebibytes]
+
+    def index_bytes"""
+
+
+def test_distance_computations_are_kept_for_one_query_and_impossible_ones_fail(measure, tmp_path):
+    text = ADAPTER.replace("    def index_bytes", COUNTING)
+    (tmp_path / "algorithms" / "scan" / "adapter.py").write_text(text)
+    [outcome] = measure({str(n): {"mebibytes": n} for n in (0, 1, 2, 4, 5, 6)}, threads=2)
+    compared = {key: one.facts.distance_computations for key, one in outcome.finished.items()}
+    assert compared == {"0-a": 300.0, "6-a": None}
+    reasons = {key: failure.reason for key, failure in outcome.failed.items()}
+    assert reasons["1-a"].startswith("distance_computations() is -1, 0 to 600,000 can be")
+    assert "is 606000, 0 to 600,000" in reasons["2-a"]
+    assert "is 2.5, a whole number or None" in reasons["4-a"]
+    assert "is True, a whole number or None" in reasons["5-a"]
+
+
+def test_a_count_that_hangs_is_ended_by_the_time_limit(measure, tmp_path):
+    text = ADAPTER.replace("    def index_bytes", COUNTING)
+    (tmp_path / "algorithms" / "scan" / "adapter.py").write_text(text)
+    [outcome] = measure({"3": {"mebibytes": 3}, "0": {}}, timeout=5.0)
+    assert list(outcome.finished) == ["0-a"]
+    assert outcome.failed["3-a"].status == "timeout"
+
+
+def test_few_queries_of_a_slow_setting_are_counted(measure, tmp_path, monkeypatch):
+    """A second pass of a slow setting could reach its time limit."""
+    from harness.running.executors import setting
+
+    monkeypatch.setattr(setting, "_COUNTING_SECONDS", 0.1)
+    told = """\
+    def distance_computations(self, queries, k):
+        return len(queries) ** 2
+
+    def index_bytes"""
+    adapter = tmp_path / "algorithms" / "scan" / "adapter.py"
+    adapter.write_text(ADAPTER.replace("    def index_bytes", told))
+    [outcome] = measure({"slow": {"sleep": 0.02}, "fast": {}})
+    assert outcome.finished["slow-a"].facts.distance_computations <= 4
+    assert outcome.finished["fast-a"].facts.distance_computations == 20
+
+
 ODD_TABLES = """\
     def diagnostics(self):
         return {

@@ -14,6 +14,7 @@ import psutil
 from harness.checks.bench import Bench
 from harness.checks.catalog import rule
 from harness.checks.trials import Failed, Trial
+from harness.contracts.algorithm import MOST_COMPARISONS_OF_A_ROW
 from harness.running.worker.answers import checked_tables
 
 _NS = 1e9
@@ -87,6 +88,7 @@ _MOST_CORES = 1.5
 _SECONDS = 0.15
 _LEAST_PER_ROW = 0.5
 _MOST_TIMES_ROWS = 50
+_REPEATED = 1.5  # a search may begin at random rows
 _ALLOWANCE = 1 << 24  # tables and headers that do not grow with the rows
 
 
@@ -119,6 +121,28 @@ def index_bytes(bench: Bench, trial: Trial) -> None:
     if not least <= size <= most:
         n, d = rows.shape
         raise Failed(f"{least:,} to {most:,} bytes for {n:,} rows of {d}", f"{int(size):,} bytes")
+
+
+@rule
+def distance_computations(bench: Bench, trial: Trial) -> None:
+    """`distance_computations` is None or possible, and about the same when it is asked again.
+
+    It counts an id that is found at least once, and a row at most 100 times for a query.
+    """
+    case = trial.case
+    algorithm, queries = bench.built(case).algorithm, bench.queries(case)
+    counts: list[object] = [algorithm.distance_computations(queries, case.k) for _ in range(2)]
+    if counts == [None, None]:
+        return
+    if any(not isinstance(one, int | np.integer) or isinstance(one, bool) for one in counts):
+        raise Failed("a whole number, or None", repr(counts))
+    first, second = (int(str(one)) for one in counts)
+    found = sum(int((np.asarray(algorithm.query(query, case.k)) >= 0).sum()) for query in queries)
+    most = MOST_COMPARISONS_OF_A_ROW * len(bench.base(case)) * len(queries)
+    if not found <= first <= most:
+        raise Failed(f"{found:,} to {most:,} for {len(queries):,} queries", f"{first:,}")
+    if second > _REPEATED * first:
+        raise Failed(f"about {first:,} again for the same queries", f"{second:,}")
 
 
 @rule

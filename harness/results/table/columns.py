@@ -172,6 +172,12 @@ _IN_ALL_EXPORTS = (
     Column("late_start_share", "number", "Share of queries that the load generator began late."),
     Column("late_generator", "flag", "That share is above 1 %: the rate was not kept."),
     Column("drop_ms", "number", "Time after which a waiting query was dropped.", "ms"),
+    Column(
+        "distance_computations",
+        "number",
+        "Rows compared with a query, by their numbers or codes: the mean, as the adapter counts.",
+    ),
+    Column("build_queries", "number", "Queries that take as long as the build at this `qps`."),
 )
 """The columns of the CSV, in its order. Their names, order and meaning are stable."""
 

@@ -62,6 +62,13 @@ def _adjust(rows: Iterable[Row], conditions: float) -> None:
             row.update({name: row[name] * math.exp(own - conditions) for name in _FIGURES})
 
 
+def count_build_queries(rows: Sequence[Row]) -> None:
+    """Set `build_queries`, the queries that take as long as the build, by the adjusted QPS."""
+    for row in rows:
+        if row["status"] == "ok":
+            row["build_queries"] = row["build_seconds"] * row["qps"]
+
+
 NEAR_SHARE = 0.5
 """Points from this share of the no-op QPS on are marked: half of their time is overhead."""
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.results.point import Failure, PointHeader, StoredPoint
 from harness.results.store import ResultStore, Stored
 from harness.results.table.columns import Row, completed, frame_of, or_nan
-from harness.results.table.conditions import adjust_qps, mark_near_no_op
+from harness.results.table.conditions import adjust_qps, count_build_queries, mark_near_no_op
 from harness.results.table.filters import filter_columns
 from harness.results.table.loads import load_columns, load_warnings
 from harness.results.table.provenance import (
@@ -123,6 +123,7 @@ def table_of(
     rows = [row for stem in stems if (row := reader.row(stem)) is not None]
     _mark_stale(rows)
     adjust_qps(rows)
+    count_build_queries(rows)
     mark_near_no_op(rows)
     return frame_of(rows, per_query=per_query)
 

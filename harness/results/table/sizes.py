@@ -1,4 +1,4 @@
-"""Columns of what an index costs: seconds to build it, bytes, and how its size is known."""
+"""Columns of what an index costs: seconds, bytes and how these are known, rows compared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BYTES_OF_A_NUMBER = 4
 
 
 def size_columns(point: StoredPoint) -> Row:
-    """Return what the builds of a point took, and the size of its index."""
+    """Return what the builds of a point took, the size of its index, and rows compared."""
     facts = [build.facts for build in point.builds]
     seconds = np.array([fact.build_seconds for fact in facts])
     interval = log_t_interval(seconds) if len(seconds) >= LEAST_BUILDS else NO_INTERVAL
@@ -37,6 +37,9 @@ def size_columns(point: StoredPoint) -> Row:
         "size_scope": scope,
         "measured_index_bytes": float(np.median([fact.measured_index_bytes for fact in facts])),
         "peak_rss_bytes": float(np.max([or_nan(fact.peak_bytes) for fact in facts])),
+        "distance_computations": float(
+            np.median([or_nan(fact.distance_computations) for fact in facts])
+        ),
         "seeds": tuple(fact.seed for fact in facts),
     }
 

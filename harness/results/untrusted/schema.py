@@ -184,6 +184,7 @@ class _Facts(_Open):
     libraries: _Libraries | None = None
     index_bytes_are_measured: bool = False
     processors_used: Figure | None = None
+    distance_computations: Figure | None = None
 
 
 def header_of(text: str) -> PointHeader:

@@ -14,6 +14,7 @@ from harness.running.executors.building import Building, Waiting
 from harness.running.executors.member import Member, NoSpace, alive
 from harness.running.executors.replies import nested
 from harness.running.executors.rounds import OnPhase, Rounds
+from harness.running.executors.setting import Setting
 from harness.running.executors.targets import TargetSearch
 from harness.running.executors.workers import Workers
 from harness.running.messages import Finish, Finished
@@ -99,6 +100,8 @@ class BlockRun:
         try:
             for setting in member.alive_settings:
                 member.take_index_bytes(setting, "finish", self._workers.watch)
+                if self._counts(setting):
+                    member.count_distances(setting, self._workers.watch)
             answer = member.ask(Finish(), "finish", self._workers.watch, None)
             found = member.take_or_fail(answer, Finished)
             if found is not None:
@@ -109,6 +112,11 @@ class BlockRun:
             self._workers.lose(member, gone)
         except NoSpace:
             self._workers.lose(member, None)
+
+    def _counts(self, setting: Setting) -> bool:
+        """Whether distance computations are asked for: not of a search for a target's settings."""
+        counted = setting.is_alive and setting.passes > 0
+        return counted and not setting.is_filtered and self._spec.target is None
 
     def _close(self, member: Member) -> None:
         """Close a worker, whose measurements are all received."""

@@ -20,6 +20,8 @@ from harness.running.messages import (
     Answered,
     Built,
     Close,
+    CountDistances,
+    Counted,
     Describe,
     Described,
     Done,
@@ -219,6 +221,28 @@ class Member:
             reason = f"index_bytes() is {stated}, 0 to {most:,} can be (memory and disk)"
             return self.fail_setting(Failed("error", reason), setting)
         setting.index_bytes = stated
+        return None
+
+    def count_distances(self, setting: Setting, watch: Watch) -> None:
+        """Ask how many rows a setting compares with some queries, and keep the mean if it can be.
+
+        Raises
+        ------
+        ChildGone
+            As `ask`.
+        """
+        asked = setting.queries_to_count()
+        answer = self.ask(CountDistances(setting.number, asked), "finish", watch, setting)
+        if isinstance(answer, Failed):
+            return self.fail_setting(answer, setting)
+        if not isinstance(answer, Counted):
+            raise unexpected(answer)
+        if answer.distance_computations is None:
+            return None
+        try:
+            setting.take_count(answer.distance_computations, asked)
+        except ValueError as error:
+            self.fail_setting(Failed("error", str(error)), setting)
         return None
 
     def _processor_seconds_since(self) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import FilteredQueries
+from harness.contracts.algorithm import MOST_COMPARISONS_OF_A_ROW
 from harness.contracts.definitions import Load
 from harness.measures.load import (
     SEARCH_STEPS,
@@ -30,6 +31,7 @@ LEAST_SECONDS = 1e-9
 _TOLERATED_PROCESSORS = 0.5  # beyond those allotted: the worker's own threads, errors of counters
 _TOLERATED_WORK = 3.0  # times what was timed: the queries that warm up, and the harness's own work
 _UNTIMED_SECONDS = 0.02  # of a turn beside
+_MOST_COUNTED, _COUNTING_SECONDS = 1000, 2.0  # queries of which distance computations are counted
 
 
 class Setting:
@@ -53,6 +55,7 @@ class Setting:
         self.seconds_spent = 0.0
         self.pass_seconds = 0.0
         self.index_bytes = 0
+        self.distance_computations: float | None = None
         self.turns = 0
         self.turn_seconds = 0.0
         self.processor_seconds = 0.0
@@ -155,6 +158,31 @@ class Setting:
         """Return the mean seconds of queries in the last pass; NaN unless all were answered."""
         return float(self._times[-1][queries].mean()) if self._times else math.nan
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether each query has a filter."""
+        return self._filters is not None
+
+    def queries_to_count(self) -> int:
+        """Return for how many queries distance computations are counted: about two seconds'."""
+        seconds = max(float(np.nanmean(self._times[0])), LEAST_SECONDS)
+        return max(1, min(_MOST_COUNTED, self._nq, int(_COUNTING_SECONDS / seconds)))
+
+    def take_count(self, count: int, queries: int) -> None:
+        """Keep the distance computations of some queries, as the mean of one.
+
+        Raises
+        ------
+        ValueError
+            If no index compares so many.
+        """
+        most = MOST_COMPARISONS_OF_A_ROW * self._n * queries
+        if not 0 <= count <= most:
+            raise ValueError(
+                f"distance_computations() is {count}, 0 to {most:,} can be for {queries:,} queries"
+            )
+        self.distance_computations = count / queries
+
     def end_pass(self) -> None:
         """Keep the ids of a pass only if they differ from those of the first."""
         if len(self._ids) > 1 and np.array_equal(self._ids[0], self._ids[-1]):
@@ -176,6 +204,7 @@ class Setting:
         facts = replace(
             build,
             index_bytes=self.index_bytes,
+            distance_computations=self.distance_computations,
             repeats_asked=self.spec.repeats,
             processors_used=round(used, 2),
             warnings=(*build.warnings, *self._excesses(used, allotted)),

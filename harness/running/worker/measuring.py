@@ -34,6 +34,8 @@ from harness.running.messages import (
     Built,
     Channel,
     Close,
+    CountDistances,
+    Counted,
     Describe,
     Described,
     Done,
@@ -137,6 +139,8 @@ class _Member:
             return self._warm_up(request)
         if isinstance(request, Describe):
             return self._describe(request.setting)
+        if isinstance(request, CountDistances):
+            return self._count_distances(request)
         if isinstance(request, Finish):
             return self._finish()
         raise ProtocolError(f"{type(request).__name__} is no request")
@@ -271,6 +275,20 @@ class _Member:
         if not isinstance(stated, int | np.integer) or isinstance(stated, bool):
             raise TypeError(f"index_bytes() is {stated!r}, a number of bytes is expected")
         return Described(int(stated))
+
+    def _count_distances(self, request: CountDistances) -> Message:
+        self._activate(request.setting)
+        k = self._spec.settings[request.setting].k
+        queries = self._queries[self._order[: request.stop]]
+        queries.flags.writeable = False
+        with self._pools.limited(self._pool_size):
+            count = self._index.distance_computations(queries, k)
+        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+        if count is not None and not whole:
+            raise TypeError(
+                f"distance_computations() is {count!r}, a whole number or None is expected"
+            )
+        return Counted(None if count is None else int(count))
 
     def _finish(self) -> Message:
         tables = dict(self._index.diagnostics())

@@ -217,6 +217,16 @@ class IndexBytes(Flat):
         return self.rows.nbytes // 1024 // 1024
 
 
+class DistanceComputations(Flat):
+    """Counts on from search to search."""
+
+    compared = 0
+
+    def distance_computations(self, queries, k):
+        self.compared += len(queries) * len(self.rows)
+        return self.compared
+
+
 class Diagnostics(Flat):
     def diagnostics(self):
         return {"training": {"iteration": np.arange(3), "loss": np.zeros(2)}}

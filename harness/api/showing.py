@@ -64,7 +64,7 @@ def plot(
     out
         Folder to write the figures into; by default nothing is written.
     formats
-        Of the files: "png", "svg", "pdf".
+        Of the files: "png", "svg", "pdf", "tex" (pgfplots, of figures of two quantities).
     suite, datasets, algorithms, stale, prices, results, plugins
         As for `recommend`.
 

@@ -28,7 +28,12 @@ from harness.report.quantities import Scale
 
 Formats = Annotated[
     list[str] | None,
-    typer.Option("--format", "-f", help="png, svg or pdf; may be repeated. Default: png and svg."),
+    typer.Option(
+        "--format",
+        "-f",
+        help="png, svg, pdf, or tex (pgfplots, of qps-recall and Y:X); may be repeated. Default: "
+        "png and svg.",
+    ),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +13,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.contracts import UserError
+from harness.files.replacing import written_whole
 from harness.report.analysis.curves import styles_of
 from harness.report.analysis.points import ComparisonGroup, comparison_groups, known, prepare
 from harness.report.curve_styles import CurveStyle
 from harness.report.plots.bars import at_recall, build_costs
-from harness.report.plots.figure import check_formats, inline_image, save
+from harness.report.plots.figure import PGF, check_formats, inline_image, save
 from harness.report.plots.filtered import by_selectivity
 from harness.report.plots.load import latency_under_load
 from harness.report.plots.query_curves import (
@@ -26,26 +27,37 @@ from harness.report.plots.query_curves import (
     recall_curves,
 )
 from harness.report.plots.style import StyleName, settings
-from harness.report.plots.tradeoff import Choices, tradeoff
+from harness.report.plots.tradeoff import Choices, tradeoff, tradeoff_source
 from harness.report.plots.training import training_loss
 from harness.report.quantities import Scale, quantity
 
 Maker = Callable[[ComparisonGroup, Mapping[str, CurveStyle]], Figure | None]
 
 
-def _pair(x: str, y: str, choices: Choices | None = None) -> Maker:
-    return lambda group, styles: tradeoff(group, styles, x, y, choices)
+@dataclass(frozen=True)
+class _Pair:
+    """Makes the figure of two quantities, or its source for pgfplots."""
+
+    x: str
+    y: str
+    choices: Choices | None = None
+
+    def __call__(self, group: ComparisonGroup, styles: Mapping[str, CurveStyle]) -> Figure:
+        return tradeoff(group, styles, self.x, self.y, self.choices)
+
+    def source(self, group: ComparisonGroup, styles: Mapping[str, CurveStyle]) -> str:
+        return tradeoff_source(group, styles, self.x, self.y, self.choices)
 
 
 # A group without a finished point gets only the first figure, which names the failures.
 MAKERS: dict[str, Maker] = {
-    "qps-recall": _pair("recall", "qps"),
+    "qps-recall": _Pair("recall", "qps"),
     "recall-1-at-n": recall_curves,
     "build-costs": build_costs,
     "training-loss": training_loss,
     "at-recall": at_recall,
-    "recall-bytes": _pair("bytes_per_vector", "recall"),
-    "recall-distortion": _pair("distortion", "recall", Choices(codes_only=True)),
+    "recall-bytes": _Pair("bytes_per_vector", "recall"),
+    "recall-distortion": _Pair("distortion", "recall", Choices(codes_only=True)),
     "latency": latency_distribution,
     "difficulty": recall_by_difficulty,
     "filtered": by_selectivity,
@@ -86,9 +98,9 @@ def makers(
             chosen |= MAKERS
         elif ":" in name:
             y, x = name.split(":", 1)
-            chosen[f"{quantity(y).column}-{quantity(x).column}"] = _pair(x, y, scales)
+            chosen[f"{quantity(y).column}-{quantity(x).column}"] = _Pair(x, y, scales)
         elif name == "qps-recall":
-            chosen[name] = _pair("recall", "qps", scales)
+            chosen[name] = _Pair("recall", "qps", scales)
         elif name in MAKERS:
             chosen[name] = MAKERS[name]
         else:
@@ -111,24 +123,34 @@ class Figures(dict[str, Figure]):
     ----------
     paths
         The files written so far.
+    sources
+        Source for pgfplots of figures of two quantities, by name.
     """
 
     def __init__(self, style: StyleName) -> None:
         super().__init__()
         self._style = style
         self.paths: list[Path] = []
+        self.sources: dict[str, str] = {}
 
     def save(self, out: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
         """Write every figure to a folder, made if missing, and return the paths.
 
+        As `tex` only the figures of two quantities are written.
+
         Raises
         ------
         UserError
-            If a format is none of `png`, `svg` and `pdf`, or the folder cannot be written.
+            If a format is none of `png`, `svg`, `pdf` and `tex`, or the folder cannot be written.
         """
         check_formats(formats)
+        drawn = [name for name in formats if name != PGF]
         with _only(self._style):
-            written = [path for name in self for path in save(self[name], out / name, formats)]
+            written = [path for name in self for path in save(self[name], out / name, drawn)]
+        for name, source in self.sources.items() if PGF in formats else ():
+            written.append(out / f"{name}.{PGF}")
+            with written_whole(written[-1]) as temporary:
+                temporary.write_text(source)
         self.paths += written
         return written
 
@@ -179,7 +201,10 @@ def draw_figures(
     chosen = makers(names, x_scale, y_scale, recall)
     drawn = Figures(style)
     with _only(style):
-        drawn |= figures(table, chosen, stale=stale, highlight=highlight, title=title)
+        made = figures(
+            table, chosen, stale=stale, highlight=highlight, title=title, sources=drawn.sources
+        )
+        drawn |= made
     return drawn
 
 
@@ -199,8 +224,12 @@ def figures(
     stale: bool = False,
     highlight: Collection[str] = (),
     title: str | None = None,
+    sources: dict[str, str] | None = None,
 ) -> Iterator[tuple[str, Figure]]:
-    """Yield the name and the figure of each picture of a table, in the current style."""
+    """Yield the name and the figure of each picture of a table, in the current style.
+
+    Those of two quantities are added to `sources` as source for pgfplots.
+    """
     prepared = prepare(table, stale=stale)
     if prepared.empty:
         return
@@ -217,6 +246,8 @@ def figures(
                 continue
             if (figure := maker(group, styles)) is not None:
                 drawn.add(_subject(group, name))
+                if sources is not None and isinstance(maker, _Pair):
+                    sources[f"{group.slug}-{name}"] = maker.source(group, styles)
                 yield f"{group.slug}-{name}", figure
 
 

@@ -98,7 +98,10 @@ def failure_notes(group: ComparisonGroup) -> list[str]:
     return notes
 
 
-FIGURE_FORMATS = ("png", "svg", "pdf")
+PGF = "tex"
+"""Source for pgfplots, which `harness.report.plots.pgf` writes; the others are matplotlib's."""
+
+FIGURE_FORMATS = ("png", "svg", "pdf", PGF)
 
 # Creation dates and versions would make equal figures differ.
 _NAMELESS: dict[str, dict[str, object]] = {

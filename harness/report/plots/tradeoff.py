@@ -25,6 +25,7 @@ from harness.report.plots.figure import (
     scope_notes,
 )
 from harness.report.plots.labels import NamedCurve, label_curves
+from harness.report.plots.pgf import pgf_text
 from harness.report.plots.style import FAINT
 from harness.report.quantities import Quantity, Scale, human, quantity
 from harness.report.scales import choose_scale
@@ -83,12 +84,7 @@ def tradeoff(
     across, up = quantity(x), quantity(y)
     figure = new_figure()
     axes = figure.subplots()
-    if choices.codes_only:
-        curves = [
-            whole(curve, across) for curve in curves_of(smallest(group.points), across, up, styles)
-        ]
-    else:
-        curves = curves_of(group.points, across, up, styles)
+    curves = _curves(group, styles, (across, up), choices)
     shown = _shown(group, curves)
     notes = _notes(group, curves, shown, "qps" in (x, y))
     if across.is_size or up.is_size:
@@ -116,6 +112,36 @@ def tradeoff(
     ]
     label_curves(axes, named, _cloud(curves, across, up))
     return figure
+
+
+def tradeoff_source(
+    group: ComparisonGroup,
+    styles: Mapping[str, CurveStyle],
+    x: str = "recall",
+    y: str = "qps",
+    choices: Choices | None = None,
+) -> str:
+    """Return the curves of `tradeoff` as LaTeX source for pgfplots; the parameters are the same."""
+    choices = choices or Choices()
+    across, up = quantity(x), quantity(y)
+    curves = _curves(group, styles, (across, up), choices)
+    scales = [
+        asked or choose_scale(item, [value for c in curves for value in _values(c.frontier, item)])
+        for item, asked in ((across, choices.x_scale), (up, choices.y_scale))
+    ]
+    return pgf_text(group, curves, _shown(group, curves), (across, up), (scales[0], scales[1]))
+
+
+def _curves(
+    group: ComparisonGroup,
+    styles: Mapping[str, CurveStyle],
+    quantities: tuple[Quantity, Quantity],
+    choices: Choices,
+) -> list[CurvePoints]:
+    if not choices.codes_only:
+        return curves_of(group.points, *quantities, styles)
+    found = curves_of(smallest(group.points), *quantities, styles)
+    return [whole(curve, quantities[0]) for curve in found]
 
 
 def _shown(group: ComparisonGroup, curves: Sequence[CurvePoints]) -> set[str]:

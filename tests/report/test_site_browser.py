@@ -14,8 +14,10 @@ from harness.measures.verdicts import verdict_words
 from harness.report.analysis.comparison import compare_every_pair
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import LEVELS, recommendations
+from harness.report.analysis.standings import standings
 from harness.report.quantities import human
 from harness.report.site.pages import write_site
+from harness.report.site.recommending import standing_cell
 from harness.report.texts import ratio_text
 
 pytestmark = [
@@ -367,6 +369,77 @@ def test_any_algorithms_can_be_compared_with_any(page, table_maker, tmp_path, si
     page.goto("about:blank")
     page.goto(saved)
     assert compared(page) == before
+
+
+def order(page):
+    """The order of the algorithms: the recall, and the place, name and standing of each."""
+    level = page.locator(".ranking:visible output").inner_text()
+    found = page.locator(".order:visible tbody tr").all()
+    cells = [[cell.inner_text() for cell in row.locator("th,td").all()] for row in found]
+    return level, [(cell[0], cell[1].strip(), " ".join(cell[2].split())) for cell in cells]
+
+
+def expected_order(group, level):
+    """The same as the pages across datasets have it, but for the order of what is no faster."""
+    found = next(iter(recommendations(group, [level])), None)
+    words = ("figure", "interval", "words")
+    return {
+        name: " ".join(filter(None, map(standing_cell(one).get, words)))
+        for name, one in standings(group, found, level).items()
+        if one.kind != "failed"
+    }
+
+
+def test_all_algorithms_are_ordered_at_any_recall(page, address, table):
+    (group,) = comparison_groups(prepare(table))
+    page.goto(address)
+    assert order(page)[0] == "0.9"
+    for level in (0.61, 0.733, 0.8, 0.9, 0.951, 0.97, 0.985, 1):
+        page.locator('input[name="floor"]:visible').fill(str(level))
+        told, shown = order(page)
+        assert float(told) == level
+        assert {name: words for _, name, words in shown} == expected_order(group, level)
+        places = [place for place, _, _ in shown if place]
+        assert places == [str(n + 1) for n in range(len(places))]
+    assert "cannot reach it" in shown[-1][2]
+    page.locator('input[name="memory"]:visible').fill("10")
+    assert "clear memory" in page.locator(".ranking:visible .limited").inner_text()
+    assert page.locator(".order:visible").count() == 0
+
+
+def test_a_recall_is_pointed_at_kept_and_reached_by_the_keyboard(page, address):
+    page.goto(address)
+    page.wait_for_selector(".chart:visible .scatterlayer .trace")
+    data = page.locator(".chart:visible .nsewdrag").first.bounding_box()
+    page.mouse.move(data["x"] + 0.3 * data["width"], data["y"] + 0.9 * data["height"])
+    page.wait_for_function("document.querySelector('.ranking output').textContent !== '0.9'")
+    pointed, _ = order(page)
+    assert page.locator(".level-line:visible").inner_text() == pointed
+    page.mouse.click(data["x"] + 0.3 * data["width"], data["y"] + 0.9 * data["height"])
+    page.mouse.move(2, 2)
+    page.wait_for_timeout(50)
+    assert order(page)[0] == pointed
+    saved = page.url
+    slider = page.locator(".ranking:visible input")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert float(order(page)[0]) > float(pointed)
+    page.goto("about:blank")
+    page.goto(saved)
+    assert order(page)[0] == pointed
+
+
+def test_where_very_many_recalls_change_the_order_the_nearest_above_is_told(
+    page, table, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("harness.report.analysis.ranking.MOST_LEVELS", 4)
+    write_site(table, tmp_path)
+    (group,) = comparison_groups(prepare(table))
+    page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html#?floor=0.83")
+    told, shown = order(page)
+    assert float(told) >= 0.83
+    assert told != "0.83"
+    assert {name: words for _, name, words in shown} == expected_order(group, float(told))
 
 
 def box(page, selector):

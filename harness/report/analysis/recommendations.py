@@ -86,7 +86,7 @@ def recommendations(
     group: ComparisonGroup, levels: Sequence[float] = LEVELS
 ) -> list[Recommendation]:
     """Return the fastest point at each level of recall that any point reaches."""
-    points = _choosable(group.points)
+    points = choosable(group.points)
     if points.empty:
         return []
     speeds = _speeds(points)
@@ -167,7 +167,7 @@ def pareto_points(group: ComparisonGroup) -> pd.DataFrame:
     column `overall` marks points on the frontier of the whole group, `recommended` those that are
     the fastest at one of the usual recalls, which are always included.
     """
-    points = _choosable(group.points)
+    points = choosable(group.points)
     if points.empty:
         return points.assign(overall=[], recommended=[])
     best = points.index[pareto_frontier(points["tuning_recall"], points["qps"])]
@@ -196,8 +196,8 @@ def optimism_text(gap: float) -> str:
     return f"{abs(gap):.4f} {'higher' if gap > 0 else 'lower'}"
 
 
-def _choosable(points: pd.DataFrame) -> pd.DataFrame:
-    """The points that can be chosen: with known speed, and recall on both parts of the queries."""
+def choosable(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the points that can be chosen: of known speed, and recall on both query parts."""
     if points.empty:
         return points
     return points.dropna(subset=["tuning_recall", "held_out_recall_low", "qps"])

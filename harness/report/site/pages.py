@@ -30,6 +30,7 @@ from harness.report.site.payload import (
 from harness.text import Json
 
 _HERE = Path(__file__).parent
+_OWN_ASSETS = ("ranking.js", "site.js", "site.css")
 _FORMATS = ("csv", "parquet", "json")
 
 
@@ -106,7 +107,13 @@ def _write_single(content: Content, out: Path) -> list[Path]:
 
 
 def _payload(content: Content, dataset: str) -> Json:
-    return dataset_payload(dataset, content.by_dataset[dataset], content.styles, content.families)
+    return dataset_payload(
+        dataset,
+        content.by_dataset[dataset],
+        content.styles,
+        content.families,
+        content.choices.levels,
+    )
 
 
 def _compared(content: Content) -> list[Json]:
@@ -164,7 +171,7 @@ def _inline(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _assets() -> dict[str, str]:
-    own = {name: (_HERE / "assets" / name).read_text("utf-8") for name in ("site.js", "site.css")}
+    own = {name: (_HERE / "assets" / name).read_text("utf-8") for name in _OWN_ASSETS}
     return {**own, "plotly.min.js": chart_library()}
 
 

@@ -14,9 +14,10 @@ from harness.measures.verdicts import verdict_words
 from harness.report.analysis.comparison import Comparison, compare_every_pair
 from harness.report.analysis.curves import CurvePoints, curves_of
 from harness.report.analysis.points import ComparisonGroup, known
-from harness.report.analysis.recommendations import block_speeds
+from harness.report.analysis.recommendations import LEVELS, block_speeds
 from harness.report.curve_styles import COLOURS, CurveStyle, mark_points
 from harness.report.quantities import QUANTITIES, human, quantity
+from harness.report.site.recommending import ranking_payload
 from harness.report.texts import (
     UNKNOWN,
     level_text,
@@ -49,15 +50,17 @@ def dataset_payload(
     groups: Sequence[ComparisonGroup],
     styles: Mapping[str, CurveStyle],
     families: Mapping[str, str] | None = None,
+    levels: Sequence[float] = LEVELS,
 ) -> Json:
     """Return everything that the charts and tables of one dataset show.
 
-    `families` maps algorithms to their families, as far as they are known.
+    `families` maps algorithms to their families, as far as they are known. `levels` are the recalls
+    of the recommendations.
     """
     return {
         "dataset": dataset,
         "quantities": quantities_payload(),
-        "groups": [_group_payload(group, styles, families or {}) for group in groups],
+        "groups": [_group_payload(group, styles, families or {}, levels) for group in groups],
     }
 
 
@@ -139,7 +142,10 @@ def _cell_payload(one: Comparison) -> list[object]:
 
 
 def _group_payload(
-    group: ComparisonGroup, styles: Mapping[str, CurveStyle], families: Mapping[str, str]
+    group: ComparisonGroup,
+    styles: Mapping[str, CurveStyle],
+    families: Mapping[str, str],
+    levels: Sequence[float],
 ) -> Json:
     points = known(group.points, "recall", "qps")
     curves = curves_of(points, quantity("recall"), quantity("qps"), styles)
@@ -163,6 +169,7 @@ def _group_payload(
             for curve in curves
         ],
         "points": _points_payload(points, numbers),
+        "ranking": ranking_payload(group, numbers, levels),
     }
 
 

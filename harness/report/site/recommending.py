@@ -7,6 +7,7 @@ from math import isnan
 
 from harness.measures.verdicts import verdict_words
 from harness.report.analysis.points import ComparisonGroup, rows_of
+from harness.report.analysis.ranking import rankings
 from harness.report.analysis.recommendations import Recommendation, why_not_reached
 from harness.report.analysis.standings import Standing
 from harness.report.quantities import human
@@ -103,6 +104,44 @@ def standing_cell(one: Standing | None) -> Json:
     share = min(one.ratio.value, 1.0)
     title = f"{level_text(one.ratio.level)} interval"
     return _cell(one.kind, figure, interval, words, share, title)
+
+
+def ranking_payload(
+    group: ComparisonGroup, numbers: Mapping[str, int], levels: Sequence[float]
+) -> Json:
+    """Return how the curves stand at every recall, for the page's script.
+
+    `orders` has for each of `levels` the number of each curve, in order, with that of its cell.
+    Cells hold the texts as shown: no verdict is computed on the page.
+
+    Parameters
+    ----------
+    group
+        The group.
+    numbers
+        Its curves by name; others are left out.
+    levels
+        Recalls that are among those of the ranking in any case.
+    """
+    found = rankings(group, levels)
+    cells: dict[tuple[str, ...], int] = {}
+
+    def number(one: Standing) -> int:
+        cell = tuple(str(value) for value in standing_cell(one).values())
+        return cells.setdefault(cell, len(cells))
+
+    orders = [
+        [[numbers[name], number(one)] for name, one in stands.items() if name in numbers]
+        for stands in found.by_level.values()
+    ]
+    ratios = [one.ratio for stands in found.by_level.values() for one in stands.values()]
+    return {
+        "levels": list(found.by_level),
+        "is_exact": found.is_exact,
+        "orders": orders,
+        "cells": [list(cell) for cell in cells],
+        "notes": notes(ratio.scope for ratio in ratios if ratio is not None),
+    }
 
 
 def _without_ratio(one: Standing) -> Json:

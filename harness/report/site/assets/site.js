@@ -6,7 +6,7 @@
   const ERROR_FLOOR = 1e-3;
   const SHARES = [0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1];
   const USUAL_FLOOR = "0.9";
-  const DEFAULTS = { group: "0", floor: "", memory: "", per: "vector", family: "", library: "", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "" };
+  const DEFAULTS = { group: "0", floor: "", memory: "", per: "vector", family: "", library: "", x: "recall", xs: "auto", y: "qps", ys: "auto", all: "", only: "", at: "" };
   const COMPARED = { group: "0", base: "", only: "" };
 
   // ---- words -------------------------------------------------------------------------------
@@ -167,6 +167,7 @@
 
   // ---- axes --------------------------------------------------------------------------------
   const project = (value, scale) => (scale === "error" && value !== null ? -Math.log10(Math.max(1 - value + ERROR_FLOOR, 1e-9)) : value);
+  const unproject = (value, scale) => (scale === "error" ? 1 + ERROR_FLOOR - 10 ** -value : value);
   const chooseScale = (quantity, values, asked) => {
     if (asked !== "auto") return asked;
     const known = values.filter((v) => v !== null).sort((a, b) => a - b);
@@ -241,10 +242,12 @@
     const data = site.data[root.dataset.dataset];
     const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e]));
     const chart = root.querySelector(".chart");
+    const ranking = window.annharnessRanking(root, { element, human, share, bounds, swatch, choose, fitting, qpsBounds, cut, project, unproject });
     let state = readState(DEFAULTS);
     const CHOSEN = ["group", "per", "family", "library", "x", "xs", "y", "ys"];
 
     const current = () => data.groups[Number(state.group)] || data.groups[0];
+    let scaleOfRecall = null;
     const hiddenOf = (group) => {
       if (state.only !== "") { const shown = new Set(chosenNames(state).map((name) => group.curves.findIndex((c) => c.name === name)));
         return new Set(group.curves.map((_, n) => n).filter((n) => !shown.has(n))); }
@@ -280,7 +283,13 @@
       const chosen = choose(group, told.rows), first = told === found ? chosen : choose(group, found.rows);
       const rows = found.rows.filter((i) => !hidden.has(group.points.curve[i]));
       root.querySelector(".conditions").textContent = group.conditions;
-      showNames(group, hidden); showRecommendation(group, chosen, told.sure, told === found ? state.floor : USUAL_FLOOR); showLimit(group, rows); showRows(group, rows, first); draw(group, rows, hidden);
+      showNames(group, hidden); showRecommendation(group, chosen, told.sure, told === found ? state.floor : USUAL_FLOOR); showLimit(group, rows); showRows(group, rows, first); showRanking(group); draw(group, rows, hidden);
+    }
+    // At the recall that was chosen for it, or else that of the answer above.
+    function showRanking(group) {
+      const asked = Number(state.at === "" ? state.floor === "" ? USUAL_FLOOR : state.floor : state.at);
+      const isLimited = [state.memory, state.family, state.library].some((value) => value !== "");
+      ranking.show(group, asked >= 0 && asked <= 1 ? asked : Number(USUAL_FLOOR), isLimited, (level) => { state.at = level; writeState(state, DEFAULTS); showRanking(group); ranking.drawn(scaleOfRecall); });
     }
     function showNames(group, hidden) {
       const legend = `algorithms, ${group.curves.length - hidden.size} of ${group.curves.length}`;
@@ -370,6 +379,10 @@
       const layout = { ...frame(style), xaxis: axis(x, xs, group.k, valuesOf(x)), yaxis: axis(y, ys, group.k, valuesOf(y)), shapes,
         annotations: traces.length ? [] : [{ text: "no point to draw", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { size: 16, color: ink } }] };
       window.Plotly.react(chart, traces, layout, CHART);
+      scaleOfRecall = x.column === "recall" ? xs : null;
+      ranking.drawn(scaleOfRecall);
+      chart.removeAllListeners?.("plotly_relayout"); chart.removeAllListeners?.("plotly_afterplot");
+      for (const event of ["plotly_relayout", "plotly_afterplot"]) chart.on(event, () => ranking.drawn(scaleOfRecall));
       chart.removeAllListeners?.("plotly_click");
       chart.on("plotly_click", (event) => pick(group, event.points[0].customdata ?? 0));
     }
@@ -388,7 +401,7 @@
 
     fill(); show();
     for (const name of CHOSEN) controls[name].addEventListener("change", () => { state[name] = controls[name].value; changed(); });
-    for (const name of ["floor", "memory"]) controls[name].addEventListener("input", () => { state[name] = controls[name].validity.valid ? controls[name].value : ""; changed(); });
+    for (const name of ["floor", "memory"]) controls[name].addEventListener("input", () => { state[name] = controls[name].validity.valid ? controls[name].value : ""; if (name === "floor") state.at = ""; changed(); });
     controls.all.addEventListener("change", () => { state.all = controls.all.checked ? "1" : ""; changed(); });
     return { redraw: show, reread: () => { state = readState(DEFAULTS); show(); } };
   }

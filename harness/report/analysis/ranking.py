@@ -1,0 +1,87 @@
+"""All curves in the order of their speed, at any recall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.measures.frontier import pareto_frontier
+from harness.report.analysis.points import ComparisonGroup
+from harness.report.analysis.recommendations import block_speeds, choosable, recommendations
+from harness.report.analysis.standings import Standing, standings
+
+Float64 = NDArray[np.float64]
+
+STEP = 1e-4
+"""Recalls are asked for in these steps: standings change at none between them."""
+
+_DECIMALS = 4
+
+MOST_LEVELS = 100
+"""Recalls at which curves are ranked; of more, these are spread evenly over them."""
+
+
+@dataclass(frozen=True)
+class Rankings:
+    """How curves stand at every recall, as steps.
+
+    `by_level` maps recalls, ascending, to the standings there: those that reach the recall with
+    confidence first, the fastest of them foremost, then the others by their highest recall. The
+    standings at a multiple of `STEP` are those of the next higher recall: exactly if `is_exact`;
+    otherwise recalls at which something changes are left out.
+    """
+
+    by_level: Mapping[float, Mapping[str, Standing]]
+    is_exact: bool
+
+
+def rankings(group: ComparisonGroup, levels: Sequence[float] = ()) -> Rankings:
+    """Return how the curves of a group stand at every recall, also at these levels."""
+    points = choosable(group.points)
+    changes = _rounded_down(np.array(list(_changes(group.points, points)), dtype=np.float64))
+    kept = changes
+    if len(changes) > MOST_LEVELS:
+        kept = changes[np.linspace(0, len(changes) - 1, MOST_LEVELS).round().astype(np.intp)]
+    highest = changes.max(initial=-np.inf)
+    asked = sorted({*kept.tolist(), *(level for level in levels if level <= highest)})
+    found = {one.level: one for one in recommendations(group, asked)}
+    return Rankings(
+        {level: _ordered(standings(group, found.get(level), level)) for level in asked},
+        is_exact=len(kept) == len(changes),
+    )
+
+
+def _rounded_down(recalls: Float64) -> Float64:
+    """The distinct recalls in steps of `STEP`, none above its own."""
+    nearest = np.round(recalls, _DECIMALS)
+    below = np.where(nearest > recalls, np.round(nearest - STEP, _DECIMALS), nearest)
+    return np.unique(np.clip(below, 0.0, 1.0))
+
+
+def _changes(measured: pd.DataFrame, points: pd.DataFrame) -> Iterator[float]:
+    """The recalls above which a curve's fastest point is another, or none reaches them."""
+    if len(measured):
+        yield from measured.groupby("curve")["recall"].max().dropna().tolist()
+    if points.empty:
+        return
+    reach = points[["tuning_recall", "held_out_recall_low"]].to_numpy(np.float64).min(axis=1)
+    speeds = np.nanmean(block_speeds(points), axis=1)
+    for rows in points.reset_index(drop=True).groupby("curve").indices.values():
+        yield from reach[rows][pareto_frontier(reach[rows], speeds[rows])].tolist()
+
+
+def _ordered(found: Mapping[str, Standing]) -> dict[str, Standing]:
+    return dict(sorted(found.items(), key=lambda item: _place(item[1])))
+
+
+def _place(one: Standing) -> tuple[int, float]:
+    """A key that sorts the best first, then by speed, then those that do not reach the recall."""
+    if one.kind == "best":
+        return 0, 0.0
+    if one.ratio is not None:
+        return 1, -np.nan_to_num(one.ratio.value)
+    return 2, -np.nan_to_num(one.recall, nan=-1.0)

@@ -217,6 +217,21 @@ def test_the_copied_command_asks_for_that_point(page, address, table):
     assert words[3:] == [">", "point.yml", "&&", "annharness", "run", "point.yml"]
 
 
+def test_the_recall_of_single_queries_of_a_point_is_told(page, address, table):
+    page.goto(address)
+    first = pareto(table).iloc[0]
+    page.locator("table.points:visible tbody tr").first.get_by_text("recall of queries").press(
+        "Enter"
+    )
+    panel = page.locator(".picked:visible")
+    assert page.evaluate("document.activeElement.className") == "picked"
+    counts = [int(cell.get_attribute("title").split()[0]) for cell in panel.locator("td").all()]
+    recall = first["query_recall"]
+    edges = [0.1 * n for n in range(11)] + [1.1]
+    assert counts == np.histogram(recall, edges)[0].tolist()
+    assert f"such as of query {int(recall.argmin())}" in panel.inner_text()
+
+
 def test_theme_switches_and_is_remembered(page, address):
     page.goto(address)
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -551,4 +566,4 @@ def test_nasty_names_are_shown_as_text(page, table, tmp_path):
     for point in page.locator(".chart:visible .scatterlayer .trace .points path").all()[:6]:
         point.hover(force=True)
     assert page.locator("img").count() == 0
-    assert page.evaluate("document.scripts.length") == 4  # ours: no name became one
+    assert page.evaluate("document.scripts.length") == 5  # ours: no name became one

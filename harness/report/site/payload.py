@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from harness.measures.verdicts import verdict_words
+from harness.report.analysis.by_query import recall_of_queries
 from harness.report.analysis.comparison import Comparison, compare_every_pair
 from harness.report.analysis.curves import CurvePoints, curves_of
-from harness.report.analysis.points import ComparisonGroup, known
+from harness.report.analysis.points import ComparisonGroup, known, rows_of
 from harness.report.analysis.recommendations import LEVELS, block_speeds
 from harness.report.curve_styles import COLOURS, CurveStyle, mark_points
 from harness.report.quantities import QUANTITIES, human, quantity
@@ -27,6 +28,7 @@ from harness.report.texts import (
     size_mark,
     size_notes,
 )
+from harness.results.table.columns import Row
 from harness.text import Json
 
 _DIGITS = 6
@@ -205,10 +207,20 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> Json:
         columns[f"{name}_settings"], columns[name] = _once([_finite(v) for v in points[name]])
     columns["library_sets"], columns["libraries"] = _once(_libraries(points))
     columns["parameters"] = [str(one) for one in points["parameters"]]
+    columns["by_query"] = [_by_query(row) for row in rows_of(points[["query_recall", "k"]])]
     columns["near"] = [int(near) for near in points["near_no_op"]]
     for name in ("builds", "repeats"):
         columns[name] = [int(value) for value in points[name]]
     return columns
+
+
+def _by_query(row: Row) -> list[object] | None:
+    """How recall is spread over the queries: counts, the lowest, those that have it."""
+    stored = row["query_recall"]
+    if not isinstance(stored, np.ndarray) or not stored.size:
+        return None
+    found = recall_of_queries(stored, int(row["k"]))
+    return [found.counts, _rounded(found.lowest), found.worst]
 
 
 def _libraries(points: pd.DataFrame) -> list[list[str]]:

@@ -261,7 +261,7 @@
         `${human(p.qps[i], "/s")} queries/s  [${qpsBounds(p, i)}]`,
         ...(p.near[i] ? ["within a factor of 2 of the harness overhead (no-op)"] : []),
         `p99 ${human((p.p99_ms || [])[i], "ms")}, build ${human((p.build_seconds || [])[i], "s")}, ${sizeText(p, i)} bytes per vector`,
-        "<i>click for the command</i>"].join("<br>");
+        "<i>click for the command and the recall of queries</i>"].join("<br>");
     };
 
     function fill() {
@@ -327,12 +327,14 @@
       root.querySelector("table.points tbody").replaceChildren(...shown.slice(0, MOST_ROWS).map((i) => {
         const button = element("button", { type: "button", textContent: "copy command" });
         button.addEventListener("click", () => copy(command(data.dataset, group, i), button));
+        const more = element("button", { type: "button", textContent: "recall of queries", hidden: !p.by_query[i] });
+        more.addEventListener("click", () => { pick(group, i); const panel = root.querySelector(".picked"); panel.scrollIntoView({ block: "center" }); panel.focus({ preventScroll: true }); });
         const cell = (text, className) => element("td", { textContent: text, className });
         return element("tr", {}, element("th", { scope: "row", className: i === best ? "name strong" : "name", textContent: group.curves[p.curve[i]].name }), cell(p.parameters[i], "words"),
           cell(share(p.recall[i]), "number"), cell(bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share), "number"),
           cell(human(p.qps[i], "/s") + (p.near[i] ? " *" : ""), "number strong"), cell(qpsBounds(p, i).replace(p.unknown, "unknown"), "number"),
           cell(human((p.p99_ms || [])[i], "ms"), "number"), cell(human((p.build_seconds || [])[i], "s"), "number"),
-          cell(sizeText(p, i), "number"), element("td", {}, button));
+          cell(sizeText(p, i), "number"), element("td", {}, button, " ", more));
       }));
     }
     function pick(group, i) {
@@ -342,8 +344,23 @@
       panel.replaceChildren(element("strong", { className: "name", textContent: group.curves[p.curve[i]].name }), " ",
         element("span", { className: "words", textContent: p.parameters[i] }),
         element("div", { textContent: `recall ${share(p.recall[i])}, ${human(p.qps[i], "/s")} queries per second, ${p.builds[i]} builds, ${p.repeats[i]} repeats` }),
-        element("pre", { textContent: text }), button);
+        ...spread(p.by_query[i]), element("pre", { textContent: text }), button);
       panel.hidden = false;
+    }
+    // How recall is spread over the queries: a bar for each step of recall.
+    function spread(found) {
+      if (!found) return [];
+      const [counts, lowest, worst] = found, steps = counts.length - 1, all = counts.reduce((a, b) => a + b, 0), most = Math.max(...counts);
+      const head = counts.map((_, n) => element("th", { scope: "col", textContent: short(n / steps) }));
+      const bars = counts.map((count) => {
+        const bar = element("span", { className: "column" }), part = (100 * count) / all;
+        bar.style.setProperty("--share", count / most);
+        return element("td", { title: `${count} of ${all} queries` }, bar, count && part < 0.1 ? "<.1" : part.toFixed(part < 9.95 ? 1 : 0).replace(/\.0$/, ""));
+      });
+      const table = element("table", { className: "spread" }, element("caption", { textContent: `% of the ${all} queries by their recall, each from its figure to below the next` }),
+        element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, element("tr", {}, ...bars)));
+      const low = lowest < 1 ? `The lowest recall is ${short(lowest)}${worst.length ? `, such as of ${worst.map((q) => `query ${q}`).join(", ")} (counted from 0)` : ""}.` : "Every query has recall 1.";
+      return [table, element("div", { className: "faint", textContent: low })];
     }
     function draw(group, rows, hidden) {
       if (!window.Plotly) return;

@@ -167,6 +167,37 @@ def test_across_datasets_shows_a_recall_and_a_family_and_keeps_them(
     assert shown(page, ".level:visible tbody tr") == ["hnswlib"]
 
 
+@pytest.mark.parametrize("single", [False, True])
+def test_datasets_can_be_chosen_across_them(opened, table, tmp_path, single):
+    """Counts and order are those of a site of the chosen datasets alone."""
+
+    def standings(page):
+        rows = page.locator(".level:visible tbody tr").all()
+        return [" ".join(row.inner_text().split()) for row in rows if row.is_visible()]
+
+    def written(rows, name):
+        write_site(rows, tmp_path / name, single_file=single)
+        return f"file://{tmp_path}/{name}/" + ("index.html#/across" if single else "across.html")
+
+    page = opened()
+    page.goto(written(table[table["dataset"] == "glove-50-10k"], "alone"))
+    assert not page.locator(".datasets:visible").count()
+    alone = standings(page)
+    page.goto(written(table, "both"))
+    every = standings(page)
+    other = page.locator(".datasets:visible input").first
+    assert other.get_attribute("value") != "glove-50-10k"
+    other.focus()
+    page.keyboard.press("Space")
+    assert standings(page) == alone != every
+    saved = page.url
+    page.goto("about:blank")
+    page.goto(saved)
+    assert standings(page) == alone
+    page.locator(".datasets:visible input").first.check()
+    assert standings(page) == every
+
+
 def test_a_family_limits_the_chart_the_table_and_the_recommendation(opened, site):
     page = opened()
     page.goto(f"{site}/dataset-glove-50-10k.html")

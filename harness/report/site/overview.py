@@ -99,6 +99,7 @@ def across_values(content: Content) -> Json:
     algorithms = dict(zip(map(str, named["curve"]), map(str, named["algorithm"]), strict=True))
     return {
         "families": sorted({content.families.get(a, NO_FAMILY) for a in algorithms.values()}),
+        "datasets": list(dict.fromkeys(one.group.dataset for one in judged)),
         "levels": [
             {
                 "level": f"{level:g}",

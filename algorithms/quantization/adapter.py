@@ -1,14 +1,13 @@
 """The entries of this folder: an index of codes that are scanned whole, and six ways to make them.
 
 All are one class; they differ in the quantizer that it is given. The Euclidean loss is the case
-eta = 1 of the score-aware one. A seventh cuts the rows into lists, of which a search visits some.
+eta = 1 of the score-aware one. Those that cut the rows into lists are in `list_adapter`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -17,19 +16,16 @@ from harness.contracts import Algorithm, Attributes, Bitmap, Metric, Table
 
 from .arrays import Float32, Ids
 from .distortion import distortion, neighbour_errors
-from .encoding import Encoder, require_squares
+from .encoding import Encoder
 from .faiss_quantizer import FaissQuantizer
-from .list_scanner import ListScanner, require_scannable
 from .loss import Eta, EuclideanLoss, Formula, ScoreAwareLoss
 from .parameters import Parameters, ScanKind
-from .partition import lists_for, partition
-from .quantizer import ComposedQuantizer, Quantizer, tiny_rows
+from .quantizer import ComposedQuantizer, Quantizer
 from .reranking import Reranker
 from .scanner import Scanner
 from .training import JointTraining, KMeans, SubspaceTraining
 
 _QUERIES_KEPT = 200  # for diagnostics
-_TINY_LISTS = 4
 
 
 class CodeIndex(Algorithm):
@@ -277,61 +273,6 @@ class NotebookAnisotropicPQ(CodeIndex):
             training_points or sys.maxsize,
         )
         super().__init__(metric, quantizer, Parameters(**codes), scan)
-
-
-class AnisotropicIVF(AnisotropicPQ):
-    """Inverted lists of anisotropic codes of the residuals, the best re-ranked.
-
-    The residual to the centre of a list is encoded, and the direction of the loss is that of the
-    row itself.
-
-    Parameters
-    ----------
-    metric
-        `angular` or `inner_product`.
-    nlist
-        The number of lists; None is about 2 sqrt(n).
-    spill
-        Put each row into a second list, too; see `partition`.
-    **others
-        As for `AnisotropicPQ`; nbits is 4, or 8 on processors with AVX-512 VBMI.
-    """
-
-    _quantizer: ComposedQuantizer
-    _scanner: ListScanner  # type: ignore[assignment]  # searched alike, but for its settings
-
-    def __init__(
-        self, metric: Metric, *, nlist: int | None = None, spill: float | None = None, **others: Any
-    ) -> None:
-        super().__init__(metric, **others)
-        self._nlist, self._spill = nlist, spill
-
-    def prepare(self, shape: tuple[int, int]) -> None:
-        """Compile what `fit` needs. Not timed."""
-        tiny = copy(self)
-        tiny._nlist = _TINY_LISTS
-        tiny.fit(tiny_rows(shape[1]))
-
-    def fit(self, base: Float32) -> None:
-        """Partition, train and encode. Timed."""
-        require_scannable(self._parameters.nbits)
-        self._base = base = np.asarray(base)  # a plain array for numba, still mapped
-        require_squares(base)
-        lists = partition(
-            base,
-            self.metric,
-            nlist=self._nlist or lists_for(len(base)),
-            spill=self._spill,
-            seed=self._parameters.seed,
-        )
-        trained = self._quantizer.trained(base, self.metric, self._parameters, lists.residuals)
-        self._weights, self._tables = trained.weights, trained.tables
-        reranker = Reranker(base, self.metric, self._parameters.rerank_copy)
-        self._scanner = ListScanner(base, lists, trained, reranker)
-
-    def set_search(self, *, nprobe: int = 1, rerank: int = 0) -> None:
-        """Visit `nprobe` lists, and re-rank the best `rerank` entries in them; 0 is none."""
-        self._scanner.set_search(nprobe, rerank)
 
 
 class FaissPQ(CodeIndex):

@@ -15,13 +15,15 @@ from .faiss_codes import pack
 from .partition import Partition
 from .quantizer import TrainedCodes, turned
 from .reranking import Reranker
+from .row_costs import Levels, Origin
 from .scanner import best_ids
 from .simd import byte_lanes
-from .simd.bounded_scan import ROWS
+from .simd.bounded_scan import ROWS, empty_tables
 from .simd.lanes import WIDTH
 from .simd.list_scan import search_one
 
 _GROUPS = 4  # of lists, whose scores are summed at once
+_ROW_COST_BITS = 8
 
 
 class ListScanner:
@@ -37,41 +39,83 @@ class ListScanner:
         Codebooks for the residuals, of a size that `require_scannable` allows.
     reranker
         Holds the copy that re-ranking reads.
+    euclidean
+        Whether rows are scored by L2, not by their inner product with the query.
     """
 
     kernel = f"lists {byte_lanes.KIND}"
 
     def __init__(
-        self, base: Float32, partition: Partition, trained: TrainedCodes, reranker: Reranker
+        self,
+        base: Float32,
+        partition: Partition,
+        trained: TrainedCodes,
+        reranker: Reranker,
+        *,
+        euclidean: bool,
     ) -> None:
         self._nbits = trained.codebooks.shape[1].bit_length() - 1
-        self.bits = self._nbits * len(trained.codebooks) * partition.lists.shape[1]
         self._transform = trained.transform
         self._reranker = reranker
         self._partition_centres = partition.centres
         self._codebooks = trained.codebooks.astype(np.float32)
         self._spilled = partition.lists.shape[1] > 1
+        self._origin = Origin.of(base) if euclidean else None
+        row_bits = self._nbits * len(trained.codebooks) + (_ROW_COST_BITS if euclidean else 0)
+        self.bits = row_bits * partition.lists.shape[1]
         places = self._lay_out(partition)
-        self._fill(base, partition, trained, places)
-        lengths = np.linalg.norm(partition.centres, axis=1)
-        self._scales = np.divide(1, lengths, out=np.ones_like(lengths), where=lengths > 0)
-        self._centres = _in_lanes(partition.centres)
+        row_costs = self._fill(base, partition, trained, places)
+        self._of_lists, self._offsets = self._costs(row_costs, places, partition)
+        self._centres = _in_lanes(self._centred())
         self._slopes = np.ascontiguousarray(-self._codebooks.transpose(0, 2, 1))
-        self._offsets = np.zeros(self._codebooks.shape[0] * self._codebooks.shape[1], np.float32)
         self._arrays = (
             self._centres,
-            self._scales,
+            self._of_lists,
             self._starts,
             self._sizes,
             self._row_ids,
             self._packed.reshape(-1),
             self._slopes,
             self._offsets,
+            np.float32(self._origin.largest_value if self._origin else 0),
             self._spilled,
             reranker.copy,
-            reranker.steps,
+            reranker.grid,
         )
         self.set_search(1, 0)
+
+    def _centred(self) -> Float32:
+        if self._origin is None:
+            return self._partition_centres
+        return self._partition_centres - self._origin.mean
+
+    def _costs(
+        self, row_costs: Float32, places: NDArray[np.int64], partition: Partition
+    ) -> tuple[Float32, Float32]:
+        """Return `of_lists` and `offsets` as `search_one` takes them, and store rows' own costs."""
+        centred, (subspaces, codewords, _) = self._centred(), self._codebooks.shape
+        of_lists = np.zeros((3, _filled(len(centred))), np.float32)
+        scales, offsets, least = of_lists[:, : len(centred)]
+        codes = empty_tables(subspaces, codewords)
+        if self._origin is None:
+            lengths = np.linalg.norm(centred, axis=1)
+            np.divide(1, lengths, out=scales, where=lengths > 0)
+            scales[lengths == 0] = 1
+            return of_lists, codes
+        scales[:] = 1
+        offsets[:] = self._origin.offsets(centred, self._origin.mean)
+        codes[: subspaces * codewords] = self._codeword_offsets(self._origin).ravel()
+        levels = Levels.of(row_costs.ravel(), partition.lists.ravel(), len(centred))
+        least[:] = levels.least
+        at = places.ravel()
+        self._packed[at // ROWS, -1, at % ROWS] = levels.levels
+        return of_lists, np.concatenate([codes, levels.table(self._nbits)])
+
+    def _codeword_offsets(self, origin: Origin) -> Float32:
+        """Return |w|^2 / 2 + <m, w> of every codeword, `(M, K)`, divided by the largest value."""
+        mean = turned(origin.mean[None], self._transform).reshape(len(self._codebooks), -1)
+        parts = [origin.offsets(*each) for each in zip(self._codebooks, mean, strict=True)]
+        return np.stack(parts)
 
     def _lay_out(self, partition: Partition) -> NDArray[np.int64]:
         """Give every list whole blocks; return the place of every entry, `(n, lists of a row)`."""
@@ -93,16 +137,28 @@ class ListScanner:
         partition: Partition,
         trained: TrainedCodes,
         places: NDArray[np.int64],
-    ) -> None:
+    ) -> Float32:
+        """Write the codes; return rows' own costs as `places`, of no rows for inner products."""
         planes = -(-len(trained.codebooks) * self._nbits // 8)
         blocks_read = self._starts[-1] + 1  # blocks are read two at once, so one past the last
-        self._packed = np.zeros((blocks_read, planes, ROWS), np.uint8)
+        with_costs = planes + (self._origin is not None)
+        self._packed = np.zeros((blocks_read, with_costs, ROWS), np.uint8)
+        row_costs = np.empty(places.shape if self._origin else (0, 0), np.float32)
         for rows in blocks(len(base)):
             for copy in range(places.shape[1]):
                 residuals = partition.residuals(base[rows], rows, copy)
                 codes = trained.codes(residuals, rows, base[rows])
                 at = places[rows, copy]
-                self._packed[at // ROWS, :, at % ROWS] = pack(codes, self._nbits)
+                self._packed[at // ROWS, :planes, at % ROWS] = pack(codes, self._nbits)
+                if self._origin:
+                    centres = partition.centres[partition.lists[rows, copy]]
+                    decoded = self._decoded(codes)
+                    row_costs[rows, copy] = self._origin.row_costs(centres, residuals, decoded)
+        return row_costs
+
+    def _decoded(self, codes: Codes) -> Float32:
+        residuals = np.asarray(decode(codes, self._codebooks))
+        return residuals if self._transform is None else self._transform.undo(residuals)
 
     def set_search(self, nprobe: int, rerank: int) -> None:
         """Visit `nprobe` lists and re-rank the best `rerank` of what they hold; 0 is none."""
@@ -113,7 +169,7 @@ class ListScanner:
                 expected="a whole number of at least 1",
                 got=str(nprobe),
             )
-        self._nprobe = min(int(nprobe), len(self._scales))
+        self._nprobe = min(int(nprobe), len(self._sizes))
         self._rerank = int(rerank)
 
     def search(self, queries: Float32, k: int, matching: Bits = ALL_ROWS) -> Ids:
@@ -137,17 +193,14 @@ class ListScanner:
         places = np.empty(int(self._row_ids.max()) + 1, np.int64)
         places[self._row_ids[entries]] = entries
         places = places[ids.ravel()]
-        residuals = decode(self._codes_at(places), self._codebooks)
-        if self._transform is not None:
-            residuals = self._transform.undo(residuals)
+        residuals = self._decoded(self._codes_at(places))
         lists = np.searchsorted(self._starts, places // ROWS, side="right") - 1
         return np.asarray(residuals + self._partition_centres[lists]).reshape(*ids.shape, -1)
 
     def _codes_at(self, places: NDArray[np.int64]) -> Codes:
-        packed = self._packed[places // ROWS, :, places % ROWS]
-        if self._nbits == 8:
-            return packed
-        codes = np.stack([packed & 15, packed >> 4], axis=2).reshape(len(places), -1)
+        codes = self._packed[places // ROWS, :, places % ROWS]
+        if self._nbits == 4:
+            codes = np.stack([codes & 15, codes >> 4], axis=2).reshape(len(places), -1)
         return codes[:, : len(self._codebooks)]
 
     def distance_computations(self, queries: Float32, k: int) -> int:
@@ -169,8 +222,9 @@ class ListScanner:
             self._sizes,
             self._centres,
             self._codebooks,
+            self._of_lists[:, : len(self._sizes)],
         )
-        size = sum(part.nbytes for part in (*parts, self._scales))
+        size = sum(part.nbytes for part in parts)
         if self._transform is not None:
             size += self._transform.nbytes()
         return int(size + (self._reranker.copy_bytes() if self._rerank else 0))
@@ -196,10 +250,14 @@ def require_scannable(nbits: int) -> None:
         )
 
 
+def _filled(lists: int) -> int:
+    """Return how many lists there are when the last groups are filled up."""
+    return -(-lists // (_GROUPS * WIDTH)) * _GROUPS * WIDTH
+
+
 def _in_lanes(centres: Float32) -> Float32:
     """Return `(groups, d, 16)`, groups a multiple of 4, filled up with zeros."""
     lists, d = centres.shape
-    filled = -(-lists // (_GROUPS * WIDTH)) * _GROUPS * WIDTH
-    padded = np.zeros((filled, d), np.float32)
+    padded = np.zeros((_filled(lists), d), np.float32)
     padded[:lists] = centres
     return np.ascontiguousarray(padded.reshape(-1, WIDTH, d).transpose(0, 2, 1))

@@ -83,9 +83,9 @@ class Reranker:
         return self._copy
 
     @property
-    def steps(self) -> Float32:
-        """What a step of the copy is in every dimension, `(d,)`."""
-        return self._step
+    def grid(self) -> Float32:
+        """What a step of the copy is in every dimension, and where steps begin, `(2, d)`."""
+        return np.stack([self._step, self._low])
 
     def copy_bytes(self) -> int:
         """Bytes of the copy."""

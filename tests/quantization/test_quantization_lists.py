@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness.algorithms.quantization.adapter import AnisotropicIVF
+from harness.algorithms.quantization.list_adapter import AnisotropicIVF, ProductQuantizerIVF
 from harness.algorithms.quantization.encoding import encode
 from harness.algorithms.quantization.partition import partition
 from harness.algorithms.quantization.simd import byte_lanes

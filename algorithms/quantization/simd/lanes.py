@@ -105,6 +105,16 @@ def plus(typing_context, a, b):
 
 
 @intrinsic
+def times(typing_context, a, b):
+    """a * b."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fmul(*arguments)
+
+    return LANES(LANES, LANES), generate
+
+
+@intrinsic
 def times_plus(typing_context, a, b, c):
     """a * b + c."""
 

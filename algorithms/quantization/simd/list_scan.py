@@ -1,7 +1,9 @@
 """A search of inverted lists of codes: one compiled call for each query.
 
 Lists are visited nearly best first. The cost of a row is that of its list, -<q, centre>, plus the
-sum over m of the entries that its codes choose, so one set of tables serves all lists. The blocks
+sum over m of the entries that its codes choose, so one set of tables serves all lists. For
+Euclidean distances lists and codewords have offsets, and each row a cost of its own: a byte in one
+more plane, whose tables are the same for all queries, so that it is added as codes are. The blocks
 of a list are those of `bounded_scan`, scanned by its kernel. The bound is what the worst of the
 candidates costs, nearly, whichever list they are in. A list that itself costs more leaves less of
 the bound to the codes, so sums begin that much higher, and the tables of bytes are made again only
@@ -22,7 +24,6 @@ from .bounded_scan import (
     LOWERED,
     ROWS,
     cost_of,
-    empty_tables,
     entries_of,
     fill_costs,
     fill_steps,
@@ -32,7 +33,7 @@ from .bounded_scan import (
     subspaces_of,
 )
 from .byte_lanes import first_bit
-from .candidates import scores_of, take_best
+from .candidates import rerank_one, take_best
 
 _COARSER = np.float32(0.85)
 _AT_ONCE = 2  # blocks; lists are short, and what is read past their ends is for nothing
@@ -46,13 +47,21 @@ _HASH = 0x9E3779B1
 
 
 @njit(cache=True, nogil=True)
-def _fill_list_costs(query, centres, costs):
-    """Write -<q, centre> of every list; `centres` is `(groups, d, 16)`, the last filled up."""
+def _fill_list_costs(query, centres, offsets, share, costs):
+    """Write `share` times the offset less <q, centre> of every list, filled up as the arrays are.
+
+    `centres` is `(groups, d, 16)`, and `offsets` `(16 groups,)`.
+    """
     groups, d, _ = centres.shape
     flat = centres.reshape(-1)
     size = d * lanes.WIDTH
+    shares = lanes.spread(share)
     for group in range(0, groups, 4):  # four sums at once: one addition does not wait for the last
-        a = b = c = e = lanes.spread(np.float32(0))
+        place = group * lanes.WIDTH
+        a = lanes.times(shares, lanes.load(offsets, place))
+        b = lanes.times(shares, lanes.load(offsets, place + lanes.WIDTH))
+        c = lanes.times(shares, lanes.load(offsets, place + 2 * lanes.WIDTH))
+        e = lanes.times(shares, lanes.load(offsets, place + 3 * lanes.WIDTH))
         place = group * size
         for j in range(d):
             value = lanes.spread(-query[j])
@@ -162,13 +171,12 @@ def _cut_down(costs, places, count, wanted, origin, per_cost, top):
 
 
 @njit(cache=True, nogil=True)
-def _choose_lists(costs, scales, numbers):
-    """Write the numbers of the lists of the least costs times scales.
+def _choose_lists(costs, scales, count, numbers):
+    """Write the numbers of those of the `count` lists whose costs times scales are the least.
 
     The best half comes first, within it the best quarter, and so on; otherwise in no order.
     """
-    count = scales.shape[0]
-    keys, ids = costs[:count] * scales, np.arange(count)
+    keys, ids = costs[:count] * scales[:count], np.arange(count)
     origin, per_cost = _bins_for(keys.min(), keys.max())
     counts = np.zeros(_BINS, np.int64)
     _count(keys, origin, per_cost, counts)
@@ -355,16 +363,17 @@ def _prefetch_rows(copy, ids):
 @njit(cache=True, nogil=True)
 def search_one(
     centres,
-    scales,
+    of_lists,
     starts,
     sizes,
     row_ids,
     packed,
     slopes,
     offsets,
+    largest_value,
     spilled,
     copy,
-    steps,
+    grid,
     query,
     turned,
     nprobe,
@@ -376,19 +385,25 @@ def search_one(
 
     Parameters
     ----------
-    centres, scales
-        Of the lists: `(groups, d, 16)` in lanes, groups a multiple of 4; and what a list's score is
-        multiplied by to tell which are visited first, `(nlist,)`.
+    centres, of_lists
+        Of the lists: `(groups, d, 16)` in lanes, groups a multiple of 4; and `(3, 16 groups)`: what
+        a list's cost is multiplied by to tell which are visited first, what is added to
+        -<q, centre>, and the least cost that its rows have of their own.
     starts, sizes
         Where the blocks of a list begin, `(nlist + 1,)` int64; and how many rows it has.
     row_ids
         The row of every place of a block.
     packed, slopes, offsets
-        Codes and codebooks as `bounded_scan.scan_one` takes them.
+        Codes and codebooks as `bounded_scan.scan_one` takes them, but `offsets` fill whole planes.
+        They may go on for a plane of `packed` that `slopes` do not know: the rows' own costs.
+    largest_value
+        0 where rows are scored by inner products. For Euclidean distances, offsets and the costs in
+        `of_lists` are divided by this, the largest absolute value of the base.
     spilled
         Whether a row may be in two lists.
-    copy, steps
-        What re-ranking reads, in steps of every dimension, `(d,)`.
+    copy, grid
+        What re-ranking reads, in steps of every dimension; and `(2, d)`: the steps, and the values
+        from which they are counted.
     query, turned
         `(d,)`, and as the codes take it.
     nprobe, rerank
@@ -397,17 +412,21 @@ def search_one(
         A bitmap of the rows that may be found; an empty one allows all.
     """
     k = best.shape[0]
-    largest = np.float32(0)
+    codewords = slopes.shape[2]
+    scales, list_offsets, least_costs = of_lists[0], of_lists[1], of_lists[2]
+    largest = largest_value
     for value in query:
         largest = max(largest, abs(value))
     unit = np.float32(1) / largest if largest > 0 else np.float32(1)  # scores stay in float32
-    subspaces, _, codewords = slopes.shape
-    tables = empty_tables(subspaces, codewords)
-    fill_costs(turned * unit, slopes, offsets, tables)
-    list_costs = np.empty(centres.shape[0] * lanes.WIDTH, np.float32)
-    _fill_list_costs(query * unit, centres, list_costs)
+    share = largest_value * unit
+    tables = offsets * share
+    fill_costs(turned * unit, slopes, tables, tables)
+    list_costs = np.empty(list_offsets.shape[0], np.float32)
+    _fill_list_costs(query * unit, centres, list_offsets, share, list_costs)
     numbers = np.empty(nprobe, np.int64)
-    _choose_lists(list_costs, scales, numbers)
+    _choose_lists(list_costs, scales, sizes.shape[0], numbers)
+    for number in numbers:
+        list_costs[number] += share * least_costs[number]
     wanted = max(min(rerank, row_ids.shape[0]), 2 * k if spilled else k)
     costs = np.empty(_room_for(wanted), np.float32)
     ids = np.empty(costs.shape[0], np.int64)
@@ -437,9 +456,13 @@ def search_one(
         found = min(k, count)
         best[:found] = ids[:found]
     else:
-        _prefetch_rows(copy, ids[:count])
-        scores = scores_of(copy, query * unit * steps, steps, ids[:count], False)
-        take_best(scores, ids[:count], best)
+        ids = ids[:count]
+        _prefetch_rows(copy, ids)
+        steps, low = grid[0], grid[1]
+        if largest_value > 0:
+            rerank_one(copy, (query - low) / steps, steps * steps, ids, True, best)
+        else:
+            rerank_one(copy, query * unit * steps, steps, ids, False, best)
 
 
 @njit(cache=True, nogil=True, parallel=True)

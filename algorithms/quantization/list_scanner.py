@@ -152,13 +152,14 @@ class ListScanner:
                 self._packed[at // ROWS, :planes, at % ROWS] = pack(codes, self._nbits)
                 if self._origin:
                     centres = partition.centres[partition.lists[rows, copy]]
-                    decoded = self._decoded(codes)
-                    row_costs[rows, copy] = self._origin.row_costs(centres, residuals, decoded)
+                    codewords = decode(codes, self._codebooks)
+                    row_costs[rows, copy] = self._origin.row_costs(
+                        centres, residuals, self._turned_back(codewords), codewords
+                    )
         return row_costs
 
-    def _decoded(self, codes: Codes) -> Float32:
-        residuals = np.asarray(decode(codes, self._codebooks))
-        return residuals if self._transform is None else self._transform.undo(residuals)
+    def _turned_back(self, codewords: NDArray[np.floating]) -> NDArray[np.floating]:
+        return codewords if self._transform is None else self._transform.undo(codewords)
 
     def set_search(self, nprobe: int, rerank: int) -> None:
         """Visit `nprobe` lists and re-rank the best `rerank` of what they hold; 0 is none."""
@@ -193,7 +194,7 @@ class ListScanner:
         places = np.empty(int(self._row_ids.max()) + 1, np.int64)
         places[self._row_ids[entries]] = entries
         places = places[ids.ravel()]
-        residuals = self._decoded(self._codes_at(places))
+        residuals = self._turned_back(decode(self._codes_at(places), self._codebooks))
         lists = np.searchsorted(self._starts, places // ROWS, side="right") - 1
         return np.asarray(residuals + self._partition_centres[lists]).reshape(*ids.shape, -1)
 

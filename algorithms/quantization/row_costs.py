@@ -8,7 +8,9 @@ With a row's reconstruction x~ = c + r~, and m the mean of the base,
         + <c-m, r~>                                                     of the row
 
 The last part is of no table, so every row holds it, in a byte. It gets a share of the row's error
-as well, for which rows are farther than they seem.
+as well, for which rows are farther than they seem. Where a rotation leads to more than d
+dimensions, codewords may lead out of the space of the rows; then |r~|^2 is less than their |w|^2,
+and the row makes up for it.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ ERROR_SHARE = 0.2
 """Of |x - x~|^2, what is added to |q - x~|^2."""
 
 _LEVELS = 255  # of a byte, above the least
+_TINY = 1e-36  # in place of a range of 0
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,27 @@ class Origin:
         squares = np.einsum("...d,...d->...", vectors, vectors / self.largest_value)
         return np.asarray(products + squares / 2, np.float32)
 
-    def row_costs(self, centres: Float32, residuals: Float32, decoded: Float32) -> Float32:
-        """Return <c-m, r~> and the share of the error, `(rows,)`, divided by the largest value.
+    def row_costs(
+        self, centres: Float32, residuals: Float32, decoded: Float32, codewords: Float32
+    ) -> Float32:
+        """Return what rows cost of their own, `(rows,)`, divided by the largest value.
 
-        All are `(rows, d)`: the centres of the rows' lists, the residuals to them, and what their
-        codes stand for.
+        The first three are `(rows, d)`: the centres of the rows' lists, the residuals to them, and
+        what their codes stand for; `codewords` `(rows, padded d)` are the same before they are
+        turned back.
         """
         errors = residuals - decoded
-        along = np.einsum("nd,nd->n", (centres - self.mean) / self.largest_value, decoded)
-        squares = np.einsum("nd,nd->n", errors, errors / np.float32(self.largest_value))
-        return np.asarray(along + ERROR_SHARE / 2 * squares, np.float32)
+        along = np.einsum(
+            "nd,nd->n", (centres - self.mean) / np.float32(self.largest_value), decoded
+        )
+        outside = self._squares(decoded) - self._squares(codewords)
+        own = along + (outside + np.float32(ERROR_SHARE) * self._squares(errors)) / 2
+        return np.asarray(own, np.float32)
+
+    def _squares(self, vectors: Float32) -> Float32:
+        """Return |v|^2 of vectors `(rows, d)`, divided by the largest value."""
+        scaled = vectors / np.float32(self.largest_value)
+        return np.asarray(np.einsum("nd,nd->n", vectors, scaled))
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,7 @@ class Levels:
         np.minimum.at(least, lists, costs)
         np.maximum.at(most, lists, costs)
         least[np.isinf(least)] = 0
-        step = max(float((most - least).max()), np.finfo(np.float32).tiny) / _LEVELS
+        step = max(float((most - least).max()), _TINY) / _LEVELS
         above = (costs - least[lists]) / np.float32(step)
         return cls(least, step, np.rint(above).clip(0, _LEVELS).astype(np.uint8))
 

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from harness.algorithms.quantization.list_adapter import AnisotropicIVF, ProductQuantizerIVF
 from harness.algorithms.quantization.encoding import encode
+from harness.algorithms.quantization.list_adapter import AnisotropicIVF, ProductQuantizerIVF
 from harness.algorithms.quantization.partition import partition
 from harness.algorithms.quantization.simd import byte_lanes
 from harness.algorithms.quantization.training import Sample, random_codebooks, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.contracts import UserError
+from harness.contracts import Bitmap, UserError
 
 N, D = 1500, 20
 
@@ -28,13 +28,22 @@ def rows_of(seed, n=N, d=D, metric="angular"):
 
 
 def built(base, metric="angular", **build):
-    index = AnisotropicIVF(metric, **{"M": 10, "nlist": 16, "iterations": 3, **build})
+    adapter = ProductQuantizerIVF if metric == "euclidean" else AnisotropicIVF
+    index = adapter(metric, **{"M": 10, "nlist": 16, "iterations": 3, **build})
     index.fit(base)
     return index
 
 
-def exact(base, queries, k):
-    return np.argsort(-(queries.astype(np.float64) @ base.T.astype(np.float64)), axis=1)[:, :k]
+def scores_of(base, queries, metric):
+    """Return the inner products, or less half the squared distances, `(nq, n)` float64."""
+    base, queries = base.astype(np.float64), queries.astype(np.float64)
+    if metric == "euclidean":
+        return -((queries[:, None] - base[None]) ** 2).sum(axis=2) / 2
+    return queries @ base.T
+
+
+def exact(base, queries, k, metric="angular"):
+    return np.argsort(-scores_of(base, queries, metric), axis=1)[:, :k]
 
 
 def loss_of(residuals, rows, decoded, eta):
@@ -99,7 +108,7 @@ class TestResidualCodes:
 
 
 class TestPartition:
-    @pytest.mark.parametrize("metric", ["angular", "inner_product"])
+    @pytest.mark.parametrize("metric", ["angular", "inner_product", "euclidean"])
     def test_rows_belong_to_the_nearest_centre(self, metric):
         base = rows_of(4, metric=metric)
         cut = partition(base, metric, nlist=9, spill=None, seed=0)
@@ -144,7 +153,7 @@ class TestSearch:
     @given(
         st.integers(0, 999),
         st.sampled_from([20, 75, 600]),
-        st.sampled_from(["angular", "inner_product"]),
+        st.sampled_from(["angular", "inner_product", "euclidean"]),
         st.sampled_from([None, 1.0]),
         st.sampled_from([(5, 2), (16, 3), (66, 34)]),
         st.sampled_from(byte_lanes.CODE_BITS or (4,)),
@@ -164,9 +173,12 @@ class TestSearch:
         found = min(k, n)
         assert (ids[:, found:] == -1).all()
         assert all(len(set(row)) == found for row in ids[:, :found].tolist())
-        scores = queries.astype(np.float64) @ base.T.astype(np.float64)
+        scores = scores_of(base, queries, metric)
         got = np.take_along_axis(scores, ids[:, :found], axis=1)
-        spread = np.abs(base).max() * np.abs(queries).sum(axis=1, keepdims=True)
+        largest = np.abs(base).max()
+        spread = largest * np.abs(queries).sum(axis=1, keepdims=True)
+        if metric == "euclidean":
+            spread += d * largest**2
         close = {"float32": 1e-5, "float16": 1e-3, "uint8": 8e-3}[kind] * spread
         assert (got >= -np.sort(-scores, axis=1)[:, :found] - close).all()
 
@@ -188,6 +200,44 @@ class TestSearch:
             assert np.abs(got - best).max() < 0.02
             assert np.isclose(got, best, atol=1e-5).mean() > 0.98
 
+    @pytest.mark.parametrize("rotation", ["none", "random"])
+    @pytest.mark.parametrize("M", [10, 15, 20])
+    @pytest.mark.parametrize("nbits", byte_lanes.CODE_BITS)
+    @pytest.mark.parametrize("away", [0, 50])
+    def test_euclidean_costs_are_those_of_the_codes_and_a_share_of_the_error(
+        self, away, nbits, M, rotation
+    ):
+        """By numpy: |q - x~|^2 + .2 |x - x~|^2, within what a byte for each row rounds."""
+        base = rows_of(6, metric="euclidean") + np.float32(away)
+        queries = rows_of(7, 30, metric="euclidean") + np.float32(away)
+        index = built(base, "euclidean", M=M, nbits=nbits, rotation=rotation)
+        index.set_search(nprobe=16, rerank=0)
+        ids = index.query_batch(queries, 10)
+        decoded = index.reconstruct(slice(0, N))
+        errors = ((base.astype(np.float64) - decoded) ** 2).sum(axis=1)
+        costs = 0.1 * errors - scores_of(decoded, queries, "euclidean")
+        got = np.take_along_axis(costs, ids, axis=1)
+        best = np.sort(costs, axis=1)[:, :10]
+        assert np.abs(got - best).max() < 0.05 * best.mean()
+        assert np.isclose(got, best, atol=0.01 * best.mean()).mean() > 0.98
+
+    @pytest.mark.parametrize("metric", ["inner_product", "euclidean"])
+    def test_filtered_rows_are_the_best_that_match(self, metric):
+        base, queries = rows_of(26, metric=metric), rows_of(27, 30, metric=metric)
+        index = built(base, metric)
+        index.set_search(nprobe=16, rerank=N)
+        allowed = np.arange(0, N, 3)
+        matching = Bitmap.of(np.arange(N) % 3 == 0)
+        for query in queries:
+            ids = index.query_filtered(query, 10, matching)
+            expected = allowed[exact(base[allowed], query[None], 10, metric)[0]]
+            assert (ids == expected).mean() > 0.8
+            assert set(ids) == set(expected)
+
+    def test_distances_are_no_matter_of_the_score_aware_loss(self):
+        with pytest.raises(UserError, match="angular or inner_product"):
+            AnisotropicIVF("euclidean", M=10, nlist=4).fit(rows_of(0, 100))
+
     @pytest.mark.parametrize("nbits", byte_lanes.CODE_BITS)
     def test_reconstructions_are_centre_and_codewords(self, nbits):
         """The codes stand for what encoding the residuals by hand stands for."""
@@ -204,10 +254,11 @@ class TestSearch:
             < 0.6 * built(base, nlist=1).diagnostics()["distortion"]["mean_squared_error"]
         )
 
-    def test_recall_grows_with_lists_and_candidates(self):
+    @pytest.mark.parametrize("metric", ["angular", "euclidean"])
+    def test_recall_grows_with_lists_and_candidates(self, metric):
         base, queries = rows_of(9, 4000), rows_of(10, 200)
-        truth = exact(base, queries, 10)
-        index = built(base, nlist=40, M=10)
+        truth = exact(base, queries, 10, metric)
+        index = built(base, metric, nlist=40, M=10)
 
         def recall(**search):
             index.set_search(**search)
@@ -222,12 +273,13 @@ class TestSearch:
         assert by_lists[-1] > 0.97 > by_lists[0]
         assert by_candidates[0] < by_candidates[2] <= by_candidates[3]
 
-    def test_spilled_rows_are_found_in_fewer_lists(self):
+    @pytest.mark.parametrize("metric", ["angular", "euclidean"])
+    def test_spilled_rows_are_found_in_fewer_lists(self, metric):
         base, queries = rows_of(11, 4000), rows_of(12, 200)
-        truth = exact(base, queries, 10)
+        truth = exact(base, queries, 10, metric)
         recalls = []
         for spill in (None, 1.0):
-            index = built(base, nlist=40, spill=spill)
+            index = built(base, metric, nlist=40, spill=spill)
             index.set_search(nprobe=4, rerank=200)
             ids = index.query_batch(queries, 10)
             assert all(len(set(row)) == 10 for row in ids.tolist())
@@ -236,16 +288,18 @@ class TestSearch:
             )
         assert recalls[1] > recalls[0]
 
+    @pytest.mark.parametrize("metric", ["inner_product", "euclidean"])
     @pytest.mark.parametrize("size", [1e-12, 1e15])
-    def test_scores_stay_in_float32(self, size):
-        base = (rows_of(13, metric="inner_product") * np.float32(size)).astype(np.float32)
+    def test_scores_stay_in_float32(self, size, metric):
+        base = (rows_of(13, metric=metric) * np.float32(size)).astype(np.float32)
         queries = (rows_of(14, 20) * np.float32(size)).astype(np.float32)
-        index = built(base, "inner_product")
+        index = built(base, metric)
         index.set_search(nprobe=16, rerank=N)
-        assert (index.query_batch(queries, 5) == exact(base, queries, 5)).mean() > 0.99
+        assert (index.query_batch(queries, 5) == exact(base, queries, 5, metric)).mean() > 0.99
 
-    def test_a_query_of_zeros_finds_any_rows(self):
-        index = built(rows_of(15))
+    @pytest.mark.parametrize("metric", ["angular", "euclidean"])
+    def test_a_query_of_zeros_finds_any_rows(self, metric):
+        index = built(rows_of(15), metric)
         for rerank in (0, 50):
             index.set_search(nprobe=16, rerank=rerank)
             ids = index.query(np.zeros(D, np.float32), 10)
@@ -253,10 +307,11 @@ class TestSearch:
             assert ids.min() >= 0
 
     @pytest.mark.filterwarnings("ignore:the rows lie in a cone")
-    def test_equal_rows_are_all_found(self):
+    @pytest.mark.parametrize("metric", ["angular", "euclidean"])
+    def test_equal_rows_are_all_found(self, metric):
         base = np.tile(rows_of(16, 1), (500, 1))
         base.flags.writeable = False
-        index = built(base, nlist=3, spill=1.0)
+        index = built(base, metric, nlist=3, spill=1.0)
         index.set_search(nprobe=3, rerank=1000)
         assert sorted(index.query(base[0], 500).tolist()) == list(range(500))
 

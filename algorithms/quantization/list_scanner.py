@@ -206,7 +206,9 @@ class ListScanner:
 
     def distance_computations(self, queries: Float32, k: int) -> int:
         """Count the entries of the lists that are visited, and the candidates re-ranked."""
-        keys = -(queries @ self._partition_centres.T) * self._scales
+        scales, offsets, _ = self._of_lists[:, : len(self._sizes)]
+        largest = np.float32(self._origin.largest_value if self._origin else 0)
+        keys = (offsets * largest - queries @ self._centred().T) * scales
         visited = np.argpartition(keys, self._nprobe - 1, axis=1)[:, : self._nprobe]
         entries = self._sizes[visited].sum(axis=1)
         if self._rerank:

@@ -17,12 +17,16 @@ from harness.measures.interval import student_quantile
 
 Float64 = NDArray[np.float64]
 
-MARGIN = 1.96 + 1.645 * 2**0.5
+_LUCK = 0.7
+
+MARGIN = 1.96 + 1.645 * 2**0.5 + _LUCK
 """Standard errors by which recall on the tuning queries must exceed the target.
 
 The interval of recall on as many held-out queries then lies above it in 95 of 100 tunings: its
 lower end is 1.96 standard errors below the mean, and the difference of the two means has a standard
-deviation of sqrt(2) standard errors, which a normal variable exceeds 1.645 times in one of 20.
+deviation of sqrt(2) standard errors, which a normal variable exceeds 1.645 times in one of 20. The
+rest is for builds: the winner is a lucky one among many. `tests/performance/tuning.py` told how
+much that needs.
 """
 
 FIRST_QUERIES = 50

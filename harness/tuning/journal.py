@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -122,7 +123,12 @@ class Journal:
 
     def known(self, label: str, goal: Goal) -> list[KnownBuild]:
         """Return what is known of each build of a label that was tried, in their order."""
-        return [known_build(goal, trials) for trials in _newest(self.of(label)).values()]
+        own = self.of(label)
+        seconds = {
+            t.block: 1 / (t.qps * t.times_reference) for t in own if t.qps and t.times_reference
+        }
+        newest = _newest(own).values()
+        return [known_build(goal, part, seconds.get(part[0].block, math.nan)) for part in newest]
 
     def blocks(self, label: str) -> list[list[Trial]]:
         """Return the trials of a label, block by block."""

@@ -202,19 +202,31 @@ def _cost(trial: Trial, goal: Goal) -> tuple[float, float]:
     return math.inf if known is None else known, trial.times_reference or math.inf
 
 
-def known_build(goal: Goal, trials: Sequence[Trial]) -> KnownBuild:
+def known_build(goal: Goal, trials: Sequence[Trial], reference_seconds: float) -> KnownBuild:
     """Return what is known of a build by its trials in one block, for proposals.
 
     A setting that left the race counts too, by its rough speed: it says which builds are slow.
+
+    Parameters
+    ----------
+    reference_seconds
+        The time of the reference index in that block; NaN if it is not known.
     """
     reached = [trial for trial in trials if trial.reached]
-    costs = [tuple(_log_cost(trial, quantity) for quantity in goal.minimize) for trial in reached]
+    costs = (
+        tuple(_log_cost(trial, quantity, reference_seconds) for quantity in goal.minimize)
+        for trial in reached
+    )
     return KnownBuild(trials[0].build, tuple(one for one in costs if np.isfinite(one).all()))
 
 
-def _log_cost(trial: Trial, quantity: Minimize) -> float:
-    seconds = 1 / trial.qps if trial.qps else math.nan
-    costs = {"query": seconds, "bytes": trial.bytes_per_vector, "build": trial.build_seconds}
+def _log_cost(trial: Trial, quantity: Minimize, reference_seconds: float) -> float:
+    rough = 1 / (trial.qps * reference_seconds) if trial.qps else math.nan
+    costs = {
+        "query": trial.times_reference or rough,
+        "bytes": trial.bytes_per_vector,
+        "build": trial.build_seconds,
+    }
     return math.log(costs[quantity] or math.nan)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -86,6 +87,25 @@ def test_a_lucky_build_does_not_stay_the_best(tmp_path):
     )  # fmt: skip
     assert [t.build["M"] for t in journal.best("one", goal(), ["a"])] == [3]
     assert [t.build["M"] for t in journal.best("one", goal())] == [2]
+
+
+def test_builds_of_several_blocks_are_known_by_their_times_relative_to_the_reference(tmp_path):
+    """In the second block the machine was half as fast; one of it left the race."""
+    journal = Journal(tmp_path, {})
+    journal.add(
+        Trial(
+            label="one", block=block, build={"M": m}, status=status, times_reference=time, qps=qps,
+            spent_seconds=1.0,
+        )
+        for m, block, status, time, qps in (
+            (1, "a", "reached", 2.0, 500.0), (2, "b", "reached", 3.0, 166.0),
+            (3, "b", "slower", None, 83.0), (4, "b", "missed", None, 10.0),
+        )
+    )  # fmt: skip
+    costs = [one.costs for one in journal.known("one", goal())]
+    assert costs[:2] == [((math.log(2),),), ((math.log(3),),)]
+    assert costs[2][0][0] == pytest.approx(math.log(6))
+    assert costs[3] == ()
 
 
 def test_of_the_last_two_builds_of_the_winner_the_slower_setting_is_taken(tmp_path):

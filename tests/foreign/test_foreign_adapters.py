@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import yaml
 import harness
 from harness.contracts import UserError
 from harness.running.machine.facts import this_machine
+from harness.tuning.proposing import KnownBuild
 from harness.tuning.request import TuneOptions, TuneRequest
 
 BASE = '''
@@ -241,7 +241,7 @@ def test_what_a_suite_lays_over_their_settings_stays_so_when_they_are_tuned(
     builds = list(one.proposals((), [], seed=0))
     assert builds == [{"share": 0.25}, {"share": 0.75}]
     assert [search for search, _ in one.settings(builds[0])] == [{"most": 3}, {"most": 50}]
-    assert list(one.proposals([json.dumps(builds[0])], builds, seed=0)) == builds[1:]
+    assert list(one.proposals([KnownBuild(builds[0])], builds, seed=0)) == builds[1:]
 
 
 def test_settings_that_a_suite_cannot_name_are_not_tuned(

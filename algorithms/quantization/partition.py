@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.contracts import Metric, UserError
 
 from .arrays import Float32, Ids, blocks
-from .simd.list_scan import second_lists
+from .simd.second_lists import second_lists
 
 _ITERATIONS = 10
 _ROWS_PER_LIST = 40  # that k-means looks at, at most

@@ -17,9 +17,10 @@ until the end, or until there is no more room. That costs far less for each row 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from . import lanes
+from .bins import BINS, bin_of, bins_below, bins_for, count_bins, cut_down, select, tightened
 from .bounded_scan import (
     LOWERED,
     ROWS,
@@ -34,16 +35,12 @@ from .bounded_scan import (
 )
 from .byte_lanes import first_bit
 from .candidates import rerank_one, take_best
+from .second_lists import drop_repeated
 
 _COARSER = np.float32(0.85)
 _AT_ONCE = 2  # blocks; lists are short, and what is read past their ends is for nothing
-_BINS = 1024
-_LAST = np.float32(_BINS - 1)
-_NO_LESS, _TINY = np.float32(1e-5), np.float32(1e-30)  # that bins are for, where costs are equal
-_LOWER = np.float32(2)  # how far below the first rows bins reach, in spans of theirs
 _MOST_ROUNDED = 128  # subspaces; with more, an entry is hardly a step, and sums tell too little
 _LINE = 64  # bytes of a cache line
-_HASH = 0x9E3779B1
 
 
 @njit(cache=True, nogil=True)
@@ -78,31 +75,6 @@ def _fill_list_costs(query, centres, offsets, share, costs):
 
 
 @njit(cache=True, nogil=True)
-def select(costs, ids, count, keep):
-    """Bring the `keep` least of the first `count` costs, and their ids, to the front (Hoare)."""
-    low, high = 0, count - 1
-    while low < high:
-        pivot = costs[(low + high) >> 1]
-        i, j = low, high
-        while i <= j:
-            while costs[i] < pivot:
-                i += 1
-            while costs[j] > pivot:
-                j -= 1
-            if i <= j:
-                costs[i], costs[j] = costs[j], costs[i]
-                ids[i], ids[j] = ids[j], ids[i]
-                i += 1
-                j -= 1
-        if keep <= j:
-            high = j
-        elif keep > i:
-            low = i
-        else:
-            return
-
-
-@njit(cache=True, nogil=True)
 def _bits_of(rows):
     """Return bits of the first rows of a block."""
     return np.int64(-1) if rows >= ROWS else (np.int64(1) << max(rows, 0)) - 1
@@ -130,61 +102,20 @@ def _most_of(tables, codewords):
 
 
 @njit(cache=True, nogil=True)
-def _bin_of(cost, origin, per_cost):
-    """Return the bin of a float32 cost: the same wherever it is asked for, so all in float32."""
-    return min(max(int((cost - origin) * per_cost), 0), _BINS - 1)
-
-
-@njit(cache=True, nogil=True)
-def _bins_for(least, most):
-    """Return where bins begin and how many a cost of 1 is, for costs up to `most`."""
-    span = max(most - least, abs(most) * _NO_LESS, _TINY)
-    return most - span, _LAST / span
-
-
-@njit(cache=True, nogil=True)
-def _count(costs, origin, per_cost, counts):
-    counts[:] = 0
-    for cost in costs:
-        counts[_bin_of(cost, origin, per_cost)] += 1
-
-
-@njit(cache=True, nogil=True)
-def _bins_below(costs, counts):
-    """Make bins for rows as good as these, and better; count these; return as `_bins_for`."""
-    least, most = costs.min(), costs.max()
-    origin, per_cost = _bins_for(least - _LOWER * (most - least), most)
-    _count(costs, origin, per_cost, counts)
-    return origin, per_cost
-
-
-@njit(cache=True, nogil=True)
-def _cut_down(costs, places, count, wanted, origin, per_cost, top):
-    """Bring the `wanted` least costs, and their places, to the front; return how many there are."""
-    kept = 0
-    for i in range(count):
-        costs[kept], places[kept] = costs[i], places[i]
-        kept += _bin_of(costs[i], origin, per_cost) <= top
-    if kept > wanted:
-        select(costs, places, kept, wanted)
-    return min(kept, wanted)
-
-
-@njit(cache=True, nogil=True)
 def _choose_lists(costs, scales, count, numbers):
     """Write the numbers of those of the `count` lists whose costs times scales are the least.
 
     The best half comes first, within it the best quarter, and so on; otherwise in no order.
     """
     keys, ids = costs[:count] * scales[:count], np.arange(count)
-    origin, per_cost = _bins_for(keys.min(), keys.max())
-    counts = np.zeros(_BINS, np.int64)
-    _count(keys, origin, per_cost, counts)
+    origin, per_cost = bins_for(keys.min(), keys.max())
+    counts = np.zeros(BINS, np.int64)
+    count_bins(keys, origin, per_cost, counts)
     top, inside = 0, counts[0]
     while inside < numbers.shape[0]:
         top += 1
         inside += counts[top]
-    count = _cut_down(keys, ids, count, numbers.shape[0], origin, per_cost, top)
+    count = cut_down(keys, ids, count, numbers.shape[0], origin, per_cost, top)
     while count > 1:
         select(keys, ids, count, count // 2)
         count //= 2
@@ -225,21 +156,12 @@ def _add_rows(
         cost = np.float32(base + sums[lane] * unit)
         if exact >> lane & 1:
             cost = list_cost + cost_of(packed, first_code + lane, tables, entries)
-        chosen = _bin_of(cost, origin, per_cost)
+        chosen = bin_of(cost, origin, per_cost)
         if chosen <= top and matches(wanted_rows, row_ids[first_place + lane]):
             costs[count], places[count] = cost, first_place + lane
             counts[chosen] += 1
             count += 1
     return count
-
-
-@njit(cache=True, nogil=True)
-def _tightened(counts, inside, top, wanted):
-    """Give up top bins as long as the others hold as many rows as wanted."""
-    while inside - counts[top] >= wanted:
-        inside -= counts[top]
-        top -= 1
-    return inside, top
 
 
 @njit(cache=True, nogil=True)
@@ -272,7 +194,7 @@ def _collect(
     removed = np.float32(subspaces / 2 + (LOWERED if lowering else 0))  # rounded, and on the way
     made_for, scale = np.float32(-1), np.float32(0)
     everything = -np.int64(exactly or subspaces > _MOST_ROUNDED)
-    counts = np.zeros(_BINS, np.int64)
+    counts = np.zeros(BINS, np.int64)
     count, inside, top = 0, 0, 0  # rows held; those in bins up to the top one
     origin, per_cost, bound = np.float32(0), np.float32(0), np.float32(np.inf)
     for number in numbers:
@@ -316,38 +238,18 @@ def _collect(
             if inside < wanted:
                 continue
             if top == 0 or count > costs.shape[0] - _AT_ONCE * ROWS:  # no bins, or used up
-                count = _cut_down(costs, places, count, wanted, origin, per_cost, top)
-                origin, per_cost = _bins_below(costs[:count], counts)
-                inside, top = count, _BINS - 1
-            inside, top = _tightened(counts, inside, top, wanted)
+                count = cut_down(costs, places, count, wanted, origin, per_cost, top)
+                origin, per_cost = bins_below(costs[:count], counts)
+                inside, top = count, BINS - 1
+            inside, top = tightened(counts, inside, top, wanted)
             bound = origin + np.float32(top + 1) / per_cost
-    return _cut_down(costs, places, count, wanted, origin, per_cost, top)
+    return cut_down(costs, places, count, wanted, origin, per_cost, top)
 
 
 @njit(cache=True, nogil=True)
 def _room_for(wanted):
     """Return how many rows are held at most: several times as many as wanted, and two blocks."""
     return 4 * wanted + _AT_ONCE * ROWS
-
-
-@njit(cache=True, nogil=True)
-def _drop_repeated(ids, count):
-    """Keep the first of equal ids, in their order, and return how many are left."""
-    size = 4
-    while size < 2 * count:
-        size *= 2
-    seen = np.full(size, -1, np.int64)
-    kept = 0
-    for place in range(count):
-        row = ids[place]
-        slot = (row * _HASH >> 7) & (size - 1)
-        while seen[slot] >= 0 and seen[slot] != row:
-            slot = (slot + 1) & (size - 1)
-        if seen[slot] < 0:
-            seen[slot] = row
-            ids[kept] = row
-            kept += 1
-    return kept
 
 
 @njit(cache=True, nogil=True)
@@ -451,7 +353,7 @@ def search_one(
     if rerank == 0:
         take_best(-costs[:count], ids[:count].copy(), ids[:count])
     if spilled:
-        count = _drop_repeated(ids, count)
+        count = drop_repeated(ids, count)
     if rerank == 0:
         found = min(k, count)
         best[:found] = ids[:found]
@@ -463,26 +365,3 @@ def search_one(
             rerank_one(copy, (query - low) / steps, steps * steps, ids, True, best)
         else:
             rerank_one(copy, query * unit * steps, steps, ids, False, best)
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def second_lists(scores, squares, gram, first, weight, second):
-    """Choose a second list for every row `(n,)`: that of the least |r'|^2 + weight <r', r>^2/|r|^2.
-
-    r is the residual to the centre of the `first` list and r' that to the other's (SOAR, Sun et
-    al., NeurIPS 2023). `scores` `(n, nlist)` are <x, centre>, `squares` `(n,)` |x|^2, and `gram`
-    `(nlist, nlist)` the products of the centres.
-    """
-    lists = gram.shape[0]
-    for i in prange(scores.shape[0]):
-        own = first[i]
-        along = squares[i] - scores[i, own]  # <r, x>
-        length = along - scores[i, own] + gram[own, own]  # |r|^2
-        share = weight / length if length > 0 else np.float32(0)
-        lowest, chosen = np.float32(np.inf), (own + 1) % lists
-        for other in range(lists):
-            part = along - scores[i, other] + gram[own, other]  # <r, r'>
-            loss = gram[other, other] - 2 * scores[i, other] + share * part * part
-            if other != own and loss < lowest:
-                lowest, chosen = loss, other
-        second[i] = chosen

@@ -1,0 +1,87 @@
+"""Bins of float32 costs: how rows are counted by their costs, and the best of them chosen."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+BINS = 1024
+_LAST = np.float32(BINS - 1)
+_NO_LESS, _TINY = np.float32(1e-5), np.float32(1e-30)  # that bins are for, where costs are equal
+_LOWER = np.float32(2)  # how far below the first rows bins reach, in spans of theirs
+
+
+@njit(cache=True, nogil=True)
+def select(costs, ids, count, keep):
+    """Bring the `keep` least of the first `count` costs, and their ids, to the front (Hoare)."""
+    low, high = 0, count - 1
+    while low < high:
+        pivot = costs[(low + high) >> 1]
+        i, j = low, high
+        while i <= j:
+            while costs[i] < pivot:
+                i += 1
+            while costs[j] > pivot:
+                j -= 1
+            if i <= j:
+                costs[i], costs[j] = costs[j], costs[i]
+                ids[i], ids[j] = ids[j], ids[i]
+                i += 1
+                j -= 1
+        if keep <= j:
+            high = j
+        elif keep > i:
+            low = i
+        else:
+            return
+
+
+@njit(cache=True, nogil=True)
+def bin_of(cost, origin, per_cost):
+    """Return the bin of a float32 cost: the same wherever it is asked for, so all in float32."""
+    return min(max(int((cost - origin) * per_cost), 0), BINS - 1)
+
+
+@njit(cache=True, nogil=True)
+def bins_for(least, most):
+    """Return where bins begin and how many a cost of 1 is, for costs up to `most`."""
+    span = max(most - least, abs(most) * _NO_LESS, _TINY)
+    return most - span, _LAST / span
+
+
+@njit(cache=True, nogil=True)
+def count_bins(costs, origin, per_cost, counts):
+    """Write how many of the costs each bin holds."""
+    counts[:] = 0
+    for cost in costs:
+        counts[bin_of(cost, origin, per_cost)] += 1
+
+
+@njit(cache=True, nogil=True)
+def bins_below(costs, counts):
+    """Make bins for rows as good as these, and better; count these; return as `bins_for`."""
+    least, most = costs.min(), costs.max()
+    origin, per_cost = bins_for(least - _LOWER * (most - least), most)
+    count_bins(costs, origin, per_cost, counts)
+    return origin, per_cost
+
+
+@njit(cache=True, nogil=True)
+def cut_down(costs, places, count, wanted, origin, per_cost, top):
+    """Bring the `wanted` least costs, and their places, to the front; return how many there are."""
+    kept = 0
+    for i in range(count):
+        costs[kept], places[kept] = costs[i], places[i]
+        kept += bin_of(costs[i], origin, per_cost) <= top
+    if kept > wanted:
+        select(costs, places, kept, wanted)
+    return min(kept, wanted)
+
+
+@njit(cache=True, nogil=True)
+def tightened(counts, inside, top, wanted):
+    """Give up top bins as long as the others hold as many rows as wanted."""
+    while inside - counts[top] >= wanted:
+        inside -= counts[top]
+        top -= 1
+    return inside, top

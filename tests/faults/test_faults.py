@@ -185,6 +185,38 @@ def test_one_bad_setting_does_not_lose_the_others(tmp_path, small_hdf5, command)
 
 
 @pytest.mark.faults
+def test_a_bad_count_of_distances_fails_its_own_point_alone(tmp_path, small_hdf5, command):
+    reasons = {
+        "counts-text": "'12', a whole number or None is expected",
+        "counts-endless": f"is {10**40}, 0 to ",
+        "counts-negative": "is -1, 0 to ",
+        "count-raise": "RuntimeError: it went <wrong>",
+        "count-segfault": "ended by SIGSEGV",
+        "count-loop": "finish took longer than the timeout of 4 s",
+        "count-empty-the-index": "",
+    }
+    done = command("run", suite(tmp_path / "s.yml", list(reasons)), timeout=300)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    import harness
+
+    frame = harness.load_results(tmp_path / "results")
+    rows = frame[frame["algorithm"] == "misbehaving"].to_dict("records")
+    found = {(row["build"]["how"], row["search"]["setting"]): row for row in rows}
+    assert len(found) == 2 * len(reasons)
+    for how, reason in reasons.items():
+        other, own = found[how, 1], found[how, 0]
+        assert (other["status"], other["recall@5"], other["distance_computations"]) == (
+            "ok", 1.0, other["n"],
+        ), how  # fmt: skip
+        assert reason in own["reason"], how
+        assert (own["status"] == "ok") == (not reason), how
+    statuses = {how: found[how, 0]["status"] for how in reasons}
+    assert (statuses["count-loop"], statuses["count-segfault"]) == ("timeout", "crashed")
+    assert found["count-empty-the-index", 0]["recall@5"] == 1.0
+
+
+@pytest.mark.faults
 def test_failures_are_kept_and_retried_only_when_asked(tmp_path, small_hdf5, command):
     path = suite(tmp_path / "s.yml", ["query-raise"])
     first = command("run", path)

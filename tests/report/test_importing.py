@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import harness
 from harness.cli.main import app
 from harness.contracts.dataset import Truth
-from harness.interop.ann_benchmarks import import_results
+from harness.interop.ann_benchmarks import import_results, lay_out
 from harness.results.store import ResultStore
 
 NQ, K, N = 6, 3, 30
@@ -120,6 +120,28 @@ def test_sizes_that_cannot_be_are_unknown(imported):
     _, store, _ = imported(build_time=-1.0, index_size=float("inf"))
     (row,) = harness.load_results(store.root).to_dict("records")
     assert np.isnan([row["build_seconds"], row["index_bytes"]]).all()
+
+
+def test_distance_computations_are_of_one_query_and_exported_as_they_came(tmp_path, imported):
+    _, store, _ = imported(dist_comps=20 * NQ * 3, run_count=3)
+    table = harness.load_results(store.root)
+    assert table["distance_computations"].tolist() == [20.0]
+    [result, _] = lay_out(table, store.root, tmp_path / "back")
+    with h5py.File(result) as file:
+        asked = file.attrs["run_count"] * len(file["times"])
+        assert file.attrs["dist_comps"] / asked == 20.0
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"dist_comps": -1}, {"dist_comps": 1e40}, {"dist_comps": float("nan")}], ids=str
+)
+def test_distance_computations_that_cannot_be_are_unknown(tmp_path, imported, facts):
+    _, store, _ = imported(**facts)
+    table = harness.load_results(store.root)
+    assert table["distance_computations"].isna().all()
+    [result, _] = lay_out(table, store.root, tmp_path / "back")
+    with h5py.File(result) as file:
+        assert "dist_comps" not in file.attrs
 
 
 def test_their_dataset_may_be_damaged(tmp_path, monkeypatch, imported):

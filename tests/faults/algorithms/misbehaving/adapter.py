@@ -51,6 +51,14 @@ class Misbehaving(Algorithm):
             change = ANSWERS["repeated"] if self.setting == 1 else None
         return ids if change is None else change(self, ids)
 
+    def distance_computations(self, queries, k):
+        """Right for the second setting, so that a wrong one of the first can be told from it."""
+        right = len(queries) * len(self.base)
+        if self.setting == 1:
+            return right
+        self.act("count")
+        return COUNTS.get(self.build["how"], right)
+
     def index_bytes(self):
         return SIZES.get(self.build["how"], self.base.nbytes)
 
@@ -162,6 +170,10 @@ def change_world(self):
     np.random.seed(0)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     faiss.omp_set_num_threads(64)
+
+
+def empty_the_index(self):
+    self.index.reset()
 
 
 def grow_a_little(self):
@@ -357,6 +369,7 @@ ACTS = {
     "write-base": write_base,
     "write-base-in-c": write_base_in_c,
     "change-world": change_world,
+    "empty-the-index": empty_the_index,
 }
 
 ANSWERS = {
@@ -375,6 +388,8 @@ ANSWERS = {
 }
 
 SIZES = {"size-negative": -50, "size-true": True, "size-text": "12", "size-endless": 10**40}
+
+COUNTS = {"counts-text": "12", "counts-endless": 10**40, "counts-negative": -1}
 
 TABLES = {
     "table-slash": {"a/b": {"c": np.ones(2)}},

@@ -93,7 +93,8 @@ class Contender:
             yield from (build for build in builds if build_id(build) not in seen)
             return
         rng = np.random.default_rng([seed, len(seen)])
-        if strategy == "random" or len(seen) < _FIRST or not best:
+        is_modelled = strategy == "model" and any(one.costs for one in known)
+        if not is_modelled or len(seen) < _FIRST:
             yield from self._fresh(itertools.chain(self.first, self._drawn(rng, ())), seen)
             return
         yield from self._fresh(self.first, seen)

@@ -19,7 +19,8 @@ TITLES = {
     "group-builds": "group-builds[large]",
 }
 DEADLY = {"segfault": "k-one", "hang": "k-all", "exit": "diagnostics"}
-FAULTS = {check: TITLES.get(check, check) for check in CHECKS} | DEADLY
+MORE = {"counted-once": "distance-computations"}
+FAULTS = {check: TITLES.get(check, check) for check in CHECKS} | DEADLY | MORE
 REASONS = {
     "segfault": "crashed: ended by SIGSEGV",
     "hang": "timeout",
@@ -28,6 +29,7 @@ REASONS = {
     "threads": "query kept",
     "index-bytes": "0 bytes",
     "distance-computations": "000",
+    "counted-once": "0",
 }
 SECONDS = {"planted-hang": 4}  # the others get enough on any machine
 

@@ -264,6 +264,17 @@ def test_builds_of_one_size_are_no_frontier(tmp_path):
     assert best.build == {"M": 2}  # the third was faster by luck, which its second build shows
 
 
+def test_the_smallest_is_searched_for_among_indexes_of_unknown_size(tmp_path):
+    class OfUnknownSize(simulated.Landscape):
+        def index_bytes(self, build):
+            return 0
+
+    journal = searched(tmp_path, OfUnknownSize(1), minimize=("bytes",), budget_seconds=120.0)
+    assert journal.count("simulated") > 5
+    [best] = journal.best("simulated", goal(minimize=("bytes",)))
+    assert best.bytes_per_vector is None
+
+
 def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tmp_path):
     journal = searched(tmp_path, simulated.Landscape(0), max_bytes=100.0)
     assert journal.best("simulated", goal()) == []

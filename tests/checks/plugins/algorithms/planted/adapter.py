@@ -227,6 +227,16 @@ class DistanceComputations(Flat):
         return self.compared
 
 
+class CountedOnce(Flat):
+    """Counts at its first search alone."""
+
+    compared = None
+
+    def distance_computations(self, queries, k):
+        self.compared = len(queries) * len(self.rows) if self.compared is None else 0
+        return self.compared
+
+
 class Diagnostics(Flat):
     def diagnostics(self):
         return {"training": {"iteration": np.arange(3), "loss": np.zeros(2)}}

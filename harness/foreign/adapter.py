@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -127,16 +128,20 @@ class ForeignAlgorithm(Algorithm):
     def distance_computations(self, queries: NDArray[np.float32], k: int) -> int | None:
         """Return by how much `dist_comps` of `get_additional` grows while it searches these."""
         before = self._dist_comps()
+        if before is None:
+            return None
         for query in queries:
             self.query(query, k)
         after = self._dist_comps()
-        if before is None or after is None or after <= before:  # it does not count searches
+        if after is None or after <= before:  # it does not count searches
             return None
         return after - before
 
     def _dist_comps(self) -> int | None:
         count = (self._adapter.get_additional() or {}).get("dist_comps")
-        return int(count) if isinstance(count, int | float | np.number) else None
+        if isinstance(count, int | float | np.integer | np.floating) and math.isfinite(count):
+            return int(count)
+        return None
 
     def diagnostics(self) -> Mapping[str, Table]:
         """Return the result of `get_additional`, as a table of one row."""

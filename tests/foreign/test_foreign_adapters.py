@@ -77,6 +77,9 @@ class Prepared(Brute):
 
     def set_query_arguments(self, most):
         self.most = most
+
+    def get_additional(self):
+        return {"dist_comps": float("nan")}
 """
 BATCHED = """
 import numpy as np
@@ -194,6 +197,7 @@ def test_they_run_as_they_stand(tmp_path, small_hdf5, command, checkout):
     assert whole["size_scope"] in ("unknown", "measured, below the rows", "measured")
     assert set(frame.loc[frame["algorithm"] == "exact", "size_scope"]) == {"computed"}
     assert rows["theirs-prepared", ""]["recall@5"] == 1
+    assert np.isnan(rows["theirs-prepared", ""]["distance_computations"])
     assert rows["theirs-brute", "share=1 | most=3"]["recall@5"] == pytest.approx(0.6)
     assert rows["theirs-brute", "share=0.5 | most=50"]["recall@5"] < 0.9
     broken = next(row for (name, _), row in rows.items() if name == "theirs-broken")

@@ -85,6 +85,21 @@ class ComparisonGroup:
         return frozenset(map(str, self.points["algorithm"]))
 
     @cached_property
+    def highest_recalls(self) -> Mapping[str, float]:
+        """The highest recall of each curve, NaN where none is known."""
+        if self.points.empty:
+            return {}
+        found = self.points.groupby("curve")["recall"].max().to_dict()
+        return {str(name): float(recall) for name, recall in found.items()}
+
+    @cached_property
+    def failed(self) -> Mapping[str, str]:
+        """How the first point failed, of each curve without any other."""
+        failures = self.failures[~self.failures["curve"].isin(self.highest_recalls.keys())]
+        found = failures.groupby("curve")["status"].first().to_dict() if len(failures) else {}
+        return {str(name): str(how) for name, how in found.items()}
+
+    @cached_property
     def ranking(self) -> Ranking:
         """Which of the curves matter."""
         from harness.report.analysis.curves import ranking_of  # which is about comparison_groups

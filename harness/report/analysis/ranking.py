@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from harness.measures.frontier import pareto_frontier
 from harness.report.analysis.points import ComparisonGroup
-from harness.report.analysis.recommendations import block_speeds, choosable, recommendations
+from harness.report.analysis.recommendations import Candidates, choosable
 from harness.report.analysis.standings import Standing, standings
 
 Float64 = NDArray[np.float64]
@@ -41,14 +40,14 @@ class Rankings:
 
 def rankings(group: ComparisonGroup, levels: Sequence[float] = ()) -> Rankings:
     """Return how the curves of a group stand at every recall, also at these levels."""
-    points = choosable(group.points)
-    changes = _rounded_down(np.array(list(_changes(group.points, points)), dtype=np.float64))
+    candidates = Candidates(choosable(group.points))
+    changes = _rounded_down(np.array(list(_changes(group, candidates)), dtype=np.float64))
     kept = changes
     if len(changes) > MOST_LEVELS:
         kept = changes[np.linspace(0, len(changes) - 1, MOST_LEVELS).round().astype(np.intp)]
     highest = changes.max(initial=-np.inf)
     asked = sorted({*kept.tolist(), *(level for level in levels if level <= highest)})
-    found = {one.level: one for one in recommendations(group, asked)}
+    found = {one.level: one for one in candidates.fastest(asked)}
     return Rankings(
         {level: _ordered(standings(group, found.get(level), level)) for level in asked},
         is_exact=len(kept) == len(changes),
@@ -62,14 +61,14 @@ def _rounded_down(recalls: Float64) -> Float64:
     return np.unique(np.clip(below, 0.0, 1.0))
 
 
-def _changes(measured: pd.DataFrame, points: pd.DataFrame) -> Iterator[float]:
+def _changes(group: ComparisonGroup, candidates: Candidates) -> Iterator[float]:
     """The recalls above which a curve's fastest point is another, or none reaches them."""
-    if len(measured):
-        yield from measured.groupby("curve")["recall"].max().dropna().tolist()
+    yield from (recall for recall in group.highest_recalls.values() if not np.isnan(recall))
+    points = candidates.points
     if points.empty:
         return
     reach = points[["tuning_recall", "held_out_recall_low"]].to_numpy(np.float64).min(axis=1)
-    speeds = np.nanmean(block_speeds(points), axis=1)
+    speeds = candidates.means
     for rows in points.reset_index(drop=True).groupby("curve").indices.values():
         yield from reach[rows][pareto_frontier(reach[rows], speeds[rows])].tolist()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.measures.choosing import Report, block_log_speeds, choose, eligible
 from harness.measures.frontier import pareto_frontier
-from harness.measures.verdicts import Ratio, Speeds, estimate, judge, verdict_words
+from harness.measures.verdicts import Estimate, Ratio, Speeds, estimate, judge, verdict_words
 from harness.report.analysis.points import ComparisonGroup, known, rows_of, title_of
 from harness.report.texts import mark
 from harness.results.table.columns import Row
@@ -86,19 +87,7 @@ def recommendations(
     group: ComparisonGroup, levels: Sequence[float] = LEVELS
 ) -> list[Recommendation]:
     """Return the fastest point at each level of recall that any point reaches."""
-    points = choosable(group.points)
-    if points.empty:
-        return []
-    speeds = _speeds(points)
-    candidates = _Candidates(points, speeds, block_log_speeds(speeds))
-    found = []
-    for level in levels:
-        sure = eligible(points["tuning_recall"], points["held_out_recall_low"], level)
-        reached = bool(sure.any())
-        chosen = np.flatnonzero(sure if reached else points["recall"] >= level)
-        if len(chosen):
-            found.append(_recommendation(level, candidates, chosen, reached))
-    return found
+    return Candidates(choosable(group.points)).fastest(levels)
 
 
 def why_not_reached(group: ComparisonGroup) -> str:
@@ -121,37 +110,88 @@ def _speeds(points: pd.DataFrame) -> list[Speeds]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Candidates:
-    """Points of a group, with the speeds of each, also `(points, blocks)` by `block_speeds`."""
+class Candidates:
+    """Points that can be chosen, from `choosable`. What many recalls need is computed once."""
 
     points: pd.DataFrame
-    speeds: Sequence[Speeds]
-    by_block: Float64
 
-    def row(self, number: int) -> Row:
-        """A point's row: of thousands, few are chosen."""
-        return next(rows_of(self.points.iloc[[number]]))
+    @cached_property
+    def means(self) -> Float64:
+        """`(points,)`: the mean speed of each over its blocks, a logarithm of QPS."""
+        return np.asarray(np.nanmean(self._by_block, axis=1), dtype=np.float64)
 
+    def fastest(self, levels: Sequence[float]) -> list[Recommendation]:
+        """Return the fastest point at each level of recall that any point reaches."""
+        return [one for level in levels if (one := self._fastest(level)) is not None]
 
-def _recommendation(
-    level: float, candidates: _Candidates, chosen: NDArray[np.intp], reached: bool
-) -> Recommendation:
-    """Choose among the candidates of these numbers."""
-    speeds = candidates.by_block[chosen]
-    choice, means = choose(speeds), np.nanmean(speeds, axis=1)
-    number = int(chosen[choice.winner])
-    winner = candidates.row(number)
-    luck = float(np.exp(means[choice.winner] - choice.log_speed))
-    qps, low, high = (winner[name] / luck for name in ("qps", "qps_low", "qps_high"))
-    curves = candidates.points["curve"].astype(str).tolist()
-    rivals: dict[str, int] = {}
-    for other in chosen[np.argsort(-means, kind="stable")] if reached else ():
-        rivals.setdefault(curves[other], int(other))
-    rivals.pop(curves[number], None)
-    ours = candidates.speeds[number]
-    ratios = judge([estimate(candidates.speeds[other], ours) for other in rivals.values()])
-    judged = tuple(zip(rivals, ratios, strict=True))
-    return Recommendation(level, winner, reached, qps, low, high, choice.report, judged)
+    def _fastest(self, level: float) -> Recommendation | None:
+        points = self.points
+        if points.empty:
+            return None
+        sure = eligible(points["tuning_recall"], points["held_out_recall_low"], level)
+        reached = bool(sure.any())
+        chosen = np.flatnonzero(sure if reached else points["recall"] >= level)
+        return self._recommendation(level, chosen, reached) if len(chosen) else None
+
+    def _recommendation(
+        self, level: float, chosen: NDArray[np.intp], reached: bool
+    ) -> Recommendation:
+        """Choose among the points of these numbers."""
+        choice = choose(self._by_block[chosen])
+        number = int(chosen[choice.winner])
+        winner = self._row(number)
+        luck = float(np.exp(self.means[number] - choice.log_speed))
+        qps, low, high = (winner[name] / luck for name in ("qps", "qps_low", "qps_high"))
+        rivals = self._rivals(chosen, number) if reached else []
+        ratios = judge([self._estimate(other, number) for other in rivals])
+        names = [self._curves[other] for other in rivals]
+        judged = tuple(zip(names, ratios, strict=True))
+        return Recommendation(level, winner, reached, qps, low, high, choice.report, judged)
+
+    def _rivals(self, chosen: NDArray[np.intp], winner: int) -> list[int]:
+        """The fastest of these points of each curve but the winner's, fastest first."""
+        ordered = chosen[np.argsort(-self.means[chosen], kind="stable")]
+        _, first = np.unique(self._curve_numbers[ordered], return_index=True)
+        fastest = ordered[np.sort(first)].tolist()
+        return [other for other in fastest if self._curves[other] != self._curves[winner]]
+
+    def _estimate(self, ours: int, theirs: int) -> Estimate:
+        """The ratio of two points: neighbouring recalls compare mostly the same ones."""
+        if (ours, theirs) not in self._estimates:
+            found = estimate(self._speeds[ours], self._speeds[theirs])
+            self._estimates[ours, theirs] = found
+        return self._estimates[ours, theirs]
+
+    def _row(self, number: int) -> Row:
+        """A point's row: of thousands, few are chosen, each at several recalls."""
+        if number not in self._rows:
+            self._rows[number] = next(rows_of(self.points.iloc[[number]]))
+        return self._rows[number]
+
+    @cached_property
+    def _speeds(self) -> list[Speeds]:
+        return _speeds(self.points)
+
+    @cached_property
+    def _by_block(self) -> Float64:
+        """`(points, blocks)` by `block_log_speeds`."""
+        return block_log_speeds(self._speeds)
+
+    @cached_property
+    def _curves(self) -> list[str]:
+        return self.points["curve"].astype(str).tolist()
+
+    @cached_property
+    def _curve_numbers(self) -> NDArray[np.intp]:
+        return np.unique(self._curves, return_inverse=True)[1]
+
+    @cached_property
+    def _estimates(self) -> dict[tuple[int, int], Estimate]:
+        return {}
+
+    @cached_property
+    def _rows(self) -> dict[int, Row]:
+        return {}
 
 
 def _what_is_missing(ratio: Ratio) -> str:

@@ -49,17 +49,12 @@ def standings(
     level
         The recall.
     """
-    highest = group.points.groupby("curve")["recall"].max().to_dict() if len(group.points) else {}
-    failures = group.failures[~group.failures["curve"].isin(highest.keys())]
-    failed = failures.groupby("curve")["status"].first().to_dict() if len(failures) else {}
+    highest = group.highest_recalls
     sure = _sure(found) if found is not None and found.reached else {}
     return {
-        **{str(name): Standing("failed", nan, status=str(how)) for name, how in failed.items()},
-        **{str(name): _short(float(recall), level) for name, recall in highest.items()},
-        **{
-            name: Standing(kind, float(highest[name]), ratio)
-            for name, (kind, ratio) in sure.items()
-        },
+        **{name: Standing("failed", nan, status=how) for name, how in group.failed.items()},
+        **{name: _short(recall, level) for name, recall in highest.items()},
+        **{name: Standing(kind, highest[name], ratio) for name, (kind, ratio) in sure.items()},
     }
 
 

@@ -30,7 +30,9 @@ from harness.report.site.payload import (
 from harness.text import Json
 
 _HERE = Path(__file__).parent
-_OWN_ASSETS = ("ranking.js", "site.js", "site.css")
+_SCRIPTS = ("ranking.js", "comparing.js", "parts.js", "site.js")
+"""In the order in which the pages load them."""
+_OWN_ASSETS = (*_SCRIPTS, "site.css")
 _FORMATS = ("csv", "parquet", "json")
 
 
@@ -159,6 +161,7 @@ def _shared(content: Content, *, single: bool) -> Json:
     return {
         "link": (lambda name: f"#/{name}") if single else (lambda name: f"{name}.html"),
         "single": single,
+        "scripts": _SCRIPTS,
         "dataset_pages": content.dataset_pages,
         "algorithm_pages": content.algorithm_pages,
     }

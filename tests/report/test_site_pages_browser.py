@@ -224,6 +224,60 @@ def test_a_step_of_the_history_can_be_reached_from_the_feed(opened, site, histor
     assert set(shown(page, "article h3")) == {"exact"}
 
 
+@pytest.mark.parametrize("single", [False, True])
+def test_the_history_can_be_looked_at_from_one_day_to_another(
+    opened, table, older, tmp_path, single
+):
+    def night(rows, day):
+        question = rows["key"] + rows["dataset"] + rows["label"]
+        return rows.assign(question=question, finished_at=f"{day}T00:00:00Z")
+
+    nights = [("2025-12-01", older), ("2026-01-01", older), ("2026-02-01", table)]
+    nights.append(("2026-03-01", table))
+    found = histories([night(rows, day) for day, rows in nights])
+    write_site(table, tmp_path / "site", single_file=single, history=found)
+    page = opened()
+    page.goto(f"file://{tmp_path}/site/" + ("index.html#/history" if single else "history.html"))
+    article = page.locator("article:visible").first
+    article.locator("summary").click()
+
+    def days():
+        rows = article.locator("tbody tr").all()
+        return [row.locator("th").inner_text() for row in rows if row.is_visible()]
+
+    def marks():
+        every = article.locator(".curve polygon").all()
+        return [round(one.bounding_box()["x"]) for one in every if one.is_visible()]
+
+    def ticks():
+        return article.locator('.tick[text-anchor="middle"]').all_text_contents()
+
+    whole = marks()
+    assert ticks() == ["2025-12-01", "2026-03-01"]
+    assert days() == ["2026-03-01", "2026-02-01", "2026-01-01", "2025-12-01"]
+    page.locator('input[name="from"]:visible').fill("2026-01-01")
+    page.locator('input[name="to"]:visible').fill("2026-02-15")
+    assert days() == ["2026-02-01", "2026-01-01"]
+    assert ticks() == ["2026-01-01", "2026-02-01"]
+    assert marks() == [whole[0], whole[-1]]  # as wide as the whole
+    assert "2 of 4 states" in article.locator(".picture").inner_html()
+    assert "newest over first, of all states" in article.inner_text()
+    saved = page.url
+    page.goto("about:blank")
+    page.goto(saved)
+    article.locator("summary").click()
+    assert ticks() == ["2026-01-01", "2026-02-01"]
+    page.locator('input[name="to"]:visible').fill("2026-01-01")
+    assert ticks() == ["2026-01-01", ""]
+    assert marks() == whole[:1]
+    page.locator('input[name="from"]:visible').fill("2026-03-02")
+    assert not page.locator("article:visible").count()
+    assert "0 of " in page.locator(".zoomed:visible").inner_text()
+    page.locator("button.whole:visible").press("Enter")
+    assert marks() == whole
+    assert "from=" not in page.url
+
+
 def test_curves_are_named_in_the_chart_and_names_do_not_cover_each_other(opened, site):
     page = opened()
     page.goto(f"{site}/dataset-glove-50-10k.html")

@@ -35,11 +35,13 @@ def history_values(content: Content) -> Json:
     found = sorted(content.history, key=lambda one: not one.steps)[:_MOST_POINTS]
     ordered = sorted(found, key=lambda one: one.group)  # stable
     ratios = [ratio for one in found for ratio in (*one.changes, one.overall)]
+    days = sorted(day_of(state.when) for one in found for state in one.states if state.when)
     return {
         "groups": [
             {"title": title, "points": [_point(content, one) for one in group]}
             for title, group in groupby(ordered, key=lambda one: one.group)
         ],
+        "days": [days[0], days[-1]] if days else [],
         "families": sorted({_family(content, one) for one in found}),
         "left_out": len(content.history) - len(found),
         "steps": sum(len(one.steps) for one in content.history),
@@ -62,7 +64,7 @@ def _point(content: Content, one: PointHistory) -> Json:
         "overall": f"{ratio_text(one.overall)} {verdict_words(one.overall)}",
         "verdict": one.overall.verdict,
         "steps": [
-            {"words": step_words(state, ratio), "verdict": ratio.verdict}
+            {"words": step_words(state, ratio), "verdict": ratio.verdict, "day": day_of(state.when)}
             for state, ratio in one.steps
         ],
         "picture": history_picture(one),

@@ -2,16 +2,19 @@
 // `words` are the texts and choices of site.js.
 "use strict";
 window.annharnessParts = (root, words) => {
+  const { historyZoom } = window.annharnessParts;
   const { element, checkboxes, chosenNames, readState, writeState } = words;
   const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e])), names = Object.keys(controls);
   const box = root.querySelector(".datasets"), datasets = box ? JSON.parse(box.dataset.names) : [];
   const defaults = { ...Object.fromEntries(names.map((name) => [name, controls[name].value])), ...(box ? { only: "" } : {}) };
+  const zoom = controls.from ? historyZoom(root) : null;
   let state = readState(defaults);
   function show() {
     for (const name of names) { controls[name].value = state[name]; if (controls[name].selectedIndex < 0) controls[name].value = state[name] = defaults[name]; }
     for (const part of root.querySelectorAll(".level")) part.hidden = part.dataset.level !== state.level;
     for (const row of root.querySelectorAll("[data-family]")) row.hidden = state.family !== "" && row.dataset.family !== state.family;
     if (box) showDatasets();
+    if (zoom) zoom(state.from, state.to);
   }
   // Cells are hidden and counted, as overview.py counts them; none is made up here.
   function showDatasets() {
@@ -34,5 +37,45 @@ window.annharnessParts = (root, words) => {
   }
   show();
   for (const name of names) controls[name].addEventListener("change", () => { state[name] = controls[name].value; writeState(state, defaults); show(); });
+  root.querySelector(".whole")?.addEventListener("click", () => { state.from = state.to = ""; writeState(state, defaults); show(); });
   return { redraw: () => {}, reread: () => { state = readState(defaults); show(); } };
+};
+
+// The states of a history from one day to another. Pictures are drawn wider, from pixels that history_picture drew: heights, steps and
+// ratios stay as they are.
+window.annharnessParts.historyZoom = (root) => {
+  const numbers = (text) => text.match(/-?[\d.]+/g).map(Number);
+  const read = (article) => {
+    const picture = article.querySelector(".picture"), marks = [...picture.querySelectorAll(".curve polygon")], line = picture.querySelector(".curve > polyline");
+    const places = marks.map((one) => numbers(one.getAttribute("transform"))), uprights = [...picture.querySelectorAll(".step, .interval-bar")];
+    const rows = [...article.querySelectorAll("tbody tr")].reverse(), title = picture.querySelector(".title:not([transform])");
+    return { article, marks, line, places, uprights: uprights.map((one) => ({ one, x: Number(one.getAttribute("x1")) })), rows, days: rows.map((row) => row.dataset.day),
+      ticks: [...picture.querySelectorAll('.tick[text-anchor="middle"]')], title, changes: [...article.querySelectorAll(".change")], whole: article.querySelector(".of-all") };
+  };
+  const articles = [...root.querySelectorAll("article")].map(read), told = root.querySelector(".zoomed");
+
+  function draw({ marks, line, places, uprights, ticks, title, days }, first, last) {
+    const start = places[0][0], end = places[places.length - 1][0], from = places[first][0], to = places[last][0];
+    const across = (x) => (first === last ? start : start + ((x - from) / (to - from)) * (end - start)).toFixed(1), isShown = (x) => x >= from - 0.1 && x <= to + 0.1;
+    marks.forEach((one, i) => { one.style.display = i < first || i > last ? "none" : ""; one.setAttribute("transform", `translate(${across(places[i][0])} ${places[i][1]})`); });
+    line.setAttribute("points", places.slice(first, last + 1).map(([x, y]) => `${across(x)},${y}`).join(" "));
+    for (const { one, x } of uprights) { one.style.display = isShown(x) ? "" : "none"; for (const name of ["x1", "x2"]) one.setAttribute(name, across(x)); }
+    ticks[0].textContent = days[first]; ticks[1].textContent = first === last ? "" : days[last];
+    title.textContent = last - first + 1 === days.length ? `${days.length} states` : `${last - first + 1} of ${days.length} states`;
+  }
+  return (from, to) => {
+    const isWhole = from === "" && to === "", isIn = (day) => isWhole || (day !== "unknown" && (from === "" || day >= from) && (to === "" || day <= to));
+    let known = 0;
+    for (const one of articles) {
+      const first = one.days.findIndex(isIn), last = one.days.findLastIndex(isIn);
+      one.article.hidden ||= first < 0;
+      one.whole.hidden = isWhole;
+      for (const part of [...one.rows, ...one.changes]) part.hidden = !isIn(part.dataset.day);
+      if (first < 0) continue;
+      known += !one.article.hidden;
+      draw(one, first, last);
+    }
+    told.textContent = isWhole ? "" : `${known} of ${articles.length} points ${known === 1 ? "has" : "have"} states in these days. Scales, steps and ratios are those of all states.`;
+    for (const group of root.querySelectorAll(".histories")) group.hidden = group.previousElementSibling.hidden = !group.querySelector("article:not([hidden])");
+  };
 };

@@ -248,10 +248,19 @@ def datasets() -> str:
     """Return a table of the datasets of this repository."""
     own = [one for one in load_registry().datasets.values() if _is_ours(one.folder)]
     rows = [
-        (f"`{e.name}`", e.about, e.metric, f"{e.base:,} x {e.dimension}", _state(e.untested))
+        (
+            f"`{e.name}`",
+            e.about,
+            e.metric,
+            f"{e.base:,} x {e.dimension}",
+            e.query_distribution or "",
+            _state(e.untested),
+        )
         for e in own
     ]
-    return _table(("name", "what it is", "metric", "size", "loaded end to end"), rows)
+    return _table(
+        ("name", "what it is", "metric", "size", "query distribution", "loaded end to end"), rows
+    )
 
 
 def suites() -> str:

@@ -43,6 +43,9 @@ FAMILIES: tuple[Family, ...] = get_args(Family)
 Parameters = Mapping[str, Any]
 """Parameters of an algorithm or options of a format by name: plain data, as YAML knows them."""
 
+QueryDistribution = Literal["same", "other"]
+"""Whether queries are distributed as the base is: held out from it, or from the same source."""
+
 SourceKind = Literal["bundled", "package", "file", "url"]
 
 
@@ -100,3 +103,4 @@ class DatasetDefinition:
     loader: str | None = None  # "file:function" in the folder, if a format is not enough
     untested: bool = False
     filtered: str | None = None  # "file:function" in the folder that gives the filtered queries
+    query_distribution: QueryDistribution | None = None  # None if it is not known

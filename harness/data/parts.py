@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Labels, UserError, Vectors
-from harness.contracts.definitions import QuerySplit
+from harness.contracts.definitions import QueryDistribution, QuerySplit
 from harness.data.rows import Rows, as_float32, blocks, require_rows
 
 MINIMUM_QUERIES = 2
@@ -147,6 +147,13 @@ def _drawn_labels(
     if labels is None:
         return None
     return Labels([labels[i] for i in base], [labels[i] for i in queries])
+
+
+DISTRIBUTIONS: Mapping[QueryDistribution, str] = {
+    "same": "same as the base",
+    "other": "differs from the base",
+}
+"""How queries are distributed, in words."""
 
 
 def describe_split(how: QuerySplit) -> str:

@@ -59,6 +59,7 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> DatasetD
         loader=schema.loader,
         untested=schema.untested,
         filtered=schema.filtered,
+        query_distribution=schema.query_distribution,
     )
 
 

@@ -120,6 +120,9 @@ def test_a_dataset_and_a_suite_are_shown(tmp_path):
     words = told("show", "glove-50-10k")
     assert "10,000 x 50" in words
     assert "bundled" in words
+    assert "query distribution" not in words
+    shown = " ".join(told("show", "glove-100").split())
+    assert "query distribution same as the base" in shown
     words = told("show", "peers")
     assert "glove-100: 331,479 x 100, angular" in words
     assert "hnswlib: M=16 efSearch=20, 80, 320" in words

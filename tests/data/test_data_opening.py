@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -28,6 +29,12 @@ def refused(path: Path, cache: Path, match: str, metric: str | None = None) -> U
     assert kept == []
     assert len(caught.value.describe().splitlines()) <= 8
     return caught.value
+
+
+def test_what_is_said_of_the_queries_makes_no_other_dataset() -> None:
+    entry = load_registry().dataset("glove-50-10k")
+    said = replace(entry, query_distribution="other", about="Other words.")
+    assert loading.recipe_of(said) == loading.recipe_of(entry)
 
 
 def test_bundled_sample_is_as_in_the_source() -> None:

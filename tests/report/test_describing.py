@@ -21,7 +21,10 @@ def test_entries_at_hand_are_told_and_unknown_ones_are_left_out(table):
     first, *others = told["dataset_about"]
     assert first["licence"] == "PDDL-1.0"
     assert first["queries"] == "the rest of the rows"
+    assert "query_distribution" not in first  # it was not recorded for rarer words
     assert not any(others)
+    other = with_entries(table.assign(dataset="coco-t2i-512-angular"), load_registry())
+    assert other["dataset_about"].iloc[0]["query_distribution"] == "differs from the base"
 
 
 def test_rows_are_told_of_the_data_that_were_measured_alone(table, session_cache, monkeypatch):

@@ -166,6 +166,7 @@ def test_across_datasets_each_cell_is_the_ratio_and_verdict_of_the_recommendatio
 def test_the_page_of_a_dataset_says_what_the_data_are(table, tmp_path):
     about = {
         "about": "Words & <b>.", "licence": "PDDL-1.0", "queries": "200 drawn, seed 42",
+        "query_distribution": "differs from the base",
         "duplicates": 3, "zero": 1, "queries_in_base": 2, "norms": (0.5, 4.0, 9.0),
         "contrast": (1.1, 1.5, 2.0),
     }  # fmt: skip
@@ -178,6 +179,7 @@ def test_the_page_of_a_dataset_says_what_the_data_are(table, tmp_path):
     )
     for words in (
         "Words & <b>.", "10,000 of 50 dimensions", "200: 200 drawn, seed 42", "PDDL-1.0",
+        "query distribution differs from the base",
         "0.5 to 9, median 4", "3 rows, 1 zero rows", "median 1.50, 5 % to 95 %: 1.10 to 2.00",
     ):  # fmt: skip
         assert words in known

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from harness.contracts.dataset import METRIC_OF_NAME, Metric
-from harness.contracts.definitions import Family
+from harness.contracts.definitions import Family, QueryDistribution
 from harness.contracts.filters import FilterForm
 from harness.registry.schema.values import (
     MOST_ROWS,
@@ -218,6 +218,8 @@ class DatasetSchema(Strict):
     """Rows of the base, after the queries are taken out."""
     queries: QueriesSchema
     """Where the queries come from: exactly one of `draw`, `file` and `first`."""
+    query_distribution: QueryDistribution | None = None
+    """`same`: held out from the base or from its source; `other`: such as captions for images."""
     sources: Annotated[list[SourceSchema], Field(min_length=1)]
     """Places to get it from; the first that works is taken."""
     loader: Locator | None = None

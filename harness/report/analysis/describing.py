@@ -10,7 +10,7 @@ import pandas as pd
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
-from harness.data.parts import describe_split
+from harness.data.parts import DISTRIBUTIONS, describe_split
 from harness.data.truth.difficulty import Quantiles, contrast_at_hand, quantiles_of
 from harness.data.verifying import rows_of_dataset
 from harness.registry.registry import Registry
@@ -20,7 +20,8 @@ from harness.registry.schema.values import ENTRY_NAME
 class DatasetAbout(TypedDict, total=False):
     """The column `dataset_about`; what is not known at hand is missing.
 
-    `about`, `licence` and `queries` (how they were drawn) are of the entry. `duplicates` and `zero`
+    `about`, `licence`, `queries` (how they were drawn) and `query_distribution` (against that of
+    the base) are of the entry. `duplicates` and `zero`
     count base rows, `queries_in_base` the queries equal to one; `norms` of the base are the least,
     the median and the largest; `contrast` is the relative contrast of the queries.
     """
@@ -28,6 +29,7 @@ class DatasetAbout(TypedDict, total=False):
     about: str
     licence: str
     queries: str
+    query_distribution: str
     duplicates: int
     zero: int
     queries_in_base: int
@@ -66,11 +68,13 @@ def _column(table: pd.DataFrame, values: Sequence[Mapping[str, object]]) -> pd.S
 
 
 def _entry_about(entry: DatasetDefinition) -> DatasetAbout:
-    return {
+    found: DatasetAbout = {
         "about": entry.about,
         "licence": entry.licence,
         "queries": describe_split(entry.split),
     }
+    known = entry.query_distribution
+    return found if known is None else {**found, "query_distribution": DISTRIBUTIONS[known]}
 
 
 def _rows_about(name: str, fingerprint: str) -> DatasetAbout:

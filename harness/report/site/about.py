@@ -58,6 +58,8 @@ def _facts(rows: pd.DataFrame) -> Iterator[tuple[str, str]]:
     yield "rows", f"{first['n']:,} of {first['d']} dimensions"
     yield "metric", str(first["metric"]).replace("_", " ")
     yield "queries", f"{queries}: {about['queries']}" if "queries" in about else queries
+    if "query_distribution" in about:
+        yield "query distribution", about["query_distribution"]
     if "licence" in about:
         yield "licence", about["licence"]
     yield from _facts_of_rows(about)

@@ -16,7 +16,7 @@ from harness.contracts.dataset import Metric
 from harness.contracts.definitions import DatasetDefinition
 from harness.data.cache.cached import CachedDataset
 from harness.data.fetching.sources import places_of
-from harness.data.parts import describe_split
+from harness.data.parts import DISTRIBUTIONS, describe_split
 from harness.data.truth.difficulty import difficulty_of, quantiles_of, quantiles_text
 from harness.data.truth.neighbours import Neighbours, neighbours_of
 from harness.data.verifying import verified_cached, verified_file
@@ -114,11 +114,17 @@ def entry_facts(definition: DatasetDefinition) -> dict[str, str]:
         "metric": definition.metric,
         "base": f"{definition.base:,} x {definition.dimension}",
         "queries": describe_split(definition.split),
+        **_distribution(definition),
         "entry": definition.origin,
     }
     for number, place in enumerate(places_of(definition), 1):
         facts[f"source {number}"] = place
     return facts | {"state": dataset_state(definition).detail}
+
+
+def _distribution(definition: DatasetDefinition) -> dict[str, str]:
+    known = definition.query_distribution
+    return {} if known is None else {"query distribution": DISTRIBUTIONS[known]}
 
 
 def _dataset_facts(opened: CachedDataset) -> dict[str, str]:

@@ -36,5 +36,6 @@ def test_rows_are_told_of_the_data_that_were_measured_alone(table, session_cache
     assert about["duplicates"] == about["queries_in_base"] == 0
     assert 1 < about["contrast"][0] < about["contrast"][1] < about["contrast"][2]
     assert about["licence"] == "PDDL-1.0"
+    assert 0 < about["plane"].share < 1
     other = with_rows(described)["dataset_about"].iloc[0]  # of another fingerprint
     assert other == described["dataset_about"].iloc[0]

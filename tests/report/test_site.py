@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from harness.contracts import UserError
+from harness.data.plane import Plane
 from harness.data.truth.difficulty import quantiles_of
 from harness.measures.verdicts import verdict_words
 from harness.registry import load_registry
@@ -22,9 +23,11 @@ from harness.report.quantities import human
 from harness.report.site.content import SiteChoices, page_name
 from harness.report.site.pages import write_site
 from harness.report.site.payload import script_safe
+from harness.report.site.plane_picture import plane_values
 from harness.report.texts import ratio_text
 
 NASTY = '<script>alert("x")</script>\' ../../etc &amp; {{ 7*7 }} \u202ertl \U0001f600 ' + "n" * 300
+_MARKS = ("row-dots", "query-crosses")
 
 
 class Page(HTMLParser):
@@ -169,6 +172,7 @@ def test_the_page_of_a_dataset_says_what_the_data_are(table, tmp_path):
         "query_distribution": "differs from the base",
         "duplicates": 3, "zero": 1, "queries_in_base": 2, "norms": (0.5, 4.0, 9.0),
         "contrast": (1.1, 1.5, 2.0),
+        "plane": Plane(((-1.0, 0.0), (0.5, 0.25), (0.5, -0.25)), ((0.0, 0.1),), 0.1234),
     }  # fmt: skip
     write_site(table.assign(dataset_about=[about] * len(table)), tmp_path / "known")
     failed = [np.nan, *table["query_difficulty"].iloc[1:]]  # the first point has measured nothing
@@ -179,7 +183,8 @@ def test_the_page_of_a_dataset_says_what_the_data_are(table, tmp_path):
     )
     for words in (
         "Words & <b>.", "10,000 of 50 dimensions", "200: 200 drawn, seed 42", "PDDL-1.0",
-        "query distribution differs from the base",
+        "query distribution differs from the base", "3 base rows (dots) and 1 queries (crosses)",
+        "hold 12 % of their variance",
         "0.5 to 9, median 4", "3 rows, 1 zero rows", "median 1.50, 5 % to 95 %: 1.10 to 2.00",
     ):  # fmt: skip
         assert words in known
@@ -188,7 +193,11 @@ def test_the_page_of_a_dataset_says_what_the_data_are(table, tmp_path):
     for text in (known, unknown):
         assert f"intrinsic dimension (LID) median {lid[1]:.2f}" in text
     page = (tmp_path / "known" / "dataset-glove-50-10k.html").read_text()
-    assert page.count('<svg class="picture"') == 2  # difficulty of queries, and recall by it
+    assert page.count('<svg class="picture"') == 3  # difficulty, recall by it, and the data
+    counts = [re.search(f'class="{n}" d="([^"]*)"', page)[1].count("M") for n in _MARKS]
+    assert counts == [3, 1]
+    full = Plane(((-1.0, -1.0), *[(0.123, 1.0)] * 999), ((0.456, 0.789),) * 300, 0.5)
+    assert len(plane_values("words", full)["picture"]) < 30_000
 
 
 def test_the_page_of_an_algorithm_says_its_family_libraries_and_parameters(table, tmp_path):

@@ -11,6 +11,7 @@ from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
 from harness.data.parts import DISTRIBUTIONS, describe_split
+from harness.data.plane import Plane, plane_of
 from harness.data.truth.difficulty import Quantiles, contrast_at_hand, quantiles_of
 from harness.data.verifying import rows_of_dataset
 from harness.registry.registry import Registry
@@ -23,7 +24,8 @@ class DatasetAbout(TypedDict, total=False):
     `about`, `licence`, `queries` (how they were drawn) and `query_distribution` (against that of
     the base) are of the entry. `duplicates` and `zero`
     count base rows, `queries_in_base` the queries equal to one; `norms` of the base are the least,
-    the median and the largest; `contrast` is the relative contrast of the queries.
+    the median and the largest; `contrast` is the relative contrast of the queries,
+    `plane` a sample of rows and queries on two principal components.
     """
 
     about: str
@@ -35,6 +37,7 @@ class DatasetAbout(TypedDict, total=False):
     queries_in_base: int
     norms: tuple[float, float, float]
     contrast: Quantiles
+    plane: Plane
 
 
 def with_entries(table: pd.DataFrame, registry: Registry) -> pd.DataFrame:
@@ -90,7 +93,12 @@ def _rows_about(name: str, fingerprint: str) -> DatasetAbout:
     }
     contrast = contrast_at_hand(dataset)
     spread = quantiles_of(contrast) if contrast is not None else None
-    return found if spread is None else {**found, "contrast": spread}
+    if spread is not None:
+        found["contrast"] = spread
+    plane = plane_of(dataset)
+    if plane is not None:
+        found["plane"] = plane
+    return found
 
 
 def _at_hand(name: str) -> CachedDataset | None:

@@ -23,6 +23,7 @@ from harness.report.site.filter_section import filter_values
 from harness.report.site.load_section import load_values
 from harness.report.site.payload import NO_FAMILY
 from harness.report.site.pictures import difficulty_picture, lid_picture
+from harness.report.site.plane_picture import plane_values
 from harness.report.site.recommending import table_of
 from harness.text import Json
 
@@ -36,15 +37,17 @@ def dataset_values(content: Content, dataset: str) -> Json:
     styles = content.styles
     filtered = [filter_values(one.group, styles, content.choices.levels) for one in found]
     rows = content.table[content.table["dataset"] == dataset]
+    about = about_of(rows)
     families = {content.families.get(str(name), NO_FAMILY) for name in rows["algorithm"]}
     return {
         "dataset": dataset,
         "is_file": is_name_of_file(dataset),
-        "about": about_of(rows).get("about", ""),
+        "about": about.get("about", ""),
         "facts": list(_facts(rows)),
         "families": sorted(families),
         "tables": [table_of(g.group, g.found, content.choices.levels) for g in found],
         "difficulty": _difficulty(content, [one.group for one in found]),
+        "plane": plane_values(dataset, about["plane"]) if "plane" in about else None,
         "filtered": [one for one in filtered if one is not None],
         "loads": [load_values(group, styles) for group in content.under_load[dataset]],
     }

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from harness.data.plane import Plane
 from harness.registry import load_registry
 from harness.report.analysis.describing import with_entries
 from harness.report.analysis.history import histories
@@ -34,7 +35,9 @@ LONG = "a-name-that-goes-on-" * 4
 def table(table_maker):
     first = table_maker(extra=["hnswlib", "annoy", LONG])
     other = table_maker(dataset=f"another-{LONG}", extra=["hnswlib"], k=20)
-    return with_entries(pd.concat([first, other], ignore_index=True), load_registry())
+    told = with_entries(pd.concat([first, other], ignore_index=True), load_registry())
+    plane = Plane(((-1.0, 0.5), (0.2, -0.5)), ((0.1, 0.0),), 0.5)
+    return told.assign(dataset_about=[{**one, "plane": plane} for one in told["dataset_about"]])
 
 
 @pytest.fixture(scope="module")

@@ -143,7 +143,7 @@ def test_the_page_shows_the_states_and_marks_the_steps(nights, tmp_path):
     page = (tmp_path / "history.html").read_text()
     assert page.count("<article") == page.count('<svg class="picture"') == 2
     assert re.findall(r'class="step (\w+)"', page) == ["faster"]
-    (words,) = re.findall(r'<p class="change faster">(.*?)</p>', page)
+    (words,) = re.findall(r'<p class="change faster" data-day="2026-02-01">(.*?)</p>', page)
     assert words.startswith("2026-02-01: 1.30")
     assert "faiss 1.0 → 1.1" in words
     for picture in re.findall(r"<svg.*?</svg>", page, re.S):

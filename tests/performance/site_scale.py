@@ -1,6 +1,6 @@
 """How the site scales: 50 algorithms, 20,000 points on one dataset.
 
-Run by hand: `python tests/performance/site_scale.py`. Prints the seconds to build the folder and
+Run by hand: `python -m tests.performance.site_scale`. Prints the seconds to build the folder and
 the single file, and their sizes; then medians of some loads of the dataset's page, each in a new
 profile of Chromium: seconds until its recommendation and table stand, until its chart is drawn and
 until a filter is applied after that, with the Pareto points and with all points drawn.

@@ -265,21 +265,21 @@ def trials_of(
     candidates = {one.key: one for part in parts for one in _candidates(spec, part, nq)}
     spent = spent_before + sum(part.seconds for part in parts)
     found: list[Trial] = []
+
+    def trial(member: MemberSpec, best: _Candidate | None) -> Trial:
+        return Trial(
+            label=contender.label,
+            block=spec.id,
+            build=dict(member.build),
+            again=member.build == best_before,
+            spent_seconds=spent,
+            **_found(member, parts, best, contender.facts.n),
+        )
+
     for member in spec.members:
-
-        def trial(best: _Candidate | None, member: MemberSpec = member) -> Trial:
-            return Trial(
-                label=contender.label,
-                block=spec.id,
-                build=dict(member.build),
-                again=member.build == best_before,
-                spent_seconds=spent,
-                **_found(member, parts, best, contender.facts.n),
-            )
-
-        keys = [setting.key for setting in member.settings]
-        own = best_of(goal, [trial(candidates[key]) for key in keys if key in candidates])
-        first, *others = own or [trial(None)]
+        reached = [candidates[s.key] for s in member.settings if s.key in candidates]
+        own = best_of(goal, [trial(member, one) for one in reached])
+        first, *others = own or [trial(member, None)]
         tried = tuple(_tried(member, parts))  # once for a build
         found += [first.model_copy(update={"tried": tried}), *others]
     return found

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.contracts import UserError
-from harness.files.replacing import written_whole
+from harness.files.replacing import write_text
 from harness.report.analysis.curves import styles_of
 from harness.report.analysis.points import ComparisonGroup, comparison_groups, known, prepare
 from harness.report.curve_styles import CurveStyle
@@ -124,14 +124,14 @@ class Figures(dict[str, Figure]):
     paths
         The files written so far.
     sources
-        Source for pgfplots of figures of two quantities, by name.
+        Make the source for pgfplots of figures of two quantities, by name.
     """
 
     def __init__(self, style: StyleName) -> None:
         super().__init__()
         self._style = style
         self.paths: list[Path] = []
-        self.sources: dict[str, str] = {}
+        self.sources: dict[str, Callable[[], str]] = {}
 
     def save(self, out: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
         """Write every figure to a folder, made if missing, and return the paths.
@@ -149,8 +149,7 @@ class Figures(dict[str, Figure]):
             written = [path for name in self for path in save(self[name], out / name, drawn)]
         for name, source in self.sources.items() if PGF in formats else ():
             written.append(out / f"{name}.{PGF}")
-            with written_whole(written[-1]) as temporary:
-                temporary.write_text(source)
+            write_text(written[-1], source())
         self.paths += written
         return written
 
@@ -201,10 +200,9 @@ def draw_figures(
     chosen = makers(names, x_scale, y_scale, recall)
     drawn = Figures(style)
     with _only(style):
-        made = figures(
+        drawn |= figures(
             table, chosen, stale=stale, highlight=highlight, title=title, sources=drawn.sources
         )
-        drawn |= made
     return drawn
 
 
@@ -224,11 +222,11 @@ def figures(
     stale: bool = False,
     highlight: Collection[str] = (),
     title: str | None = None,
-    sources: dict[str, str] | None = None,
+    sources: dict[str, Callable[[], str]] | None = None,
 ) -> Iterator[tuple[str, Figure]]:
     """Yield the name and the figure of each picture of a table, in the current style.
 
-    Those of two quantities are added to `sources` as source for pgfplots.
+    What makes those of two quantities as source for pgfplots is added to `sources`.
     """
     prepared = prepare(table, stale=stale)
     if prepared.empty:
@@ -247,7 +245,7 @@ def figures(
             if (figure := maker(group, styles)) is not None:
                 drawn.add(_subject(group, name))
                 if sources is not None and isinstance(maker, _Pair):
-                    sources[f"{group.slug}-{name}"] = maker.source(group, styles)
+                    sources[f"{group.slug}-{name}"] = partial(maker.source, group, styles)
                 yield f"{group.slug}-{name}", figure
 
 

@@ -1,4 +1,4 @@
-"""Recall of stored neighbours, for every k' up to k at once.
+"""Recall of stored neighbours, for every k' up to k at once, and how near the others come.
 
 An id among the first k' is a hit if `d <= d_k' + 1e-6 s`: d its distance, s its scale and
 d_k' the distance of the k'-th true neighbour, all from `harness.measures.distances`. For the
@@ -6,6 +6,9 @@ euclidean metric the rule is applied to squared distances.
 
 Where fewer than k' rows match the filter of a query, further true distances are infinite, and
 recall@k' is of the rows that match. Where none does, it is 1 for an empty answer, else 0.
+
+ann-benchmarks shows `near_recall` and `relative_error` as "epsilon recall" and "relative error" (in
+its `metrics.py`).
 """
 
 from __future__ import annotations
@@ -105,3 +108,60 @@ def _ranks(reach: Float64, truth: Float64) -> NDArray[np.intp]:
             ranks[row] = np.searchsorted(known, wanted, side="left")
     ranks[np.isinf(reach)] = reach.shape[1]
     return ranks
+
+
+def near_recall(
+    metric: Metric, distances: Float64, scales: Float64, true_distances: Float64, share: float
+) -> float:
+    """Return the share of answers that are at most `share` further than the k-th true neighbour.
+
+    Parameters
+    ----------
+    metric
+        The metric of space that the distances are of.
+    distances, scales
+        `(nq, k)` distances of the answers, inf for padding, and the scales of the tie rule.
+    true_distances
+        `(nq, k)` or wider, ascending; inf where there are fewer true neighbours.
+    share
+        Such as 0.01 for 1 %.
+
+    Returns
+    -------
+    float
+        The mean over queries; NaN for inner products, which are no distances.
+    """
+    if metric == "inner_product":
+        return float("nan")
+    truth = true_distances[:, : distances.shape[1]]
+    counts = np.isfinite(truth).sum(axis=1)
+    last = np.take_along_axis(truth, np.maximum(counts - 1, 0)[:, None], axis=1)
+    slack = _slack(metric, distances, scales)
+    near = (distances - slack <= (1 + share) * last) & np.isfinite(distances)
+    shares = near.sum(axis=1)[counts > 0] / counts[counts > 0]
+    return float(np.minimum(shares, 1).mean()) if shares.size else float("nan")
+
+
+def relative_error(metric: Metric, distances: Float64, true_distances: Float64) -> float:
+    """Return the sum of the distances of all answers over that of the true neighbours, less 1.
+
+    Parameters as for `near_recall`; NaN if an answer is missing, too.
+    """
+    truth = true_distances[:, : distances.shape[1]]
+    known = np.isfinite(truth)
+    total = truth[known].sum()
+    if metric == "inner_product" or total <= 0 or not np.isfinite(distances[known]).all():
+        return float("nan")
+    # Below 0 only by rounding: nothing is nearer than the true neighbours.
+    return float(max(0.0, distances[known].sum() / total - 1))
+
+
+def _slack(metric: Metric, distances: Float64, scales: Float64) -> Float64:
+    """The tolerance of the tie rule in units of the distance; for squares it is 2 d times that."""
+    if metric != "euclidean":
+        slack: Float64 = RELATIVE_TOLERANCE * scales
+        return slack
+    with np.errstate(invalid="ignore"):
+        return distances - np.sqrt(
+            np.maximum(np.square(distances) - RELATIVE_TOLERANCE * scales, 0)
+        )

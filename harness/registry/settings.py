@@ -96,10 +96,10 @@ def can_run(
 
 
 def dropped(
-    definition: AlgorithmDefinition, facts: Facts, group: str | None = None
+    definition: AlgorithmDefinition, facts: Facts
 ) -> Iterator[tuple[Parameters, Parameters]]:
-    """Yield the build and search values that `where` leaves out of a grid."""
-    for build, search in grid_points(definition, facts, definition.variant(group)):
+    """Yield the build and search values that `where` leaves out of the grid of an entry."""
+    for build, search in grid_points(definition, facts, definition.variant()):
         if definition.where is not None and not definition.where.holds(
             _values(definition, build, search, facts)
         ):

@@ -35,7 +35,6 @@ TYPES = {
     "i8bin": "i1",
     "ibin": "i4",
 }
-NUMBER = r"[-+]?[0-9]{1,25}(\.[0-9]{0,25})?([eE][-+]?[0-9]{1,2})?"
 NAMED = ("glove-text", "word2vec-text", "word2vec-binary", "parquet")
 
 

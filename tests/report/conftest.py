@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import functools
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from harness.measures.choosing import split_queries
 from harness.measures.qps import qps_interval
 from harness.measures.speed import typical_level
 from harness.measures.verdicts import Speeds
+from harness.report.plots.style import settings
 from harness.results.table.columns import RECALL_KS, completed, frame_of
 from harness.results.table.conditions import adjust_qps
 from tests.report.filtered_rows import with_filters
@@ -233,6 +235,14 @@ def row_maker():
 @pytest.fixture(scope="session")
 def respeeded():
     return with_speeds
+
+
+@pytest.fixture
+def screen_style():
+    """Set matplotlib's settings to those of figures for a screen."""
+    with mpl.rc_context():
+        mpl.rcParams.update(settings("screen"))
+        yield
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import matplotlib as mpl
 import pytest
 from typer.testing import CliRunner
 
@@ -15,20 +14,13 @@ from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import optimism, optimism_text, recommendations
 from harness.report.curve_styles import GREY
 from harness.report.plots.all_figures import figures, makers
-from harness.report.plots.style import settings
 from harness.report.site.content import SiteChoices, content_of
-from harness.report.site.every_page import pages_of
-from harness.report.site.pages import write_site
+from harness.report.site.pages import pages_of, write_site
 from harness.report.site.payload import dataset_payload
 
+pytestmark = pytest.mark.usefixtures("screen_style")
+
 LOADER = "harness.report.analysis.selecting.load_selected"
-
-
-@pytest.fixture(autouse=True)
-def _screen_style():
-    with mpl.rc_context():
-        mpl.rcParams.update(settings("screen"))
-        yield
 
 
 @pytest.fixture

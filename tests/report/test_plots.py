@@ -6,7 +6,6 @@ import io
 import re
 import xml.etree.ElementTree as ElementTree
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
@@ -23,22 +22,17 @@ from harness.report.export.terminal import print_frontiers
 from harness.report.plots.all_figures import MAKERS, draw_figures, figures, makers
 from harness.report.plots.figure import new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
-from harness.report.plots.style import FAINT, settings
+from harness.report.plots.style import FAINT
 from harness.report.plots.tradeoff import Choices, tradeoff
 from harness.report.quantities import QUANTITIES, human, quantity
 from tests.report.filtered_rows import with_filters
+
+pytestmark = pytest.mark.usefixtures("screen_style")
 
 NASTY = (
     '<script>alert("x")</script> ../../etc $\\frac{1}$ {0} \u202eright-to-left \U0001f600 '
     + "n" * 300
 )
-
-
-@pytest.fixture(autouse=True)
-def _screen_style():
-    with mpl.rc_context():
-        mpl.rcParams.update(settings("screen"))
-        yield
 
 
 def only_group(table):

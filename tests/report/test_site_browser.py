@@ -447,7 +447,7 @@ def test_a_recall_is_pointed_at_kept_and_reached_by_the_keyboard(page, address):
 def test_where_very_many_recalls_change_the_order_the_nearest_above_is_told(
     page, table, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("harness.report.analysis.ranking.MOST_LEVELS", 4)
+    monkeypatch.setattr("harness.report.analysis.standings.MOST_LEVELS", 4)
     write_site(table, tmp_path)
     (group,) = comparison_groups(prepare(table))
     page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html#?floor=0.83")

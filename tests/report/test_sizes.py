@@ -24,7 +24,7 @@ from harness.report.export.terminal import print_frontiers, print_recommendation
 from harness.report.plots.all_figures import figures, makers
 from harness.report.plots.style import settings
 from harness.report.site.content import content_of
-from harness.report.site.every_page import pages_of
+from harness.report.site.pages import pages_of
 from harness.report.site.payload import dataset_payload
 from harness.results.table.sizes import size_scope
 

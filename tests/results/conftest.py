@@ -14,13 +14,13 @@ NQ, K = 20, 10
 TRUTH = Truth(np.tile(np.arange(K), (NQ, 1)), np.ones((NQ, K)))
 
 
-def make_header(**changes):
+def make_header(*, queries=NQ, **changes):
     facts = {
         "dataset": "small", "fingerprint": "f" * 64, "metric": "euclidean", "algorithm": "scan",
         "adapter_sha256": "0", "build": {"M": 4}, "search": {}, "k": K, "mode": "single",
         "threads": 1, "build_threads": 1, "machine": Machine("cpu", 2, 2**30), "versions": {},
     }  # fmt: skip
-    return PointHeader(PointIdentity(**{**facts, **changes}), "scan", "M=4", 1000, 8, NQ)
+    return PointHeader(PointIdentity(**{**facts, **changes}), "scan", "M=4", 1000, 8, queries)
 
 
 def make_build(number, *, seconds=1e-3, **provenance):
@@ -37,6 +37,12 @@ def make_build(number, *, seconds=1e-3, **provenance):
         provenance={"finished_at": "2026-01-01T00:00:00Z", **provenance},
         block=BlockShare("b", np.arange(2, dtype=np.int16), NQ, np.full(2, 1e-4)),
     )  # fmt: skip
+
+
+def names_of_files(results):
+    """The names of the files in a results folder, but for its locks."""
+    files = (p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file())
+    return sorted(name for name in files if not name.startswith(".locks/"))
 
 
 @pytest.fixture

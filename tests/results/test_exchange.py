@@ -12,6 +12,7 @@ from harness.files.remote import RemoteFolder
 from harness.interop.exchange import pull, push
 from harness.results.point import Failure
 from harness.results.store import ResultStore
+from tests.results.conftest import names_of_files
 
 
 @pytest.fixture
@@ -19,17 +20,12 @@ def remote(tmp_path):
     return RemoteFolder(str(tmp_path / "everyone's"))
 
 
-def names(folder):
-    files = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    return sorted(name for name in files if not name.startswith(".locks/"))
-
-
 def test_what_is_sent_is_taken_once_and_as_it_is(small_store, header, remote, tmp_path):
     small_store.write_failure(Failure(header(algorithm="other"), "crashed", "signal 11"))
     assert (push(small_store, remote).done, push(small_store, remote).kept) == (3, 3)
     other = ResultStore(tmp_path / "other")
     assert (pull(other, remote).done, pull(other, remote).kept) == (3, 3)
-    assert names(other.root) == names(small_store.root)
+    assert names_of_files(other.root) == names_of_files(small_store.root)
     assert push(other, remote).done == 0  # the files are the same, byte for byte
     assert other.failure(header(algorithm="other")).status == "crashed"
 
@@ -144,7 +140,7 @@ def test_a_file_of_another_name_is_refused(remote, tmp_path, name):
     path.write_bytes(b"x")
     found = pull(ResultStore(tmp_path / "other"), remote)
     assert found.done == 0
-    assert names(tmp_path / "other") == []
+    assert names_of_files(tmp_path / "other") == []
 
 
 def test_a_damaged_result_is_not_sent(small_store, remote):
@@ -159,7 +155,7 @@ def test_the_verbs(small_store, tmp_path, command):
     assert done.stdout == "2 files sent, 0 were there, 0 refused\n", done.stderr
     done = command("results", "pull", "shared", "--results", "mine")
     assert done.stdout == "2 files taken, 0 were there, 0 refused\n"
-    assert names(tmp_path / "mine") == names(small_store.root)
+    assert names_of_files(tmp_path / "mine") == names_of_files(small_store.root)
     for path in (tmp_path / "shared").rglob("scan/*/*"):
         cut(path)
     shutil.rmtree(tmp_path / "mine")

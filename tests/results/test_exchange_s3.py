@@ -9,14 +9,10 @@ import pytest
 
 from harness.contracts import UserError
 from harness.files.remote import RemoteFolder
+from tests.results.conftest import names_of_files
 
 # The bucket comes first: the command takes its environment with it.
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bucket")]
-
-
-def names(folder):
-    files = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    return sorted(name for name in files if not name.startswith(".locks/"))
 
 
 def test_results_go_to_a_bucket_once_and_come_back(bucket, small_store, tmp_path, command):
@@ -24,14 +20,14 @@ def test_results_go_to_a_bucket_once_and_come_back(bucket, small_store, tmp_path
     assert command(*push).stdout == "2 files sent, 0 were there, 0 refused\n"
     sent = bucket.objects()
     assert {name.rpartition("/")[0] for name in sent} == {
-        f"results/{name}" for name in names(small_store.root)
+        f"results/{name}" for name in names_of_files(small_store.root)
     }
     assert all(re.search(r"/[0-9a-f]{64}$", name) for name in sent)
     assert command(*push).stdout == "0 files sent, 2 were there, 0 refused\n"
     assert bucket.objects() == sent
     done = command("results", "pull", bucket.url, "--results", "mine")
     assert (done.stdout, done.returncode) == ("2 files taken, 0 were there, 0 refused\n", 0)
-    for name in names(small_store.root):
+    for name in names_of_files(small_store.root):
         assert (tmp_path / "mine" / name).read_bytes() == (small_store.root / name).read_bytes()
 
 
@@ -70,12 +66,12 @@ def test_a_store_that_does_not_answer_is_told(small_store, command):
 
 def test_a_bucket_keeps_what_is_put_there_first(bucket, tmp_path):
     shared = RemoteFolder(bucket.url)
-    assert shared.names() == {}
+    assert shared.names_of_files() == {}
     (tmp_path / "file").write_bytes(b"first")
     assert shared.put("a/one", tmp_path / "file")
     assert not shared.put("a/one", b"second")
     assert shared.read("a/one") == b"first"
-    assert shared.names() == shared.names("a") == {"a/one": 5}
+    assert shared.names_of_files() == shared.names_of_files("a") == {"a/one": 5}
     with shared.opened("a/one") as stream:
         stream.seek(2)
         assert stream.read() == b"rst"
@@ -98,7 +94,7 @@ def test_a_file_of_several_parts_arrives_whole(bucket, tmp_path):
         file.write(b"end")
     shared = RemoteFolder(bucket.url)
     assert shared.put("large", large)
-    assert shared.names() == {"large": 130 << 20}
+    assert shared.names_of_files() == {"large": 130 << 20}
     shared.get("large", tmp_path / "copy")
     assert large.read_bytes() == (tmp_path / "copy").read_bytes()
 
@@ -108,4 +104,4 @@ def test_a_folder_that_a_console_made_is_no_file(bucket):
     bucket.write("results/", b"")
     shared = RemoteFolder(bucket.url)
     shared.put("results/x", b"1")
-    assert shared.names() == shared.names("results") == {"results/x": 1}
+    assert shared.names_of_files() == shared.names_of_files("results") == {"results/x": 1}

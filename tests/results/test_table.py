@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,22 +12,14 @@ import pytest
 import harness
 from harness.contracts.dataset import Truth
 from harness.measures.choosing import split_queries
-from harness.results.identity import Machine, PointIdentity
-from harness.results.point import BlockShare, Build, BuildFacts, Failure, PointHeader
+from harness.results.point import BlockShare, Build, BuildFacts, Failure
 from harness.results.store import ResultStore
 from harness.results.table.speeds import speeds_of, speeds_of_row
+from tests.results.conftest import make_header
 
 NQ, K = 40, 10
 OLD, NEW = "a" * 40, "b" * 40
-
-
-def header(**changes):
-    facts = {
-        "dataset": "small", "fingerprint": "f" * 64, "metric": "euclidean", "algorithm": "scan",
-        "adapter_sha256": "0", "build": {"M": 4}, "search": {}, "k": K, "mode": "single",
-        "threads": 1, "build_threads": 1, "machine": Machine("cpu", 2, 2**30), "versions": {},
-    }  # fmt: skip
-    return PointHeader(PointIdentity(**{**facts, **changes}), "scan", "M=4", 1000, 8, NQ)
+header = partial(make_header, queries=NQ)
 
 
 def block(name, *, reference=1e-4, cycles=(0, 1)):

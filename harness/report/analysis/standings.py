@@ -1,15 +1,22 @@
-"""How every curve stands at a recall: as fast as the best, slower, or unable to reach it."""
+"""How every curve stands at a recall: as fast as the best, slower, or unable to reach it.
+
+`standings` tells it at one recall, `rankings` at all of them, with the curves in their order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.measures.frontier import pareto_frontier
 from harness.measures.verdicts import Ratio
 from harness.report.analysis.points import ComparisonGroup
-from harness.report.analysis.recommendations import Recommendation
+from harness.report.analysis.recommendations import Candidates, Recommendation, choosable
 
 Kind = Literal["best", "equal", "undecided", "slower", "unsure", "short", "failed"]
 """`unsure`: the recall is reached, but not with confidence; `short`: it is not reached;
@@ -17,6 +24,16 @@ Kind = Literal["best", "equal", "undecided", "slower", "unsure", "short", "faile
 
 REACHING: tuple[Kind, ...] = ("best", "equal", "undecided", "slower")
 """The kinds of curves that reach the recall with confidence."""
+
+STEP = 1e-4
+"""Recalls are asked for in these steps: standings change at none between them."""
+
+_DECIMALS = 4
+
+MOST_LEVELS = 100
+"""Recalls at which curves are ranked; of more, these are spread evenly over them."""
+
+Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -91,3 +108,65 @@ def by_success(found: Sequence[Mapping[str, Standing]]) -> list[str]:
         return -wins, -sum(kind in REACHING for kind in kinds), name
 
     return sorted(names, key=worth)
+
+
+@dataclass(frozen=True)
+class Rankings:
+    """How curves stand at every recall, as steps.
+
+    `by_level` maps recalls, ascending, to the standings there: those that reach the recall with
+    confidence first, the fastest of them foremost, then the others by their highest recall. The
+    standings at a multiple of `STEP` are those of the next higher recall: exactly if `is_exact`;
+    otherwise recalls at which something changes are left out.
+    """
+
+    by_level: Mapping[float, Mapping[str, Standing]]
+    is_exact: bool
+
+
+def rankings(group: ComparisonGroup, levels: Sequence[float] = ()) -> Rankings:
+    """Return how the curves of a group stand at every recall, also at these levels."""
+    candidates = Candidates(choosable(group.points))
+    changes = _rounded_down(np.array(list(_changes(group, candidates)), dtype=np.float64))
+    kept = changes
+    if len(changes) > MOST_LEVELS:
+        kept = changes[np.linspace(0, len(changes) - 1, MOST_LEVELS).round().astype(np.intp)]
+    highest = changes.max(initial=-np.inf)
+    asked = sorted({*kept.tolist(), *(level for level in levels if level <= highest)})
+    found = {one.level: one for one in candidates.fastest(asked)}
+    return Rankings(
+        {level: _ordered(standings(group, found.get(level), level)) for level in asked},
+        is_exact=len(kept) == len(changes),
+    )
+
+
+def _rounded_down(recalls: Float64) -> Float64:
+    """The distinct recalls in steps of `STEP`, none above its own."""
+    nearest = np.round(recalls, _DECIMALS)
+    below = np.where(nearest > recalls, np.round(nearest - STEP, _DECIMALS), nearest)
+    return np.unique(np.clip(below, 0.0, 1.0))
+
+
+def _changes(group: ComparisonGroup, candidates: Candidates) -> Iterator[float]:
+    """The recalls above which a curve's fastest point is another, or none reaches them."""
+    yield from (recall for recall in group.highest_recalls.values() if not np.isnan(recall))
+    points = candidates.points
+    if points.empty:
+        return
+    reach = points[["tuning_recall", "held_out_recall_low"]].to_numpy(np.float64).min(axis=1)
+    speeds = candidates.means
+    for rows in points.reset_index(drop=True).groupby("curve").indices.values():
+        yield from reach[rows][pareto_frontier(reach[rows], speeds[rows])].tolist()
+
+
+def _ordered(found: Mapping[str, Standing]) -> dict[str, Standing]:
+    return dict(sorted(found.items(), key=lambda item: _place(item[1])))
+
+
+def _place(one: Standing) -> tuple[int, float]:
+    """A key that sorts the best first, then by speed, then those that do not reach the recall."""
+    if one.kind == "best":
+        return 0, 0.0
+    if one.ratio is not None:
+        return 1, -np.nan_to_num(one.ratio.value)
+    return 2, -np.nan_to_num(one.recall, nan=-1.0)

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from harness.report.analysis import by_difficulty
-from harness.report.analysis.by_difficulty import MOST_CURVES, compared_at
+from harness.report.analysis import by_query
+from harness.report.analysis.by_query import MOST_CURVES, compared_at
 from harness.report.analysis.points import ComparisonGroup, rows_of, title_of
 from harness.report.analysis.recommendations import representatives
 from harness.report.curve_styles import GREY, CurveStyle
@@ -65,9 +65,9 @@ def recall_by_difficulty(
 ) -> Figure | None:
     """Return the recall of the easiest to the hardest tenth of the queries, at one mean recall.
 
-    See `harness.report.analysis.by_difficulty`. None as above.
+    See `harness.report.analysis.by_query`. None as above.
     """
-    found = by_difficulty.recall_by_difficulty(group, level)
+    found = by_query.recall_by_difficulty(group, level)
     if found is None:
         return None
     figure = new_figure()

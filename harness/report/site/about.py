@@ -12,7 +12,7 @@ import pandas as pd
 from harness.data.loading import is_name_of_file
 from harness.data.truth.difficulty import quantiles_of, quantiles_text
 from harness.registry.grid import format_value
-from harness.report.analysis.by_difficulty import difficulty_of_queries, recall_by_difficulty
+from harness.report.analysis.by_query import difficulty_of_queries, recall_by_difficulty
 from harness.report.analysis.describing import DatasetAbout
 from harness.report.analysis.parameters import Effect, effects
 from harness.report.analysis.points import ComparisonGroup

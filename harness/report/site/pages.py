@@ -1,10 +1,10 @@
-"""The site as files: a folder of pages, or one file that can be mailed."""
+"""The pages of the site, and the site as files: a folder, or one file that can be mailed."""
 
 from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from tempfile import gettempdir
@@ -16,12 +16,18 @@ from markupsafe import Markup
 from harness.contracts import UserError
 from harness.files.replacing import write_text
 from harness.files.temporary import temporary_folder
+from harness.measures.verdicts import LEAST_BUILDS
 from harness.report.analysis.history import PointHistory
+from harness.report.analysis.points import rows_of
+from harness.report.analysis.recommendations import optimism, optimism_text
 from harness.report.export.exporting import export
-from harness.report.site.changes import feed_values
+from harness.report.site.about import algorithm_values, dataset_values
+from harness.report.site.changes import feed_values, history_values
 from harness.report.site.content import USUAL, Content, Page, SiteChoices, content_of
-from harness.report.site.every_page import pages_of
+from harness.report.site.machines import machines_of
+from harness.report.site.overview import across_values, front_values
 from harness.report.site.payload import (
+    MOST_COMPARED,
     chart_library,
     comparisons_payload,
     dataset_payload,
@@ -34,6 +40,7 @@ _SCRIPTS = ("ranking.js", "comparing.js", "parts.js", "site.js")
 """In the order in which the pages load them."""
 _OWN_ASSETS = (*_SCRIPTS, "site.css")
 _FORMATS = ("csv", "parquet", "json")
+_MOST_FAILURES = 2000
 
 
 def write_site(
@@ -188,3 +195,42 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def pages_of(content: Content) -> Iterator[Page]:
+    """Yield every page, the index first."""
+    yield Page("index", content.choices.title, "index.html.j2", front_values(content))
+    yield Page("across", "Across datasets", "across.html.j2", across_values(content))
+    yield Page("compare", "Compare algorithms", "compare.html.j2", {"most": MOST_COMPARED})
+    for dataset, name in content.dataset_pages.items():
+        yield Page(name, dataset, "dataset.html.j2", dataset_values(content, dataset))
+    for algorithm, name in content.algorithm_pages.items():
+        yield Page(name, algorithm, "algorithm.html.j2", algorithm_values(content, algorithm))
+    yield Page("history", "History", "history.html.j2", history_values(content))
+    yield Page("failures", "Failures", "failures.html.j2", _failures(content))
+    yield Page("methods", "Methods and machines", "methods.html.j2", _methods(content))
+
+
+def _failures(content: Content) -> Json:
+    failed = content.table[content.table["status"] != "ok"]
+    rows = [
+        {
+            "dataset": row["dataset"], "k": row["k"], "curve": row["curve"],
+            "parameters": row["parameters"], "status": row["status"],
+            "reason": row["reason"], "log": row["log_tail"],
+        }
+        for row in rows_of(failed.head(_MOST_FAILURES))
+    ]  # fmt: skip
+    return {"rows": rows, "left_out": max(len(failed) - _MOST_FAILURES, 0)}
+
+
+def _methods(content: Content) -> Json:
+    gap = optimism([one for judged in content.every_judged for one in judged.found.values()])
+    return {
+        "machines": machines_of(content.table),
+        "optimism": None if pd.isna(gap) else optimism_text(gap),
+        "points": len(content.table),
+        "least_builds": LEAST_BUILDS,
+        "has_filters": any(one.group.is_filtered for one in content.every_judged),
+        "has_loads": any(content.under_load.values()),
+    }

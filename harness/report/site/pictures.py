@@ -12,7 +12,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from harness.report.analysis.by_difficulty import RecallByDifficulty
+from harness.report.analysis.by_query import RecallByDifficulty
 from harness.report.analysis.curves import curves_of
 from harness.report.analysis.history import PointHistory, day_of
 from harness.report.analysis.points import ComparisonGroup

@@ -7,9 +7,8 @@ from math import isnan
 
 from harness.measures.verdicts import verdict_words
 from harness.report.analysis.points import ComparisonGroup, rows_of
-from harness.report.analysis.ranking import rankings
 from harness.report.analysis.recommendations import Recommendation, why_not_reached
-from harness.report.analysis.standings import Standing
+from harness.report.analysis.standings import Standing, rankings
 from harness.report.quantities import human
 from harness.report.site.machines import grade_of
 from harness.report.texts import level_text, mark, notes, ratio_text, size_notes, size_text

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from harness.contracts.dataset import Metric
 from harness.measures.choosing import split_queries
-from harness.measures.nearness import near_recall, relative_error
-from harness.measures.recall import first_recall_matrix, recall_matrix
+from harness.measures.recall import first_recall_matrix, near_recall, recall_matrix, relative_error
 from harness.measures.recall_intervals import recall_bounds
 from harness.results.identity import PointIdentity
 from harness.results.point import Build

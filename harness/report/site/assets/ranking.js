@@ -8,7 +8,7 @@ window.annharnessRanking = (root, words) => {
   const CLICK = 4; // pixels that a pointer may move in a click
   let group = null, axis = null, kept = 0, shown = null, waiting = false, keep = () => {};
 
-  const digits = (level) => String(Number(level.toFixed(4))); // of the steps of harness.report.analysis.ranking
+  const digits = (level) => String(Number(level.toFixed(4))); // of the steps of harness.report.analysis.standings
   // Standings between two stored recalls are those of the higher one.
   const stepOf = (level) => group.ranking.levels.findIndex((one) => one >= level);
   const told = (asked) => {

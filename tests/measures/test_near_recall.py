@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.measures.nearness import near_recall, relative_error
-from harness.measures.recall import recall_matrix
+from harness.measures.recall import near_recall, recall_matrix, relative_error
 
 TRUTH = np.array([[1.0, 2.0], [2.0, 4.0]])
 NONE = np.zeros((2, 2))

@@ -44,7 +44,7 @@ from harness.registry.schema.entries import (
 from harness.registry.schema.suite import SuiteSchema
 from harness.registry.suites import read_suite, suite_names
 from harness.results.table.columns import COLUMNS, Column
-from harness.running.cluster.settings import ClusterSettings
+from harness.running.cluster.cluster_file import ClusterSettings
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harness.api import RunResult
 from harness.report.analysis.recall_differences import RecallDifference, sentence
-from harness.report.export.terminal import print_frontiers
+from harness.report.export.printing import print_frontiers
 from harness.report.texts import corrected_text, difference_text
 from harness.running.listener import Imprecise, failure_line
 from harness.text import counted

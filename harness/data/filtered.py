@@ -20,7 +20,7 @@ from harness.contracts.dataset import FilterSource, Truth
 from harness.contracts.definitions import DatasetDefinition
 from harness.contracts.filters import FILTERED_SUFFIX
 from harness.data.cache.cached import CachedDataset, open_cached
-from harness.data.cache.filters import fingerprint_of, require_sound, write_filters
+from harness.data.cache.cached_filters import fingerprint_of, require_sound, write_filters
 from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.data.fetching.sources import function_of, other_files
 from harness.data.loading import is_made_from, open_definition, recipe_of

@@ -16,7 +16,7 @@ from harness.contracts import Algorithm
 from harness.contracts.algorithm import RowForm, Table
 from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Parameters
-from harness.foreign.packages import supply
+from harness.foreign.supplied import supply
 from harness.text import Json
 
 

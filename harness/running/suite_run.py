@@ -18,8 +18,8 @@ from harness.registry.suites import Suite, on_track, overridden, read_suite, sui
 from harness.results.identity import Machine
 from harness.results.point import FAILURES
 from harness.results.store import ResultStore
+from harness.running.cluster.cluster_file import ClusterSettings, read_cluster
 from harness.running.cluster.executor import cluster_executor
-from harness.running.cluster.settings import ClusterSettings, read_cluster
 from harness.running.datasets import known_facts, named, open_in
 from harness.running.environments.isolated import Environments, Say
 from harness.running.estimate import Estimate, History, estimate

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from harness.contracts import Equals, FilteredQueries, UserError
 from harness.contracts.filters import Category, Number, Tags
-from harness.data.cache.filters import read_filters, write_filters
+from harness.data.cache.cached_filters import read_filters, write_filters
 from harness.data.filtered import open_filtered, with_filter_facts
 from harness.data.loading import open_definition
 from harness.data.truth.nearest import merged, nearest_matching

@@ -21,7 +21,7 @@ from harness.report.analysis.by_filter import (
     share_text,
 )
 from harness.report.analysis.points import comparison_groups, prepare
-from harness.report.export.terminal import print_frontiers
+from harness.report.export.printing import print_frontiers
 from tests.report.conftest import make_table
 from tests.report.filtered_rows import SELECTIVITIES, with_filters
 

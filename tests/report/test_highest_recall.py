@@ -11,7 +11,7 @@ from rich.console import Console
 from harness.measures.choosing import split_queries
 from harness.report.analysis.highest_recall import highest_recalls, table_of_highest_recalls
 from harness.report.analysis.points import comparison_groups, prepare
-from harness.report.export.terminal import print_highest_recalls
+from harness.report.export.printing import print_highest_recalls
 from harness.results.table.columns import frame_of
 
 QUERIES, BUILDS, K = 2_000, 3, 10

@@ -16,7 +16,7 @@ from harness.report.analysis.limits import Limits, of_suite, reaching, within
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
 from harness.report.export.exporting import export_recommendations
-from harness.report.export.terminal import print_recommendations
+from harness.report.export.printing import print_recommendations
 
 
 def told(table, levels, max_bytes=None, width=80):

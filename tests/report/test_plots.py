@@ -18,7 +18,7 @@ from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
 from harness.report.analysis.under_load import settings_under_load
 from harness.report.curve_styles import curve_styles
-from harness.report.export.terminal import print_frontiers
+from harness.report.export.printing import print_frontiers
 from harness.report.plots.all_figures import MAKERS, draw_figures, figures, makers
 from harness.report.plots.figure import new_figure
 from harness.report.plots.labels import NamedCurve, label_curves

@@ -18,7 +18,7 @@ from harness.report.analysis.recommendations import (
     recommendations,
     representatives,
 )
-from harness.report.export.terminal import print_frontiers
+from harness.report.export.printing import print_frontiers
 
 
 def only_group(table):

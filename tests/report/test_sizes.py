@@ -13,6 +13,7 @@ from rich.console import Console
 
 from harness.report.analysis.limits import Limits, within
 from harness.report.export.exporting import csv_text
+from harness.report.export.printing import print_frontiers, print_recommendations
 from harness.report.export.tables import (
     PLAIN,
     TableStyle,
@@ -20,7 +21,6 @@ from harness.report.export.tables import (
     markdown_text,
     table_of_points,
 )
-from harness.report.export.terminal import print_frontiers, print_recommendations
 from harness.report.plots.all_figures import figures, makers
 from harness.report.plots.style import settings
 from harness.report.site.content import content_of

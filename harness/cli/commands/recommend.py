@@ -64,7 +64,7 @@ def recommend(
       annharness recommend demo --highest-recall --max-bytes 25
     """
     from harness.report.analysis.pricing import prices_of
-    from harness.report.export.terminal import print_highest_recalls, print_recommendations
+    from harness.report.export.printing import print_highest_recalls, print_recommendations
 
     if highest_recall:
         _refuse_unheard(recall, price)

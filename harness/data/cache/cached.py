@@ -15,7 +15,7 @@ from harness.contracts import Dataset, Labels, UserError
 from harness.contracts.dataset import METRICS, Metric, Truth
 from harness.contracts.filters import FilteredQueries
 from harness.data.cache import layout
-from harness.data.cache.filters import read_filters
+from harness.data.cache.cached_filters import read_filters
 from harness.data.cache.folder import cache_subfolder
 from harness.data.words import Words
 

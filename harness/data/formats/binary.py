@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
-from harness.data.formats.columns import exact_blocks
+from harness.data.formats.vector_columns import exact_blocks
 from harness.data.rows import blocks
 from harness.files.space import require_memory
 

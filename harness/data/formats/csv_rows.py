@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import Parameters
-from harness.data.formats.columns import as_table, chosen_column
 from harness.data.formats.growing import collected
+from harness.data.formats.vector_columns import as_table, chosen_column
 from harness.text import first_line
 
 _BLOCK_BYTES = 8 << 20

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import Parameters
-from harness.data.formats.columns import as_table, chosen_column
 from harness.data.formats.growing import collected
 from harness.data.formats.lines import opened_text, whole_lines
+from harness.data.formats.vector_columns import as_table, chosen_column
 from harness.text import Json
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import Parameters
-from harness.data.formats.columns import chosen_column
+from harness.data.formats.vector_columns import chosen_column
 from harness.data.rows import blocks
 from harness.files.space import require_memory
 from harness.text import first_line

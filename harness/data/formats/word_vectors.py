@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError, Vectors
 from harness.contracts.definitions import Parameters
-from harness.data.formats.columns import exact_blocks
 from harness.data.formats.growing import GrowingRows
 from harness.data.formats.lines import Block, opened_text, parse_blocks, whole_lines
+from harness.data.formats.vector_columns import exact_blocks
 from harness.data.rows import blocks
 from harness.data.words import Words
 from harness.files.space import require_memory

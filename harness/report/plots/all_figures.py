@@ -18,9 +18,9 @@ from harness.report.analysis.curves import styles_of
 from harness.report.analysis.points import ComparisonGroup, comparison_groups, known, prepare
 from harness.report.curve_styles import CurveStyle
 from harness.report.plots.bars import at_recall, build_costs
+from harness.report.plots.by_selectivity import by_selectivity
 from harness.report.plots.figure import PGF, check_formats, inline_image, save
-from harness.report.plots.filtered import by_selectivity
-from harness.report.plots.load import latency_under_load
+from harness.report.plots.latency_under_load import latency_under_load
 from harness.report.plots.query_curves import (
     latency_distribution,
     recall_by_difficulty,

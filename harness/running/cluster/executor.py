@@ -20,9 +20,9 @@ from harness.data.cache.cached import open_cached
 from harness.files.remote import RemoteFolder
 from harness.results.identity import Machine
 from harness.running.blocks import BlockOutcome, BlockSpec, TaskFailure
+from harness.running.cluster.cluster_file import ClusterSettings
 from harness.running.cluster.outcomes import DamagedOutcome, decoded
 from harness.running.cluster.pool import SHOWN_CHARACTERS, SILENT_SECONDS, Node, NodePool
-from harness.running.cluster.settings import ClusterSettings
 from harness.running.cluster.shipment import shipment_of
 from harness.running.cluster.staging import share_dataset
 from harness.running.cluster.starting import connected

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.contracts import UserError
 from harness.results.identity import Machine
-from harness.running.cluster.settings import ClusterSettings
+from harness.running.cluster.cluster_file import ClusterSettings
 from harness.running.cluster.shipment import Release, this_release
 from harness.running.cluster.task import described
 from harness.running.environments.isolated import Say

@@ -22,7 +22,7 @@ from harness.data.cache.cached import (
     fingerprint_of_whole,
     open_cached,
 )
-from harness.data.cache.filters import fingerprint_of
+from harness.data.cache.cached_filters import fingerprint_of
 from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.data.cache.writing import Identity, write_cached
 from harness.data.fetching.hashes import sha256_of

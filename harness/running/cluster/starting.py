@@ -17,8 +17,8 @@ from harness.contracts import UserError
 from harness.files.paths import user_path
 from harness.files.remote import INSTALL_CLUSTER
 from harness.files.temporary import temporary_folder
+from harness.running.cluster.cluster_file import Batch, ClusterSettings
 from harness.running.cluster.programs import END_WITH_INPUT, SETTINGS
-from harness.running.cluster.settings import Batch, ClusterSettings
 from harness.text import one_line
 
 _PROGRAMS = "harness.running.cluster.programs"

@@ -19,10 +19,10 @@ from harness.running.blocks import ProgramOutcome
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
 from harness.running.executors.local import LocalExecutor, ProgramSpec
 from harness.running.plan import library_versions
-from harness.running.worker.importing import TASK
+from harness.running.worker.import_probe import TASK
 from harness.text import Json, one_line
 
-_PROGRAM = "harness.running.worker.importing"
+_PROGRAM = "harness.running.worker.import_probe"
 _TIMEOUT_SECONDS = 60.0
 _SHOWN_CHARACTERS = 120
 _REASON_CHARACTERS = 300

@@ -52,7 +52,7 @@ from harness.running.messages import (
 from harness.running.processes.memory import trimmed_anonymous_bytes
 from harness.running.worker.adapters import failure_of, load_adapter, rows_for, with_seed
 from harness.running.worker.answers import are_lists, checked_tables, ids_of
-from harness.running.worker.filtered import (
+from harness.running.worker.filtered_search import (
     Ask,
     Bitmaps,
     FilteredQuery,

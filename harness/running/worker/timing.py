@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from harness.contracts import Algorithm, Rows
 from harness.contracts.definitions import Mode
 from harness.running.messages import UNLIMITED_SECONDS
-from harness.running.worker.filtered import Ask, FilteredQuery
+from harness.running.worker.filtered_search import Ask, FilteredQuery
 from harness.running.worker.libraries import pools_limited
 
 _SECONDS_PER_NS = 1e-9

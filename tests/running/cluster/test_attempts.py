@@ -9,9 +9,9 @@ import pytest
 
 from harness.data.loading import open_file
 from harness.running.blocks import AdapterSpec, BlockOutcome, BlockSpec, MemberSpec, SettingSpec
+from harness.running.cluster.cluster_file import ClusterSettings
 from harness.running.cluster.executor import MOST_ATTEMPTS, ClusterExecutor
 from harness.running.cluster.outcomes import encoded
-from harness.running.cluster.settings import ClusterSettings
 from harness.running.cluster.shipment import this_release
 from harness.running.cluster.task import Reply
 from harness.running.machine.facts import this_machine

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.running.cluster.settings import read_cluster
+from harness.running.cluster.cluster_file import read_cluster
 from harness.running.cluster.starting import connected
 from tests.clusters import MEASURING, PROGRAMS, of_this_run, table, wait_until
 

@@ -51,7 +51,7 @@ LITTERING = """\
 import gc, sys, threading
 import h5py
 from harness.data.truth.store import Piece
-from harness.running.cluster.truths import nearest_of_piece
+from harness.running.cluster.truth_search import nearest_of_piece
 
 path, fingerprint, url = sys.argv[1:]
 

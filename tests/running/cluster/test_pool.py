@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from harness.contracts import UserError
+from harness.running.cluster.cluster_file import ClusterSettings, MachineClass
 from harness.running.cluster.pool import NodePool
-from harness.running.cluster.settings import ClusterSettings, MachineClass
 from harness.running.cluster.shipment import this_release
 from harness.running.machine.facts import this_machine
 

@@ -31,8 +31,8 @@ from harness.running.blocks import (
     SettingSpec,
     TaskFailure,
 )
+from harness.running.cluster.cluster_file import read_cluster
 from harness.running.cluster.outcomes import DamagedOutcome, decoded, encoded
-from harness.running.cluster.settings import read_cluster
 from harness.running.cluster.shipment import Bundle, Shipment, this_release
 from harness.running.cluster.staging import share_dataset, staged_dataset
 

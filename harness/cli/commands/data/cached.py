@@ -47,9 +47,9 @@ def fetch(
         opened = open_named(dataset, plugins, progress)
         parts = shards or -(-opened.search_base.nbytes // _SHARD_BYTES)
         if k and cluster is not None:
+            from harness.running.cluster.cluster_file import read_cluster
             from harness.running.cluster.executor import cluster_executor
-            from harness.running.cluster.settings import read_cluster
-            from harness.running.cluster.truths import ClusterTruth
+            from harness.running.cluster.truth_search import ClusterTruth
 
             with cluster_executor(read_cluster(cluster), _tell) as executor:
                 parts = shards or max(parts, len(executor.nodes.addresses))

@@ -120,10 +120,26 @@ class Verbs(TyperGroup):
         super().__init__(**settings)
         self.commands = {name: TyperCommand(name, help=v.summary) for name, v in VERBS.items()}
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options, flags without a type: they take no value."""
+        return _with_bare_flags(super().get_params(ctx))
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the command that the arguments begin with, imported."""
-        name, command, rest = super().resolve_command(ctx, args)
-        return name, command and loaded(str(command.name)), rest
+        name, known, rest = super().resolve_command(ctx, args)
+        command = known and loaded(str(known.name))
+        for one in (command, *getattr(command, "commands", {}).values()):
+            if one is not None:
+                _with_bare_flags(one.get_params(ctx))
+        return name, command, rest
+
+
+def _with_bare_flags(options: list[Any]) -> list[Any]:
+    """The options, changed so that the help shows no type beside flags, as if they took a value."""
+    for option in options:
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    return options
 
 
 def loaded(name: str) -> Any:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 import harness
+from harness.cli.main import app
 from harness.cli.verbs import VERBS, loaded
 
 
@@ -37,3 +39,14 @@ def test_a_verb_that_is_mistyped_is_guessed(command):
     done = command("rum")
     assert done.returncode == 2
     assert "Did you mean 'run'?" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["", "run", "export", "data", "data clean", "results pack"])
+def test_the_help_shows_flags_without_a_type_and_examples_indented(words):
+    done = CliRunner().invoke(app, [*words.split(), "--help"], terminal_width=120)
+    assert done.exit_code == 0
+    assert "--help" in done.output
+    assert "<bool>" not in done.output
+    assert ("--install-completion" in done.output) == (words == "")
+    if "Examples:" in done.output:
+        assert f"\n   annharness {words} " in done.output

@@ -99,6 +99,8 @@ def export(
 ) -> None:
     """Write one row per point: parameters, recall, QPS and latency with intervals, sizes, status.
 
+    The rows are those of stored results; nothing is measured.
+
     Examples:
 
       annharness export demo -o demo.csv

@@ -91,6 +91,8 @@ def plot(
 ) -> None:
     """Draw recall against QPS with the Pareto frontier, recall 1@N, build costs, training loss.
 
+    Figures are drawn from stored results; nothing is measured.
+
     Examples:
 
       annharness plot demo

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from harness.results.store import ResultStore
 
 app = typer.Typer(
+    add_completion=False,
     no_args_is_help=True,
     help="Share results: by a folder of several people (push, pull), or in packages that "
     "others check (pack, check, merge).",

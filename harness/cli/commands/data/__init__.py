@@ -7,8 +7,14 @@ import typer
 from harness.cli.commands.data.cached import clean, fetch
 from harness.cli.commands.data.looking import info, list_datasets, show, verify
 from harness.cli.commands.data.own_files import add, convert_file
+from harness.cli.verbs import SETTINGS
 
-app = typer.Typer(no_args_is_help=True, help="List, fetch, check and look at datasets.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="List, fetch, check and look at datasets.",
+    **SETTINGS,
+)
 app.command("list")(list_datasets)
 app.command("info")(info)
 app.command("fetch")(fetch)

@@ -23,7 +23,7 @@ from harness.files.paths import user_path
 if TYPE_CHECKING:  # each function loads what it needs when it is called
     import pandas as pd
 
-    from harness.report.analysis.recall_differences import RecallDifference
+    from harness.report.comparing.recall_differences import RecallDifference
     from harness.running.executors.local import Executor
     from harness.running.listener import Listener, RunSummary
     from harness.running.plan import Plan
@@ -62,14 +62,14 @@ class RunResult:
     @property
     def verdict(self) -> str:
         """Which differences in recall to the baseline are real, in a sentence."""
-        from harness.report.analysis.recall_differences import sentence
+        from harness.report.comparing.recall_differences import sentence
 
         return sentence(self.recall_differences)
 
     @property
     def recall_table(self) -> pd.DataFrame:
         """The differences in recall as a table, one row for each label and measure."""
-        from harness.report.analysis.recall_differences import table_of_differences
+        from harness.report.comparing.recall_differences import table_of_differences
 
         return table_of_differences(self.recall_differences)
 
@@ -187,7 +187,7 @@ def _measured(asked: SuiteRun, executor: Executor, plan: Plan, listener: Listene
 
 def result_of(asked: SuiteRun, plan: Plan, summary: RunSummary) -> RunResult:
     """Return what a run has stored, read from the results folder."""
-    from harness.report.analysis.recall_differences import recall_differences
+    from harness.report.comparing.recall_differences import recall_differences
     from harness.results.table.rows import table_of
 
     baseline = asked.suite.baseline

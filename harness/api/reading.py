@@ -24,9 +24,9 @@ from harness.files.paths import user_path
 if TYPE_CHECKING:  # each function loads what it needs when it is called
     import pandas as pd
 
-    from harness.report.analysis.comparison import Comparison
-    from harness.report.analysis.history import PointHistory
     from harness.report.analysis.pricing import Prices
+    from harness.report.comparing.comparison import Comparison
+    from harness.report.comparing.history import PointHistory
 
 
 class _ShownAsTable:
@@ -61,7 +61,7 @@ class Comparisons(_ShownAsTable):
     @property
     def table(self) -> pd.DataFrame:
         """A row for each comparison: QPS of both sides, ratio, interval, verdict."""
-        from harness.report.analysis.comparison import table_of_comparisons
+        from harness.report.comparing.comparison import table_of_comparisons
 
         return table_of_comparisons(self.found)
 
@@ -93,13 +93,13 @@ def compare(
     UserError
         If a side means nothing, or the two have nothing to compare.
     """
-    from harness.report.analysis.comparison import (
+    from harness.report.analysis.selecting import recalls_of
+    from harness.report.comparing.comparison import (
         compare_curves,
         compare_machines,
         compare_tables,
     )
-    from harness.report.analysis.selecting import recalls_of
-    from harness.report.analysis.sides import sides_of
+    from harness.report.comparing.sides import sides_of
 
     levels = recalls_of(as_numbers(recalls))
     a, b = sides_of(str(old), str(new), user_path(results))
@@ -126,7 +126,7 @@ class Histories(_ShownAsTable):
     @property
     def table(self) -> pd.DataFrame:
         """A row for each state, with the ratio to the state before, its interval and verdict."""
-        from harness.report.analysis.history import table_of_histories
+        from harness.report.comparing.history import table_of_histories
 
         return table_of_histories(self.found)
 
@@ -161,9 +161,9 @@ def history(
     UserError
         If a folder cannot be read, `last` is below 2, or there are no results of these names.
     """
-    from harness.report.analysis.history import histories
     from harness.report.analysis.limits import Limits
     from harness.report.analysis.selecting import every_version
+    from harness.report.comparing.history import histories
 
     if last is not None and last < 2:
         raise UserError("a history has two states or more", where="--last", got=str(last))

@@ -153,7 +153,6 @@ def publish(
         As `recommend`, and if `out` cannot be written or `commit_url` is no address of commits.
     """
     from harness.report.analysis.describing import with_rows
-    from harness.report.analysis.history import histories
     from harness.report.analysis.limits import Limits, curves_named
     from harness.report.analysis.selecting import (
         Selection,
@@ -161,6 +160,7 @@ def publish(
         recalls_of,
         without_stale,
     )
+    from harness.report.comparing.history import histories
     from harness.report.site.content import USUAL, SiteChoices
     from harness.report.site.pages import write_site
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.api import RunResult
-from harness.report.analysis.recall_differences import RecallDifference, sentence
+from harness.report.comparing.recall_differences import RecallDifference, sentence
 from harness.report.export.printing import print_frontiers
 from harness.report.texts import corrected_text, difference_text
 from harness.running.listener import Imprecise, failure_line

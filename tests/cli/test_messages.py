@@ -13,7 +13,7 @@ from harness.contracts import UserError
 from harness.data.loading import open_definition, open_file
 from harness.registry import load_registry
 from harness.report.analysis.recommendations import optimism_text
-from harness.report.analysis.sides import sides_of
+from harness.report.comparing.sides import sides_of
 from harness.results.identity import Machine
 from harness.text import counted
 

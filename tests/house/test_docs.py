@@ -62,6 +62,39 @@ def test_links_and_pictures_lead_somewhere(path):
             assert (path.parent / target).exists(), f"{path.name} points to {target}"
 
 
+OF_THE_READER = re.compile(r"plugins/|datasets/mine/|module\.py|test_sign_bits|.*NAME")
+"""Files that the reader of a document writes, not ours."""
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_python_files_in_documents_exist(path):
+    named = re.findall(r"`([\w./-]+\.py)[` :]", path.read_text())
+    missing = [name for name in named if not OF_THE_READER.match(name) and not is_ours(name)]
+    assert path.name == "CHANGELOG.md" or not missing
+
+
+def is_ours(name: str) -> bool:
+    return any(f"/{file}".endswith(f"/{name}") for file in python_files())
+
+
+@functools.cache
+def python_files() -> list[str]:
+    folders = ("harness", "algorithms", "datasets", "docs", "tests")
+    return [str(p.relative_to(HOUSE)) for top in folders for p in (HOUSE / top).rglob("*.py")]
+
+
+@pytest.mark.parametrize("top", ["harness", "algorithms", "tests", "docs"])
+def test_modules_named_in_code_exist(top):
+    files = set(python_files())
+    for path in (HOUSE / top).rglob("*.py"):
+        for name in re.findall(r"`(harness(?:\.[\w]+)+)`", path.read_text()):
+            if name.endswith(".NAME"):
+                continue
+            inner, outer = name.replace(".", "/"), name.rpartition(".")[0].replace(".", "/")
+            places = (f"{one}{end}" for one in (inner, outer) for end in (".py", "/__init__.py"))
+            assert files.intersection(places), f"{name_of(path)}: {name}"
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_commands_in_documents_name_real_verbs(path):
     for verb in re.findall(r"^\$ annharness ([a-z]+)", path.read_text(), flags=re.MULTILINE):

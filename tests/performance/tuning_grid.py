@@ -31,7 +31,7 @@ import yaml
 import harness
 from harness.contracts.definitions import Parameters
 from harness.registry.spaces import Axis
-from harness.report.analysis.comparison import to_markdown
+from harness.report.comparing.comparison import to_markdown
 from harness.results.identity import hash_of
 from harness.running.executors.local import Executor
 from harness.running.listener import PlainLines, plain_lines

@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 from harness.cli.commands import compare as command
 from harness.contracts import UserError
 from harness.measures.verdicts import Speeds
-from harness.report.analysis.comparison import (
+from harness.report.analysis.points import comparison_groups, prepare
+from harness.report.analysis.recommendations import recommendations
+from harness.report.comparing.comparison import (
     compare_curves,
     compare_every_pair,
     compare_machines,
@@ -25,9 +27,7 @@ from harness.report.analysis.comparison import (
     to_markdown,
     undecided_about,
 )
-from harness.report.analysis.points import comparison_groups, prepare
-from harness.report.analysis.recommendations import recommendations
-from harness.report.analysis.sides import sides_of
+from harness.report.comparing.sides import sides_of
 
 app = Typer()
 app.command()(command.compare)
@@ -200,7 +200,7 @@ def test_machines_are_compared_by_what_was_measured(table, respeeded, speeds_mak
 def test_a_part_of_a_name_is_a_machine(table, in_blocks, monkeypatch, tmp_path):
     both = [in_blocks(table).assign(machine=f"AMD EPYC {number}") for number in (7, 9)]
     monkeypatch.setattr(
-        "harness.report.analysis.sides.load_results", lambda path, **_: pd.concat(both)
+        "harness.report.comparing.sides.load_results", lambda path, **_: pd.concat(both)
     )
     old, new = sides_of("machine:EPYC 7", "machine:9", tmp_path)
     assert (old.name, new.name) == ("AMD EPYC 7", "AMD EPYC 9")
@@ -254,7 +254,7 @@ def stored(table, in_blocks, monkeypatch, tmp_path):
         (tmp_path / name).mkdir()
         tables[tmp_path / name] = one
     monkeypatch.setattr(
-        "harness.report.analysis.sides.load_results", lambda path, **_: tables[path]
+        "harness.report.comparing.sides.load_results", lambda path, **_: tables[path]
     )
 
     def status(new, *options):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import harness
 from harness.cli.main import app
 from harness.contracts import UserError
-from harness.report.analysis.history import histories, to_json, to_markdown
+from harness.report.comparing.history import histories, to_json, to_markdown
 from harness.report.site.content import SiteChoices
 from harness.report.site.pages import write_site
 from harness.results.table.columns import frame_of

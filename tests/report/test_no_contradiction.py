@@ -29,9 +29,9 @@ from harness.measures.verdicts import (
     verdict_words,
 )
 from harness.measures.verdicts import Estimate as RatioEstimate
-from harness.report.analysis.comparison import compare_curves, compare_tables, to_json, to_markdown
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import LEVELS, block_speeds, recommendations
+from harness.report.comparing.comparison import compare_curves, compare_tables, to_json, to_markdown
 from harness.report.export.printing import print_frontiers
 from harness.report.site.payload import comparisons_payload
 from harness.report.texts import difference_text, mark, ratio_text

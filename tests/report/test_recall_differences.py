@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from harness.cli.summary import _print_differences
-from harness.report.analysis.recall_differences import recall_differences, sentence
+from harness.report.comparing.recall_differences import recall_differences, sentence
 from harness.results.table.columns import frame_of
 
 

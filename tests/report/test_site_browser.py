@@ -11,10 +11,10 @@ import pytest
 
 from harness.measures.frontier import pareto_frontier
 from harness.measures.verdicts import verdict_words
-from harness.report.analysis.comparison import compare_every_pair
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import LEVELS, recommendations
 from harness.report.analysis.standings import standings
+from harness.report.comparing.comparison import compare_every_pair
 from harness.report.quantities import human
 from harness.report.site.pages import write_site
 from harness.report.site.recommending import standing_cell

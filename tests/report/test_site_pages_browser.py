@@ -11,9 +11,9 @@ from axe_playwright_python.sync_playwright import Axe
 from harness.data.plane import Plane
 from harness.registry import load_registry
 from harness.report.analysis.describing import with_entries
-from harness.report.analysis.history import histories
 from harness.report.analysis.points import comparison_groups, prepare, title_of
 from harness.report.analysis.recommendations import recommendations
+from harness.report.comparing.history import histories
 from harness.report.site.content import SiteChoices, content_of
 from harness.report.site.pages import write_site
 

@@ -19,7 +19,7 @@ from harness.cli.terminal import Terminal, say
 from harness.contracts import UserError
 
 if TYPE_CHECKING:
-    from harness.report.analysis.comparison import Comparison
+    from harness.report.comparing.comparison import Comparison
 
 
 _COLOURS = {"faster": "green", "slower": "red"}
@@ -94,7 +94,7 @@ def compare(
       annharness compare old-results@1a2b3c4 results@5d6e7f8
     """
     from harness.files.replacing import write_text
-    from harness.report.analysis.comparison import to_json, to_markdown
+    from harness.report.comparing.comparison import to_json, to_markdown
 
     share = share_of(fail_if_slower, "--fail-if-slower") if fail_if_slower is not None else None
     if fail_if_undecided and share is None:
@@ -119,7 +119,7 @@ def compare(
 
 def _gate(found: Sequence[Comparison], share: float, fail_if_undecided: bool) -> bool:
     """Whether to fail: slower by the share at any recall, or undecided. Warn if undecided."""
-    from harness.report.analysis.comparison import slower_than, table_rows, undecided_about
+    from harness.report.comparing.comparison import slower_than, table_rows, undecided_about
 
     undecided = undecided_about(found, share)
     for row in table_rows(undecided):
@@ -138,7 +138,7 @@ def _table(found: Sequence[Comparison], title: str, width: int) -> Group:
     If the title names the sides, both curves have the same name, which is shown once. Below 100
     columns the QPS of both sides are left out.
     """
-    from harness.report.analysis.comparison import caption, table_rows
+    from harness.report.comparing.comparison import caption, table_rows
 
     rows = table_rows(found)
     left_out = {"new"} if title else set()

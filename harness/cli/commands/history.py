@@ -19,7 +19,7 @@ from harness.contracts import UserError
 from harness.text import counted
 
 if TYPE_CHECKING:
-    from harness.report.analysis.history import PointHistory
+    from harness.report.comparing.history import PointHistory
 
 _COLOURS = {"faster": "green", "slower": "red"}
 _LEFT_OUT = ("dataset", "k", "steps")  # told above and below the table
@@ -63,7 +63,7 @@ def history(
       annharness history -a hnswlib -o history.json
     """
     from harness.files.replacing import write_text
-    from harness.report.analysis.history import to_json, to_markdown
+    from harness.report.comparing.history import to_json, to_markdown
 
     writers = {".json": to_json, ".md": to_markdown}
     if out is not None and out.suffix not in writers:
@@ -99,7 +99,7 @@ def _print(found: Sequence[PointHistory]) -> None:
 
 def _table(found: Sequence[PointHistory], width: int) -> Table:
     """A row for each point, and one for each of its steps; below 100 columns without the days."""
-    from harness.report.analysis.history import summary_row
+    from harness.report.comparing.history import summary_row
 
     left_out = {*_LEFT_OUT, *(() if width >= _WIDE else ("states", "from", "to"))}
     headings = [name for name in summary_row(found[0]) if name not in left_out]
@@ -118,7 +118,7 @@ def _table(found: Sequence[PointHistory], width: int) -> Table:
 
 def _step_lines(found: Sequence[PointHistory]) -> Iterator[tuple[str, str]]:
     """A line for each step, with its colour."""
-    from harness.report.analysis.history import step_words
+    from harness.report.comparing.history import step_words
 
     for one in found:
         for state, ratio in one.steps:

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from harness.errors import UserError, did_you_mean
-from harness.registry.inheriting import with_inherited_keys
+from harness.registry.schema.inheriting import with_inherited_keys
 from harness.registry.schema.values import check_entry_name
 from harness.registry.yaml_source import Document, KeyPath, read_yaml
 

@@ -1,1 +1,1 @@
-"""What the figures and tables say: points, curves, comparisons, recommendations."""
+"""What the figures and tables say: points, curves, recommendations, standings."""

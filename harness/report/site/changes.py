@@ -10,7 +10,7 @@ from itertools import groupby
 import numpy as np
 
 from harness.measures.verdicts import verdict_words
-from harness.report.analysis.history import (
+from harness.report.comparing.history import (
     PointHistory,
     State,
     commit_words,

@@ -13,7 +13,6 @@ import pandas as pd
 from harness.contracts import UserError
 from harness.report.analysis.curves import styles_of
 from harness.report.analysis.describing import DatasetAbout
-from harness.report.analysis.history import PointHistory
 from harness.report.analysis.points import (
     ComparisonGroup,
     comparison_groups,
@@ -23,6 +22,7 @@ from harness.report.analysis.points import (
 )
 from harness.report.analysis.recommendations import LEVELS, Recommendation, recommendations
 from harness.report.analysis.standings import Standing, standings
+from harness.report.comparing.history import PointHistory
 from harness.report.curve_styles import CurveStyle
 from harness.text import Json
 

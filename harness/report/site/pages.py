@@ -17,9 +17,9 @@ from harness.contracts import UserError
 from harness.files.replacing import write_text
 from harness.files.temporary import temporary_folder
 from harness.measures.verdicts import LEAST_BUILDS
-from harness.report.analysis.history import PointHistory
 from harness.report.analysis.points import rows_of
 from harness.report.analysis.recommendations import optimism, optimism_text
+from harness.report.comparing.history import PointHistory
 from harness.report.export.exporting import export
 from harness.report.site.about import algorithm_values, dataset_values
 from harness.report.site.changes import feed_values, history_values

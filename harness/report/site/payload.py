@@ -12,10 +12,10 @@ import pandas as pd
 
 from harness.measures.verdicts import verdict_words
 from harness.report.analysis.by_query import recall_of_queries
-from harness.report.analysis.comparison import Comparison, compare_every_pair
 from harness.report.analysis.curves import CurvePoints, curves_of
 from harness.report.analysis.points import ComparisonGroup, known, rows_of
 from harness.report.analysis.recommendations import LEVELS, block_speeds
+from harness.report.comparing.comparison import Comparison, compare_every_pair
 from harness.report.curve_styles import COLOURS, CurveStyle, mark_points
 from harness.report.quantities import QUANTITIES, human, quantity
 from harness.report.site.recommending import ranking_payload

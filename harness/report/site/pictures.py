@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from harness.report.analysis.by_query import RecallByDifficulty
 from harness.report.analysis.curves import curves_of
-from harness.report.analysis.history import PointHistory, day_of
 from harness.report.analysis.points import ComparisonGroup
+from harness.report.comparing.history import PointHistory, day_of
 from harness.report.curve_styles import CurveStyle, mark_points
 from harness.report.quantities import Scale, Unit, human, quantity, shortened
 from harness.report.scales import (

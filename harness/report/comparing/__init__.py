@@ -1,0 +1,1 @@
+"""Comparisons of two sides, and of the same points over time."""

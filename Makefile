@@ -42,7 +42,7 @@ test: $(STAMP) ## the tests, under five minutes on two cores
 test-all: $(STAMP) ## everything `make test` leaves out: slow, faults, network, browser, adapters, cluster
 	$(BIN)/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder -m "slow or faults or network or browser or adapters or cluster"
 
-coverage: $(STAMP) ## the lines that `make test` runs, in processes that it starts too
+coverage: $(STAMP) ## the lines that `make test` runs, in processes that it starts, too
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest --quiet --numprocesses 2 --dist worksteal -m $(QUICK)
 	$(BIN)/python -m coverage combine --quiet

@@ -273,7 +273,7 @@ def tune(
 
     The search asks tuning queries only. Its winners are built anew with other seeds and measured
     on all queries; their recall on the held-out queries tells whether the target is met. A search
-    that was stopped goes on when the same is asked again, also with a larger budget.
+    that was stopped continues when the same is asked again, also with a larger budget.
 
     Parameters
     ----------

@@ -102,7 +102,10 @@ def main() -> None:
         say(f"error: {error.describe()}", to_errors=True)
         sys.exit(_USER_ERROR)
     except _Interrupted as interrupted:
-        print("\nstopped; what was finished is kept, the same command goes on", file=sys.stderr)
+        print(
+            "\nstopped; what was finished is kept, and the same command continues from there",
+            file=sys.stderr,
+        )
         sys.exit(_SIGNALLED + interrupted.number)
     except BrokenPipeError:
         # The reader has closed the pipe (`| head`): output is no longer possible.

@@ -1,4 +1,4 @@
-"""The door to the terminal: no text that is shown there can control it."""
+"""Printing to the terminal: all text is cleaned, so that none of it can control the terminal."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ WARM_UP_QUERIES = 500
 """Asked at the rate before the queries that count, so that these do not find an empty queue."""
 
 LEAST_QUERIES = 5000
-"""Asked at one rate in a block: at a given one, or before the search goes on to the next."""
+"""Asked at one rate in a block: at a given one, or before the search continues to the next."""
 
 SEARCH_STEPS = 16
 """Rates that the search for the highest rate tries in a block."""

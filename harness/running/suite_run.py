@@ -242,5 +242,5 @@ def _require_fit() -> None:
             "this machine is unfit to measure on, grade D",
             where="strict",
             got=reasons,
-            hint="annharness doctor says what to do; a run that is not strict goes on",
+            hint="annharness doctor says what to do; a run that is not strict continues",
         )

@@ -85,7 +85,7 @@ class SearchLines:
         """Write what an earlier search has found."""
         for standing in standings:
             if standing.builds:
-                self._say(f"{_head(standing)}; it goes on")
+                self._say(f"{_head(standing)}; it continues")
 
     def block_started(self, label: str, builds: int) -> None:
         """Write nothing: the builds are named one by one."""

@@ -1,4 +1,4 @@
-"""The journal of a search: all trials so far, so that the same command goes on from there."""
+"""The journal of a search: all trials so far, so that the same command continues from there."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Journal:
             raise UserError(
                 f"cannot write the journal: {error.strerror}",
                 where=str(path),
-                hint="make room, then give the same command again: it goes on from the last block",
+                hint="make room, then repeat the command: it continues from the last block",
             ) from error
 
     def of(self, label: str) -> list[Trial]:

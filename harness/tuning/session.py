@@ -45,7 +45,7 @@ class Tuned:
 
 
 def tuned(request: TuneRequest, told: Outputs, plugins: Sequence[Path] = ()) -> Tuned:
-    """Search, then build the winners again and measure them; the same request goes on.
+    """Search, then build the winners again and measure them; the same request continues.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def _nothing_reached(
         expected=f"recall {goal.recall:g} on held-out queries, with its interval",
         got="nearest: " + "; ".join(lines) if lines else "; ".join(dict.fromkeys(failed)),
         hint="ask for less recall, more bytes or another algorithm, or give a larger budget: the "
-        "same command goes on",
+        "same command continues",
     )
 
 

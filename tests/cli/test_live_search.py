@@ -98,7 +98,7 @@ def test_lines_tell_what_each_block_found():
     small = "M=5 nbits=4 | rerank=120, recall 0.9534, 9,000 queries/s, 103.0 bytes"
     first = "M=10 nbits=4 | rerank=120, recall 0.9512, 26,878 queries/s, 205.3 bytes"
     assert told == [
-        "other: 3 builds tried in 12 s; it goes on",
+        "other: 3 builds tried in 12 s; it continues",
         "pq: 1 build tried in 12 s; 0 of 1 reach the target; none so far",
         f"pq: 2 builds tried in 12 s; best so far {first}",
         f"pq: 4 builds tried in 12 s; frontier of 2, from {small} to {first}",

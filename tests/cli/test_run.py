@@ -259,7 +259,7 @@ def test_a_folder_that_fills_up_keeps_what_it_has_and_says_so(suite, tmp_path, c
     done = command.raw(LIMITED)
     assert done.returncode == 1, done.stderr
     assert "takes no more" in done.stderr
-    assert "it goes on from here" in done.stderr
+    assert "it continues from here" in done.stderr
     frame = harness.load_results(tmp_path / "results", overhead=True)
     assert (frame["status"] == "ok").all()
     assert (frame["builds"] >= 1).all()

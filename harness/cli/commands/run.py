@@ -170,7 +170,7 @@ def _measure(asked: SuiteRun, plan: Plan, executor: Executor) -> RunSummary:
             f"error: {full.what} takes no more: {full.reason}\n"
             f"  where:    {full.path}\n"
             f"  kept:     everything stored before, {full.added} builds of this run among it\n"
-            f"  try:      make room, then give the same command again: it goes on from here",
+            f"  try:      make room, then give the same command again: it continues from here",
             to_errors=True,
         )
         raise typer.Exit(_FAILED) from full

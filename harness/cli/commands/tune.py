@@ -83,7 +83,7 @@ def tune(
     index the cheapest search setting that reaches the recall is found, with tuning queries only.
     The winner of each algorithm is then built again and measured like any other point; with two
     --minimize, at most five winners, which no other setting beats in both. The exit
-    status is 1 if one misses the recall there. The same command goes on after Ctrl-C, and with a
+    status is 1 if one misses the recall there. The same command continues after Ctrl-C, and with a
     larger budget.
 
     Examples:
@@ -118,7 +118,7 @@ def tune(
 
 @contextmanager
 def _telling() -> Iterator[Outputs]:
-    """Tell what goes on: in tables at a terminal, otherwise in lines."""
+    """Tell what happens: in tables at a terminal, otherwise in lines."""
     console = Terminal(stderr=True)
     if console.is_terminal:
         yield Outputs(

@@ -310,7 +310,7 @@ class ClusterExecutor:
             with suppress(Exception):  # the scheduler may be gone
                 self.client.cancel(futures, force=True)
 
-    # ---- what goes on ---------------------------------------------------------------------------
+    # ---- what happens ---------------------------------------------------------------------------
 
     def _heard(self, event: tuple[float, Any]) -> None:
         """Keep an event for the main thread; called by Dask's."""

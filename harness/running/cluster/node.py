@@ -1,6 +1,6 @@
 """The process that measures a block on a node: it finds what the block refers to, and runs it.
 
-It reads a `Shipment` from standard input and writes lines of JSON to standard output: what goes on,
+It reads a `Shipment` from standard input and writes lines of JSON to standard output: what happens,
 and the file of each part of the outcome. It is started by Dask's worker there and ends with it. The
 adapters run in children of this process, as everywhere.
 """
@@ -172,7 +172,7 @@ _told = -_SECONDS_BETWEEN_TURNS
 
 
 def _phase(title: str, phase: str, key: str | None) -> None:
-    """Tell what goes on; of the many turns only one now and then: telling takes time."""
+    """Tell what happens; of the many turns only one now and then: telling takes time."""
     global _told
     now = time.monotonic()
     if title or now - _told > _SECONDS_BETWEEN_TURNS:

@@ -205,7 +205,7 @@ class NodePool:
             "no node of the cluster can measure",
             where="cluster",
             got=clean(reasons, 2000) if reasons else "no node",
-            hint="what was finished is stored; the same command goes on from there",
+            hint="what was finished is stored; the same command continues from there",
         )
 
     def _patience(self) -> float:
@@ -220,7 +220,7 @@ class NodePool:
                 "the scheduler of the cluster is gone",
                 where="cluster",
                 got=str(error) if error else None,
-                hint="what was finished is stored; the same command goes on from there",
+                hint="what was finished is stored; the same command continues from there",
             ) from error
 
 

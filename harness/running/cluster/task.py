@@ -86,7 +86,7 @@ def measure(shipment: str, topic: str, shared: str | None) -> Reply:
     shipment
         A `Shipment` as JSON.
     topic
-        Of the events by which the run is told what goes on.
+        Of the events by which the run is told what happens.
     shared
         URL of the shared folder, for large outcomes.
     """

@@ -135,7 +135,7 @@ def _checked(future: object, piece: Piece, k: int, *, filtered: bool) -> Truth:
         raise UserError(
             f"a node could not compute a piece of the ground truth: {error}",
             where=f"queries {piece.queries}, rows {piece.rows}",
-            hint="the pieces that are done are kept; the same command goes on from there",
+            hint="the pieces that are done are kept; the same command continues from there",
         ) from error
     if not isinstance(truth, Truth):
         raise UserError("a node sent no ground truth", where=piece.file_name)

@@ -31,7 +31,7 @@ class BlockRun:
     cache
         Folder for compiled code (numba's), which outlives the workers.
     on_phase
-        Follows what goes on.
+        Follows what happens.
     """
 
     def __init__(self, spec: BlockSpec, cache: Path, on_phase: OnPhase) -> None:

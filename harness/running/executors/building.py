@@ -44,7 +44,7 @@ class Building:
     order
         The queries in the order in which they are asked.
     on_phase
-        Follows what goes on.
+        Follows what happens.
     search
         Chooses the settings of a built member, in a block with a target.
     """

@@ -54,7 +54,7 @@ class Executor(Protocol):
         blocks
             Asked for the next block when it can begin. None: nothing can begin just now.
         follow
-            Told what goes on.
+            Told what happens.
         """
         ...
 

@@ -262,7 +262,7 @@ class Member:
         self.gone = True
 
     def fail_setting(self, told: Failed, setting: Setting) -> None:
-        """Fail one setting; the worker goes on."""
+        """Fail one setting; the worker continues."""
         status = status_of(told)
         setting.failure = setting.failure or self._failure(status, told.reason)
 

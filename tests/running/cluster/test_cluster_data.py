@@ -94,7 +94,7 @@ OWN_MOUNTS = ("unshare", *(("--map-root-user",) if os.getuid() else ()), "--moun
 def test_a_node_whose_scratch_is_full_is_left_out(
     suite, tmp_path, command, cluster, tmp_path_factory
 ):
-    """Its scratch folder is a full disk of its own; another node goes on."""
+    """Its scratch folder is a full disk of its own; another node continues."""
     scratch = tmp_path_factory.mktemp("scratch")
     full = (*OWN_MOUNTS, "sh", "-c")
     if subprocess.run([*full, FULL_DISK, str(scratch), "true"], capture_output=True).returncode:

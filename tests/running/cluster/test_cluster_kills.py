@@ -13,7 +13,7 @@ pytestmark = pytest.mark.cluster
 
 
 def test_killed_workers_cost_nothing_but_time(slow, tmp_path, command, cluster):
-    """One dies while it builds, one while it searches; a third goes on."""
+    """One dies while it builds, one while it searches; a third continues."""
     slower = SLOW_SUITE.replace("{slow: }", "{slow: {build: {seconds: 4.0}}}")
     (tmp_path / "slow.yml").write_text(slower)
     for name in ("one", "two", "three"):

@@ -47,7 +47,7 @@ def shipment(small_hdf5, tmp_path, monkeypatch):
 
 @pytest.fixture
 def told(tmp_path):
-    """Give the process of a node a shipment; return what it says but for what goes on."""
+    """Give the process of a node a shipment; return what it says but for what happens."""
 
     def run(shipment, *before):
         folder = tmp_path / "outcome"

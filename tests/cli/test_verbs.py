@@ -50,3 +50,14 @@ def test_the_help_shows_flags_without_a_type_and_examples_indented(words):
     assert ("--install-completion" in done.output) == (words == "")
     if "Examples:" in done.output:
         assert f"\n   annharness {words} " in done.output
+
+
+@pytest.mark.parametrize("verb", ["run", "tune", "plot", "compare"])
+def test_a_command_that_makes_no_table_yet_loads_no_pandas(verb):
+    code = (
+        "import sys; from harness.cli.main import app\n"
+        f"try: app(['{verb}', '-h'])\n"
+        "except SystemExit: print('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

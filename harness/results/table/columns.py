@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
+if TYPE_CHECKING:  # it takes a third of a second to load, and few commands make a table
+    import pandas as pd
 
 Row = dict[str, Any]
 """Column to value, of one point."""
@@ -89,6 +90,8 @@ def completed(row: Mapping[str, object], *, per_query: bool = False) -> Row:
 
 def frame_of(rows: Sequence[Mapping[str, object]], *, per_query: bool = False) -> pd.DataFrame:
     """Return the table of completed rows, with the declared dtypes even if there is no row."""
+    import pandas as pd
+
     series = {
         column.name: pd.Series([row[column.name] for row in rows], dtype=column.dtype)
         for column in columns(per_query=per_query)

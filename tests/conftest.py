@@ -1,4 +1,4 @@
-"""What tests of several rooms share: a small file, a folder of one's own, the command."""
+"""What tests of several packages share: a small file, a folder of one's own, the command."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ Plugins = Annotated[
 ]
 DEFAULT_RESULTS = Path("results")
 Threads = Annotated[
-    int | None, typer.Option("--threads", help="Number of threads, replaces the suite's.")
+    int | None, typer.Option("--threads", help="Number of threads, instead of the suite's.")
 ]
 Signed = Annotated[
     bool, typer.Option("--signed", help="Store your user and host name with the results.")

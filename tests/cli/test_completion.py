@@ -29,6 +29,14 @@ def test_names_are_offered(command, words):
     assert offered(command, words) == OFFERED[words]
 
 
+@pytest.mark.parametrize("words", ["annharness run de", "annharness recommend demo -a hnswl"])
+def test_names_are_offered_in_the_form_of_zsh(command, words):
+    asked = ["_ANNHARNESS_COMPLETE=complete_zsh", f"_TYPER_COMPLETE_ARGS={words}"]
+    done = command.raw(["env", *asked, sys.executable, "-m", "harness"])
+    names = " ".join(f'"{name}"' for name in OFFERED[words])
+    assert done.stdout.strip() == f"_arguments '*: :(({names}))'"
+
+
 @pytest.mark.slow
 def test_a_mistake_in_a_plug_in_offers_none_of_them_and_says_nothing(command, tmp_path):
     broken = tmp_path / "plugins" / "algorithms" / "broken"

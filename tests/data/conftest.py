@@ -1,4 +1,4 @@
-"""A cache of their own for the tests of the data room, and small files to read."""
+"""A cache of their own for the tests of the data package, and small files to read."""
 
 from __future__ import annotations
 

@@ -78,8 +78,8 @@ def compare(
     folder (main, HEAD~1). Its results, including stale ones, are read from the results folder, or
     from another one with FOLDER@COMMIT.
 
-    Machines are compared curve by curve as well, by the QPS as measured: `machine:` and a part of
-    the name each.
+    Machines are compared curve by curve as well, by the QPS as measured. Give each as `machine:`
+    and a part of its name.
 
     Examples:
 

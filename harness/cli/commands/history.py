@@ -34,7 +34,7 @@ def history(
         ),
     ] = None,
     last: Annotated[
-        int | None, typer.Option("--last", help="Only so many newest states of each point.")
+        int | None, typer.Option("--last", help="How many states of each point, the newest.")
     ] = None,
     steps: Annotated[
         bool, typer.Option("--steps", help="Only points whose speed changed by a step.")

@@ -67,8 +67,8 @@ def list_entries(
     """List algorithms, datasets and suites, one line each, with their state.
 
     Without --check, libraries are looked up but not imported, and the findings of the last check
-    are shown. `annharness list --plugins`, with no folder, is `annharness list plugins`.
-    `annharness show NAME` prints everything about one name.
+    are shown. `annharness list --plugins`, with no folder, is the same as `annharness list
+    plugins`. `annharness show NAME` prints everything about one name.
 
     Examples:
 

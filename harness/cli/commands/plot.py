@@ -76,7 +76,7 @@ def plot(
     ] = None,
     highlight: Highlight = None,
     title: Annotated[
-        str | None, typer.Option("--title", help="Title of every figure, replaces its own.")
+        str | None, typer.Option("--title", help="Title of every figure, instead of its own.")
     ] = None,
     no_title: Annotated[
         bool,

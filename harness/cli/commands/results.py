@@ -72,7 +72,9 @@ def push_results(url: Url, results: Results = DEFAULT_RESULTS) -> None:
 
 @app.command("pull")
 def pull_results(url: Url, results: Results = DEFAULT_RESULTS) -> None:
-    """Take the builds from such a folder that are not stored here; what is here stays as it is.
+    """Take the builds that are not stored here from a folder of `results push`.
+
+    Nothing that is stored here is replaced.
 
     Example: annharness results pull /shared/annharness --results all
     """

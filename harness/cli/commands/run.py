@@ -46,7 +46,7 @@ def run(
         typer.Option(
             "-d",
             "--dataset",
-            help="Run on this dataset instead (a name or a path).",
+            help="Run on this dataset (a name or a path) instead of the suite's.",
             autocompletion=complete_datasets,
         ),
     ] = None,
@@ -62,35 +62,37 @@ def run(
     ] = None,
     builds: Annotated[
         int | None,
-        typer.Option("--builds", help="Least number of blocks, replaces the suite's."),
+        typer.Option("--builds", help="Least number of blocks, instead of the suite's."),
     ] = None,
     repeats: Annotated[
         int | None,
         typer.Option(
             "--repeats",
-            help="Least number of passes of a setting in a block, replaces the suite's.",
+            help="Least number of passes of a setting in a block, instead of the suite's.",
         ),
     ] = None,
     least_seconds: Annotated[
         float | None,
         typer.Option(
             "--least-seconds",
-            help="Seconds that the turns of a fast setting take in a block, replaces the suite's.",
+            help="Seconds that the turns of a fast setting take in a block, instead of the "
+            "suite's.",
         ),
     ] = None,
     k: Annotated[
         list[int] | None,
-        typer.Option("--k", help="Number of neighbours, replaces the suite's; may be repeated."),
+        typer.Option("--k", help="Number of neighbours, instead of the suite's; may be repeated."),
     ] = None,
     threads: Threads = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", help="Seconds for a build or a setting, replaces the suite's."),
+        typer.Option("--timeout", help="Seconds for a build or a setting, instead of the suite's."),
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Print what would be measured, how long it takes and its memory."
+            "--dry-run",
+            help="Print what would be measured, with its time and memory; measure nothing.",
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Measure stored points again.")] = False,

@@ -63,13 +63,13 @@ def tune(
         list[str] | None,
         typer.Option(
             "--minimize",
-            help="What is to be small: query (time), bytes or build (time); query by default. "
+            help="What to minimise: query (time), bytes or build (time); query by default. "
             "Give it twice, query and bytes, for the frontier of the two.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the search.")] = 0,
     k: Annotated[
-        int | None, typer.Option("--k", help="Number of neighbours, replaces the suite's.")
+        int | None, typer.Option("--k", help="Number of neighbours, instead of the suite's.")
     ] = None,
     threads: Threads = None,
     signed: Signed = False,

@@ -110,12 +110,12 @@ def convert_file(
         Path, typer.Argument(parser=user_path, metavar="OUT", help="The file to write.")
     ],
     from_format: Annotated[
-        str | None, typer.Option("--from", help="Format of SOURCE. Default: by its ending.")
+        str | None, typer.Option("--from", help="Format of IN. Default: by its ending.")
     ] = None,
     to_format: Annotated[
-        str | None, typer.Option("--to", help="Format of TARGET. Default: by its ending.")
+        str | None, typer.Option("--to", help="Format of OUT. Default: by its ending.")
     ] = None,
-    part: Annotated[str, typer.Option(help="base or queries, if TARGET holds one table.")] = "base",
+    part: Annotated[str, typer.Option(help="base or queries, if OUT holds one table.")] = "base",
     queries: QueriesFile = None,
     holdout: Holdout = None,
     seed: Seed = 0,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.contracts import UserError
-from harness.data.fetching.hashes import sha256_of
+from harness.files.hashes import sha256_of
 from harness.files.progress import Progress, silent
 from harness.files.remote import RemoteFolder
 from harness.interop.package import FOLDER, Package

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import harness
 from harness.contracts import UserError
-from harness.data.fetching.hashes import sha256_of
+from harness.files.hashes import sha256_of
 from harness.files.paths import require_file
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.fetching.hashes import sha256_of
+from harness.files.hashes import sha256_of
 from harness.files.replacing import written_whole
 from harness.results.files import read_point
 from harness.results.point import Build

@@ -18,6 +18,7 @@ from harness.data.cache import layout
 from harness.data.cache.cached_filters import read_filters
 from harness.data.cache.folder import cache_subfolder
 from harness.data.words import Words
+from harness.files.hashes import stat_of
 
 Rows = NDArray[np.float32]
 
@@ -60,7 +61,7 @@ class CachedDataset(Dataset):
         self.whole = whole
         self._fingerprint = fingerprint
         self._arrays = arrays
-        self._states = {file: _state(file) for file in arrays.files}
+        self._states = {file: stat_of(file) for file in arrays.files}
 
     def require_unchanged(self) -> None:
         """Raise a `UserError` if a file of the dataset was written to since it was opened.
@@ -69,7 +70,7 @@ class CachedDataset(Dataset):
         changed give other distances. The cached form is removed, so that it is made anew.
         """
         for file, state in self._states.items():
-            if _state(file) != state:
+            if stat_of(file) != state:
                 with suppress(OSError):
                     self.path.unlink()
                 raise UserError(
@@ -254,15 +255,6 @@ def cached_by_name(name: str) -> Path | None:
         if path.is_file():
             return path
     return None
-
-
-def _state(path: Path) -> tuple[int, ...] | None:
-    """What changes when a file is written to, even if its times are set back; None: it is gone."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def file_state(path: Path) -> str:

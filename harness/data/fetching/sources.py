@@ -17,8 +17,8 @@ from harness.contracts.definitions import DatasetDefinition, Parameters, Source
 from harness.data.cache.cached import file_state
 from harness.data.cache.folder import cache_subfolder
 from harness.data.fetching.download import downloaded, place_of
-from harness.data.fetching.hashes import record, verify, with_recorded
 from harness.data.fetching.packages import Package, archive_of, folder_of, installed_file
+from harness.data.fetching.recorded_hashes import record, verify, with_recorded
 from harness.data.formats import format_of, read_labels, read_vectors
 from harness.data.formats.archives import extract_member
 from harness.files.paths import no_file, user_path

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.files.hashes import FileStat, sha256_of, stat_of
 from harness.files.replacing import replacing
 from harness.results.point import PointHeader
 from harness.results.table.columns import Row
@@ -39,14 +40,12 @@ _MOST_ENTRY_BYTES = 64 << 20
 _SETTLED_NS = 2_000_000_000  # some file systems keep times in steps of a second
 _LIBRARIES = ("numpy", "scipy")
 
-Stat = tuple[int, int, int, int]
-
 
 @dataclass(frozen=True)
 class Source:
     """A file from which a row was computed; `stat` and `sha256` are None if it was missing."""
 
-    stat: Stat | None
+    stat: FileStat | None
     sha256: str | None
     settled: bool
 
@@ -76,12 +75,12 @@ class RowCache:
         self._folder = root / _FOLDER
         self._key = None if self._folder.is_symlink() else private_key()
         self._version = version()
-        self._hashed: dict[tuple[str, Stat], str] = {}
+        self._hashed: dict[tuple[str, FileStat], str] = {}
         self._writable = True
 
     def source(self, path: Path) -> Source:
         """Return the present state of a file; raise `BrokenResult` if it cannot be read."""
-        stat = _stat(path)
+        stat = stat_of(path)
         if stat is None:
             return NOTHING
         return Source(stat, self._sha256(path, stat), _is_settled(stat))
@@ -109,7 +108,7 @@ class RowCache:
     def put(self, stem: Path, entry: Entry) -> None:
         """Store a row, unless one of its files has changed meanwhile."""
         if self._key is not None and all(
-            _stat(self._root / name) == source.stat for name, source in entry.sources.items()
+            stat_of(self._root / name) == source.stat for name, source in entry.sources.items()
         ):
             self._write(stem, entry)
 
@@ -127,15 +126,14 @@ class RowCache:
 
     def _now(self, name: str, known: Source) -> Source:
         """The present state of a source; hashed only if it may have changed."""
-        if known.settled and _stat(self._root / name) == known.stat:
+        if known.settled and stat_of(self._root / name) == known.stat:
             return known
         return self.source(self._root / name)
 
-    def _sha256(self, path: Path, stat: Stat) -> str:
+    def _sha256(self, path: Path, stat: FileStat) -> str:
         if (str(path), stat) not in self._hashed:
-            with reading(path), path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256")
-            self._hashed[str(path), stat] = digest.hexdigest()
+            with reading(path):
+                self._hashed[str(path), stat] = sha256_of(path)
         return self._hashed[str(path), stat]
 
     def _name(self, stem: Path) -> str:
@@ -243,15 +241,7 @@ def _unpacked(value: object, arrays: _Arrays) -> Any:
     return tuple(items) if kind == "tuple" else items
 
 
-def _stat(path: Path) -> Stat | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
-
-
-def _is_settled(stat: Stat) -> bool:
+def _is_settled(stat: FileStat) -> bool:
     """Whether a later change of the file would show in its times."""
     return time.time_ns() - max(stat[1], stat[2]) > _SETTLED_NS
 

@@ -25,9 +25,9 @@ from harness.data.cache.cached import (
 from harness.data.cache.cached_filters import fingerprint_of
 from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.data.cache.writing import Identity, write_cached
-from harness.data.fetching.hashes import sha256_of
 from harness.data.parts import Part, Parts
 from harness.data.rows import fingerprint
+from harness.files.hashes import sha256_of
 from harness.files.progress import Progress, silent
 from harness.files.remote import RemoteFolder
 from harness.files.space import require_disk

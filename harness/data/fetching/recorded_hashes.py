@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,20 +10,9 @@ from pathlib import Path
 from harness.contracts import UserError
 from harness.contracts.definitions import Source
 from harness.data.cache.folder import cache_lock, cache_subfolder
+from harness.files.hashes import sha256_of
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
-
-
-def sha256_of(path: Path, progress: Progress = silent) -> str:
-    """Return the sha256 (hex) of a file."""
-    digest = hashlib.sha256()
-    size, done = path.stat().st_size, 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-            done += len(chunk)
-            progress(f"hashing {path.name}", done, size, "bytes")
-    return digest.hexdigest()
 
 
 def verify(path: Path, source: Source, progress: Progress = silent) -> None:

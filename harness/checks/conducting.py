@@ -30,7 +30,7 @@ from harness.running.executors.local import LocalExecutor, ProgramSpec
 EVERYTHING = "everything"
 """The title of the only verdict where nothing could be checked."""
 
-_PROGRAM = "harness.checks.program"
+_PROGRAM = "harness.checks.child_program"
 _FIRST = names_of_checks()[0]
 _ELSEWHERE = "fresh-process"
 

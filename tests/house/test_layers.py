@@ -83,7 +83,7 @@ def test_plugins_import_the_contracts_and_their_own(kind):
 
 def test_the_worker_loads_little():
     code = (
-        "import sys, harness.running.worker.entry, harness.running.worker.measuring\n"
+        "import sys, harness.running.worker.entry, harness.running.worker.member_program\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,9 +16,9 @@ from harness.running.messages import Start
 from harness.running.processes.child import Child, ChildGone, ChildSpec
 from harness.running.processes.tree import end_strays
 from harness.running.worker.adapters import ROWS as REFERENCE_ROWS
-from harness.running.worker.measuring import MemberStart
+from harness.running.worker.member_program import MemberStart
 
-_PROGRAM = "harness.running.worker.measuring"
+_PROGRAM = "harness.running.worker.member_program"
 _LOOK_SECONDS = 0.05
 _SEARCH_LOOK_SECONDS = 0.5  # memory is checked less often while queries are timed
 _TURNS_LOOK_SECONDS = 0.2  # a look takes as long as half a turn

@@ -87,6 +87,18 @@ class QuerySplit:
 
 
 @dataclass(frozen=True)
+class FilterFiles:
+    """Files with the attributes of the source's rows, and with the filters of queries.
+
+    Paths are absolute or from the entry's folder, or names in the source. Without `filters`, they
+    are drawn from the attributes.
+    """
+
+    attributes: str
+    filters: str | None = None
+
+
+@dataclass(frozen=True)
 class DatasetDefinition:
     """One entry of a dataset registry file. `folder` is the plug-in's folder."""
 
@@ -102,5 +114,5 @@ class DatasetDefinition:
     origin: str  # "path/config.yml:12", for messages
     loader: str | None = None  # "file:function" in the folder, if a format is not enough
     untested: bool = False
-    filtered: str | None = None  # "file:function" in the folder that gives the filtered queries
+    filtered: str | FilterFiles | None = None  # "file:function" in the folder, or files
     query_distribution: QueryDistribution | None = None  # None if it is not known

@@ -10,9 +10,10 @@ import yaml
 
 from harness.contracts import UserError, Vectors
 from harness.contracts.dataset import Metric
-from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
+from harness.contracts.definitions import DatasetDefinition, FilterFiles, QuerySplit, Source
 from harness.data.cache.writing import inspect
 from harness.data.fetching.sources import from_first_source
+from harness.data.filter_files import Shape, from_files
 from harness.data.formats import FORMATS, format_named, required_format
 from harness.data.parts import split
 from harness.files.paths import user_path
@@ -27,7 +28,8 @@ _SHOWN_CHARACTERS = 200
 class OwnData:
     """The user's description of the file. Queries are the file `queries`, or drawn by `split`.
 
-    `column` names the column, or the array, that holds the vectors.
+    `column` names the column, or the array, that holds the vectors. `filtered`: files of filtered
+    queries, if there are some.
     """
 
     name: str
@@ -38,6 +40,7 @@ class OwnData:
     format: str | None = None
     licence: str = "unknown"
     column: str | None = None
+    filtered: FilterFiles | None = None
 
 
 def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) -> Path:
@@ -69,7 +72,10 @@ def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) 
         )
     draft = _draft(own, config)
     _require_storable(draft)
-    definition = _measured(draft, progress)
+    definition, nq = _measured(draft, progress)
+    if isinstance(definition.filtered, FilterFiles):
+        progress("reading attributes and filters", 0, 0)
+        from_files(definition.filtered, Shape(definition.base, nq, definition.split), Path)
     try:
         config.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -85,7 +91,11 @@ def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) 
 def _require_storable(draft: DatasetDefinition) -> None:
     """Refuse text that no registry file may hold, such as the name of a file with an escape."""
     source = draft.sources[0]
-    for text in (draft.about, draft.licence, source.path or "", *source.options.values()):
+    filtered = (
+        dataclasses.astuple(draft.filtered) if isinstance(draft.filtered, FilterFiles) else ()
+    )
+    texts = (draft.about, draft.licence, source.path or "", *source.options.values(), *filtered)
+    for text in filter(None, texts):
         if not is_clean(text):
             raise UserError(
                 "a registry file cannot hold this text",
@@ -119,7 +129,15 @@ def _draft(own: OwnData, config: Path) -> DatasetDefinition:
         sources=(Source("file", name, path=str(path), options=options),),
         folder=config.parent,
         origin=str(path),
+        filtered=_absolute(own.filtered),
     )
+
+
+def _absolute(files: FilterFiles | None) -> FilterFiles | None:
+    if files is None:
+        return None
+    filters = None if files.filters is None else str(user_path(files.filters).absolute())
+    return FilterFiles(str(user_path(files.attributes).absolute()), filters)
 
 
 def _require_columns(format_name: str, path: Path) -> None:
@@ -131,18 +149,18 @@ def _require_columns(format_name: str, path: Path) -> None:
         )
 
 
-def _measured(draft: DatasetDefinition, progress: Progress) -> DatasetDefinition:
-    """The same with the sizes of the file, after every value was checked."""
-    shapes: list[tuple[int, int]] = []
+def _measured(draft: DatasetDefinition, progress: Progress) -> tuple[DatasetDefinition, int]:
+    """The same with the sizes of the file, after every value was checked; the number of queries."""
+    shapes: list[tuple[int, int, int]] = []
 
     def measure(vectors: Vectors, source: Source) -> None:
         parts = split(vectors, draft.split, str(source.path))
         inspect(parts, draft.metric, progress)
-        shapes.append((len(parts.base), parts.base.dimension))
+        shapes.append((len(parts.base), parts.base.dimension, len(parts.queries)))
 
     from_first_source(draft, progress, measure)
-    (base, dimension) = shapes[0]
-    return dataclasses.replace(draft, base=base, dimension=dimension)
+    base, dimension, nq = shapes[0]
+    return dataclasses.replace(draft, base=base, dimension=dimension), nq
 
 
 def _entry(definition: DatasetDefinition) -> Json:
@@ -154,6 +172,8 @@ def _entry(definition: DatasetDefinition) -> Json:
     queries: Json = {"file": True}
     if how.kind == "random":
         queries = {"draw": "random", "count": how.count, "seed": how.seed}
+    files = definition.filtered
+    filtered = dataclasses.asdict(files) if isinstance(files, FilterFiles) else {}
     return {
         "about": definition.about,
         "licence": definition.licence,
@@ -161,5 +181,6 @@ def _entry(definition: DatasetDefinition) -> Json:
         "dimension": definition.dimension,
         "base": definition.base,
         "queries": queries,
+        **{key: path for key, path in filtered.items() if path is not None},
         "sources": [place],
     }

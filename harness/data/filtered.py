@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 
 from harness.contracts import FilteredQueries, UserError
 from harness.contracts.dataset import FilterSource, Truth
-from harness.contracts.definitions import DatasetDefinition
+from harness.contracts.definitions import DatasetDefinition, FilterFiles
 from harness.contracts.filters import FILTERED_SUFFIX
-from harness.data.cache.cached import CachedDataset, open_cached
+from harness.data.cache.cached import CachedDataset, file_state, open_cached
 from harness.data.cache.cached_filters import fingerprint_of, require_sound, write_filters
 from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.data.fetching.sources import function_of, other_files
+from harness.data.filter_files import Shape, from_files
 from harness.data.loading import is_made_from, open_definition, recipe_of
 from harness.data.parts import base_rows
 from harness.data.rows import blocks
 from harness.data.truth.brute import pair_distances
+from harness.files.paths import user_path
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_hdf5
 from harness.measures.filtering import nearness_of
@@ -46,9 +48,8 @@ def filtered_name(definition: DatasetDefinition) -> str:
         raise UserError(
             f"{definition.name} has no filtered queries",
             where=definition.origin,
-            expected="filtered: FILE:FUNCTION in the entry",
-            hint="annharness show glove-50-10k shows one that has; "
-            "docs/how-to/filtered-search.md says how to add them",
+            expected="attributes: FILE or filtered: FILE:FUNCTION in the entry",
+            hint="docs/how-to/filtered-search.md says how to add them",
         )
     return definition.name + FILTERED_SUFFIX
 
@@ -85,8 +86,21 @@ def _recipe(definition: DatasetDefinition) -> str:
     """A hash of everything that determines rows and filters."""
     sources = [path.read_bytes() for path in sorted(definition.folder.rglob("*.py"))]
     hashes = [hashlib.sha256(source).hexdigest() for source in sources]
-    facts = [recipe_of(definition), definition.filtered, hashes]
+    facts = [recipe_of(definition), *_how(definition), hashes]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _how(definition: DatasetDefinition) -> list[str | None]:
+    """The function, or the files and their states."""
+    if not isinstance(definition.filtered, FilterFiles):
+        return [definition.filtered]
+    names = (definition.filtered.attributes, definition.filtered.filters)
+    here = [_local(definition, name) for name in names if name is not None]
+    return [*names, *(file_state(path) for path in here if path.is_file())]
+
+
+def _local(definition: DatasetDefinition, name: str) -> Path:
+    return definition.folder / user_path(name)
 
 
 def _write(
@@ -97,18 +111,7 @@ def _write(
     progress: Progress,
 ) -> None:
     progress("making the filtered queries", 0, 0)
-    n = len(whole.base)
-    make = function_of(definition, "filtered", definition.filtered or "")
-    with other_files(definition, progress) as file:
-        made = make(FilterSource(whole, base_rows(n, definition.split), file))
-    if not isinstance(made, FilteredQueries):
-        raise UserError(
-            "the function of the key filtered gives something else",
-            where=definition.origin,
-            expected="FilteredQueries",
-            got=type(made).__name__,
-        )
-    require_sound(made, n, len(whole.queries), definition.origin)
+    made = _made(definition, whole, progress)
     with written_hdf5(path) as out:
         own = out.create_group("annharness").attrs
         own["name"] = definition.name + FILTERED_SUFFIX
@@ -117,6 +120,31 @@ def _write(
         own["filters_of"] = whole.path.name
         own["base_fingerprint"] = whole.fingerprint
         write_filters(out, made)
+
+
+def _made(
+    definition: DatasetDefinition, whole: CachedDataset, progress: Progress
+) -> FilteredQueries:
+    n, nq = len(whole.base), len(whole.queries)
+    with other_files(definition, progress) as file:
+        if isinstance(definition.filtered, FilterFiles):
+
+            def place(name: str) -> Path:
+                here = _local(definition, name)
+                return here if here.exists() else file(name, None)
+
+            return from_files(definition.filtered, Shape(n, nq, definition.split), place)
+        make = function_of(definition, "filtered", definition.filtered or "")
+        made = make(FilterSource(whole, base_rows(n, definition.split), file))
+    if not isinstance(made, FilteredQueries):
+        raise UserError(
+            "the function of the key filtered gives something else",
+            where=definition.origin,
+            expected="FilteredQueries",
+            got=type(made).__name__,
+        )
+    require_sound(made, n, nq, definition.origin)
+    return made
 
 
 def with_filter_facts(dataset: CachedDataset, truth: Truth, progress: Progress = silent) -> Truth:

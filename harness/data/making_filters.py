@@ -22,9 +22,13 @@ from harness.contracts import (
     UserError,
 )
 from harness.contracts.dataset import FilterSource
+from harness.contracts.filters import Attribute
 
 SELECTIVITIES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _OTHER = "other"
+_SUBSETS = "subsets"
+_SHARES = (0.001, 0.01, 0.1, 0.5)
+_LEAST_MATCHES = 10
 
 
 @dataclass
@@ -67,6 +71,43 @@ def subset_name(selectivity: float) -> str:
     return f"{selectivity:g} of all"
 
 
+def drawn_filters(columns: Attributes, n: int, count: int) -> FilteredQueries:
+    """Return filters for the first `count` queries of a dataset of n rows.
+
+    They take turns to ask in random subsets, and for each attribute: categories and tags whose
+    shares of the rows are nearest to .001, .01, .1 and .5, and the least numbers up to these
+    quantiles. Filters with fewer than 10 matches are left out.
+    """
+    attributes = {_SUBSETS: random_subsets(n), **columns}
+    shared: list[Filter] = []
+    if _SUBSETS not in columns:
+        subsets = (one for one in SELECTIVITIES if n * one >= _LEAST_MATCHES)
+        shared += (Contains(_SUBSETS, subset_name(one)) for one in subsets)
+    for name, column in columns.items():
+        shared += _of_column(name, column, n)
+    used = {one.attribute for one in shared if not isinstance(one, And)}
+    draft = FilterDraft({name: attributes[name] for name in attributes if name in used})
+    for row in range(count if shared else 0):
+        draft.add(row, shared[row % len(shared)])
+    return draft.finished()
+
+
+def _of_column(name: str, column: Attribute, n: int) -> list[Filter]:
+    if isinstance(column, Number):
+        known = np.sort(column.values[~np.isnan(column.values)])
+        places = [round(len(known) * share) - 1 for share in _SHARES]
+        ends = {float(known[place]) for place in places if place + 1 >= _LEAST_MATCHES}
+        return [Range(name, float(known[0]), end) for end in sorted(ends) if end < known[-1]]
+    counts = np.bincount(column.codes, minlength=len(column.names))
+    usual = np.flatnonzero((counts >= _LEAST_MATCHES) & (counts < n))
+    if not len(usual):
+        return []
+    apart = np.abs(np.log(counts[usual] / n)[:, None] - np.log(_SHARES))
+    chosen = dict.fromkeys(usual[np.argmin(apart, axis=0)].tolist())
+    one = Contains if isinstance(column, Tags) else Equals
+    return [one(name, column.names[code]) for code in chosen]
+
+
 def word_filters(source: FilterSource, count: int) -> FilteredQueries:
     """Return filters for words in the order of their frequency.
 
@@ -90,20 +131,20 @@ def word_filters(source: FilterSource, count: int) -> FilteredQueries:
         {
             "rank": Number(rank),
             "letter": Category(np.array(codes, dtype=np.uint8), names),
-            "subsets": random_subsets(n),
+            _SUBSETS: random_subsets(n),
         }
     )
     ends = np.sort(rank)
     least, most = float(ends[0]), float(ends[-1])
     shared: list[Filter] = [
-        *(Contains("subsets", subset_name(one)) for one in SELECTIVITIES),
+        *(Contains(_SUBSETS, subset_name(one)) for one in SELECTIVITIES),
         *(Range("rank", least, float(ends[round(n * share) - 1])) for share in (0.01, 0.1, 0.5)),
         *(Range("rank", float(ends[-round(n * share)]), most) for share in (0.01, 0.1)),
         In("letter", ("a", "e", "i", "o", "u")),
     ]
     for row in range(min(count, len(labels.queries))):
         own = Equals("letter", _letter(labels.queries[row]))
-        rare = And((own, Contains("subsets", subset_name(SELECTIVITIES[1]))))
+        rare = And((own, Contains(_SUBSETS, subset_name(SELECTIVITIES[1]))))
         every: list[Filter] = [*shared, own, rare]
         draft.add(row, every[row % len(every)])
     return draft.finished()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from harness.contracts import UserError
-from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
+from harness.contracts.definitions import DatasetDefinition, FilterFiles, QuerySplit, Source
 from harness.errors import did_you_mean
 from harness.registry.algorithms import AlgorithmDefinition, read_algorithms
 from harness.registry.plugins import (
@@ -58,9 +58,13 @@ def _definition(name: str, folder: PluginFolder, document: Document) -> DatasetD
         origin=place,
         loader=schema.loader,
         untested=schema.untested,
-        filtered=schema.filtered,
+        filtered=schema.filtered or _filter_files(schema),
         query_distribution=schema.query_distribution,
     )
+
+
+def _filter_files(schema: DatasetSchema) -> FilterFiles | None:
+    return None if schema.attributes is None else FilterFiles(schema.attributes, schema.filters)
 
 
 def _split(queries: QueriesSchema) -> QuerySplit:

@@ -82,6 +82,8 @@ def named(name: str, registry: Registry, where: str = "DATASET") -> Named:
             where=where,
             hint="give the path of that file, with -d",
         )
+    if name.endswith(FILTERED_SUFFIX) and user_path(name.removesuffix(FILTERED_SUFFIX)).is_file():
+        raise _no_filters(user_path(name.removesuffix(FILTERED_SUFFIX)))
     nearby = [
         str(path.parent / other.name)
         for ending in FORMATS["hdf5"].endings
@@ -92,6 +94,15 @@ def named(name: str, registry: Registry, where: str = "DATASET") -> Named:
         f"no dataset is called {name!r}, and no file either",
         where=where,
         hint=did_you_mean(name, names),
+    )
+
+
+def _no_filters(path: Path) -> UserError:
+    return UserError(
+        "a file given by its path has no filtered queries",
+        where=str(path),
+        expected="a dataset with attributes",
+        hint=f"annharness data add NAME {path.name} --attributes ROWS.parquet",
     )
 
 

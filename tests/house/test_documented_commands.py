@@ -88,6 +88,13 @@ def folder(tmp_path):
     rows = np.random.default_rng(0).standard_normal((1_300, 16)).astype(np.float32)
     np.save(tmp_path / "vectors.npy", rows)
     pq.write_table(pa.table({"embedding": list(rows)}), tmp_path / "embeddings.parquet")
+    count = range(len(rows))
+    columns = {
+        "embedding": list(rows), "year": [1990 + i % 30 for i in count],
+        "language": [("de", "en", "fr")[i % 3] for i in count],
+        "tags": [["draft", "public"][i % 2 :] for i in count],
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), tmp_path / "docs.parquet")
     for name, part in (("base.fvecs", rows[:-100]), ("queries.fvecs", rows[-100:])):
         head = np.full((len(part), 1), rows.shape[1], np.int32).view(np.float32)
         np.hstack([head, part]).tofile(tmp_path / name)

@@ -89,12 +89,13 @@ def _texts(column: pyarrow.ChunkedArray) -> list[str]:
 def _column(schema: pyarrow.Schema, wanted: object, path: Path) -> str:
     from pyarrow import types
 
+    lists = (types.is_list, types.is_large_list, types.is_fixed_size_list)
+    numbers = (types.is_floating, types.is_integer)
     names = [
         field.name
         for field in schema
-        if types.is_list(field.type)
-        or types.is_large_list(field.type)
-        or types.is_fixed_size_list(field.type)
+        if any(is_list(field.type) for is_list in lists)
+        and any(is_number(field.type.value_type) for is_number in numbers)
     ]
     return chosen_column(wanted, names, {f.name: str(f.type) for f in schema}, path)
 

@@ -226,5 +226,17 @@ class DatasetSchema(Strict):
     """`FILE:FUNCTION` in the entry's folder that reads what no format reads."""
     filtered: Locator | None = None
     """`FILE:FUNCTION` in the entry's folder that gives attributes and queries with filters."""
+    attributes: PathText | None = None
+    """Instead of `filtered`: a file with a row of attributes for each row of the source."""
+    filters: PathText | None = None
+    """With `attributes`: a file of queries and their filters. By default they are drawn."""
     untested: bool = False
     """`true` if the entry was never loaded end to end."""
+
+    @model_validator(mode="after")
+    def _one_way_to_filter(self) -> DatasetSchema:
+        if self.filtered is not None and (self.attributes or self.filters):
+            raise ValueError("either filtered: FILE:FUNCTION or attributes: FILE")
+        if self.filters is not None and self.attributes is None:
+            raise ValueError("filters: FILE needs attributes: FILE")
+        return self

@@ -12,8 +12,10 @@ from rich.text import Text
 from harness.cli.options import DatasetName, Plugins
 from harness.cli.progress import shown_progress
 from harness.cli.terminal import say, terminal
+from harness.contracts import Number, Tags
 from harness.contracts.dataset import Metric
 from harness.contracts.definitions import DatasetDefinition
+from harness.contracts.filters import Attribute
 from harness.data.cache.cached import CachedDataset
 from harness.data.fetching.sources import places_of
 from harness.data.parts import DISTRIBUTIONS, describe_split
@@ -25,6 +27,7 @@ from harness.files.space import megabytes
 from harness.registry.registry import load_registry
 from harness.running.datasets import OwnFile, named, open_found, open_named
 from harness.running.states import dataset_state
+from harness.text import counted, first_of
 
 
 def print_facts(facts: dict[str, str]) -> None:
@@ -58,6 +61,7 @@ def list_datasets(plugins: Plugins = None) -> None:
 _HEADINGS = ("dataset", "base", "d", "metric", "state", "queries", "licence")
 _ALWAYS_SHOWN = 5
 _GAP = 2
+_SHOWN_ATTRIBUTES = 8
 
 
 def _listed(definition: DatasetDefinition) -> tuple[str, ...]:
@@ -127,6 +131,23 @@ def _distribution(definition: DatasetDefinition) -> dict[str, str]:
     return {} if known is None else {"query distribution": DISTRIBUTIONS[known]}
 
 
+def _filter_facts(opened: CachedDataset) -> dict[str, str]:
+    if opened.filters is None:
+        return {}
+    kinds = [f"{name} ({_kind(one)})" for name, one in opened.filters.attributes.items()]
+    return {
+        "attributes": first_of(kinds, _SHOWN_ATTRIBUTES),
+        "filters": f"{len(opened.filters.filters):,} different",
+    }
+
+
+def _kind(attribute: Attribute) -> str:
+    if isinstance(attribute, Number):
+        return "number"
+    what = "tag" if isinstance(attribute, Tags) else "name"
+    return counted(len(attribute.names), what)
+
+
 def _dataset_facts(opened: CachedDataset) -> dict[str, str]:
     n, d = opened.base.shape
     return {
@@ -134,6 +155,7 @@ def _dataset_facts(opened: CachedDataset) -> dict[str, str]:
         "metric": opened.metric,
         "base": f"{n:,} x {d} float32, {megabytes(opened.base.nbytes)}",
         "queries": f"{len(opened.queries):,}",
+        **_filter_facts(opened),
         "names of rows": "yes" if opened.labels else "no",
         "fingerprint": opened.fingerprint,
         "file": str(opened.path),

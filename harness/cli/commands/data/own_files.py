@@ -12,7 +12,7 @@ from harness.cli.progress import shown_progress
 from harness.cli.terminal import terminal
 from harness.contracts import METRICS, UserError
 from harness.contracts.dataset import METRIC_OF_NAME, Metric
-from harness.contracts.definitions import QuerySplit
+from harness.contracts.definitions import FilterFiles, QuerySplit
 from harness.data.adding import OwnData, add_entry
 from harness.data.converting import convert
 from harness.data.formats import format_of
@@ -48,6 +48,14 @@ def add(
         str | None,
         typer.Option(help="The column, or the array, of the vectors; FIRST:LAST in CSV files."),
     ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(**AS_PATH, help="A file with attributes of all rows, for filtered search."),
+    ] = None,
+    filters: Annotated[
+        Path | None,
+        typer.Option(**AS_PATH, help="A file with filters of queries. Default: they are drawn."),
+    ] = None,
     licence: Annotated[str, typer.Option(help="Licence of the data.")] = "unknown",
     plugins: Plugins = None,
 ) -> None:
@@ -57,6 +65,10 @@ def add(
     other file 1,000 rows are drawn.
 
     Example: annharness data add mine vectors.npy --holdout 1000 --seed 0 --metric angular
+
+    With --attributes, NAME+filtered is a dataset of filtered queries.
+
+    Example: annharness data add mine rows.parquet --metric angular --attributes rows.parquet
     """
     check_entry_name(name, "NAME")
     known = load_registry(plugins or ()).datasets
@@ -71,10 +83,22 @@ def add(
         format_name,
         licence,
         column,
+        _filter_files(attributes, filters),
     )
     with shown_progress() as progress:
         config = add_entry(own, user_plugin_folder() / "datasets", progress)
-    terminal().print(f"{name} is a dataset now: {config}\nlook at it: annharness data info {name}")
+    lines = [f"{name} is a dataset now: {config}", f"look at it: annharness data info {name}"]
+    if own.filtered is not None:
+        lines.append(f"filtered search: annharness run filtered-demo -d {name}")
+    terminal().print("\n".join(lines))
+
+
+def _filter_files(attributes: Path | None, filters: Path | None) -> FilterFiles | None:
+    if attributes is not None:
+        return FilterFiles(str(attributes), None if filters is None else str(filters))
+    if filters is not None:
+        raise UserError("--filters needs --attributes", hint="give the file with the attributes")
+    return None
 
 
 def _metric(text: str | None, *, required: bool = False) -> Metric | None:

@@ -1,0 +1,167 @@
+"""Filtered queries from files: attributes of the source's rows, and who asks with which filter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.contracts import And, Category, FilteredQueries, Number, Tags, UserError
+from harness.contracts.definitions import FilterFiles, QuerySplit
+from harness.contracts.filters import Attribute, Filter, filter_of, matching, rows_of
+from harness.data.cache.cached_filters import require_sound
+from harness.data.formats.attributes import read_attributes
+from harness.data.formats.lines import opened_text, whole_lines
+from harness.data.making_filters import FilterDraft, drawn_filters
+from harness.data.parts import base_rows
+from harness.errors import did_you_mean
+from harness.text import first_of
+
+_LINE = '{"query": 0, "filter": ["equals", "colour", "red"]}'
+_FORMS = "equals, in or contains with texts, range with two numbers, or and with filters"
+_SHOWN_NAMES = 20
+_MOST_DRAWN = 10_000  # queries that get a filter if no file says which
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What attributes and filters have to fit: rows of the base, queries, and their split."""
+
+    n: int
+    nq: int
+    split: QuerySplit
+
+
+def from_files(files: FilterFiles, shape: Shape, place: Callable[[str], Path]) -> FilteredQueries:
+    """Return the attributes of the base and the queries with filters.
+
+    Only attributes that a filter names are kept. Without a file of filters, they are drawn.
+
+    Parameters
+    ----------
+    files
+        Their names.
+    shape
+        Of the dataset.
+    place
+        Returns the path of a file by its name.
+
+    Raises
+    ------
+    UserError
+        If a file cannot be read, or does not fit the dataset; it names the file and the line.
+    """
+    path = place(files.attributes)
+    columns = _of_base(read_attributes(path), shape, path)
+    if files.filters is None:
+        made = drawn_filters(columns, shape.n, min(shape.nq, _MOST_DRAWN))
+        require_sound(made, shape.n, shape.nq, str(path))
+        return made
+    asked = place(files.filters)
+    made = _asked(asked, columns, shape.nq)
+    used = {name for one in made.filters for name in _names(one)}
+    made = replace(made, attributes={name: columns[name] for name in columns if name in used})
+    require_sound(made, shape.n, shape.nq, str(asked))
+    return made
+
+
+def _of_base(columns: Mapping[str, Attribute], shape: Shape, path: Path) -> dict[str, Attribute]:
+    """The values of the base's rows; the file has a row for each row of the source."""
+    drawn = shape.split.count or 0 if shape.split.kind == "random" else 0
+    there = rows_of(next(iter(columns.values())))
+    needed = shape.n + drawn
+    if there != needed and not (shape.split.kind == "first" and there > needed):
+        raise UserError(
+            "the attributes are not those of the vectors",
+            where=str(path),
+            expected=f"{needed:,} rows, one for each vector of the file, in their order",
+            got=f"{there:,}",
+        )
+    rows = base_rows(shape.n, shape.split)
+    return {name: _taken(column, rows) for name, column in columns.items()}
+
+
+def _taken(column: Attribute, rows: NDArray[np.int64]) -> Attribute:
+    match column:
+        case Category(codes, names):
+            return Category(codes[rows], names)
+        case Number(values):
+            return Number(values[rows])
+        case Tags(starts, codes, names):
+            lengths = np.diff(starts)[rows]
+            ends = np.cumsum(lengths)
+            places = np.arange(lengths.sum()) + np.repeat(
+                starts[:-1][rows] - ends + lengths, lengths
+            )
+            return Tags(np.concatenate([[0], ends]).astype(np.int64), codes[places], names)
+
+
+def _names(one: Filter) -> Iterator[str]:
+    if isinstance(one, And):
+        for part in one.parts:
+            yield from _names(part)
+    else:
+        yield one.attribute
+
+
+def _asked(path: Path, columns: Mapping[str, Attribute], nq: int) -> FilteredQueries:
+    draft = FilterDraft(columns)
+    known: set[Filter] = set()
+    with opened_text(path) as stream:
+        lines = (line for piece in whole_lines(stream, path) for line in _lines(piece))
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {number:,}"
+            query, one = _of_line(line, where, nq)
+            if one not in known:
+                _require_fit(one, columns, where)
+                known.add(one)
+            draft.add(query, one)
+    return draft.finished()
+
+
+def _lines(piece: bytes) -> list[bytes]:
+    return piece.removesuffix(b"\n").split(b"\n")
+
+
+def _of_line(line: bytes, where: str, nq: int) -> tuple[int, Filter]:
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _odd(where, str(error)) from error
+    if not isinstance(data, dict) or set(data) != {"query", "filter"}:
+        raise _odd(where, line.decode(errors="replace"))
+    query = data["query"]
+    if not isinstance(query, int) or isinstance(query, bool) or not 0 <= query < nq:
+        raise UserError(
+            "there is no such query", where=where, expected=f"a row from 0 to {nq - 1:,}",
+            got=json.dumps(query)[:100],
+        )  # fmt: skip
+    try:
+        return query, filter_of(json.dumps(data["filter"]))
+    except ValueError as error:
+        raise UserError(str(error), where=where, expected=_FORMS) from error
+
+
+def _odd(where: str, got: str) -> UserError:
+    return UserError("the line is no filtered query", where=where, expected=_LINE, got=got[:200])
+
+
+def _require_fit(one: Filter, columns: Mapping[str, Attribute], where: str) -> None:
+    for name in _names(one):
+        if name not in columns:
+            raise UserError(
+                f"there is no attribute {name!r}",
+                where=where,
+                expected="one of " + first_of(list(columns), _SHOWN_NAMES),
+                hint=did_you_mean(name, columns),
+            )
+    try:
+        matching(one, columns)
+    except ValueError as error:
+        raise UserError(str(error), where=where) from error

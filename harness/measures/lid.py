@@ -20,17 +20,20 @@ def lid_from(nearest: Float64) -> Float64:
     Parameters
     ----------
     nearest
-        `(nq, neighbours)` ascending distances that are a metric (see `lengths`).
+        `(nq, neighbours)` ascending distances that are a metric (see `lengths`). Infinite ones,
+        where fewer rows match a filter, are left out.
 
     Returns
     -------
     lid
         `(nq,)`; NaN where the neighbours are all equally far.
     """
-    radius = np.where(nearest[:, -1] > 0, nearest[:, -1], np.nan)
+    known = np.isfinite(nearest)
+    furthest = np.max(nearest, axis=1, where=known, initial=0.0)
+    radius = np.where(furthest > 0, furthest, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(nearest / radius[:, None])
-        logs[nearest <= 0] = np.nan
+        logs[(nearest <= 0) | ~known] = np.nan
         counts = np.isfinite(logs).sum(axis=1)
         means = np.nansum(logs, axis=1) / counts
         lid: Float64 = -1.0 / means

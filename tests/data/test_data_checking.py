@@ -81,6 +81,14 @@ def test_lid_finds_the_dimension_of_uniform_balls(d: int) -> None:
     assert np.median(lid_from(distances)) == pytest.approx(d, rel=0.1)
 
 
+def test_the_difficulty_among_few_matches_of_a_filter_is_that_of_those():
+    few = np.array([[1.0, 2.0, 4.0, np.inf], [1.0, 2.0, 4.0, 4.0], [np.inf] * 4])
+    lid = lid_from(few)
+    assert lid[0] == pytest.approx(lid_from(few[:1, :3])[0])
+    assert lid[0] > 0
+    assert np.isnan(lid[2])
+
+
 def test_difficulty_is_kept_and_defined(tmp_path: Path, cache: Path) -> None:
     dataset = open_definition(synthetic(tmp_path))
     first = difficulty_of(dataset)

@@ -119,7 +119,8 @@ def _compute(dataset: CachedDataset, progress: Progress) -> Difficulty:
 def _contrast(dataset: CachedDataset, nearest: Float64) -> Float64:
     """The mean distance over the nearest one, which is in the first column of `nearest`."""
     first = nearest[:, 0]
-    return np.asarray(_mean_distances(dataset) / np.where(first > 0, first, np.nan))
+    some = (first > 0) & np.isfinite(first)  # no row may match a filter
+    return np.asarray(_mean_distances(dataset) / np.where(some, first, np.nan))
 
 
 def _mean_distances(dataset: CachedDataset) -> Float64:

@@ -41,6 +41,7 @@ from harness.registry.schema.entries import (
     EntrySchema,
     ForeignSchema,
 )
+from harness.registry.schema.known_step import KnownStepSchema
 from harness.registry.schema.suite import SuiteSchema
 from harness.registry.suites import read_suite, suite_names
 from harness.results.table.columns import COLUMNS, Column
@@ -403,6 +404,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "algorithm-keys": lambda: keys_of(AlgorithmSchema),
     "foreign-keys": lambda: keys_of(ForeignSchema, but=EntrySchema),
     "dataset-keys": lambda: keys_of(DatasetSchema),
+    "known-step-keys": lambda: keys_of(KnownStepSchema),
     "cluster-keys": lambda: keys_of(ClusterSettings),
     "algorithms": algorithms,
     "datasets": datasets,

@@ -24,6 +24,7 @@ from harness.files.paths import user_path
 if TYPE_CHECKING:  # each function loads what it needs when it is called
     import pandas as pd
 
+    from harness.registry.known_steps import KnownStep
     from harness.report.analysis.pricing import Prices
     from harness.report.comparing.comparison import Comparison
     from harness.report.comparing.history import PointHistory
@@ -119,9 +120,12 @@ class Histories(_ShownAsTable):
     found
         A `PointHistory` for each point, with its states, the ratio of each to the one before, and
         the steps: changes in speed whose interval excludes 1.
+    unmatched
+        Known steps that are none of those found.
     """
 
     found: tuple[PointHistory, ...]
+    unmatched: tuple[KnownStep, ...] = ()
 
     @property
     def table(self) -> pd.DataFrame:
@@ -137,6 +141,7 @@ def history(
     last: int | None = None,
     datasets: Names = (),
     algorithms: str | Sequence[str] = (),
+    known_steps: Folder | None = None,
 ) -> Histories:
     """Find the points that were measured several times, and the steps in their speed.
 
@@ -149,6 +154,8 @@ def history(
         intervals.
     datasets, algorithms
         Only these.
+    known_steps
+        A YAML file of steps that are known and accepted; they are marked so.
 
     Returns
     -------
@@ -159,18 +166,21 @@ def history(
     Raises
     ------
     UserError
-        If a folder cannot be read, `last` is below 2, or there are no results of these names.
+        If a folder or the file cannot be read, `last` is below 2, or there are no results of these
+        names.
     """
+    from harness.registry.known_steps import read_known_steps
     from harness.report.analysis.limits import Limits
     from harness.report.analysis.selecting import every_version
-    from harness.report.comparing.history import histories
+    from harness.report.comparing.history import histories, with_known_steps
 
     if last is not None and last < 2:
         raise UserError("a history has two states or more", where="--last", got=str(last))
     limits = Limits(as_names(datasets), as_names(algorithms))
-    return Histories(
-        tuple(histories(every_version(as_folders(folders), limits, required=True), last))
-    )
+    known = () if known_steps is None else read_known_steps(known_steps)
+    every = histories(every_version(as_folders(folders), limits, required=True), last)
+    found, unmatched = with_known_steps(every, known)
+    return Histories(tuple(found), tuple(unmatched))
 
 
 @dataclass(frozen=True)

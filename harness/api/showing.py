@@ -117,6 +117,7 @@ def publish(
     algorithms: str | Sequence[str] = (),
     stale: bool = False,
     history: Folder | Sequence[Folder] = (),
+    known_steps: Folder | None = None,
     prices: Prices | float | None = None,
     results: Folder = RESULTS,
     plugins: Folder | Sequence[Folder] = (),
@@ -139,6 +140,8 @@ def publish(
     history
         Further results folders, such as one for each night, for the page of the history; it shows
         the stale points of `results` in any case.
+    known_steps
+        As for `harness.history`.
     suite, datasets, algorithms, stale, prices, results, plugins
         As for `recommend`.
 
@@ -152,6 +155,7 @@ def publish(
     UserError
         As `recommend`, and if `out` cannot be written or `commit_url` is no address of commits.
     """
+    from harness.registry.known_steps import read_known_steps
     from harness.report.analysis.describing import with_rows
     from harness.report.analysis.limits import Limits, curves_named
     from harness.report.analysis.selecting import (
@@ -160,7 +164,7 @@ def publish(
         recalls_of,
         without_stale,
     )
-    from harness.report.comparing.history import histories
+    from harness.report.comparing.history import histories, with_known_steps
     from harness.report.site.content import USUAL, SiteChoices
     from harness.report.site.pages import write_site
 
@@ -171,7 +175,9 @@ def publish(
     every = with_rows(chosen_points(results, plugins, selection))
     table = every.assign(stale=False) if stale else without_stale(every)  # shown like the others
     highlighted = curves_named(table, as_names(highlight))
-    versions = histories([every, *every_version(as_folders(history), limits)])
+    known = () if known_steps is None else read_known_steps(known_steps)
+    found = histories([every, *every_version(as_folders(history), limits)])
+    versions, _ = with_known_steps(found, known)
     choices = SiteChoices(levels, highlighted, title or USUAL.title, commit_url)
     folder = user_path(out)
     paths = write_site(table, folder, single_file=single_file, choices=choices, history=versions)

@@ -150,6 +150,14 @@ Price = Annotated[
         "shows what a million queries cost. May be repeated.",
     ),
 ]
+KnownSteps = Annotated[
+    Path | None,
+    typer.Option(
+        "--known-steps",
+        **AS_PATH,
+        help="A file of steps in speed that are known, which are then shown as such.",
+    ),
+]
 MaxBytes = Annotated[
     float | None,
     typer.Option("--max-bytes", min=0, help="Only points of at most so many bytes per vector."),

@@ -13,7 +13,14 @@ from typer.testing import CliRunner
 import harness
 from harness.cli.main import app
 from harness.contracts import UserError
-from harness.report.comparing.history import histories, to_json, to_markdown
+from harness.registry.known_steps import read_known_steps
+from harness.report.comparing.history import (
+    histories,
+    step_words,
+    to_json,
+    to_markdown,
+    with_known_steps,
+)
 from harness.report.site.content import SiteChoices
 from harness.report.site.pages import write_site
 from harness.results.table.columns import frame_of
@@ -71,8 +78,9 @@ def test_a_step_is_marked_where_the_interval_says_so_alone(nights):
     exact, pq = found
     assert (exact.curve, pq.curve) == ("exact", "pq")
     assert exact.steps == ()
-    ((state, ratio),) = pq.steps
-    assert state.when == TIMES[2]
+    (step,) = pq.steps
+    state, ratio = step.state, step.ratio
+    assert (state.when, step.moment, step.kind) == (TIMES[2], "2026-03-01", "faster")
     assert (ratio.verdict, round(ratio.value, 1)) == ("faster", 1.3)
     assert state.changed == ("faiss 1.1 → 1.2", "commit 1111111111 → 2222222222")
     assert (pq.overall.verdict, exact.overall.verdict) == ("faster", "equal")
@@ -143,7 +151,7 @@ def test_the_page_shows_the_states_and_marks_the_steps(nights, tmp_path):
     page = (tmp_path / "history.html").read_text()
     assert page.count("<article") == page.count('<svg class="picture"') == 2
     assert re.findall(r'class="step (\w+)"', page) == ["faster"]
-    (words,) = re.findall(r'<p class="change faster" data-day="2026-02-01">(.*?)</p>', page)
+    (words,) = re.findall(r'<p class="change faster" data-when="2026-02-01T03:00">(.*?)</p>', page)
     assert words.startswith("2026-02-01: 1.30")
     assert "faiss 1.0 → 1.1" in words
     for picture in re.findall(r"<svg.*?</svg>", page, re.S):
@@ -259,3 +267,107 @@ def test_publish_takes_the_folders_of_other_nights(folders, tmp_path):
 def test_python_gives_the_same_table(folders):
     table = harness.history(["night-0", "night-1"]).table
     assert list(table["verdict"].fillna("")) == ["", "equal", "", "faster"]
+
+
+KNOWN = """\
+- commit: "2222222"
+  why: Distances in float64, accepted.
+- {day: 2026-02-01, algorithm: exact, dataset: glove-50-10k, why: Another compiler.}
+- {day: 2026-02-01, dataset: other, why: Elsewhere.}
+"""
+
+
+@pytest.fixture
+def known(tmp_path):
+    path = tmp_path / "known.yml"
+    path.write_text(KNOWN)
+    return path
+
+
+def test_known_steps_are_marked_with_their_reason(nights, known):
+    found = histories(nights({"pq": [1000, 1300, 1000], "exact": [500, 900, 901]}))
+    marked, unmatched = with_known_steps(found, read_known_steps(known))
+    exact, pq = marked
+    assert [step.kind for step in exact.steps] == ["known"]
+    assert [step.kind for step in pq.steps] == ["faster", "known"]
+    assert pq.steps[1].ratio.verdict == "slower"
+    assert step_words(pq.steps[1]).endswith("; known: Distances in float64, accepted.")
+    assert [one.origin for one in unmatched] == [f"{known}:4"]
+    rows = json.loads(to_json(marked))
+    assert [row["known"] for row in rows] == [
+        None, "Another compiler.", None, None, None, "Distances in float64, accepted.",
+    ]  # fmt: skip
+
+
+def test_the_page_and_the_feed_show_known_steps_as_such(nights, known, tmp_path):
+    tables = nights({"pq": [1000, 1300, 1000], "exact": [500, 500, 500]})
+    found, _ = with_known_steps(histories(tables), read_known_steps(known))
+    write_site(tables[-1], tmp_path, history=found)
+    page = (tmp_path / "history.html").read_text()
+    assert re.findall(r'class="step (\w+)"', page) == ["faster", "known"]
+    assert "2 steps in speed, 1 of them known" in page
+    assert page.count("known: Distances in float64, accepted.") == 2
+    feed = ElementTree.parse(tmp_path / "feed.xml")
+    titles = [one.findtext(f"{ATOM}title") for one in feed.getroot().findall(f"{ATOM}entry")]
+    assert [title.partition(": ")[2] for title in titles] == ["slower, known", "faster"]
+
+
+def test_several_states_of_a_day_are_told_apart_by_their_times(nights, tmp_path):
+    tables = nights({"pq": [1000, 1300, 1300]})
+    times = ("2026-01-01T03:00:00Z", "2026-01-01T09:30:00+02:00", "2026-01-02T00:00:00Z")
+    tables = [one.assign(finished_at=when) for one, when in zip(tables, times, strict=True)]
+    (one,) = histories(tables)
+    assert one.moments == ("2026-01-01 03:00", "2026-01-01 07:30", "2026-01-02 00:00")
+    assert step_words(one.steps[0]).startswith("2026-01-01 07:30: 1.30")
+    write_site(tables[-1], tmp_path, history=[one])
+    page = (tmp_path / "history.html").read_text()
+    assert 'type="datetime-local" name="from" min="2026-01-01T03:00" max="2026-01-02T00:00"' in page
+
+
+def test_the_command_fails_for_slower_steps_that_are_not_known(folders, nights, tmp_path):
+    for number, table in enumerate(nights({"pq": [1300, 1000], "exact": [500, 900]})):
+        folders[f"night-{number}"] = table
+    line = ["history", *folders, "--fail-if-slower"]
+    assert CliRunner().invoke(app, line).exit_code == 1
+    assert CliRunner().invoke(app, [*line, "-a", "exact"]).exit_code == 0
+    (tmp_path / "known.yml").write_text("- {day: 2026-02-01, algorithm: pq, why: Safer now.}\n")
+    done = CliRunner().invoke(app, [*line, "--known-steps", "known.yml"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    assert "known: Safer now." in done.output
+    (tmp_path / "known.yml").write_text("- {day: 2025-02-01, why: Long ago.}\n")
+    done = CliRunner().invoke(app, [*line, "--known-steps", "known.yml"])
+    assert done.exit_code == 1
+    assert "known.yml:1: this known step is none of those shown" in done.output
+
+
+def test_publish_takes_known_steps(folders, known, tmp_path):
+    choices = ("--results", "night-1", "--history", "night-0", "--stale")
+    known.write_text("- {day: 2026-02-01, algorithm: pq, why: Faster kernel.}\n")
+    invoked("publish", "site", *choices, "--known-steps", known)
+    assert "known: Faster kernel." in (tmp_path / "site" / "history.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- {why: Because.}", "commit: or day: of the step"),
+        ("- {commit: 1234567, why: Because.}", "'commit'"),
+        ("- {commit: main, why: Because.}", "'commit'"),
+        ('- {commit: "1234567"}', "the key 'why' is missing"),
+        ('- {commit: "1234567", why: Because., algoritm: pq}', "did you mean 'algorithm'"),
+        ("commit: x", "no list of known steps"),
+    ],
+)
+def test_a_wrong_file_of_known_steps_is_refused_with_the_place(tmp_path, text, words):
+    path = tmp_path / "known.yml"
+    path.write_text(text)
+    with pytest.raises(UserError) as refused:
+        read_known_steps(path)
+    assert words in refused.value.describe()
+    assert str(path) in refused.value.describe()
+
+
+def test_an_empty_file_has_no_known_steps(tmp_path):
+    path = tmp_path / "known.yml"
+    path.write_text("")
+    assert read_known_steps(path) == ()

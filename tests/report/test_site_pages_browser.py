@@ -281,6 +281,27 @@ def test_the_history_can_be_looked_at_from_one_day_to_another(
     assert "from=" not in page.url
 
 
+def test_the_history_can_be_looked_at_within_a_day(opened, table, older, tmp_path):
+    def run(rows, time):
+        question = rows["key"] + rows["dataset"] + rows["label"]
+        return rows.assign(question=question, finished_at=f"2026-01-{time}:30Z")
+
+    times = ("01T03:00", "01T09:00", "01T12:00", "02T03:00")
+    rows = (older, older, table, table)
+    found = histories([run(*one) for one in zip(rows, times, strict=True)])
+    write_site(table, tmp_path / "site", history=found)
+    page = opened()
+    page.goto(f"file://{tmp_path}/site/history.html")
+    ticks = page.locator("article").first.locator('.tick[text-anchor="middle"]')
+    assert ticks.all_text_contents() == ["2026-01-01 03:00", "2026-01-02 03:00"]
+    page.locator('input[name="from"]').fill("2026-01-01T09:00")
+    page.locator('input[name="to"]').fill("2026-01-01T12:00")
+    assert ticks.all_text_contents() == ["2026-01-01 09:00", "2026-01-01 12:00"]
+    page.goto(page.url.replace("09%3A00", "12%3A00").replace("09:00", "12:00"))
+    page.reload()
+    assert ticks.all_text_contents() == ["2026-01-01 12:00", ""]
+
+
 def test_curves_are_named_in_the_chart_and_names_do_not_cover_each_other(opened, site):
     page = opened()
     page.goto(f"{site}/dataset-glove-50-10k.html")

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness import api
-from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Algorithms, Datasets, Results
+from harness.cli.options import AS_PATH, DEFAULT_RESULTS, Algorithms, Datasets, KnownSteps, Results
 from harness.cli.progress import shown_work
 from harness.cli.terminal import Terminal, say
 from harness.contracts import UserError
@@ -21,7 +21,8 @@ from harness.text import counted
 if TYPE_CHECKING:
     from harness.report.comparing.history import PointHistory
 
-_COLOURS = {"faster": "green", "slower": "red"}
+_COLOURS = {"faster": "green", "slower": "red", "known": "dim"}
+_FAILED = 1
 _LEFT_OUT = ("dataset", "k", "steps")  # told above and below the table
 _WIDE = 100
 
@@ -38,6 +39,13 @@ def history(
     ] = None,
     steps: Annotated[
         bool, typer.Option("--steps", help="Only points whose speed changed by a step.")
+    ] = False,
+    known_steps: KnownSteps = None,
+    fail_if_slower: Annotated[
+        bool,
+        typer.Option(
+            "--fail-if-slower", help="Exit 1 if a step to a lower speed is shown that is not known."
+        ),
     ] = False,
     out: Annotated[
         Path | None,
@@ -61,6 +69,8 @@ def history(
       annharness history nights/* --last 30 --steps
 
       annharness history -a hnswlib -o history.json
+
+      annharness history nights/* --known-steps known.yml --fail-if-slower
     """
     from harness.files.replacing import write_text
     from harness.report.comparing.history import to_json, to_markdown
@@ -69,9 +79,16 @@ def history(
     if out is not None and out.suffix not in writers:
         raise UserError(f"no history ends in {out.suffix!r}", expected=", ".join(writers))
     with shown_work("reading results and comparing states"):
-        every = api.history(
-            folders or results, last=last, datasets=dataset or (), algorithms=algorithm or ()
-        ).found
+        shown = api.history(
+            folders or results,
+            last=last,
+            datasets=dataset or (),
+            algorithms=algorithm or (),
+            known_steps=known_steps,
+        )
+    every = shown.found
+    for one in shown.unmatched:
+        say(f"note: {one.origin}: this known step is none of those shown", to_errors=True)
     found = [one for one in every if one.steps or not steps]
     if out is not None:
         write_text(out, writers[out.suffix](found))
@@ -80,6 +97,8 @@ def history(
     elif not found:
         say(f"no step in the speed of {counted(len(every), 'point')}")
     _print(found)
+    if fail_if_slower and any(step.kind == "slower" for one in found for step in one.steps):
+        raise typer.Exit(_FAILED)
 
 
 def _print(found: Sequence[PointHistory]) -> None:
@@ -121,6 +140,6 @@ def _step_lines(found: Sequence[PointHistory]) -> Iterator[tuple[str, str]]:
     from harness.report.comparing.history import step_words
 
     for one in found:
-        for state, ratio in one.steps:
+        for step in one.steps:
             name = f"{one.curve} {one.parameters}".strip()
-            yield f"step of {name}, {step_words(state, ratio)}", _COLOURS[ratio.verdict]
+            yield f"step of {name}, {step_words(step)}", _COLOURS[step.kind]

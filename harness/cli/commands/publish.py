@@ -14,6 +14,7 @@ from harness.cli.options import (
     Algorithms,
     Datasets,
     Highlight,
+    KnownSteps,
     Plugins,
     Price,
     Results,
@@ -64,6 +65,7 @@ def publish(
             help="Results folder for the page of the history, as of a night; may be repeated.",
         ),
     ] = None,
+    known_steps: KnownSteps = None,
     results: Results = DEFAULT_RESULTS,
     plugins: Plugins = None,
 ) -> None:
@@ -97,6 +99,7 @@ def publish(
             stale=stale,
             prices=prices_of(price or ()),
             history=history or (),
+            known_steps=known_steps,
             results=results,
             plugins=plugins or (),
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import groupby, pairwise
 from math import exp, isfinite
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from harness.measures.verdicts import Estimate, Ratio, estimate, judge, verdict_words
+from harness.registry.known_steps import KnownStep
 from harness.report.analysis.points import prepare, rows_of
 from harness.report.quantities import human
 from harness.report.texts import ratio_text
@@ -21,6 +23,7 @@ from harness.results.table.speeds import speeds_of_row
 from harness.text import Json
 
 _SHOWN_DIGITS = 10
+_STEPS = ("faster", "slower")
 _POINT = (*CONDITIONS, "curve", "question", "fingerprint")
 
 
@@ -30,7 +33,8 @@ class State:
 
     `when` is ISO 8601, "" if unknown. `qps` and its bounds are at the conditions of the newest
     state of the point, as the reference index links them. `recall` is at the k of the point.
-    `changed` says what differs from the state before.
+    `changed` says what differs from the state before. `known` says why a step to this state is
+    accepted, "" if nobody does.
     """
 
     when: str
@@ -41,6 +45,21 @@ class State:
     recall: float
     bytes_per_vector: float
     changed: tuple[str, ...]
+    known: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A change in speed whose interval excludes 1; `moment` is its day, perhaps with the time."""
+
+    state: State
+    ratio: Ratio
+    moment: str
+
+    @property
+    def kind(self) -> str:
+        """`faster`, `slower`, or `known` if it is accepted."""
+        return "known" if self.state.known else self.ratio.verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +92,19 @@ class PointHistory:
         return f"{self.dataset}: {', '.join(facts)}"
 
     @property
-    def steps(self) -> tuple[tuple[State, Ratio], ...]:
+    def steps(self) -> tuple[Step, ...]:
         """The states at which the speed changed: the interval of the change excludes 1."""
-        pairs = zip(self.states[1:], self.changes, strict=True)
-        return tuple(pair for pair in pairs if pair[1].verdict in ("faster", "slower"))
+        each = zip(self.states[1:], self.changes, self.moments[1:], strict=True)
+        steps = (Step(*one) for one in each)
+        return tuple(step for step in steps if step.ratio.verdict in _STEPS)
+
+    @property
+    def moments(self) -> tuple[str, ...]:
+        """The day of each state, with the time (UTC) if one day has several states."""
+        days = [day_of(state.when) for state in self.states]
+        if len(set(days)) == len(days):
+            return tuple(days)
+        return tuple(minute_of(state.when) for state in self.states)
 
 
 def histories(tables: Iterable[pd.DataFrame], last: int | None = None) -> list[PointHistory]:
@@ -196,6 +224,37 @@ def day_of(when: str) -> str:
     return when[:10] or "unknown"
 
 
+def minute_of(when: str) -> str:
+    """Return such as "2026-11-28 03:00" in UTC; the day if the time is not known."""
+    try:
+        moment = datetime.fromisoformat(when)
+    except ValueError:
+        return day_of(when)
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if moment.tzinfo else day_of(when)
+
+
+def with_known_steps(
+    found: Iterable[PointHistory], known: Sequence[KnownStep]
+) -> tuple[list[PointHistory], list[KnownStep]]:
+    """Return the histories with steps marked that are known, and the known steps of none of them.
+
+    If several known steps fit a step, the first counts.
+    """
+    used: set[KnownStep] = set()
+    marked = []
+    for one in found:
+        reasons: dict[State, str] = {}
+        mine = [step for step in known if step.is_of((one.algorithm, one.curve), one.dataset)]
+        for state in (step.state for step in one.steps):
+            fitting = [step for step in mine if step.is_at(state.commits, day_of(state.when))]
+            used |= set(fitting)
+            if fitting:
+                reasons[state] = fitting[0].why
+        states = (replace(state, known=reasons.get(state, "")) for state in one.states)
+        marked.append(replace(one, states=tuple(states)))
+    return marked, [step for step in known if step not in used]
+
+
 # As tables ---------------------------------------------------------------------------------------
 
 
@@ -236,14 +295,16 @@ def summary_row(one: PointHistory) -> dict[str, str]:
         "QPS": human(newest.qps),
         "newest over first": ratio_text(one.overall),
         "verdict": verdict_words(one.overall),
-        "steps": "; ".join(step_words(state, ratio) for state, ratio in one.steps) or "none",
+        "steps": "; ".join(map(step_words, one.steps)) or "none",
     }
 
 
-def step_words(state: State, ratio: Ratio) -> str:
-    """Return a step in words: the day, the ratio, the verdict and what had changed."""
-    why = f" ({', '.join(state.changed)})" if state.changed else ""
-    return f"{day_of(state.when)}: {ratio_text(ratio)} {verdict_words(ratio)}{why}"
+def step_words(step: Step) -> str:
+    """Return a step in words: when, the ratio, the verdict, what had changed, why it is known."""
+    changed = f" ({', '.join(step.state.changed)})" if step.state.changed else ""
+    known = f"; known: {step.state.known}" if step.state.known else ""
+    ratio = f"{ratio_text(step.ratio)} {verdict_words(step.ratio)}"
+    return f"{step.moment}: {ratio}{changed}{known}"
 
 
 def _figures(one: PointHistory) -> Iterator[Json]:
@@ -260,6 +321,7 @@ def _figures(one: PointHistory) -> Iterator[Json]:
             "recall": state.recall,
             "bytes_per_vector": state.bytes_per_vector,
             "changed": list(state.changed),
+            "known": state.known or None,
             **_change_figures(change),
         }
 

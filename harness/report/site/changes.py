@@ -13,8 +13,10 @@ from harness.measures.verdicts import verdict_words
 from harness.report.comparing.history import (
     PointHistory,
     State,
+    Step,
     commit_words,
     day_of,
+    minute_of,
     step_words,
 )
 from harness.report.quantities import human
@@ -26,28 +28,46 @@ from harness.text import Json
 
 _MOST_POINTS = 120
 _MOST_ENTRIES = 100
+_DAY_CHARACTERS = 10
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _NEVER = "1970-01-01T00:00:00Z"
 
 
 def history_values(content: Content) -> Json:
     """Return the history of each point by dataset; of many, those with steps come first."""
-    found = sorted(content.history, key=lambda one: not one.steps)[:_MOST_POINTS]
+    found = sorted(content.history, key=_urgency)[:_MOST_POINTS]
     ordered = sorted(found, key=lambda one: one.group)  # stable
     ratios = [ratio for one in found for ratio in (*one.changes, one.overall)]
-    days = sorted(day_of(state.when) for one in found for state in one.states if state.when)
+    times = sorted(_when(state) for one in found for state in one.states if state.when)
+    within_days = any(one.moments[0] != day_of(one.states[0].when) for one in found)
+    ends = times[:1] + times[-1:]
+    steps = [step for one in content.history for step in one.steps]
     return {
         "groups": [
             {"title": title, "points": [_point(content, one) for one in group]}
             for title, group in groupby(ordered, key=lambda one: one.group)
         ],
-        "days": [days[0], days[-1]] if days else [],
+        "ends": ends if within_days else [one[:_DAY_CHARACTERS] for one in ends],
+        "within_days": within_days,
         "families": sorted({_family(content, one) for one in found}),
         "left_out": len(content.history) - len(found),
-        "steps": sum(len(one.steps) for one in content.history),
+        "steps": len(steps),
+        "known": sum(step.kind == "known" for step in steps),
         "levels": sorted({level_text(ratio.level) for ratio in ratios}),
         "notes": notes(ratio.scope for ratio in ratios),
     }
+
+
+def _urgency(one: PointHistory) -> int:
+    """Points with a step come first, those whose steps are all known next."""
+    if any(step.kind != "known" for step in one.steps):
+        return 0
+    return 1 if one.steps else 2
+
+
+def _when(state: State) -> str:
+    """The time of a state as inputs of dates and times have it, such as 2026-11-28T03:00."""
+    return minute_of(state.when).replace(" ", "T")
 
 
 def _family(content: Content, one: PointHistory) -> str:
@@ -64,8 +84,8 @@ def _point(content: Content, one: PointHistory) -> Json:
         "overall": f"{ratio_text(one.overall)} {verdict_words(one.overall)}",
         "verdict": one.overall.verdict,
         "steps": [
-            {"words": step_words(state, ratio), "verdict": ratio.verdict, "day": day_of(state.when)}
-            for state, ratio in one.steps
+            {"words": step_words(step), "kind": step.kind, "when": _when(step.state)}
+            for step in one.steps
         ],
         "picture": history_picture(one),
         "states": _states(content, one),
@@ -78,7 +98,8 @@ def _states(content: Content, one: PointHistory) -> list[Json]:
     verdicts = ["", *(ratio.verdict for ratio in one.changes)]
     rows = [
         {
-            "day": day_of(state.when),
+            "when": _when(state),
+            "moment": moment,
             "commits": [
                 {"words": commit_words([commit]), "url": content.choices.address_of(commit)}
                 for commit in state.commits
@@ -87,10 +108,13 @@ def _states(content: Content, one: PointHistory) -> list[Json]:
             "bounds": _bounds(state),
             "recall": f"{state.recall:.4f}",
             "change": change,
-            "verdict": verdict,
+            "verdict": "known" if state.known else verdict,
             "changed": ", ".join(state.changed),
+            "known": state.known,
         }
-        for state, change, verdict in zip(one.states, changes, verdicts, strict=True)
+        for state, moment, change, verdict in zip(
+            one.states, one.moments, changes, verdicts, strict=True
+        )
     ]
     return rows[::-1]
 
@@ -109,8 +133,8 @@ def anchor_of(one: PointHistory) -> str:
 
 def feed_values(content: Content) -> Json:
     """Return the entries of the feed: every step, the newest first."""
-    steps = [(one, state, ratio) for one in content.history for state, ratio in one.steps]
-    steps.sort(key=lambda step: _time(step[1].when), reverse=True)
+    steps = [(one, step) for one in content.history for step in one.steps]
+    steps.sort(key=lambda pair: _time(pair[1].state.when), reverse=True)
     times = [_time(state.when) for one in content.history for state in one.states]
     return {
         "title": content.choices.title,
@@ -118,15 +142,19 @@ def feed_values(content: Content) -> Json:
         "id": _urn([content.choices.title, *sorted(content.judged)]),
         "entries": [
             {
-                "id": _urn([anchor_of(one), state.when, *state.commits]),
-                "updated": _time(state.when),
-                "title": f"{one.curve} {one.parameters} on {one.dataset}: {ratio.verdict}",
-                "text": step_words(state, ratio),
+                "id": _urn([anchor_of(one), step.state.when, *step.state.commits]),
+                "updated": _time(step.state.when),
+                "title": f"{one.curve} {one.parameters} on {one.dataset}: {_verdict(step)}",
+                "text": step_words(step),
                 "anchor": anchor_of(one),
             }
-            for one, state, ratio in steps[:_MOST_ENTRIES]
+            for one, step in steps[:_MOST_ENTRIES]
         ],
     }
+
+
+def _verdict(step: Step) -> str:
+    return f"{step.ratio.verdict}, known" if step.state.known else step.ratio.verdict
 
 
 def _time(when: str) -> str:

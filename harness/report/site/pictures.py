@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from harness.report.analysis.by_query import RecallByDifficulty
 from harness.report.analysis.curves import curves_of
 from harness.report.analysis.points import ComparisonGroup
-from harness.report.comparing.history import PointHistory, day_of
+from harness.report.comparing.history import PointHistory
 from harness.report.curve_styles import CurveStyle, mark_points
 from harness.report.quantities import Scale, Unit, human, quantity, shortened
 from harness.report.scales import (
@@ -176,13 +176,13 @@ def history_picture(one: PointHistory) -> Markup:
     bounds = np.array([[state.qps_low, state.qps_high] for state in one.states])
     every = np.concatenate([values, bounds[np.isfinite(bounds)]])
     last = float(numbers[-1])
-    days = [(0.0, day_of(one.states[0].when)), (last, day_of(one.states[-1].when))]
+    days = [(0.0, one.moments[0]), (last, one.moments[-1])]
     x = Axis(f"{len(one.states)} states", "linear", -0.12 * last, 1.12 * last, days)
     scale = choose_scale(qps, every.tolist())
     wide = np.append(every, values.mean() * np.array([1 - _LEAST_SPAN, 1 + _LEAST_SPAN]))
     y = axis_of("queries/s", scale, limits(wide, scale, qps), "/s")
-    changes = zip(numbers[1:].tolist(), one.changes, strict=True)
-    steps = [(n, ratio.verdict) for n, ratio in changes if ratio.verdict in ("faster", "slower")]
+    places = dict(zip(one.states, numbers.tolist(), strict=True))
+    steps = [(places[step.state], step.kind) for step in one.steps]
     line = Line("", _HISTORY, numbers, values, bounds=bounds.tolist())
     label = f"queries per second of {one.curve} {one.parameters} on {one.dataset} over its states"
     return drawn(Picture(label, [line], x, y, steps=steps))

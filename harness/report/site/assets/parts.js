@@ -41,7 +41,7 @@ window.annharnessParts = (root, words) => {
   return { redraw: () => {}, reread: () => { state = readState(defaults); show(); } };
 };
 
-// The states of a history from one day to another. Pictures are drawn wider, from pixels that history_picture drew: heights, steps and
+// The states of a history from one day or minute to another; a day as an end is in it as a whole. Pictures are drawn wider, from pixels that history_picture drew: heights, steps and
 // ratios stay as they are.
 window.annharnessParts.historyZoom = (root) => {
   const numbers = (text) => text.match(/-?[\d.]+/g).map(Number);
@@ -49,33 +49,33 @@ window.annharnessParts.historyZoom = (root) => {
     const picture = article.querySelector(".picture"), marks = [...picture.querySelectorAll(".curve polygon")], line = picture.querySelector(".curve > polyline");
     const places = marks.map((one) => numbers(one.getAttribute("transform"))), uprights = [...picture.querySelectorAll(".step, .interval-bar")];
     const rows = [...article.querySelectorAll("tbody tr")].reverse(), title = picture.querySelector(".title:not([transform])");
-    return { article, marks, line, places, uprights: uprights.map((one) => ({ one, x: Number(one.getAttribute("x1")) })), rows, days: rows.map((row) => row.dataset.day),
+    return { article, marks, line, places, uprights: uprights.map((one) => ({ one, x: Number(one.getAttribute("x1")) })), rows, times: rows.map((row) => row.dataset.when), moments: rows.map((row) => row.cells[0].textContent),
       ticks: [...picture.querySelectorAll('.tick[text-anchor="middle"]')], title, changes: [...article.querySelectorAll(".change")], whole: article.querySelector(".of-all") };
   };
   const articles = [...root.querySelectorAll("article")].map(read), told = root.querySelector(".zoomed");
 
-  function draw({ marks, line, places, uprights, ticks, title, days }, first, last) {
+  function draw({ marks, line, places, uprights, ticks, title, moments }, first, last) {
     const start = places[0][0], end = places[places.length - 1][0], from = places[first][0], to = places[last][0];
     const across = (x) => (first === last ? start : start + ((x - from) / (to - from)) * (end - start)).toFixed(1), isShown = (x) => x >= from - 0.1 && x <= to + 0.1;
     marks.forEach((one, i) => { one.style.display = i < first || i > last ? "none" : ""; one.setAttribute("transform", `translate(${across(places[i][0])} ${places[i][1]})`); });
     line.setAttribute("points", places.slice(first, last + 1).map(([x, y]) => `${across(x)},${y}`).join(" "));
     for (const { one, x } of uprights) { one.style.display = isShown(x) ? "" : "none"; for (const name of ["x1", "x2"]) one.setAttribute(name, across(x)); }
-    ticks[0].textContent = days[first]; ticks[1].textContent = first === last ? "" : days[last];
-    title.textContent = last - first + 1 === days.length ? `${days.length} states` : `${last - first + 1} of ${days.length} states`;
+    ticks[0].textContent = moments[first]; ticks[1].textContent = first === last ? "" : moments[last];
+    title.textContent = last - first + 1 === moments.length ? `${moments.length} states` : `${last - first + 1} of ${moments.length} states`;
   }
   return (from, to) => {
-    const isWhole = from === "" && to === "", isIn = (day) => isWhole || (day !== "unknown" && (from === "" || day >= from) && (to === "" || day <= to));
+    const isWhole = from === "" && to === "", isIn = (when) => isWhole || (when !== "unknown" && when.slice(0, from.length) >= from && (to === "" || when.slice(0, to.length) <= to));
     let known = 0;
     for (const one of articles) {
-      const first = one.days.findIndex(isIn), last = one.days.findLastIndex(isIn);
+      const first = one.times.findIndex(isIn), last = one.times.findLastIndex(isIn);
       one.article.hidden ||= first < 0;
       one.whole.hidden = isWhole;
-      for (const part of [...one.rows, ...one.changes]) part.hidden = !isIn(part.dataset.day);
+      for (const part of [...one.rows, ...one.changes]) part.hidden = !isIn(part.dataset.when);
       if (first < 0) continue;
       known += !one.article.hidden;
       draw(one, first, last);
     }
-    told.textContent = isWhole ? "" : `${known} of ${articles.length} points ${known === 1 ? "has" : "have"} states in these days. Scales, steps and ratios are those of all states.`;
+    told.textContent = isWhole ? "" : `${known} of ${articles.length} points ${known === 1 ? "has" : "have"} states in this time. Scales, steps and ratios are those of all states.`;
     for (const group of root.querySelectorAll(".histories")) group.hidden = group.previousElementSibling.hidden = !group.querySelector("article:not([hidden])");
   };
 };

@@ -1,0 +1,28 @@
+"""The schema of known steps: changes in speed that a maintainer knows of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import StringConstraints, model_validator
+
+from harness.registry.schema.values import Name, Strict, Text
+
+
+class KnownStepSchema(Strict):
+    why: Text
+    """What happened, and why it is accepted."""
+    commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")] | None = None
+    """The commit of the harness at which the step shows, at least 7 digits, in quotes."""
+    day: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")] | None = None
+    """The day on which it shows, as `history` prints it; `commit`, `day` or both."""
+    algorithm: Name | None = None
+    """Only steps of this algorithm or curve."""
+    dataset: Name | None = None
+    """Only steps on this dataset."""
+
+    @model_validator(mode="after")
+    def _says_which(self) -> KnownStepSchema:
+        if self.commit is None and self.day is None:
+            raise ValueError("commit: or day: of the step")
+        return self

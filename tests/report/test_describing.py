@@ -27,6 +27,14 @@ def test_entries_at_hand_are_told_and_unknown_ones_are_left_out(table):
     assert other["dataset_about"].iloc[0]["query_distribution"] == "differs from the base"
 
 
+def test_filtered_queries_are_told_by_the_entry_of_their_dataset(table):
+    told = with_entries(table.assign(dataset="glove-50-10k+filtered"), load_registry())
+    about = told["dataset_about"].iloc[0]
+    assert about["about"].endswith("rarer words. Each query has a filter.")
+    assert about["licence"] == "PDDL-1.0"
+    assert "queries" not in about  # some of them, perhaps several times
+
+
 def test_rows_are_told_of_the_data_that_were_measured_alone(table, session_cache, monkeypatch):
     monkeypatch.setenv("ANNHARNESS_DATA", str(session_cache))
     opened = open_definition(load_registry().dataset("glove-50-10k"))

@@ -265,11 +265,32 @@ def test_the_front_page_marks_a_machine_of_grade_c_or_d(table, tmp_path):
         for name in ("c", "b", "unknown")
     )
     assert "Grade C. The machine AMD EPYC, 2 cores disturbed what was measured" in text
-    assert "noise: varies by 7% (warning)" in text
+    assert "noise: varies by 7%. See" in text
     assert "one thread per core" not in text
     assert text.count("grade C") == 1
     assert f"({(table['algorithm'] != 'no-op').sum()} of the points)" in text
     assert "grade" not in (fine + unknown).lower()
+
+
+def test_the_front_page_tells_one_finding_of_each_topic(table, tmp_path):
+    def conditions(n):
+        noise = {"topic": "noise", "level": "warning", "found": f"varies by {7 + n % 3}%"}
+        load = {"topic": "load", "level": "warning", "found": "busy"}
+        return {"grade": "C", "findings": [noise, load]}
+
+    first = table["provenance"].iloc[0]
+    given = [{**first, "conditions": conditions(n)} for n in range(len(table))]
+    write_site(table.assign(provenance=given), tmp_path)
+    text = " ".join(" ".join(read(tmp_path / "index.html").text).split())
+    assert text.count("varies by") == 1
+    assert "load: busy" in text
+    assert "and 2 findings like these" in text
+
+
+def test_the_front_page_tells_how_hard_each_dataset_is(table, tmp_path):
+    write_site(table, tmp_path)
+    text = " ".join(" ".join(read(tmp_path / "index.html").text).split())
+    assert re.search(r"metric angular · median intrinsic dimension 1[12]", text)
 
 
 def test_data_given_by_its_path_is_told(table, tmp_path):

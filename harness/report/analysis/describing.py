@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.contracts import UserError
 from harness.contracts.definitions import DatasetDefinition
+from harness.contracts.filters import FILTERED_SUFFIX
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
 from harness.data.parts import DISTRIBUTIONS, describe_split
 from harness.data.plane import Plane, plane_of
@@ -43,14 +44,15 @@ class DatasetAbout(TypedDict, total=False):
 def with_entries(table: pd.DataFrame, registry: Registry) -> pd.DataFrame:
     """Return the table with what the entries say: `family`, `about` and `dataset_about`."""
     entries = [registry.algorithms.get(str(name)) for name in table["algorithm"]]
-    datasets = {name: _entry_about(entry) for name, entry in registry.datasets.items()}
+    names = {str(name) for name in table["dataset"]}
+    datasets = {name: _dataset_about(name, registry) for name in names}
     texts = {
         "family": [entry.family if entry is not None else None for entry in entries],
         "about": [entry.about if entry is not None else None for entry in entries],
     }
     return table.assign(
         **{name: pd.Series(values, table.index, "str") for name, values in texts.items()},
-        dataset_about=_column(table, [datasets.get(str(n), {}) for n in table["dataset"]]),
+        dataset_about=_column(table, [datasets[str(n)] for n in table["dataset"]]),
     )
 
 
@@ -68,6 +70,18 @@ def with_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 def _column(table: pd.DataFrame, values: Sequence[Mapping[str, object]]) -> pd.Series[Any]:
     return pd.Series(values, table.index, dtype="object")
+
+
+def _dataset_about(name: str, registry: Registry) -> DatasetAbout:
+    """What an entry says of its dataset, or of its filtered queries; nothing without an entry."""
+    entry = registry.datasets.get(name.removesuffix(FILTERED_SUFFIX))
+    if entry is None:
+        return {}
+    about = _entry_about(entry)
+    if name.endswith(FILTERED_SUFFIX):
+        about["about"] += " Each query has a filter."
+        del about["queries"]
+    return about
 
 
 def _entry_about(entry: DatasetDefinition) -> DatasetAbout:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.data.loading import is_name_of_file
-from harness.data.truth.difficulty import quantiles_of, quantiles_text
+from harness.data.truth.difficulty import Quantiles, quantiles_of, quantiles_text
 from harness.registry.grid import format_value
 from harness.report.analysis.by_query import difficulty_of_queries, recall_by_difficulty
 from harness.report.analysis.describing import DatasetAbout
@@ -66,12 +66,26 @@ def _facts(rows: pd.DataFrame) -> Iterator[tuple[str, str]]:
     if "licence" in about:
         yield "licence", about["licence"]
     yield from _facts_of_rows(about)
-    known = rows[[isinstance(one, np.ndarray) for one in rows["query_difficulty"]]]
-    lid = difficulty_of_queries(known) if len(known) else None
-    if lid is not None and (spread := quantiles_of(lid)) is not None:
+    if (spread := _lid(rows)) is not None:
         yield "intrinsic dimension (LID)", f"{quantiles_text(spread)}; higher is harder"
     if "contrast" in about:
         yield "relative contrast", f"{quantiles_text(about['contrast'])}; lower is harder"
+
+
+def _lid(rows: pd.DataFrame) -> Quantiles | None:
+    known = rows[[isinstance(one, np.ndarray) for one in rows["query_difficulty"]]]
+    lid = difficulty_of_queries(known) if len(known) else None
+    return None if lid is None else quantiles_of(lid)
+
+
+def likeness(rows: pd.DataFrame) -> str:
+    """Return the facts of a dataset by which readers find the one most like their own."""
+    facts = [f"metric {str(rows.iloc[0]['metric']).replace('_', ' ')}"]
+    if (spread := _lid(rows)) is not None:
+        facts.append(f"median intrinsic dimension {spread[1]:.3g}")
+    if "contrast" in (about := about_of(rows)):
+        facts.append(f"median relative contrast {about['contrast'][1]:.3g}")
+    return " · ".join(facts)
 
 
 def _facts_of_rows(about: DatasetAbout) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
 import pandas as pd
@@ -36,8 +36,9 @@ def machines_of(prepared: pd.DataFrame) -> list[Json]:
 def disturbed(prepared: pd.DataFrame) -> list[Json]:
     """Return each machine that `annharness doctor` graded C or D when it measured.
 
-    Each with its worst grade, the number of points of such a grade, and the reasons. As in the
-    page's other counts, `no-op` is no point.
+    Each with its worst grade, the number of points of such a grade, and the reasons: the most
+    frequent one of each topic, and the number of `others`. As in the page's other counts, `no-op`
+    is no point.
     """
     rows = rows_of(prepared[["in_answers", *_COLUMNS]])
     bad = prepared[[bool(row["in_answers"] and grade_of(row)) for row in rows]]
@@ -46,7 +47,7 @@ def disturbed(prepared: pd.DataFrame) -> list[Json]:
             "name": str(name),
             "grade": max(map(grade_of, rows_of(rows[_COLUMNS]))),
             "points": len(rows),
-            "findings": _disturbances(list(map(_origin, rows_of(rows[_COLUMNS])))),
+            **_disturbances(list(map(_origin, rows_of(rows[_COLUMNS])))),
         }
         for name, rows in bad.groupby(bad["machine"].fillna(_UNKNOWN), sort=True)
     ]
@@ -58,9 +59,18 @@ def grade_of(row: Row) -> str:
     return grade if grade in ("C", "D") else ""
 
 
-def _disturbances(origins: list[Origin]) -> list[str]:
-    found = (line for origin in origins for line in _findings(origin, _DISTURBING))
-    return [line for line, _ in Counter(found).most_common(_MOST)]
+def _disturbances(origins: list[Origin]) -> Json:
+    found = Counter(
+        (_text(one.get("topic")), _text(one.get("found")))
+        for origin in origins
+        for one in _findings(origin)
+        if one.get("level") in _DISTURBING
+    )
+    of_topics: dict[str, str] = {}
+    for (topic, words), _ in found.most_common():
+        of_topics.setdefault(topic, f"{topic}: {words}")
+    lines = list(of_topics.values())[:_MOST]
+    return {"findings": lines, "others": len(found) - len(lines)}
 
 
 def _origin(row: Row) -> Origin:
@@ -76,8 +86,9 @@ def _machine(name: str, origins: list[Origin]) -> Json:
     facts = [(title, _values(words, alike)) for title, words in _FACTS.items()]
     findings: Counter[str] = Counter()
     for origin, count in alike:
-        for line in _findings(origin):
-            findings[line] += count
+        for one in _findings(origin):
+            words = [_text(one.get(key)) for key in ("topic", "found", "level")]
+            findings["{}: {} ({})".format(*words)] += count
     return {
         "name": name,
         "points": len(origins),
@@ -173,14 +184,10 @@ def _command(origin: Origin) -> str:
     return " ".join(PurePath(str(part)).name if "/" in str(part) else str(part) for part in parts)
 
 
-def _findings(origin: Origin, levels: Collection[str] = ()) -> list[str]:
-    """The findings of the doctor, of these levels or of all."""
-    findings = _part(origin, "conditions").get("findings")
-    return [
-        f"{_text(one.get('topic'))}: {_text(one.get('found'))} ({_text(one.get('level'))})"
-        for one in (findings if isinstance(findings, list) else [])
-        if isinstance(one, Mapping) and (not levels or one.get("level") in levels)
-    ]
+def _findings(origin: Origin) -> list[Mapping[str, object]]:
+    """The findings of the doctor."""
+    found = _part(origin, "conditions").get("findings")
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 
 
 _FACTS: dict[str, Callable[[Origin], str]] = {

@@ -9,6 +9,7 @@ from harness.contracts.definitions import FAMILIES
 from harness.report.analysis.points import rows_of
 from harness.report.analysis.standings import REACHING, Standing, by_success
 from harness.report.analysis.under_load import settings_under_load
+from harness.report.site.about import likeness
 from harness.report.site.content import Content, Judged, about_of
 from harness.report.site.filter_section import filter_verdicts
 from harness.report.site.load_section import load_picture
@@ -34,7 +35,8 @@ def front_values(content: Content) -> Json:
 def _section(content: Content, dataset: str, found: Sequence[Judged]) -> Json:
     tables = [table_of(one.group, one.found, content.choices.levels) for one in found]
     loaded = content.under_load[dataset]
-    about = about_of(content.table[content.table["dataset"] == dataset])
+    rows = content.table[content.table["dataset"] == dataset]
+    about = about_of(rows)
     first = found[0].group if found else next(iter(loaded), None)
     if first is None:
         picture = None
@@ -46,6 +48,7 @@ def _section(content: Content, dataset: str, found: Sequence[Judged]) -> Json:
         "page": content.dataset_pages[dataset],
         "about": about.get("about", ""),
         "title": first.conditions if first is not None else "",
+        "likeness": likeness(rows),
         "picture": picture,
         "tables": tables,
         "verdicts": [one for judged in found for one in filter_verdicts(judged.group)],

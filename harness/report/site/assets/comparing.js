@@ -24,7 +24,7 @@ window.annharnessComparing = (root, words) => {
     root.querySelector(".conditions").textContent = group.conditions;
     controls.base.replaceChildren(...group.curves.map((name) => element("option", { value: name, textContent: cut(name, 80) })));
     controls.base.selectedIndex = base;
-    checkboxes(root, `algorithms, ${shown.length} of ${group.curves.length}`, group.curves, (n) => shownOf(group).includes(n), [], (only) => { state.only = only; changed(); });
+    checkboxes(root, `algorithms, ${shownOf(group).length} of ${group.curves.length}`, group.curves, (n) => shownOf(group).includes(n), [], (only) => { state.only = only; changed(); });
     const left = group.left_out ? ` ${group.left_out} less competitive ones are left out.` : "";
     const found = shown.map((n) => group.levels.map((_, level) => comparison(group, base, n, level)));
     // The counts are those of the cells of the table, all of them.

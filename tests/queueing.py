@@ -1,9 +1,9 @@
-"""Queueing theory to test against: exact simulation, and the formulas of M/M/1 and M/D/1."""
+"""Queueing theory to test against: exact simulation, and formulas of M/M/c and M/D/c queues."""
 
 from __future__ import annotations
 
 import heapq
-from math import ceil, exp, factorial, log
+from math import ceil, exp, factorial, lgamma, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,3 +63,51 @@ def md1_quantile(load: float, share: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if md1_waits_within(load, middle) < share else (low, middle)
     return 1 + high
+
+
+def erlang_c(load: float, servers: int) -> float:
+    """Probability that a query of an M/M/c system has to wait (Erlang, 1917)."""
+    offered = servers * load
+    busy = offered**servers / factorial(servers) / (1 - load)
+    return busy / (busy + sum(offered**k / factorial(k) for k in range(servers)))
+
+
+def mmc_mean(load: float, servers: int) -> float:
+    """Mean time in an M/M/c system, in mean service times."""
+    return 1 + erlang_c(load, servers) / (servers * (1 - load))
+
+
+def mmc_quantile(load: float, servers: int, share: float) -> float:
+    """Quantile of the time in an M/M/c system, in mean service times, by bisection.
+
+    The time is a wait, exponential if there is one, and a service.
+    """
+    waits, rate = erlang_c(load, servers), servers * (1 - load)
+
+    def beyond(time: float) -> float:
+        if abs(rate - 1) < 1e-9:
+            return exp(-time) * (1 + waits * time)
+        return exp(-time) + waits * (exp(-time) - exp(-rate * time)) / (rate - 1)
+
+    low, high = 0.0, 100 * mmc_mean(load, servers)
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        low, high = (middle, high) if beyond(middle) > 1 - share else (low, middle)
+    return high
+
+
+def mdc_mean(load: float, servers: int, most: int = 400) -> float:
+    """Mean time in an M/D/c system, in service times (Crommelin, 1932).
+
+    All that are served at a moment have left one service time later, and those who came meanwhile
+    are Poisson: this gives the stationary number in the system, and Little's law the time.
+    """
+    offered = servers * load
+    arrivals = np.array([exp(n * log(offered) - offered - lgamma(n + 1)) for n in range(most)])
+    numbers = np.zeros(most)
+    numbers[0] = 1.0
+    for _ in range(most * 10):
+        left = np.concatenate([[numbers[: servers + 1].sum()], numbers[servers + 1 :]])
+        numbers = np.convolve(left, arrivals)[:most]
+        numbers /= numbers.sum()
+    return float((numbers * np.arange(most)).sum() / offered)

@@ -21,8 +21,11 @@ from harness.results.untrusted.schema import MOST_SECONDS
 from tests.queueing import (
     md1_mean,
     md1_quantile,
+    mdc_mean,
     mm1_mean,
     mm1_quantile,
+    mmc_mean,
+    mmc_quantile,
     times_in_system,
 )
 
@@ -61,6 +64,26 @@ def test_queues_of_our_schedule_are_those_of_theory(queue, load):
     assert times.mean() == pytest.approx(mean(load), rel=0.05)
     for share in SHARES:
         assert np.quantile(times, share) == pytest.approx(quantile(load, share), rel=0.05)
+
+
+@pytest.mark.parametrize("load", [0.5, 0.8])
+def test_queues_of_two_clients_are_those_of_theory(load):
+    count = QUERIES[load] // 2
+    due = unit_arrivals(count, 1, 0) / (2 * load)
+    exponential = np.random.default_rng(5).exponential(size=count)
+    times = times_in_system(due, exponential, 2)[count // 20 :]
+    assert times.mean() == pytest.approx(mmc_mean(load, 2), rel=0.05)
+    for share in SHARES:
+        assert np.quantile(times, share) == pytest.approx(mmc_quantile(load, 2, share), rel=0.05)
+    constant = times_in_system(due, np.ones(count), 2)[count // 20 :]
+    assert constant.mean() == pytest.approx(mdc_mean(load, 2), rel=0.05)
+
+
+def test_the_formulas_for_several_clients_hold_for_one():
+    for load in (0.5, 0.95):
+        assert mmc_mean(load, 1) == pytest.approx(mm1_mean(load))
+        assert mmc_quantile(load, 1, 0.99) == pytest.approx(mm1_quantile(load, 0.99))
+        assert mdc_mean(load, 1) == pytest.approx(md1_mean(load), rel=1e-3)
 
 
 def test_several_clients_serve_first_come_first_served():

@@ -1,6 +1,6 @@
 """Latency under load against queueing theory, with servers whose service times are known.
 
-Usage: python -m tests.performance.load [--windows N] [--service MS]
+Usage: python -m tests.performance.load [--windows N] [--service MS] [--clients N]
 
 Real processes measure an adapter that takes the time that each query names, most of it asleep, so
 that other work on the machine seldom comes in between: always the same (M/D/1), or exponential
@@ -13,7 +13,9 @@ that other work on the machine seldom comes in between: always the same (M/D/1),
   this ratio is that of the generator, and theory times it is what it measures of such a server;
 - how much longer service took than named: a busy machine's part in what was measured.
 
-Ratios are medians over windows.
+Ratios are medians over windows. With `--clients` above 1 the same for M/D/c and M/M/c queues alone
+(of M/D/c the formula gives the mean only); the first 100 queries of a window are left out, since
+what is in the queue before them is not stored.
 
 `tests/measures/test_load.py` checks the recursion against theory. Then a stall of 100 ms, once in
 2000 queries, in a closed loop and under load; and what the generator itself takes. Exits 1 if a
@@ -40,7 +42,16 @@ from harness.running.blocks import AdapterSpec, BlockSpec, Measured, MemberSpec,
 from harness.running.datasets import open_named
 from harness.running.executors.local import LocalExecutor
 from harness.running.worker.load_turns import load_turn_function
-from tests.queueing import md1_mean, md1_quantile, mm1_mean, mm1_quantile, times_in_system
+from tests.queueing import (
+    md1_mean,
+    md1_quantile,
+    mdc_mean,
+    mm1_mean,
+    mm1_quantile,
+    mmc_mean,
+    mmc_quantile,
+    times_in_system,
+)
 
 ADAPTER = '''\
 from time import perf_counter_ns, sleep
@@ -75,8 +86,10 @@ LOADS = (0.5, 0.8, 0.95)
 NQ = 2000
 CONSTANT, EXPONENTIAL, STALL = range(3)
 SHARES = (0.5, 0.9, 0.99)
+THEORIES = {CONSTANT: (md1_mean, md1_quantile), EXPONENTIAL: (mm1_mean, mm1_quantile)}
 TOLERANCE = 0.05
 UNLIMITED_MS = 1e8
+SETTLING_QUERIES = 100  # of a window with several clients
 
 
 def main() -> int:
@@ -84,6 +97,7 @@ def main() -> int:
     parser.add_argument("--lengths", action="store_true", help="only the simulation of windows")
     parser.add_argument("--windows", type=int, default=3)
     parser.add_argument("--service", type=float, default=4.0, help="milliseconds")
+    parser.add_argument("--clients", type=int, default=1)
     options = parser.parse_args()
     service = options.service / 1e3
     if options.lengths:
@@ -91,11 +105,13 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ANNHARNESS_DATA"] = str(Path(folder) / "data")
-        bench = Bench(Path(folder), service)
-        lengths()
+        bench = Bench(Path(folder), service, options.clients)
+        if options.clients == 1:
+            lengths()
         worst = bench.against_theory(options.windows)
-        bench.stall(options.windows)
-        overhead()
+        if options.clients == 1:
+            bench.stall(options.windows)
+            overhead()
     print(f"largest deviation of a ratio: {worst:.1%}")
     return int(worst > TOLERANCE)
 
@@ -120,8 +136,8 @@ def lengths(windows: int = 1500) -> None:
 class Bench:
     """A dataset whose queries name their service times, and the server."""
 
-    def __init__(self, folder: Path, service: float) -> None:
-        self.folder, self.service = folder, service
+    def __init__(self, folder: Path, service: float, clients: int = 1) -> None:
+        self.folder, self.service, self.clients = folder, service, clients
         rng = np.random.default_rng(1)
         queries = np.zeros((NQ, 4), dtype=np.float32)
         queries[:, CONSTANT] = service
@@ -157,9 +173,9 @@ class Bench:
         )
         block = BlockSpec(
             id="a1", number=0, dataset=str(self.dataset.path),
-            fingerprint=self.dataset.fingerprint, metric="euclidean", mode=mode, threads=1,
-            build_threads=1, search_seconds=1e6, least_seconds=0.0, timeout=1e6,
-            memory_bytes=None, members=(MemberSpec("server", adapter, {}, specs),),
+            fingerprint=self.dataset.fingerprint, metric="euclidean", mode=mode,
+            threads=self.clients, build_threads=1, search_seconds=1e6, least_seconds=0.0,
+            timeout=1e6, memory_bytes=None, members=(MemberSpec("server", adapter, {}, specs),),
         )  # fmt: skip
         executor = LocalExecutor(self.folder / "cache", examine=dict)
         [outcome] = executor.run_block(block, lambda title, phase, key: None)
@@ -175,7 +191,7 @@ class Bench:
         asked = np.concatenate([before, self.order])
         due = unit_arrivals(len(asked), self.order_seed, cycle) / rate
         seconds = self.queries[asked, component].astype(np.float64)
-        times: np.ndarray = times_in_system(due, seconds)[-NQ:]
+        times: np.ndarray = times_in_system(due, seconds, self.clients)[-NQ:]
         return times
 
     def exact_as_served(self, measured: Measured, number: int) -> np.ndarray:
@@ -183,32 +199,32 @@ class Bench:
         cycle, rate = int(measured.cycles[number]), measured.load.rates[number]
         due = unit_arrivals(WARM_UP_QUERIES + NQ, self.order_seed, cycle)[-NQ:] / rate
         service = measured.load.service[number, self.order].astype(np.float64)
+        if self.clients > 1:
+            return times_in_system(due, service, self.clients)
         wait = measured.times[number, self.order[0]] - service[0]
         times = times_in_system(np.concatenate([due[:1], due]), np.concatenate([[wait], service]))
         return np.asarray(times[1:])
 
     def against_theory(self, windows: int) -> float:
         """Print the comparison; return the largest deviation of a ratio from 1."""
-        theories = {
-            "M/D/1": (CONSTANT, md1_mean, md1_quantile),
-            "M/M/1": (EXPONENTIAL, mm1_mean, mm1_quantile),
-        }
         settings = {
-            f"{name} {load}": (component, load / self.service)
-            for name, (component, *_) in theories.items()
+            f"{name} {load}": (component, self.clients * load / self.service)
+            for name, component in self.queues.items()
             for load in LOADS
         }
         found = self.measure("load", settings, windows)
         worst = 0.0
         print("queue load    what  theory   exact  measured  ratio  theory x ratio  service")
-        for name, (component, mean, quantile) in theories.items():
+        for name, component in self.queues.items():
             for load in LOADS:
                 one = found[f"{name} {load}"]
-                passes = range(len(one.times))
-                named = [self.exact(component, load / self.service, int(c)) for c in one.cycles]
-                served = np.stack([self.exact_as_served(one, number) for number in passes])
-                ratios = np.median(figures(one.times) / figures(served), axis=0)
-                theory = [mean(load), *(quantile(load, share) for share in SHARES)]
+                rate = self.clients * load / self.service
+                settling = SETTLING_QUERIES if self.clients > 1 else 0
+                in_order = one.times[:, self.order][:, settling:]
+                named = [self.exact(component, rate, int(c)) for c in one.cycles]
+                served = [self.exact_as_served(one, n)[settling:] for n in range(len(one.times))]
+                ratios = np.median(figures(in_order) / figures(np.stack(served)), axis=0)
+                theory = self.theory(component, load)
                 exact = figures(np.concatenate(named)[None])[0] / self.service
                 pooled = figures(one.times.reshape(1, -1))[0] / self.service
                 longer = one.load.service.mean() / self.service - 1
@@ -221,6 +237,21 @@ class Bench:
                 print(f"{name} {load:4} late starts {(one.load.outcomes == LATE_START).mean():.2%}")
                 worst = max(worst, float(np.abs(ratios - 1).max()))
         return worst
+
+    @property
+    def queues(self) -> Mapping[str, int]:
+        """The names of the queues, and the component of queries that has their service times."""
+        return {f"M/D/{self.clients}": CONSTANT, f"M/M/{self.clients}": EXPONENTIAL}
+
+    def theory(self, component: int, load: float) -> list[float]:
+        """Mean and percentiles of a queue in service times; NaN where no formula is known."""
+        if self.clients == 1:
+            mean_of, quantile_of = THEORIES[component]
+            return [mean_of(load), *(quantile_of(load, share) for share in SHARES)]
+        if component == CONSTANT:
+            return [mdc_mean(load, self.clients), *[float("nan")] * len(SHARES)]
+        mean = mmc_mean(load, self.clients)
+        return [mean, *(mmc_quantile(load, self.clients, share) for share in SHARES)]
 
     def stall(self, windows: int) -> None:
         """Print what one stall of 100 ms in 2000 queries does to p99."""

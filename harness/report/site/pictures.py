@@ -37,6 +37,7 @@ _LONGEST = 22  # letters of a name
 _MOST_TICKS = 6
 _BARS = 24
 _MOST_OUTSIDE = 2.0  # times the largest value: longer bars would fill the picture
+_DAY_CHARACTERS = 10
 _LEAST_SPAN = 0.1  # of a history: noise of 1 % does not fill the picture
 _HISTORY = CurveStyle("#000000", "o", "circle", "solid")
 _LEFT, _TOP, _BOTTOM = 52, 8, 36
@@ -177,7 +178,8 @@ def history_picture(one: PointHistory) -> Markup:
     every = np.concatenate([values, bounds[np.isfinite(bounds)]])
     last = float(numbers[-1])
     days = [(0.0, one.moments[0]), (last, one.moments[-1])]
-    x = Axis(f"{len(one.states)} states", "linear", -0.12 * last, 1.12 * last, days)
+    beside = last * (0.12 if len(days[0][1]) == _DAY_CHARACTERS else 0.25)  # room for the texts
+    x = Axis(f"{len(one.states)} states", "linear", -beside, last + beside, days)
     scale = choose_scale(qps, every.tolist())
     wide = np.append(every, values.mean() * np.array([1 - _LEAST_SPAN, 1 + _LEAST_SPAN]))
     y = axis_of("queries/s", scale, limits(wide, scale, qps), "/s")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness.contracts import Dataset, UserError
 from harness.contracts.dataset import METRICS, Metric
 from harness.data.cache.cached import CachedDataset
+from harness.data.cache.filters import fingerprint_of
 from harness.data.cache.folder import cache_subfolder
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth
@@ -62,11 +63,18 @@ class OwnTruth:
 def verified_cached(opened: CachedDataset, k: int) -> dict[str, str]:
     """Return what is found of a cached dataset, by name; `fault` is there if something is wrong."""
     facts = {"dataset": repr(opened)}
-    if fingerprint(opened.metric, opened.base, opened.queries) != opened.fingerprint:
+    if _fingerprint_now(opened) != opened.fingerprint:
         facts["fault"] = f"the cached rows have changed; remove {opened.path}"
         return facts
     facts["fingerprint"] = f"{opened.fingerprint} (computed again, the same)"
     return facts | _row_lines(opened.base, opened.queries) | _tie_line(opened, k)
+
+
+def _fingerprint_now(opened: CachedDataset) -> str:
+    """The fingerprint of the rows as they are, and of attributes and filters if there are some."""
+    whole = opened.whole or opened
+    found = fingerprint(whole.metric, whole.base, whole.queries)
+    return found if opened.filters is None else fingerprint_of(opened.filters, found)
 
 
 def verified_file(path: Path, k: int) -> dict[str, str]:
@@ -173,7 +181,9 @@ def near_ties(dataset: Dataset, k: int) -> int | None:
     distances = truth.distances[:, k - 1 : k + 1]
     if dataset.metric == "euclidean":
         distances = distances**2
-    return int((distances[:, 1] - distances[:, 0] <= RELATIVE_TOLERANCE * scales).sum())
+    with np.errstate(invalid="ignore"):  # inf - inf where fewer rows match a filter: no tie
+        gaps = distances[:, 1] - distances[:, 0]
+    return int((gaps <= RELATIVE_TOLERANCE * scales).sum())
 
 
 def compare_own_truth(

@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 
 from harness.contracts import Equals, FilteredQueries, UserError
 from harness.contracts.filters import Category, Number, Tags
+from harness.data.cache.cached import open_cached
 from harness.data.cache.cached_filters import read_filters, write_filters
 from harness.data.filtered import open_filtered, with_filter_facts
 from harness.data.loading import open_definition
 from harness.data.truth.nearest import merged, nearest_matching
+from harness.data.verifying import verified_cached
 from harness.measures.distances import answer_distances
 from harness.registry.registry import load_registry
 
@@ -117,6 +119,19 @@ def test_an_entry_opens_with_and_without_filters(write_entry):
     assert ((truth.ids % 2 == 0) | (truth.ids == -1)).all()
     assert (truth.ids[:, 10:] == -1).all()
     assert (whole.truth(12).ids >= 0).all()
+
+
+def test_filtered_queries_are_verified_with_their_filters(write_entry):
+    filtered = open_filtered(write_entry())
+    for k in (3, 12):  # 10 rows match
+        facts = verified_cached(filtered, k)
+        assert "fault" not in facts
+        assert "computed again, the same" in facts["fingerprint"]
+        assert facts[f"near-ties at k={k}"] == "0 queries"
+    with h5py.File(filtered.path, "r+") as file:
+        file["annharness/filter_numbers"][...] = 0
+        file["annharness/query_rows"][...] = [1, 0, 2, 3]
+    assert "have changed" in verified_cached(open_cached(filtered.path), 3)["fault"]
 
 
 @pytest.mark.parametrize("length", range(1, 9))

@@ -214,20 +214,6 @@ def test_a_family_limits_the_chart_the_table_and_the_recommendation(opened, site
     assert set(shown(page, "table.points tbody tr")) == {"annoy"}
 
 
-def test_from_the_front_page_to_an_answer_within_a_size(opened, site, table):
-    page = opened()
-    page.goto(f"{site}/index.html")
-    assert "metric angular" in page.locator(".likeness").first.inner_text()
-    page.locator("section.dataset h2 a").first.click()
-    for name, value in (("floor", ".95"), ("memory", "300")):
-        page.locator(f'input[name="{name}"]').fill(value)
-        page.locator(f'input[name="{name}"]').press("Tab")
-    answer = page.locator(".recommendation").inner_text()
-    assert "at least .95 and at most 300 bytes per vector" in answer
-    small = table[(table["bytes_per_vector"] <= 300) & table["in_answers"]]
-    assert page.locator(".recommendation strong").inner_text().split()[0] in set(small["algorithm"])
-
-
 def test_a_step_of_the_history_can_be_reached_from_the_feed(opened, site, history):
     page = opened()
     page.goto(f"{site}/history.html")

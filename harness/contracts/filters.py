@@ -220,6 +220,21 @@ def matching(one: Filter, attributes: Attributes) -> Bools:
     raise ValueError(f"{text_of(one)} needs a {kinds[type(one)]}, {one.attribute!r} is {got}")
 
 
+def require_fit(one: Filter, attributes: Attributes) -> None:
+    """Raise the `ValueError` that `matching` would, without looking at the rows."""
+    matching(one, {name: _without_rows(column) for name, column in attributes.items()})
+
+
+def _without_rows(column: Attribute) -> Attribute:
+    match column:
+        case Category(codes, names):
+            return Category(codes[:0], names)
+        case Number(values):
+            return Number(values[:0])
+        case Tags(starts, codes, names):
+            return Tags(starts[:1], codes[:0], names)
+
+
 def _codes(names: Sequence[str], values: Sequence[str], one: Filter) -> list[int]:
     for value in values:
         if value not in names:

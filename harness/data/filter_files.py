@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.contracts import And, Category, FilteredQueries, Number, Tags, UserError
 from harness.contracts.definitions import FilterFiles, QuerySplit
-from harness.contracts.filters import Attribute, Filter, filter_of, matching, rows_of
+from harness.contracts.filters import Attribute, Filter, filter_of, require_fit, rows_of
 from harness.data.cache.cached_filters import require_sound
 from harness.data.formats.attributes import read_attributes
 from harness.data.formats.lines import opened_text, whole_lines
@@ -162,6 +162,6 @@ def _require_fit(one: Filter, columns: Mapping[str, Attribute], where: str) -> N
                 hint=did_you_mean(name, columns),
             )
     try:
-        matching(one, columns)
+        require_fit(one, columns)
     except ValueError as error:
         raise UserError(str(error), where=where) from error

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.contracts import Dataset, UserError
 from harness.contracts.dataset import METRICS, Metric
 from harness.data.cache.cached import CachedDataset
-from harness.data.cache.filters import fingerprint_of
+from harness.data.cache.cached_filters import fingerprint_of
 from harness.data.cache.folder import cache_subfolder
 from harness.data.formats import read_vectors
 from harness.data.formats.hdf5 import read_truth

@@ -19,7 +19,7 @@ from harness.contracts import (
     Range,
     Tags,
 )
-from harness.contracts.filters import filter_of, matching, text_of
+from harness.contracts.filters import filter_of, matching, require_fit, text_of
 
 NAMES = ("a", "b", "c")
 ROWS = st.lists(
@@ -111,3 +111,14 @@ def test_what_is_no_filter_is_refused(text):
 def test_a_filter_that_does_not_fit_is_refused(one, reason):
     with pytest.raises(ValueError, match=reason):
         matching(one, attributes_of([(0, 1.0, set())]))
+
+
+@pytest.mark.parametrize("one", [Equals("kind", "gone"), Range("kind", 0, 1), Equals("lost", "a")])
+def test_a_filter_that_does_not_fit_is_told_without_its_rows(one):
+    kinds = {"kind": Category(np.zeros(3, dtype=np.uint8), ("a",))}
+    with pytest.raises(ValueError, match=r"can be called|needs a") as told:
+        matching(one, kinds)
+    with pytest.raises(ValueError, match=r"can be called|needs a") as without:
+        require_fit(one, kinds)
+    assert str(told.value) == str(without.value)
+    require_fit(Equals("kind", "a"), kinds)

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contracts import Equals, FilteredQueries, UserError
+from harness.contracts import Equals, FilteredQueries, Range, UserError
 from harness.contracts.filters import Category, Number, Tags
 from harness.data.cache.cached import open_cached
-from harness.data.cache.cached_filters import read_filters, write_filters
+from harness.data.cache.cached_filters import read_filters, require_sound, write_filters
 from harness.data.filtered import open_filtered, with_filter_facts
 from harness.data.loading import open_definition
 from harness.data.truth.nearest import merged, nearest_matching
@@ -132,6 +132,15 @@ def test_filtered_queries_are_verified_with_their_filters(write_entry):
         file["annharness/filter_numbers"][...] = 0
         file["annharness/query_rows"][...] = [1, 0, 2, 3]
     assert "have changed" in verified_cached(open_cached(filtered.path), 3)["fault"]
+
+
+def test_more_filters_than_fit_the_memory_are_refused():
+    n = 10**12
+    endless = Number(np.broadcast_to(np.zeros(1), n))
+    asked = np.arange(100)
+    made = FilteredQueries({"size": endless}, [Range("size", 0, i) for i in asked], asked, asked)
+    with pytest.raises(UserError, match="a bitmap of each distinct filter"):
+        require_sound(made, n, 100, "here")
 
 
 @pytest.mark.parametrize("length", range(1, 9))

@@ -21,19 +21,20 @@ from harness.contracts.filters import (
     Number,
     Tags,
     filter_of,
-    matching,
+    require_fit,
     rows_of,
     text_of,
 )
 from harness.data.cache import layout
 from harness.data.parts import MINIMUM_QUERIES
+from harness.files.space import require_memory
 
 _NAME = re.compile(r"[A-Za-z_]\w{0,99}")
 _TEXT = "names"
 
 
 def require_sound(filters: FilteredQueries, n: int, nq: int, where: str) -> None:
-    """Raise a `UserError` unless filters fit a base of n rows and nq queries."""
+    """Raise a `UserError` unless filters fit a base of n rows, nq queries, and the memory."""
 
     def require(holds: bool, expected: str, got: object) -> None:
         if not holds:
@@ -53,9 +54,11 @@ def require_sound(filters: FilteredQueries, n: int, nq: int, where: str) -> None
                               (numbers, len(filters.filters), "numbers of filters")):  # fmt: skip
         fits = values.dtype == np.int64 and (values >= 0).all() and (values < end).all()
         require(bool(fits), f"{what} as int64, 0 to {end - 1:,}", values)
+    bitmap_bytes = (n + 7) // 8
+    require_memory(len(filters.filters) * bitmap_bytes, "a bitmap of each distinct filter", where)
     for one in filters.filters:
         try:
-            matching(one, filters.attributes)
+            require_fit(one, filters.attributes)
         except ValueError as error:
             raise UserError(f"a filter cannot be used: {error}", where=where) from error
 

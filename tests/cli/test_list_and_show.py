@@ -67,6 +67,23 @@ def test_paths_of_a_dataset_are_shown_in_one_piece(tmp_path, monkeypatch):
     assert entry.origin in told("show", entry.name)
 
 
+def test_metrics_are_words_where_there_is_room_and_else_letters():
+    wide = dict(line.split(maxsplit=1) for line in told("list", width=200).splitlines() if line)
+    assert "  angular, inner_product  " in wide["anisotropic-pq"]
+    narrow = told("list", width=80).splitlines()
+    assert narrow[0].endswith(": a angular, e euclidean, i inner_product")
+    line = next(line for line in narrow if line.startswith("anisotropic-pq "))
+    assert "  a i  " in line
+
+
+def test_words_filter_by_metric():
+    lines = told("list", "algorithms", "euclidean").splitlines()
+    named = {line.split()[0] for line in lines if line}
+    entries = load_registry().algorithms.values()
+    assert {one.name for one in entries if "euclidean" in one.metrics} <= named
+    assert "anisotropic-pq" not in named
+
+
 def test_words_filter_names_and_descriptions():
     lines = told("list", "graph", "algorithms").splitlines()
     assert any(line.startswith("ngt ") for line in lines)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -13,7 +13,8 @@ from rich.text import Text
 
 from harness.cli.options import Plugins
 from harness.cli.terminal import terminal
-from harness.contracts import UserError, bytes_below
+from harness.contracts import Metric, UserError, bytes_below
+from harness.contracts.dataset import METRICS
 from harness.errors import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite, suite_names
@@ -32,8 +33,19 @@ class Kind(StrEnum):
     ENVIRONMENTS = "environments"
 
 
-Entry = tuple[str, str, State]
-"""A name, what it is, and its state."""
+class Entry(NamedTuple):
+    """What a line of the list tells; a suite has no metrics of its own."""
+
+    name: str
+    about: str
+    metrics: tuple[Metric, ...] = ()
+    state: State = State("", "", "ready")
+
+    @property
+    def words(self) -> str:
+        """What is searched for the words that are asked for."""
+        return f"{self.name} {self.about} {' '.join(self.metrics)}".lower()
+
 
 _COLOURS: dict[Level, str] = {
     "ready": "green",
@@ -43,7 +55,8 @@ _COLOURS: dict[Level, str] = {
 }
 _MOST_NAMES = 12
 _BY_DEFAULT = (Kind.ALGORITHMS, Kind.DATASETS, Kind.SUITES)
-_LEAST_ROOM = 10  # characters for what an entry is, however narrow the terminal
+_LEAST_ROOM = 5  # characters for what an entry is, however narrow the terminal
+_AMPLE_ROOM = 60  # characters for it, from which on metrics are whole words
 
 
 def list_entries(
@@ -52,7 +65,7 @@ def list_entries(
         typer.Argument(
             help="algorithms, datasets, suites, plugins or environments: only these (the last two "
             "are shown only if asked for). Any other word: only entries that have it in their "
-            "name or description.",
+            "name, description or metrics.",
             show_default=False,
         ),
     ] = None,
@@ -64,7 +77,7 @@ def list_entries(
     ] = False,
     plugins: Plugins = None,
 ) -> None:
-    """List algorithms, datasets and suites, one line each, with their state.
+    """List algorithms, datasets and suites, one line each, with their metrics and state.
 
     Without --check, libraries are looked up but not imported, and the findings of the last check
     are shown. `annharness list --plugins`, with no folder, is the same as `annharness list
@@ -73,6 +86,8 @@ def list_entries(
     Examples:
 
       annharness list ivf
+
+      annharness list algorithms euclidean
 
       annharness list algorithms --check
 
@@ -89,13 +104,14 @@ def list_entries(
         elif kind is Kind.ENVIRONMENTS:
             console.print(_environments(registry))
         else:
-            entries = list(_entries(kind, registry, wanted, check))
+            listed = (one for one in _entries_of(kind, registry) if _has_all(one, wanted))
+            entries = list(_with_states(kind, listed, registry, check))
             shown += len(entries)
             _print_entries(console, kind, entries, check)
     if wanted and not shown:
-        names = [name for kind in _BY_DEFAULT for name, _ in _names_of(kind, registry)]
+        names = [entry.name for kind in _BY_DEFAULT for entry in _entries_of(kind, registry)]
         raise UserError(
-            f"nothing has {' and '.join(map(repr, wanted))} in its name or description",
+            f"nothing has {' and '.join(map(repr, wanted))} in its name, description or metrics",
             hint=did_you_mean(wanted[0], [*names, *Kind]),
         )
     if registry.problems and Kind.PLUGINS not in kinds:
@@ -103,50 +119,68 @@ def list_entries(
         console.print(f"{count} broken in installed packages, skipped: annharness list plugins")
 
 
-def _names_of(kind: Kind, registry: Registry) -> Iterator[tuple[str, str]]:
-    """The names of a kind, each with its description."""
+def _entries_of(kind: Kind, registry: Registry) -> Iterator[Entry]:
+    """The entries of a kind, without their states, some of which take long to find out."""
     if kind is Kind.SUITES:
         for name in suite_names():
-            yield name, read_suite(name, registry.algorithms).about
+            yield Entry(name, read_suite(name, registry.algorithms).about)
     elif kind is Kind.ALGORITHMS:
-        yield from ((entry.name, entry.about) for entry in registry.algorithms.values())
+        for algorithm in registry.algorithms.values():
+            yield Entry(algorithm.name, algorithm.about, tuple(algorithm.metrics))
     else:
-        yield from ((entry.name, entry.about) for entry in registry.datasets.values())
+        for dataset in registry.datasets.values():
+            yield Entry(dataset.name, dataset.about, (dataset.metric,))
 
 
-def _entries(kind: Kind, registry: Registry, words: Sequence[str], check: bool) -> Iterator[Entry]:
-    """The entries that have all the words in their name or description."""
+def _has_all(entry: Entry, words: Sequence[str]) -> bool:
+    return all(word in entry.words for word in words)
+
+
+def _with_states(
+    kind: Kind, entries: Iterable[Entry], registry: Registry, check: bool
+) -> Iterator[Entry]:
     environments = Environments()
     probes = Probes(environments) if check else None
-    for name, about in _names_of(kind, registry):
-        if not all(word in f"{name} {about}".lower() for word in words):
-            continue
+    for entry in entries:
         if kind is Kind.ALGORITHMS:
-            state = algorithm_state(registry.algorithms[name], environments, probes)
+            state = algorithm_state(registry.algorithms[entry.name], environments, probes)
+            yield entry._replace(state=state)
         elif kind is Kind.DATASETS:
-            state = dataset_state(registry.datasets[name])
+            yield entry._replace(state=dataset_state(registry.datasets[entry.name]))
         else:
-            state = State("", "", "ready")
-        yield name, about, state
+            yield entry
 
 
 def _print_entries(console: Console, kind: Kind, entries: Sequence[Entry], check: bool) -> None:
     """Print a line for each entry, cut to the terminal; after a check, its finding."""
     if not entries:
         return
-    console.print(Text(f"{kind.value.capitalize()} ({len(entries)})", "bold"))
-    names = max(len(name) for name, _, _ in entries)
-    states = max(len(state.word) for _, _, state in entries)
-    room = max(_LEAST_ROOM, console.width - names - states - 4)
-    for name, about, state in entries:
-        line = Text(f"{name:<{names}}  ").append(f"{_shorten(about, room):<{room}}  ")
-        line.append(state.word, _COLOURS[state.level])
+    names = max(len(entry.name) for entry in entries)
+    states = max(len(entry.state.word) for entry in entries)
+    metrics, legend = [", ".join(entry.metrics) for entry in entries], ""
+    room = console.width - names - states - max(map(len, metrics)) - 6
+    if any(metrics) and room < _AMPLE_ROOM:
+        metrics = [_letters(entry.metrics) for entry in entries]
+        legend = ": " + ", ".join(f"{metric[0]} {metric}" for metric in METRICS)
+        room = console.width - names - states - len(METRICS) - 6
+    width, room = max(map(len, metrics)), max(_LEAST_ROOM, room)
+    console.print(Text(f"{kind.value.capitalize()} ({len(entries)})", "bold").append(legend))
+    for entry, shown in zip(entries, metrics, strict=True):
+        line = Text(f"{entry.name:<{names}}  {_shorten(entry.about, room):<{room}}  ")
+        line.append(f"{shown:<{width}}  " if width else "")
+        line.append(entry.state.word, _COLOURS[entry.state.level])
         line.rstrip()
         console.print(line, soft_wrap=True)
-    for name, _, state in entries if check else ():
-        if not state.is_ready and kind is Kind.ALGORITHMS:
-            console.print(Text(f"{name}: {state.detail}", _COLOURS[state.level]), soft_wrap=True)
+    for entry in entries if check else ():
+        if not entry.state.is_ready and kind is Kind.ALGORITHMS:
+            found = Text(f"{entry.name}: {entry.state.detail}", _COLOURS[entry.state.level])
+            console.print(found, soft_wrap=True)
     console.print()
+
+
+def _letters(metrics: Sequence[Metric]) -> str:
+    """The first letter of each metric, at a place of its own."""
+    return "".join(metric[0] if metric in metrics else " " for metric in METRICS)
 
 
 def _shorten(text: str, characters: int) -> str:

@@ -66,12 +66,12 @@ def test_a_store_that_does_not_answer_is_told(small_store, command):
 
 def test_a_bucket_keeps_what_is_put_there_first(bucket, tmp_path):
     shared = RemoteFolder(bucket.url)
-    assert shared.names_of_files() == {}
+    assert shared.names() == {}
     (tmp_path / "file").write_bytes(b"first")
     assert shared.put("a/one", tmp_path / "file")
     assert not shared.put("a/one", b"second")
     assert shared.read("a/one") == b"first"
-    assert shared.names_of_files() == shared.names_of_files("a") == {"a/one": 5}
+    assert shared.names() == shared.names("a") == {"a/one": 5}
     with shared.opened("a/one") as stream:
         stream.seek(2)
         assert stream.read() == b"rst"
@@ -94,7 +94,7 @@ def test_a_file_of_several_parts_arrives_whole(bucket, tmp_path):
         file.write(b"end")
     shared = RemoteFolder(bucket.url)
     assert shared.put("large", large)
-    assert shared.names_of_files() == {"large": 130 << 20}
+    assert shared.names() == {"large": 130 << 20}
     shared.get("large", tmp_path / "copy")
     assert large.read_bytes() == (tmp_path / "copy").read_bytes()
 
@@ -104,4 +104,4 @@ def test_a_folder_that_a_console_made_is_no_file(bucket):
     bucket.write("results/", b"")
     shared = RemoteFolder(bucket.url)
     shared.put("results/x", b"1")
-    assert shared.names_of_files() == shared.names_of_files("results") == {"results/x": 1}
+    assert shared.names() == shared.names("results") == {"results/x": 1}

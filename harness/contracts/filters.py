@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isnan
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,8 @@ FILTERED_SUFFIX = "+filtered"
 POST_FILTER = "post_filter"
 """The search parameter that asks the harness to filter the answers of an unfiltered search."""
 
+_DEEPEST = 20
+
 Bools = NDArray[np.bool_]
 
 
@@ -32,6 +35,11 @@ class Category:
 
     codes: NDArray[np.integer]
     names: tuple[str, ...]
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The code of each name."""
+        return _places(self.names)
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,16 @@ class Tags:
     starts: NDArray[np.int64]
     codes: NDArray[np.integer]
     names: tuple[str, ...]
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The code of each name."""
+        return _places(self.names)
+
+
+def _places(names: Sequence[str]) -> Mapping[str, int]:
+    """Return where each name is first."""
+    return {names[place]: place for place in reversed(range(len(names)))}
 
 
 Attribute = Category | Number | Tags
@@ -206,13 +224,13 @@ def matching(one: Filter, attributes: Attributes) -> Bools:
     column = attributes.get(one.attribute)
     match one, column:
         case Equals(), Category():
-            return np.isin(column.codes, _codes(column.names, (one.value,), one))
+            return np.isin(column.codes, _codes(column.places, (one.value,), one))
         case In(), Category():
-            return np.isin(column.codes, _codes(column.names, one.values, one))
+            return np.isin(column.codes, _codes(column.places, one.values, one))
         case Range(), Number():
             return (column.values >= one.least) & (column.values <= one.most)
         case Contains(), Tags():
-            hits = np.isin(column.codes, _codes(column.names, (one.value,), one))
+            hits = np.isin(column.codes, _codes(column.places, (one.value,), one))
             sums = np.concatenate([[0], np.cumsum(hits)])
             return np.asarray(sums[column.starts[1:]] > sums[column.starts[:-1]])
     kinds = {Equals: "category", In: "category", Range: "number", Contains: "set of tags"}
@@ -220,9 +238,9 @@ def matching(one: Filter, attributes: Attributes) -> Bools:
     raise ValueError(f"{text_of(one)} needs a {kinds[type(one)]}, {one.attribute!r} is {got}")
 
 
-def require_fit(one: Filter, attributes: Attributes) -> None:
-    """Raise the `ValueError` that `matching` would, without looking at the rows."""
-    matching(one, {name: _without_rows(column) for name, column in attributes.items()})
+def without_rows(attributes: Attributes) -> Attributes:
+    """Return the columns without their rows: `matching` on them checks that a filter fits."""
+    return {name: _without_rows(column) for name, column in attributes.items()}
 
 
 def _without_rows(column: Attribute) -> Attribute:
@@ -235,15 +253,15 @@ def _without_rows(column: Attribute) -> Attribute:
             return Tags(starts[:1], codes[:0], names)
 
 
-def _codes(names: Sequence[str], values: Sequence[str], one: Filter) -> list[int]:
+def _codes(places: Mapping[str, int], values: Sequence[str], one: Filter) -> list[int]:
     for value in values:
-        if value not in names:
+        if value not in places:
             raise ValueError(f"{text_of(one)}: no row can be called {value!r}")
-    return [names.index(value) for value in values]
+    return [places[value] for value in values]
 
 
 def text_of(one: Filter) -> str:
-    """Return a filter as JSON, which `filter_of` reads."""
+    """Return a filter as JSON, of which `filter_of` makes it again."""
     return json.dumps(_plain(one))
 
 
@@ -261,30 +279,39 @@ def _plain(one: Filter) -> list[Any]:
             return ["and", *map(_plain, one.parts)]
 
 
-def filter_of(text: str) -> Filter:
-    """Return the filter of a text.
+def filter_of(data: object) -> Filter:
+    """Return the filter of what was read from JSON, such as `["equals", "language", "de"]`.
 
     Raises
     ------
     ValueError
         If it is none.
     """
-    try:
-        return _parsed(json.loads(text))
-    except (RecursionError, json.JSONDecodeError) as error:
-        raise ValueError(f"no filter: {error}") from error
+    return _parsed(data, _DEEPEST)
 
 
-def _parsed(data: object) -> Filter:
+def _parsed(data: object, deepest: int) -> Filter:
     match data:
         case ["equals", str(attribute), str(value)]:
             return Equals(attribute, value)
         case ["in", str(attribute), [*values]] if all(isinstance(one, str) for one in values):
             return In(attribute, tuple(map(str, values)))
-        case ["range", str(attribute), int() | float() as least, int() | float() as most]:
+        case ["range", str(attribute), int() | float() as least, int() | float() as most] if (
+            _is_number(least) and _is_number(most)
+        ):
             return Range(attribute, least, most)  # whole numbers stay so: the text is kept
         case ["contains", str(attribute), str(value)]:
             return Contains(attribute, value)
-        case ["and", *parts]:
-            return And(tuple(map(_parsed, parts)))
+        case ["and", *parts] if deepest:
+            return And(tuple(_parsed(part, deepest - 1) for part in parts))
+        case ["and", *_]:
+            raise ValueError(f"no filter: more than {_DEEPEST} times `and` in each other")
     raise ValueError(f"no filter: {json.dumps(data)[:200]}")
+
+
+def _is_number(value: float) -> bool:
+    """Whether values can be compared with it: no truth value, NaN or integer beyond float64."""
+    try:
+        return not isinstance(value, bool) and not isnan(value)
+    except OverflowError:
+        return False

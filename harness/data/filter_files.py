@@ -10,20 +10,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import And, Category, FilteredQueries, Number, Tags, UserError
+from harness.contracts import And, Category, FilteredQueries, In, Number, Range, Tags, UserError
 from harness.contracts.definitions import FilterFiles, QuerySplit
-from harness.contracts.filters import Attribute, Filter, filter_of, require_fit, rows_of
+from harness.contracts.filters import Attribute, Filter, filter_of, matching, rows_of, without_rows
 from harness.data.cache.cached_filters import require_sound
 from harness.data.formats.attributes import read_attributes
 from harness.data.formats.lines import opened_text, whole_lines
 from harness.data.making_filters import FilterDraft, drawn_filters
 from harness.data.parts import base_rows
 from harness.errors import did_you_mean
+from harness.files.paths import require_file
 from harness.text import first_of
 
 _LINE = '{"query": 0, "filter": ["equals", "colour", "red"]}'
 _FORMS = "equals, in or contains with texts, range with two numbers, or and with filters"
 _SHOWN_NAMES = 20
+_MOST_COMPARED = 10_000  # names of a column, to find those like a mistyped one
 _MOST_DRAWN = 10_000  # queries that get a filter if no file says which
 
 
@@ -109,7 +111,9 @@ def _names(one: Filter) -> Iterator[str]:
 
 
 def _asked(path: Path, columns: Mapping[str, Attribute], nq: int) -> FilteredQueries:
+    require_file(path)
     draft = FilterDraft(columns)
+    rowless = without_rows(columns)
     known: set[Filter] = set()
     with opened_text(path) as stream:
         lines = (line for piece in whole_lines(stream, path) for line in _lines(piece))
@@ -119,7 +123,7 @@ def _asked(path: Path, columns: Mapping[str, Attribute], nq: int) -> FilteredQue
             where = f"{path}, line {number:,}"
             query, one = _of_line(line, where, nq)
             if one not in known:
-                _require_fit(one, columns, where)
+                _require_fit(one, rowless, where)
                 known.add(one)
             draft.add(query, one)
     return draft.finished()
@@ -131,9 +135,12 @@ def _lines(piece: bytes) -> list[bytes]:
 
 def _of_line(line: bytes, where: str, nq: int) -> tuple[int, Filter]:
     try:
-        data = json.loads(line)
+        return _of_data(json.loads(line), line, where, nq)
     except (ValueError, RecursionError) as error:
         raise _odd(where, str(error)) from error
+
+
+def _of_data(data: object, line: bytes, where: str, nq: int) -> tuple[int, Filter]:
     if not isinstance(data, dict) or set(data) != {"query", "filter"}:
         raise _odd(where, line.decode(errors="replace"))
     query = data["query"]
@@ -143,7 +150,7 @@ def _of_line(line: bytes, where: str, nq: int) -> tuple[int, Filter]:
             got=json.dumps(query)[:100],
         )  # fmt: skip
     try:
-        return query, filter_of(json.dumps(data["filter"]))
+        return query, filter_of(data["filter"])
     except ValueError as error:
         raise UserError(str(error), where=where, expected=_FORMS) from error
 
@@ -162,6 +169,18 @@ def _require_fit(one: Filter, columns: Mapping[str, Attribute], where: str) -> N
                 hint=did_you_mean(name, columns),
             )
     try:
-        require_fit(one, columns)
+        matching(one, columns)
     except ValueError as error:
-        raise UserError(str(error), where=where) from error
+        raise UserError(str(error), where=where, hint=_near(one, columns)) from error
+
+
+def _near(one: Filter, columns: Mapping[str, Attribute]) -> str | None:
+    """A hint at names that are like the first unknown one of a filter."""
+    if isinstance(one, And):
+        return next(filter(None, (_near(part, columns) for part in one.parts)), None)
+    column = columns[one.attribute]
+    if isinstance(one, Range) or isinstance(column, Number):
+        return None
+    values = one.values if isinstance(one, In) else (one.value,)
+    unknown = (value for value in values if value not in column.places)
+    return next((did_you_mean(one, column.names[:_MOST_COMPARED]) for one in unknown), None)

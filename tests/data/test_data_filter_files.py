@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from datetime import date, datetime
 
@@ -184,6 +185,8 @@ LINE = (0, ["equals", "lang", "de"])
     [
         ((0, ["equals", "lnag", "de"]), "did you mean 'lang'"),
         ((0, ["equals", "lang", "dutch"]), "no row can be called 'dutch'"),
+        ((0, ["and", ["in", "lang", ["en", "ed"]]]), "did you mean 'en' or 'de'"),
+        ((0, ["range", "year", -(10**400), 1999]), "no filter"),
         ((0, ["equals", "year", 1999]), "range with two numbers"),
         ((0, ["range", "lang", 1, 2]), "needs a number, 'lang' is category"),
         ((40, ["equals", "lang", "de"]), "a row from 0 to 39"),
@@ -205,6 +208,25 @@ def test_lines_that_are_no_filtered_queries_are_named(vectors, tmp_path, text):
     with pytest.raises(UserError, match="the line is no filtered query") as refused:
         added(vectors, write(tmp_path / "a.csv", COLUMNS), tmp_path / "f.jsonl")
     assert "f.jsonl, line 1" in refused.value.describe()
+
+
+def test_filters_nested_beyond_measure_are_named(vectors, tmp_path):
+    table = write(tmp_path / "a.csv", COLUMNS)
+    for inner, outer in (('"filter": ["and", ', "]"), ('"filter": [], "query": [', "]")):
+        nested = inner + '["and", ' * 900 + '["equals", "lang", "de"]' + "]" * 900 + outer
+        line = nested if "query" in nested else f'"query": 0, {nested}'
+        (tmp_path / "f.jsonl").write_text("{" + line + "}\n")
+        with pytest.raises(UserError) as refused:
+            added(vectors, table, tmp_path / "f.jsonl")
+        assert "f.jsonl, line 1" in refused.value.describe()
+
+
+def test_a_pipe_is_no_file_of_filters(vectors, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="this is no regular file"):
+        added(vectors, write(tmp_path / "a.csv", COLUMNS), tmp_path / "pipe")
+    with pytest.raises(UserError, match="there is no such file"):
+        added(vectors, write(tmp_path / "a.csv", COLUMNS), tmp_path / "nothing")
 
 
 def test_attributes_of_other_rows_are_refused(vectors, tmp_path):

@@ -21,9 +21,10 @@ from harness.contracts.filters import (
     Number,
     Tags,
     filter_of,
-    require_fit,
+    matching,
     rows_of,
     text_of,
+    without_rows,
 )
 from harness.data.cache import layout
 from harness.data.parts import MINIMUM_QUERIES
@@ -56,9 +57,11 @@ def require_sound(filters: FilteredQueries, n: int, nq: int, where: str) -> None
         require(bool(fits), f"{what} as int64, 0 to {end - 1:,}", values)
     bitmap_bytes = (n + 7) // 8
     require_memory(len(filters.filters) * bitmap_bytes, "a bitmap of each distinct filter", where)
+    rowless = without_rows(filters.attributes)
     for one in filters.filters:
         try:
-            require_fit(one, filters.attributes)
+            filter_of(json.loads(text_of(one)))  # as it will be read again
+            matching(one, rowless)
         except ValueError as error:
             raise UserError(f"a filter cannot be used: {error}", where=where) from error
 
@@ -106,7 +109,7 @@ def read_filters(file: h5py.File, path: Path) -> FilteredQueries:
     """
     return FilteredQueries(
         {name: _column(group, path) for name, group in file[layout.ATTRIBUTES].items()},
-        [filter_of(text) for text in json.loads(_read_text(file[layout.FILTERS]))],
+        [filter_of(json.loads(text)) for text in json.loads(_read_text(file[layout.FILTERS]))],
         layout.mapped(file[layout.QUERY_ROWS], path),
         layout.mapped(file[layout.FILTER_NUMBERS], path),
     )

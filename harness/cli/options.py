@@ -155,7 +155,7 @@ KnownSteps = Annotated[
     typer.Option(
         "--known-steps",
         **AS_PATH,
-        help="A file of steps in speed that are known, which are then shown as such.",
+        help="YAML file of changes in speed that you accept; they are shown as known.",
     ),
 ]
 MaxBytes = Annotated[

@@ -15,7 +15,10 @@ from harness.registry.yaml_source import read_yaml
 
 @dataclass(frozen=True)
 class KnownStep:
-    """A step that is known; keys that are None hold for all. `origin` is "FILE:LINE"."""
+    """A step that is known; keys that are None hold for all. `origin` is "FILE:LINE".
+
+    `day` is a day, which all steps of it fit, or a day with a time.
+    """
 
     why: str
     commit: str | None
@@ -28,10 +31,10 @@ class KnownStep:
         """Whether it is a step of an algorithm or curve with these names on a dataset."""
         return self.algorithm in (None, *names) and self.dataset in (None, dataset)
 
-    def is_at(self, commits: Collection[str], day: str) -> bool:
-        """Whether it is a step to what was measured at these commits on a day."""
+    def is_at(self, commits: Collection[str], moments: Collection[str]) -> bool:
+        """Whether it is a step to these new commits, at a time that is shown as one of these."""
         at_commit = self.commit is None or any(one.startswith(self.commit) for one in commits)
-        return at_commit and self.day in (None, day)
+        return at_commit and self.day in (None, *moments)
 
 
 def read_known_steps(path: str | Path) -> tuple[KnownStep, ...]:

@@ -35,7 +35,7 @@ def history(
         ),
     ] = None,
     last: Annotated[
-        int | None, typer.Option("--last", help="How many states of each point, the newest.")
+        int | None, typer.Option("--last", help="Use only the newest N states of each point.")
     ] = None,
     steps: Annotated[
         bool, typer.Option("--steps", help="Only points whose speed changed by a step.")
@@ -43,9 +43,7 @@ def history(
     known_steps: KnownSteps = None,
     fail_if_slower: Annotated[
         bool,
-        typer.Option(
-            "--fail-if-slower", help="Exit 1 if a step to a lower speed is shown that is not known."
-        ),
+        typer.Option("--fail-if-slower", help="Exit 1 if a step shown is slower and not known."),
     ] = False,
     out: Annotated[
         Path | None,
@@ -88,7 +86,7 @@ def history(
         )
     every = shown.found
     for one in shown.unmatched:
-        say(f"note: {one.origin}: this known step is none of those shown", to_errors=True)
+        say(f"note: {one.origin}: no step shown fits this entry", to_errors=True)
     found = [one for one in every if one.steps or not steps]
     if out is not None:
         write_text(out, writers[out.suffix](found))

@@ -13,9 +13,9 @@ class KnownStepSchema(Strict):
     why: Text
     """What happened, and why it is accepted."""
     commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")] | None = None
-    """The commit of the harness at which the step shows, at least 7 digits, in quotes."""
-    day: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")] | None = None
-    """The day on which it shows, as `history` prints it; `commit`, `day` or both."""
+    """The new commit of the harness, after the arrow; at least 7 digits, in quotes."""
+    day: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d( \d\d:\d\d)?$")] | None = None
+    """The day as `history` prints it, for all steps of that day; with the time, for one."""
     algorithm: Name | None = None
     """Only steps of this algorithm or curve."""
     dataset: Name | None = None

@@ -228,9 +228,10 @@ def minute_of(when: str) -> str:
     """Return such as "2026-11-28 03:00" in UTC; the day if the time is not known."""
     try:
         moment = datetime.fromisoformat(when)
-    except ValueError:
+        utc = moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):  # the latter near the first and the last year
         return day_of(when)
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if moment.tzinfo else day_of(when)
+    return utc.strftime("%Y-%m-%d %H:%M") if utc else day_of(when)
 
 
 def with_known_steps(
@@ -238,21 +239,30 @@ def with_known_steps(
 ) -> tuple[list[PointHistory], list[KnownStep]]:
     """Return the histories with steps marked that are known, and the known steps of none of them.
 
-    If several known steps fit a step, the first counts.
+    A commit is that of a step only where the state before has another one: what changes later at
+    the same commit is a step of its own. If several known steps fit a step, the first counts.
     """
     used: set[KnownStep] = set()
     marked = []
     for one in found:
         reasons: dict[State, str] = {}
         mine = [step for step in known if step.is_of((one.algorithm, one.curve), one.dataset)]
+        before = {new: old for old, new in pairwise(one.states)}
         for state in (step.state for step in one.steps):
-            fitting = [step for step in mine if step.is_at(state.commits, day_of(state.when))]
+            commits = set(state.commits).difference(before[state].commits)
+            fitting = [step for step in mine if step.is_at(commits, _moments(state.when))]
             used |= set(fitting)
             if fitting:
                 reasons[state] = fitting[0].why
         states = (replace(state, known=reasons.get(state, "")) for state in one.states)
         marked.append(replace(one, states=tuple(states)))
     return marked, [step for step in known if step not in used]
+
+
+def _moments(when: str) -> tuple[str, ...]:
+    """A time as the day and the minute that are shown of it."""
+    minute = minute_of(when)
+    return day_of(when), minute, day_of(minute)
 
 
 # As tables ---------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def _no_filters(path: Path) -> UserError:
         "a file given by its path has no filtered queries",
         where=str(path),
         expected="a dataset with attributes",
-        hint=f"annharness data add NAME {path.name} --attributes ROWS.parquet",
+        hint=f"annharness data add NAME {path.name} --metric angular --attributes ROWS.parquet",
     )
 
 

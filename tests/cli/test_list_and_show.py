@@ -76,12 +76,16 @@ def test_metrics_are_words_where_there_is_room_and_else_letters():
     assert "  a i  " in line
 
 
-def test_words_filter_by_metric():
-    lines = told("list", "algorithms", "euclidean").splitlines()
-    named = {line.split()[0] for line in lines if line}
+@pytest.mark.parametrize(
+    ("word", "metric"),
+    [("euclidean", "euclidean"), ("L2", "euclidean"), ("ip", "inner_product")],
+)
+def test_words_filter_by_metric(word, metric):
+    """Not by what else has the word: a description may say that a metric is not taken."""
+    lines = told("list", "algorithms", word).splitlines()
+    named = {line.split()[0] for line in lines[1:] if line}
     entries = load_registry().algorithms.values()
-    assert {one.name for one in entries if "euclidean" in one.metrics} <= named
-    assert "anisotropic-pq" not in named
+    assert named == {one.name for one in entries if metric in one.metrics}
 
 
 def test_words_filter_names_and_descriptions():
@@ -91,6 +95,8 @@ def test_words_filter_names_and_descriptions():
     assert "Datasets" in told("list", "glove", "twitter")
     with pytest.raises(UserError, match="did you mean 'hnswlib'"):
         told("list", "hnswlbi")
+    with pytest.raises(UserError, match=r"did you mean 'suites' or"):
+        told("list", "suits")
 
 
 def test_only_what_is_listed_is_imported_for_a_check(tmp_path, monkeypatch):

@@ -294,7 +294,7 @@ def test_a_file_by_its_path_says_how_it_gets_filters(tmp_path, monkeypatch, smal
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as refused:
         invoked(f"run filtered-demo -d {small_hdf5} --dry-run")
-    assert "--attributes" in refused.value.describe()
+    assert "--metric angular --attributes" in refused.value.describe()
 
 
 def test_filters_alone_are_refused(vectors, monkeypatch, tmp_path):

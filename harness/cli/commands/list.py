@@ -14,7 +14,7 @@ from rich.text import Text
 from harness.cli.options import Plugins
 from harness.cli.terminal import terminal
 from harness.contracts import Metric, UserError, bytes_below
-from harness.contracts.dataset import METRICS
+from harness.contracts.dataset import METRIC_OF_NAME, METRICS
 from harness.errors import did_you_mean
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite, suite_names
@@ -41,10 +41,11 @@ class Entry(NamedTuple):
     metrics: tuple[Metric, ...] = ()
     state: State = State("", "", "ready")
 
-    @property
-    def words(self) -> str:
-        """What is searched for the words that are asked for."""
-        return f"{self.name} {self.about} {' '.join(self.metrics)}".lower()
+    def has(self, word: str) -> bool:
+        """Whether it has a metric of this name, or else the word in its name or description."""
+        if word in METRIC_OF_NAME:
+            return METRIC_OF_NAME[word] in self.metrics
+        return word in f"{self.name} {self.about} {' '.join(self.metrics)}".lower()
 
 
 _COLOURS: dict[Level, str] = {
@@ -64,8 +65,9 @@ def list_entries(
         list[str] | None,
         typer.Argument(
             help="algorithms, datasets, suites, plugins or environments: only these (the last two "
-            "are shown only if asked for). Any other word: only entries that have it in their "
-            "name, description or metrics.",
+            "are shown only if asked for). A metric, such as euclidean or l2: only entries that "
+            "take it. Any other word: only entries that have it in their name, description or "
+            "metrics.",
             show_default=False,
         ),
     ] = None,
@@ -104,7 +106,7 @@ def list_entries(
         elif kind is Kind.ENVIRONMENTS:
             console.print(_environments(registry))
         else:
-            listed = (one for one in _entries_of(kind, registry) if _has_all(one, wanted))
+            listed = (one for one in _entries_of(kind, registry) if all(map(one.has, wanted)))
             entries = list(_with_states(kind, listed, registry, check))
             shown += len(entries)
             _print_entries(console, kind, entries, check)
@@ -112,7 +114,7 @@ def list_entries(
         names = [entry.name for kind in _BY_DEFAULT for entry in _entries_of(kind, registry)]
         raise UserError(
             f"nothing has {' and '.join(map(repr, wanted))} in its name, description or metrics",
-            hint=did_you_mean(wanted[0], [*names, *Kind]),
+            hint=did_you_mean(wanted[0], [*names, *(kind.value for kind in Kind)]),
         )
     if registry.problems and Kind.PLUGINS not in kinds:
         count = len(registry.problems)
@@ -130,10 +132,6 @@ def _entries_of(kind: Kind, registry: Registry) -> Iterator[Entry]:
     else:
         for dataset in registry.datasets.values():
             yield Entry(dataset.name, dataset.about, (dataset.metric,))
-
-
-def _has_all(entry: Entry, words: Sequence[str]) -> bool:
-    return all(word in entry.words for word in words)
 
 
 def _with_states(

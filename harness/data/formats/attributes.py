@@ -110,11 +110,16 @@ def _coded(column: pyarrow.ChunkedArray) -> tuple[NDArray[np.int32], tuple[str, 
 
 
 def _tags(column: pyarrow.ChunkedArray) -> Tags:
+    """The lists as sets: a tag that a row has twice is kept where it is first."""
     from pyarrow import compute
 
     lengths = compute.list_value_length(column).fill_null(0).to_numpy()
     codes, names = _coded(compute.list_flatten(column))
-    return Tags(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), codes, names)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    _, first = np.unique(rows * len(names) + codes, return_index=True)
+    first.sort()
+    ends = np.cumsum(np.bincount(rows[first], minlength=len(lengths)), dtype=np.int64)
+    return Tags(np.concatenate([[0], ends]), codes[first], names)
 
 
 # Files as tables ---------------------------------------------------------------------------------

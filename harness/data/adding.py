@@ -13,7 +13,7 @@ from harness.contracts.dataset import Metric
 from harness.contracts.definitions import DatasetDefinition, FilterFiles, QuerySplit, Source
 from harness.data.cache.writing import inspect
 from harness.data.fetching.sources import from_first_source
-from harness.data.filter_files import Shape, from_files
+from harness.data.filter_files import FoundFilters, Shape, from_files
 from harness.data.formats import FORMATS, format_named, required_format
 from harness.data.parts import split
 from harness.files.paths import user_path
@@ -43,7 +43,15 @@ class OwnData:
     filtered: FilterFiles | None = None
 
 
-def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) -> Path:
+@dataclasses.dataclass(frozen=True)
+class Added:
+    """The file of an entry that was written, and what was found of filtered queries."""
+
+    config: Path
+    filters: FoundFilters | None
+
+
+def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) -> Added:
     """Check the file and write its entry; nothing is written if a check fails.
 
     Parameters
@@ -55,8 +63,8 @@ def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) 
 
     Returns
     -------
-    config
-        The path of the entry.
+    added
+        The path of the entry, and the filters.
 
     Raises
     ------
@@ -73,9 +81,11 @@ def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) 
     draft = _draft(own, config)
     _require_storable(draft)
     definition, nq = _measured(draft, progress)
+    found = None
     if isinstance(definition.filtered, FilterFiles):
         progress("reading attributes and filters", 0, 0)
-        from_files(definition.filtered, Shape(definition.base, nq, definition.split), Path)
+        shape = Shape(definition.base, nq, definition.split)
+        found = from_files(definition.filtered, shape, Path)
     try:
         config.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -85,7 +95,7 @@ def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) 
     with written_whole(config) as temporary:
         text = yaml.safe_dump({own.name: _entry(definition)}, sort_keys=False, allow_unicode=True)
         temporary.write_text(text, encoding="utf-8")
-    return config
+    return Added(config, found)
 
 
 def _require_storable(draft: DatasetDefinition) -> None:

@@ -14,7 +14,7 @@ from harness.contracts import And, Category, FilteredQueries, In, Number, Range,
 from harness.contracts.definitions import FilterFiles, QuerySplit
 from harness.contracts.filters import Attribute, Filter, filter_of, matching, rows_of, without_rows
 from harness.data.cache.cached_filters import require_sound
-from harness.data.formats.attributes import read_attributes
+from harness.data.formats.attributes import Columns, read_attributes
 from harness.data.formats.lines import opened_text, whole_lines
 from harness.data.making_filters import FilterDraft, drawn_filters
 from harness.data.parts import base_rows
@@ -38,7 +38,16 @@ class Shape:
     split: QuerySplit
 
 
-def from_files(files: FilterFiles, shape: Shape, place: Callable[[str], Path]) -> FilteredQueries:
+@dataclass(frozen=True)
+class FoundFilters:
+    """The filtered queries of files, with the names of all attributes and what was left out."""
+
+    queries: FilteredQueries
+    attributes: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+
+def from_files(files: FilterFiles, shape: Shape, place: Callable[[str], Path]) -> FoundFilters:
     """Return the attributes of the base and the queries with filters.
 
     Only attributes that a filter names are kept. Without a file of filters, they are drawn.
@@ -58,17 +67,27 @@ def from_files(files: FilterFiles, shape: Shape, place: Callable[[str], Path]) -
         If a file cannot be read, or does not fit the dataset; it names the file and the line.
     """
     path = place(files.attributes)
-    columns = _of_base(read_attributes(path), shape, path)
+    given = read_attributes(path)
+    columns = _of_base(given.attributes, shape, path)
     if files.filters is None:
         made = drawn_filters(columns, shape.n, min(shape.nq, _MOST_DRAWN))
+        _require_drawn(made, path)
         require_sound(made, shape.n, shape.nq, str(path))
-        return made
-    asked = place(files.filters)
-    made = _asked(asked, columns, shape.nq)
-    used = {name for one in made.filters for name in _names(one)}
-    made = replace(made, attributes={name: columns[name] for name in columns if name in used})
-    require_sound(made, shape.n, shape.nq, str(asked))
-    return made
+    else:
+        asked = place(files.filters)
+        made = _asked(asked, Columns(columns, given.left_out), shape.nq)
+        require_sound(made, shape.n, shape.nq, str(asked))
+    return FoundFilters(made, tuple(columns), given.left_out)
+
+
+def _require_drawn(made: FilteredQueries, path: Path) -> None:
+    if not made.filters:
+        raise UserError(
+            "no filter can be drawn",
+            where=str(path),
+            expected="20 rows, or values that 10 rows have and others have not",
+            hint="give your own filters: --filters FILE, or filters: FILE in the entry",
+        )
 
 
 def _of_base(columns: Mapping[str, Attribute], shape: Shape, path: Path) -> dict[str, Attribute]:
@@ -110,10 +129,10 @@ def _names(one: Filter) -> Iterator[str]:
         yield one.attribute
 
 
-def _asked(path: Path, columns: Mapping[str, Attribute], nq: int) -> FilteredQueries:
+def _asked(path: Path, columns: Columns, nq: int) -> FilteredQueries:
     require_file(path)
-    draft = FilterDraft(columns)
-    rowless = without_rows(columns)
+    draft = FilterDraft(columns.attributes)
+    rowless = Columns(without_rows(columns.attributes), columns.left_out)
     known: set[Filter] = set()
     with opened_text(path) as stream:
         lines = (line for piece in whole_lines(stream, path) for line in _lines(piece))
@@ -126,7 +145,13 @@ def _asked(path: Path, columns: Mapping[str, Attribute], nq: int) -> FilteredQue
                 _require_fit(one, rowless, where)
                 known.add(one)
             draft.add(query, one)
-    return draft.finished()
+    if not known:
+        raise UserError("the file has no filtered query", where=str(path), expected=_LINE)
+    used = {name for one in known for name in _names(one)}
+    if not used:
+        raise UserError("no filter names an attribute", where=str(path), expected=_FORMS)
+    kept = {name: values for name, values in columns.attributes.items() if name in used}
+    return replace(draft.finished(), attributes=kept)
 
 
 def _lines(piece: bytes) -> list[bytes]:
@@ -159,19 +184,21 @@ def _odd(where: str, got: str) -> UserError:
     return UserError("the line is no filtered query", where=where, expected=_LINE, got=got[:200])
 
 
-def _require_fit(one: Filter, columns: Mapping[str, Attribute], where: str) -> None:
+def _require_fit(one: Filter, columns: Columns, where: str) -> None:
+    known = columns.attributes
     for name in _names(one):
-        if name not in columns:
+        if name not in known:
             raise UserError(
                 f"there is no attribute {name!r}",
                 where=where,
-                expected="one of " + first_of(list(columns), _SHOWN_NAMES),
-                hint=did_you_mean(name, columns),
+                expected="one of " + first_of(list(known), _SHOWN_NAMES),
+                got=columns.left_out.get(name),
+                hint=did_you_mean(name, known),
             )
     try:
-        matching(one, columns)
+        matching(one, known)
     except ValueError as error:
-        raise UserError(str(error), where=where, hint=_near(one, columns)) from error
+        raise UserError(str(error), where=where, hint=_near(one, known)) from error
 
 
 def _near(one: Filter, columns: Mapping[str, Attribute]) -> str | None:

@@ -133,7 +133,7 @@ def _made(
                 here = _local(definition, name)
                 return here if here.exists() else file(name, None)
 
-            return from_files(definition.filtered, Shape(n, nq, definition.split), place)
+            return from_files(definition.filtered, Shape(n, nq, definition.split), place).queries
         make = function_of(definition, "filtered", definition.filtered or "")
         made = make(FilterSource(whole, base_rows(n, definition.split), file))
     if not isinstance(made, FilteredQueries):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import h5py
 import numpy as np
@@ -66,7 +66,7 @@ def write(path, columns):
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv", ".jsonl", ".npz", ".hdf5"])
 def test_every_format_gives_the_same_attributes(tmp_path, ending):
-    found = read_attributes(write(tmp_path / f"a{ending}", COLUMNS))
+    found = read_attributes(write(tmp_path / f"a{ending}", COLUMNS)).attributes
     assert set(found) == {"year", "lang"}
     assert found["year"].values.tolist() == YEARS.tolist()
     assert found["lang"].names == ("de", "en", "fr")
@@ -83,12 +83,14 @@ def test_the_kinds_of_columns_and_what_is_missing_in_them(tmp_path):
             "public": pa.array([True, False, None]),
             "tags": pa.array([["q", "p", "q"], None, []]),
             "day": pa.array([date(1970, 1, 2), None, date(1970, 1, 1)]),
+            "for": pa.array([timedelta(1)] * 3),
             "at": pa.array([datetime(1970, 1, 1, 0, 0, 1)] * 3, pa.timestamp("ms", "UTC")),
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
-    found = read_attributes(tmp_path / "a.parquet")
-    assert "vector" not in found
+    read = read_attributes(tmp_path / "a.parquet")
+    found = read.attributes
+    assert read.left_out == {"vector": "list<element: double>", "for": "duration[us]"}
     np.testing.assert_array_equal(found["size"].values, [1, np.nan, 3])
     np.testing.assert_array_equal(found["day"].values, [86400, np.nan, 0])
     assert found["at"].values.tolist() == [1, 1, 1]
@@ -103,15 +105,15 @@ def test_the_kinds_of_columns_and_what_is_missing_in_them(tmp_path):
     assert [type(found[name]) for name in ("size", "name", "tags")] == [Number, Category, Tags]
 
 
-def added(vectors, attributes, filters=None, split=None, **more):
+def added(vectors, attributes, filters=None, split=None, name="mine", **more):
     """Add the file as `mine` and return its definition."""
     folder = vectors.parent / "plugins"
     own = OwnData(
-        "mine", vectors, "euclidean", split or QuerySplit("random", 40, seed=3),
+        name, vectors, "euclidean", split or QuerySplit("random", 40, seed=3),
         filtered=FilterFiles(str(attributes), None if filters is None else str(filters)), **more,
     )  # fmt: skip
     add_entry(own, folder / "datasets")
-    return load_registry([folder]).datasets["mine"]
+    return load_registry([folder]).datasets[name]
 
 
 def asked(path, *lines):
@@ -237,6 +239,51 @@ def test_attributes_of_other_rows_are_refused(vectors, tmp_path):
     assert "240 rows" in refused.value.describe()
 
 
+@pytest.mark.parametrize("ending", [".npz", ".hdf5"])
+def test_arrays_that_can_be_no_attributes_are_left_out(tmp_path, ending):
+    odd = {"waves": np.zeros(N, complex), "pairs": np.zeros(N, [("x", "f4"), ("y", "f4")])}
+    path = write(tmp_path / f"a{ending}", {"big": YEARS.astype(">i4"), **odd})
+    found = read_attributes(path)
+    assert found.attributes["big"].values.tolist() == YEARS.tolist()
+    assert list(found.attributes) == ["big"]
+    assert found.left_out["waves"] == "complex128"
+    assert "'x'" in found.left_out["pairs"]
+
+
+def test_columns_of_one_name_and_of_other_encodings_are_refused(tmp_path):
+    (tmp_path / "twice.csv").write_text("year,year\n1,2\n")
+    pq.write_table(pa.table([[1], [[1.0]]], names=["year", "year"]), tmp_path / "twice.parquet")
+    for name in ("twice.csv", "twice.parquet"):
+        with pytest.raises(UserError, match="two columns have the same name"):
+            read_attributes(tmp_path / name)
+    (tmp_path / "latin.csv").write_bytes("city,year\nM\xfcnchen,1\n".encode("latin-1"))
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_attributes(tmp_path / "latin.csv")
+
+
+def test_a_column_whose_name_no_filter_can_have_is_left_out_of_the_draw(vectors, tmp_path):
+    table = write(tmp_path / "a.csv", {"Product Name": LANGUAGES, **COLUMNS})
+    assert set(open_filtered(added(vectors, table)).filters.attributes) == {
+        "subsets", "year", "lang",
+    }  # fmt: skip
+    lines = asked(tmp_path / "f.jsonl", (0, ["equals", "Product Name", "de"]))
+    with pytest.raises(UserError, match="not a name like"):
+        added(vectors, table, lines, name="other")
+
+
+def test_what_is_missing_for_filters_is_told(vectors, tmp_path):
+    table = write(tmp_path / "a.csv", COLUMNS)
+    (tmp_path / "f.jsonl").write_text("\n")
+    with pytest.raises(UserError, match="the file has no filtered query"):
+        added(vectors, table, tmp_path / "f.jsonl")
+    with pytest.raises(UserError, match="no filter names an attribute"):
+        added(vectors, table, asked(tmp_path / "f.jsonl", (0, ["and"]), (1, ["and"])))
+    np.save(vectors, np.random.default_rng(0).random((12, 4), dtype=np.float32))
+    few = write(tmp_path / "few.csv", {name: values[:12] for name, values in COLUMNS.items()})
+    with pytest.raises(UserError, match="no filter can be drawn"):
+        added(vectors, few, split=QuerySplit("random", 4))
+
+
 class Planted:
     def __reduce__(self):
         return (exec, ("raise SystemExit('ran')",))
@@ -280,13 +327,15 @@ def test_an_entry_has_one_way_to_its_filters(vectors, tmp_path, keys, words):
 def test_from_a_file_to_measured_points(vectors, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     monkeypatch.chdir(tmp_path)
-    write(tmp_path / "a.csv", COLUMNS)
+    write(tmp_path / "a.csv", {**COLUMNS, "at": ["12:30"] * N})
     (tmp_path / "suite.yml").write_text(
         "k: 5\ntrack: filtered\ndatasets: mine\nalgorithms: {exact: }\nbuilds: 1\nrepeats: 1\n"
         "precision: off\nleast_seconds: 0\n"
     )
     added_words = invoked("data add mine rows.npy --holdout 40 --metric l2 --attributes a.csv")
     assert "annharness run filtered-demo -d mine" in added_words
+    assert "attributes: year, lang\n" in added_words
+    assert "left out: at (time32[s])\n" in added_words
     assert "lang (3 names)" in invoked("data info mine+filtered --no-difficulty")
     assert "exact" in invoked("run suite.yml --results results")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,10 @@ from harness.contracts.filters import (
     without_rows,
 )
 from harness.data.cache import layout
+from harness.data.formats.attributes import is_attribute_name
 from harness.data.parts import MINIMUM_QUERIES
 from harness.files.space import require_memory
 
-_NAME = re.compile(r"[A-Za-z_]\w{0,99}")
 _TEXT = "names"
 
 
@@ -44,7 +43,7 @@ def require_sound(filters: FilteredQueries, n: int, nq: int, where: str) -> None
 
     require(bool(filters.attributes), "at least one attribute", "none")
     for name, column in filters.attributes.items():
-        require(bool(_NAME.fullmatch(name)), "attributes with names like `year`", repr(name))
+        require(is_attribute_name(name), "attributes with names like `year`", repr(name))
         require(rows_of(column) == n, f"{name} of {n:,} rows", f"{rows_of(column):,}")
         require(_is_sound(column), f"codes of {name} among its names", "others")
     numbers = filters.filter_numbers

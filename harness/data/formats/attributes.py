@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +20,7 @@ from harness.data.formats.hdf5 import opened
 from harness.data.formats.table import format_of
 from harness.files.paths import require_file
 from harness.files.space import require_memory
-from harness.text import clean, first_line
+from harness.text import clean, first_line, first_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -26,10 +29,25 @@ HDF5_GROUP = "attributes"
 """The group of an HDF5 file whose one-dimensional datasets are its attributes."""
 
 _LONGEST_NAME = 60
+_SHOWN_COLUMNS = 12
+_NAME = re.compile(r"[A-Za-z_]\w{0,99}")
 
 
-def read_attributes(path: Path) -> dict[str, Attribute]:
-    """Return the columns of a file that can be attributes, by name; others, such as vectors, not.
+def is_attribute_name(name: str) -> bool:
+    """Whether an attribute can be called so: HDF5 files, indexes and filters name it."""
+    return _NAME.fullmatch(name) is not None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a file: attributes by name, and why others are left out: mostly their type."""
+
+    attributes: Mapping[str, Attribute]
+    left_out: Mapping[str, str]
+
+
+def read_attributes(path: Path) -> Columns:
+    """Return the columns of a file that can be attributes; others, such as vectors, are left out.
 
     Texts and truth values become categories, numbers and dates numbers (dates as seconds since
     1970), lists of texts tags. A missing text is "", a missing number NaN, a missing list empty.
@@ -37,7 +55,7 @@ def read_attributes(path: Path) -> dict[str, Attribute]:
     Raises
     ------
     UserError
-        If the file cannot be read, or has no such column.
+        If the file cannot be read, has two columns of one name, or none that can be an attribute.
     """
     import pyarrow
 
@@ -51,22 +69,46 @@ def read_attributes(path: Path) -> dict[str, Attribute]:
             got=path.suffix or "a name without an ending",
         )
     try:
-        table = _TABLES[name](path)
+        table, left_out = _TABLES[name](path)
+        _require_distinct(table.column_names, path)
         found = {column: _attribute(table.column(column)) for column in table.column_names}
     except (pyarrow.ArrowException, OSError, ValueError, MemoryError, zipfile.BadZipFile) as error:
         raise UserError(
             "cannot read the attributes", where=str(path), got=first_line(error)
         ) from error
-    usable = {column: values for column, values in found.items() if values is not None}
+    usable = {}
+    for column, values in found.items():
+        if values is None:
+            left_out[column] = str(table.column(column).type)
+        elif not is_attribute_name(column):
+            left_out[column] = "not a name like `year`"
+        else:
+            usable[column] = values
     if not usable:
-        names = ", ".join(clean(column, _LONGEST_NAME) for column in found)
         raise UserError(
             "no column can be an attribute",
             where=str(path),
             expected="a column of texts, numbers, dates or lists of texts",
-            got=names or "no columns",
+            got=columns_in_words(left_out) or "no columns",
         )
-    return usable
+    return Columns(usable, left_out)
+
+
+def columns_in_words(columns: Mapping[str, str]) -> str:
+    """Return a few columns in one line, each with what is said of it."""
+    each = [f"{clean(name, _LONGEST_NAME)} ({clean(why, 100)})" for name, why in columns.items()]
+    return first_of(each, _SHOWN_COLUMNS)
+
+
+def _require_distinct(names: Sequence[str], path: Path) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UserError(
+            "two columns have the same name",
+            where=str(path),
+            got=clean(twice[0], _LONGEST_NAME) or "an empty name",
+            hint="rename one of them",
+        )
 
 
 def _attribute(column: pyarrow.ChunkedArray) -> Attribute | None:
@@ -125,7 +167,11 @@ def _tags(column: pyarrow.ChunkedArray) -> Tags:
 # Files as tables ---------------------------------------------------------------------------------
 
 
-def _parquet(path: Path) -> pyarrow.Table:
+_Table = tuple["pyarrow.Table", dict[str, str]]
+"""A file as a table, and the columns that it lacks, with their types."""
+
+
+def _parquet(path: Path) -> _Table:
     """All columns but those that cannot be attributes: vectors are the most of many files."""
     import pyarrow.parquet
     from pyarrow import types
@@ -133,39 +179,50 @@ def _parquet(path: Path) -> pyarrow.Table:
     with pyarrow.parquet.ParquetFile(path) as file:
         schema = file.schema_arrow
         lists = (types.is_list, types.is_large_list, types.is_fixed_size_list)
-        names = [
-            field.name
+        _require_distinct(schema.names, path)
+        left_out = {
+            field.name: str(field.type)
             for field in schema
-            if not any(is_list(field.type) for is_list in lists)
-            or types.is_string(field.type.value_type)
-            or types.is_large_string(field.type.value_type)
-        ]
-        return file.read(columns=names)
+            if any(is_list(field.type) for is_list in lists)
+            and not types.is_string(field.type.value_type)
+            and not types.is_large_string(field.type.value_type)
+        }
+        kept = [name for name in schema.names if name not in left_out]
+        return file.read(columns=kept), left_out
 
 
-def _csv(path: Path) -> pyarrow.Table:
-    from pyarrow import csv
+def _csv(path: Path) -> _Table:
+    from pyarrow import csv, types
 
-    return csv.read_csv(
+    table = csv.read_csv(
         path,
         parse_options=csv.ParseOptions(newlines_in_values=True),
         convert_options=csv.ConvertOptions(null_values=[""], strings_can_be_null=True),
     )
+    for field in table.schema:
+        if types.is_binary(field.type):
+            raise UserError(
+                "the texts of a column are not UTF-8",
+                where=str(path),
+                got=clean(field.name, _LONGEST_NAME),
+                hint="save the file as UTF-8",
+            )
+    return table, {}
 
 
-def _jsonl(path: Path) -> pyarrow.Table:
+def _jsonl(path: Path) -> _Table:
     from pyarrow import json
 
-    return json.read_json(path)
+    return json.read_json(path), {}
 
 
-def _npz(path: Path) -> pyarrow.Table:
+def _npz(path: Path) -> _Table:
     with np.load(path, allow_pickle=False) as arrays:
         return _table({name: arrays[name] for name in arrays.files})
 
 
-def _hdf5(path: Path) -> pyarrow.Table:
-    with opened(path) as file:
+def _hdf5(path: Path) -> _Table:
+    with opened(path, f"an HDF5 file with a group {HDF5_GROUP!r}") as file:
         return _table(dict(_columns_inside(file, path)))
 
 
@@ -190,14 +247,23 @@ def _columns_inside(file: h5py.File, path: Path) -> Iterator[tuple[str, NDArray[
             yield str(name), np.asarray(column.asstr()[...] if is_text else column[...])
 
 
-def _table(arrays: Mapping[str, NDArray[Any]]) -> pyarrow.Table:
+def _table(arrays: Mapping[str, NDArray[Any]]) -> _Table:
     import pyarrow
 
-    flat = {name: values for name, values in arrays.items() if values.ndim == 1}
-    return pyarrow.table({name: pyarrow.array(values) for name, values in flat.items()})
+    columns, left_out = {}, {}
+    for name, values in arrays.items():
+        if values.ndim != 1:
+            left_out[name] = f"{values.dtype}, {values.ndim} dimensions"
+            continue
+        try:
+            native = values.astype(values.dtype.newbyteorder("="), copy=False)
+            columns[name] = pyarrow.array(native)
+        except pyarrow.ArrowException:  # such as complex numbers and records
+            left_out[name] = str(values.dtype)
+    return pyarrow.table(columns), left_out
 
 
-_TABLES: Mapping[str, Callable[[Path], pyarrow.Table]] = {
+_TABLES: Mapping[str, Callable[[Path], _Table]] = {
     "parquet": _parquet,
     "csv": _csv,
     "jsonl": _jsonl,

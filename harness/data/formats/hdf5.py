@@ -21,8 +21,11 @@ _MAX_RATIO = 1100
 _LONGEST_ATTRIBUTE_BYTES = 1000
 
 
+_SCHEMA = "an HDF5 file in ann-benchmarks' schema"
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path, expected: str = _SCHEMA) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading; what HDF5 itself cannot read becomes a `UserError`."""
     try:
         with h5py.File(path, "r", locking=False) as file:
@@ -31,7 +34,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
         raise UserError(
             "cannot read the HDF5 file",
             where=str(path),
-            expected="an HDF5 file in ann-benchmarks' schema",
+            expected=expected,
             got=first_line(error),
         ) from error
 

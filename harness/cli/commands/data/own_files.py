@@ -16,12 +16,16 @@ from harness.contracts.definitions import FilterFiles, QuerySplit
 from harness.data.adding import OwnData, add_entry
 from harness.data.converting import convert
 from harness.data.formats import format_of
+from harness.data.formats.attributes import columns_in_words
 from harness.errors import did_you_mean
 from harness.files.paths import user_path
 from harness.files.space import megabytes
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
 from harness.registry.schema.values import MOST_SEED, check_entry_name
+from harness.text import first_of
+
+_SHOWN_NAMES = 20
 
 MetricName = Annotated[
     str | None,
@@ -86,9 +90,12 @@ def add(
         _filter_files(attributes, filters),
     )
     with shown_progress() as progress:
-        config = add_entry(own, user_plugin_folder() / "datasets", progress)
-    lines = [f"{name} is a dataset now: {config}", f"look at it: annharness data info {name}"]
-    if own.filtered is not None:
+        made = add_entry(own, user_plugin_folder() / "datasets", progress)
+    lines = [f"{name} is a dataset now: {made.config}", f"look at it: annharness data info {name}"]
+    if made.filters is not None:
+        lines.append(f"attributes: {first_of(made.filters.attributes, _SHOWN_NAMES)}")
+        if made.filters.left_out:
+            lines.append(f"left out: {columns_in_words(made.filters.left_out)}")
         lines.append(f"filtered search: annharness run filtered-demo -d {name}")
     terminal().print("\n".join(lines))
 

@@ -29,7 +29,7 @@ VERBS = {
     "list": Verb(
         "harness.cli.commands.list",
         "list_entries",
-        "List algorithms, datasets and suites, one line each, with their state.",
+        "List algorithms, datasets and suites, one line each, with their metrics and state.",
     ),
     "show": Verb(
         "harness.cli.commands.show",

@@ -125,6 +125,7 @@ def test_the_front_page_says_what_was_measured_where_and_when(table_maker, tmp_p
     text = " ".join(" ".join(read(tmp_path / "index.html").text).split())
     assert "50 points of 4 algorithms on 2 datasets, measured from 2026-02-01 to 2026-03-04" in text
     assert "on AMD EPYC, 2 cores" in text
+    assert "add your file by annharness data add NAME FILE --metric METRIC" in text
     assert "The 10,000 most frequent words of GloVe 6B" in text
     front = (tmp_path / "index.html").read_text()
     assert front.count('<svg class="picture"') == 2

@@ -214,7 +214,8 @@ class TuneResult:
         frontier by ascending bytes per vector.
     trials
         A row for each build that was tried, in order, with the figures of its best search setting
-        on the tuning queries.
+        on the tuning queries. `sample_rows` are those of the sample of which it was built; missing
+        if of all rows.
     suite
         A suite file that measures the winners again.
     missed

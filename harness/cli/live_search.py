@@ -13,21 +13,25 @@ from rich.text import Text
 
 from harness.cli.live import Redrawn, redrawing
 from harness.text import counted
-from harness.tuning.following import SearchState, lost_text
+from harness.tuning.contenders import Contender
+from harness.tuning.following import SearchState, lost_text, rows_text
 from harness.tuning.trials import Trial
 
 _LABEL_CELLS = 18
 
 
 class SearchTable(Redrawn):
-    """A row for each algorithm: builds tried, time spent of the budget, and the best so far."""
+    """A row for each algorithm: builds tried, time spent of the budget, and the best so far.
+
+    `3 +24` are 3 builds of all rows, and 24 of samples of the rows.
+    """
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._standings: dict[str, SearchState] = {}
         self._at_work: str | None = None
         self._block_began = self._began
-        self._builds = 0
+        self._block = ""
         self._activity = "starting"
         self._in_turns = False
         self._lost: list[str] = []
@@ -37,9 +41,10 @@ class SearchTable(Redrawn):
         self._standings = {standing.label: standing for standing in standings}
         self._refresh()
 
-    def block_started(self, label: str, builds: int) -> None:
+    def block_started(self, contender: Contender, builds: int) -> None:
         """Show whose block begins."""
-        self._at_work, self._builds, self._activity = label, builds, "starting"
+        self._at_work, self._activity = contender.label, "starting"
+        self._block = f"block of {counted(builds, 'build')} {rows_text(contender)}".rstrip()
         self._block_began = time.monotonic()
         self._refresh()
 
@@ -81,7 +86,8 @@ class SearchTable(Redrawn):
             table.add_column(head, justify="right", no_wrap=True)
         for standing in self._standings.values():
             spent = f"{self._spent(standing):.0f} of {standing.share_seconds:.0f}"
-            first = (Text(standing.label), str(standing.builds), spent)
+            sample = f" +{standing.sample_builds}" if standing.sample_builds else ""
+            first = (Text(standing.label), f"{standing.builds}{sample}", spent)
             rows = [_cells(standing, trial) for trial in standing.best]
             for i, cells in enumerate(rows or [(Text("none reaches it yet", "dim"),)]):
                 table.add_row(*(first if i == 0 else ("", "", "")), *cells)
@@ -97,9 +103,10 @@ class SearchTable(Redrawn):
         )
         yield line
         if self._at_work is not None:
-            block = f"{self._at_work}: block of {counted(self._builds, 'build')}"
             activity = self._activity.removeprefix(f"{self._at_work} ")
-            yield Text(f"{block}, {activity}", no_wrap=True, overflow="ellipsis")
+            yield Text(
+                f"{self._at_work}: {self._block}, {activity}", no_wrap=True, overflow="ellipsis"
+            )
 
 
 def _cells(standing: SearchState, trial: Trial) -> tuple[Text, str, str, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from harness.registry.settings import Facts, can_run
 from harness.registry.spaces import Axis, Space
 from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.tuning.listing import Listing
-from harness.tuning.proposing import KnownBuild, promising
+from harness.tuning.proposing import KnownBuild, Wanted, build_id, promising
 
 Strategy = Literal["model", "random"]
 """Proposals by a model of what was tried, or all of them anywhere in the space."""
@@ -45,7 +45,8 @@ class Contender:
     """An algorithm that is tuned; `label` is its name in the suite.
 
     `first` are the builds of its grid, which are tried first. With `listed`, nothing else is tried
-    than the settings that a file of another harness lists.
+    than the settings that a file of another harness lists. `facts` are those of all rows, also if
+    its builds are made of a sample of `sample_rows`.
     """
 
     label: str
@@ -55,6 +56,16 @@ class Contender:
     space: Space
     first: tuple[Parameters, ...]
     listed: Listing | None = None
+    sample_rows: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that its builds are made of."""
+        return self.facts.n if self.sample_rows is None else self.sample_rows
+
+    def on(self, sample_rows: int | None) -> Contender:
+        """Return the contender on a sample of the rows, or on all."""
+        return replace(self, sample_rows=sample_rows)
 
     def settings(self, build: Parameters) -> list[tuple[Parameters, Place]]:
         """Return the search settings that a build can run under, each with its place."""
@@ -66,7 +77,7 @@ class Contender:
         found: list[tuple[Parameters, Place]] = []
         for at in itertools.product(*(range(len(values)) for values in axes.values())):
             search = {name: values[i] for (name, values), i in zip(axes.items(), at, strict=True)}
-            if can_run(self.definition, self.facts, build, search):
+            if self._can_run(build, search):
                 fixed = tuple(i for i, rises in zip(at, rising, strict=True) if not rises)
                 rung = tuple(i for i, rises in zip(at, rising, strict=True) if rises)
                 found.append((search, Place(ladders.setdefault(fixed, len(ladders)), rung)))
@@ -74,32 +85,43 @@ class Contender:
 
     def proposals(
         self, known: Sequence[KnownBuild], best: Sequence[Parameters], seed: int,
-        strategy: Strategy = "model",
+        strategy: Strategy = "model", most_seconds: float = math.inf,
     ) -> Iterator[Parameters]:  # fmt: skip
         """Yield builds that were not tried yet, those of the grid first, until none is found.
+
+        After builds of samples, those of the grid are no longer preferred on all rows.
 
         Parameters
         ----------
         known
-            What was tried, and what came of it.
+            What was tried, on a sample or on all rows, and what came of it.
         best
-            The best builds so far: none, one, or those of a frontier.
+            The best builds so far: none, one, or those of a frontier, and of each sample.
         seed
             Of the proposals; another one for each number of builds tried.
+        most_seconds
+            No build is proposed that is expected to take longer on all rows.
         """
-        seen = {build_id(one.build) for one in known}
+        seen = {build_id(one.build) for one in known if one.sample_rows == self.sample_rows}
         if self.listed is not None:
             builds = self.listed.shuffled_builds(seed)
             yield from (build for build in builds if build_id(build) not in seen)
             return
         rng = np.random.default_rng([seed, len(seen)])
+        tried = {build_id(one.build) for one in known}
         is_modelled = strategy == "model" and any(one.costs for one in known)
-        if not is_modelled or len(seen) < _FIRST:
+        if not is_modelled or len(tried) < _FIRST:
             yield from self._fresh(itertools.chain(self.first, self._drawn(rng, ())), seen)
             return
-        yield from self._fresh(self.first, seen)
-        pool = list(itertools.islice(self._fresh(self._drawn(rng, best), seen), _POOL))
-        yield from promising(self.space.build, known, pool, rng)
+        on_samples = [one.build for one in known if one.sample_rows is not None]
+        if self.sample_rows is not None or not on_samples:
+            yield from self._fresh(self.first, seen)
+        drawn = itertools.chain(self.first, on_samples, self._drawn(rng, best))
+        pool = list(itertools.islice(self._fresh(drawn, seen), _POOL))
+        if not pool:
+            return
+        wanted = Wanted(self.facts.n, self.sample_rows, most_seconds)
+        yield from promising(self.space.build, known, pool, rng, wanted)
 
     def _fresh(self, builds: Iterable[Parameters], seen: set[str]) -> Iterator[Parameters]:
         """Yield those that were not seen and can be built; what is looked at has been seen."""
@@ -120,12 +142,10 @@ class Contender:
         """Whether any search setting can run; only the ends of their axes are looked at."""
         ends = [(axis.rungs()[0], axis.rungs()[-1]) for axis in self.space.search.values()]
         corners = (dict(zip(self.space.search, at, strict=True)) for at in itertools.product(*ends))
-        return any(can_run(self.definition, self.facts, build, search) for search in corners)
+        return any(self._can_run(build, search) for search in corners)
 
-
-def build_id(build: Parameters) -> str:
-    """Return a text that is equal for equal builds."""
-    return json.dumps(build, sort_keys=True)
+    def _can_run(self, build: Parameters, search: Parameters) -> bool:
+        return can_run(self.definition, replace(self.facts, n=self.rows), build, search)
 
 
 def _near(axes: Mapping[str, Axis], best: Parameters, rng: np.random.Generator) -> Parameters:

@@ -21,11 +21,14 @@ class SearchState:
     """How far the search of a contender is, after its last block.
 
     `best` is empty while nothing has reached the target; of a frontier it holds all members by
-    ascending bytes. `share_seconds` is the part of the budget that the contender has.
+    ascending bytes. `share_seconds` is the part of the budget that the contender has. `builds` are
+    of all rows, `sample_builds` of samples of the rows. `contender` is on a sample if the last
+    block was.
     """
 
     contender: Contender
     builds: int
+    sample_builds: int
     spent_seconds: float
     share_seconds: float
     best: Sequence[Trial]
@@ -42,8 +45,8 @@ class SearchFollower(Protocol):
     def search_began(self, standings: Sequence[SearchState]) -> None:
         """All contenders, with what an earlier search has found."""
 
-    def block_started(self, label: str, builds: int) -> None:
-        """A block of so many builds of a contender begins."""
+    def block_started(self, contender: Contender, builds: int) -> None:
+        """A block of so many builds of a contender begins, on a sample of the rows or on all."""
 
     def phase(self, what: str, *, in_turns: bool) -> None:
         """Report what is done now; in turns, queries are timed."""
@@ -61,7 +64,7 @@ class SilentFollower:
     def search_began(self, standings: Sequence[SearchState]) -> None:
         """Do nothing."""
 
-    def block_started(self, label: str, builds: int) -> None:
+    def block_started(self, contender: Contender, builds: int) -> None:
         """Do nothing."""
 
     def phase(self, what: str, *, in_turns: bool) -> None:
@@ -84,10 +87,10 @@ class SearchLines:
     def search_began(self, standings: Sequence[SearchState]) -> None:
         """Write what an earlier search has found."""
         for standing in standings:
-            if standing.builds:
+            if standing.builds or standing.sample_builds:
                 self._say(f"{_head(standing)}; it continues")
 
-    def block_started(self, label: str, builds: int) -> None:
+    def block_started(self, contender: Contender, builds: int) -> None:
         """Write nothing: the builds are named one by one."""
 
     def phase(self, what: str, *, in_turns: bool) -> None:
@@ -134,6 +137,13 @@ def lost_text(standing: SearchState, reason: str) -> str:
     return f"{standing.label}: the search ends, a block was lost: {reason}"
 
 
+def rows_text(contender: Contender) -> str:
+    """Return "on 20,000 of 331,479 rows", and nothing if it is on all of them."""
+    if contender.sample_rows is None:
+        return ""
+    return f"on {contender.sample_rows:,} of {contender.facts.n:,} rows"
+
+
 def trial_text(contender: Contender, trial: Trial) -> str:
     """Return the parameters of a trial with its figures on the tuning queries."""
     facts = [
@@ -146,10 +156,14 @@ def trial_text(contender: Contender, trial: Trial) -> str:
 
 def _head(standing: SearchState) -> str:
     count = counted(standing.builds, "build")
-    return f"{standing.label}: {count} tried in {standing.spent_seconds:.0f} s"
+    sample = f" and {standing.sample_builds} of samples" if standing.sample_builds else ""
+    return f"{standing.label}: {count}{sample} tried in {standing.spent_seconds:.0f} s"
 
 
 def _found(standing: SearchState, reached: int, builds: int) -> str:
+    on = rows_text(standing.contender)
+    if on:
+        return f"{on}, {reached} of {builds} reach the target"
     if not standing.best:
         why = "none has a known size" if reached else "none so far"
         return f"{reached} of {builds} reach the target; {why}"

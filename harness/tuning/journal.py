@@ -16,8 +16,7 @@ from harness.contracts import UserError
 from harness.files.replacing import replacing
 from harness.results.identity import hash_of
 from harness.text import Json, plain
-from harness.tuning.contenders import build_id
-from harness.tuning.proposing import KnownBuild
+from harness.tuning.proposing import KnownBuild, build_id
 from harness.tuning.trials import Goal, Trial, best_of, known_build
 
 _NAME = "journal.json"
@@ -91,13 +90,26 @@ class Journal:
         """Return the trials of a label."""
         return [trial for trial in self.trials if trial.label == label]
 
-    def builds(self, label: str) -> set[str]:
+    def on(self, label: str, sample_rows: int | None = None) -> list[Trial]:
+        """Return the trials of a label on a sample of so many rows, or on all rows."""
+        return [trial for trial in self.of(label) if trial.sample_rows == sample_rows]
+
+    def builds(self, label: str, sample_rows: int | None = None) -> set[str]:
         """Return the `build_id` of each build of a label that was tried, and not lost."""
-        return {build_id(trial.build) for trial in self.of(label) if not trial.is_lost}
+        return {build_id(one.build) for one in self.on(label, sample_rows) if not one.is_lost}
 
     def count(self, label: str) -> int:
         """Return how many builds of a label were tried, the best ones only once."""
         return len(self.builds(label))
+
+    def sample_rows(self, label: str) -> list[int]:
+        """Return the numbers of rows of the samples that a label was tried on, ascending."""
+        found = {trial.sample_rows for trial in self.of(label)}
+        return sorted(rows for rows in found if rows is not None)
+
+    def sample_count(self, label: str) -> int:
+        """Return how many builds of samples of the rows were tried."""
+        return sum(len(self.builds(label, rows)) for rows in self.sample_rows(label))
 
     def spent(self, label: str) -> float:
         """Return the seconds that a label has spent."""
@@ -114,12 +126,17 @@ class Journal:
         blocks
             Only what these say; by default all.
         """
-        own = [trial for trial in self.of(label) if blocks is None or trial.block in blocks]
+        own = [trial for trial in self.on(label) if blocks is None or trial.block in blocks]
         best = best_of(goal, itertools.chain.from_iterable(_newest(own).values()))
         if goal.is_frontier or not best:
             return best
         same = [trial for trial in own if trial.build == best[0].build and trial.times_reference]
         return [max(same[-2:], key=lambda trial: trial.times_reference or 0.0)]
+
+    def best_of_each(self, label: str, goal: Goal) -> list[Trial]:
+        """Return the best so far on all rows, and of each sample."""
+        samples = [best_of(goal, self.on(label, rows)) for rows in self.sample_rows(label)]
+        return [*self.best(label, goal), *itertools.chain.from_iterable(samples)]
 
     def known(self, label: str, goal: Goal) -> list[KnownBuild]:
         """Return what is known of each build of a label that was tried, in their order."""
@@ -137,23 +154,33 @@ class Journal:
 
     def least_known(self, label: str, best: Sequence[Trial]) -> list[Trial]:
         """Return the one of the best so far that was built least often, the earliest of these."""
-        made = {(trial.block, build_id(trial.build)) for trial in self.of(label)}
+        made = {(trial.block, build_id(trial.build)) for trial in self.on(label)}
         counts = Counter(build for _, build in made)
         return sorted(best, key=lambda t: (counts[build_id(t.build)], t.spent_seconds))[:1]
 
-    def seconds_per_build(self, label: str) -> float | None:
-        """Return the seconds that each build of the last block took of which something is known."""
-        found, spent = None, 0.0
+    def seconds_per_build(self, label: str, sample_rows: int | None = None) -> list[float]:
+        """Return the seconds that each build of a block took, of those that were not lost."""
+        found, spent = [], 0.0
         for trials in self.blocks(label):
-            if not all(trial.is_lost for trial in trials):
+            is_lost = all(trial.is_lost for trial in trials)
+            if trials[0].sample_rows == sample_rows and not is_lost:
                 count = len({build_id(trial.build) for trial in trials})
-                found = (trials[0].spent_seconds - spent) / count
+                found.append((trials[0].spent_seconds - spent) / count)
+            spent = trials[0].spent_seconds
+        return found
+
+    def spent_on(self, label: str, sample_rows: int) -> float:
+        """Return the seconds that the blocks on a sample took."""
+        found, spent = 0.0, 0.0
+        for trials in self.blocks(label):
+            if trials[0].sample_rows == sample_rows:
+                found += trials[0].spent_seconds - spent
             spent = trials[0].spent_seconds
         return found
 
     def nearest_miss(self, label: str) -> Trial | None:
         """Return the trial of the highest recall, the smallest if all were too large."""
-        own = self.of(label)
+        own = self.on(label)
         missed = [trial for trial in own if trial.recall is not None]
         if missed:
             return max(missed, key=lambda trial: trial.recall or 0.0)
@@ -161,12 +188,12 @@ class Journal:
         return min(sized, key=lambda trial: trial.bytes_per_vector or 0.0, default=None)
 
 
-def _newest(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
+def _newest(trials: Iterable[Trial]) -> dict[tuple[str, int | None], list[Trial]]:
     """The trials of each build in the last block that had it and was not lost."""
-    found: dict[str, list[Trial]] = {}
+    found: dict[tuple[str, int | None], list[Trial]] = {}
     for trial in trials:
         if not trial.is_lost:
-            own = found.setdefault(build_id(trial.build), [])
+            own = found.setdefault((build_id(trial.build), trial.sample_rows), [])
             if own and own[0].block != trial.block:
                 own.clear()
             own.append(trial)

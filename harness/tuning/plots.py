@@ -25,7 +25,9 @@ def draw_search(journal: Journal, goal: Goal) -> list[Path]:
     with mpl.rc_context(settings("screen")):
         tried = new_figure()
         _draw_tried(tried.subplots(), journal, labels, goal)
-        head(tried, "What was tried", _conditions(journal, goal), [_TRIED])
+        has_samples = any(trial.sample_rows is not None for trial in journal.trials)
+        notes = [_TRIED, _NO_SAMPLES] if has_samples else [_TRIED]
+        head(tried, "What was tried", _conditions(journal, goal), notes)
         best, name = new_figure(), "frontier" if goal.is_frontier else "progress"
         if goal.is_frontier:
             _draw_frontier(best.subplots(), journal, labels, goal)
@@ -43,6 +45,7 @@ _TRIED = (
     "Faint: settings that were asked on the way, with their rough speed. Marks: the best settings "
     "of the builds. One reaches the target if its recall exceeds it by a margin."
 )
+_NO_SAMPLES = "Builds of samples of the rows are left out."
 _PROGRESS = (
     "On the tuning queries, after each block. The best has the shortest times relative to the "
     "reference beside it, so a line may fall; lines end with the search."
@@ -61,7 +64,7 @@ def _conditions(journal: Journal, goal: Goal) -> str:
 
 def _draw_tried(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal) -> None:
     for number, label in enumerate(labels):
-        trials = journal.of(label)
+        trials = journal.on(label)
         colour = f"C{number}"
         asked = [(t.recall, t.qps) for trial in trials for t in trial.tried]
         _dots(axes, asked, ".", color=colour, alpha=0.3, markersize=3)
@@ -70,7 +73,8 @@ def _draw_tried(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal)
             _dots(axes, shown, mark, color=colour, label=f"{label}, {words} the target")
     axes.axvline(goal.recall, color=FAINT, linewidth=0.8)
     axes.set(xlabel="recall on the tuning queries", ylabel=_AXES["query"])
-    every = [t.qps for t in journal.trials] + [one.qps for t in journal.trials for one in t.tried]
+    whole = [trial for label in labels for trial in journal.on(label)]
+    every = [t.qps for t in whole] + [one.qps for t in whole for one in t.tried]
     speeds = [qps for qps in every if qps is not None]
     if speeds:
         apply_scale(axes, "y", "log", quantity("qps"), speeds)
@@ -88,7 +92,7 @@ def _dots(
 
 def _draw_frontier(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal) -> None:
     for number, label in enumerate(labels):
-        reached = [(t.bytes_per_vector, t.qps) for t in journal.of(label) if t.reached]
+        reached = [(t.bytes_per_vector, t.qps) for t in journal.on(label) if t.reached]
         _dots(axes, reached, ".", color=f"C{number}", alpha=0.3)
         best = [(t.bytes_per_vector, t.qps) for t in journal.best(label, goal)]
         _dots(axes, best, "o-", color=f"C{number}", label=label)
@@ -99,7 +103,7 @@ def _draw_frontier(axes: Axes, journal: Journal, labels: Sequence[str], goal: Go
 
 def _draw_progress(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal) -> None:
     for number, label in enumerate(labels):
-        ends = {one[0].block: one[0].spent_seconds for one in journal.blocks(label)}
+        ends = {trial.block: trial.spent_seconds for trial in journal.on(label)}
         blocks = list(ends)
         so_far = [journal.best(label, goal, blocks[: i + 1]) for i in range(len(blocks))]
         found = [(ends[block], best[0]) for block, best in zip(blocks, so_far, strict=True) if best]

@@ -2,14 +2,19 @@
 
 Bayesian optimisation by expected improvement (Jones, Schonlau and Welch, *Efficient Global
 Optimization of Expensive Black-Box Functions*, 1998), with a Gaussian process of Matern kernel. Two
-quantities are joined by random weights (Knowles, *ParEGO*, 2006).
+quantities are joined by random weights (Knowles, *ParEGO*, 2006). Builds on samples of the rows
+tell of those on all rows (Klein et al., *Fast Bayesian Optimization of Machine Learning
+Hyperparameters on Large Datasets*, 2017).
 """
 
 from __future__ import annotations
 
+import json
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +22,9 @@ from scipy.special import ndtr
 
 from harness.contracts.definitions import Parameters
 from harness.registry.spaces import Axis, ascend
+
+if TYPE_CHECKING:
+    from sklearn.gaussian_process import GaussianProcessRegressor
 
 Float64 = NDArray[np.float64]
 
@@ -31,17 +39,53 @@ _UNLIKE = 0.7
 
 _LEAST_DEVIATION = 1e-9
 
+_DEEP = math.log(100)
+
+_ROWS_ALIKE = (1.0, 10.0)
+"""The length of the coordinate of the rows: a sample is never taken for unlike all rows."""
+
+_NOT_ALL = 0.9
+"""Of the time for a build: so long may one be expected to take, since some take longer."""
+
+_LEAST_TIMED = 3
+"""So many build times tell which builds take too long."""
+
+
+def build_id(build: Parameters) -> str:
+    """Return a text that is equal for equal builds."""
+    return json.dumps(build, sort_keys=True)
+
 
 @dataclass(frozen=True)
 class KnownBuild:
     """A build that was tried.
 
     `costs` has a row for each of its settings that reached the target and that none of its others
-    beats: the logarithms of what is to be small. It is empty if there was none.
+    beats: the logarithms of what is to be small. It is empty if there was none. `sample_rows` are
+    those of the sample of which it was built, None if of all rows. `build_seconds` is None if it
+    is not known.
     """
 
     build: Parameters
     costs: tuple[tuple[float, ...], ...] = ()
+    sample_rows: int | None = None
+    build_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What builds are proposed for: a sample of the rows, or all of them (None).
+
+    No build is proposed that is expected to take longer than `most_seconds` on all rows.
+    """
+
+    all_rows: int
+    sample_rows: int | None = None
+    most_seconds: float = math.inf
+
+    def depth(self, sample_rows: int | None) -> float:
+        """Return the coordinate of the rows: 0 for all, 1 for a hundredth of them."""
+        return 0.0 if sample_rows is None else math.log(self.all_rows / sample_rows) / _DEEP
 
 
 def promising(
@@ -49,12 +93,14 @@ def promising(
     known: Sequence[KnownBuild],
     pool: Sequence[Parameters],
     rng: np.random.Generator,
+    wanted: Wanted,
 ) -> Iterator[Parameters]:
     """Yield the builds of a pool, the one of the largest expected improvement first.
 
-    Each is believed to come out as predicted before the next one is chosen, so that the builds of
-    a block differ (Ginsbourger, Le Riche and Carraro, *Kriging is well-suited to parallelize
-    optimization*, 2010).
+    The improvement is that on all rows, also of builds that are to be made of a sample. Each is
+    believed to come out as predicted before the next one is chosen, so that the builds of a block
+    differ (Ginsbourger, Le Riche and Carraro, *Kriging is well-suited to parallelize optimization*,
+    2010).
 
     Parameters
     ----------
@@ -63,35 +109,71 @@ def promising(
     known
         What was tried; at least one has reached the target.
     pool
-        Distinct builds that were not tried.
+        Distinct builds that were not tried on these rows.
     rng
         Draws the weights of two quantities, and where the fit of the model begins.
     """
+    points = _encoded(axes, known, wanted)
+    costs = _costs(_levelled(known), rng)
+    on_all = _encoded(axes, [KnownBuild(build) for build in pool], wanted)
+    on_rows = on_all.copy()
+    on_rows[:, -1] = wanted.depth(wanted.sample_rows)
+    left = _soon_enough(points, known, on_all, wanted)
+    model = _model(points, seed=int(rng.integers(1 << 31)))
+    is_whole = points[:, -1] == 0
+    so_far = costs[is_whole].min() if is_whole.any() else costs.min()
+    while left:
+        _fit(model, points, costs)
+        mean, deviation = model.predict(on_all[left], return_std=True)
+        gains = _expected_improvement(so_far - mean, deviation)
+        found = int(gains.argmax())
+        best = left.pop(found)
+        yield pool[best]
+        points = np.vstack([points, on_rows[best]])
+        costs = np.append(costs, model.predict(on_rows[[best]]))
+        so_far = min(so_far, mean[found])
+        model.set_params(kernel=model.kernel_, optimizer=None)
+
+
+def _model(points: Float64, seed: int) -> GaussianProcessRegressor:
     # Imported here: scikit-learn takes most of a second, and few commands tune.
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-    points = _encoded(axes, [one.build for one in known])
-    costs = _costs(known, rng)
-    candidates = _encoded(axes, pool)
-    lengths = np.full(points.shape[1], 0.5)
-    kernel = ConstantKernel(1.0, (0.05, 20.0)) * Matern(lengths, (0.1, 10.0), nu=2.5)
-    model = GaussianProcessRegressor(
-        kernel + WhiteKernel(1e-3, (1e-5, 0.1)), normalize_y=True, n_restarts_optimizer=1,
-        random_state=int(rng.integers(1 << 31)),
+    free = points.shape[1] - 1
+    lengths = Matern([0.5] * free + [2.0], [(0.1, 10.0)] * free + [_ROWS_ALIKE], nu=2.5)
+    return GaussianProcessRegressor(
+        ConstantKernel(1.0, (0.05, 20.0)) * lengths + WhiteKernel(1e-3, (1e-5, 0.1)),
+        normalize_y=True, n_restarts_optimizer=1, random_state=seed,
     )  # fmt: skip
-    left = list(range(len(pool)))
-    while left:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a parameter without effect has the longest length
-            model.fit(points, costs)
-        mean, deviation = model.predict(candidates[left], return_std=True)
-        gains = _expected_improvement(costs.min() - mean, deviation)
-        best = left.pop(int(gains.argmax()))
-        yield pool[best]
-        points = np.vstack([points, candidates[best]])
-        costs = np.append(costs, mean[gains.argmax()])
-        model.set_params(kernel=model.kernel_, optimizer=None)
+
+
+def _fit(model: GaussianProcessRegressor, points: Float64, values: Float64) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a parameter without effect has the longest length
+        model.fit(points, values)
+
+
+def _soon_enough(
+    points: Float64, known: Sequence[KnownBuild], candidates: Float64, wanted: Wanted
+) -> list[int]:
+    """The candidates that are not expected to be built too slowly; all, if too little is known.
+
+    Seconds of samples say how those on all rows differ, but not how long they are.
+    """
+    every = list(range(len(candidates)))
+    timed = [i for i, one in enumerate(known) if one.build_seconds]
+    logs = [(math.log(known[i].build_seconds or math.nan),) for i in timed]
+    levelled = _levelled(
+        [replace(known[i], costs=(log,)) for i, log in zip(timed, logs, strict=True)]
+    )
+    whole = any(known[i].sample_rows is None for i in timed)
+    if math.isinf(wanted.most_seconds) or len(timed) < _LEAST_TIMED or not whole:
+        return every
+    model = _model(points, seed=0)
+    _fit(model, points[timed], np.array([one.costs[0][0] for one in levelled]))
+    fits = model.predict(candidates) < math.log(_NOT_ALL * wanted.most_seconds)
+    return [i for i in every if fits[i]]
 
 
 def _expected_improvement(gain: Float64, deviation: Float64) -> Float64:
@@ -101,10 +183,17 @@ def _expected_improvement(gain: Float64, deviation: Float64) -> Float64:
     return np.asarray(gain * ndtr(scaled) + deviation * density)
 
 
-def _encoded(axes: Mapping[str, Axis], builds: Sequence[Parameters]) -> Float64:
-    """`(builds, coordinates)`: a range is one coordinate from 0 to 1, each choice has its own."""
+def _encoded(axes: Mapping[str, Axis], known: Sequence[KnownBuild], wanted: Wanted) -> Float64:
+    """`(builds, coordinates)`: a range is one coordinate from 0 to 1, each choice has its own.
+
+    The last coordinate is that of the rows.
+    """
     free = {name: axis for name, axis in axes.items() if not axis.is_fixed}
-    rows = [[x for n, axis in free.items() for x in _place(axis, b.get(n))] for b in builds]
+    rows = [
+        [x for n, axis in free.items() for x in _place(axis, one.build.get(n))]
+        + [wanted.depth(one.sample_rows)]
+        for one in known
+    ]
     return np.array(rows, dtype=np.float64)
 
 
@@ -125,3 +214,28 @@ def _costs(known: Sequence[KnownBuild], rng: np.random.Generator) -> Float64:
         return float(weighted.max() + _ALL * weighted.sum())
 
     return np.array([min(map(joined, one.costs), default=_MISSED) for one in known])
+
+
+def _levelled(known: Sequence[KnownBuild]) -> list[KnownBuild]:
+    """The builds with the costs of each sample raised or lowered to the level of all rows.
+
+    The level is told by the builds that were made of both; if there is none, by the best of each.
+    """
+    sizes = sorted({one.sample_rows or math.inf for one in known if one.costs}, reverse=True)
+    lowest = {
+        size: {
+            build_id(one.build): np.min(one.costs, axis=0)
+            for one in known
+            if one.costs and (one.sample_rows or math.inf) == size
+        }
+        for size in sizes
+    }
+
+    def raised(one: KnownBuild) -> KnownBuild:
+        own, whole = lowest[one.sample_rows or math.inf], lowest[sizes[0]]
+        both = [whole[build] - own[build] for build in own if build in whole]
+        bests = [np.min([*found.values()], axis=0) for found in (whole, own)]
+        level = np.mean(both, axis=0) if both else bests[0] - bests[1]
+        return replace(one, costs=tuple(tuple(costs + level) for costs in np.array(one.costs)))
+
+    return [raised(one) if one.costs else one for one in known]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -12,15 +14,26 @@ from harness.data.cache.cached import CachedDataset
 from harness.registry.suites import Suite
 from harness.running.blocks import BlockOutcome, BlockSpec
 from harness.running.executors.local import Executor
-from harness.tuning.contenders import Contender, Strategy, build_id
+from harness.tuning.contenders import Contender, Strategy
 from harness.tuning.following import SearchFollower, SearchState, SilentFollower
 from harness.tuning.journal import Journal
+from harness.tuning.proposing import build_id
+from harness.tuning.sampling import stages_of
 from harness.tuning.trials import Goal, Trial, trial_block, trials_of
 
 _SHARE_OF_BLOCK = 0.15
 """Of the budget: a block takes about so long, since a search that is stopped loses a block."""
 
 _MOST_MEMBERS = 8
+
+_FIRST_ON_SAMPLE = 4
+"""So many builds are in the first block on a sample; what they take is not known yet."""
+
+_TIMES_FIRST = 2.5
+"""No build takes so many times as long as the first one, if that is more than `_SHARE_OF_BUILD`."""
+
+_TIMES_SAMPLE = 2.0
+"""A build on a sample may take so many times its share of what is allowed on all rows."""
 
 _LEAST_WITH_BEST = 3
 """A block of so many builds has the best so far again: it takes a third of the time at most."""
@@ -32,6 +45,10 @@ _LEAST_SECONDS_FOR_BUILD = 10.0
 
 _MAY_EXCEED = 0.5
 """The part of a build by which the last block may be too long for the budget."""
+
+
+Sampled = Callable[[int], CachedDataset]
+"""Returns a dataset of so many of the rows."""
 
 
 @dataclass
@@ -46,6 +63,9 @@ class Search:
     ----------
     conditions
         The suite: mode, threads, memory and time-outs.
+    sampled
+        Returns a dataset of so many of the rows, always the same ones. If builds on all rows are
+        slow, a part of the budget is spent on such samples (see `stages_of`). None: it is not.
     build_threads
         Threads of a build, as the plan has them.
     follower
@@ -61,6 +81,7 @@ class Search:
     journal: Journal
     follower: SearchFollower = field(default_factory=SilentFollower)
     strategy: Strategy = "model"
+    sampled: Sampled | None = None
 
     def run(self) -> None:
         """Search until the budget is spent or every build was tried.
@@ -77,9 +98,10 @@ class Search:
         going = list(self.contenders)
         while going:
             contender = min(going, key=lambda one: self.journal.spent(one.label))
-            builds = self._next_builds(contender)
+            contender, builds = self._next_block(contender)
             if builds:
                 self._run_block(contender, builds)
+            contender = next(c for c in going if c.label == contender.label)
             blocks = self.journal.blocks(contender.label)
             if not builds or any(trial.is_lost for trial in blocks[-1]):
                 going.remove(contender)
@@ -92,57 +114,110 @@ class Search:
     def _left(self, contender: Contender) -> float:
         return self.share_seconds - self.journal.spent(contender.label)
 
-    def _next_builds(self, contender: Contender) -> list[Parameters]:
-        """The builds of the next block, one of the best first; none if the search is over."""
-        label, left = contender.label, self._left(contender)
-        best = self.journal.best(label, self.goal)
-        count = self._room(label, left)
-        again = self.journal.least_known(label, best) if count >= _LEAST_WITH_BEST else []
+    def _next_block(self, contender: Contender) -> tuple[Contender, list[Parameters]]:
+        """The builds of the next block, and the contender on the rows of these.
+
+        No builds: its search is over.
+        """
+        first = self._first_seconds(contender.label)
+        if self.sampled is not None and contender.listed is None and first is not None:
+            stages = stages_of(contender.facts.n, self.share_seconds, first)
+            rest = self.share_seconds - first - sum(stage.seconds for stage in stages)
+            for stage in stages:
+                left = stage.seconds - self.journal.spent_on(contender.label, stage.rows)
+                sampled = contender.on(stage.rows)
+                builds = self._next_builds(sampled, left, rest) if left > 0 else []
+                if builds:
+                    return sampled, builds
+        left = self._left(contender)
+        return contender, self._next_builds(contender, left, left)
+
+    def _next_builds(
+        self, contender: Contender, left: float, left_on_all: float
+    ) -> list[Parameters]:
+        """The builds of the next block, one of the best first.
+
+        The seconds left are those for such blocks, and for builds of all rows.
+        """
+        label, count = contender.label, self._room(contender, left)
+        again: list[Trial] = []
+        if contender.sample_rows is None and count >= _LEAST_WITH_BEST:
+            again = self.journal.least_known(label, self.journal.best(label, self.goal))
         proposals = contender.proposals(
             self.journal.known(label, self.goal),
-            [trial.build for trial in best],
+            [trial.build for trial in self.journal.best_of_each(label, self.goal)],
             self.goal.seed,
             self.strategy,
+            min(left_on_all, self._most_for_a_build(label)),
         )
         new = list(islice(proposals, count - len(again)))
         return [*(trial.build for trial in again), *new] if new else []
 
-    def _room(self, label: str, left: float) -> int:
+    def _room(self, contender: Contender, left: float) -> int:
         """How many builds the next block may have, from what those of the last block took."""
-        known = self.journal.seconds_per_build(label)
-        if known is None:
-            return 1 if left > 0 else 0
-        seconds = max(known, 1e-9)
-        wanted = max(2.0, _SHARE_OF_BLOCK * self.share_seconds / seconds)
+        if left <= 0:
+            return 0
+        known = self.journal.seconds_per_build(contender.label, contender.sample_rows)
+        if not known:
+            return 1 if contender.sample_rows is None else _FIRST_ON_SAMPLE
+        seconds = max(known[-1], 1e-9)
+        least = 1.0 if self.journal.sample_rows(contender.label) else 2.0
+        wanted = max(least, _SHARE_OF_BLOCK * self.share_seconds / seconds)
         return max(0, int(min(wanted, _MOST_MEMBERS, left / seconds + _MAY_EXCEED)))
 
     def _run_block(self, contender: Contender, builds: Sequence[Parameters]) -> None:
-        label, spent = contender.label, self.journal.spent(contender.label)
-        best = self.journal.best(label, self.goal)
-        left = self._left(contender)
+        label, rows = contender.label, contender.sample_rows
+        self.follower.block_started(contender, len(builds))
+        dataset, spent = self._dataset_of(contender)
+        left = self.share_seconds - spent
         spec = trial_block(
             contender,
             builds,
             len({trial.block for trial in self.journal.trials}),
             self.goal,
             self.conditions,
-            self.dataset,
+            dataset,
             self.build_threads,
-            min(self.conditions.timeout, self._most_for_a_build(left) if best else left),
+            min(self.conditions.timeout, self._build_timeout(contender, left)),
         )
-        self.follower.block_started(label, len(builds))
         parts = self._measured(spec)
-        self.dataset.require_unchanged()
-        nq = len(self.dataset.queries)
-        again = builds[0] if build_id(builds[0]) in self.journal.builds(label) else None
+        dataset.require_unchanged()
+        nq = len(dataset.queries)
+        again = builds[0] if build_id(builds[0]) in self.journal.builds(label, rows) else None
         found = trials_of(contender, spec, parts, self.goal, nq, spent, again)
         if not self.journal.of(label) and left < self.conditions.timeout:
             self._require_built(contender, found)
         self.journal.add(found)
         self._tell(contender, found)
 
-    def _most_for_a_build(self, left: float) -> float:
-        return min(left, max(_SHARE_OF_BUILD * self.share_seconds, _LEAST_SECONDS_FOR_BUILD))
+    def _dataset_of(self, contender: Contender) -> tuple[CachedDataset, float]:
+        """The rows that the contender is on, and what is spent when they are there."""
+        spent, rows = self.journal.spent(contender.label), contender.sample_rows
+        if rows is None or self.sampled is None:
+            return self.dataset, spent
+        self.follower.phase(f"drawing a sample of {rows:,} rows", in_turns=False)
+        began = time.perf_counter()
+        dataset = self.sampled(rows)
+        return dataset, spent + time.perf_counter() - began
+
+    def _first_seconds(self, label: str) -> float | None:
+        """The seconds of the first build on all rows; None before it."""
+        return next(iter(self.journal.seconds_per_build(label)), None)
+
+    def _most_for_a_build(self, label: str) -> float:
+        """The seconds after which a build on all rows is stopped; infinite before one is known."""
+        first = self._first_seconds(label)
+        if first is None or not self.journal.best(label, self.goal):
+            return math.inf
+        least = max(_LEAST_SECONDS_FOR_BUILD, _TIMES_FIRST * first)
+        return max(_SHARE_OF_BUILD * self.share_seconds, least)
+
+    def _build_timeout(self, contender: Contender, left: float) -> float:
+        most = min(left, self._most_for_a_build(contender.label))
+        if contender.sample_rows is None:
+            return most
+        share = contender.sample_rows / contender.facts.n
+        return min(left, _LEAST_SECONDS_FOR_BUILD + _TIMES_SAMPLE * share * most)
 
     def _measured(self, spec: BlockSpec) -> list[BlockOutcome]:
         def follow(block: BlockSpec, title: str, phase: str, key: str | None) -> None:
@@ -178,6 +253,7 @@ class Search:
         return SearchState(
             contender,
             self.journal.count(label),
+            self.journal.sample_count(label),
             self.journal.spent(label),
             self.share_seconds,
             self.journal.best(label, self.goal),

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import UserError
+from harness.data.cache.cached import CachedDataset
+from harness.data.sampling import open_sample
 from harness.results.identity import slug
 from harness.running.executors.local import Executor
 from harness.running.listener import RunSummary
 from harness.running.plan import Plan
 from harness.running.suite_run import RunOptions, SuiteRun
 from harness.tuning.contenders import Contender
-from harness.tuning.following import Outputs, SearchFollower, trial_text
+from harness.tuning.following import Outputs, Say, SearchFollower, trial_text
 from harness.tuning.journal import Journal
 from harness.tuning.request import TuneRequest, build_threads_of, only_dataset
-from harness.tuning.search import Search
+from harness.tuning.search import Sampled, Search
 from harness.tuning.trials import Goal, Trial
 from harness.tuning.winners import winners_of, write_suite
 
@@ -66,7 +68,8 @@ def tuned(request: TuneRequest, told: Outputs, plugins: Sequence[Path] = ()) -> 
         if not journal.trials:
             request.require_budget(plan, contenders, executor.machine)
         with told.search() as follower:
-            _search(request, plan, contenders, executor, journal, follower).run()
+            sampled = samples_of(request, only_dataset(plan), told.say)
+            _search(request, plan, contenders, executor, journal, follower, sampled).run()
         goal = request.goal
         found = {c.label: winners_of(journal, c.label, goal) for c in contenders}
         winners = [(c, trial) for c in contenders for trial in found[c.label]]
@@ -100,6 +103,7 @@ def _search(
     executor: Executor,
     journal: Journal,
     follower: SearchFollower,
+    sampled: Sampled | None,
 ) -> Search:
     return Search(
         contenders,
@@ -110,7 +114,25 @@ def _search(
         executor,
         journal,
         follower,
+        sampled=sampled,
     )
+
+
+def samples_of(request: TuneRequest, dataset: CachedDataset, say: Say) -> Sampled | None:
+    """Return what gives samples of the rows, with their ground truth; None if none can be had."""
+    cluster = request.asked.cluster
+    if dataset.filters is not None:  # they choose from all rows
+        return None
+    if cluster is not None and not (cluster.shared or cluster.local):
+        say("no builds on samples of the rows: they need shared: in the cluster file")
+        return None
+
+    def open_with_truth(rows: int) -> CachedDataset:
+        sample = open_sample(dataset, rows)
+        sample.truth(request.asked.suite.ks[0])
+        return sample
+
+    return open_with_truth
 
 
 def _nothing_reached(

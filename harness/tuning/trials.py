@@ -91,6 +91,7 @@ class Trial(BaseModel):
     that reached the target, else of the nearest miss.
     `times_reference` is the time of a query relative to the reference index in the same rounds, of
     those that stayed in the race. `again`: a best build so far, built again beside others.
+    `sample_rows` are those of the sample of which it was built, None if of all rows.
     `spent_seconds` is what its label had spent when its block had ended.
     """
 
@@ -108,6 +109,7 @@ class Trial(BaseModel):
     bytes_per_vector: Known = None
     build_seconds: Known = None
     again: bool = False
+    sample_rows: int | None = None
     spent_seconds: float
     tried: tuple[Tried, ...] = ()
 
@@ -217,7 +219,12 @@ def known_build(goal: Goal, trials: Sequence[Trial], reference_seconds: float) -
         tuple(_log_cost(trial, quantity, reference_seconds) for quantity in goal.minimize)
         for trial in reached
     )
-    return KnownBuild(trials[0].build, tuple(one for one in costs if np.isfinite(one).all()))
+    return KnownBuild(
+        trials[0].build,
+        tuple(one for one in costs if np.isfinite(one).all()),
+        trials[0].sample_rows,
+        trials[0].build_seconds,
+    )
 
 
 def _log_cost(trial: Trial, quantity: Minimize, reference_seconds: float) -> float:
@@ -273,7 +280,8 @@ def trials_of(
             build=dict(member.build),
             again=member.build == best_before,
             spent_seconds=spent,
-            **_found(member, parts, best, contender.facts.n),
+            sample_rows=contender.sample_rows,
+            **_found(member, parts, best, contender.rows),
         )
 
     for member in spec.members:

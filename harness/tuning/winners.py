@@ -95,6 +95,8 @@ def _single(values: Parameters) -> Json:
 
 
 def _tuned(goal: Goal, journal: Journal, contenders: Sequence[Contender]) -> Json:
+    counts = {one.label: journal.sample_count(one.label) for one in contenders}
+    samples = {label: count for label, count in counts.items() if count}
     return {
         "recall": goal.recall,
         "minimize": list(goal.minimize),
@@ -103,5 +105,6 @@ def _tuned(goal: Goal, journal: Journal, contenders: Sequence[Contender]) -> Jso
         "spent_seconds": round(sum(journal.spent(one.label) for one in contenders), 1),
         "seed": goal.seed,
         "trials": {one.label: journal.count(one.label) for one in contenders},
+        **({"sample_trials": samples} if samples else {}),
         "space": {one.label: one.space.to_json() for one in contenders},
     }

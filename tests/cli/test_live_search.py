@@ -30,7 +30,7 @@ def trial(label: str, m: int, recall: float, qps: float, size: float) -> Trial:
 
 
 def standing(label: str, builds: int, *best: Trial) -> SearchState:
-    return SearchState(contender(label), builds, 12.0, 30.0, best)
+    return SearchState(contender(label), builds, 0, 12.0, 30.0, best)
 
 
 FIRST = trial("pq", 10, 0.9512, 26_878.0, 205.3)
@@ -46,7 +46,7 @@ def test_it_shows_a_row_for_each_algorithm_and_what_is_built():
     out = io.StringIO()
     with live_search(Console(file=out, force_terminal=True, width=80)) as table:
         table.search_began([standing("pq", 0), standing("other", 3, trial("other", 25, 1, 9, 8))])
-        table.block_started("pq", 2)
+        table.block_started(contender("pq"), 2)
         table.phase("pq M=10 build", in_turns=False)
         frame = last_frame(out)
         assert re.match(r"pq +0 +12 of 30 +none reaches it yet", frame[1])
@@ -58,6 +58,21 @@ def test_it_shows_a_row_for_each_algorithm_and_what_is_built():
         assert max(map(len, frame)) <= 80
         assert "rerank=120" in "".join(frame)
         assert frame[-1].endswith("24 of 60 s")
+
+
+def test_builds_of_a_sample_are_told_from_those_of_all_rows():
+    on_sample, out = contender("pq").on(25), io.StringIO()
+    state = SearchState(on_sample, 1, 8, 12.0, 30.0, [FIRST])
+    with live_search(Console(file=out, force_terminal=True, width=80)) as table:
+        table.search_began([state])
+        table.block_started(on_sample, 4)
+        frame = last_frame(out)
+        assert re.match(r"pq +1 \+8 +12 of 30", frame[1])
+        assert frame[-1] == "pq: block of 4 builds on 25 of 100 rows, starting"
+    told: list[str] = []
+    SearchLines(told.append, silent).block_ended(state, reached=3, builds=4)
+    head = "pq: 1 build and 8 of samples tried in 12 s"
+    assert told == [f"{head}; on 25 of 100 rows, 3 of 4 reach the target"]
 
 
 def test_a_frontier_has_a_line_for_each_member_and_a_lost_block_its_reason():
@@ -76,7 +91,7 @@ def test_the_clock_stands_still_in_turns(monkeypatch):
     out = io.StringIO()
     with live_search(Console(file=out, force_terminal=True, width=80)) as table:
         table.search_began([standing("pq", 0)])
-        table.block_started("pq", 1)
+        table.block_started(contender("pq"), 1)
         before, until = len(out.getvalue()), time.monotonic() + 20
         while len(out.getvalue()) == before:
             assert time.monotonic() < until, "nothing more was shown"

@@ -9,6 +9,7 @@ that of `annharness tune`. Nothing is measured; 100 tunings take about two minut
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 import tempfile
@@ -62,6 +63,7 @@ class Landscape:
     seed: int
     crashes: str = ""
     bytes_of_link: int = 0
+    n: int = N
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
@@ -70,6 +72,18 @@ class Landscape:
         self.kinds = dict(zip("abcd", rng.permutation([0.0, 0.05, 0.3, 0.6]), strict=True))
         self.scale = rng.uniform(15, 60)
         self.luck = rng.random((NQ, K))  # of each query and neighbour
+        self.moves = rng.uniform(-0.2, 0.5, 2)
+        self.shifts = dict(zip("abcd", rng.normal(0, 0.03, 4), strict=True))
+
+    def on(self, rows):
+        """The index on a sample: the optimum moves with the logarithm of the rows."""
+        found = copy.copy(self)
+        found.n = rows
+        depth = math.log(rows / self.n)
+        found.best = self.best + self.moves * depth
+        found.kinds = {k: v + self.shifts[k] * depth for k, v in self.kinds.items()}
+        found.scale = self.scale * math.exp(0.2 * depth)
+        return found
 
     def log_work(self, build: dict[str, object]) -> float:
         """How much more work a build needs for one recall than the best."""
@@ -96,10 +110,11 @@ class Landscape:
         return self.log_seconds(build, ef)
 
     def index_bytes(self, build: dict[str, object]) -> int:
-        return N * (400 + self.bytes_of_link * int(str(build["M"])))
+        return self.n * (400 + self.bytes_of_link * int(str(build["M"])))
 
     def build_seconds(self, build: dict[str, object]) -> float:
-        return 2 + float(str(build["M"])) * float(str(build["effort"])) / 1000
+        slow = float(str(build["M"])) * float(str(build["effort"])) / 1000
+        return (2 + slow) * self.n / N
 
 
 @dataclass
@@ -122,7 +137,9 @@ class SimulatedExecutor:
             yield spec, None
 
     def _measure(self, spec: BlockSpec, member: MemberSpec, outcome: BlockOutcome) -> None:
-        land, build, order = self.landscape, dict(member.build), spec.order(NQ)
+        land, rows = self.landscape, int(spec.fingerprint.split("-")[1])
+        land = land if rows == land.n else land.on(rows)
+        build, order = dict(member.build), spec.order(NQ)
         seconds, size = land.build_seconds(build), land.index_bytes(build)
         outcome.seconds += min(seconds, spec.timeout)
         if seconds > spec.timeout or build["kind"] == land.crashes:
@@ -169,11 +186,18 @@ class SimulatedExecutor:
 class Rows:
     """What the search asks of a dataset."""
 
-    base = np.empty((N, 1))
+    base: object
     queries = np.empty((NQ, 1))
     path = Path("simulated")
-    fingerprint = "simulated"
     metric = "angular"
+
+    @classmethod
+    def of(cls, n):
+        return cls(np.empty((n, 1)))
+
+    @property
+    def fingerprint(self):
+        return f"simulated-{len(self.base)}"
 
     def require_unchanged(self) -> None:
         """Nothing can change."""
@@ -190,18 +214,28 @@ def definition_in(folder: Path) -> AlgorithmDefinition:
 
 def search_of(
     landscape: Landscape, folder: Path, goal: Goal, strategy: Strategy = "model",
-    kind: type[Contender] = Contender,
+    kind: type[Contender] = Contender, samples: bool = False,
 ) -> Search:  # fmt: skip
     """Return a search on a landscape; its journal is kept in the folder."""
     definition = definition_in(folder)
     space = space_of(definition)
     first = {"M": 16, "effort": 200, "kind": "a", "seed": 0}
-    facts = Facts(K, N, 1, "angular")
+    facts = Facts(K, landscape.n, 1, "angular")
     contender = kind("simulated", definition, None, facts, space, (first,))
     journal = Journal.opened(folder, "search", {"land": landscape.seed, "strategy": strategy})
     conditions = suite_of(["simulated"], ["exact"], load_registry().algorithms)
     executor = SimulatedExecutor(landscape)
-    return Search([contender], goal, conditions, Rows(), 1, executor, journal, strategy=strategy)  # type: ignore[arg-type]
+    return Search(
+        [contender],
+        goal,
+        conditions,
+        Rows.of(landscape.n),
+        1,
+        executor,
+        journal,
+        strategy=strategy,
+        sampled=Rows.of if samples else None,
+    )  # type: ignore[arg-type]
 
 
 def keeps_target(landscape: Landscape, trial: Trial, recall: float) -> bool:

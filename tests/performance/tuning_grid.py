@@ -1,15 +1,16 @@
 """A tuned setting against the best of a large grid, or of random search, on real data.
 
 Usage: python tests/performance/tuning_grid.py DATASET --algorithm X [--recall .95] [--budget 5m]
-           [--grid-builds N | --random SEED] [--seed S] [--builds 5] [--k 10] [--threads 1]
-           [--results FOLDER]
+           [--grid-builds N | --random SEED | --all-rows] [--seed S] [--builds 5] [--k 10]
+           [--threads 1] [--results FOLDER]
 
 Three steps, of which the first two go on where they were stopped if the same is asked again:
 
 1. `annharness tune` searches for the budget; its winners are not measured yet.
 2. The opponent: a grid of N builds over the whole space, after those of the entry's own grid, by
    default of ten times as many builds as the first step has tried, without a limit of time; or
-   builds drawn from anywhere in the space, without those of the entry, in the same budget. Each
+   builds drawn from anywhere in the space, without those of the entry, in the same budget; or, with
+   `--all-rows`, what the first step does in the same budget without samples of the rows. Each
    build gets its best search setting as in the first step, so both are stronger than a grid of
    search settings too.
 3. Both winners are built anew and measured in the same blocks, and compared as by
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -36,12 +38,13 @@ from harness.results.identity import hash_of
 from harness.running.executors.local import Executor
 from harness.running.listener import PlainLines, plain_lines
 from harness.running.plan import Plan
-from harness.tuning.contenders import Contender, Strategy, build_id
+from harness.tuning.contenders import Contender, Strategy
 from harness.tuning.following import SearchLines, trial_text
 from harness.tuning.journal import Journal
-from harness.tuning.proposing import KnownBuild
+from harness.tuning.proposing import KnownBuild, build_id
 from harness.tuning.request import TuneOptions, TuneRequest, build_threads_of, only_dataset
-from harness.tuning.search import Search
+from harness.tuning.search import Sampled, Search
+from harness.tuning.session import samples_of
 from harness.tuning.trials import Goal, Trial
 from harness.tuning.winners import write_suite
 
@@ -53,7 +56,7 @@ class GridContender(Contender):
 
     def proposals(
         self, known: Sequence[KnownBuild], best: Sequence[Parameters], seed: int,
-        strategy: Strategy = "model",
+        strategy: Strategy = "model", most_seconds: float = math.inf,
     ) -> Iterator[Parameters]:  # fmt: skip
         """Yield the builds of the grid that were not tried yet and can run."""
         own = {build_id(build) for build in self.first}
@@ -110,7 +113,10 @@ class Arena:
     executor: Executor
     lines: PlainLines
 
-    def searched(self, side: str, contender: Contender, goal: Goal, strategy: Strategy) -> Found:
+    def searched(
+        self, side: str, contender: Contender, goal: Goal, strategy: Strategy,
+        sampled: Sampled | None = None,
+    ) -> Found:  # fmt: skip
         """Search, or go on, and return the winner.
 
         Raises
@@ -126,6 +132,7 @@ class Arena:
         Search(
             [contender], goal, suite, only_dataset(self.plan), build_threads_of(self.plan.points),
             self.executor, journal, SearchLines(self.lines.say, self.lines.progress), strategy,
+            sampled,
         ).run()  # fmt: skip
         best = journal.best(contender.label, goal)
         if not best:
@@ -155,7 +162,10 @@ def sides(args: argparse.Namespace) -> tuple[TuneRequest, Found, Found]:
         if contender.listed is not None:
             raise SystemExit(f"{contender.label} has no space: its settings are listed")
         arena = Arena(request, plan, executor, lines)
-        tuned = arena.searched("tuned", contender, request.goal, "model")
+        sampled = samples_of(request, only_dataset(plan), lines.say)
+        tuned = arena.searched("tuned", contender, request.goal, "model", sampled)
+        if args.all_rows:
+            return request, tuned, arena.searched("all-rows", contender, request.goal, "model")
         if args.random is not None:
             goal = replace(request.goal, seed=args.random)
             other = arena.searched("random", replace(contender, first=()), goal, "random")
@@ -208,6 +218,7 @@ def main() -> None:
     parser.add_argument("--budget", default="5m")
     parser.add_argument("--grid-builds", type=int, help="by default ten times those of tune")
     parser.add_argument("--random", type=int, metavar="SEED", help="random search instead")
+    parser.add_argument("--all-rows", action="store_true", help="no samples of the rows instead")
     parser.add_argument("--seed", type=int, default=0, help="of tune")
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)

@@ -16,9 +16,9 @@ from harness.contracts import UserError
 from harness.files.progress import silent
 from harness.measures.tuning import SAME_SIZE
 from harness.running.blocks import BlockOutcome, TaskFailure
-from harness.tuning.contenders import build_id
 from harness.tuning.following import SearchLines
 from harness.tuning.journal import Journal
+from harness.tuning.proposing import build_id
 from harness.tuning.trials import Goal, Trial
 from harness.tuning.winners import tuned_label, winners_of
 
@@ -151,11 +151,12 @@ def test_proposals_do_not_depend_on_the_process():
         "from harness.registry.spaces import Axis, Space; from itertools import islice;"
         "from harness.tuning.contenders import Contender;"
         "from harness.tuning.proposing import KnownBuild;"
+        "from harness.registry.settings import Facts;"
         "axes = {name: Axis(low=0.0, high=1.0) for name in 'abcdef'};"
         "at = lambda i: {name: abs(hash(i * j)) % 97 / 97 for j, name in enumerate(axes)};"
         "known = [KnownBuild(at(i), ((float(i),),)) for i in range(6)];"
         "Contender._can_build = lambda self, build: True;"
-        "one = Contender('one', None, None, None, Space(axes), ());"
+        "one = Contender('one', None, None, Facts(1, 1, 1, 'angular'), Space(axes), ());"
         "print(list(islice(one.proposals(known, [at(0)], 0), 3)))"
     )
     found = {

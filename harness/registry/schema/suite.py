@@ -103,7 +103,9 @@ class TunedSchema(Strict):
     seed: Seed = 0
     """The seed of the search."""
     trials: dict[Text, Annotated[int, Field(ge=0)]]
-    """How many builds were tried, by label."""
+    """How many builds of all rows were tried, by label."""
+    sample_trials: dict[Text, Annotated[int, Field(ge=1)]] = {}
+    """How many builds of samples of the rows were tried before, by label."""
     space: dict[Text, Parameter]
     """What the parameters might be, by label."""
 

@@ -53,12 +53,17 @@ def _versions(libraries: object) -> dict[str, str]:
 
 
 def _tuned_text(tuned: Json | None) -> str:
-    """How parameters were found, such as "for recall 0.95, 12 trials in 600 s, seed 0"."""
+    """How parameters were found, such as "for recall 0.95, 12 trials in 600 s, seed 0".
+
+    Trials on samples of the rows are named apart: "5 trials and 30 on samples".
+    """
     if tuned is None:
         return ""
     count = sum(tuned.get("trials", {}).values())
+    on_samples = sum(tuned.get("sample_trials", {}).values())
+    more = f" and {on_samples} on samples" if on_samples else ""
     return (
-        f"for recall {tuned.get('recall')}, {counted(count, 'trial')} in "
+        f"for recall {tuned.get('recall')}, {counted(count, 'trial')}{more} in "
         f"{tuned.get('spent_seconds')} s, seed {tuned.get('seed')}"
     )
 

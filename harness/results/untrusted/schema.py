@@ -143,6 +143,7 @@ class _Tuned(_Open):
     spent_seconds: Seconds | None = None
     seed: int | None = None
     trials: dict[Text, Count] = {}
+    sample_trials: dict[Text, Count] = {}
 
 
 class _Provenance(_Open):

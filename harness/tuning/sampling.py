@@ -1,0 +1,62 @@
+"""When builds of all rows are slow: how many rows are sampled to learn from, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FEW_BUILDS = 12
+"""With a budget of so many builds of all rows or more, nothing is spent on samples."""
+
+_SHARE = 1 / 3
+"""Of the budget of an algorithm: what is spent on samples at most."""
+
+_LEAST_ROWS = 10_000
+
+_LEAST_RATIO = 10
+"""Builds of a sample are to be cheaper by this at least."""
+
+_BUILDS = 25
+"""So many builds of the larger sample would take all that is spent on samples."""
+
+_RATIO_OF_SAMPLES = 4
+"""Two samples say where the optimum moves with the number of rows."""
+
+_SHARE_OF_SMALL = 1 / 3
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Builds of a sample of so many rows, until they have taken so many seconds."""
+
+    rows: int
+    seconds: float
+
+
+def stages_of(n: int, share_seconds: float, build_seconds: float) -> list[Stage]:
+    """Return the samples to learn from, the smaller one first; none if they would not pay.
+
+    They pay if there is time for few builds of all rows, and yet for two beside the samples: the
+    first, and one that is better for what they told.
+
+    Parameters
+    ----------
+    n
+        The number of all rows.
+    share_seconds
+        The budget of an algorithm.
+    build_seconds
+        What its first build of all rows took.
+    """
+    seconds = min(_SHARE * share_seconds, share_seconds - 2 * build_seconds)
+    is_slow = share_seconds < _FEW_BUILDS * build_seconds
+    if not is_slow or seconds <= 0 or n < _LEAST_RATIO * _LEAST_ROWS:
+        return []
+    share = min(1 / _LEAST_RATIO, seconds / _BUILDS / build_seconds)
+    rows = max(_LEAST_ROWS, int(n * share))
+    small = max(_LEAST_ROWS, rows // _RATIO_OF_SAMPLES)
+    if rows < 2 * small:
+        return [Stage(rows, seconds)]
+    return [
+        Stage(small, _SHARE_OF_SMALL * seconds),
+        Stage(rows, (1 - _SHARE_OF_SMALL) * seconds),
+    ]

@@ -140,7 +140,7 @@ class Contender:
 
     def _can_build(self, build: Parameters) -> bool:
         """Whether any search setting can run; only the ends of their axes are looked at."""
-        ends = [(axis.rungs()[0], axis.rungs()[-1]) for axis in self.space.search.values()]
+        ends = [(axis.at(0.0), axis.at(1.0)) for axis in self.space.search.values()]
         corners = (dict(zip(self.space.search, at, strict=True)) for at in itertools.product(*ends))
         return any(self._can_run(build, search) for search in corners)
 

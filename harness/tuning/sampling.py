@@ -51,8 +51,8 @@ def stages_of(n: int, share_seconds: float, build_seconds: float) -> list[Stage]
     is_slow = share_seconds < _FEW_BUILDS * build_seconds
     if not is_slow or seconds <= 0 or n < _LEAST_RATIO * _LEAST_ROWS:
         return []
-    share = min(1 / _LEAST_RATIO, seconds / _BUILDS / build_seconds)
-    rows = max(_LEAST_ROWS, int(n * share))
+    wanted = max(2 * _LEAST_ROWS, int(n * seconds / _BUILDS / build_seconds))
+    rows = min(n // _LEAST_RATIO, wanted)
     small = max(_LEAST_ROWS, rows // _RATIO_OF_SAMPLES)
     if rows < 2 * small:
         return [Stage(rows, seconds)]

@@ -1,17 +1,23 @@
-"""Tunings of simulated indexes: is the target kept, and do proposals by the model pay?
+"""Tunings of simulated indexes: is the target kept, and do the model and samples of the rows pay?
 
 Usage: python tests/performance/tuning.py [tunings] [budget in seconds, of the simulation]
+       python tests/performance/tuning.py [tunings] --slow BUILDS
+
+The first compares proposals by the model with proposals from anywhere. The second has a million
+rows, and a budget of so many builds of the default parameters; it compares a search with samples of
+the rows with one without. The optimum of a landscape, how steep it is, and its best choice differ
+with the number of rows.
 
 A landscape is an index whose recall and time follow smooth functions of two numbers, a choice and a
 monotone search parameter, with an optimum somewhere in the space. Everything but the executor is
-that of `annharness tune`. Nothing is measured; 100 tunings take about two minutes.
+that of `annharness tune`. Nothing is measured; 100 tunings take some minutes.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
 import math
-import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -36,6 +42,8 @@ from harness.tuning.search import Search
 from harness.tuning.trials import Goal, Trial
 
 N, K, NQ = 10_000, 10, 1000
+SLOW_N = 1_000_000
+DEFAULT = {"M": 16, "effort": 200, "kind": "a", "seed": 0}
 _PASSES = 4
 _ENTRY = """\
 simulated:
@@ -57,7 +65,7 @@ simulated:
 class Landscape:
     """An index whose best parameters lie at `best`; `crashes` is a kind that cannot be built.
 
-    `bytes_of_link` times M is what it adds to the 400 bytes of each vector.
+    `bytes_of_link` times M is what it adds to the 400 bytes of each vector. `n` are all rows.
     """
 
     seed: int
@@ -72,15 +80,18 @@ class Landscape:
         self.kinds = dict(zip("abcd", rng.permutation([0.0, 0.05, 0.3, 0.6]), strict=True))
         self.scale = rng.uniform(15, 60)
         self.luck = rng.random((NQ, K))  # of each query and neighbour
-        self.moves = rng.uniform(-0.2, 0.5, 2)
-        self.shifts = dict(zip("abcd", rng.normal(0, 0.03, 4), strict=True))
+        self.moves = rng.uniform(-0.2, 0.5, 2)  # nlist, as the square root of the rows, has 0.5
+        self.shifts = dict(zip("abcd", rng.normal(0, 0.05, 4), strict=True))
+        self.slopes = rng.normal(0, 0.1, 2)
 
-    def on(self, rows):
-        """The index on a sample: the optimum moves with the logarithm of the rows."""
-        found = copy.copy(self)
+    def on(self, rows: int) -> Landscape:
+        """The index of a sample of the rows."""
+        if rows == self.n:
+            return self
+        found, depth = copy.copy(self), math.log(rows / self.n)
         found.n = rows
-        depth = math.log(rows / self.n)
         found.best = self.best + self.moves * depth
+        found.curvature = self.curvature * np.exp(self.slopes * depth)
         found.kinds = {k: v + self.shifts[k] * depth for k, v in self.kinds.items()}
         found.scale = self.scale * math.exp(0.2 * depth)
         return found
@@ -137,8 +148,7 @@ class SimulatedExecutor:
             yield spec, None
 
     def _measure(self, spec: BlockSpec, member: MemberSpec, outcome: BlockOutcome) -> None:
-        land, rows = self.landscape, int(spec.fingerprint.split("-")[1])
-        land = land if rows == land.n else land.on(rows)
+        land = self.landscape.on(int(spec.fingerprint.removeprefix(Rows.name)))
         build, order = dict(member.build), spec.order(NQ)
         seconds, size = land.build_seconds(build), land.index_bytes(build)
         outcome.seconds += min(seconds, spec.timeout)
@@ -186,18 +196,21 @@ class SimulatedExecutor:
 class Rows:
     """What the search asks of a dataset."""
 
-    base: object
+    base: NDArray[np.float64]
+    name = "simulated-"
     queries = np.empty((NQ, 1))
     path = Path("simulated")
     metric = "angular"
 
     @classmethod
-    def of(cls, n):
+    def of(cls, n: int) -> Rows:
+        """So many rows."""
         return cls(np.empty((n, 1)))
 
     @property
-    def fingerprint(self):
-        return f"simulated-{len(self.base)}"
+    def fingerprint(self) -> str:
+        """Tells the number of rows."""
+        return f"{self.name}{len(self.base)}"
 
     def require_unchanged(self) -> None:
         """Nothing can change."""
@@ -216,26 +229,21 @@ def search_of(
     landscape: Landscape, folder: Path, goal: Goal, strategy: Strategy = "model",
     kind: type[Contender] = Contender, samples: bool = False,
 ) -> Search:  # fmt: skip
-    """Return a search on a landscape; its journal is kept in the folder."""
+    """Return a search on a landscape; its journal is kept in the folder.
+
+    With `samples` it may make builds of samples of the rows.
+    """
     definition = definition_in(folder)
     space = space_of(definition)
-    first = {"M": 16, "effort": 200, "kind": "a", "seed": 0}
     facts = Facts(K, landscape.n, 1, "angular")
-    contender = kind("simulated", definition, None, facts, space, (first,))
+    contender = kind("simulated", definition, None, facts, space, (DEFAULT,))
     journal = Journal.opened(folder, "search", {"land": landscape.seed, "strategy": strategy})
     conditions = suite_of(["simulated"], ["exact"], load_registry().algorithms)
     executor = SimulatedExecutor(landscape)
     return Search(
-        [contender],
-        goal,
-        conditions,
-        Rows.of(landscape.n),
-        1,
-        executor,
-        journal,
-        strategy=strategy,
-        sampled=Rows.of if samples else None,
-    )  # type: ignore[arg-type]
+        [contender], goal, conditions, Rows.of(landscape.n), 1, executor, journal,  # type: ignore[arg-type]
+        strategy=strategy, sampled=Rows.of if samples else None,  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def keeps_target(landscape: Landscape, trial: Trial, recall: float) -> bool:
@@ -245,29 +253,61 @@ def keeps_target(landscape: Landscape, trial: Trial, recall: float) -> bool:
     return bool(recall_bounds(np.stack(builds)[:, held_out, None]).low[0] >= recall)
 
 
-def main(tunings: int, budget: float) -> None:
-    goal = Goal(0.95, ("query",), None, budget, 0)
+@dataclass(frozen=True)
+class Way:
+    """A way to search."""
+
+    name: str
+    strategy: Strategy = "model"
+    samples: bool = False
+
+
+def searched(landscape: Landscape, goal: Goal, way: Way) -> Trial:
+    """Search in a way, and return the winner."""
+    with tempfile.TemporaryDirectory() as folder:
+        search = search_of(landscape, Path(folder), goal, way.strategy, samples=way.samples)
+        search.run()
+        [best] = search.journal.best("simulated", goal)
+    return best
+
+
+def compared(landscapes: Iterator[Landscape], budget_seconds: float, one: Way, other: Way) -> None:
+    """Tune each landscape in both ways, and print how they compare."""
+    goal = Goal(0.95, ("query",), None, budget_seconds, 0)
     kept, gains = [], []
-    for seed in range(tunings):
-        landscape, times = Landscape(seed), {}
-        for strategy in ("model", "random"):
-            with tempfile.TemporaryDirectory() as folder:
-                search = search_of(landscape, Path(folder), goal, strategy)
-                search.run()
-                [best] = search.journal.best("simulated", goal)
-            times[strategy] = landscape.least_log_seconds(best.build, goal.recall)
+    for landscape in landscapes:
+        times = []
+        for way in (one, other):
+            best = searched(landscape, goal, way)
+            times.append(landscape.least_log_seconds(best.build, goal.recall))
             kept.append(keeps_target(landscape, best, goal.recall))
-        gains.append(times["random"] - times["model"])
+        gains.append(times[1] - times[0])
     found = np.array(gains)
     better, equal = np.mean(found > 0.01), np.mean(np.abs(found) <= 0.01)
-    print(f"{tunings} simulated indexes, {budget:g} s each")
+    print(f"{len(gains)} simulated indexes, {budget_seconds:g} s each")
     print(f"target kept on held-out queries, with its interval: {np.mean(kept):.1%} of {len(kept)}")
-    print(f"by the model against anywhere: faster by {np.expm1(found.mean()):.1%} on average,")
+    print(f"{one.name} against {other.name}: faster by {np.expm1(found.mean()):.1%} on average,")
     worse, luck = 1 - better - equal, np.mean(found < -0.03)
     print(f"better in {better:.0%}, equal within 1 % in {equal:.0%}, worse in {worse:.0%};")
     print(f"worse by more than 3 %, by which builds differ by luck, in {luck:.0%}")
 
 
+def main() -> None:
+    """Parse the arguments and compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tunings", type=int, nargs="?", default=100)
+    parser.add_argument("budget_seconds", type=float, nargs="?", default=120.0)
+    parser.add_argument("--slow", type=float, metavar="BUILDS", help="samples of a million rows")
+    args = parser.parse_args()
+    seeds = range(args.tunings)
+    if args.slow is None:
+        anywhere = Way("anywhere", "random")
+        compared(map(Landscape, seeds), args.budget_seconds, Way("by the model"), anywhere)
+        return
+    budget_seconds = args.slow * Landscape(0, n=SLOW_N).build_seconds(DEFAULT)
+    landscapes = (Landscape(seed, n=SLOW_N) for seed in seeds)
+    compared(landscapes, budget_seconds, Way("with samples", samples=True), Way("without"))
+
+
 if __name__ == "__main__":
-    numbers = [float(text) for text in sys.argv[1:]]
-    main(int(numbers[0]) if numbers else 100, numbers[1] if len(numbers) > 1 else 120.0)
+    main()

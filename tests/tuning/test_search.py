@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import math
 import os
@@ -11,16 +12,20 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.contracts import UserError
 from harness.files.progress import silent
 from harness.measures.tuning import SAME_SIZE
+from harness.registry.settings import Facts
+from harness.registry.spaces import Axis, Space
 from harness.running.blocks import BlockOutcome, TaskFailure
+from harness.tuning.contenders import Contender
 from harness.tuning.following import SearchLines
 from harness.tuning.journal import Journal
-from harness.tuning.proposing import build_id
+from harness.tuning.proposing import KnownBuild, build_id
 from harness.tuning.trials import Goal, Trial
-from harness.tuning.winners import tuned_label, winners_of
+from harness.tuning.winners import tuned_label, winners_of, write_suite
 
 
 def _loaded():
@@ -143,6 +148,136 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
         search.run()
     again = searched(tmp_path / "stopped", simulated.Landscape(2))
     assert [t.build for t in again.trials] == [t.build for t in whole.trials]
+
+
+def slow(seed=3, **more):
+    """A landscape whose builds of all rows are slow; the second value is the budget for five."""
+    landscape = simulated.Landscape(seed, n=simulated.SLOW_N, **more)
+    return landscape, 5 * landscape.build_seconds(simulated.DEFAULT)
+
+
+def searched_with_samples(tmp_path, landscape, budget_seconds, **more):
+    asked = goal(budget_seconds=budget_seconds, **more)
+    search = simulated.search_of(landscape, tmp_path, asked, samples=True)
+    search.run()
+    return search.journal
+
+
+def stages(journal):
+    """The rows of the samples of the blocks, in order and each change once; None is all rows."""
+    rows = [own[0].sample_rows for own in journal.blocks("simulated")]
+    return [key for key, _ in itertools.groupby(rows)]
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory):
+    """The journal of a search with samples."""
+    return searched_with_samples(tmp_path_factory.mktemp("sampled"), *slow())
+
+
+def test_slow_builds_are_tried_on_two_samples_before_the_few_of_all_rows(tmp_path, sampled):
+    (landscape, budget), journal = slow(), sampled
+    first, small, large, last = stages(journal)
+    assert (first, last) == (None, None)
+    assert 10_000 <= small < large <= landscape.n / 10
+    spent = [journal.spent_on("simulated", rows) for rows in (small, large)]
+    assert sum(spent) < budget / 2
+    assert journal.sample_count("simulated") > 4 * journal.count("simulated")
+
+    [best] = journal.best("simulated", goal())
+    assert best.sample_rows is None
+    alone = searched(tmp_path / "alone", landscape, budget_seconds=budget)
+    assert stages(alone) == [None]
+    [other] = alone.best("simulated", goal())
+    gain = landscape.least_log_seconds(other.build, 0.95) - landscape.least_log_seconds(
+        best.build, 0.95
+    )
+    assert gain > 0.1
+
+
+@pytest.mark.parametrize(("n", "builds"), [(1_000_000, 13), (1_000_000, 1.5), (90_000, 5)])
+def test_no_sample_is_made_where_it_would_not_pay(tmp_path, n, builds):
+    """Builds are fast, or there is time for one of all rows alone, or there are few rows."""
+    landscape = simulated.Landscape(3, n=n)
+    budget = builds * landscape.build_seconds(simulated.DEFAULT)
+    assert stages(searched_with_samples(tmp_path, landscape, budget)) == [None]
+
+
+def test_a_search_with_samples_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, sampled):
+    landscape, budget = slow()
+    asked = goal(budget_seconds=budget)
+    search = simulated.search_of(landscape, tmp_path / "stopped", asked, samples=True)
+    run_block, blocks = search._run_block, []
+
+    def interrupted(*arguments):
+        if len(blocks) == 3:
+            raise KeyboardInterrupt
+        blocks.append(arguments)
+        run_block(*arguments)
+
+    search._run_block = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        search.run()
+    assert stages(search.journal)[1:]
+    again = searched_with_samples(tmp_path / "stopped", landscape, budget)
+    told = [[(t.build, t.sample_rows) for t in one.trials] for one in (again, sampled)]
+    assert told[0] == told[1]
+
+
+def test_a_build_that_missed_the_target_on_a_sample_is_proposed_on_all_rows(monkeypatch):
+    monkeypatch.setattr(Contender, "_can_build", lambda self, build: True)
+    space = Space({"M": Axis((1, 2, 3, 4, 5))})
+    facts = Facts(10, 100, 8, "angular")
+    contender = Contender("one", None, None, facts, space, ({"M": 1},))  # type: ignore[arg-type]
+    of_sample = [KnownBuild({"M": m}, ((float(m),),) if m < 5 else (), 10) for m in range(1, 6)]
+    known = [KnownBuild({"M": 1}, ((7.0,),)), *of_sample]
+    proposed = [build["M"] for build in contender.proposals(known, [], 0)]
+    assert sorted(proposed) == [2, 3, 4, 5]
+    assert proposed[-1] == 5
+    assert list(contender.on(10).proposals(known, [], 0)) == []
+
+
+def test_a_build_that_would_take_too_long_on_all_rows_is_not_proposed(monkeypatch):
+    """On a tenth of the rows builds take a tenth of the time."""
+    monkeypatch.setattr(Contender, "_can_build", lambda self, build: True)
+    space = Space({"M": Axis((1, 2, 4, 8, 16))})
+    facts = Facts(10, 100, 8, "angular")
+    contender = Contender("one", None, None, facts, space, ())  # type: ignore[arg-type]
+    of_sample = [KnownBuild({"M": m}, ((-m,),), 10, m / 10) for m in (1, 2, 4, 8)]
+    known = [KnownBuild({"M": 1}, ((0.0,),), None, 1.0), *of_sample]
+    proposed = contender.proposals(known, [], 0, most_seconds=5.0)
+    assert {build["M"] for build in proposed} == {2, 4}
+
+
+def test_of_a_frontier_samples_are_no_member(tmp_path):
+    landscape, budget = slow(bytes_of_link=8)
+    asked = {"minimize": ("query", "bytes")}
+    journal = searched_with_samples(tmp_path, landscape, budget, **asked)
+    assert journal.sample_count("simulated") > 0
+    frontier = journal.best("simulated", goal(**asked))
+    assert frontier
+    assert all(trial.sample_rows is None for trial in frontier)
+
+
+def test_a_build_may_take_longer_than_the_first_although_the_budget_is_small(tmp_path):
+    """A quarter of the budget, as other builds may take, is less than the first one took."""
+    landscape, _ = slow()
+    budget = 3.5 * landscape.build_seconds(simulated.DEFAULT)
+    journal = searched(tmp_path, landscape, budget_seconds=budget)
+    first, *others = journal.trials
+    assert any(t.status == "reached" and t.build_seconds > first.build_seconds for t in others)
+
+
+def test_the_suite_of_the_winners_tells_builds_of_samples_from_those_of_all_rows(sampled):
+    (landscape, budget), journal = slow(), sampled
+    asked = goal(budget_seconds=budget)
+    search = simulated.search_of(landscape, journal.folder.parent, asked, samples=True)
+    winners = [(search.contenders[0], journal.best("simulated", asked)[0])]
+    path = write_suite(search.conditions, asked, journal, winners)
+    told = yaml.safe_load(path.read_text())["tuned"]
+    assert told["trials"] == {"simulated": journal.count("simulated")}
+    assert told["sample_trials"] == {"simulated": journal.sample_count("simulated")}
+    assert search.journal.trials == journal.trials  # read from its file
 
 
 def test_proposals_do_not_depend_on_the_process():

@@ -98,10 +98,9 @@ class Search:
         going = list(self.contenders)
         while going:
             contender = min(going, key=lambda one: self.journal.spent(one.label))
-            contender, builds = self._next_block(contender)
+            on_rows, builds = self._next_block(contender)
             if builds:
-                self._run_block(contender, builds)
-            contender = next(c for c in going if c.label == contender.label)
+                self._run_block(on_rows, builds)
             blocks = self.journal.blocks(contender.label)
             if not builds or any(trial.is_lost for trial in blocks[-1]):
                 going.remove(contender)

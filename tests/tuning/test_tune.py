@@ -11,6 +11,7 @@ import yaml
 import harness
 from harness.contracts import UserError
 from harness.running.machine.facts import this_machine
+from harness.tuning import sampling
 from harness.tuning.request import TuneOptions, TuneRequest, seconds_of
 
 ADAPTER = '''\
@@ -127,6 +128,26 @@ def test_a_cluster_finds_the_same_winner(plugins, tmp_path, small_hdf5):
     assert (row["build"], row["search"]) == ({"every": 1, "kind": "plain"}, {"rows": 300})
     assert found.met.all()
     assert set(found.trials["status"]) == {"error", "missed", "reached"}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("cluster", [None, "local:1"])
+def test_builds_of_samples_are_made_by_whatever_measures(
+    plugins, tmp_path, small_hdf5, monkeypatch, cluster
+):
+    monkeypatch.setattr(sampling, "_FEW_BUILDS", 1e9)  # every build is slow
+    monkeypatch.setattr(sampling, "_LEAST_ROWS", 20)
+    found = harness.tune(
+        suite(small_hdf5), recall=0.6, budget=60, results=tmp_path / "results", plugins=plugins,
+        progress=False, cluster=cluster,
+    )  # fmt: skip
+    of_samples = found.trials[found.trials["sample_rows"].notna()]
+    assert {"error", "reached"} <= set(of_samples["status"])
+    assert (of_samples["sample_rows"] < 100).all()
+    [row] = found.table.to_dict("records")
+    assert row["status"] == "ok"
+    assert f"and {of_samples['build'].map(str).nunique()} on samples" in row["tuned"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ _BUILDS = 25
 """So many builds of the larger sample would take all that is spent on samples."""
 
 _RATIO_OF_SAMPLES = 4
-"""Two samples say where the optimum moves with the number of rows."""
+"""At most. Two samples say where the optimum moves with the number of rows; one alone misleads."""
 
 _SHARE_OF_SMALL = 1 / 3
 
@@ -36,7 +36,7 @@ def stages_of(n: int, share_seconds: float, build_seconds: float) -> list[Stage]
     """Return the samples to learn from, the smaller one first; none if they would not pay.
 
     They pay if there is time for few builds of all rows, and yet for two beside the samples: the
-    first, and one that is better for what they told.
+    first, and one that is better for what they told; and if there are rows for two samples.
 
     Parameters
     ----------
@@ -49,13 +49,11 @@ def stages_of(n: int, share_seconds: float, build_seconds: float) -> list[Stage]
     """
     seconds = min(_SHARE * share_seconds, share_seconds - 2 * build_seconds)
     is_slow = share_seconds < _FEW_BUILDS * build_seconds
-    if not is_slow or seconds <= 0 or n < _LEAST_RATIO * _LEAST_ROWS:
+    if not is_slow or seconds <= 0 or n < 2 * _LEAST_RATIO * _LEAST_ROWS:
         return []
     wanted = max(2 * _LEAST_ROWS, int(n * seconds / _BUILDS / build_seconds))
     rows = min(n // _LEAST_RATIO, wanted)
     small = max(_LEAST_ROWS, rows // _RATIO_OF_SAMPLES)
-    if rows < 2 * small:
-        return [Stage(rows, seconds)]
     return [
         Stage(small, _SHARE_OF_SMALL * seconds),
         Stage(rows, (1 - _SHARE_OF_SMALL) * seconds),

@@ -195,7 +195,7 @@ def test_slow_builds_are_tried_on_two_samples_before_the_few_of_all_rows(tmp_pat
     assert gain > 0.1
 
 
-@pytest.mark.parametrize(("n", "builds"), [(1_000_000, 13), (1_000_000, 1.5), (90_000, 5)])
+@pytest.mark.parametrize(("n", "builds"), [(1_000_000, 13), (1_000_000, 1.5), (190_000, 5)])
 def test_no_sample_is_made_where_it_would_not_pay(tmp_path, n, builds):
     """Builds are fast, or there is time for one of all rows alone, or there are few rows."""
     landscape = simulated.Landscape(3, n=n)

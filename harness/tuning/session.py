@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
-from harness.data.sampling import open_sample
+from harness.data.row_samples import open_sample
 from harness.results.identity import slug
 from harness.running.executors.local import Executor
 from harness.running.listener import RunSummary

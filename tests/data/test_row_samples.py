@@ -7,7 +7,7 @@ import pytest
 
 from harness.contracts import UserError
 from harness.data.loading import open_file
-from harness.data.sampling import open_sample
+from harness.data.row_samples import open_sample
 from harness.registry import load_registry
 from harness.running.datasets import open_in
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _FEW_BUILDS = 12
@@ -16,7 +17,7 @@ _LEAST_RATIO = 10
 """Builds of a sample are to be cheaper by this at least."""
 
 _BUILDS = 25
-"""So many builds of the larger sample would take all that is spent on samples."""
+"""So many builds of the larger sample would take all that is spent on samples, at least."""
 
 _RATIO_OF_SAMPLES = 4
 """At most. Two samples say where the optimum moves with the number of rows; one alone misleads."""
@@ -26,13 +27,15 @@ _SHARE_OF_SMALL = 1 / 3
 
 @dataclass(frozen=True)
 class Stage:
-    """Builds of a sample of so many rows, until they have taken so many seconds."""
+    """Builds of a sample of so many rows, until those of all samples have taken so many seconds."""
 
     rows: int
-    seconds: float
+    until_seconds: float
 
 
-def stages_of(n: int, share_seconds: float, build_seconds: float) -> list[Stage]:
+def stages_of(
+    n: int, share_seconds: float, build_seconds: float, made: Sequence[int] = ()
+) -> list[Stage]:
     """Return the samples to learn from, the smaller one first; none if they would not pay.
 
     They pay if there is time for few builds of all rows, and yet for two beside the samples: the
@@ -46,15 +49,30 @@ def stages_of(n: int, share_seconds: float, build_seconds: float) -> list[Stage]
         The budget of an algorithm.
     build_seconds
         What its first build of all rows took.
+    made
+        The rows of the samples that it was tried on before, ascending. They are used again, also
+        if the budget has become larger.
     """
     seconds = min(_SHARE * share_seconds, share_seconds - 2 * build_seconds)
     is_slow = share_seconds < _FEW_BUILDS * build_seconds
     if not is_slow or seconds <= 0 or n < 2 * _LEAST_RATIO * _LEAST_ROWS:
         return []
-    wanted = max(2 * _LEAST_ROWS, int(n * seconds / _BUILDS / build_seconds))
-    rows = min(n // _LEAST_RATIO, wanted)
-    small = max(_LEAST_ROWS, rows // _RATIO_OF_SAMPLES)
-    return [
-        Stage(small, _SHARE_OF_SMALL * seconds),
-        Stage(rows, (1 - _SHARE_OF_SMALL) * seconds),
-    ]
+    large = _rows_of_large(n, n * seconds / _BUILDS / build_seconds)
+    small = max(_LEAST_ROWS, large // _RATIO_OF_SAMPLES)
+    if made:
+        small = made[0]
+        large = min(max(large, 2 * small), _RATIO_OF_SAMPLES * small)
+    if len(made) > 1:
+        large = made[-1]
+    return [Stage(small, _SHARE_OF_SMALL * seconds), Stage(large, seconds)]
+
+
+def _rows_of_large(n: int, most: float) -> int:
+    """A tenth of all rows, halved until there are no more than that.
+
+    Seconds differ from search to search. Sizes of few kinds let them share samples in the cache.
+    """
+    rows = n // _LEAST_RATIO
+    while rows > most:
+        rows //= 2
+    return max(2 * _LEAST_ROWS, rows)

@@ -18,7 +18,7 @@ from harness.tuning.contenders import Contender, Strategy
 from harness.tuning.following import SearchFollower, SearchState, SilentFollower
 from harness.tuning.journal import Journal
 from harness.tuning.proposing import build_id
-from harness.tuning.sampling import stages_of
+from harness.tuning.sampling import Stage, stages_of
 from harness.tuning.trials import Goal, Trial, trial_block, trials_of
 
 _SHARE_OF_BLOCK = 0.15
@@ -120,16 +120,27 @@ class Search:
         """
         first = self._first_seconds(contender.label)
         if self.sampled is not None and contender.listed is None and first is not None:
-            stages = stages_of(contender.facts.n, self.share_seconds, first)
-            rest = self.share_seconds - first - sum(stage.seconds for stage in stages)
-            for stage in stages:
-                left = stage.seconds - self.journal.spent_on(contender.label, stage.rows)
-                sampled = contender.on(stage.rows)
-                builds = self._next_builds(sampled, left, rest) if left > 0 else []
+            stages = self._stages(contender, first)
+            for stage, left in stages:
+                rest = self._left(contender) - stages[-1][1]
+                builds = self._next_builds(contender.on(stage.rows), left, rest)
                 if builds:
-                    return sampled, builds
+                    return contender.on(stage.rows), builds
         left = self._left(contender)
         return contender, self._next_builds(contender, left, left)
+
+    def _stages(self, contender: Contender, first_seconds: float) -> list[tuple[Stage, float]]:
+        """The samples that still have time, each with the seconds left for it.
+
+        Time for one more build of all rows is kept: without it samples are of no use.
+        """
+        label = contender.label
+        made = self.journal.sample_rows(label)
+        taken = sum(self.journal.spent_on(label, rows) for rows in made)
+        spare = self._left(contender) - first_seconds
+        stages = stages_of(contender.facts.n, self.share_seconds, first_seconds, made)
+        left = [(stage, min(stage.until_seconds - taken, spare)) for stage in stages]
+        return [(stage, seconds) for stage, seconds in left if seconds > 0]
 
     def _next_builds(
         self, contender: Contender, left: float, left_on_all: float
@@ -168,7 +179,7 @@ class Search:
         label, rows = contender.label, contender.sample_rows
         self.follower.block_started(contender, len(builds))
         dataset, spent = self._dataset_of(contender)
-        left = self.share_seconds - spent
+        left = max(0.0, self.share_seconds - spent)
         spec = trial_block(
             contender,
             builds,

@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ from harness.tuning.contenders import Contender
 from harness.tuning.following import SearchLines
 from harness.tuning.journal import Journal
 from harness.tuning.proposing import KnownBuild, build_id
+from harness.tuning.sampling import stages_of
 from harness.tuning.trials import Goal, Trial
 from harness.tuning.winners import tuned_label, winners_of, write_suite
 
@@ -203,7 +205,7 @@ def test_no_sample_is_made_where_it_would_not_pay(tmp_path, n, builds):
     assert stages(searched_with_samples(tmp_path, landscape, budget)) == [None]
 
 
-def test_a_search_with_samples_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, sampled):
+def test_a_search_with_samples_that_was_stopped_continues_as_if_it_had_not_been(tmp_path, sampled):
     landscape, budget = slow()
     asked = goal(budget_seconds=budget)
     search = simulated.search_of(landscape, tmp_path / "stopped", asked, samples=True)
@@ -222,6 +224,36 @@ def test_a_search_with_samples_that_was_stopped_goes_on_as_if_it_had_not_been(tm
     again = searched_with_samples(tmp_path / "stopped", landscape, budget)
     told = [[(t.build, t.sample_rows) for t in one.trials] for one in (again, sampled)]
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(("times", "again"), [(1.05, 0), (1.3, 1)])
+def test_a_larger_budget_uses_the_samples_of_before(tmp_path, sampled, times, again):
+    """No third size of samples, no more than its part on samples, and no builds after the time."""
+    landscape, budget = slow()
+    shutil.copytree(sampled.folder.parent, tmp_path, dirs_exist_ok=True)
+    journal = searched_with_samples(tmp_path, landscape, times * budget)
+    assert journal.sample_rows("simulated") == sampled.sample_rows("simulated")
+    assert journal.count("simulated") >= sampled.count("simulated") + again
+    new = journal.trials[len(sampled.trials) :]
+    assert all(trial.status != "timeout" for trial in new if trial.sample_rows)
+    spent = [journal.spent_on("simulated", rows) for rows in journal.sample_rows("simulated")]
+    assert sum(spent) < times * budget / 2
+    blocks = journal.blocks("simulated")
+    assert all(own[0].spent_seconds < times * budget for own in blocks[:-1])
+
+
+def test_samples_have_few_sizes_and_those_of_a_journal_stay():
+    """What the first build takes differs a little whenever it is made."""
+    n, share = 1_000_000, 4.0
+
+    def sizes(build_seconds, made=(), share=share):
+        return [stage.rows for stage in stages_of(n, share, build_seconds, made)]
+
+    assert {tuple(sizes(1 + i / 100)) for i in range(-4, 5)} == {(12_500, 50_000)}
+    assert sizes(1.0, share=8.0) == [25_000, 100_000]
+    assert sizes(1.0, [12_500, 50_000], share=8.0) == [12_500, 50_000]
+    assert sizes(1.0, [12_500], share=8.0) == [12_500, 50_000]
+    assert sizes(1.0, [12_500], share=2.1) == [12_500, 25_000]
 
 
 def test_a_build_that_missed_the_target_on_a_sample_is_proposed_on_all_rows(monkeypatch):

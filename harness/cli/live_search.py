@@ -14,7 +14,7 @@ from rich.text import Text
 from harness.cli.live import Redrawn, redrawing
 from harness.text import counted
 from harness.tuning.contenders import Contender
-from harness.tuning.following import SearchState, lost_text, rows_text
+from harness.tuning.following import SearchState, lost_text, no_samples_text, rows_text
 from harness.tuning.trials import Trial
 
 _LABEL_CELLS = 18
@@ -34,7 +34,7 @@ class SearchTable(Redrawn):
         self._block = ""
         self._activity = "starting"
         self._in_turns = False
-        self._lost: list[str] = []
+        self._notes: list[str] = []
 
     def search_began(self, standings: Sequence[SearchState]) -> None:
         """Lay out the table."""
@@ -60,8 +60,13 @@ class SearchTable(Redrawn):
 
     def block_lost(self, standing: SearchState, reason: str) -> None:
         """Show why the search of the algorithm ends."""
-        self._lost.append(lost_text(standing, reason))
+        self._notes.append(lost_text(standing, reason))
         self._end_block(standing)
+
+    def samples_missed(self, contender: Contender, reason: str) -> None:
+        """Show why there are none."""
+        self._notes.append(no_samples_text(contender, reason))
+        self._refresh()
 
     def _end_block(self, standing: SearchState) -> None:
         self._standings[standing.label] = standing
@@ -91,7 +96,7 @@ class SearchTable(Redrawn):
             rows = [_cells(standing, trial) for trial in standing.best]
             for i, cells in enumerate(rows or [(Text("none reaches it yet", "dim"),)]):
                 table.add_row(*(first if i == 0 else ("", "", "")), *cells)
-        return Group(table, *self._status(), *(Text(line, "yellow") for line in self._lost))
+        return Group(table, *self._status(), *(Text(line, "yellow") for line in self._notes))
 
     def _status(self) -> Iterator[RenderableType]:
         spent = sum(map(self._spent, self._standings.values()))

@@ -57,6 +57,9 @@ class SearchFollower(Protocol):
     def block_lost(self, standing: SearchState, reason: str) -> None:
         """A block was lost, which ends the search of the contender."""
 
+    def samples_missed(self, contender: Contender, reason: str) -> None:
+        """Builds on samples of the rows would help a contender, but there are none."""
+
 
 class SilentFollower:
     """A follower that does nothing."""
@@ -74,6 +77,9 @@ class SilentFollower:
         """Do nothing."""
 
     def block_lost(self, standing: SearchState, reason: str) -> None:
+        """Do nothing."""
+
+    def samples_missed(self, contender: Contender, reason: str) -> None:
         """Do nothing."""
 
 
@@ -105,6 +111,10 @@ class SearchLines:
         """Write why the search ends."""
         self._say(lost_text(standing, reason))
 
+    def samples_missed(self, contender: Contender, reason: str) -> None:
+        """Write why there are none."""
+        self._say(no_samples_text(contender, reason))
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -135,6 +145,11 @@ class Outputs:
 def lost_text(standing: SearchState, reason: str) -> str:
     """Return why the search of a contender ends with a lost block."""
     return f"{standing.label}: the search ends, a block was lost: {reason}"
+
+
+def no_samples_text(contender: Contender, reason: str) -> str:
+    """Return why a contender has no builds on samples of the rows."""
+    return f"{contender.label}: no builds on samples of the rows: {reason}"
 
 
 def rows_text(contender: Contender) -> str:

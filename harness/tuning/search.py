@@ -47,8 +47,16 @@ _MAY_EXCEED = 0.5
 """The part of a build by which the last block may be too long for the budget."""
 
 
-Sampled = Callable[[int], CachedDataset]
-"""Returns a dataset of so many of the rows."""
+@dataclass(frozen=True)
+class Samples:
+    """Where samples of the rows come from.
+
+    `of` returns a dataset of so many rows, always the same ones; it is None if there are none.
+    `why_not` is then told where builds of samples would have been made, if it is not empty.
+    """
+
+    of: Callable[[int], CachedDataset] | None = None
+    why_not: str = ""
 
 
 @dataclass
@@ -63,9 +71,9 @@ class Search:
     ----------
     conditions
         The suite: mode, threads, memory and time-outs.
-    sampled
-        Returns a dataset of so many of the rows, always the same ones. If builds on all rows are
-        slow, a part of the budget is spent on such samples (see `stages_of`). None: it is not.
+    samples
+        If builds on all rows are slow, a part of the budget is spent on such samples of the rows
+        (see `stages_of`).
     build_threads
         Threads of a build, as the plan has them.
     follower
@@ -81,7 +89,7 @@ class Search:
     journal: Journal
     follower: SearchFollower = field(default_factory=SilentFollower)
     strategy: Strategy = "model"
-    sampled: Sampled | None = None
+    samples: Samples = Samples()
 
     def run(self) -> None:
         """Search until the budget is spent or every build was tried.
@@ -119,7 +127,7 @@ class Search:
         No builds: its search is over.
         """
         first = self._first_seconds(contender.label)
-        if self.sampled is not None and contender.listed is None and first is not None:
+        if contender.listed is None and first is not None:
             stages = self._stages(contender, first)
             for stage, left in stages:
                 rest = self._left(contender) - stages[-1][1]
@@ -140,7 +148,12 @@ class Search:
         spare = self._left(contender) - first_seconds
         stages = stages_of(contender.facts.n, self.share_seconds, first_seconds, made)
         left = [(stage, min(stage.until_seconds - taken, spare)) for stage in stages]
-        return [(stage, seconds) for stage, seconds in left if seconds > 0]
+        found = [(stage, seconds) for stage, seconds in left if seconds > 0]
+        if self.samples.of is not None:
+            return found
+        if found and self.samples.why_not and len(self.journal.blocks(label)) == 1:
+            self.follower.samples_missed(contender, self.samples.why_not)
+        return []
 
     def _next_builds(
         self, contender: Contender, left: float, left_on_all: float
@@ -203,11 +216,11 @@ class Search:
     def _dataset_of(self, contender: Contender) -> tuple[CachedDataset, float]:
         """The rows that the contender is on, and what is spent when they are there."""
         spent, rows = self.journal.spent(contender.label), contender.sample_rows
-        if rows is None or self.sampled is None:
+        if rows is None or self.samples.of is None:
             return self.dataset, spent
         self.follower.phase(f"drawing a sample of {rows:,} rows", in_turns=False)
         began = time.perf_counter()
-        dataset = self.sampled(rows)
+        dataset = self.samples.of(rows)
         return dataset, spent + time.perf_counter() - began
 
     def _first_seconds(self, label: str) -> float | None:

@@ -15,10 +15,10 @@ from harness.running.listener import RunSummary
 from harness.running.plan import Plan
 from harness.running.suite_run import RunOptions, SuiteRun
 from harness.tuning.contenders import Contender
-from harness.tuning.following import Outputs, Say, SearchFollower, trial_text
+from harness.tuning.following import Outputs, SearchFollower, trial_text
 from harness.tuning.journal import Journal
 from harness.tuning.request import TuneRequest, build_threads_of, only_dataset
-from harness.tuning.search import Sampled, Search
+from harness.tuning.search import Samples, Search
 from harness.tuning.trials import Goal, Trial
 from harness.tuning.winners import winners_of, write_suite
 
@@ -68,8 +68,7 @@ def tuned(request: TuneRequest, told: Outputs, plugins: Sequence[Path] = ()) -> 
         if not journal.trials:
             request.require_budget(plan, contenders, executor.machine)
         with told.search() as follower:
-            sampled = samples_of(request, only_dataset(plan), told.say)
-            _search(request, plan, contenders, executor, journal, follower, sampled).run()
+            _search(request, plan, contenders, executor, journal, follower).run()
         goal = request.goal
         found = {c.label: winners_of(journal, c.label, goal) for c in contenders}
         winners = [(c, trial) for c in contenders for trial in found[c.label]]
@@ -103,7 +102,6 @@ def _search(
     executor: Executor,
     journal: Journal,
     follower: SearchFollower,
-    sampled: Sampled | None,
 ) -> Search:
     return Search(
         contenders,
@@ -114,25 +112,24 @@ def _search(
         executor,
         journal,
         follower,
-        sampled=sampled,
+        samples=samples_of(request, only_dataset(plan)),
     )
 
 
-def samples_of(request: TuneRequest, dataset: CachedDataset, say: Say) -> Sampled | None:
-    """Return what gives samples of the rows, with their ground truth; None if none can be had."""
+def samples_of(request: TuneRequest, dataset: CachedDataset) -> Samples:
+    """Return where samples of the rows come from, with their ground truth."""
     cluster = request.asked.cluster
     if dataset.filters is not None:  # they choose from all rows
-        return None
+        return Samples()
     if cluster is not None and not (cluster.shared or cluster.local):
-        say("no builds on samples of the rows: they need shared: in the cluster file")
-        return None
+        return Samples(why_not="they need shared: in the cluster file")
 
     def open_with_truth(rows: int) -> CachedDataset:
         sample = open_sample(dataset, rows)
         sample.truth(request.asked.suite.ks[0])
         return sample
 
-    return open_with_truth
+    return Samples(open_with_truth)
 
 
 def _nothing_reached(

@@ -75,6 +75,14 @@ def test_builds_of_a_sample_are_told_from_those_of_all_rows():
     assert told == [f"{head}; on 25 of 100 rows, 3 of 4 reach the target"]
 
 
+def test_it_says_why_there_are_no_samples():
+    out = io.StringIO()
+    with live_search(Console(file=out, force_terminal=True, width=80)) as table:
+        table.search_began([standing("pq", 1)])
+        table.samples_missed(contender("pq"), "no folder")
+        assert last_frame(out)[-1] == "pq: no builds on samples of the rows: no folder"
+
+
 def test_a_frontier_has_a_line_for_each_member_and_a_lost_block_its_reason():
     out = io.StringIO()
     with live_search(Console(file=out, force_terminal=True, width=80)) as table:

@@ -38,7 +38,7 @@ from harness.results.point import BuildFacts
 from harness.running.blocks import BlockOutcome, BlockSpec, Measured, MemberSpec, Probe, TaskFailure
 from harness.tuning.contenders import Contender, Strategy
 from harness.tuning.journal import Journal
-from harness.tuning.search import Search
+from harness.tuning.search import Samples, Search
 from harness.tuning.trials import Goal, Trial
 
 N, K, NQ = 10_000, 10, 1000
@@ -242,7 +242,7 @@ def search_of(
     executor = SimulatedExecutor(landscape)
     return Search(
         [contender], goal, conditions, Rows.of(landscape.n), 1, executor, journal,  # type: ignore[arg-type]
-        strategy=strategy, sampled=Rows.of if samples else None,  # type: ignore[arg-type]
+        strategy=strategy, samples=Samples(Rows.of if samples else None),  # type: ignore[arg-type]
     )  # fmt: skip
 
 

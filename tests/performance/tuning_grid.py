@@ -4,7 +4,7 @@ Usage: python tests/performance/tuning_grid.py DATASET --algorithm X [--recall .
            [--grid-builds N | --random SEED | --all-rows] [--seed S] [--builds 5] [--k 10]
            [--threads 1] [--results FOLDER]
 
-Three steps, of which the first two go on where they were stopped if the same is asked again:
+Three steps, of which the first two continue where they were stopped if the same is asked again:
 
 1. `annharness tune` searches for the budget; its winners are not measured yet.
 2. The opponent: a grid of N builds over the whole space, after those of the entry's own grid, by
@@ -43,7 +43,7 @@ from harness.tuning.following import SearchLines, trial_text
 from harness.tuning.journal import Journal
 from harness.tuning.proposing import KnownBuild, build_id
 from harness.tuning.request import TuneOptions, TuneRequest, build_threads_of, only_dataset
-from harness.tuning.search import Sampled, Search
+from harness.tuning.search import Samples, Search
 from harness.tuning.session import samples_of
 from harness.tuning.trials import Goal, Trial
 from harness.tuning.winners import write_suite
@@ -62,6 +62,9 @@ class GridContender(Contender):
         own = {build_id(build) for build in self.first}
         every = super().proposals(known, [], seed, "random")  # those of the grid come first
         yield from itertools.takewhile(lambda build: build_id(build) in own, every)
+
+
+_NO_SAMPLES = Samples()
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,9 @@ class Arena:
 
     def searched(
         self, side: str, contender: Contender, goal: Goal, strategy: Strategy,
-        sampled: Sampled | None = None,
+        samples: Samples = _NO_SAMPLES,
     ) -> Found:  # fmt: skip
-        """Search, or go on, and return the winner.
+        """Search, or continue, and return the winner.
 
         Raises
         ------
@@ -132,7 +135,7 @@ class Arena:
         Search(
             [contender], goal, suite, only_dataset(self.plan), build_threads_of(self.plan.points),
             self.executor, journal, SearchLines(self.lines.say, self.lines.progress), strategy,
-            sampled,
+            samples,
         ).run()  # fmt: skip
         best = journal.best(contender.label, goal)
         if not best:
@@ -162,8 +165,8 @@ def sides(args: argparse.Namespace) -> tuple[TuneRequest, Found, Found]:
         if contender.listed is not None:
             raise SystemExit(f"{contender.label} has no space: its settings are listed")
         arena = Arena(request, plan, executor, lines)
-        sampled = samples_of(request, only_dataset(plan), lines.say)
-        tuned = arena.searched("tuned", contender, request.goal, "model", sampled)
+        samples = samples_of(request, only_dataset(plan))
+        tuned = arena.searched("tuned", contender, request.goal, "model", samples)
         if args.all_rows:
             return request, tuned, arena.searched("all-rows", contender, request.goal, "model")
         if args.random is not None:

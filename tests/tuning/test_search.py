@@ -26,6 +26,7 @@ from harness.tuning.following import SearchLines
 from harness.tuning.journal import Journal
 from harness.tuning.proposing import KnownBuild, build_id
 from harness.tuning.sampling import stages_of
+from harness.tuning.search import Samples
 from harness.tuning.trials import Goal, Trial
 from harness.tuning.winners import tuned_label, winners_of, write_suite
 
@@ -203,6 +204,22 @@ def test_no_sample_is_made_where_it_would_not_pay(tmp_path, n, builds):
     landscape = simulated.Landscape(3, n=n)
     budget = builds * landscape.build_seconds(simulated.DEFAULT)
     assert stages(searched_with_samples(tmp_path, landscape, budget)) == [None]
+
+
+@pytest.mark.parametrize(("builds", "lines"), [(5, 1), (13, 0)])
+def test_why_there_are_no_samples_is_said_only_where_they_would_have_been_made(
+    tmp_path, builds, lines
+):
+    landscape, budget = slow()
+    search = simulated.search_of(landscape, tmp_path, goal(budget_seconds=budget / 5 * builds))
+    search.samples = Samples(why_not="no folder")
+    told: list[str] = []
+    search.follower = SearchLines(told.append, silent)
+    for _ in range(2):  # the second one has nothing left to do
+        search.run()
+    missed = "simulated: no builds on samples of the rows: no folder"
+    assert told.count(missed) == lines
+    assert stages(search.journal) == [None]
 
 
 def test_a_search_with_samples_that_was_stopped_continues_as_if_it_had_not_been(tmp_path, sampled):

@@ -79,7 +79,7 @@ def states(output: str) -> dict[str, str]:
     """Read the last column, line by line; the entries of the plug-ins are `A test.`."""
     lines = [line.split("  ") for line in output.splitlines()]
     parts = [[part.strip() for part in line if part.strip()] for line in lines]
-    return {row[0]: row[-1] for row in parts if len(row) == 3}
+    return {row[0]: row[-1] for row in parts if len(row) == 4}
 
 
 def details(output: str) -> dict[str, str]:

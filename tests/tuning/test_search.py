@@ -222,6 +222,7 @@ def test_why_there_are_no_samples_is_said_only_where_they_would_have_been_made(
     assert stages(search.journal) == [None]
 
 
+@pytest.mark.slow
 def test_a_search_with_samples_that_was_stopped_continues_as_if_it_had_not_been(tmp_path, sampled):
     landscape, budget = slow()
     asked = goal(budget_seconds=budget)
@@ -298,6 +299,7 @@ def test_a_build_that_would_take_too_long_on_all_rows_is_not_proposed(monkeypatc
     assert {build["M"] for build in proposed} == {2, 4}
 
 
+@pytest.mark.slow
 def test_of_a_frontier_samples_are_no_member(tmp_path):
     landscape, budget = slow(bytes_of_link=8)
     asked = {"minimize": ("query", "bytes")}

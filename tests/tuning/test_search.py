@@ -135,20 +135,25 @@ def test_the_budget_bounds_what_is_begun(tmp_path):
     assert before < 60.0
 
 
-def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
-    whole = searched(tmp_path / "whole", simulated.Landscape(2))
-    search = simulated.search_of(simulated.Landscape(2), tmp_path / "stopped", goal())
-    run_block, blocks = search._run_block, []
+def run_until_stopped(search, blocks):
+    """Run a search that is stopped by Ctrl-C when it has measured so many blocks."""
+    run_block, done = search._run_block, []
 
     def interrupted(*arguments):
-        if len(blocks) == 2:
+        if len(done) == blocks:
             raise KeyboardInterrupt
-        blocks.append(arguments)
+        done.append(arguments)
         run_block(*arguments)
 
     search._run_block = interrupted
     with pytest.raises(KeyboardInterrupt):
         search.run()
+
+
+def test_a_search_that_was_stopped_continues_as_if_it_had_not_been(tmp_path):
+    whole = searched(tmp_path / "whole", simulated.Landscape(2))
+    search = simulated.search_of(simulated.Landscape(2), tmp_path / "stopped", goal())
+    run_until_stopped(search, blocks=2)
     again = searched(tmp_path / "stopped", simulated.Landscape(2))
     assert [t.build for t in again.trials] == [t.build for t in whole.trials]
 
@@ -227,17 +232,7 @@ def test_a_search_with_samples_that_was_stopped_continues_as_if_it_had_not_been(
     landscape, budget = slow()
     asked = goal(budget_seconds=budget)
     search = simulated.search_of(landscape, tmp_path / "stopped", asked, samples=True)
-    run_block, blocks = search._run_block, []
-
-    def interrupted(*arguments):
-        if len(blocks) == 3:
-            raise KeyboardInterrupt
-        blocks.append(arguments)
-        run_block(*arguments)
-
-    search._run_block = interrupted
-    with pytest.raises(KeyboardInterrupt):
-        search.run()
+    run_until_stopped(search, blocks=3)
     assert stages(search.journal)[1:]
     again = searched_with_samples(tmp_path / "stopped", landscape, budget)
     told = [[(t.build, t.sample_rows) for t in one.trials] for one in (again, sampled)]

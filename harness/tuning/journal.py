@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -160,23 +160,25 @@ class Journal:
 
     def seconds_per_build(self, label: str, sample_rows: int | None = None) -> list[float]:
         """Return the seconds that each build of a block took, of those that were not lost."""
-        found, spent = [], 0.0
-        for trials in self.blocks(label):
-            is_lost = all(trial.is_lost for trial in trials)
-            if trials[0].sample_rows == sample_rows and not is_lost:
-                count = len({build_id(trial.build) for trial in trials})
-                found.append((trials[0].spent_seconds - spent) / count)
-            spent = trials[0].spent_seconds
-        return found
+        return [
+            seconds / len({build_id(trial.build) for trial in trials})
+            for trials, seconds in self._timed_blocks(label, sample_rows)
+            if not all(trial.is_lost for trial in trials)
+        ]
 
     def spent_on(self, label: str, sample_rows: int) -> float:
         """Return the seconds that the blocks on a sample took."""
-        found, spent = 0.0, 0.0
+        return sum(seconds for _, seconds in self._timed_blocks(label, sample_rows))
+
+    def _timed_blocks(
+        self, label: str, sample_rows: int | None
+    ) -> Iterator[tuple[list[Trial], float]]:
+        """The blocks on a sample, or on all rows, each with the seconds that it took."""
+        before = 0.0
         for trials in self.blocks(label):
             if trials[0].sample_rows == sample_rows:
-                found += trials[0].spent_seconds - spent
-            spent = trials[0].spent_seconds
-        return found
+                yield trials, trials[0].spent_seconds - before
+            before = trials[0].spent_seconds
 
     def nearest_miss(self, label: str) -> Trial | None:
         """Return the trial of the highest recall, the smallest if all were too large."""

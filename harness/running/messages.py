@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, get_args, get_type_hints
@@ -204,6 +204,7 @@ FromWorker = (
 )
 Message = FromHarness | FromWorker
 _KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
+_FROM_WORKER = frozenset(get_args(FromWorker))
 
 
 # ---- frames -------------------------------------------------------------------------------------
@@ -217,7 +218,7 @@ def encoded(message: Message) -> bytes:
         value = getattr(message, one.name)
         if isinstance(value, np.ndarray):
             arrays.append((one.name, "", np.ascontiguousarray(value)))
-        elif _is_arrays(one.type):
+        elif _FITS_OF[type(message)][one.name] is _are_arrays:
             arrays.extend((one.name, name, np.ascontiguousarray(a)) for name, a in value.items())
         else:
             plain[one.name] = value
@@ -240,25 +241,23 @@ def decoded(text: bytes, body: bytes) -> Message:
         head = json.loads(text)
         kind = _KINDS[head["kind"]]
         values = dict(head["fields"])
-        if kind in get_args(FromWorker):
+        if kind in _FROM_WORKER:
             values = plain(values, values=_MOST_VALUES)
-        for one in fields(kind):
-            if _is_arrays(one.type):
-                values[one.name] = {}
-        hints = get_type_hints(kind)
-        _take_arrays(values, hints, head["arrays"], body)
-        _check(hints, values)
+        fits = _FITS_OF[kind]
+        values.update({name: {} for name, one in fits.items() if one is _are_arrays})
+        _take_arrays(values, fits, head["arrays"], body)
+        for name, value in values.items():
+            if not fits[name](value):
+                raise TypeError(f"{name} is {type(value).__name__}")
+            if fits[name] is _are_texts:
+                values[name] = tuple(value)
         message: Message = kind(**values)
     except Exception as error:  # numpy alone has several ways to refuse a type
         raise ProtocolError(f"no message: {told(error)}") from error
     return message
 
 
-def _is_arrays(annotation: object) -> bool:
-    return annotation == "Arrays"
-
-
-def _take_arrays(values: Json, hints: Mapping[str, object], parts: Any, body: bytes) -> None:
+def _take_arrays(values: Json, fits: Mapping[str, _Fits], parts: Any, body: bytes) -> None:
     """Extract the arrays from the body of a frame."""
     offset = 0
     for name, key, dtype_name, shape in parts:
@@ -275,9 +274,9 @@ def _take_arrays(values: Json, hints: Mapping[str, object], parts: Any, body: by
             texts = [clean(text) for text in array.ravel().tolist()]
             array = np.array(texts, dtype=np.str_).reshape(shape)
         offset += size
-        if hints[name] == Arrays:
+        if fits[name] is _are_arrays:
             values[name][str(key)] = array
-        elif hints[name] == NDArray[Any]:
+        elif fits[name] is _is_array:
             values[name] = array
         else:
             raise TypeError(f"{name} is no array")
@@ -285,34 +284,66 @@ def _take_arrays(values: Json, hints: Mapping[str, object], parts: Any, body: by
         raise ValueError("a frame that is longer than its arrays")
 
 
-def _check(hints: Mapping[str, object], values: Json) -> None:
-    """Check the fields of a message against their types; lists become tuples where required."""
-    for name, value in values.items():
-        hint = hints[name]
-        if hint == tuple[str, ...]:
-            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-                raise TypeError(f"{name} is no list of texts")
-            values[name] = tuple(value)
-        elif not _fits(value, hint):
-            raise TypeError(f"{name} is {type(value).__name__}")
+# ---- the types of fields -------------------------------------------------------------------------
+
+_Fits = Callable[[Any], bool]
+"""Whether a value that was read fits the type of its field."""
 
 
-def _fits(value: object, hint: object) -> bool:
-    if hint is float:
-        return type(value) is float or (type(value) is int and abs(value) < 1 << 53)
-    if hint is int:
-        return type(value) is int
-    if hint is str:
-        return isinstance(value, str)
-    if hint == (str | None):
-        return value is None or isinstance(value, str)
-    if hint == (int | None):
-        return value is None or type(value) is int
-    if hint == (float | None):
-        return value is None or _fits(value, float)
-    if hint == NDArray[Any]:
-        return isinstance(value, np.ndarray)
+def _is_number(value: object) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) < 1 << 53)
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray)
+
+
+def _are_arrays(value: object) -> bool:
     return isinstance(value, dict)
+
+
+def _is_json(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _or_none(fits: _Fits) -> _Fits:
+    return lambda value: value is None or fits(value)
+
+
+_FITS: Mapping[object, _Fits] = {
+    float: _is_number,
+    int: _is_whole,
+    str: _is_text,
+    float | None: _or_none(_is_number),
+    int | None: _or_none(_is_whole),
+    str | None: _or_none(_is_text),
+    tuple[str, ...]: _are_texts,
+    NDArray[Any]: _is_array,
+    Arrays: _are_arrays,
+    Json: _is_json,
+}
+
+
+_FITS_OF: Mapping[type[Any], Mapping[str, _Fits]] = {
+    kind: {name: _FITS[hint] for name, hint in get_type_hints(kind).items()}
+    for kind in _KINDS.values()
+}
+"""By kind and field; reading the annotations takes longer than all else of a turn's message."""
+
+
+# ---- the pipe ------------------------------------------------------------------------------------
 
 
 @dataclass

@@ -47,7 +47,7 @@ def test_the_kernels_list_of_children_gives_the_same(parent_and_child, monkeypat
         task = tmp_path / str(pid) / "task" / str(pid)
         task.mkdir(parents=True)
         (task / "children").write_text(children)
-    monkeypatch.setattr(family, "_PROC", tmp_path)
+    monkeypatch.setattr(family, "_PROC", str(tmp_path))
     monkeypatch.setattr(family, "_kernel_lists_children", lambda: True)
     assert descendants_of(parent) == [child]
     assert descendants_of(2**22 + 1) == []

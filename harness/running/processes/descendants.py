@@ -13,12 +13,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
-_PROC = Path("/proc")
+_PROC = "/proc"
 _DEAD = frozenset("ZX")
 _CPUCLOCK_SCHED = 2
+_PART_BYTES = 1 << 16
 
 
 def descendants_of(pid: int) -> list[int]:
@@ -45,7 +46,7 @@ def children_of(pid: int) -> list[int]:
 
 def is_alive(pid: int) -> bool:
     """Whether a process exists and is not a zombie."""
-    if not _PROC.joinpath("self").exists():
+    if not _has_proc():
         import psutil  # an isolated environment may lack it, and Linux does without
 
         return psutil.pid_exists(pid)
@@ -76,19 +77,39 @@ def _children() -> Callable[[int], list[int]]:
     return _listed_children if _kernel_lists_children() else _all_children().__getitem__
 
 
-@lru_cache(maxsize=1)
+# All trees are looked through twice in every turn, with plain strings as paths and without buffers.
+
+
+@cache
+def _has_proc() -> bool:
+    return Path("/proc/self").exists()
+
+
+@cache
 def _kernel_lists_children() -> bool:
-    return _PROC.joinpath(f"self/task/{threading.get_native_id()}/children").exists()
+    return Path(f"/proc/self/task/{threading.get_native_id()}/children").exists()
 
 
 def _listed_children(pid: int) -> list[int]:
     found: list[int] = []
     try:
-        for thread in _PROC.joinpath(str(pid), "task").iterdir():
-            found.extend(int(child) for child in thread.joinpath("children").read_text().split())
+        for thread in os.listdir(f"{_PROC}/{pid}/task"):  # noqa: PTH208
+            found.extend(map(int, _contents(f"{_PROC}/{pid}/task/{thread}/children").split()))
     except OSError:
         return found  # it ended while we looked
     return found
+
+
+def _contents(path: str) -> bytes:
+    """The bytes of a file of /proc."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = b""
+        while part := os.read(file, _PART_BYTES):
+            found += part
+        return found
+    finally:
+        os.close(file)
 
 
 def _all_children() -> defaultdict[int, list[int]]:
@@ -99,19 +120,18 @@ def _all_children() -> defaultdict[int, list[int]]:
 
 
 def _parents() -> dict[int, int]:
-    if not _PROC.joinpath("self").exists():
+    if not _has_proc():
         import psutil
 
         return {p.pid: p.info["ppid"] for p in psutil.process_iter(["ppid"])}
-    pids = [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208 - is polled
+    pids = [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208
     return {pid: _state_and_parent(pid)[1] for pid in pids}
 
 
 def _state_and_parent(pid: int) -> tuple[str, int]:
     """The state letter and the parent's id of a process; "X" and 0 if there is none."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - is polled
-            fields = file.read().rpartition(b")")[2].split()
+        fields = _contents(f"{_PROC}/{pid}/stat").rpartition(b")")[2].split()
     except OSError:
         return "X", 0
     return (fields[0].decode(), int(fields[1])) if len(fields) > 1 else ("X", 0)

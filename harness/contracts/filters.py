@@ -6,6 +6,7 @@ A filter is a small typed expression. Its text form is JSON: `["range", "year", 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,8 +26,14 @@ POST_FILTER = "post_filter"
 """The search parameter that asks the harness to filter the answers of an unfiltered search."""
 
 _DEEPEST = 20
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z_]\w{0,99}")
 
 Bools = NDArray[np.bool_]
+
+
+def is_attribute_name(name: str) -> bool:
+    """Whether an attribute can be called so: HDF5 files, indexes and filters name it."""
+    return _ATTRIBUTE_NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from harness.contracts.filters import (
     Number,
     Tags,
     filter_of,
+    is_attribute_name,
     matching,
     rows_of,
     text_of,
     without_rows,
 )
 from harness.data.cache import layout
-from harness.data.formats.attributes import is_attribute_name
 from harness.data.parts import MINIMUM_QUERIES
 from harness.files.space import require_memory
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import Category, Number, Tags, UserError
-from harness.contracts.filters import Attribute
+from harness.contracts.filters import Attribute, is_attribute_name
 from harness.data.formats.hdf5 import opened
 from harness.data.formats.table import format_of
 from harness.files.paths import require_file
@@ -30,12 +29,6 @@ HDF5_GROUP = "attributes"
 
 _LONGEST_NAME = 60
 _SHOWN_COLUMNS = 12
-_NAME = re.compile(r"[A-Za-z_]\w{0,99}")
-
-
-def is_attribute_name(name: str) -> bool:
-    """Whether an attribute can be called so: HDF5 files, indexes and filters name it."""
-    return _NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ its type, all text from a worker is cleaned and shortened, and a message that do
 from __future__ import annotations
 
 import json
+import math
 import socket
 import struct
 from collections.abc import Callable, Mapping
@@ -264,7 +265,7 @@ def _take_arrays(values: Json, fits: Mapping[str, _Fits], parts: Any, body: byte
         dtype = np.dtype(str(dtype_name))
         if dtype.kind not in _PLAIN_KINDS or any(type(n) is not int or n < 0 for n in shape):
             raise ValueError(f"an array of {dtype} {shape}")
-        count = int(np.prod(shape, dtype=object)) if shape else 1
+        count = math.prod(shape)
         size = count * dtype.itemsize
         if offset + size > len(body):
             raise ValueError("an array that is longer than its frame")

@@ -20,7 +20,7 @@ from .scanner import best_ids
 from .simd import byte_lanes
 from .simd.bounded_scan import ROWS, empty_tables
 from .simd.lanes import WIDTH
-from .simd.list_scan import search_one
+from .simd.list_scan import search
 
 _GROUPS = 4  # of lists, whose scores are summed at once
 _ROW_COST_BITS = 8
@@ -92,7 +92,7 @@ class ListScanner:
     def _costs(
         self, row_costs: Float32, places: NDArray[np.int64], partition: Partition
     ) -> tuple[Float32, Float32]:
-        """Return `of_lists` and `offsets` as `search_one` takes them, and store rows' own costs."""
+        """Return `of_lists` and `offsets` as `search` takes them, and store rows' own costs."""
         centred, (subspaces, codewords, _) = self._centred(), self._codebooks.shape
         of_lists = np.zeros((3, _filled(len(centred))), np.float32)
         scales, offsets, least = of_lists[:, : len(centred)]
@@ -180,10 +180,7 @@ class ListScanner:
     def _search(self, matching: Bits, queries: Float32, ids: Ids) -> None:
         queries = turned(queries, None)  # compiled for one type
         coded = queries if self._transform is None else self._transform.apply(queries)
-        for query, codes_query, best in zip(queries, coded, ids, strict=True):
-            search_one(
-                *self._arrays, query, codes_query, self._nprobe, self._rerank, matching, best
-            )
+        search(*self._arrays, queries, coded, self._nprobe, self._rerank, matching, ids)
 
     def reconstruct(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows stand for, `(*ids.shape, d)`.

@@ -62,8 +62,9 @@ def turned(points: Float32, turn: Transform | None) -> Float32:
     """Return points as the codes take them, read-only."""
     if turn is not None:
         return turn.apply(points)
-    points = points.view()
-    points.flags.writeable = False
+    if points.flags.writeable:
+        points = points.view()
+        points.flags.writeable = False
     return points
 
 

@@ -95,6 +95,16 @@ def minus(typing_context, a, b):
 
 
 @intrinsic
+def negated(typing_context, a):
+    """-a."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fneg(*arguments)
+
+    return LANES(LANES), generate
+
+
+@intrinsic
 def plus(typing_context, a, b):
     """a + b."""
 

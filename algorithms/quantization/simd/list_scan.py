@@ -1,4 +1,4 @@
-"""A search of inverted lists of codes: one compiled call for each query.
+"""A search of inverted lists of codes, all of it compiled.
 
 Lists are visited nearly best first. The cost of a row is that of its list, -<q, centre>, plus the
 sum over m of the entries that its codes choose, so one set of tables serves all lists. For
@@ -20,7 +20,17 @@ import numpy as np
 from numba import njit
 
 from . import lanes
-from .bins import BINS, bin_of, bins_below, bins_for, count_bins, cut_down, select, tightened
+from .bins import (
+    BINS,
+    bin_of,
+    bins_below,
+    bins_for,
+    count_bins,
+    cut_down,
+    extent_of,
+    select,
+    tightened,
+)
 from .bounded_scan import (
     LOWERED,
     ROWS,
@@ -97,7 +107,7 @@ def _most_of(tables, codewords):
     """What codes cost at most."""
     most = np.float32(0)
     for m in range(0, tables.shape[0], codewords):
-        most += tables[m : m + codewords].max()
+        most += extent_of(tables[m : m + codewords])[1]
     return most
 
 
@@ -108,7 +118,7 @@ def _choose_lists(costs, scales, count, numbers):
     The best half comes first, within it the best quarter, and so on; otherwise in no order.
     """
     keys, ids = costs[:count] * scales[:count], np.arange(count)
-    origin, per_cost = bins_for(keys.min(), keys.max())
+    origin, per_cost = bins_for(*extent_of(keys))
     counts = np.zeros(BINS, np.int64)
     count_bins(keys, origin, per_cost, counts)
     top, inside = 0, counts[0]
@@ -263,7 +273,7 @@ def _prefetch_rows(copy, ids):
 
 
 @njit(cache=True, nogil=True)
-def search_one(
+def _search_one(
     centres,
     of_lists,
     starts,
@@ -283,36 +293,7 @@ def search_one(
     wanted_rows,
     best,
 ):
-    """Write the rows that score best to `best` `(k,)` int64, best first, padded with -1.
-
-    Parameters
-    ----------
-    centres, of_lists
-        Of the lists: `(groups, d, 16)` in lanes, groups a multiple of 4; and `(3, 16 groups)`: what
-        a list's cost is multiplied by to tell which are visited first, what is added to
-        -<q, centre>, and the least cost that its rows have of their own.
-    starts, sizes
-        Where the blocks of a list begin, `(nlist + 1,)` int64; and how many rows it has.
-    row_ids
-        The row of every place of a block.
-    packed, slopes, offsets
-        Codes and codebooks as `bounded_scan.scan_one` takes them, but `offsets` fill whole planes.
-        They may go on for a plane of `packed` that `slopes` do not know: the rows' own costs.
-    largest_value
-        0 where rows are scored by inner products. For Euclidean distances, offsets and the costs in
-        `of_lists` are divided by this, the largest absolute value of the base.
-    spilled
-        Whether a row may be in two lists.
-    copy, grid
-        What re-ranking reads, in steps of every dimension; and `(2, d)`: the steps, and the values
-        from which they are counted.
-    query, turned
-        `(d,)`, and as the codes take it.
-    nprobe, rerank
-        How many lists are visited; how many rows re-ranked, 0 for none.
-    wanted_rows
-        A bitmap of the rows that may be found; an empty one allows all.
-    """
+    """Search for one query; see `search`."""
     k = best.shape[0]
     codewords = slopes.shape[2]
     scales, list_offsets, least_costs = of_lists[0], of_lists[1], of_lists[2]
@@ -365,3 +346,77 @@ def search_one(
             rerank_one(copy, (query - low) / steps, steps * steps, ids, True, best)
         else:
             rerank_one(copy, query * unit * steps, steps, ids, False, best)
+
+
+@njit(cache=True, nogil=True)
+def search(
+    centres,
+    of_lists,
+    starts,
+    sizes,
+    row_ids,
+    packed,
+    slopes,
+    offsets,
+    largest_value,
+    spilled,
+    copy,
+    grid,
+    queries,
+    turned,
+    nprobe,
+    rerank,
+    wanted_rows,
+    best,
+):
+    """Write the rows that score best to `best` `(nq, k)` int64, best first, padded with -1.
+
+    Parameters
+    ----------
+    centres, of_lists
+        Of the lists: `(groups, d, 16)` in lanes, groups a multiple of 4; and `(3, 16 groups)`: what
+        a list's cost is multiplied by to tell which are visited first, what is added to
+        -<q, centre>, and the least cost that its rows have of their own.
+    starts, sizes
+        Where the blocks of a list begin, `(nlist + 1,)` int64; and how many rows it has.
+    row_ids
+        The row of every place of a block.
+    packed, slopes, offsets
+        Codes and codebooks as `bounded_scan.scan_one` takes them, but `offsets` fill whole planes.
+        They may go on for a plane of `packed` that `slopes` do not know: the rows' own costs.
+    largest_value
+        0 where rows are scored by inner products. For Euclidean distances, offsets and the costs in
+        `of_lists` are divided by this, the largest absolute value of the base.
+    spilled
+        Whether a row may be in two lists.
+    copy, grid
+        What re-ranking reads, in steps of every dimension; and `(2, d)`: the steps, and the values
+        from which they are counted.
+    queries, turned
+        `(nq, d)`, and as the codes take them.
+    nprobe, rerank
+        How many lists are visited; how many rows re-ranked, 0 for none.
+    wanted_rows
+        A bitmap of the rows that may be found; an empty one allows all.
+    """
+    for i in range(queries.shape[0]):
+        _search_one(
+            centres,
+            of_lists,
+            starts,
+            sizes,
+            row_ids,
+            packed,
+            slopes,
+            offsets,
+            largest_value,
+            spilled,
+            copy,
+            grid,
+            queries[i],
+            turned[i],
+            nprobe,
+            rerank,
+            wanted_rows,
+            best[i],
+        )

@@ -41,6 +41,13 @@ class Machine:
         return f"{self.cpu}, {counted(self.cores, 'core')}, {self.memory_bytes / 2**30:.0f} GiB"
 
 
+LIBRARIES_IN_ALL_KEYS = {"numpy": "numpy", "faiss-cpu": "faiss", "numba": "numba"}
+"""Distributions whose versions are in every key, with the packages that they are imported as."""
+
+NOT_INSTALLED = "none"
+"""The version, in a key, of a distribution that is not installed."""
+
+
 @dataclass(frozen=True)
 class PointIdentity:
     """One build and search setting of one algorithm on one dataset on one machine."""

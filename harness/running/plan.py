@@ -18,7 +18,13 @@ from harness.registry.expressions import NotComputable
 from harness.registry.registry import Registry
 from harness.registry.settings import Facts, Setting, settings
 from harness.registry.suites import Suite, Variant
-from harness.results.identity import Machine, PointIdentity, source_sha256
+from harness.results.identity import (
+    LIBRARIES_IN_ALL_KEYS,
+    NOT_INSTALLED,
+    Machine,
+    PointIdentity,
+    source_sha256,
+)
 from harness.results.point import PointHeader
 from harness.results.store import ResultStore
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
@@ -30,7 +36,6 @@ NO_OP = "no-op"
 MOST_POINTS = 100_000
 """Of one run, on all of its datasets."""
 
-_ALWAYS_IN_KEYS = ("numpy", "faiss-cpu", "numba")
 _VERSION_CHARACTERS = 100
 
 
@@ -352,11 +357,11 @@ def library_versions(
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    names = (*_ALWAYS_IN_KEYS, *(Requirement(text).name for text in requires))
+    names = (*LIBRARIES_IN_ALL_KEYS, *(Requirement(text).name for text in requires))
     if environment is None:
         return {name: _version_here(name) for name in names}
     inside = {} if isinstance(environment, EnvironmentFailed) else environment.versions
-    return {name: inside.get(canonicalize_name(name), "none") for name in names}
+    return {name: inside.get(canonicalize_name(name), NOT_INSTALLED) for name in names}
 
 
 @lru_cache(maxsize=256)
@@ -364,4 +369,4 @@ def _version_here(name: str) -> str:
     try:
         return clean(metadata.version(name), _VERSION_CHARACTERS)
     except metadata.PackageNotFoundError:
-        return "none"
+        return NOT_INSTALLED

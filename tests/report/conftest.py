@@ -29,7 +29,8 @@ FAMILIES = {
 }
 
 
-VERSIONS = {"numpy": "2.4.6", "faiss": "1.15.1"}
+VERSIONS = {"numpy": "2.4.6", "faiss": "1.15.1", "cffi": "2.1.1"}
+LIBRARIES = {"numpy": "2.4.6", "faiss-cpu": "1.15.1"}
 COMMIT = "c0ffee" * 6 + "abcd"
 PROVENANCE = {
     "machine": {
@@ -170,7 +171,7 @@ def make_row(*, per_query=False, **values):
         mode="single", threads=1, build_threads=2, builds=3, repeats=3, status="ok", reason="",
         metric="angular", n=10_000, d=50, nq=200, machine="AMD EPYC, 2 cores", in_answers=True,
         fingerprint="f" * 64, sequence=1, log_tail="", provenance=PROVENANCE,
-        versions=VERSIONS, commits=(COMMIT,),
+        versions=VERSIONS, libraries=LIBRARIES, commits=(COMMIT,),
     )  # fmt: skip
     return completed({**every, **values}, per_query=per_query)
 

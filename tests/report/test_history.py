@@ -49,6 +49,7 @@ def nights(row_maker, speeds_maker):
                     "question": f"question {name}", "key": f"{name}-{night}", "sequence": night,
                     "finished_at": TIMES[night], "commits": (f"{night}" * 40,),
                     "versions": {"faiss": f"1.{night}"}, "adapter_sha256": "a",
+                    "libraries": {"faiss-cpu": f"1.{night}"},
                     "recall_curve": np.full(10, 0.9), "bytes_per_vector": 10.0,
                     "label": name, "algorithm": name, "build": {"M": number},
                     **{key: values[night] for key, values in changes.items()},

@@ -205,7 +205,7 @@ def test_the_page_of_an_algorithm_says_its_family_libraries_and_parameters(table
     write_site(with_entries(table, load_registry()), tmp_path)
     text = " ".join(" ".join(read(tmp_path / "algorithm-pq.html").text).split())
     assert "family quantization" in text
-    assert "faiss 1.15.1 , numpy 2.4.6" in text
+    assert "libraries faiss-cpu 1.15.1 , numpy 2.4.6 All that was loaded with it cffi" in text
     assert "rerank 0 → 400" in text
     assert "Product quantization with k-means codebooks" in text
     assert "against the best" in text

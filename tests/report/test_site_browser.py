@@ -325,14 +325,15 @@ def test_points_can_be_chosen_by_the_library_that_they_were_measured_with(page, 
     page.goto(f"file://{tmp_path}/one/dataset-glove-50-10k.html")
     assert not page.locator('select[name="library"]').is_visible()
     by_faiss = table["algorithm"] == "faiss-pq"
-    table["versions"] = [{"numpy": "2.4.6", **({"faiss": "1.15.1"} if f else {})} for f in by_faiss]
+    libraries = [{"numpy": "2.4.6", **({"faiss-cpu": "1.15.1"} if one else {})} for one in by_faiss]
+    table["libraries"] = libraries
     write_site(table, tmp_path / "two")
     page.goto(f"file://{tmp_path}/two/dataset-glove-50-10k.html")
     library = page.locator('select[name="library"]:visible')
-    assert library.locator("option").all_inner_texts() == ["all", "faiss 1.15.1"]
-    library.select_option("faiss 1.15.1")
+    assert library.locator("option").all_inner_texts() == ["all", "faiss-cpu 1.15.1"]
+    library.select_option("faiss-cpu 1.15.1")
     assert {row[0] for row in rows(page)} == {"faiss-pq"}
-    assert "measured with faiss 1.15.1" in page.locator(".recommendation:visible").inner_text()
+    assert "measured with faiss-cpu 1.15.1" in page.locator(".recommendation:visible").inner_text()
     saved = page.url
     page.goto("about:blank")
     page.goto(saved)

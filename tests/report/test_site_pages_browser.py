@@ -14,6 +14,7 @@ from harness.report.analysis.describing import with_entries
 from harness.report.analysis.points import comparison_groups, prepare, title_of
 from harness.report.analysis.recommendations import recommendations
 from harness.report.comparing.history import histories
+from harness.report.site.changes import anchor_of
 from harness.report.site.content import SiteChoices, content_of
 from harness.report.site.pages import write_site
 
@@ -225,6 +226,52 @@ def test_a_step_of_the_history_can_be_reached_from_the_feed(opened, site, histor
     page.goto(f"{site}/history.html#{article.get_attribute('id')}")
     page.locator('select[name="family"]').select_option("exhaustive")
     assert set(shown(page, "article h3")) == {"exact"}
+
+
+def test_the_history_has_the_filters_of_the_page_of_a_dataset(opened, table, older, tmp_path):
+    """By machine and threads, library version, memory (of the newest state) and family."""
+
+    def run(rows, day, faiss):
+        question = rows["key"] + rows["dataset"] + rows["label"]
+        by_faiss = rows["algorithm"] == "faiss-pq"
+        libraries = [{"faiss-cpu": faiss} if one else {"numpy": "2.4.6"} for one in by_faiss]
+        ours, n = rows["algorithm"] != "annoy", 10_000
+        return rows.assign(
+            question=question, finished_at=f"{day}T00:00:00Z", libraries=libraries,
+            machine=rows["machine"].where(ours, "another machine"), n=n,
+        )  # fmt: skip
+
+    found = histories([run(older, "2026-01-01", "1.14"), run(table, "2026-02-01", "1.15")])
+    write_site(table, tmp_path / "site", history=found)
+    page = opened()
+    page.goto(f"file://{tmp_path}/site/history.html")
+
+    def control(name):
+        return page.locator(f'[name="{name}"]')
+
+    def seen():
+        return {one.algorithm for one in found if page.locator(f"#{anchor_of(one)}").is_visible()}
+
+    everything = seen()
+    control("library").select_option("faiss-cpu 1.14")
+    assert seen() == {"faiss-pq"}
+    control("library").select_option("")
+    control("group").select_option("k = 10, another machine")
+    assert seen() == {"annoy"}
+    assert page.locator("h2:visible").count() == 1
+    control("group").select_option("")
+    small = {one.algorithm for one in found if one.states[-1].bytes_per_vector <= 20}
+    control("memory").fill("20")
+    assert seen() == small != everything
+    control("per").select_option("MB")  # 20 bytes of 10,000 rows
+    control("memory").fill("0.2")
+    assert seen() == small
+    assert f" of {len(found)} points." in page.locator(".count").inner_text()
+    page.reload()
+    assert seen() == small
+    control("memory").fill("")
+    assert seen() == everything
+    assert page.locator(".count").inner_text() == ""
 
 
 @pytest.mark.parametrize("single", [False, True])

@@ -247,6 +247,18 @@ def test_builds_of_one_point_are_told_apart_by_their_commit(store):
     assert harness.load_results(store.root, commit="c").empty
 
 
+def test_libraries_are_those_of_the_key_that_were_loaded(store):
+    """Every key has the versions of numba and FAISS, whether or not an algorithm uses them."""
+    versions = {"numpy": "2.4.6", "faiss-cpu": "1.15.1", "numba": "none", "hnswlib": "0.8.0"}
+    loaded = {"versions": {"numpy": "2.4.6", "numba": "0.68.1", "cffi": "2.1.1"}}
+    measured = build(0)
+    facts = replace(measured.facts, libraries=loaded)
+    store.add_build(header(versions=versions), replace(measured, facts=facts))
+    (row,) = rows_of(store)
+    assert row["versions"] == loaded["versions"]
+    assert row["libraries"] == {"numpy": "2.4.6", "hnswlib": "0.8.0"}
+
+
 def test_a_stale_point_is_fresh_at_its_own_commit(store):
     store.add_build(header(), build(0, OLD))
     store.add_build(header(adapter_sha256="1"), build(1, NEW))

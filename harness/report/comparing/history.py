@@ -33,7 +33,8 @@ class State:
 
     `when` is ISO 8601, "" if unknown. `qps` and its bounds are at the conditions of the newest
     state of the point, as the reference index links them. `recall` is at the k of the point.
-    `changed` says what differs from the state before. `known` says why a step to this state is
+    `changed` says what differs from the state before, `libraries` maps those that it was measured
+    with to their versions. `known` says why a step to this state is
     accepted, "" if nobody does.
     """
 
@@ -45,6 +46,7 @@ class State:
     recall: float
     bytes_per_vector: float
     changed: tuple[str, ...]
+    libraries: Mapping[str, str]
     known: str = ""
 
 
@@ -66,7 +68,7 @@ class Step:
 class PointHistory:
     """A point's states, oldest first; there are two or more.
 
-    `changes` are the ratios of the QPS of each state to that of the one before, `overall` that of
+    `n` is the number of base rows. `changes` are the ratios of the QPS of each state to that of the one before, `overall` that of
     the newest to the first. They are judged together for all points of one comparison group.
     """
 
@@ -79,6 +81,7 @@ class PointHistory:
     curve: str
     parameters: str
     question: str
+    n: int
     states: tuple[State, ...]
     changes: tuple[Ratio, ...]
     overall: Ratio
@@ -86,10 +89,15 @@ class PointHistory:
     @property
     def group(self) -> str:
         """The comparison group in one line, such as "glove-100: k = 10, AMD EPYC, 2 cores"."""
+        return f"{self.dataset}: {self.brief}"
+
+    @property
+    def brief(self) -> str:
+        """The conditions of the group: what is left of `group` without the dataset."""
         threads = f"{self.threads} threads" if self.threads != 1 else ""
         batch = "batch" if self.mode == "batch" else ""
         facts = filter(None, (f"k = {self.k}", threads, batch, self.machine))
-        return f"{self.dataset}: {', '.join(facts)}"
+        return ", ".join(facts)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -174,7 +182,7 @@ def _history(rows: Sequence[Row], ratios: Sequence[Ratio]) -> PointHistory:
     return PointHistory(
         **{
             name: newest[name]
-            for name in (*CONDITIONS, "algorithm", "curve", "parameters", "question")
+            for name in (*CONDITIONS, "algorithm", "curve", "parameters", "question", "n")
         },
         states=tuple(_state(*pair, conditions) for pair in zip(rows, before, strict=True)),
         changes=tuple(ratios[:-1]),
@@ -200,6 +208,7 @@ def _state(row: Row, before: Row | None, conditions: float) -> State:
         recall=float(row["recall"]),
         bytes_per_vector=float(row["bytes_per_vector"]),
         changed=tuple(_changed(before, row)) if before is not None else (),
+        libraries=row["libraries"],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -121,7 +121,8 @@ def algorithm_values(content: Content, algorithm: str) -> Json:
         "algorithm": algorithm,
         "about": about if isinstance(about, str) else "",
         "family": content.families.get(algorithm, ""),
-        "versions": _versions(mine),
+        "libraries": _versions(mine["libraries"]),
+        "loaded": _versions(mine["versions"]),
         "counts": sorted(mine["status"].value_counts().to_dict().items()),
         "effects": [_effect(one) for one in effects(_of_one_track(content, algorithm), algorithm)],
         "datasets": [
@@ -159,10 +160,10 @@ def _tables(content: Content, judged: Judged, algorithm: str) -> Iterator[Json]:
         yield {**table, "label": f"{curve} on {table['label']}", "curve": str(curve)}
 
 
-def _versions(mine: pd.DataFrame) -> list[tuple[str, str]]:
-    """The libraries that were loaded, with their versions, those of most points first."""
+def _versions(of_points: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
+    """Libraries with their versions, those of most points first."""
     counts: dict[str, Counter[str]] = {}
-    for versions in mine["versions"]:
+    for versions in of_points:
         for name, version in versions.items():
             counts.setdefault(str(name), Counter())[str(version)] += 1
     return [

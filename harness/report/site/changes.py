@@ -42,14 +42,17 @@ def history_values(content: Content) -> Json:
     within_days = any(one.moments[0] != day_of(one.states[0].when) for one in found)
     ends = times[:1] + times[-1:]
     steps = [step for one in content.history for step in one.steps]
+    common = _common_libraries(found)
     return {
         "groups": [
-            {"title": title, "points": [_point(content, one) for one in group]}
+            {"title": title, "points": [_point(content, one, common) for one in group]}
             for title, group in groupby(ordered, key=lambda one: one.group)
         ],
         "ends": ends if within_days else [one[:_DAY_CHARACTERS] for one in ends],
         "within_days": within_days,
+        "conditions": sorted({one.brief for one in found}),
         "families": sorted({_family(content, one) for one in found}),
+        "libraries": sorted({name for one in found for name in _libraries(one)} - common),
         "left_out": len(content.history) - len(found),
         "steps": len(steps),
         "known": sum(step.kind == "known" for step in steps),
@@ -74,13 +77,28 @@ def _family(content: Content, one: PointHistory) -> str:
     return content.families.get(one.algorithm, NO_FAMILY)
 
 
-def _point(content: Content, one: PointHistory) -> Json:
+def _libraries(one: PointHistory) -> set[str]:
+    """What any state was measured with, such as "faiss-cpu 1.15.1"."""
+    return {f"{name} {version}" for s in one.states for name, version in s.libraries.items()}
+
+
+def _common_libraries(found: Sequence[PointHistory]) -> set[str]:
+    """What every point was measured with is no choice."""
+    return set.intersection(*map(_libraries, found)) if found else set()
+
+
+def _point(content: Content, one: PointHistory, common: set[str]) -> Json:
+    size = one.states[-1].bytes_per_vector
     return {
         "anchor": anchor_of(one),
         "curve": one.curve,
         "page": content.algorithm_pages.get(one.algorithm),
         "parameters": one.parameters,
         "family": _family(content, one),
+        "conditions": one.brief,
+        "libraries": sorted(_libraries(one) - common),
+        "n": one.n,
+        "bytes_per_vector": f"{size:.6g}" if np.isfinite(size) else "",
         "overall": f"{ratio_text(one.overall)} {verdict_words(one.overall)}",
         "verdict": one.overall.verdict,
         "steps": [

@@ -225,7 +225,7 @@ def _by_query(row: Row) -> list[object] | None:
 
 def _libraries(points: pd.DataFrame) -> list[list[str]]:
     """What each was measured with, such as "faiss 1.15.1", without what all have in common."""
-    found = [[f"{name} {version}" for name, version in one.items()] for one in points["versions"]]
+    found = [[f"{name} {version}" for name, version in one.items()] for one in points["libraries"]]
     common = set(found[0]).intersection(*found) if found else set()
     return [sorted(set(one) - common) for one in found]
 

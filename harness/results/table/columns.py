@@ -213,6 +213,11 @@ _IN_JSON_AND_PARQUET = (
     ),
     Column("dirty", "flag", "A build was measured with uncommitted changes."),
     Column("warnings", "tuple", "Warnings of the builds, and why a figure is unknown, each once."),
+    Column(
+        "libraries",
+        "mapping",
+        "Versions of what the entry requires, and of the loaded ones of NumPy, FAISS and Numba.",
+    ),
     Column("family", "text", "Family of the algorithm, as its entry at hand says."),
     Column("tuned", "text", "With what `tune` found the parameters; empty if it did not."),
     Column("track", "text", "`filtered` if each query has a filter, else `plain`."),

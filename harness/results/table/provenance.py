@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from harness.results.identity import LIBRARIES_IN_ALL_KEYS, NOT_INSTALLED
 from harness.results.point import Build, sequence_of
 from harness.results.store import Stored
 from harness.results.table.columns import Row
@@ -34,13 +35,15 @@ def provenance_columns(stored: Stored) -> Row:
     else:
         found = [dict(stored.failure.provenance)] if stored.failure is not None else []
     newest: Json = max(found, key=sequence_of, default={})
+    loaded = _versions(newest.get("libraries"))
     return {
         "commits": tuple(dict.fromkeys(filter(None, map(commit_of, found)))),
         "dirty": any(bool(_source(one).get("dirty")) for one in found),
         "finished_at": str(newest.get("finished_at", "")),
         "sequence": sequence_of(newest),
         "provenance": {part: newest.get(part) for part in _PARTS},
-        "versions": _versions(newest.get("libraries")),
+        "versions": loaded,
+        "libraries": _libraries(stored, loaded),
         "tuned": _tuned_text(newest.get("tuned")),
     }
 
@@ -50,6 +53,21 @@ def _versions(libraries: object) -> dict[str, str]:
     found = libraries.get("versions") if isinstance(libraries, Mapping) else None
     versions = found if isinstance(found, Mapping) else {}
     return {name: str(v) for name, v in versions.items() if name not in sys.stdlib_module_names}
+
+
+def _libraries(stored: Stored, loaded: Mapping[str, str]) -> dict[str, str]:
+    """The versions of the libraries in a point's key, without those that it did not load.
+
+    What the entry requires is in it whether or not it is imported under its own name.
+    """
+    known = stored.point or stored.failure
+    versions = known.header.identity.versions if known is not None else {}
+    return {
+        name: version
+        for name, version in versions.items()
+        if version != NOT_INSTALLED
+        and (name not in LIBRARIES_IN_ALL_KEYS or LIBRARIES_IN_ALL_KEYS[name] in loaded)
+    }
 
 
 def _tuned_text(tuned: Json | None) -> str:

@@ -3,7 +3,7 @@
 "use strict";
 window.annharnessParts = (root, words) => {
   const { historyZoom } = window.annharnessParts;
-  const { element, checkboxes, chosenNames, readState, writeState } = words;
+  const { element, checkboxes, chosenNames, readState, writeState, fitsMemory } = words;
   const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e])), names = Object.keys(controls);
   const box = root.querySelector(".datasets"), datasets = box ? JSON.parse(box.dataset.names) : [];
   const defaults = { ...Object.fromEntries(names.map((name) => [name, controls[name].value])), ...(box ? { only: "" } : {}) };
@@ -13,8 +13,19 @@ window.annharnessParts = (root, words) => {
     for (const name of names) { controls[name].value = state[name]; if (controls[name].selectedIndex < 0) controls[name].value = state[name] = defaults[name]; }
     for (const part of root.querySelectorAll(".level")) part.hidden = part.dataset.level !== state.level;
     for (const row of root.querySelectorAll("[data-family]")) row.hidden = state.family !== "" && row.dataset.family !== state.family;
+    if (zoom) limitHistories();
     if (box) showDatasets();
     if (zoom) zoom(state.from, state.to);
+  }
+  // By the controls of the page of a dataset; the memory is that of a point's newest state, the library that of any.
+  function limitHistories() {
+    const articles = [...root.querySelectorAll("article")];
+    for (const one of articles) {
+      const { group, libraries, n, bytes } = one.dataset;
+      one.hidden ||= (state.group !== "" && group !== state.group) || (state.library !== "" && !JSON.parse(libraries).includes(state.library)) || !fitsMemory(state, Number(n), bytes === "" ? null : Number(bytes));
+    }
+    const isLimited = ["group", "library", "memory", "family"].some((name) => state[name] !== "");
+    root.querySelector(".count").textContent = isLimited ? `${articles.filter((one) => !one.hidden).length} of ${articles.length} points.` : "";
   }
   // Cells are hidden and counted, as overview.py counts them; none is made up here.
   function showDatasets() {
@@ -36,7 +47,7 @@ window.annharnessParts = (root, words) => {
     }
   }
   show();
-  for (const name of names) controls[name].addEventListener("change", () => { state[name] = controls[name].value; writeState(state, defaults); show(); });
+  for (const name of names) controls[name].addEventListener(controls[name].type === "number" ? "input" : "change", () => { state[name] = controls[name].value; writeState(state, defaults); show(); });
   root.querySelector(".whole")?.addEventListener("click", () => { state.from = state.to = ""; writeState(state, defaults); show(); });
   return { redraw: () => {}, reread: () => { state = readState(defaults); show(); } };
 };

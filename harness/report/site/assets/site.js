@@ -100,11 +100,15 @@
   };
   const ofFamily = (group, family) => group.points.curve.map((_, i) => i).filter((i) => family === "" || group.curves[group.points.curve[i]].family === family);
   const measuredWith = (group, i, library) => library === "" || group.points.library_sets[group.points.libraries[i]].includes(library);
-  // Every point whose index fits the memory; a budget in all is shared by the n vectors.
+  // Whether an index of so many bytes per vector fits the memory; a budget in all is shared by the n vectors.
+  const fitsMemory = (state, n, size) => {
+    if (state.memory === "") return true;
+    const unit = { vector: 1, MB: 1e6 / n, GB: 1e9 / n }[state.per] ?? 1;
+    return (size ?? null) !== null && size <= Number(state.memory) * unit;
+  };
   const within = (group, state) => {
-    const unit = { vector: 1, MB: 1e6 / group.n, GB: 1e9 / group.n }[state.per] ?? 1;
-    const memory = state.memory === "" ? Infinity : Number(state.memory) * unit, size = group.points.bytes_per_vector || [];
-    return ofFamily(group, state.family).filter((i) => measuredWith(group, i, state.library)).filter((i) => memory === Infinity || ((size[i] ?? null) !== null && size[i] <= memory));
+    const size = group.points.bytes_per_vector || [];
+    return ofFamily(group, state.family).filter((i) => measuredWith(group, i, state.library) && fitsMemory(state, group.n, size[i]));
   };
   // The points within the limits, of all curves: those that reach the recall on the tuning queries and, with confidence, on the
   // held-out queries; where none does, those that reach it over all queries.
@@ -423,7 +427,7 @@
   }
 
   // What the other scripts use, so that all state the same.
-  const WORDS = { element, human, share, bounds, cut, label, wrapped, qpsBounds, readState, writeState, choose, fitting, chosenNames, swatch, colourOf, frame, checkboxes,
+  const WORDS = { element, human, share, bounds, cut, label, wrapped, qpsBounds, readState, writeState, choose, fitting, fitsMemory, chosenNames, swatch, colourOf, frame, checkboxes,
     project, unproject, axis, arm, CHART, LONGEST_BAR };
 
   // ---- theme, navigation, pages ------------------------------------------------------------

@@ -61,7 +61,7 @@ def lay_out(
         If no point is left, or the folder cannot be written.
     """
     theirs = table["mode"] != "load"  # they know no latency from when a query was due
-    points = table[(table["status"] == "ok") & table["in_answers"] & theirs]
+    points = table[table["has_answers"] & table["in_answers"] & theirs]
     if points.empty:
         raise UserError("there are no finished points to lay out", hint="annharness run demo")
     written = [_link_result(Path(row["path"]), _place(row, out)) for row in rows_of(points)]

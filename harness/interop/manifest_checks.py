@@ -26,6 +26,10 @@ from harness.results.table.columns import Row
 from harness.text import clean, told
 
 _SAME = 1e-9  # of figures that are computed anew from the same file
+_NAMED = (
+    *("dataset", "algorithm", "label", "k", "machine"),
+    *("status", "builds", "has_answers"),
+)
 _SPEEDS = ("qps", "qps_low", "qps_high")
 _OTHER_RELEASE = 2.0  # by so much, at most, two releases estimate a speed differently
 _MOST_QUERIES_BYTES = 1 << 30
@@ -53,7 +57,7 @@ def _of_figures(package: Package, table: pd.DataFrame) -> Iterator[Finding]:
             yield Finding("refused", where, "is in the manifest, not in the files")
             continue
         row = rows[key]
-        for name in ("dataset", "algorithm", "label", "k", "machine", "status", "builds"):
+        for name in _NAMED:
             if getattr(point, name) != row[name]:
                 yield Finding("refused", where, _differs(name, getattr(point, name), row[name]))
         if point.parameters != row["name"] or point.figures.keys() - set(FIGURES):

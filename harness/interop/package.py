@@ -33,8 +33,10 @@ from harness.report.analysis.points import rows_of
 from harness.report.analysis.selecting import truth_of
 from harness.report.export.exporting import export
 from harness.results.store import ResultStore
+from harness.results.summary import write_summary
 from harness.results.table.columns import Row
 from harness.results.table.rows import load_results
+from harness.results.table.summaries import summarized
 from harness.results.untrusted.schema import Digits, Label, Name, Text
 from harness.text import clean, is_clean, plain
 
@@ -72,7 +74,10 @@ class PackedFile(_Strict):
 
 
 class PackedPoint(_Strict):
-    """What its sender says of a point; figures that are not known are None."""
+    """What its sender says of a point; figures that are not known are None.
+
+    Without `has_answers` the package holds a summary of it alone, or its failure.
+    """
 
     key: Digits
     dataset: Name
@@ -83,6 +88,7 @@ class PackedPoint(_Strict):
     machine: Label
     status: Label
     builds: Annotated[int, Field(ge=0)]
+    has_answers: bool = True
     figures: dict[str, float | None]
 
 
@@ -123,6 +129,7 @@ def pack(
     out: Path,
     *,
     per_query: bool = False,
+    points_only: bool = False,
     progress: Progress = silent,
 ) -> Manifest:
     """Write the points of a table, with all that is stored of them, as a package.
@@ -133,17 +140,28 @@ def pack(
         Points of the folder `results`, as from `load_results`.
     per_query
         Add a row for each point and query.
+    points_only
+        Leave out answers, times of queries and true neighbours: figures of them, and what the
+        verdicts on speed need, are in the package as summaries.
 
     Raises
     ------
     UserError
-        If there is no point, a file cannot be read, or `out` cannot be written.
+        If there is no point, rows of queries are asked for without their answers, a file cannot be
+        read, or `out` cannot be written.
     """
     if table.empty:
         raise UserError("no point to pack", where=str(results))
     if out.suffix.lower() != ".zip":
         raise UserError("a package is a zip file", where=str(out), expected="a name in .zip")
-    names = list(_names(table, ResultStore(results)))
+    if per_query and points_only:
+        raise UserError(
+            "rows of queries come from the answers",
+            got="--per-query and --points-only",
+            expected="one of them",
+        )
+    store = ResultStore(results)
+    names = list(_names(table, store, with_truths=not points_only))
     with tempfile.TemporaryDirectory(prefix="annharness-") as folder:
         root = Path(folder)
         for number, name in enumerate(names):
@@ -151,7 +169,10 @@ def pack(
             target = root / FOLDER / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(results / name, target)
-        read = load_results(root / FOLDER, overhead=True, truth_at_hand=truth_of)
+        if points_only:
+            _summarize(table, store, ResultStore(root / FOLDER))
+        at_hand = None if points_only else truth_of
+        read = load_results(root / FOLDER, overhead=True, truth_at_hand=at_hand)
         if lost := set(table["key"]) - set(read["key"]):
             raise UserError("points that cannot be packed", where=str(results), got=", ".join(lost))
         members = sorted(_members(root))  # truths that were at hand alone are there now
@@ -207,13 +228,23 @@ def summary_of(rows: Sequence[Row]) -> dict[str, list[str]]:
     }
 
 
-def _names(table: pd.DataFrame, store: ResultStore) -> Iterable[str]:
+def _summarize(table: pd.DataFrame, own: ResultStore, copy: ResultStore) -> None:
+    """Replace the builds of the points in the copy of a results folder by their summaries."""
+    for row in rows_of(table):
+        stem = copy.root / Path(row["path"]).relative_to(own.root).with_suffix("")
+        files, point = copy.files_of(stem), copy.stored(stem).point
+        if point is not None:
+            write_summary(files.summary, summarized(point, row))
+            files.builds.unlink()
+
+
+def _names(table: pd.DataFrame, store: ResultStore, *, with_truths: bool) -> Iterable[str]:
     """Yield the names of all files that the points of a table are read from, each once."""
     found: dict[str, None] = {}
     for row in rows_of(table):
         stem = Path(row["path"]).with_suffix("")
         # Truths of other k too: the difficulty of queries comes from the widest.
-        truths = store.truths(row["dataset"], row["fingerprint"])
+        truths = store.truths(row["dataset"], row["fingerprint"]) if with_truths else {}
         paths = [*store.files_of(stem), *truths.values()]
         found |= {path.relative_to(store.root).as_posix(): None for path in paths if path.exists()}
     return sorted(found)
@@ -244,7 +275,7 @@ def _packed(row: Row) -> PackedPoint:
     return PackedPoint(
         key=row["key"], dataset=row["dataset"], algorithm=row["algorithm"], label=row["label"],
         parameters=row["name"], k=row["k"], machine=row["machine"], status=row["status"],
-        builds=row["builds"], figures=figures_of(row),
+        builds=row["builds"], has_answers=bool(row["has_answers"]), figures=figures_of(row),
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from harness.measures.distances import distances_and_scales
 from harness.registry.registry import Registry
 from harness.results.files import require_same_foreign_part
 from harness.results.identity import PointIdentity, source_sha256
-from harness.results.point import Build, PointHeader
+from harness.results.point import Build, PointHeader, StoredPoint
 from harness.results.store import Stored
 from harness.results.table.rows import load_results, table_of
 from harness.results.untrusted.checks import BrokenResult
@@ -152,21 +152,31 @@ def _of_point(
             yield Finding("refused", where, text)
             return
     header = _headers(stored)[0]
+    if stored.summary is not None:
+        text = "without its answers and times: recall and latency are as its sender states them"
+        yield Finding("warning", where, text)
     if stored.point is not None:
-        try:
-            truth = package.store.read_truth(header.identity)
-        except BrokenResult as error:
-            yield Finding("refused", where, f"no true neighbours: {error.reason}")
-            return
-        for build in stored.point.builds:
-            for level, text in contradictions(header, build, truth):
-                yield Finding(level, f"{where}, build {build.number}", text)
-        for text in datasets.contradictions(stored.point.builds, header):
-            yield Finding("refused", where, text)
+        yield from _of_builds(package, where, stored.point, datasets)
     for provenance in _provenances(stored):
         for level, text in doubts(header.identity, provenance):
             yield Finding(level, where, text)
     yield from _of_adapter(where, header.identity, adapters)
+
+
+def _of_builds(
+    package: Package, where: str, point: StoredPoint, datasets: _Datasets
+) -> Iterator[Finding]:
+    """Yield how the answers of a point contradict the true neighbours and the dataset."""
+    try:
+        truth = package.store.read_truth(point.header.identity)
+    except BrokenResult as error:
+        yield Finding("refused", where, f"no true neighbours: {error.reason}")
+        return
+    for build in point.builds:
+        for level, text in contradictions(point.header, build, truth):
+            yield Finding(level, f"{where}, build {build.number}", text)
+    for text in datasets.contradictions(point.builds, point.header):
+        yield Finding("refused", where, text)
 
 
 def _sha256_here(registry: Registry, algorithm: str) -> str | None:
@@ -175,12 +185,12 @@ def _sha256_here(registry: Registry, algorithm: str) -> str | None:
 
 
 def _headers(stored: Stored) -> list[PointHeader]:
-    parts = (stored.point, stored.failure)
+    parts = (stored.measured, stored.failure)
     return [part.header for part in parts if part is not None]
 
 
 def _provenances(stored: Stored) -> list[Json]:
-    builds = stored.point.builds if stored.point is not None else ()
+    builds = stored.measured.builds if stored.measured is not None else ()
     failures = [stored.failure.provenance] if stored.failure is not None else []
     return [*(build.provenance for build in builds), *failures]
 

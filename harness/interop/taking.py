@@ -13,17 +13,18 @@ import numpy as np
 from harness.files.hashes import sha256_of
 from harness.files.replacing import written_whole
 from harness.results.files import read_point
-from harness.results.point import Build
-from harness.results.store import FAILURE, ResultStore
+from harness.results.point import Build, StoredPoint
+from harness.results.store import FAILURE, POINT, SUMMARY, ResultStore
+from harness.results.summary import Summary, read_summary
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.checks import BrokenResult, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
 
 RESULT_NAME = re.compile(
-    r"[^/.][^/]*/[0-9]{1,10}/(?:[^/.][^/]*/[^/.][^/]*(?P<ending>\.hdf5|\.failure\.json)"
+    r"[^/.][^/]*/[0-9]{1,10}/(?:[^/.][^/]*/[^/.][^/]*(?P<ending>\.hdf5|\.failure\.json|\.summary\.json)"
     r"|truth-[0-9a-f]{16}(?P<truth>\.npz))"
 )
-"""The name of a file in a results folder: of a point's builds, of its failure, or of a truth."""
+"""The name of a file in a results folder: a point's builds, failure or summary, or a truth."""
 
 TRUTH = ".npz"
 """How the file of a truth ends."""
@@ -60,13 +61,13 @@ def take(store: ResultStore, name: str, path: Path) -> Taken:
     with store.changing():
         if match["truth"]:
             return _take_truth(store.root / name, path)
-        is_failure = match["ending"] == FAILURE
-        return _take_failure(store, path) if is_failure else _take_point(store, path)
+        takers = {POINT: _take_point, FAILURE: _take_failure, SUMMARY: _take_summary}
+        return takers[match["ending"]](store, path)
 
 
 def _take_point(store: ResultStore, path: Path) -> Taken:
     point = read_point(path)
-    target, failed = store.files_of(store.path_of(point.header))
+    target, failed, summary = store.files_of(store.path_of(point.header))
     key = point.header.identity.key
     others = [p.name for p in target.parent.glob(f"*-{key}{target.suffix}") if p != target]
     if others:
@@ -75,6 +76,7 @@ def _take_point(store: ResultStore, path: Path) -> Taken:
         gave_way = failed.exists()  # what was measured counts more than that it once failed
         store.forget_failure(point.header)
         taken = _keep(path, target)
+        summary.unlink(missing_ok=True)  # builds count more than what somebody states of them
         return replace(taken, conflict="failed here, measured there") if gave_way else taken
     if sha256_of(path) == sha256_of(target):
         return _THERE
@@ -94,9 +96,30 @@ def _take_failure(store: ResultStore, path: Path) -> Taken:
     if stored is not None:
         same = (stored.status, stored.reason) == (failure.status, failure.reason)
         return _THERE if same else Taken(False, f"{failure.status} there, {stored.status} here")
-    if store.settled(failure.header):
+    files = store.files_of(store.path_of(failure.header))
+    if store.settled(failure.header) or files.summary.exists():
         return Taken(False, f"{failure.status} there, measured here")
-    return _keep(path, store.files_of(store.path_of(failure.header))[1])
+    return _keep(path, files.failure)
+
+
+def _take_summary(store: ResultStore, path: Path) -> Taken:
+    summary = read_summary(path)
+    builds, failed, target = store.files_of(store.path_of(summary.header))
+    if builds.exists():
+        return Taken(False, _unlike_builds(summary, read_point(builds)))
+    if target.exists():
+        same = sha256_of(path) == sha256_of(target)
+        return _THERE if same else Taken(False, "another summary of this point is stored here")
+    gave_way = failed.exists()
+    store.forget_failure(summary.header)
+    return replace(_keep(path, target), conflict="failed here, measured there" if gave_way else "")
+
+
+def _unlike_builds(summary: Summary, stored: StoredPoint) -> str:
+    """Say if a summary is of builds that are not stored here, "" if it is of those."""
+    here = {(build.number, build.provenance.get("finished_at")) for build in stored.builds}
+    there = {(build.number, build.provenance.get("finished_at")) for build in summary.builds}
+    return "" if there <= here else "a summary of other builds than are stored here"
 
 
 def _take_truth(target: Path, path: Path) -> Taken:

@@ -40,6 +40,12 @@ def notes(scopes: Iterable[object]) -> list[str]:
     return [note for scope, note in _NOTES.items() if scope in found]
 
 
+def stated_notes(have_answers: Iterable[bool]) -> list[str]:
+    """Return a note if some points came without the answers that their recall is computed from."""
+    note = "Points that came without their answers: recall and latency are as their sender states"
+    return [] if all(have_answers) else [note]
+
+
 def ratio_text(ratio: Ratio) -> str:
     """Return such as "0.46 [0.35, 0.61]"; with the mark of its scope, without an unknown interval.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -36,28 +36,50 @@ from harness.results.point import (
     following,
     sequence_of,
 )
+from harness.results.summary import Summary, read_summary
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.checks import BrokenResult, check_truth, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
 from harness.text import Json, told
 
-POINT, FAILURE = ".hdf5", ".failure.json"
-"""How the files of a point's builds and of its failure end."""
+POINT, FAILURE, SUMMARY = ".hdf5", ".failure.json", ".summary.json"
+"""How the files of a point's builds, of its failure and of its summary end."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Stored:
-    """The stored parts of one point: finished builds, a failure, both or neither."""
+    """The stored parts of one point: finished builds, a failure, both or neither.
+
+    `summary` is what somebody else stated of it, where no builds of it are stored here.
+    """
 
     point: StoredPoint | None
     failure: Failure | None
     path: Path
+    summary: Summary | None = None
+
+    @property
+    def measured(self) -> StoredPoint | Summary | None:
+        """What is known of the builds of the point."""
+        return self.point or self.summary
 
     @property
     def builds(self) -> int:
-        return len(self.point.builds) if self.point else 0
+        return len(self.measured.builds) if self.measured else 0
+
+    @property
+    def repeats(self) -> int:
+        return self.measured.repeats if self.measured else 0
+
+
+class Files(NamedTuple):
+    """The paths of what can be stored of a point."""
+
+    builds: Path
+    failure: Path
+    summary: Path
 
 
 class ResultStore:
@@ -143,17 +165,17 @@ class ResultStore:
         UserError
             If a file is there and cannot be read, though it may be whole.
         """
-        path, _ = self.files_of(self.path_of(header))
+        path = self.files_of(self.path_of(header)).builds
         return Stored(_unless_broken(read_point, path), self.failure(header), path)
 
     def settled(self, header: PointHeader) -> dict[int, int]:
         """Return number and passes (made or given up) of each finished build; else as `find`."""
-        path, _ = self.files_of(self.path_of(header))
+        path = self.files_of(self.path_of(header)).builds
         return _unless_broken(read_settled, path) or {}
 
     def failure(self, header: PointHeader) -> Failure | None:
         """Return the stored failure of a point, None if there is none; else as `find`."""
-        _, failed = self.files_of(self.path_of(header))
+        failed = self.files_of(self.path_of(header)).failure
         return _unless_broken(_read_failure, failed)
 
     def add_build(self, header: PointHeader, build: Build, keep_others: bool = True) -> Path:
@@ -166,10 +188,11 @@ class ResultStore:
         OSError
             If it cannot be written. What was stored before is kept.
         """
-        path, _ = self.files_of(self.path_of(header))
+        path = self.files_of(self.path_of(header)).builds
         with self.changing():
             numbered = replace(build, provenance=self._numbered(header, build.provenance))
             add_build(path, header, numbered, keep_others)
+            self.forget_summary(header)
             if not keep_others:
                 self.forget_failure(header)
         return path
@@ -179,7 +202,7 @@ class ResultStore:
 
         A damaged file is set aside, as by `add_build`.
         """
-        builds, path = self.files_of(self.path_of(failure.header))
+        builds, path, _ = self.files_of(self.path_of(failure.header))
         with self.changing():
             provenance = self._numbered(failure.header, failure.provenance)
             numbered = replace(failure, provenance=provenance)
@@ -203,25 +226,30 @@ class ResultStore:
 
     def _sequence(self, stem: Path) -> int:
         """The largest number of what is stored of a point; 0 if that cannot be read."""
-        path, failed = self.files_of(stem)
+        files = self.files_of(stem)
         numbers = [0]
         with suppress(BrokenResult):
-            numbers.append(read_sequence(path) if path.exists() else 0)
+            numbers.append(read_sequence(files.builds) if files.builds.exists() else 0)
         with suppress(BrokenResult):
-            failure = _read_failure(failed)
+            failure = _read_failure(files.failure)
             numbers.append(sequence_of(failure.provenance) if failure is not None else 0)
+        with suppress(BrokenResult):
+            numbers += [sequence_of(one.provenance) for one in read_summary(files.summary).builds]
         return max(numbers)
 
     def forget_failure(self, header: PointHeader) -> None:
         """Remove a stored failure, so that the point can be tried again."""
-        _, failed = self.files_of(self.path_of(header))
-        failed.unlink(missing_ok=True)
+        self.files_of(self.path_of(header)).failure.unlink(missing_ok=True)
+
+    def forget_summary(self, header: PointHeader) -> None:
+        """Remove the summary of a point whose builds are stored: they count more."""
+        self.files_of(self.path_of(header)).summary.unlink(missing_ok=True)
 
     def costs(self, dataset: str) -> Iterator[tuple[PointHeader, list[BuildCost]]]:
         """Yield what the points of a dataset took; those that cannot be read are left out."""
         for stem in self.stems(dataset):
             with suppress(BrokenResult):
-                yield read_costs(self.files_of(stem)[0])
+                yield read_costs(self.files_of(stem).builds)
 
     def stems(self, dataset: str | None = None) -> list[Path]:
         """Return the paths of all stored points, or a dataset's, without endings, in order."""
@@ -229,17 +257,17 @@ class ResultStore:
         return self._stems_of(self.root, f"{name}/*/*/*")
 
     def _stems_of(self, folder: Path, pattern: str = "*") -> list[Path]:
-        endings = (POINT, FAILURE)
+        endings = (POINT, FAILURE, SUMMARY)
         names = {
-            str(path).removesuffix(FAILURE).removesuffix(POINT)
+            str(path).removesuffix(FAILURE).removesuffix(SUMMARY).removesuffix(POINT)
             for path in folder.glob(pattern)
             if path.name.endswith(endings) and not path.name.startswith(".")
         }
         return list(map(Path, sorted(names)))
 
-    def files_of(self, stem: Path) -> tuple[Path, Path]:
-        """Return the paths of a point's builds and of its failure; either may be missing."""
-        return stem.with_name(stem.name + POINT), stem.with_name(stem.name + FAILURE)
+    def files_of(self, stem: Path) -> Files:
+        """Return the paths of a point's files; each may be missing."""
+        return Files(*(stem.with_name(stem.name + ending) for ending in (POINT, FAILURE, SUMMARY)))
 
     def stored(self, stem: Path) -> Stored:
         """Return what is stored of a point.
@@ -249,9 +277,11 @@ class ResultStore:
         BrokenResult
             If one of its files cannot be read.
         """
-        path, failed = self.files_of(stem)
-        point = read_point(path) if path.exists() else None
-        return Stored(point, _read_failure(failed), path)
+        files = self.files_of(stem)
+        point = read_point(files.builds) if files.builds.exists() else None
+        with_summary = point is None and files.summary.exists()
+        summary = read_summary(files.summary) if with_summary else None
+        return Stored(point, _read_failure(files.failure), files.builds, summary)
 
     def truth_path(self, identity: PointIdentity) -> Path:
         """Return the file of the true neighbours of a point."""

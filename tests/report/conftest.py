@@ -170,7 +170,7 @@ def make_row(*, per_query=False, **values):
         dataset="glove-50-10k", algorithm="pq", label="pq", name="", build={}, search={}, k=10,
         mode="single", threads=1, build_threads=2, builds=3, repeats=3, status="ok", reason="",
         metric="angular", n=10_000, d=50, nq=200, machine="AMD EPYC, 2 cores", in_answers=True,
-        fingerprint="f" * 64, sequence=1, log_tail="", provenance=PROVENANCE,
+        fingerprint="f" * 64, sequence=1, log_tail="", provenance=PROVENANCE, has_answers=True,
         versions=VERSIONS, libraries=LIBRARIES, commits=(COMMIT,),
     )  # fmt: skip
     return completed({**every, **values}, per_query=per_query)

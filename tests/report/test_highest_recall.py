@@ -113,3 +113,9 @@ def test_the_terminal_shows_it_in_80_columns(codes):
 
 def test_without_a_point_nothing_is_printed(codes):
     assert printed(codes({"pq": [0.3]}).assign(status="crashed")) == ""
+
+
+def test_a_point_without_answers_cannot_be_compared_over_queries(codes):
+    table = codes({"pq": [0.4], "other": [0.5]})
+    table["has_answers"] = table["label"] != "other"
+    assert [one.row["label"] for one in only_found(table)] == ["pq"]

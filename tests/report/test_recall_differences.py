@@ -54,6 +54,12 @@ def test_of_several_points_of_the_baseline_none_is_chosen(two):
     assert recall_differences(twice, "pq") == []
 
 
+def test_points_without_answers_are_not_compared(two):
+    points = two(0.2)
+    assert recall_differences(points, "pq")
+    assert recall_differences(points.assign(has_answers=False), "pq") == []
+
+
 def printed(found):
     stream = io.StringIO()
     _print_differences(Console(file=stream, width=80), found)

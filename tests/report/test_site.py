@@ -357,3 +357,15 @@ def test_nothing_to_publish_and_nowhere_to_write(table, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="folder"):
         write_site(table, tmp_path / "file")
+
+
+def test_recall_that_its_sender_states_is_said_to_be_so(table, tmp_path):
+    stated = "Points that came without their answers: recall and latency are as their sender states"
+    answerless = table["algorithm"] == "pq"
+    for number, one in enumerate((table, table.assign(has_answers=~answerless))):
+        write_site(one, tmp_path / str(number))
+        page = " ".join(read(tmp_path / str(number) / "dataset-glove-50-10k.html").text)
+        data = (tmp_path / str(number) / "data" / "dataset-glove-50-10k.js").read_text()
+        assert (stated in data) == (number == 1)
+        if number == 0:
+            assert stated not in page

@@ -79,7 +79,7 @@ def test_a_damaged_failure_is_set_aside(small_store, failed, content):
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
 def test_what_is_no_file_gives_way_to_results(small_store, failed, header, build, make):
-    point, failure = small_store.files_of(small_store.path_of(failed.header))
+    point, failure, _ = small_store.files_of(small_store.path_of(failed.header))
     for path in (point, failure):
         make(path)
     with pytest.warns(UserWarning, match="no regular file"):

@@ -93,6 +93,14 @@ def pack_results(
     per_query: Annotated[
         bool, typer.Option("--per-query", help="Add a row for each point and query, as Parquet.")
     ] = False,
+    points_only: Annotated[
+        bool,
+        typer.Option(
+            "--points-only",
+            help="Leave out answers and times of queries: a fiftieth of the size. Others can then "
+            "compute neither recall nor latency anew, and `check` warns of that.",
+        ),
+    ] = False,
     dataset: Datasets = None,
     algorithm: Algorithms = None,
     stale: Stale = False,
@@ -111,7 +119,9 @@ def pack_results(
     selection = Selection(suite, dataset or (), algorithm or (), None, stale)
     with shown_progress() as progress:
         table = selected(results, plugins or (), selection)
-        made = pack(table, results, out, per_query=per_query, progress=progress)
+        made = pack(
+            table, results, out, per_query=per_query, points_only=points_only, progress=progress
+        )
     size = megabytes(out.stat().st_size)
     say(f"{counted(len(made.points), 'point')} in {counted(len(made.files), 'file')}, {size}")
     say(out)

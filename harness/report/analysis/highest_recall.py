@@ -59,7 +59,8 @@ def highest_recalls(group: ComparisonGroup) -> list[BestOfCurve]:
     """Return the best point of every curve, the best of all first, the others by their recall.
 
     Points are chosen by recall@k of the tuning queries, and compared by that of the others in
-    recall 1@1, recall 1@k and recall@k.
+    recall 1@1, recall 1@k and recall@k. Points without answers cannot be compared so: they are left
+    out.
 
     Parameters
     ----------
@@ -67,6 +68,7 @@ def highest_recalls(group: ComparisonGroup) -> list[BestOfCurve]:
         Its points are of a table that was loaded with `per_query=True`.
     """
     points = group.points.dropna(subset=["tuning_recall", "held_out_recall"])
+    points = points[points["has_answers"]]
     if points.empty:
         return []
     order = ["tuning_recall", "qps"]

@@ -68,8 +68,9 @@ class Step:
 class PointHistory:
     """A point's states, oldest first; there are two or more.
 
-    `n` is the number of base rows. `changes` are the ratios of the QPS of each state to that of the one before, `overall` that of
-    the newest to the first. They are judged together for all points of one comparison group.
+    `n` is the number of base rows. `changes` are the ratios of the QPS of each state to that of the
+    one before, `overall` that of the newest to the first. They are judged together for all points
+    of one comparison group.
     """
 
     dataset: str

@@ -49,6 +49,8 @@ class RecallDifference:
 def recall_differences(table: pd.DataFrame, baseline: str) -> list[RecallDifference]:
     """Compare every label of a table with the baseline, at points of equal bytes.
 
+    Points without answers are left out: differences are paired over queries.
+
     Parameters
     ----------
     table
@@ -56,7 +58,7 @@ def recall_differences(table: pd.DataFrame, baseline: str) -> list[RecallDiffere
     baseline
         A label.
     """
-    points = table[(table["status"] == "ok") & ~table["stale"]]
+    points = table[(table["status"] == "ok") & ~table["stale"] & table["has_answers"]]
     pairs = [
         pair
         for _, group in points.groupby(_GROUP, sort=True)

@@ -49,7 +49,15 @@ from harness.report.analysis.under_load import (
     settings_under_load,
 )
 from harness.report.quantities import human
-from harness.report.texts import corrected_text, mark, notes, plus_minus, size_notes, size_text
+from harness.report.texts import (
+    corrected_text,
+    mark,
+    notes,
+    plus_minus,
+    size_notes,
+    size_text,
+    stated_notes,
+)
 from harness.results.table.columns import Row
 from harness.text import first_of
 
@@ -319,6 +327,7 @@ def _cells(row: Row, *, wide: bool) -> list[str]:
 def _notes(points: pd.DataFrame, shown: int) -> list[str]:
     """The meaning of the marks of the table, and what is left out."""
     found = notes(points["qps_scope"]) + size_notes(points["size_scope"])
+    found += stated_notes(points["has_answers"])
     found += [_NEAR] if points["near_no_op"].any() else []
     return found + ([f"{len(points) - shown} more are not shown"] if len(points) > shown else [])
 

@@ -32,6 +32,7 @@ from harness.report.site.pictures import (
     with_bounds,
 )
 from harness.report.site.recommending import grade_of_group
+from harness.report.texts import stated_notes
 from harness.results.table.columns import Row
 from harness.text import Json
 
@@ -54,7 +55,11 @@ def load_values(group: ComparisonGroup, styles: Mapping[str, CurveStyle]) -> Jso
         "pictures": _pictures(group, settings, styles),
         "is_open": len(settings) <= _MOST_OPEN,
         "settings": [_setting(one) for one in settings],
-        "notes": [DUE, *([LATE, _HOLLOW] if group.points["late_generator"].any() else [])],
+        "notes": [
+            DUE,
+            *([LATE, _HOLLOW] if group.points["late_generator"].any() else []),
+            *stated_notes(group.points["has_answers"]),
+        ],
     }
 
 

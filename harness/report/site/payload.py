@@ -27,6 +27,7 @@ from harness.report.texts import (
     ratio_text,
     size_mark,
     size_notes,
+    stated_notes,
 )
 from harness.results.table.columns import Row
 from harness.text import Json
@@ -164,7 +165,9 @@ def _group_payload(
         "conditions": group.conditions,
         "n": int(points["n"].iloc[0]) if len(points) else 0,
         "no_op_qps": _rounded(no_op_qps),
-        "notes": notes(points["qps_scope"]) + size_notes(points["size_scope"]),
+        "notes": notes(points["qps_scope"])
+        + size_notes(points["size_scope"])
+        + stated_notes(points["has_answers"]),
         "failures": len(group.failures),
         "curves": [
             _curve_payload(curve, families.get(curve.algorithm, NO_FAMILY), curve.name in shown)

@@ -11,7 +11,15 @@ from harness.report.analysis.recommendations import Recommendation, why_not_reac
 from harness.report.analysis.standings import Standing, rankings
 from harness.report.quantities import human
 from harness.report.site.machines import grade_of
-from harness.report.texts import level_text, mark, notes, ratio_text, size_notes, size_text
+from harness.report.texts import (
+    level_text,
+    mark,
+    notes,
+    ratio_text,
+    size_notes,
+    size_text,
+    stated_notes,
+)
 from harness.text import Json
 
 
@@ -83,7 +91,8 @@ def recommendation_row(one: Recommendation) -> Json:
             {"names": names, "missing": missing} for missing, names in one.undecided_names.items()
         ],
         "notes": notes([row["qps_scope"], *(ratio.scope for _, ratio in one.equal)])
-        + size_notes([row["size_scope"]]),
+        + size_notes([row["size_scope"]])
+        + stated_notes([row["has_answers"]]),
     }
 
 

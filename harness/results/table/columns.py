@@ -194,6 +194,11 @@ _IN_JSON_AND_PARQUET = (
     Column("measured_qps", "number", "Queries per second as measured.", "1/s"),
     Column("block_ids", "tuple", "The block of each build; empty text for none."),
     Column("nondeterministic", "flag", "The neighbours of a build differ from pass to pass."),
+    Column(
+        "has_answers",
+        "flag",
+        "Answers and times are stored; else recall and latency are as their sender states them.",
+    ),
     Column("near_no_op", "flag", "`qps` is at least half of `no_op_qps`."),
     Column("tuning_recall", "number", "Recall@k of the tuning queries."),
     Column("held_out_recall", "number", "Recall@k of the held-out queries."),

@@ -24,6 +24,9 @@ from harness.results.point import Build, LoadShare, StoredPoint
 from harness.results.table.columns import Row
 from harness.text import counted
 
+NO_QPS: Row = {"qps": nan, "qps_low": nan, "qps_high": nan, "qps_scope": "unknown"}
+"""Under load QPS is what was offered."""
+
 
 def load_columns(point: StoredPoint) -> Row:
     """Return the columns of a point of the mode `load`, no column in the other modes.
@@ -37,10 +40,7 @@ def load_columns(point: StoredPoint) -> Row:
     shares = [share for _, share in _shares(point)]
     late = share_of([share.outcomes for share in shares], LATE_START)
     columns: Row = {
-        "qps": nan,
-        "qps_low": nan,
-        "qps_high": nan,
-        "qps_scope": "unknown",
+        **NO_QPS,
         "drop_ms": load.drop_ms,
         "dropped_share": share_of([share.outcomes for share in shares], DROPPED),
         "late_start_share": late,

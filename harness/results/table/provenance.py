@@ -29,9 +29,9 @@ class Provenances:
 
 def provenance_columns(stored: Stored) -> Row:
     """Return the provenance columns of one point; `commits` are in the order of the builds."""
-    if stored.point is not None:
-        builds = stored.point.builds
-        found = [{**b.provenance, "libraries": b.facts.libraries} for b in builds]
+    measured = stored.measured
+    if measured is not None:
+        found = [{**b.provenance, "libraries": b.facts.libraries} for b in measured.builds]
     else:
         found = [dict(stored.failure.provenance)] if stored.failure is not None else []
     newest: Json = max(found, key=sequence_of, default={})
@@ -60,7 +60,7 @@ def _libraries(stored: Stored, loaded: Mapping[str, str]) -> dict[str, str]:
 
     What the entry requires is in it whether or not it is imported under its own name.
     """
-    known = stored.point or stored.failure
+    known = stored.measured or stored.failure
     versions = known.header.identity.versions if known is not None else {}
     return {
         name: version
@@ -103,7 +103,10 @@ def of_commit(stored: Stored, commit: str) -> Stored:
         return stored
     builds = _builds_of(stored.point.builds, commit) if stored.point is not None else []
     point = replace(stored.point, builds=builds) if stored.point is not None and builds else None
-    return replace(stored, point=point, failure=None)
+    summary = stored.summary  # its recall is that of all of its builds together
+    if summary is not None and not all(_is_of(b.provenance, commit) for b in summary.builds):
+        summary = None
+    return replace(stored, point=point, failure=None, summary=summary)
 
 
 def _builds_of(builds: Sequence[Build], commit: str) -> list[Build]:

@@ -31,9 +31,7 @@ def recall_columns(
     for prefix, matrix in (("recall", recall_matrix), ("first_recall", first_recall_matrix)):
         recall = np.array([over_answers(matrix, identity, b, true_distances) for b in builds])
         value, low, high = recall_bounds(recall)
-        columns[f"{prefix}_curve"] = value
-        columns[f"{prefix}_low_curve"] = low
-        columns[f"{prefix}_high_curve"] = high
+        columns |= curve_columns(prefix, k, value, low, high)
         if keep_queries:
             columns[f"{prefix}_of_queries"] = recall
         if prefix == "recall":
@@ -41,11 +39,21 @@ def recall_columns(
             columns.update(_split_columns(recall[..., -1:]))
         else:
             columns["query_first_recall"] = recall[..., 0].mean(axis=0)
-        short = prefix.replace("first_recall", "recall1")
-        for wanted in (w for w in RECALL_KS if w <= k):
-            columns[f"{short}@{wanted}"] = value[wanted - 1]
-            columns[f"{short}@{wanted}_low"] = low[wanted - 1]
-            columns[f"{short}@{wanted}_high"] = high[wanted - 1]
+    return columns
+
+
+def curve_columns(prefix: str, k: int, value: Float64, low: Float64, high: Float64) -> Row:
+    """Return a curve of recall with its bounds, `(k,)` each, as a whole and at the usual K."""
+    columns: Row = {
+        f"{prefix}_curve": value,
+        f"{prefix}_low_curve": low,
+        f"{prefix}_high_curve": high,
+    }
+    short = prefix.replace("first_recall", "recall1")
+    for wanted in (w for w in RECALL_KS if w <= k):
+        columns[f"{short}@{wanted}"] = value[wanted - 1]
+        columns[f"{short}@{wanted}_low"] = low[wanted - 1]
+        columns[f"{short}@{wanted}_high"] = high[wanted - 1]
     return columns
 
 

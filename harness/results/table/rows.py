@@ -28,6 +28,7 @@ from harness.results.table.recalls import nearness_columns, recall_columns
 from harness.results.table.row_cache import Entry, RowCache
 from harness.results.table.sizes import size_columns
 from harness.results.table.speeds import speed_columns
+from harness.results.table.summaries import summary_columns
 from harness.results.table.truths import TruthAtHand, Truths
 from harness.results.untrusted.checks import BrokenResult
 
@@ -178,6 +179,9 @@ class _Reader:
             if self.cache is not None:
                 before[self.store.truth_path(header.identity)] = self.truths.source(header)
             figures = self._figures(stored.point)
+        elif stored.summary is not None:
+            header, found = stored.summary.header, [b.provenance for b in stored.summary.builds]
+            figures = summary_columns(stored.summary)
         else:
             return None
         row = {**_identity_columns(header, stored), **figures, **provenance_columns(stored)}
@@ -190,8 +194,8 @@ class _Reader:
 
     def _completed(self, entry: Entry, stem: Path) -> Row:
         """The row with the columns that are not kept: its paths, and what many points share."""
-        shared: Row = {"path": str(self.store.files_of(stem)[0])}
-        if entry.row["status"] == "ok":
+        shared: Row = {"path": str(self.store.files_of(stem).builds)}
+        if entry.row["has_answers"]:
             shared["query_difficulty"] = self.truths.difficulty(entry.header)
         parts = entry.row["provenance"]
         shared["provenance"] = {name: self.provenances.once(part) for name, part in parts.items()}
@@ -210,7 +214,8 @@ class _Reader:
             **nearness_columns(header.identity.metric, point.builds, truth.distances),
             **speed_columns(point),
             **load_columns(point),
-            **size_columns(point),
+            **size_columns(header, [build.facts for build in point.builds]),
+            "has_answers": True,
             "diagnostics": dict(point.builds[0].diagnostics),
             "warnings": tuple(dict.fromkeys([*of_builds, *load_warnings(point)])),
             "nondeterministic": any(len(b.neighbors) > 1 for b in point.builds),
@@ -232,7 +237,8 @@ def _identity_columns(header: PointHeader, stored: Stored) -> Row:
         "threads": identity.threads,
         "build_threads": identity.build_threads,
         "builds": stored.builds,
-        "repeats": stored.point.repeats if stored.point else 0,
+        "repeats": stored.repeats,
+        "has_answers": False,
         "status": "ok",
         "reason": "",
         "stale": False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Literal
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from harness.measures.interval import NO_INTERVAL, log_t_interval
 from harness.measures.verdicts import LEAST_BUILDS
-from harness.results.point import StoredPoint
+from harness.results.point import BuildFacts, PointHeader
 from harness.results.table.columns import Row, or_nan
 
 SizeScope = Literal["computed", "measured", "measured, below the rows", "unknown"]
@@ -17,13 +18,11 @@ SizeScope = Literal["computed", "measured", "measured, below the rows", "unknown
 _BYTES_OF_A_NUMBER = 4
 
 
-def size_columns(point: StoredPoint) -> Row:
+def size_columns(header: PointHeader, facts: Sequence[BuildFacts]) -> Row:
     """Return what the builds of a point took, the size of its index, and rows compared."""
-    facts = [build.facts for build in point.builds]
     seconds = np.array([fact.build_seconds for fact in facts])
     interval = log_t_interval(seconds) if len(seconds) >= LEAST_BUILDS else NO_INTERVAL
     index_bytes = float(np.median([fact.index_bytes for fact in facts]))
-    header = point.header
     measured = any(fact.index_bytes_are_measured for fact in facts)
     scope = size_scope(index_bytes, header.n, header.d, measured=measured)
     index_bytes = float("nan") if scope == "unknown" else index_bytes

@@ -115,16 +115,22 @@ def _query_windows(nq: int, window: int, seed: int) -> tuple[NDArray[np.intp], .
 
 def speed_columns(point: StoredPoint) -> Row:
     """Return the QPS of a point, latency, and the speeds of its builds."""
-    speeds = speeds_of(point)
-    interval = qps.qps_interval(speeds)
     typical = np.array([typical_times(build.times) for build in point.builds])
+    return {
+        **columns_of_speeds(speeds_of(point)),
+        **qps.latency([build.times for build in point.builds])._asdict(),
+        "query_seconds": np.median(typical, axis=0),
+    }
+
+
+def columns_of_speeds(speeds: Speeds) -> Row:
+    """Return the QPS of a point with its interval, and the speeds of its builds."""
+    interval = qps.qps_interval(speeds)
     return {
         "qps": interval.value,
         "qps_low": interval.low,
         "qps_high": interval.high,
         "qps_scope": interval.scope,
-        **qps.latency([build.times for build in point.builds])._asdict(),
-        "query_seconds": np.median(typical, axis=0),
         "build_qps": np.exp(-speeds.log_seconds),
         "block_ids": speeds.blocks,
         "build_log_seconds": speeds.log_seconds,

@@ -18,8 +18,7 @@ from PIL import Image
 from harness.report.analysis.curves import styles_of
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.plots.all_figures import MAKERS
-from harness.report.plots.figure import quiet_fonts
-from harness.report.plots.style import settings
+from harness.report.plots.style import quiet_fonts, settings
 from tests.report.filtered_rows import with_filters
 
 REFERENCES = Path(__file__).parent / "references"

@@ -367,5 +367,6 @@ def test_recall_that_its_sender_states_is_said_to_be_so(table, tmp_path):
         page = " ".join(read(tmp_path / str(number) / "dataset-glove-50-10k.html").text)
         data = (tmp_path / str(number) / "data" / "dataset-glove-50-10k.js").read_text()
         assert (stated in data) == (number == 1)
-        if number == 0:
-            assert stated not in page
+        assert stated not in page
+        methods = " ".join(" ".join(read(tmp_path / str(number) / "methods.html").text).split())
+        assert ("8 points that came without them" in methods) == (number == 1)

@@ -20,6 +20,7 @@ from harness.results.table.conditions import CONDITIONS
 
 if TYPE_CHECKING:
     from harness.report.analysis.curves import Ranking
+    from harness.report.analysis.recommendations import Candidates
 
 
 _CONDITIONS = list(CONDITIONS)
@@ -105,6 +106,13 @@ class ComparisonGroup:
         from harness.report.analysis.curves import ranking_of  # which is about comparison_groups
 
         return ranking_of(self)
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """The points that can be chosen, and what choosing at many recalls needs."""
+        from harness.report.analysis.recommendations import Candidates, choosable
+
+        return Candidates(choosable(self.points))
 
     def _size(self) -> str:
         rows = pd.concat([self.points, self.no_op, self.failures])

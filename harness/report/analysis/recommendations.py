@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,7 @@ def recommendations(
     group: ComparisonGroup, levels: Sequence[float] = LEVELS
 ) -> list[Recommendation]:
     """Return the fastest point at each level of recall that any point reaches."""
-    return Candidates(choosable(group.points)).fastest(levels)
+    return group.candidates.fastest(levels)
 
 
 def why_not_reached(group: ComparisonGroup) -> str:
@@ -165,8 +166,16 @@ class Candidates:
     def _row(self, number: int) -> Row:
         """A point's row: of thousands, few are chosen, each at several recalls."""
         if number not in self._rows:
-            self._rows[number] = next(rows_of(self.points.iloc[[number]]))
+            # A frame of the row would copy each column: ten times as long.
+            row = {name: column[number] for name, column in self._columns.items()}
+            self._rows[number] = {
+                n: v.item() if isinstance(v, np.generic) else v for n, v in row.items()
+            }
         return self._rows[number]
+
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        return {str(name): column.array for name, column in self.points.items()}
 
     @cached_property
     def _speeds(self) -> list[Speeds]:

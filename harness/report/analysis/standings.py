@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.measures.frontier import pareto_frontier
 from harness.measures.verdicts import Ratio
 from harness.report.analysis.points import ComparisonGroup
-from harness.report.analysis.recommendations import Candidates, Recommendation, choosable
+from harness.report.analysis.recommendations import Candidates, Recommendation
 
 Kind = Literal["best", "equal", "undecided", "slower", "unsure", "short", "failed"]
 """`unsure`: the recall is reached, but not with confidence; `short`: it is not reached;
@@ -126,7 +126,7 @@ class Rankings:
 
 def rankings(group: ComparisonGroup, levels: Sequence[float] = ()) -> Rankings:
     """Return how the curves of a group stand at every recall, also at these levels."""
-    candidates = Candidates(choosable(group.points))
+    candidates = group.candidates
     changes = _rounded_down(np.array(list(_changes(group, candidates)), dtype=np.float64))
     kept = changes
     if len(changes) > MOST_LEVELS:

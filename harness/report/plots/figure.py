@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from harness.files.replacing import written_whole
 from harness.measures.verdicts import LEAST_BUILDS
 from harness.report.analysis.points import ComparisonGroup, rows_of, title_of
 from harness.report.curve_styles import CurveStyle
-from harness.report.plots.style import FAINT, head
+from harness.report.plots.style import FAINT, head, quiet_fonts
 from harness.report.quantities import Quantity, Scale, human, shortened
 from harness.report.scales import limits, log_ticks, share_ticks, transform
 from harness.report.texts import UNKNOWN
@@ -134,14 +132,6 @@ def inline_image(figure: Figure) -> str:
     pixels = BytesIO()
     _draw(figure, "png", pixels)
     return f'<img src="data:image/png;base64,{b64encode(pixels.getvalue()).decode()}">'
-
-
-@contextmanager
-def quiet_fonts() -> Iterator[None]:
-    """Suppress warnings about characters that the font lacks, which are drawn as boxes."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        yield
 
 
 def _draw(figure: Figure, kind: str, target: Path | BytesIO) -> None:

@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from harness.report.plots.figure import quiet_fonts
+from harness.report.plots.style import quiet_fonts
 from harness.report.quantities import shortened
 
 Float64 = NDArray[np.float64]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # matplotlib takes a second to load
@@ -12,6 +15,8 @@ StyleName = Literal["screen", "paper", "slide"]
 INK = "#1a1a1a"
 FAINT = "#6b6b6b"
 GRID = "#e3e3e3"
+
+_SHARE_OF_LINES = 0.96  # of the width of a figure
 
 _SIZES: dict[StyleName, tuple[float, float]] = {
     "screen": (7.6, 5.0),
@@ -66,9 +71,10 @@ def head(figure: Figure, title: str, conditions: str, notes: list[str]) -> None:
     """Write the title, the conditions under it, and notes below the axes; fit the axes between."""
     font = figure_font(figure)
     inches = figure.get_size_inches()
-    width = int(inches[0] * 72 / (0.56 * font))
-    titles, facts = wrapped(title, int(width / 1.5)), wrapped(conditions, int(width / 0.86))
-    lines = [line for note in notes for line in wrapped(note, int(width / 0.8))]
+    width = _SHARE_OF_LINES * 72 * inches[0]
+    titles = wrapped(title, width, 1.2 * font, "bold")
+    facts = wrapped(conditions, width, 0.88 * font)
+    lines = [line for note in notes for line in wrapped(note, width, 0.8 * font)]
     line = 1.35 * font / 72 / inches[1]
     top = 1 - 0.4 * line
     lines_above = [(text, 1.2, INK) for text in titles] + [(text, 0.88, FAINT) for text in facts]
@@ -90,10 +96,27 @@ def figure_font(figure: Figure) -> float:
     return float(mpl.rcParams["font.size"])
 
 
-def wrapped(text: str, width: int) -> list[str]:
-    """Return the text in lines of at most `width` characters, at most three, the last cut."""
+def wrapped(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+    """Return the text in lines of at most `width` points, at most three, the last cut.
+
+    `size` is that of the font, in points. A line of unusually wide letters may be a little longer.
+    """
     import textwrap
+
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
 
     if not text:
         return []
-    return textwrap.wrap(text, width=max(width, 10), max_lines=3, placeholder=" …")
+    with quiet_fonts():
+        drawn = TextPath((0, 0), text, size, prop=FontProperties(weight=weight)).get_extents().width
+    characters = int(len(text) * width / drawn) if drawn > 0 else len(text)
+    return textwrap.wrap(text, width=max(characters, 10), max_lines=3, placeholder=" …")
+
+
+@contextmanager
+def quiet_fonts() -> Iterator[None]:
+    """Suppress warnings about characters that the font lacks, which are drawn as boxes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield

@@ -230,6 +230,7 @@ def _methods(content: Content) -> Json:
         "machines": machines_of(content.table),
         "optimism": None if pd.isna(gap) else optimism_text(gap),
         "points": len(content.table),
+        "stated": int(((content.table["status"] == "ok") & ~content.table["has_answers"]).sum()),
         "least_builds": LEAST_BUILDS,
         "has_filters": any(one.group.is_filtered for one in content.every_judged),
         "has_loads": any(content.under_load.values()),

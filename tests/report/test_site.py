@@ -190,6 +190,10 @@ def test_the_page_of_a_dataset_says_what_the_data_are(table, tmp_path):
     ):  # fmt: skip
         assert words in known
         assert words == "10,000 of 50 dimensions" or words not in unknown
+    for page in ("index", "across"):  # where readers look for data like theirs
+        for name, is_told in (("known", True), ("unknown", False)):
+            text = " ".join(read(tmp_path / name / f"{page}.html").text)
+            assert ("distribution of queries differs from the base" in text) == is_told
     lid = quantiles_of(table["query_difficulty"].iloc[0])
     for text in (known, unknown):
         assert f"intrinsic dimension (LID) median {lid[1]:.2f}" in text

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.data.loading import is_name_of_file
+from harness.data.parts import DISTRIBUTIONS
 from harness.data.truth.difficulty import Quantiles, quantiles_of, quantiles_text
 from harness.registry.grid import format_value
 from harness.report.analysis.by_query import difficulty_of_queries, recall_by_difficulty
@@ -78,6 +79,12 @@ def _lid(rows: pd.DataFrame) -> Quantiles | None:
     return None if lid is None else quantiles_of(lid)
 
 
+def other_distribution(about: DatasetAbout) -> str:
+    """Return a note if the queries of a dataset are known to be distributed unlike its base."""
+    known = about.get("query_distribution")
+    return f"distribution of queries {known}" if known == DISTRIBUTIONS["other"] else ""
+
+
 def likeness(rows: pd.DataFrame) -> str:
     """Return the facts of a dataset by which readers find the one most like their own."""
     facts = [f"metric {str(rows.iloc[0]['metric']).replace('_', ' ')}"]
@@ -85,7 +92,7 @@ def likeness(rows: pd.DataFrame) -> str:
         facts.append(f"median intrinsic dimension {spread[1]:.3g}")
     if "contrast" in (about := about_of(rows)):
         facts.append(f"median relative contrast {about['contrast'][1]:.3g}")
-    return " · ".join(facts)
+    return " · ".join([*facts, *filter(None, [other_distribution(about)])])
 
 
 def _facts_of_rows(about: DatasetAbout) -> Iterator[tuple[str, str]]:

@@ -116,6 +116,12 @@ class Content:
         """The comparison groups of each dataset."""
         return {name: [one.group for one in found] for name, found in self.judged.items()}
 
+    @cached_property
+    def about(self) -> Mapping[str, DatasetAbout]:
+        """What is known of each dataset."""
+        named = self.table[["dataset", "dataset_about"]].groupby("dataset")
+        return {str(name): about_of(rows) for name, rows in named}
+
     @property
     def every_judged(self) -> Sequence[Judged]:
         """All of them, in the order of their datasets."""

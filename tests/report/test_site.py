@@ -374,3 +374,12 @@ def test_recall_that_its_sender_states_is_said_to_be_so(table, tmp_path):
         assert stated not in page
         methods = " ".join(" ".join(read(tmp_path / str(number) / "methods.html").text).split())
         assert ("8 points that came without them" in methods) == (number == 1)
+
+
+def test_a_table_of_recalls_that_are_not_reached_has_no_empty_rows(table, tmp_path):
+    low = table.assign(recall=0.1, tuning_recall=0.1, held_out_recall=0.1, held_out_recall_low=0.0)
+    curves = [np.full(10, 0.1)] * len(low)
+    write_site(low.assign(recall_curve=curves, **{"recall@10": 0.1}), tmp_path)
+    text = " ".join(read(tmp_path / "algorithm-pq.html").text)
+    assert "no point reaches it" in text
+    assert "queries/s" not in text.split("Its fastest points")[1]

@@ -9,6 +9,8 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 from matplotlib.transforms import Bbox
 from rich.console import Console
 
@@ -22,7 +24,7 @@ from harness.report.export.printing import print_frontiers
 from harness.report.plots.all_figures import MAKERS, draw_figures, figures, makers
 from harness.report.plots.figure import new_figure
 from harness.report.plots.labels import NamedCurve, label_curves
-from harness.report.plots.style import FAINT
+from harness.report.plots.style import FAINT, wrapped
 from harness.report.plots.tradeoff import Choices, tradeoff
 from harness.report.quantities import QUANTITIES, human, quantity
 from tests.report.filtered_rows import with_filters
@@ -385,3 +387,21 @@ def test_points_under_load_have_tables_in_the_terminal_and_no_pareto_points(tabl
     assert said.count("! ") == len(settings)  # at one of four rates
     highest = re.findall(r"highest rate with p99 <= 1.5 ms: at most \S+k ±\d+%", said)
     assert len(highest) == len(settings)
+
+
+def test_lines_of_text_are_as_long_as_the_width_allows():
+    title = "fashion-mnist-784-angular+filtered: filtered search at recall 0.9"
+    width, size = 7.6 * 72 * 0.96, 12.0
+
+    def drawn(text):
+        bold = FontProperties(weight="bold")
+        return TextPath((0, 0), text, size, prop=bold).get_extents().width
+
+    assert wrapped(title, width, size, "bold") == [title]
+    long = " ".join([title] * 2)
+    lines = wrapped(long, width, size, "bold")
+    assert "".join(lines).replace(" ", "") == long.replace(" ", "")
+    assert len(lines) == 2
+    assert 0.8 * width < drawn(lines[0]) < width
+    assert wrapped("\N{CJK UNIFIED IDEOGRAPH-7D22} name", width, size)
+    assert wrapped("", width, size) == []

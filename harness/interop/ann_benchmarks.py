@@ -63,7 +63,7 @@ def lay_out(
     theirs = table["mode"] != "load"  # they know no latency from when a query was due
     points = table[table["has_answers"] & table["in_answers"] & theirs]
     if points.empty:
-        raise UserError("there are no finished points to lay out", hint="annharness run demo")
+        raise UserError("no finished point has its answers to lay out", hint="annharness run demo")
     written = [_link_result(Path(row["path"]), _place(row, out)) for row in rows_of(points)]
     for dataset, rows in points.groupby("dataset", sort=True):
         widest = rows.sort_values("k", kind="stable").iloc[-1]

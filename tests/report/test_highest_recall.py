@@ -119,3 +119,4 @@ def test_a_point_without_answers_cannot_be_compared_over_queries(codes):
     table = codes({"pq": [0.4], "other": [0.5]})
     table["has_answers"] = table["label"] != "other"
     assert [one.row["label"] for one in only_found(table)] == ["pq"]
+    assert "1 point without answers cannot be compared over the queries" in printed(table)

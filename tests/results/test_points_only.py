@@ -14,7 +14,7 @@ from harness.interop.exchange import merge
 from harness.interop.package import MANIFEST, opened, pack
 from harness.interop.package_checks import check_package
 from harness.registry.registry import load_registry
-from harness.report.export.exporting import query_rows
+from harness.report.export.exporting import export, query_rows
 from harness.results.point import Failure
 from harness.results.store import ResultStore
 from harness.results.summary import read_summary, write_summary
@@ -230,6 +230,11 @@ def test_a_summary_belongs_to_a_commit_if_all_of_its_builds_do(tmp_path):
     taken = into(out, tmp_path / "taken")
     assert len(load_results(taken.root)) == 1
     assert load_results(taken.root, commit="a").empty
+
+
+def test_rows_of_queries_cannot_be_exported_without_answers(taken, tmp_path):
+    with pytest.raises(UserError, match="no point has the answers of its queries"):
+        export(load_results(taken.root), tmp_path / "queries.parquet", per_query=True)
 
 
 def test_rows_of_queries_cannot_be_added_without_answers(measured, tmp_path):

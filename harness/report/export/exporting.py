@@ -56,8 +56,8 @@ def export(
     Raises
     ------
     UserError
-        If the ending is unknown, the file cannot be written, or `per_query` or `style` is asked of
-        another format.
+        If the ending is unknown, the file cannot be written, `per_query` or `style` is asked of
+        another format, or no point has the answers that rows of queries come from.
     """
     ending = path.suffix.lower()
     _check_ending(path)
@@ -65,6 +65,11 @@ def export(
     if per_query and ending != ".parquet":
         raise UserError(
             "one row per query goes to Parquet only", where=str(path), hint="a name in .parquet"
+        )
+    if per_query and (table["status"] == "ok").any() and not table["has_answers"].any():
+        raise UserError(
+            "no point has the answers of its queries",
+            expected="results that were measured here, or are from a whole package",
         )
     if ending in _FOR_PEOPLE:
         _write_for_people(table_of_points(table, style), path, style)

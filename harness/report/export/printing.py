@@ -59,7 +59,7 @@ from harness.report.texts import (
     stated_notes,
 )
 from harness.results.table.columns import Row
-from harness.text import first_of
+from harness.text import counted, first_of
 
 _MOST_ROWS = 24
 _MOST_RIVALS = 6
@@ -236,6 +236,10 @@ def print_highest_recalls(
         if number:
             console.print()
         console.print(_highest_recall_table(group, found, budget))
+    answerless = int(((table["status"] == "ok") & ~table["has_answers"]).sum())
+    if answerless:
+        points = counted(answerless, "point")
+        console.print(f"[dim]{points} without answers cannot be compared over the queries[/]")
 
 
 def _highest_recall_table(

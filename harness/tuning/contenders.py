@@ -28,9 +28,6 @@ _FIRST = 4
 _POOL = 600
 """So many builds are drawn, of which the model chooses."""
 
-_NEAR = 0.5
-"""The share of these that are near the best so far."""
-
 _CHANGED = 0.5
 """The share of its parameters in which such a build differs from it."""
 
@@ -118,6 +115,7 @@ class Contender:
             yield from self._fresh(self.first, seen)
         drawn = itertools.chain(self.first, on_samples, self._drawn(rng, best))
         pool = list(itertools.islice(self._fresh(drawn, seen), _POOL))
+        pool = pool or list(itertools.islice(self._fresh(self._drawn(rng, ()), seen), _POOL))
         if not pool:
             return
         wanted = Wanted(self.facts.n, self.sample_rows, most_seconds)
@@ -132,8 +130,12 @@ class Contender:
                     yield build
 
     def _drawn(self, rng: np.random.Generator, best: Sequence[Parameters]) -> Iterator[Parameters]:
+        """Builds near the best; from anywhere, if there is none.
+
+        Far away the model knows nothing, and would send most builds into corners of the space.
+        """
         for _ in range(_MOST_ATTEMPTS):
-            if best and rng.random() < _NEAR:
+            if best:
                 yield _near(self.space.build, best[int(rng.integers(len(best)))], rng)
             else:
                 yield {name: axis.at(rng.random()) for name, axis in self.space.build.items()}

@@ -17,7 +17,7 @@ from harness.files.replacing import replacing
 from harness.results.identity import hash_of
 from harness.text import Json, plain
 from harness.tuning.proposing import KnownBuild, build_id
-from harness.tuning.trials import Goal, Trial, best_of, known_build
+from harness.tuning.trials import Goal, Trial, best_of, known_build, mean_cost
 
 _NAME = "journal.json"
 _MOST_CHARACTERS = 64 << 20
@@ -118,8 +118,9 @@ class Journal:
     def best(self, label: str, goal: Goal, blocks: Collection[str] | None = None) -> list[Trial]:
         """Return the best so far of a label: none, one, or those of the frontier by their bytes.
 
-        Of a build that was made again, the last one counts. If it is the one best build, the slower
-        of its last two trials is returned: the search setting that reached the target in both.
+        A build that was made several times counts by its mean, and as missed if the last one was.
+        Of the best one its slowest trial is returned: the search setting that reached the target in
+        all. On a frontier the last build counts.
 
         Parameters
         ----------
@@ -127,11 +128,16 @@ class Journal:
             Only what these say; by default all.
         """
         own = [trial for trial in self.on(label) if blocks is None or trial.block in blocks]
-        best = best_of(goal, itertools.chain.from_iterable(_newest(own).values()))
-        if goal.is_frontier or not best:
-            return best
-        same = [trial for trial in own if trial.build == best[0].build and trial.times_reference]
-        return [max(same[-2:], key=lambda trial: trial.times_reference or 0.0)]
+        newest = _newest(own)
+        if goal.is_frontier:
+            return best_of(goal, itertools.chain.from_iterable(newest.values()))
+        made = [
+            [trial for trial in own if trial.build == last.build and trial.times_reference]
+            for [last] in newest.values()
+            if last.times_reference
+        ]
+        best = min(made, key=lambda trials: mean_cost(goal, trials), default=[])
+        return sorted(best, key=lambda trial: trial.times_reference or 0.0)[-1:]
 
     def best_of_each(self, label: str, goal: Goal) -> list[Trial]:
         """Return the best so far on all rows, and of each sample."""
@@ -139,24 +145,31 @@ class Journal:
         return [*self.best(label, goal), *itertools.chain.from_iterable(samples)]
 
     def known(self, label: str, goal: Goal) -> list[KnownBuild]:
-        """Return what is known of each build of a label that was tried, in their order."""
+        """Return what is known of each build of a label, in their order, each time it was made."""
         own = self.of(label)
         seconds = {
             t.block: 1 / (t.qps * t.times_reference) for t in own if t.qps and t.times_reference
         }
-        newest = _newest(own).values()
-        return [known_build(goal, part, seconds.get(part[0].block, math.nan)) for part in newest]
+        made = itertools.groupby(
+            (trial for trial in own if not trial.is_lost),
+            key=lambda trial: (trial.block, build_id(trial.build)),
+        )
+        return [
+            known_build(goal, list(trials), seconds.get(block, math.nan))
+            for (block, _), trials in made
+        ]
 
     def blocks(self, label: str) -> list[list[Trial]]:
         """Return the trials of a label, block by block."""
         by_block = itertools.groupby(self.of(label), key=lambda trial: trial.block)
         return [list(trials) for _, trials in by_block]
 
-    def least_known(self, label: str, best: Sequence[Trial]) -> list[Trial]:
-        """Return the one of the best so far that was built least often, the earliest of these."""
+    def unsure(self, label: str, best: Sequence[Trial]) -> list[Trial]:
+        """Return the earliest of the best so far that was built once; none if all were again."""
         made = {(trial.block, build_id(trial.build)) for trial in self.on(label)}
         counts = Counter(build for _, build in made)
-        return sorted(best, key=lambda t: (counts[build_id(t.build)], t.spent_seconds))[:1]
+        once = [trial for trial in best if counts[build_id(trial.build)] == 1]
+        return sorted(once, key=lambda trial: trial.spent_seconds)[:1]
 
     def seconds_per_build(self, label: str, sample_rows: int | None = None) -> list[float]:
         """Return the seconds that each build of a block took, of those that were not lost."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Float64 = NDArray[np.float64]
 
-_MISSED = 1.5
-"""The cost of a build that failed or missed the target; others cost 0 to 1."""
+_MISSED = 1.0
+"""The cost of a build that failed or missed the target, as of the slowest; others cost 0 to 1."""
 
 _ALL = 0.05
 """The weight of the sum of all quantities beside the one that is worst: nothing is for nothing."""
@@ -40,6 +40,9 @@ _UNLIKE = 0.7
 _LEAST_DEVIATION = 1e-9
 
 _DEEP = math.log(100)
+
+_LENGTHS = (0.3, 10.0)
+"""Of the other coordinates, in shares of a range: with shorter ones nothing would be learned."""
 
 _ROWS_ALIKE = (1.0, 10.0)
 """The length of the coordinate of the rows: a sample is never taken for unlike all rows."""
@@ -95,8 +98,11 @@ def promising(
     rng: np.random.Generator,
     wanted: Wanted,
 ) -> Iterator[Parameters]:
-    """Yield the builds of a pool, the one of the largest expected improvement first.
+    """Yield the builds of a pool, the one of the largest expected improvement for its time first.
 
+    Its time is that of the build and of a typical one, so that no build is chosen for being quick
+    alone (expected improvement per second: Snoek, Larochelle and Adams, *Practical Bayesian
+    Optimization of Machine Learning Algorithms*, 2012). With builds of samples it is not looked at.
     The improvement is that on all rows, also of builds that are to be made of a sample. Each is
     believed to come out as predicted before the next one is chosen, so that the builds of a block
     differ (Ginsbourger, Le Riche and Carraro, *Kriging is well-suited to parallelize optimization*,
@@ -118,21 +124,35 @@ def promising(
     on_all = _encoded(axes, [KnownBuild(build) for build in pool], wanted)
     on_rows = on_all.copy()
     on_rows[:, -1] = wanted.depth(wanted.sample_rows)
-    left = _soon_enough(points, known, on_all, wanted)
+    left, price = list(range(len(pool))), np.ones(len(pool))
+    seconds = _seconds_of(points, known, on_all)
+    if seconds is not None:
+        left = np.flatnonzero(seconds < _NOT_ALL * wanted.most_seconds).tolist()
+        if all(one.sample_rows is None for one in known):  # with samples there is time for few
+            price = seconds + np.median(seconds)
     model = _model(points, seed=int(rng.integers(1 << 31)))
     is_whole = points[:, -1] == 0
-    so_far = costs[is_whole].min() if is_whole.any() else costs.min()
+    tried = points[is_whole] if is_whole.any() else points
+    _fit(model, points, costs)
+    so_far = model.predict(tried).min()  # as expected, and not by luck
     while left:
-        _fit(model, points, costs)
-        mean, deviation = model.predict(on_all[left], return_std=True)
+        mean, deviation = _predicted(model, on_all[left])
         gains = _expected_improvement(so_far - mean, deviation)
-        found = int(gains.argmax())
+        found = int((gains / price[left]).argmax())
         best = left.pop(found)
         yield pool[best]
         points = np.vstack([points, on_rows[best]])
         costs = np.append(costs, model.predict(on_rows[[best]]))
         so_far = min(so_far, mean[found])
         model.set_params(kernel=model.kernel_, optimizer=None)
+        _fit(model, points, costs)
+
+
+def _predicted(model: GaussianProcessRegressor, points: Float64) -> tuple[Float64, Float64]:
+    """The mean and its standard deviation, without the luck of a build that scikit-learn adds."""
+    mean, deviation = model.predict(points, return_std=True)
+    luck = model.kernel_.k2.noise_level * model._y_train_std**2
+    return mean, np.sqrt(np.maximum(deviation**2 - luck, 0.0))
 
 
 def _model(points: Float64, seed: int) -> GaussianProcessRegressor:
@@ -141,7 +161,7 @@ def _model(points: Float64, seed: int) -> GaussianProcessRegressor:
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
     free = points.shape[1] - 1
-    lengths = Matern([0.5] * free + [2.0], [(0.1, 10.0)] * free + [_ROWS_ALIKE], nu=2.5)
+    lengths = Matern([0.5] * free + [2.0], [_LENGTHS] * free + [_ROWS_ALIKE], nu=2.5)
     return GaussianProcessRegressor(
         ConstantKernel(1.0, (0.05, 20.0)) * lengths + WhiteKernel(1e-3, (1e-5, 0.1)),
         normalize_y=True, n_restarts_optimizer=1, random_state=seed,
@@ -154,26 +174,23 @@ def _fit(model: GaussianProcessRegressor, points: Float64, values: Float64) -> N
         model.fit(points, values)
 
 
-def _soon_enough(
-    points: Float64, known: Sequence[KnownBuild], candidates: Float64, wanted: Wanted
-) -> list[int]:
-    """The candidates that are not expected to be built too slowly; all, if too little is known.
+def _seconds_of(
+    points: Float64, known: Sequence[KnownBuild], candidates: Float64
+) -> Float64 | None:
+    """The seconds that builds of all rows are expected to take; None if too little is known.
 
     Seconds of samples say how those on all rows differ, but not how long they are.
     """
-    every = list(range(len(candidates)))
     timed = [i for i, one in enumerate(known) if one.build_seconds]
     logs = [(math.log(known[i].build_seconds or math.nan),) for i in timed]
     levelled = _levelled(
         [replace(known[i], costs=(log,)) for i, log in zip(timed, logs, strict=True)]
     )
-    whole = any(known[i].sample_rows is None for i in timed)
-    if math.isinf(wanted.most_seconds) or len(timed) < _LEAST_TIMED or not whole:
-        return every
+    if len(timed) < _LEAST_TIMED or all(known[i].sample_rows is not None for i in timed):
+        return None
     model = _model(points, seed=0)
     _fit(model, points[timed], np.array([one.costs[0][0] for one in levelled]))
-    fits = model.predict(candidates) < math.log(_NOT_ALL * wanted.most_seconds)
-    return [i for i in every if fits[i]]
+    return np.asarray(np.exp(model.predict(candidates)))
 
 
 def _expected_improvement(gain: Float64, deviation: Float64) -> Float64:

@@ -38,6 +38,9 @@ _TIMES_SAMPLE = 2.0
 _LEAST_WITH_BEST = 3
 """A block of so many builds has the best so far again: it takes a third of the time at most."""
 
+_MANY_TRIED = 6
+"""After so many builds every block has it, and the last build is kept for it: its luck counts."""
+
 _SHARE_OF_BUILD = 0.25
 """Of the budget: no build takes longer once a build has reached the target."""
 
@@ -90,6 +93,9 @@ class Search:
     follower: SearchFollower = field(default_factory=SilentFollower)
     strategy: Strategy = "model"
     samples: Samples = Samples()
+    _drawn: dict[int, CachedDataset] = field(default_factory=dict, init=False)
+    _untold_seconds: dict[str, float] = field(default_factory=dict, init=False)
+    """What each label has spent on drawing samples since its last block, which the journal adds."""
 
     def run(self) -> None:
         """Search until the budget is spent or every build was tried.
@@ -119,7 +125,10 @@ class Search:
         return self.goal.budget_seconds / len(self.contenders)
 
     def _left(self, contender: Contender) -> float:
-        return self.share_seconds - self.journal.spent(contender.label)
+        return self.share_seconds - self._spent(contender.label)
+
+    def _spent(self, label: str) -> float:
+        return self.journal.spent(label) + self._untold_seconds.get(label, 0.0)
 
     def _next_block(self, contender: Contender) -> tuple[Contender, list[Parameters]]:
         """The builds of the next block, and the contender on the rows of these.
@@ -130,6 +139,9 @@ class Search:
         if contender.listed is None and first is not None:
             stages = self._stages(contender, first)
             for stage, left in stages:
+                if stage.rows not in self._drawn:
+                    self._draw(contender.on(stage.rows))
+                    return self._next_block(contender)  # less time is left now
                 rest = self._left(contender) - stages[-1][1]
                 builds = self._next_builds(contender.on(stage.rows), left, rest)
                 if builds:
@@ -145,6 +157,7 @@ class Search:
         label = contender.label
         made = self.journal.sample_rows(label)
         taken = sum(self.journal.spent_on(label, rows) for rows in made)
+        taken += self._untold_seconds.get(label, 0.0)
         spare = self._left(contender) - first_seconds
         stages = stages_of(contender.facts.n, self.share_seconds, first_seconds, made)
         left = [(stage, min(stage.until_seconds - taken, spare)) for stage in stages]
@@ -162,10 +175,15 @@ class Search:
 
         The seconds left are those for such blocks, and for builds of all rows.
         """
-        label, count = contender.label, self._room(contender, left)
+        label, room = contender.label, self._room(contender, left)
+        count = int(min(room, self._most_of_block(contender)))
         again: list[Trial] = []
-        if contender.sample_rows is None and count >= _LEAST_WITH_BEST:
-            again = self.journal.least_known(label, self.journal.best(label, self.goal))
+        if contender.sample_rows is None:
+            are_many = self.journal.count(label) >= _MANY_TRIED
+            if count >= _LEAST_WITH_BEST or (are_many and count > 0):
+                again = self.journal.unsure(label, self.journal.best(label, self.goal))
+            if are_many:
+                count = int(min(count, room - 1 + len(again)))
         proposals = contender.proposals(
             self.journal.known(label, self.goal),
             [trial.build for trial in self.journal.best_of_each(label, self.goal)],
@@ -173,26 +191,30 @@ class Search:
             self.strategy,
             min(left_on_all, self._most_for_a_build(label)),
         )
-        new = list(islice(proposals, count - len(again)))
-        return [*(trial.build for trial in again), *new] if new else []
+        new = islice(proposals, max(0, count - len(again)))
+        return [*(trial.build for trial in again), *new]
 
-    def _room(self, contender: Contender, left: float) -> int:
-        """How many builds the next block may have, from what those of the last block took."""
+    def _room(self, contender: Contender, left: float) -> float:
+        """For how many builds there is time, from what those of the last block took."""
         if left <= 0:
-            return 0
+            return 0.0
+        known = self.journal.seconds_per_build(contender.label, contender.sample_rows)
+        return left / max(known[-1], 1e-9) + _MAY_EXCEED if known else math.inf
+
+    def _most_of_block(self, contender: Contender) -> float:
+        """How many builds the next block may have at most."""
         known = self.journal.seconds_per_build(contender.label, contender.sample_rows)
         if not known:
             return 1 if contender.sample_rows is None else _FIRST_ON_SAMPLE
-        seconds = max(known[-1], 1e-9)
         least = 1.0 if self.journal.sample_rows(contender.label) else 2.0
-        wanted = max(least, _SHARE_OF_BLOCK * self.share_seconds / seconds)
-        return max(0, int(min(wanted, _MOST_MEMBERS, left / seconds + _MAY_EXCEED)))
+        wanted = max(least, _SHARE_OF_BLOCK * self.share_seconds / max(known[-1], 1e-9))
+        return min(wanted, _MOST_MEMBERS)
 
     def _run_block(self, contender: Contender, builds: Sequence[Parameters]) -> None:
         label, rows = contender.label, contender.sample_rows
         self.follower.block_started(contender, len(builds))
-        dataset, spent = self._dataset_of(contender)
-        left = max(0.0, self.share_seconds - spent)
+        dataset = self.dataset if rows is None else self._drawn[rows]
+        spent, left = self._spent(label), max(0.0, self._left(contender))
         spec = trial_block(
             contender,
             builds,
@@ -211,17 +233,19 @@ class Search:
         if not self.journal.of(label) and left < self.conditions.timeout:
             self._require_built(contender, found)
         self.journal.add(found)
+        self._untold_seconds.pop(label, None)
         self._tell(contender, found)
 
-    def _dataset_of(self, contender: Contender) -> tuple[CachedDataset, float]:
-        """The rows that the contender is on, and what is spent when they are there."""
-        spent, rows = self.journal.spent(contender.label), contender.sample_rows
+    def _draw(self, contender: Contender) -> None:
+        """Draw the sample that the contender is on."""
+        rows = contender.sample_rows
         if rows is None or self.samples.of is None:
-            return self.dataset, spent
+            return
         self.follower.phase(f"drawing a sample of {rows:,} rows", in_turns=False)
         began = time.perf_counter()
-        dataset = self.samples.of(rows)
-        return dataset, spent + time.perf_counter() - began
+        self._drawn[rows] = self.samples.of(rows)
+        taken, label = time.perf_counter() - began, contender.label
+        self._untold_seconds[label] = self._untold_seconds.get(label, 0.0) + taken
 
     def _first_seconds(self, label: str) -> float | None:
         """The seconds of the first build on all rows; None before it."""

@@ -204,6 +204,12 @@ def _cost(trial: Trial, goal: Goal) -> tuple[float, float]:
     return math.inf if known is None else known, trial.times_reference or math.inf
 
 
+def mean_cost(goal: Goal, trials: Iterable[Trial]) -> tuple[float, float]:
+    """Return the means over measured trials: of what is to be small, and of the time."""
+    small, times = np.mean([_cost(trial, goal) for trial in trials], axis=0)
+    return float(small), float(times)
+
+
 def known_build(goal: Goal, trials: Sequence[Trial], reference_seconds: float) -> KnownBuild:
     """Return what is known of a build by its trials in one block, for proposals.
 

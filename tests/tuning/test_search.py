@@ -68,20 +68,24 @@ def test_the_best_of_each_block_meets_the_target_on_held_out_queries(tmp_path):
     assert sum(kept) >= 3
 
 
-def test_the_default_comes_first_and_large_blocks_build_the_best_again(tmp_path):
+def test_the_default_comes_first_and_the_best_is_built_a_second_time(tmp_path):
+    """In every block of three builds or more; once six were tried, in smaller ones too."""
     journal = searched(tmp_path, simulated.Landscape(1), budget_seconds=300.0)
     trials = journal.trials
     assert trials[0].build == {"M": 16, "effort": 200, "kind": "a", "seed": 0}
     blocks = [own[0].block for own in journal.blocks("simulated")]
-    sizes = []
+    made: list[str] = []
     for i, own in enumerate(journal.blocks("simulated")):
-        sizes.append(len(own))
         again = [trial.build for trial in own if trial.again]
-        best = journal.best("simulated", goal(), blocks[:i])
-        assert again == ([best[0].build] if len(own) >= 3 else [])
-    assert min(sizes) < 3 <= max(sizes)
+        best = [trial.build for trial in journal.best("simulated", goal(), blocks[:i])]
+        is_due = len(own) >= 3 or len(set(made)) >= 6
+        once = [build for build in best if made.count(build_id(build)) == 1]
+        assert again == (once if is_due else [])
+        made += [build_id(trial.build) for trial in own]
     fresh = [build_id(trial.build) for trial in trials if not trial.again]
-    assert len(fresh) == len(set(fresh)) > 3
+    assert len(fresh) == len(set(fresh)) > 6
+    [best] = journal.best("simulated", goal())
+    assert made.count(build_id(best.build)) == 2  # the last build of the budget was kept for it
 
 
 def test_a_lucky_build_does_not_stay_the_best(tmp_path):
@@ -91,7 +95,7 @@ def test_a_lucky_build_does_not_stay_the_best(tmp_path):
             label="one", block=block, build={"M": m}, status="reached", times_reference=time,
             qps=1 / time, spent_seconds=1.0,
         )
-        for m, time, block in ((1, 3.0, "a"), (2, 2.0, "a"), (3, 1.0, "a"), (3, 2.5, "b"))
+        for m, time, block in ((1, 3.0, "a"), (2, 2.0, "a"), (3, 1.0, "a"), (3, 3.5, "b"))
     )  # fmt: skip
     assert [t.build["M"] for t in journal.best("one", goal(), ["a"])] == [3]
     assert [t.build["M"] for t in journal.best("one", goal())] == [2]
@@ -116,7 +120,7 @@ def test_builds_of_several_blocks_are_known_by_their_times_relative_to_the_refer
     assert costs[3] == ()
 
 
-def test_of_the_last_two_builds_of_the_winner_the_slower_setting_is_taken(tmp_path):
+def test_of_the_builds_of_the_winner_the_slowest_setting_is_taken(tmp_path):
     journal = Journal(tmp_path, {})
     journal.add(
         Trial(
@@ -125,7 +129,7 @@ def test_of_the_last_two_builds_of_the_winner_the_slower_setting_is_taken(tmp_pa
         )
         for m, ef, block in ((1, 90, "a"), (2, 80, "a"), (2, 60, "b"), (2, 50, "c"))
     )  # fmt: skip
-    assert [t.search for t in journal.best("one", goal())] == [{"ef": 60}]
+    assert [t.search for t in journal.best("one", goal())] == [{"ef": 80}]
 
 
 def test_the_budget_bounds_what_is_begun(tmp_path):
@@ -227,6 +231,25 @@ def test_why_there_are_no_samples_is_said_only_where_they_would_have_been_made(
     assert stages(search.journal) == [None]
 
 
+def test_a_sample_that_takes_all_the_time_to_draw_is_not_built_from(tmp_path, monkeypatch):
+    """The time is spent all the same; what is left is for builds of all rows."""
+    landscape, budget = slow()
+    search = simulated.search_of(landscape, tmp_path, goal(budget_seconds=budget), samples=True)
+    draw, clock = search.samples.of, [0.0]
+
+    def slowly(rows):
+        clock[0] += 0.4 * budget
+        return draw(rows)
+
+    search.samples = Samples(slowly)
+    monkeypatch.setattr("harness.tuning.search.time.perf_counter", lambda: clock[0])
+    search.run()
+    assert clock == [0.4 * budget]
+    assert stages(search.journal) == [None]
+    first, second = search.journal.blocks("simulated")[:2]
+    assert second[0].spent_seconds - first[0].spent_seconds > 0.5 * budget
+
+
 @pytest.mark.slow
 def test_a_search_with_samples_that_was_stopped_continues_as_if_it_had_not_been(tmp_path, sampled):
     landscape, budget = slow()
@@ -280,6 +303,31 @@ def test_a_build_that_missed_the_target_on_a_sample_is_proposed_on_all_rows(monk
     assert sorted(proposed) == [2, 3, 4, 5]
     assert proposed[-1] == 5
     assert list(contender.on(10).proposals(known, [], 0)) == []
+
+
+def test_builds_far_from_the_best_follow_once_all_near_it_were_tried(monkeypatch):
+    monkeypatch.setattr(Contender, "_can_build", lambda self, build: True)
+    space = Space({"M": Axis(low=1, high=20, is_whole=True)})
+    contender = Contender("one", None, None, Facts(10, 100, 8, "angular"), space, ())  # type: ignore[arg-type]
+    known = [KnownBuild({"M": m}, ((float(m),),)) for m in range(1, 17)]
+    proposed = list(contender.proposals(known, [{"M": 1}], 0))
+    assert {build["M"] for build in proposed} == {17, 18, 19, 20}
+    near = list(contender.proposals(known[:4], [{"M": 1}], 0))
+    assert {build["M"] for build in near} < set(range(5, 17))
+
+
+def test_of_builds_that_promise_the_same_the_quicker_one_is_tried_first(monkeypatch):
+    """The slow ones take ten times as long to build."""
+    monkeypatch.setattr(Contender, "_can_build", lambda self, build: True)
+    space = Space({"kind": Axis(("a", "b", "c")), "slow": Axis((True, False))})
+    contender = Contender("one", None, None, Facts(10, 100, 8, "angular"), space, ())  # type: ignore[arg-type]
+    known = [
+        KnownBuild({"kind": kind, "slow": slow}, ((cost,),), None, 10.0 if slow else 1.0)
+        for kind, cost in (("a", 1.0), ("b", 2.0))
+        for slow in (True, False)
+    ]
+    proposed = [build["slow"] for build in contender.proposals(known, [known[0].build], 0)]
+    assert proposed == [False, True]
 
 
 def test_a_build_that_would_take_too_long_on_all_rows_is_not_proposed(monkeypatch):

@@ -66,9 +66,9 @@ class Samples:
 class Search:
     """The search for the best build and search setting of each contender.
 
-    Every block holds new builds of one contender. A block of many has its best build so far too,
-    for a frontier the build of it that was made least often, so that a lucky one does not stay the
-    best. The contenders share the budget equally.
+    Every block holds builds of one contender. A block of many has its best build so far too, if it
+    was made only once, so that a lucky one does not stay the best. The contenders share the budget
+    equally.
 
     Parameters
     ----------

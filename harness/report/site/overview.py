@@ -9,7 +9,7 @@ from harness.contracts.definitions import FAMILIES
 from harness.report.analysis.points import rows_of
 from harness.report.analysis.standings import REACHING, Standing, by_success
 from harness.report.analysis.under_load import settings_under_load
-from harness.report.site.about import likeness, other_distribution
+from harness.report.site.about import likeness
 from harness.report.site.content import Content, Judged, about_of
 from harness.report.site.filter_section import filter_verdicts
 from harness.report.site.load_section import load_picture
@@ -138,7 +138,7 @@ def _standings(
             {
                 "dataset": one.group.dataset,
                 "conditions": one.group.brief,
-                "queries": other_distribution(content.about[one.group.dataset]),
+                "likeness": likeness(one.group.points),
                 "page": content.dataset_pages[one.group.dataset],
             }
             for one in judged

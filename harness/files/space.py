@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import psutil
-
 from harness.errors import UserError
 
 _DISK_RESERVE_BYTES = 64 << 20
@@ -32,6 +30,8 @@ def require_disk(
 
 def require_memory(needed_bytes: int, what: str, where: str) -> None:
     """Raise a `UserError` if so many bytes are more than the machine has available."""
+    import psutil  # here, since every worker loads this module and none asks
+
     available = psutil.virtual_memory().available
     if needed_bytes > available:
         raise UserError(

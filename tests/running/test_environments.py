@@ -223,3 +223,14 @@ def test_the_worker_asks_for_no_more_than_an_environment_holds():
     builders = {"cython_runtime", "_cython"}  # what compiled packages leave behind
     loaded = {name for name in done.stdout.split() if not name.startswith("_cython_")}
     assert loaded - allowed - builders == set()
+
+
+def test_a_member_loads_nothing_that_it_does_not_need():
+    """Each build waits for these imports: the readers of files took a quarter of them."""
+    code = (
+        "import sys, harness.running.worker.entry, harness.running.worker.member_program\n"
+        "unwanted = {'harness.data.formats', 'psutil', 'pydantic', 'pandas', 'pyarrow'}\n"
+        "print(sorted(unwanted & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

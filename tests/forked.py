@@ -26,15 +26,21 @@ class Forks:
     """Runs calls one after another; each is a process of its own, with its folder and variables.
 
     `umask` and `variables`, such as those of the locale, are those that Python is started with,
-    `loaded` are modules that it imports besides ours.
+    `loaded` are modules that it imports besides ours. `python` may be that of another environment.
     """
 
-    def __init__(self, umask: int = -1, loaded: Sequence[str] = (), **variables: str) -> None:
+    def __init__(
+        self,
+        umask: int = -1,
+        loaded: Sequence[str] = (),
+        python: str | Path = sys.executable,
+        **variables: str,
+    ) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             number = theirs.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(number), *loaded],
+                [python, __file__, str(number), *loaded],
                 pass_fds=[number],
                 umask=umask,
                 env={**os.environ, **variables},

@@ -7,12 +7,15 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
+
+from tests.forked import Forks
 
 HOUSE = Path(__file__).parents[2]
 QUICK = "--k 10 --builds 1 --repeats 1 --least-seconds 0 --precision off"
@@ -80,9 +83,21 @@ def lowest(tmp_path_factory, wheel) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def forks(lowest) -> Iterator[Forks]:
+    """What calls on the lowest versions are forked from."""
+    with Forks(python=lowest / "venv" / "bin" / "python", PYTHONPATH="") as forks:
+        yield forks
+
+
 def annharness(folder: Path, words: str) -> str:
-    env = {"ANNHARNESS_DATA": str(folder / "cache"), "XDG_DATA_HOME": str(folder / "user-data")}
-    return sh(folder / "venv" / "bin" / "annharness", *words.split(), cwd=folder, **env)
+    program = folder / "venv" / "bin" / "annharness"
+    return sh(program, *words.split(), cwd=folder, **folders(folder))
+
+
+def folders(folder: Path) -> dict[str, str]:
+    """The variables that keep all that a call writes in a folder."""
+    return {"ANNHARNESS_DATA": str(folder / "cache"), "XDG_DATA_HOME": str(folder / "user-data")}
 
 
 def test_the_wheel_runs_the_demo(installed):
@@ -121,5 +136,7 @@ def test_the_lowest_versions_are_those_that_are_declared(lowest):
 
 
 @pytest.mark.parametrize("words", VERBS)
-def test_every_verb_runs_on_the_lowest_versions(lowest, words):
-    annharness(lowest, words)
+def test_every_verb_runs_on_the_lowest_versions(lowest, forks, words):
+    env = {**os.environ, "PYTHONPATH": "", **folders(lowest)}
+    done = forks.call(words.split(), lowest, env, timeout=300)
+    assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import harness
+from tests.forked import Forks
 
 SUITE = """\
 k: 5
@@ -41,14 +43,16 @@ def here(tmp_path, small_hdf5):
 
 
 @pytest.mark.slow
-def test_two_verbs_at_once(here, command):
-    for one, other, codes in PAIRS:
-        both = [command.start(*verb.split()) for verb in (one, other)]
-        told = [process.communicate(timeout=120)[1] for process in both]
-        assert not any("Traceback" in errors for errors in told), (one, told)
-        found = sorted(process.returncode for process in both)
-        # Of two that make a thing, the second may come when the first has made it.
-        assert found in (codes, [0, 0]), (one, told)
+def test_two_verbs_at_once(here, command, forks):
+    with Forks() as others, ThreadPoolExecutor(2) as threads:
+        for one, other, codes in PAIRS:
+            verbs = (forks, *one.split()), (others, *other.split())
+            both = [*threads.map(lambda verb: command.forked_from(*verb), verbs)]
+            told = [done.stderr for done in both]
+            assert not any("Traceback" in errors for errors in told), (one, told)
+            found = sorted(done.returncode for done in both)
+            # Of two that make a thing, the second may come when the first has made it.
+            assert found in (codes, [0, 0]), (one, told)
     assert len(harness.load_results(here / "results")) == 1
     assert list(here.rglob("*.part")) == []
 

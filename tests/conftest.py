@@ -29,7 +29,7 @@ COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "numba"
 os.environ["NUMBA_CACHE_DIR"] = str(COMPILED)  # read by numba when it is imported
 
 LONG = {
-    *("test_documented_commands.py", "test_wheel.py"),
+    *("test_documented_commands.py", "test_wheel.py", "test_peers.py"),
     *("test_cluster_runs.py", "test_cluster_kills.py"),
     *("test_cluster_data.py", "test_cluster_s3.py"),
     *("test_shipped_adapters.py", "test_surroundings.py", "test_kills_and_trials.py"),

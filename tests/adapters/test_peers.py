@@ -5,6 +5,7 @@ What is asked here is what no adapter may miss; `annharness check` asks more, in
 
 import importlib
 
+import numba
 import numpy as np
 import pytest
 
@@ -38,6 +39,14 @@ CASES = [
     for definition in DEFINITIONS
     for metric in definition.metrics
 ]
+
+
+@pytest.fixture(autouse=True)
+def _few_optimisations(request, monkeypatch):
+    """Compile pynndescent, whose speed is not asked for here, in two thirds of the time."""
+    if "pynndescent" in request.node.name:
+        numba.njit(lambda: 0)()  # the level of the first compilation stays that of the process
+        monkeypatch.setattr(numba.config, "OPT", type(numba.config.OPT)(1))
 
 
 def rows(metric, n=N + QUERIES, zeros=0):

@@ -56,12 +56,17 @@ PART = re.compile(
 )
 
 
-def generated_pages() -> dict[Path, str]:
-    """Return the pages that have generated parts, with the text that they should have."""
-    texts = {path: path.read_text() for path in sorted(DOCS.rglob("*.md"))}
-    filled = {path: PART.sub(_filled, text) for path, text in texts.items() if PART.search(text)}
-    notebooks = {path.with_suffix(".ipynb"): notebook_of(texts[path]) for path in NOTEBOOKS}
-    return filled | notebooks
+def generated_pages() -> list[Path]:
+    """Return the pages that have generated parts, and the notebooks."""
+    pages = [page for page in sorted(DOCS.rglob("*.md")) if PART.search(page.read_text())]
+    return [*pages, *(page.with_suffix(".ipynb") for page in NOTEBOOKS)]
+
+
+def generated(page: Path) -> str:
+    """Return the text that such a page should have."""
+    if page.suffix == ".ipynb":
+        return notebook_of(page.with_suffix(".md").read_text())
+    return PART.sub(_filled, page.read_text())
 
 
 def _filled(match: re.Match[str]) -> str:
@@ -416,5 +421,5 @@ PARTS: dict[str, Callable[[], str]] = {
 }
 
 if __name__ == "__main__":
-    for page, text in generated_pages().items():
-        page.write_text(text)
+    for page in generated_pages():
+        page.write_text(generated(page))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
 import harness
-from tests.conftest import Command
 
 ANY = {"ok", "error", "crashed", "out_of_memory"}
 """What a process may become whose limits are too low for the harness's own work."""
@@ -79,7 +79,7 @@ HANGING = ("warm_up-wait", "index_bytes-wait", "diagnostics-wait", "prepare-wait
 
 
 @pytest.fixture
-def run(tmp_path, small_hdf5, forks, session_cache):
+def run(tmp_path, small_hdf5, command, session_cache):
     """Run `meddling` in these ways; return the outcome and the rows by way."""
 
     def run(ways, timeout=60, cache=session_cache):
@@ -90,7 +90,8 @@ def run(tmp_path, small_hdf5, forks, session_cache):
             f"builds: 1\nrepeats: 2\nleast_seconds: 0\ntimeout: {timeout}\n"
             "memory: 600MiB\nbuild_threads: 1\nprecision: off\n"
         )
-        done = Command(tmp_path, cache, forks)("run", path, timeout=500)
+        environment = ["env", f"ANNHARNESS_DATA={cache}", sys.executable]
+        done = command.raw([*environment, "-m", "harness", "run", str(path)], timeout=500)
         assert "Traceback" not in done.stderr
         if not (tmp_path / "results").exists():
             return done, {}

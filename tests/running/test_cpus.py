@@ -29,36 +29,38 @@ def machine(monkeypatch, tmp_path):
 
 def test_whole_cores_come_first_and_the_first_core_is_the_harnesss(machine):
     machine(("0,4", (0, 4)), ("1,5", (1, 5)), ("2,6", (2, 6)), ("3,7", (3, 7)))
-    assert worker_cpus(1) == (1,)
-    assert worker_cpus(3) == (1, 2, 3)
-    assert worker_cpus(5) == (1, 2, 3, 5, 6)
-    assert worker_cpus(6) == (1, 2, 3, 5, 6, 7)
-    assert worker_cpus(7) == (1, 2, 3, 4, 5, 6, 7)  # the sibling of the harness's own, last
-    assert worker_cpus(8) is None
+    assert worker_cpus(1, 7) == (1,)
+    assert worker_cpus(3, 7) == (1, 2, 3)
+    assert worker_cpus(5, 7) == (1, 2, 3, 5, 6)
+    assert worker_cpus(6, 7) == (1, 2, 3, 5, 6, 7)
+    assert worker_cpus(7, 7) == (1, 2, 3, 4, 5, 6, 7)  # the sibling of the harness's own, last
+    assert worker_cpus(8, 7) is None
 
 
 def test_neighbouring_numbers_may_be_one_core(machine):
     machine(("0-1", (0, 1)), ("2-3", (2, 3)), ("4-5", (4, 5)))
-    assert worker_cpus(2) == (2, 4)
-    assert worker_cpus(4) == (2, 3, 4, 5)
+    assert worker_cpus(2, 7) == (2, 4)
+    assert worker_cpus(4, 7) == (2, 3, 4, 5)
 
 
 def test_a_container_may_have_halves_of_cores(machine):
     machine(
         ("0,4", (0, 4)), ("1,5", (1, 5)), ("2,6", (2, 6)), ("3,7", (3, 7)), allotted=(2, 4, 5, 7)
     )
-    assert worker_cpus(3) == (4, 5, 7)
+    assert worker_cpus(3, 7) == (4, 5, 7)
 
 
-def test_where_there_are_few_the_kernel_decides(machine):
+def test_where_there_are_few_all_of_a_block_share_them_and_the_next_has_others(machine):
     machine(("0", (0,)), ("1", (1,)), ("2", (2,)))
-    assert worker_cpus(1) is None
+    assert [worker_cpus(1, block) for block in range(4)] == [(0,), (1,), (2,), (0,)]
+    assert [worker_cpus(2, block) for block in range(3)] == [(0, 1), (1, 2), (0, 2)]
+    assert worker_cpus(3, 0) is None
 
 
 def test_an_unknown_topology_counts_every_processor_as_a_core(monkeypatch, tmp_path):
     monkeypatch.setattr(cpus, "_CPU", tmp_path)
     monkeypatch.setattr(cpus, "allotted_cpus", lambda: (0, 1, 2, 3))
-    assert worker_cpus(2) == (1, 2)
+    assert worker_cpus(2, 7) == (1, 2)
 
 
 def test_pinning_binds_this_process():

@@ -78,7 +78,7 @@ class Workers:
                 program=_PROGRAM,
                 threads=threads,
                 memory_bytes=self._limit,
-                cpus=worker_cpus(1 if is_reference else block.build_threads),
+                cpus=worker_cpus(1 if is_reference else block.build_threads, int(block.id, 16)),
                 python=spec.adapter.python,
                 cache=self._cache,
             )
@@ -89,7 +89,7 @@ class Workers:
         own = block.only([spec])
         if is_reference:
             own = replace(own, mode="single", threads=1, build_threads=1)
-        cpus = worker_cpus(own.threads) or allotted_cpus()
+        cpus = worker_cpus(own.threads, int(block.id, 16)) or allotted_cpus()
         try:
             child.send(Start(MemberStart(own, cpus).to_json()))
         except ChildGone as gone:

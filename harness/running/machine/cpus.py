@@ -1,4 +1,4 @@
-"""Which processors a worker gets: whole cores first, and one left to the harness."""
+"""Which processors a worker gets: the same ones as all others of its block."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ def allotted_cpus() -> tuple[int, ...]:
     return tuple(range(os.cpu_count() or 1))
 
 
-def worker_cpus(threads: int) -> tuple[int, ...] | None:
+def worker_cpus(threads: int, block: int) -> tuple[int, ...] | None:
     """Return the processors for a worker of so many threads; None: all, chosen by the kernel.
 
-    With four or more, one core is kept free for the harness, and the worker gets one hardware
-    thread of each other core before it gets a second one of any.
+    All workers of a block get the same. On a shared machine each processor may have another
+    neighbour, whose work would look like a difference between the indexes. With four processors or
+    more, one core is kept free for the harness, and the worker gets one hardware thread of each
+    other core before it gets a second one of any. With fewer, blocks take turns on them.
+
+    Parameters
+    ----------
+    block
+        A number of the block, at least 0.
     """
     cpus = allotted_cpus()
-    if len(cpus) < _ENOUGH_FOR_ONE_TO_SPARE:
+    if threads >= len(cpus):
         return None
-    ordered = _best_first(cpus)
-    return tuple(sorted(ordered[:threads])) if threads <= len(ordered) else None
+    if len(cpus) >= _ENOUGH_FOR_ONE_TO_SPARE:
+        return tuple(sorted(_best_first(cpus)[:threads]))
+    return tuple(sorted(cpus[(block + i) % len(cpus)] for i in range(threads)))
 
 
 def pin_all_threads(cpus: Sequence[int] | None) -> None:

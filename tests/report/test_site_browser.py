@@ -96,6 +96,53 @@ def test_filters_by_recall_and_memory_and_keeps_them_in_the_url(page, address, t
     assert len(rows(page)) == len(expected)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "limits"),
+    [
+        ("floor", "0.95", {"floor": 0.95}),
+        ("floor", ".8", {"floor": 0.8}),
+        ("floor", "1.5", {}),
+        ("memory", "13.05", {"memory": 13.05}),
+        ("memory", "1e1", {"memory": 10}),
+        ("memory", "-3", {}),
+    ],
+)
+def test_a_number_stands_as_it_is_typed(page, address, table, name, text, limits):
+    """At each key the box was written to: "13.5" became 513, and "0.95" nothing."""
+    page.goto(address)
+    control = page.locator(f'input[name="{name}"]:visible')
+    control.press_sequentially(text)
+    assert control.input_value() == text
+    assert [row[4] for row in rows(page)] == [human(qps) for qps in pareto(table, **limits)["qps"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "recall"),
+    [
+        ("floor=abc", "0.9"),
+        ("floor=2", "0.9"),
+        ("memory=abc", "0.9"),
+        ("memory=-3", "0.9"),
+        ("per=abc", "0.9"),
+        ("group=abc&x=abc", "0.9"),
+        ("floor=0.5&at=abc", "0.5"),
+    ],
+)
+def test_what_no_control_can_hold_is_no_limit(browser, address, table, query, recall):
+    """An address with letters for the memory hid all points, while the box was empty."""
+    page = browser.new_page()  # not `opened`: Chromium itself complains of such an address
+    page.goto(f"{address}?{query}")
+    floor = page.locator('input[name="floor"]:visible').input_value()
+    assert floor == ("" if recall == "0.9" else recall)
+    assert page.locator('input[name="memory"]:visible').input_value() == ""
+    assert page.locator('select[name="per"]:visible').input_value() == "vector"
+    expected = pareto(table, float(floor or -1))
+    assert [row[4] for row in rows(page)] == [human(qps) for qps in expected["qps"]]
+    assert f"recall of at least {recall}:" in page.locator(".recommendation:visible").inner_text()
+    assert order(page)[0] == recall
+    page.close()
+
+
 @pytest.mark.parametrize("floor", [0.5, 0.7, 0.85])
 def test_the_headline_is_in_the_table_beneath(
     page, table_maker, respeeded, speeds_maker, tmp_path, floor

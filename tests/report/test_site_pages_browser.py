@@ -274,6 +274,76 @@ def test_the_history_has_the_filters_of_the_page_of_a_dataset(opened, table, old
     assert page.locator(".count").inner_text() == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "most"), [("13.05", 13.05), ("0.25", 0.25), ("1e1", 10), ("-3", float("inf"))]
+)
+def test_a_memory_stands_as_it_is_typed_on_the_page_of_the_history(
+    opened, site, history, text, most
+):
+    """At each key the box was written to: "13.5" became 513."""
+    page = opened()
+    page.goto(f"{site}/history.html")
+    control = page.locator('[name="memory"]')
+    control.press_sequentially(text)
+    assert control.input_value() == text
+    small = [one for one in history if one.states[-1].bytes_per_vector <= most]
+    assert page.locator("article:visible").count() == len(small)
+
+
+@pytest.mark.parametrize("name", ["from", "to"])
+def test_a_day_stands_as_it_is_typed(opened, site, name):
+    page = opened()
+    page.goto(f"{site}/history.html")
+    control = page.locator(f'[name="{name}"]')
+    control.press_sequentially("01152026")  # month, day and year in the browser's English
+    assert control.input_value() == "2026-01-15"
+    assert f"{name}=2026-01-15" in page.url
+    article = page.locator("article:visible").first
+    assert "1 of 2 states" in article.locator(".picture").inner_html()
+
+
+def test_the_history_counts_the_points_that_all_limits_leave(opened, site, history):
+    """It said both "3 of 10 points" and that 0 of 10 had states in this time."""
+    page = opened()
+    page.goto(f"{site}/history.html")
+    counts = set()
+    for name, value in (("memory", "20"), ("from", "2026-01-15"), ("to", "2025-01-01")):
+        page.locator(f'[name="{name}"]').fill(value)
+        visible = page.locator("article:visible").count()
+        counts.add(visible)
+        assert page.locator(".count").inner_text() == f"{visible} of {len(history)} points."
+        assert "points" not in page.locator(".zoomed").inner_text()
+    assert 0 in counts
+    assert len(counts) == 2
+    page.locator("button.whole").click()
+    assert page.locator('[name="to"]').input_value() == ""
+    assert page.locator("article:visible").count() == max(counts)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["memory=abc", "memory=-3", "from=abc", "to=2026-13-01", "group=abc", "family=abc&library=abc"],
+)
+def test_what_no_control_can_hold_limits_no_history(browser, site, history, query):
+    """An address with letters for the memory hid all points, while the box was empty."""
+    page = browser.new_page()  # not `opened`: Chromium itself complains of such an address
+    page.goto(f"{site}/history.html#?{query}")
+    assert page.locator("article:visible").count() == len(history)
+    assert page.locator(".count").inner_text() == page.locator(".zoomed").inner_text() == ""
+    assert [one.input_value() for one in page.locator(".controls input").all()] == [""] * 3
+    page.close()
+
+
+def test_what_no_control_can_hold_is_the_default_of_the_other_pages(opened, site):
+    page = opened()
+    for name, query in (("across", "level=abc&family=abc"), ("compare", "group=abc&base=abc")):
+        page.goto(f"{site}/{name}.html")
+        usual = page.locator("main").inner_text()
+        page.goto("about:blank")
+        page.goto(f"{site}/{name}.html#?{query}")
+        assert page.locator("main").inner_text() == usual
+
+
 @pytest.mark.parametrize("single", [False, True])
 def test_the_history_can_be_looked_at_from_one_day_to_another(
     opened, table, older, tmp_path, single
@@ -322,7 +392,7 @@ def test_the_history_can_be_looked_at_from_one_day_to_another(
     assert marks() == whole[:1]
     page.locator('input[name="from"]:visible').fill("2026-03-02")
     assert not page.locator("article:visible").count()
-    assert "0 of " in page.locator(".zoomed:visible").inner_text()
+    assert page.locator(".count:visible").inner_text() == f"0 of {len(found)} points."
     page.locator("button.whole:visible").press("Enter")
     assert marks() == whole
     assert "from=" not in page.url
@@ -347,6 +417,10 @@ def test_the_history_can_be_looked_at_within_a_day(opened, table, older, tmp_pat
     page.goto(page.url.replace("09%3A00", "12%3A00").replace("09:00", "12:00"))
     page.reload()
     assert ticks.all_text_contents() == ["2026-01-01 12:00", ""]
+    page.goto(f"file://{tmp_path}/site/history.html#?from=2026-01-01&to=2026-01-01")
+    page.reload()  # an address from when each day had one state
+    assert ticks.all_text_contents() == ["2026-01-01 03:00", "2026-01-01 12:00"]
+    assert page.locator('input[name="to"]').input_value() == "2026-01-01T23:59"
 
 
 def test_curves_are_named_in_the_chart_and_names_do_not_cover_each_other(opened, site):

@@ -3,28 +3,35 @@
 "use strict";
 window.annharnessParts = (root, words) => {
   const { historyZoom } = window.annharnessParts;
-  const { element, checkboxes, chosenNames, readState, writeState, fitsMemory } = words;
+  const { element, checkboxes, chosenNames, readState, writeState, valueOf, fillControls, fitsMemory } = words;
   const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e])), names = Object.keys(controls);
   const box = root.querySelector(".datasets"), datasets = box ? JSON.parse(box.dataset.names) : [];
   const defaults = { ...Object.fromEntries(names.map((name) => [name, controls[name].value])), ...(box ? { only: "" } : {}) };
   const zoom = controls.from ? historyZoom(root) : null;
-  let state = readState(defaults);
+  let state = null;
+  function reread() {
+    state = readState(defaults);
+    if (zoom) { state.from = asEnd(state.from, "T00:00"); state.to = asEnd(state.to, "T23:59"); }
+    fillControls(controls, names, state, defaults);
+    show();
+  }
+  // Histories with several states of a day are limited by minutes, others by days; an address may be that of either.
+  const asEnd = (text, time) => (controls.from.type === "date" ? text.slice(0, 10) : text.length === 10 ? text + time : text);
   function show() {
-    for (const name of names) { controls[name].value = state[name]; if (controls[name].selectedIndex < 0) controls[name].value = state[name] = defaults[name]; }
     for (const part of root.querySelectorAll(".level")) part.hidden = part.dataset.level !== state.level;
     for (const row of root.querySelectorAll("[data-family]")) row.hidden = state.family !== "" && row.dataset.family !== state.family;
-    if (zoom) limitHistories();
     if (box) showDatasets();
-    if (zoom) zoom(state.from, state.to);
+    if (zoom) { limitHistories(); zoom(state.from, state.to); countHistories(); }
   }
   // By the controls of the page of a dataset; the memory is that of a point's newest state, the library that of any.
   function limitHistories() {
-    const articles = [...root.querySelectorAll("article")];
-    for (const one of articles) {
+    for (const one of root.querySelectorAll("article")) {
       const { group, libraries, n, bytes } = one.dataset;
       one.hidden ||= (state.group !== "" && group !== state.group) || (state.library !== "" && !JSON.parse(libraries).includes(state.library)) || !fitsMemory(state, Number(n), bytes === "" ? null : Number(bytes));
     }
-    const isLimited = ["group", "library", "memory", "family"].some((name) => state[name] !== "");
+  }
+  function countHistories() {
+    const articles = [...root.querySelectorAll("article")], isLimited = ["group", "library", "memory", "family", "from", "to"].some((name) => state[name] !== "");
     root.querySelector(".count").textContent = isLimited ? `${articles.filter((one) => !one.hidden).length} of ${articles.length} points.` : "";
   }
   // Cells are hidden and counted, as overview.py counts them; none is made up here.
@@ -46,13 +53,13 @@ window.annharnessParts = (root, words) => {
       body.replaceChildren(...rows.map(({ row }) => row));
     }
   }
-  show();
-  for (const name of names) controls[name].addEventListener(controls[name].type === "number" ? "input" : "change", () => { state[name] = controls[name].value; writeState(state, defaults); show(); });
-  root.querySelector(".whole")?.addEventListener("click", () => { state.from = state.to = ""; writeState(state, defaults); show(); });
-  return { redraw: () => {}, reread: () => { state = readState(defaults); show(); } };
+  reread();
+  for (const name of names) controls[name].addEventListener(controls[name].type === "number" ? "input" : "change", () => { state[name] = valueOf(controls[name]); writeState(state, defaults); show(); });
+  root.querySelector(".whole")?.addEventListener("click", () => { controls.from.value = controls.to.value = state.from = state.to = ""; writeState(state, defaults); show(); });
+  return { redraw: () => {}, reread };
 };
 
-// The states of a history from one day or minute to another; a day as an end is in it as a whole. Pictures are drawn wider, from pixels that history_picture drew: heights, steps and
+// The states of a history from one day or minute to another, both included. Pictures are drawn wider, from pixels that history_picture drew: heights, steps and
 // ratios stay as they are.
 window.annharnessParts.historyZoom = (root) => {
   const numbers = (text) => text.match(/-?[\d.]+/g).map(Number);
@@ -76,17 +83,15 @@ window.annharnessParts.historyZoom = (root) => {
   }
   return (from, to) => {
     const isWhole = from === "" && to === "", isIn = (when) => isWhole || (when !== "unknown" && when.slice(0, from.length) >= from && (to === "" || when.slice(0, to.length) <= to));
-    let known = 0;
     for (const one of articles) {
       const first = one.times.findIndex(isIn), last = one.times.findLastIndex(isIn);
       one.article.hidden ||= first < 0;
       one.whole.hidden = isWhole;
       for (const part of [...one.rows, ...one.changes]) part.hidden = !isIn(part.dataset.when);
       if (first < 0) continue;
-      known += !one.article.hidden;
       draw(one, first, last);
     }
-    told.textContent = isWhole ? "" : `${known} of ${articles.length} points ${known === 1 ? "has" : "have"} states in this time. Scales, steps and ratios are those of all states.`;
+    told.textContent = isWhole ? "" : "Scales, steps and ratios are those of all states.";
     for (const group of root.querySelectorAll(".histories")) group.hidden = group.previousElementSibling.hidden = !group.querySelector("article:not([hidden])");
   };
 };

@@ -65,6 +65,20 @@
     try { history.replaceState(null, "", hash); } catch { /* some viewers forbid it; the page works without */ }
   };
 
+  // ---- controls ----------------------------------------------------------------------------
+  // A number that is none yet, or out of bounds, is no limit.
+  const valueOf = (control) => (control.type === "number" && !control.validity.valid ? "" : control.value);
+  // Brings the state into the controls; what a control cannot hold becomes its default in both. Never called while somebody
+  // types: written into its control, the value of a half-typed number or date would replace the half.
+  const fillControls = (controls, names, state, defaults) => {
+    for (const name of names) {
+      const control = controls[name];
+      control.value = state[name];
+      if (control.selectedIndex < 0 || valueOf(control) !== control.value) control.value = defaults[name];
+      state[name] = valueOf(control);
+    }
+  };
+
   // ---- the command that measures a point again ---------------------------------------------
   const quoted = (text) => "'" + text.replace(/'/g, "'\\''") + "'";
   const command = (dataset, group, i) => {
@@ -246,8 +260,8 @@
     const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e]));
     const chart = root.querySelector(".chart");
     const ranking = window.annharnessRanking(root, WORDS);
-    let state = readState(DEFAULTS);
-    const CHOSEN = ["group", "per", "family", "library", "x", "xs", "y", "ys"];
+    let state = null;
+    const CHOSEN = ["group", "per", "family", "library", "x", "xs", "y", "ys"], TYPED = ["floor", "memory"];
 
     const current = () => data.groups[Number(state.group)] || data.groups[0];
     let scaleOfRecall = null;
@@ -277,9 +291,6 @@
       for (const name of ["xs", "ys"]) controls[name].replaceChildren(...["auto", "linear", "log", "error"].map((s) => element("option", { value: s, textContent: s })));
     }
     function show() {
-      for (const name of ["group", "floor", "memory", "per", "family", "library", "x", "xs", "y", "ys"]) controls[name].value = state[name];
-      for (const name of CHOSEN) if (controls[name].selectedIndex < 0) { state[name] = DEFAULTS[name]; controls[name].value = DEFAULTS[name]; }
-      controls.all.checked = state.all === "1";
       const group = current(), hidden = hiddenOf(group), found = fitting(group, state);
       // Without a recall, the fastest of all would be an index that finds nothing.
       const usual = state.floor === "" ? fitting(group, { ...state, floor: USUAL_FLOOR }) : found, told = usual.sure ? usual : found;
@@ -290,9 +301,9 @@
     }
     // At the recall that was chosen for it, or else that of the answer above.
     function showRanking(group) {
-      const asked = Number(state.at === "" ? state.floor === "" ? USUAL_FLOOR : state.floor : state.at);
+      const asked = Number([state.at, state.floor].find((text) => text !== "" && Number(text) >= 0 && Number(text) <= 1) ?? USUAL_FLOOR);
       const isLimited = [state.memory, state.family, state.library].some((value) => value !== "");
-      ranking.show(group, asked >= 0 && asked <= 1 ? asked : Number(USUAL_FLOOR), isLimited, (level) => { state.at = level; writeState(state, DEFAULTS); showRanking(group); ranking.drawn(scaleOfRecall); });
+      ranking.show(group, asked, isLimited, (level) => { state.at = level; writeState(state, DEFAULTS); showRanking(group); ranking.drawn(scaleOfRecall); });
     }
     function showNames(group, hidden) {
       const legend = `algorithms, ${group.curves.length - hidden.size} of ${group.curves.length}`;
@@ -418,16 +429,22 @@
       return new Map(placed(curves, width, height).map((one) => [one.n, one]));
     }
     function changed() { writeState(state, DEFAULTS); show(); }
+    function reread() {
+      state = readState(DEFAULTS);
+      fillControls(controls, [...CHOSEN, ...TYPED], state, DEFAULTS);
+      controls.all.checked = state.all === "1";
+      show();
+    }
 
-    fill(); show();
+    fill(); reread();
     for (const name of CHOSEN) controls[name].addEventListener("change", () => { state[name] = controls[name].value; changed(); });
-    for (const name of ["floor", "memory"]) controls[name].addEventListener("input", () => { state[name] = controls[name].validity.valid ? controls[name].value : ""; if (name === "floor") state.at = ""; changed(); });
+    for (const name of TYPED) controls[name].addEventListener("input", () => { state[name] = valueOf(controls[name]); if (name === "floor") state.at = ""; changed(); });
     controls.all.addEventListener("change", () => { state.all = controls.all.checked ? "1" : ""; changed(); });
-    return { redraw: show, reread: () => { state = readState(DEFAULTS); show(); } };
+    return { redraw: show, reread };
   }
 
   // What the other scripts use, so that all state the same.
-  const WORDS = { element, human, share, bounds, cut, label, wrapped, qpsBounds, readState, writeState, choose, fitting, fitsMemory, chosenNames, swatch, colourOf, frame, checkboxes,
+  const WORDS = { element, human, share, bounds, cut, label, wrapped, qpsBounds, readState, writeState, valueOf, fillControls, choose, fitting, fitsMemory, chosenNames, swatch, colourOf, frame, checkboxes,
     project, unproject, axis, arm, CHART, LONGEST_BAR };
 
   // ---- theme, navigation, pages ------------------------------------------------------------

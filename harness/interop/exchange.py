@@ -18,7 +18,7 @@ from harness.files.hashes import sha256_of
 from harness.files.progress import Progress, silent
 from harness.files.remote import RemoteFolder
 from harness.interop.package import FOLDER, Package
-from harness.interop.taking import MOST_BYTES, RESULT_NAME, TRUTH, Taken, take
+from harness.interop.taking import MOST_BYTES, RESULT_NAME, TRUTH, Taken, ambiguous, take
 from harness.results.store import ResultStore
 from harness.results.untrusted.checks import BrokenResult
 
@@ -113,8 +113,8 @@ def merge(store: ResultStore, package: Package, progress: Progress = silent) -> 
     """Take every result of an opened package that the results folder lacks.
 
     A build that is stored here already stays; where the package holds another of the same number,
-    that is a conflict. Nothing is taken if its true neighbours differ from those stored here. Check
-    the package before.
+    that is a conflict. Nothing is taken if its true neighbours differ from those stored here, or a
+    summary lies beside other results of its point. Check the package before.
 
     Raises
     ------
@@ -126,6 +126,11 @@ def merge(store: ResultStore, package: Package, progress: Progress = silent) -> 
     names = [name for name in package.manifest.files if name not in package.damaged]
     results = [name for name in names if name.startswith(f"{FOLDER}/")]
     results.sort(key=lambda name: not name.endswith(TRUTH))  # if one is another, nothing is taken
+    for stem in package.store.stems():
+        if reason := ambiguous(package.store, stem):
+            exchange.refused.append((stem.relative_to(package.store.root).as_posix(), reason))
+    if exchange.refused:
+        return exchange
     for number, name in enumerate(results):
         progress("taking results", number, len(results))
         own = name.removeprefix(f"{FOLDER}/")
@@ -145,5 +150,5 @@ def _files(store: ResultStore, exchange: Exchange) -> Iterator[Path]:
         except BrokenResult as error:
             exchange.refused.append((str(stem.relative_to(store.root)), str(error)))
             continue
-        yield from (path for path in store.files_of(stem) if path.exists())
+        yield from store.files_there(stem)
     yield from sorted(store.root.glob("*/*/truth-*.npz"))

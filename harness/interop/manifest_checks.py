@@ -17,7 +17,7 @@ from harness.interop.package import (
     Package,
     PackedPoint,
     figures_of,
-    summary_of,
+    origins_of,
 )
 from harness.interop.point_checks import Finding
 from harness.report.analysis.points import rows_of
@@ -39,7 +39,7 @@ _NUMBERS = ("query", "recall", "seconds", "difficulty")
 def manifest_findings(package: Package, table: pd.DataFrame) -> Iterator[Finding]:
     """Yield how a package's manifest and rows of queries differ from the table of its files."""
     yield from _of_figures(package, table)
-    yield from _of_summary(package, table)
+    yield from _of_origins(package, table)
     yield from _of_queries(package, table)
 
 
@@ -91,9 +91,9 @@ def _differs(name: str, stated: object, read: object) -> str:
     return f"{name} is {texts[0]} in the manifest, {texts[1]} by its files"
 
 
-def _of_summary(package: Package, table: pd.DataFrame) -> Iterator[Finding]:
+def _of_origins(package: Package, table: pd.DataFrame) -> Iterator[Finding]:
     """Compare the machines and commits of the manifest with those of the results."""
-    for name, values in summary_of(list(rows_of(table))).items():
+    for name, values in origins_of(list(rows_of(table))).items():
         if getattr(package.manifest, name) != values:
             yield Finding("refused", MANIFEST, f"its {name} are not those of its results")
 

@@ -33,7 +33,7 @@ from harness.report.analysis.points import rows_of
 from harness.report.analysis.selecting import truth_of
 from harness.report.export.exporting import export
 from harness.results.store import ResultStore
-from harness.results.summary import write_summary
+from harness.results.summary_files import write_summary
 from harness.results.table.columns import Row
 from harness.results.table.rows import load_results
 from harness.results.table.summaries import summarized
@@ -220,7 +220,7 @@ def figures_of(row: Row) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
-def summary_of(rows: Sequence[Row]) -> dict[str, list[str]]:
+def origins_of(rows: Sequence[Row]) -> dict[str, list[str]]:
     """Return the commits and machines that a manifest names."""
     return {
         "commits": sorted({commit for row in rows for commit in row["commits"]}),
@@ -245,8 +245,8 @@ def _names(table: pd.DataFrame, store: ResultStore, *, with_truths: bool) -> Ite
         stem = Path(row["path"]).with_suffix("")
         # Truths of other k too: the difficulty of queries comes from the widest.
         truths = store.truths(row["dataset"], row["fingerprint"]) if with_truths else {}
-        paths = [*store.files_of(stem), *truths.values()]
-        found |= {path.relative_to(store.root).as_posix(): None for path in paths if path.exists()}
+        paths = [*store.files_there(stem), *truths.values()]
+        found |= {path.relative_to(store.root).as_posix(): None for path in paths}
     return sorted(found)
 
 
@@ -265,7 +265,7 @@ def _manifest(table: pd.DataFrame, root: Path, members: Iterable[str]) -> Manife
     return Manifest(
         schema_version=SCHEMA,
         harness_version=harness.__version__,
-        **summary_of(rows),
+        **origins_of(rows),
         files=files,
         points=[_packed(row) for row in rows],
     )

@@ -27,6 +27,7 @@ from harness.interop.package import (
     Package,
 )
 from harness.interop.point_checks import Finding, Level, contradictions, doubts, names_twice
+from harness.interop.taking import ambiguous
 from harness.measures.distances import distances_and_scales
 from harness.registry.registry import Registry
 from harness.results.files import require_same_foreign_part
@@ -123,6 +124,9 @@ def _of_stem(
     package: Package, stem: Path, datasets: _Datasets, seen: _Seen, adapters: Adapters
 ) -> Iterator[Finding]:
     where = _name(package, stem)
+    if reason := ambiguous(package.store, stem):
+        yield Finding("refused", where, reason)
+        return
     try:
         stored = package.store.stored(stem)
     except BrokenResult as error:
@@ -135,7 +139,7 @@ def _of_stem(
             require_same_foreign_part(stored.path)
         except BrokenResult as error:
             yield Finding("refused", where, error.reason)
-    seen.files |= {path for path in package.store.files_of(stem) if path.exists()}
+    seen.files |= {*package.store.files_there(stem)}
     for text in seen.contradictions(where, _headers(stored)[0]):
         yield Finding("refused", where, text)
     yield from _of_point(package, stem, stored, datasets, adapters)
@@ -156,17 +160,18 @@ def _of_point(
         text = "without its answers and times: recall and latency are as its sender states them"
         yield Finding("warning", where, text)
     if stored.point is not None:
-        yield from _of_builds(package, where, stored.point, datasets)
+        yield from _of_builds(package, where, stored.point)
+    builds = stored.point.builds if stored.point is not None else ()
+    for text in datasets.contradictions(builds, header):
+        yield Finding("refused", where, text)
     for provenance in _provenances(stored):
         for level, text in doubts(header.identity, provenance):
             yield Finding(level, where, text)
     yield from _of_adapter(where, header.identity, adapters)
 
 
-def _of_builds(
-    package: Package, where: str, point: StoredPoint, datasets: _Datasets
-) -> Iterator[Finding]:
-    """Yield how the answers of a point contradict the true neighbours and the dataset."""
+def _of_builds(package: Package, where: str, point: StoredPoint) -> Iterator[Finding]:
+    """Yield how the answers of a point contradict the true neighbours."""
     try:
         truth = package.store.read_truth(point.header.identity)
     except BrokenResult as error:
@@ -175,8 +180,6 @@ def _of_builds(
     for build in point.builds:
         for level, text in contradictions(point.header, build, truth):
             yield Finding(level, f"{where}, build {build.number}", text)
-    for text in datasets.contradictions(point.builds, point.header):
-        yield Finding("refused", where, text)
 
 
 def _sha256_here(registry: Registry, algorithm: str) -> str | None:
@@ -245,7 +248,7 @@ class _Datasets:
         self._known: dict[tuple[str, str], CachedDataset | None] = {}
 
     def contradictions(self, builds: Sequence[Build], header: PointHeader) -> Iterator[str]:
-        """Yield how the distances of answers differ from the dataset at hand."""
+        """Yield how a header, and the distances of answers, differ from the dataset at hand."""
         identity = header.identity
         dataset = self._of(identity)
         if dataset is None:

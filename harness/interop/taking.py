@@ -13,9 +13,10 @@ import numpy as np
 from harness.files.hashes import sha256_of
 from harness.files.replacing import written_whole
 from harness.results.files import read_point
-from harness.results.point import Build, StoredPoint
+from harness.results.point import Build, PointHeader, StoredPoint
 from harness.results.store import FAILURE, POINT, SUMMARY, ResultStore
-from harness.results.summary import Summary, read_summary
+from harness.results.summary import Summary
+from harness.results.summary_files import read_summary
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.checks import BrokenResult, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
@@ -44,16 +45,26 @@ class Taken:
 _THERE = Taken(False)
 
 
+def ambiguous(store: ResultStore, stem: Path) -> str:
+    """Say if a summary lies beside builds or a failure of its point, "" if not."""
+    summary = store.files_of(stem).summary
+    if not summary.exists() or summary in store.files_there(stem):
+        return ""
+    return "a summary lies beside the builds or the failure of its point"
+
+
 def take(store: ResultStore, name: str, path: Path) -> Taken:
     """Store what a result file holds and the folder lacks; what is stored already stays.
 
     Where it goes is decided by what it holds; only a truth, which does not say of what it is the
-    truth, goes by its `name`, which must match `RESULT_NAME`.
+    truth, goes by its `name`, which must match `RESULT_NAME`. A summary must have the name that its
+    content gives.
 
     Raises
     ------
     BrokenResult
-        If the file is damaged, or a truth differs from the stored one of the same dataset.
+        If the file is damaged, a summary is not what its name says, or a truth differs from the
+        stored one of the same dataset.
     """
     match = RESULT_NAME.fullmatch(name)
     if match is None:
@@ -61,22 +72,21 @@ def take(store: ResultStore, name: str, path: Path) -> Taken:
     with store.changing():
         if match["truth"]:
             return _take_truth(store.root / name, path)
-        takers = {POINT: _take_point, FAILURE: _take_failure, SUMMARY: _take_summary}
-        return takers[match["ending"]](store, path)
+        if match["ending"] == SUMMARY:
+            return _take_summary(store, store.root / name, path)
+        return {POINT: _take_point, FAILURE: _take_failure}[match["ending"]](store, path)
 
 
 def _take_point(store: ResultStore, path: Path) -> Taken:
     point = read_point(path)
-    target, failed, summary = store.files_of(store.path_of(point.header))
-    key = point.header.identity.key
-    others = [p.name for p in target.parent.glob(f"*-{key}{target.suffix}") if p != target]
-    if others:
+    target, failed, _ = store.files_of(store.path_of(point.header))
+    if others := _under_other_names(store, point.header, POINT):
         return Taken(False, f"the same point is stored as {others[0]}")
     if not target.exists():
         gave_way = failed.exists()  # what was measured counts more than that it once failed
         store.forget_failure(point.header)
         taken = _keep(path, target)
-        summary.unlink(missing_ok=True)  # builds count more than what somebody states of them
+        store.forget_summary(point.header)
         return replace(taken, conflict="failed here, measured there") if gave_way else taken
     if sha256_of(path) == sha256_of(target):
         return _THERE
@@ -97,22 +107,36 @@ def _take_failure(store: ResultStore, path: Path) -> Taken:
         same = (stored.status, stored.reason) == (failure.status, failure.reason)
         return _THERE if same else Taken(False, f"{failure.status} there, {stored.status} here")
     files = store.files_of(store.path_of(failure.header))
-    if store.settled(failure.header) or files.summary.exists():
+    if store.settled(failure.header):
         return Taken(False, f"{failure.status} there, measured here")
+    if files.summary.exists():
+        return Taken(False, f"{failure.status} there, a summary of builds here")
     return _keep(path, files.failure)
 
 
-def _take_summary(store: ResultStore, path: Path) -> Taken:
+def _take_summary(store: ResultStore, name: Path, path: Path) -> Taken:
     summary = read_summary(path)
     builds, failed, target = store.files_of(store.path_of(summary.header))
+    if target != name:
+        raise BrokenResult(path, f"its name does not match its content ({target.name})")
+    for ending in (POINT, FAILURE, SUMMARY):
+        if others := _under_other_names(store, summary.header, ending):
+            return Taken(False, f"the same point is stored as {others[0]}")
     if builds.exists():
         return Taken(False, _unlike_builds(summary, read_point(builds)))
     if target.exists():
         same = sha256_of(path) == sha256_of(target)
         return _THERE if same else Taken(False, "another summary of this point is stored here")
-    gave_way = failed.exists()
-    store.forget_failure(summary.header)
-    return replace(_keep(path, target), conflict="failed here, measured there" if gave_way else "")
+    if failed.exists():
+        return Taken(False, "failed here, a summary of builds there")
+    return _keep(path, target)
+
+
+def _under_other_names(store: ResultStore, header: PointHeader, ending: str) -> list[str]:
+    """The names of files of the same key that end so, but for that at the point's own path."""
+    stem = store.path_of(header)
+    found = stem.parent.glob(f"*-{header.identity.key}{ending}")
+    return sorted(path.name for path in found if path.name != stem.name + ending)
 
 
 def _unlike_builds(summary: Summary, stored: StoredPoint) -> str:

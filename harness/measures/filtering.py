@@ -22,7 +22,8 @@ CORRELATIONS: tuple[Correlation, ...] = ("positive", "none", "negative")
 _CLEAR = 2.0
 """Of 10 matches of a random subset, the rank varies by a factor of 2 in one case of 30."""
 
-_STEPS = np.array([1.0, 2.0, 5.0])
+SELECTIVITIES = (*(float(f"{s}e{power}") for power in range(-9, 0) for s in (1, 2, 5)), 1.0)
+"""The steps to which shares above 0 are rounded."""
 
 
 def nearness_of(nearer: NDArray[np.int64], matches: NDArray[np.int64], n: int, k: int) -> Float64:
@@ -54,6 +55,17 @@ class FilterClass(NamedTuple):
     selectivity: float
     correlation: Correlation
 
+    @property
+    def text(self) -> str:
+        """The name of the class in the column `by_filter`, such as "0.01 none"."""
+        return f"{self.selectivity:g} {self.correlation}"
+
+    @classmethod
+    def of(cls, text: str) -> FilterClass:
+        """Return the class of that text."""
+        selectivity, correlation = text.split(" ")
+        return cls(float(selectivity), correlation)  # type: ignore[arg-type]
+
 
 def filter_classes(
     matches: NDArray[np.int64], nearness: Float64, n: int
@@ -76,9 +88,7 @@ def filter_classes(
 
 def _rounded(shares: Float64) -> Float64:
     """Each share as the nearest of 1, 2, 5 times a power of ten; at most 1."""
-    powers = 10.0 ** np.arange(-9, 1)
-    steps = np.append((powers[:-1, None] * _STEPS).ravel(), 1.0)
-    steps = np.array([float(f"{step:.1g}") for step in steps])
+    steps = np.array(SELECTIVITIES)
     found = np.zeros(len(shares))
     some = shares > 0
     apart = np.abs(np.log(shares[some])[:, None] - np.log(steps))

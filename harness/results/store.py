@@ -36,7 +36,8 @@ from harness.results.point import (
     following,
     sequence_of,
 )
-from harness.results.summary import Summary, read_summary
+from harness.results.summary import Summary
+from harness.results.summary_files import read_summary
 from harness.results.untrusted.bounded import read_npz
 from harness.results.untrusted.checks import BrokenResult, check_truth, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
@@ -52,7 +53,7 @@ _T = TypeVar("_T")
 class Stored:
     """The stored parts of one point: finished builds, a failure, both or neither.
 
-    `summary` is what somebody else stated of it, where no builds of it are stored here.
+    `summary` is what somebody else stated of it, where there are neither.
     """
 
     point: StoredPoint | None
@@ -202,16 +203,16 @@ class ResultStore:
 
         A damaged file is set aside, as by `add_build`.
         """
-        builds, path, _ = self.files_of(self.path_of(failure.header))
+        header, (builds, path, _) = failure.header, self.files_of(self.path_of(failure.header))
         with self.changing():
-            provenance = self._numbered(failure.header, failure.provenance)
-            numbered = replace(failure, provenance=provenance)
+            numbered = replace(failure, provenance=self._numbered(header, failure.provenance))
             try:
                 _read_failure(path)
             except BrokenResult as broken:
                 broken.set_aside()
             with replacing(path, durable=True) as temporary:
                 temporary.write_text(json.dumps(numbered.to_json(), indent=1))
+            self.forget_summary(header)
             if not keep_builds:
                 builds.unlink(missing_ok=True)
         return path
@@ -242,8 +243,9 @@ class ResultStore:
         self.files_of(self.path_of(header)).failure.unlink(missing_ok=True)
 
     def forget_summary(self, header: PointHeader) -> None:
-        """Remove the summary of a point whose builds are stored: they count more."""
-        self.files_of(self.path_of(header)).summary.unlink(missing_ok=True)
+        """Remove the summary of a point of which builds or a failure are stored."""
+        for path in self.path_of(header).parent.glob(f"*-{header.identity.key}{SUMMARY}"):
+            path.unlink(missing_ok=True)
 
     def costs(self, dataset: str) -> Iterator[tuple[PointHeader, list[BuildCost]]]:
         """Yield what the points of a dataset took; those that cannot be read are left out."""
@@ -269,24 +271,27 @@ class ResultStore:
         """Return the paths of a point's files; each may be missing."""
         return Files(*(stem.with_name(stem.name + ending) for ending in (POINT, FAILURE, SUMMARY)))
 
+    def files_there(self, stem: Path) -> list[Path]:
+        """Return the paths of the files that `stored` reads of a point."""
+        there = [path for path in self.files_of(stem) if path.exists()]
+        return [path for path in there if not path.name.endswith(SUMMARY)] or there
+
     def stored(self, stem: Path) -> Stored:
-        """Return what is stored of a point.
+        """Return what is stored of a point; a summary beside builds or a failure is not read.
 
         Raises
         ------
         BrokenResult
             If one of its files cannot be read.
         """
-        files = self.files_of(stem)
-        point = read_point(files.builds) if files.builds.exists() else None
-        with_summary = point is None and files.summary.exists()
-        summary = read_summary(files.summary) if with_summary else None
-        return Stored(point, _read_failure(files.failure), files.builds, summary)
+        (builds, failed, stated), there = self.files_of(stem), self.files_there(stem)
+        point = read_point(builds) if builds in there else None
+        summary = read_summary(stated) if stated in there else None
+        return Stored(point, _read_failure(failed), builds, summary)
 
     def truth_path(self, identity: PointIdentity) -> Path:
         """Return the file of the true neighbours of a point."""
-        folder = self.root / identity.dataset / str(identity.k)
-        return folder / _truth_name(identity.fingerprint)
+        return self.root / identity.dataset / str(identity.k) / _truth_name(identity.fingerprint)
 
     def truths(self, dataset: str, fingerprint: str) -> dict[int, Path]:
         """Return the files of true neighbours of a dataset by their k, the largest first."""

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zipfile
+from contextlib import nullcontext
+from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
+import harness
 from harness.contracts import UserError
+from harness.contracts.filters import FILTERED_SUFFIX
 from harness.interop.exchange import merge
 from harness.interop.package import MANIFEST, opened, pack
 from harness.interop.package_checks import check_package
+from harness.interop.taking import Taken, take
 from harness.registry.registry import load_registry
 from harness.report.export.exporting import export, query_rows
 from harness.results.point import Failure
 from harness.results.store import ResultStore
-from harness.results.summary import read_summary, write_summary
+from harness.results.summary_files import read_summary, write_summary
 from harness.results.table.rows import load_results
 from harness.results.untrusted.checks import BrokenResult
-from tests.results.conftest import TRUTH, make_build, make_header
+from tests.results.conftest import NQ, TRUTH, make_build, make_header
 
 FROM_ANSWERS = {"query_seconds", "query_recall", "query_first_recall", "query_difficulty"}
 
@@ -141,6 +148,69 @@ def be_a_text(summary):
     summary["builds"][0]["log_seconds"] = "fast"
 
 
+def be_of_a_true_format(summary):
+    summary["format"] = True
+
+
+def be_no_number(summary):
+    summary["builds"][0]["log_seconds"] = math.nan
+
+
+def have_no_windows(summary):
+    for build in summary["builds"]:
+        build["levels"] = build["reference_levels"] = [[]]
+
+
+def have_more_windows_than_queries(summary):
+    summary["builds"][0]["levels"] = [[-7.0] * (NQ + 1)] * 2
+
+
+def have_more_rounds_than_passes(summary):
+    summary["builds"][0]["levels"] *= 2
+
+
+def be_of_filters(summary):
+    summary["by_filter"] = {"0.1 none": classed()}
+
+
+def split_otherwise(summary):
+    for name in ("tuning_recall", "held_out_recall", "held_out_recall_high"):
+        summary["numbers"][name] = 0.5
+    summary["numbers"]["held_out_recall_low"] = 0.0
+
+
+def be_of_no_held_out_queries(summary):
+    del summary["numbers"]["held_out_recall"]
+
+
+def answer_at_once(summary):
+    for name in ("p50_ms", "p95_ms", "p99_ms", "p999_ms"):
+        summary["numbers"][name] = 1e-6
+
+
+def answer_at_once_also_in_the_mean(summary):
+    answer_at_once(summary)
+    summary["numbers"]["mean_ms"] = 1e-6
+
+
+def answer_half_late(summary):
+    for name in ("p50_ms", "p95_ms", "p99_ms", "p999_ms"):
+        summary["numbers"][name] = 1e3
+
+
+def be_under_load_without_a_schedule(summary):
+    summary["header"]["identity"]["mode"] = "load"
+
+
+def state_a_highest_rate(summary):
+    summary["numbers"]["max_rate_qps"] = 1e9
+
+
+def classed(**changes):
+    figures = {"recall": [1.0, 1.0, 1.0], "relative_speed": [1.0, 0.9, 1.1]}
+    return {"queries": NQ, "below_k": 0, **figures, **changes}
+
+
 @pytest.mark.parametrize(
     ("harm", "text"),
     [
@@ -152,6 +222,19 @@ def be_a_text(summary):
         (be_of_more_threads, "the file name does not match its content"),
         (be_of_the_future, "measured in the future"),
         (be_a_text, "builds.0.log_seconds"),
+        (be_of_a_true_format, "format"),
+        (be_no_number, "builds.0.log_seconds"),
+        (have_no_windows, "builds.0.levels.0"),
+        (have_more_windows_than_queries, "levels of the shape (2, 21) for 20 queries"),
+        (have_more_rounds_than_passes, "levels of 4 passes, expected 2"),
+        (be_of_filters, "its queries have no filters"),
+        (split_otherwise, "their mean is not the recall"),
+        (be_of_no_held_out_queries, "held_out_recall: not known"),
+        (answer_at_once, "p999_ms: too small for mean_ms"),
+        (answer_at_once_also_in_the_mean, "too small for the speed of its builds"),
+        (answer_half_late, "p50_ms: too large for mean_ms"),
+        (be_under_load_without_a_schedule, "the mode load without one"),
+        (state_a_highest_rate, "other numbers"),
     ],
 )
 def test_an_altered_summary_with_its_hash_computed_anew_is_refused(packed, harm, text):
@@ -170,6 +253,9 @@ def test_a_recall_that_was_altered_everywhere_is_what_the_warning_is_about(packe
     def raise_recall(summary):
         summary["curves"]["recall_low_curve"][-1] = 0.2
         summary["curves"]["recall_curve"][-1] = 0.3
+        for name in ("tuning_recall", "held_out_recall"):
+            summary["numbers"][name] = 0.3
+        summary["numbers"]["held_out_recall_low"] = 0.2
 
     def say_so(point):
         point["figures"].update(recall=0.3, recall_low=0.2)
@@ -178,6 +264,129 @@ def test_a_recall_that_was_altered_everywhere_is_what_the_warning_is_about(packe
     found = findings(packed)
     assert found["refused"] == []
     assert any("as its sender states" in one for one in found["warning"])
+
+
+FILTERED = {"filter": ["range", "year", 1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("by_filter", "text"),
+    [
+        ({"0.1 none": classed()}, ""),
+        ({"eee..-- none": classed()}, "no class of filters"),
+        ({"0.3 none": classed()}, "no class of filters"),
+        ({"0.1 none": classed(queries=NQ - 1)}, "its queries"),
+        ({"0.1 none": classed(below_k=NQ + 1)}, "its counts"),
+        ({"0.1 none": classed(recall=[0.5, 0.4, 0.6])}, "the mean of its recall is not the recall"),
+        ({"0.1 none": classed(recall=[1.0, -3.0, 9e99])}, "not from 0 to 1"),
+        ({"0.1 none": classed(relative_speed=[-1.0, -1.0, 1.0])}, "relative_speed: impossible"),
+    ],
+)
+def test_figures_by_filter_are_bound(taken, tmp_path, by_filter, text):
+    path = taken.files_of(taken.path_of(make_header())).summary
+    summary = json.loads(path.read_text())
+    summary["header"]["identity"]["search"] = FILTERED
+    summary["header"]["identity"]["dataset"] += FILTERED_SUFFIX
+    summary["by_filter"] = by_filter
+    copy = tmp_path / "copy.summary.json"
+    copy.write_text(json.dumps(summary))
+    with pytest.raises(BrokenResult, match=text) if text else nullcontext():
+        assert read_summary(copy).by_filter == by_filter
+
+
+@pytest.mark.parametrize("content", [b"{}", None])
+@pytest.mark.parametrize("beside", ["builds", "failure"])
+def test_a_summary_beside_other_results_of_its_point_is_refused(
+    measured, packed, tmp_path, beside, content
+):
+    store = ResultStore(tmp_path / "both")
+    store.write_truth(make_header().identity, TRUTH)
+    if beside == "builds":
+        store.add_build(make_header(), make_build(0))
+    else:
+        store.write_failure(Failure(make_header(), "crashed", "signal 11"))
+    whole, summary = tmp_path / "whole.zip", store.files_of(store.path_of(make_header())).summary
+    pack(load_results(store.root), store.root, whole)
+    with zipfile.ZipFile(packed) as archive:
+        (name,) = (one for one in archive.namelist() if one.endswith(".summary.json"))
+        stated = archive.read(name) if content is None else content
+    with zipfile.ZipFile(whole) as archive:
+        files = {one: archive.read(one) for one in archive.namelist()}
+    said = json.loads(files[MANIFEST])
+    said["files"][name] = {"sha256": hashlib.sha256(stated).hexdigest(), "bytes": len(stated)}
+    with zipfile.ZipFile(whole, "w") as archive:
+        for one, data in {**files, name: stated, MANIFEST: json.dumps(said).encode()}.items():
+            archive.writestr(one, data)
+    text = "a summary lies beside the builds or the failure of its point"
+    assert text in findings(whole)["refused"]
+    taker = ResultStore(tmp_path / "taker")
+    with opened(whole) as package:
+        found = merge(taker, package)
+    assert [reason for _, reason in found.refused] == [text]
+    assert taker.stems() == []
+    # In a results folder it counts for nothing, and is not given away.
+    summary.write_bytes(stated)
+    again = tmp_path / "again.zip"
+    pack(load_results(store.root), store.root, again)
+    assert findings(again)["refused"] == []
+
+
+def test_a_summary_is_taken_by_the_name_of_its_own_point_alone(taken, tmp_path):
+    path = taken.files_of(taken.path_of(make_header())).summary
+    other = ResultStore(tmp_path / "other")
+    name = path.relative_to(taken.root).as_posix()
+    with pytest.raises(BrokenResult, match="its name does not match its content"):
+        take(other, name.replace("M=4", "M=5"), path)
+    assert other.stems() == []
+    assert take(other, name, path) == Taken(True)
+    renamed = json.loads(path.read_text())
+    renamed["header"]["name"] = "M=5"
+    copy = tmp_path / "renamed.json"
+    copy.write_text(json.dumps(renamed))
+    found = take(other, name.replace("M=4", "M=5"), copy)
+    assert found == Taken(False, f"the same point is stored as {path.name}")
+
+
+def test_a_failure_here_counts_more_than_a_summary(packed, taken, tmp_path):
+    header, failure = make_header(), Failure(make_header(), "crashed", "signal 11")
+    failed = ResultStore(tmp_path / "failed")
+    failed.write_failure(failure)
+    with opened(packed) as package:
+        ((_, text),) = merge(failed, package).conflicts
+    assert text == "failed here, a summary of builds there"
+    assert failed.failure(header).status == "crashed"
+    summary = taken.files_of(taken.path_of(header)).summary
+    path = failed.files_of(failed.path_of(header)).failure
+    found = take(taken, path.relative_to(failed.root).as_posix(), path)
+    assert found == Taken(False, "crashed there, a summary of builds here")
+    taken.write_failure(failure)
+    assert not summary.exists()
+    (row,) = load_results(taken.root).query("algorithm == 'scan'").to_dict("records")
+    assert (row["status"], row["builds"]) == ("crashed", 0)
+
+
+def test_a_broken_summary_does_not_hide_a_failure(taken):
+    header = make_header()
+    taken.write_failure(Failure(header, "crashed", "signal 11"))
+    taken.files_of(taken.path_of(header)).summary.write_text("x")
+    assert load_results(taken.root)["status"].tolist() == ["crashed", "crashed"]
+
+
+def test_the_sizes_of_a_summary_are_compared_with_the_dataset_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
+    with h5py.File(tmp_path / "rows.hdf5", "w") as file:
+        file["train"], file["test"] = np.eye(100, 4, dtype=np.float32), np.eye(NQ, 4)
+        file.attrs["distance"] = "euclidean"
+    dataset = harness.open_dataset(str(tmp_path / "rows.hdf5"))
+    header = make_header(dataset=dataset.name, fingerprint=dataset.fingerprint)
+    for name, rows in (("right", 100), ("wrong", 10**9)):
+        own, store = replace(header, n=rows, d=4), ResultStore(tmp_path / name)
+        store.add_build(own, make_build(0))
+        store.write_truth(header.identity, TRUTH)
+        out = tmp_path / f"{name}.zip"
+        pack(load_results(store.root), store.root, out, points_only=True)
+        text = "its numbers of rows, dimensions or queries are not those of the dataset"
+        assert findings(out)["refused"] == ([] if name == "right" else [text])
 
 
 def test_builds_count_more_than_a_summary_of_them(measured, packed, taken, tmp_path):

@@ -11,7 +11,7 @@ from harness.measures.filtering import CORRELATIONS, Correlation, FilterClass
 from harness.measures.interval import Interval
 from harness.report.analysis.points import ComparisonGroup, rows_of
 from harness.results.table.columns import Row
-from harness.results.table.filters import class_of, interval_of
+from harness.results.table.filters import interval_of
 
 LEAST_QUERIES = 20
 """Fewer queries of a class say little of it; they are neither drawn nor compared."""
@@ -99,7 +99,7 @@ def _points_of(row: Row) -> Iterator[FilteredPoint]:
             curve=str(row["curve"]),
             algorithm=str(row["algorithm"]),
             parameters=str(row["parameters"]),
-            filters=class_of(name),
+            filters=FilterClass.of(name),
             queries=int(figures["queries"]),
             below_k=int(figures["below_k"]),
             recall=interval_of(figures["recall"]),

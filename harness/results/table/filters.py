@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts.dataset import Truth
-from harness.measures.filtering import FilterClass, filter_classes
+from harness.measures.filtering import filter_classes
 from harness.measures.interval import Interval, log_t_interval
 from harness.measures.recall import recall_matrix
 from harness.measures.recall_intervals import recall_bounds
@@ -44,7 +44,7 @@ def filter_columns(point: StoredPoint, truth: Truth) -> Row:
     found: dict[str, ByFilter] = {}
     for one, chosen in filter_classes(truth.matches, truth.nearness, header.n):
         bounds = recall_bounds(recall[:, chosen, -1:])
-        found[name_of(one)] = {
+        found[one.text] = {
             "queries": len(chosen),
             "below_k": int((truth.matches[chosen] < k).sum()),
             "recall": [float(part[0]) for part in bounds],
@@ -59,17 +59,6 @@ def filter_columns(point: StoredPoint, truth: Truth) -> Row:
 
 def _median(seconds: NDArray[np.generic] | None) -> float:
     return np.nan if seconds is None else float(np.median(seconds.astype(np.float64)))
-
-
-def name_of(one: FilterClass) -> str:
-    """Return the name of a class in `by_filter`."""
-    return f"{one.selectivity:g} {one.correlation}"
-
-
-def class_of(name: str) -> FilterClass:
-    """Return the class that `name_of` named."""
-    selectivity, correlation = name.split(" ")
-    return FilterClass(float(selectivity), correlation)  # type: ignore[arg-type]
 
 
 def interval_of(values: list[float]) -> Interval:

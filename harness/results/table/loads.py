@@ -24,9 +24,6 @@ from harness.results.point import Build, LoadShare, StoredPoint
 from harness.results.table.columns import Row
 from harness.text import counted
 
-NO_QPS: Row = {"qps": nan, "qps_low": nan, "qps_high": nan, "qps_scope": "unknown"}
-"""Under load QPS is what was offered."""
-
 
 def load_columns(point: StoredPoint) -> Row:
     """Return the columns of a point of the mode `load`, no column in the other modes.
@@ -39,23 +36,32 @@ def load_columns(point: StoredPoint) -> Row:
         return {}
     shares = [share for _, share in _shares(point)]
     late = share_of([share.outcomes for share in shares], LATE_START)
-    columns: Row = {
-        **NO_QPS,
-        "drop_ms": load.drop_ms,
+    columns = {
+        **asked_columns(load, late),
         "dropped_share": share_of([share.outcomes for share in shares], DROPPED),
         "late_start_share": late,
-        "late_generator": late > MOST_LATE_SHARE,
     }
     if load.rate is not None:
-        return columns | _at_a_rate(point, load.rate)
+        return columns | _at_a_rate(point)
     return columns | _within_a_bound(point, load, too_late=columns["late_generator"])
 
 
-def _at_a_rate(point: StoredPoint, rate: float) -> Row:
+def asked_columns(load: Load, late_start_share: float) -> Row:
+    """Return the columns that follow from the load that was asked for and the share of late starts.
+
+    Under load QPS is what was offered, so it is unknown.
+    """
+    known = {"qps": nan, "qps_low": nan, "qps_high": nan, "qps_scope": "unknown"}
+    known |= {"drop_ms": load.drop_ms, "late_generator": late_start_share > MOST_LATE_SHARE}
+    if load.rate is not None:
+        return known | {"offered_qps": load.rate}
+    return known | {"p99_bound_ms": load.p99_ms}
+
+
+def _at_a_rate(point: StoredPoint) -> Row:
     achieved = [achieved_rate(share.outcomes, build.walls) for build, share in _shares(point)]
     pooled = latency([build.times.reshape(1, -1) for build in point.builds])
     return {
-        "offered_qps": rate,
         "achieved_qps": float(np.median(achieved)),
         **pooled._asdict(),
     }
@@ -65,7 +71,6 @@ def _within_a_bound(point: StoredPoint, load: Load, *, too_late: bool) -> Row:
     """No latency: the rates of the search differ, and the last ones were chosen by it."""
     found = NO_INTERVAL if too_late else _highest_rate(point, load)
     return {
-        "p99_bound_ms": load.p99_ms,
         "max_rate_qps": found.value,
         "max_rate_qps_low": found.low,
         "max_rate_qps_high": found.high,

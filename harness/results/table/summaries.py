@@ -6,7 +6,7 @@ from math import nan
 
 import numpy as np
 
-from harness.measures.speed import typical_difference, typical_level
+from harness.measures.speed import typical_difference
 from harness.measures.verdicts import Speeds
 from harness.results.point import StoredPoint
 from harness.results.summary import (
@@ -18,7 +18,7 @@ from harness.results.summary import (
     Summary,
 )
 from harness.results.table.columns import Row
-from harness.results.table.loads import NO_QPS
+from harness.results.table.loads import asked_columns
 from harness.results.table.recalls import curve_columns
 from harness.results.table.sizes import size_columns
 from harness.results.table.speeds import columns_of_speeds, speeds_of_row
@@ -35,10 +35,9 @@ def summarized(point: StoredPoint, row: Row) -> Summary:
             for build, *rounds in zip(point.builds, *parts, strict=True)
         ],
         curves={name: row[name] for name in (*CURVES, *CURVES_OF_FIRST)},
-        numbers={name: float(row[name]) for name in (*SHARES, *AMOUNTS) if row[name] == row[name]},
+        numbers={n: float(row[n]) for n in (*SHARES, *AMOUNTS) if np.isfinite(row[n])},
         warnings=row["warnings"],
         nondeterministic=bool(row["nondeterministic"]),
-        late_generator=bool(row["late_generator"]),
         by_filter=row["by_filter"],
     )
 
@@ -49,7 +48,8 @@ def summary_columns(summary: Summary) -> Row:
     All that can be computed from a summary is computed anew. What takes a row for each query, such
     as the difference in recall between two points, has no columns.
     """
-    identity = summary.header.identity
+    identity, numbers = summary.header.identity, summary.numbers
+    load = identity.load
     curves = curve_columns("recall", identity.k, *(summary.curves[name] for name in CURVES))
     first = [summary.curves[name] for name in CURVES_OF_FIRST]
     return {
@@ -57,19 +57,18 @@ def summary_columns(summary: Summary) -> Row:
         **curves,
         **curve_columns("first_recall", identity.k, *first),
         **columns_of_speeds(_speeds(summary)),
-        **(NO_QPS if identity.load is not None else {}),
+        **({} if load is None else asked_columns(load, numbers["late_start_share"])),
         **size_columns(summary.header, [build.facts for build in summary.builds]),
-        **{name: summary.numbers.get(name, nan) for name in (*SHARES, *AMOUNTS)},
+        **{name: numbers.get(name, nan) for name in (*SHARES, *AMOUNTS)},
         "warnings": summary.warnings,
         "nondeterministic": summary.nondeterministic,
-        "late_generator": summary.late_generator,
         "by_filter": dict(summary.by_filter),
     }
 
 
 def _speeds(summary: Summary) -> Speeds:
     builds = summary.builds
-    seconds = [typical_level(b.levels) if len(b.levels) else b.log_seconds for b in builds]
+    seconds = [build.typical_log_seconds for build in builds]
     reference = [
         own - typical_difference(build.levels, build.reference_levels)
         for own, build in zip(seconds, builds, strict=True)

@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from harness.contracts.dataset import Metric
@@ -100,6 +101,12 @@ class _Load(_Strict):
     p99_ms: Rate | None
     drop_ms: Rate
 
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> _Load:
+        if (self.rate is None) == (self.p99_ms is None):
+            raise ValueError("a rate or a bound is expected, and not both")
+        return self
+
 
 class _Identity(_Strict):
     dataset: Name
@@ -117,6 +124,12 @@ class _Identity(_Strict):
     versions: dict[Text, Text]
     protocol: Count = PROTOCOL
     load: _Load | None = None
+
+    @model_validator(mode="after")
+    def _has_load_in_its_mode(self) -> _Identity:
+        if (self.mode == "load") != (self.load is not None):
+            raise ValueError("a load in another mode, or the mode load without one")
+        return self
 
 
 class _Header(_Strict):

@@ -294,6 +294,19 @@ def test_figures_by_filter_are_bound(taken, tmp_path, by_filter, text):
         assert read_summary(copy).by_filter == by_filter
 
 
+def test_a_wide_interval_of_the_highest_rate_is_possible(taken, tmp_path):
+    path = taken.files_of(taken.path_of(make_header())).summary
+    summary = json.loads(path.read_text())
+    load = {"rate": None, "p99_ms": 5.0, "drop_ms": 100.0}
+    summary["header"]["identity"].update(mode="load", load=load)
+    recalls = {name: v for name, v in summary["numbers"].items() if not name.endswith("_ms")}
+    rates = {"max_rate_qps_low": 1e-8, "max_rate_qps": 1e5, "max_rate_qps_high": 1e18}
+    summary["numbers"] = {**recalls, **rates, "dropped_share": 0.0, "late_start_share": 0.0}
+    copy = tmp_path / "copy.summary.json"
+    copy.write_text(json.dumps(summary))
+    assert read_summary(copy).numbers["max_rate_qps_high"] == 1e18
+
+
 @pytest.mark.parametrize("content", [b"{}", None])
 @pytest.mark.parametrize("beside", ["builds", "failure"])
 def test_a_summary_beside_other_results_of_its_point_is_refused(

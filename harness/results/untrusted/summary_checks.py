@@ -30,6 +30,7 @@ _MOST_LEVEL = 50.0  # of a logarithm of seconds
 _MOST_CYCLES = 1 << 15  # their numbers are stored in 16 bits
 _MOST_NUMBER = 1e12
 _MOST_RATIO = 1e100  # with few builds, an interval can be very wide
+_MOST = {"max_rate_qps_high": _MOST_RATIO}
 _SAME = 1e-9  # of figures that are computed anew
 _ORDERED = (
     ("held_out_recall_low", "held_out_recall", "held_out_recall_high"),
@@ -96,7 +97,7 @@ def _check_numbers(summary: Summary) -> None:
         possible -= {*HIGHEST_RATES}
     _require(numbers.keys() <= possible, "other numbers than expected")
     for name, number in numbers.items():
-        most = 1 if name in SHARES else _MOST_NUMBER
+        most = 1 if name in SHARES else _MOST.get(name, _MOST_NUMBER)
         _require(not (number < 0 or number > most), f"{name}: not from 0 to {most:g}")
     for name in expected:
         _require(not math.isnan(numbers.get(name, math.nan)), f"{name}: not known")

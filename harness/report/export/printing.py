@@ -236,7 +236,9 @@ def print_highest_recalls(
         if number:
             console.print()
         console.print(_highest_recall_table(group, found, budget))
-    answerless = int(((table["status"] == "ok") & ~table["has_answers"]).sum())
+    answerless = int(
+        ((table["status"] == "ok") & table["in_answers"] & ~table["has_answers"]).sum()
+    )
     if answerless:
         points = counted(answerless, "point")
         console.print(f"[dim]{points} without answers cannot be compared over the queries[/]")

@@ -459,6 +459,14 @@ def test_rows_of_queries_cannot_be_exported_without_answers(taken, tmp_path):
         export(load_results(taken.root), tmp_path / "queries.parquet", per_query=True)
 
 
+def test_points_left_out_of_the_rows_of_queries_are_told(taken, tmp_path):
+    header = make_header(threads=2)
+    taken.add_build(header, make_build(0))
+    taken.write_truth(header.identity, TRUTH)
+    with pytest.warns(UserWarning, match="1 point without answers: left out"):
+        export(load_results(taken.root), tmp_path / "queries.parquet", per_query=True)
+
+
 def test_rows_of_queries_cannot_be_added_without_answers(measured, tmp_path):
     table = load_results(measured.root)
     with pytest.raises(UserError, match="rows of queries come from the answers"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import isfinite
@@ -29,7 +30,7 @@ from harness.report.export.tables import (
 )
 from harness.report.texts import size_notes
 from harness.results.table.columns import COLUMNS, RECALL_KS, Column
-from harness.text import Json
+from harness.text import Json, counted
 
 # A spreadsheet reads a cell that begins with these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@")
@@ -66,15 +67,25 @@ def export(
         raise UserError(
             "one row per query goes to Parquet only", where=str(path), hint="a name in .parquet"
         )
-    if per_query and (table["status"] == "ok").any() and not table["has_answers"].any():
-        raise UserError(
-            "no point has the answers of its queries",
-            expected="results that were measured here, or are from a whole package",
-        )
+    if per_query:
+        _check_answers(table)
     if ending in _FOR_PEOPLE:
         _write_for_people(table_of_points(table, style), path, style)
     else:
         (_write_queries if per_query else _WRITERS[ending])(table, path)
+
+
+def _check_answers(table: pd.DataFrame) -> None:
+    """Raise a `UserError` if no point has answers; warn of those that have none."""
+    answerless = int(((table["status"] == "ok") & ~table["has_answers"]).sum())
+    if answerless and not table["has_answers"].any():
+        raise UserError(
+            "no point has the answers of its queries",
+            expected="results that were measured here, or are from a whole package",
+        )
+    if answerless:
+        text = f"{counted(answerless, 'point')} without answers: left out of the rows of queries"
+        warnings.warn(text, stacklevel=3)
 
 
 def export_recommendations(

@@ -312,7 +312,7 @@ def _is_array(value: object) -> bool:
 
 
 def _are_arrays(value: object) -> bool:
-    return isinstance(value, dict)
+    return isinstance(value, dict)  # as `_is_json`, but fields of this type hold arrays
 
 
 def _is_json(value: object) -> bool:

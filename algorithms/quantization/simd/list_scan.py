@@ -273,82 +273,6 @@ def _prefetch_rows(copy, ids):
 
 
 @njit(cache=True, nogil=True)
-def _search_one(
-    centres,
-    of_lists,
-    starts,
-    sizes,
-    row_ids,
-    packed,
-    slopes,
-    offsets,
-    largest_value,
-    spilled,
-    copy,
-    grid,
-    query,
-    turned,
-    nprobe,
-    rerank,
-    wanted_rows,
-    best,
-):
-    """Search for one query; see `search`."""
-    k = best.shape[0]
-    codewords = slopes.shape[2]
-    scales, list_offsets, least_costs = of_lists[0], of_lists[1], of_lists[2]
-    largest = largest_value
-    for value in query:
-        largest = max(largest, abs(value))
-    unit = np.float32(1) / largest if largest > 0 else np.float32(1)  # scores stay in float32
-    share = largest_value * unit
-    tables = offsets * share
-    fill_costs(turned * unit, slopes, tables, tables)
-    list_costs = np.empty(list_offsets.shape[0], np.float32)
-    _fill_list_costs(query * unit, centres, list_offsets, share, list_costs)
-    numbers = np.empty(nprobe, np.int64)
-    _choose_lists(list_costs, scales, sizes.shape[0], numbers)
-    for number in numbers:
-        list_costs[number] += share * least_costs[number]
-    wanted = max(min(rerank, row_ids.shape[0]), 2 * k if spilled else k)
-    costs = np.empty(_room_for(wanted), np.float32)
-    ids = np.empty(costs.shape[0], np.int64)
-    count = _collect(
-        packed,
-        starts,
-        sizes,
-        tables,
-        codewords,
-        numbers,
-        list_costs,
-        wanted,
-        rerank == 0,
-        row_ids,
-        wanted_rows,
-        costs,
-        ids,
-    )
-    for place in range(count):
-        ids[place] = row_ids[ids[place]]
-    best[:] = -1
-    if rerank == 0:
-        take_best(-costs[:count], ids[:count].copy(), ids[:count])
-    if spilled:
-        count = drop_repeated(ids, count)
-    if rerank == 0:
-        found = min(k, count)
-        best[:found] = ids[:found]
-    else:
-        ids = ids[:count]
-        _prefetch_rows(copy, ids)
-        steps, low = grid[0], grid[1]
-        if largest_value > 0:
-            rerank_one(copy, (query - low) / steps, steps * steps, ids, True, best)
-        else:
-            rerank_one(copy, query * unit * steps, steps, ids, False, best)
-
-
-@njit(cache=True, nogil=True)
 def search(
     centres,
     of_lists,
@@ -399,24 +323,57 @@ def search(
     wanted_rows
         A bitmap of the rows that may be found; an empty one allows all.
     """
+    k = best.shape[1]
+    codewords = slopes.shape[2]
+    scales, list_offsets, least_costs = of_lists[0], of_lists[1], of_lists[2]
     for i in range(queries.shape[0]):
-        _search_one(
-            centres,
-            of_lists,
+        query, found = queries[i], best[i]
+        largest = largest_value
+        for value in query:
+            largest = max(largest, abs(value))
+        unit = np.float32(1) / largest if largest > 0 else np.float32(1)  # scores stay in float32
+        share = largest_value * unit
+        tables = offsets * share
+        fill_costs(turned[i] * unit, slopes, tables, tables)
+        list_costs = np.empty(list_offsets.shape[0], np.float32)
+        _fill_list_costs(query * unit, centres, list_offsets, share, list_costs)
+        numbers = np.empty(nprobe, np.int64)
+        _choose_lists(list_costs, scales, sizes.shape[0], numbers)
+        for number in numbers:
+            list_costs[number] += share * least_costs[number]
+        wanted = max(min(rerank, row_ids.shape[0]), 2 * k if spilled else k)
+        costs = np.empty(_room_for(wanted), np.float32)
+        ids = np.empty(costs.shape[0], np.int64)
+        count = _collect(
+            packed,
             starts,
             sizes,
+            tables,
+            codewords,
+            numbers,
+            list_costs,
+            wanted,
+            rerank == 0,
             row_ids,
-            packed,
-            slopes,
-            offsets,
-            largest_value,
-            spilled,
-            copy,
-            grid,
-            queries[i],
-            turned[i],
-            nprobe,
-            rerank,
             wanted_rows,
-            best[i],
+            costs,
+            ids,
         )
+        for place in range(count):
+            ids[place] = row_ids[ids[place]]
+        found[:] = -1
+        if rerank == 0:
+            take_best(-costs[:count], ids[:count].copy(), ids[:count])
+        if spilled:
+            count = drop_repeated(ids, count)
+        if rerank == 0:
+            most = min(k, count)
+            found[:most] = ids[:most]
+        else:
+            ids = ids[:count]
+            _prefetch_rows(copy, ids)
+            steps, low = grid[0], grid[1]
+            if largest_value > 0:
+                rerank_one(copy, (query - low) / steps, steps * steps, ids, True, found)
+            else:
+                rerank_one(copy, query * unit * steps, steps, ids, False, found)

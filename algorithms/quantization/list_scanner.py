@@ -140,9 +140,8 @@ class ListScanner:
     ) -> Float32:
         """Write the codes; return rows' own costs as `places`, of no rows for inner products."""
         planes = -(-len(trained.codebooks) * self._nbits // 8)
-        blocks_read = self._starts[-1] + 1  # blocks are read two at once, so one past the last
         with_costs = planes + (self._origin is not None)
-        self._packed = np.zeros((blocks_read, with_costs, ROWS), np.uint8)
+        self._packed = np.zeros((self._starts[-1], with_costs, ROWS), np.uint8)
         row_costs = np.empty(places.shape if self._origin else (0, 0), np.float32)
         for rows in blocks(len(base)):
             for copy in range(places.shape[1]):

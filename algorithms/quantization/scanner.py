@@ -23,7 +23,8 @@ from .parameters import ScanKind
 from .quantizer import Quantized
 from .reranking import Reranker
 from .simd import byte_lanes
-from .simd.bounded_scan import BLOCKS, ROWS, scan_one
+from .simd.bounded_scan import ROWS, scan_one
+from .simd.byte_lanes import BLOCKS
 
 _FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
 _MANY_ROWS, _FEW_SUBSPACES = {4: 100_000, 8: 5_000}, 64  # by bits of a code

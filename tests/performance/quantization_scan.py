@@ -32,8 +32,8 @@ from harness.algorithms.quantization.loss import EuclideanLoss
 from harness.algorithms.quantization.parameters import Parameters
 from harness.algorithms.quantization.quantizer import ComposedQuantizer
 from harness.algorithms.quantization.scanner import BoundedScan, FaissScan, _blocks_of
-from harness.algorithms.quantization.simd.bounded_scan import BLOCKS, OF_TWO, ROWS, _add_planes
-from harness.algorithms.quantization.simd.byte_lanes import KIND, bits_below, sums_of_four
+from harness.algorithms.quantization.simd.bounded_scan import OF_TWO, ROWS, add_planes, places_from
+from harness.algorithms.quantization.simd.byte_lanes import BLOCKS, KIND, bits_below, sums_from
 from harness.algorithms.quantization.training import KMeans
 
 from harness.data.loading import cached_path
@@ -43,6 +43,7 @@ BUNDLED, LARGE = "glove-50-10k", "glove-100"
 OURS, FAST, FLOATS = "bounded", "fast scan", "float tables"
 ROWS_PER_WINDOW = 4_000_000  # that a scan looks at between two looks at the clock
 SHORTEST_WINDOW = 20
+_FROM_NOTHING = (np.uint8(0),) * BLOCKS
 
 Search = Callable[[np.ndarray, int], Ids]
 
@@ -53,7 +54,10 @@ def _add_up(packed, planes, entries, steps):
     below = np.int64(0)
     size = BLOCKS * ROWS * planes
     for first in range(0, packed.shape[0] - size + 1, size):
-        sums = _add_planes(packed, first, steps, entries, 0, planes, sums_of_four(np.uint8(0)))
+        places, ahead = places_from(first, planes), places_from(first + size, planes)
+        sums = add_planes(
+            packed, places, ahead, steps, entries, 0, planes, sums_from(_FROM_NOTHING)
+        )
         below |= bits_below(sums, np.uint8(1))[0]
     return below
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from . import lanes
+from .compiling import leaf
 
 BINS = 1024
 _LAST = np.float32(BINS - 1)
@@ -13,7 +13,7 @@ _NO_LESS, _TINY = np.float32(1e-5), np.float32(1e-30)  # that bins are for, wher
 _LOWER = np.float32(2)  # how far below the first rows bins reach, in spans of theirs
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def select(costs, ids, count, keep):
     """Bring the `keep` least of the first `count` costs, and their ids, to the front (Hoare)."""
     low, high = 0, count - 1
@@ -38,7 +38,7 @@ def select(costs, ids, count, keep):
             return
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def extent_of(costs):
     """Return the least and the most of contiguous costs.
 
@@ -56,20 +56,20 @@ def extent_of(costs):
     return least, most
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def bin_of(cost, origin, per_cost):
     """Return the bin of a float32 cost: the same wherever it is asked for, so all in float32."""
     return min(max(int((cost - origin) * per_cost), 0), BINS - 1)
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def bins_for(least, most):
     """Return where bins begin and how many a cost of 1 is, for costs up to `most`."""
     span = max(most - least, abs(most) * _NO_LESS, _TINY)
     return most - span, _LAST / span
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def count_bins(costs, origin, per_cost, counts):
     """Write how many of the costs each bin holds."""
     counts[:] = 0
@@ -77,7 +77,7 @@ def count_bins(costs, origin, per_cost, counts):
         counts[bin_of(cost, origin, per_cost)] += 1
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def bins_below(costs, counts):
     """Make bins for rows as good as these, and better; count these; return as `bins_for`."""
     least, most = extent_of(costs)
@@ -86,7 +86,7 @@ def bins_below(costs, counts):
     return origin, per_cost
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def cut_down(costs, places, count, wanted, origin, per_cost, top):
     """Bring the `wanted` least costs, and their places, to the front; return how many there are."""
     kept = 0
@@ -98,7 +98,7 @@ def cut_down(costs, places, count, wanted, origin, per_cost, top):
     return min(kept, wanted)
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def tightened(counts, inside, top, wanted):
     """Give up top bins as long as the others hold as many rows as wanted."""
     while inside - counts[top] >= wanted:

@@ -29,6 +29,7 @@ from numba import njit
 
 from . import lanes
 from .byte_lanes import (
+    BLOCKS,
     CAP,
     ENTRIES,
     WIDTH,
@@ -39,12 +40,11 @@ from .byte_lanes import (
     plus_two_entries,
     store_steps,
     store_sums,
-    sums_of_four,
-    sums_of_two,
+    sums_from,
 )
+from .compiling import LEAF, inlined, leaf
 
 ROWS = WIDTH  # of a block
-BLOCKS = 4  # scanned at once
 CODEWORDS = ENTRIES  # of 4 bits
 OF_TWO = 2 * CODEWORDS  # entries of a plane of two subspaces
 
@@ -54,8 +54,8 @@ _TRIED = 32  # rows whose least cost bounds the sample
 _FINER_FROM = 33  # subspaces; with fewer, sums are not lowered on the way
 LOWERED = np.uint8(96)
 _CAP = np.uint8(CAP)
-_NONE = np.uint8(0)
 _NO_ROWS = (np.int64(0),) * BLOCKS
+_FROM_NOTHING = (np.uint8(0),) * BLOCKS
 _ROUNDED = 2.0**-23  # twice what one float32 operation is off by, at most
 _TIGHTER = np.float32(0.99)  # of the bound that the tables are made for: make them again
 MISSING = np.int64(1) << 62
@@ -64,7 +64,7 @@ _LEAST_TOTAL, _MOST_TOTAL = np.float32(1e-25), np.float32(1e30)  # costs that fl
 _FAST = {"reassoc", "contract", "nsz"}
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(**LEAF, fastmath=_FAST)
 def fill_costs(query, slopes, offsets, costs):
     """Write the tables of a query, each above the least of its subspace."""
     subspaces, width, codewords = slopes.shape
@@ -82,7 +82,7 @@ def fill_costs(query, slopes, offsets, costs):
             lanes.store(costs, c, lanes.minus(lanes.load(costs, c), lanes.spread(least)))
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(**LEAF, fastmath=_FAST)
 def _are_in_range(costs):
     """Whether no cost is infinite or NaN, and not all are lost to the least numbers of float32."""
     total = np.float32(0)
@@ -111,7 +111,7 @@ def _fill_scaled_costs(query, slopes, euclidean, costs):
             costs[m * codewords + c] = exact[m, c] / most if most > 0 else 0
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def entries_of(codewords):
     """Return the entries of a plane: a byte holds two codes of 4 bits, or one of 8."""
     return OF_TWO if codewords == CODEWORDS else codewords
@@ -124,19 +124,19 @@ def empty_tables(subspaces, codewords):
     return np.zeros(-(-subspaces * codewords // entries) * entries, np.float32)
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def subspaces_of(planes, entries):
     """Return the number of subspaces; of an odd number of 4 bits, one more."""
     return 2 * planes if entries == OF_TWO else planes
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def lowering_plane(planes, entries):
     """Return the number of planes after which sums are lowered; 0 is never."""
     return planes * 9 // 20 if subspaces_of(planes, entries) >= _FINER_FROM else 0
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def fill_steps(costs, entries, bound, steps):
     """Turn costs into bytes, rounded down; all are 0 where the bound is infinite.
 
@@ -153,7 +153,7 @@ def fill_steps(costs, entries, bound, steps):
     return scale
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def cost_of(packed, place, costs, entries):
     """Score one row exactly; `place` is its byte of the first plane.
 
@@ -172,7 +172,7 @@ def cost_of(packed, place, costs, entries):
     return even + odd
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def sink(worst, ids, count):
     """Move the top of a heap down to its place; the worst row, of equals the last, is the top."""
     cost, row, place = worst[0], ids[0], 0
@@ -188,50 +188,74 @@ def sink(worst, ids, count):
     worst[place], ids[place] = cost, row
 
 
-@njit(cache=True, nogil=True)
-def _add_planes(packed, block, steps, entries, start, stop, sums):
-    """Add the entries of some planes to the sums of blocks that follow each other."""
-    size = steps.shape[0] // entries * ROWS
+@leaf
+def places_from(place, planes):
+    """Return where four blocks begin that follow each other from this place on."""
+    size = planes * ROWS
+    return place, place + size, place + 2 * size, place + 3 * size
+
+
+@inlined
+def add_planes(packed, places, ahead, steps, entries, start, stop, sums):
+    """Add the entries of some planes to the sums of the four blocks at these places.
+
+    Meanwhile those at the places of `ahead` are asked for.
+    """
     if entries == OF_TWO:
         for plane in range(start, stop):
-            place = block + plane * ROWS
-            sums = plus_two_entries(sums, packed, place, size, steps, plane * OF_TWO)
+            at = plane * ROWS
+            sums = plus_two_entries(sums, packed, places, ahead, at, steps, plane * OF_TWO)
     else:
         for plane in range(start, stop):
-            place = block + plane * ROWS
-            sums = plus_entries(sums, packed, place, size, steps, plane * entries)
+            at = plane * ROWS
+            sums = plus_entries(sums, packed, places, ahead, at, steps, plane * entries)
     return sums
 
 
-@njit(cache=True, nogil=True, forceinline=True)
-def rows_below(packed, block, steps, entries, start, sums):
-    """Add up two blocks; return bits of the rows below the end, and of those that were cut off.
+@leaf
+def either(first, second):
+    """Return the bits of four blocks that are set in one of two."""
+    a, b, c, d = first
+    e, f, g, h = second
+    return a | e, b | f, c | g, d | h
 
-    For scans of lists; `_scan_blocks` has the same steps in line, for four blocks, since it was
-    slower with this call. Sums begin at `start`. They are left in `sums` `(128,)`, lowered as they
-    are; of rows that were cut off on the way they do not hold.
+
+@leaf
+def any_of(bits):
+    """Whether a bit of four blocks is set."""
+    a, b, c, d = bits
+    return a | b | c | d != 0
+
+
+@inlined
+def rows_below(packed, places, ahead, steps, entries, starts, sums):
+    """Add up four blocks; return bits of the rows below the end, and of those that were cut off.
+
+    For scans of lists; `_scan_blocks` has the same steps in line, since it was slower with this
+    call. Sums begin at `starts`, one for each block. They are left in `sums` `(256,)`, lowered as
+    they are; of rows that were cut off on the way they do not hold.
     """
     planes = steps.shape[0] // entries
     lowering = lowering_plane(planes, entries)
-    total, too_low, cut = sums_of_two(start), _NO_ROWS[:2], _NO_ROWS[:2]
+    total, too_low, cut = sums_from(starts), _NO_ROWS, _NO_ROWS
     if lowering:
-        total = _add_planes(packed, block, steps, entries, 0, lowering, total)
-        too_low, below = bits_below(total, LOWERED), bits_below(total, _CAP)
-        cut = too_low[0] | ~below[0], too_low[1] | ~below[1]
+        total = add_planes(packed, places, ahead, steps, entries, 0, lowering, total)
+        a, b, c, d = bits_below(total, _CAP)
+        too_low = bits_below(total, LOWERED)
+        cut = either(too_low, (~a, ~b, ~c, ~d))
         total = lowered(total, LOWERED)
-    total = _add_planes(packed, block, steps, entries, lowering, planes, total)
+    total = add_planes(packed, places, ahead, steps, entries, lowering, planes, total)
     store_sums(sums, total)
-    below = bits_below(total, _CAP)
-    return (too_low[0] | below[0], too_low[1] | below[1]), cut
+    return either(too_low, bits_below(total, _CAP)), cut
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def matches(bits, row):
     """Whether a row is set in a bitmap (see `Bitmap`); an empty one sets all."""
     return bits.shape[0] == 0 or (bits[row >> 3] >> (row & 7)) & 1
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _keep_best(candidates, number, rows, packed, costs, entries, bits, worst, ids):
     """Score the rows of a block whose bits are set, and keep those among the best that match."""
     while candidates != 0:
@@ -249,7 +273,7 @@ def _keep_best(candidates, number, rows, packed, costs, entries, bits, worst, id
             sink(worst, ids, ids.shape[0])
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def sort_heap(worst, ids):
     """Make a heap a list, least cost first; what was never found is -1."""
     for last in range(ids.shape[0] - 1, 0, -1):
@@ -259,14 +283,6 @@ def sort_heap(worst, ids):
     for place in range(ids.shape[0]):
         if ids[place] == MISSING:
             ids[place] = -1
-
-
-@njit(cache=True, nogil=True)
-def _any(first, second):
-    """Whether a bit of four blocks is set."""
-    a, b, c, d = first
-    e, f, g, h = second
-    return a | b | c | d | e | f | g | h != 0
 
 
 @njit(cache=True, nogil=True)
@@ -282,18 +298,19 @@ def _scan_blocks(packed, rows, costs, entries, step, bound, bits, worst, ids):
     fill_steps(costs, entries, bound, steps)
     lowering = lowering_plane(planes, entries)
     for group in range(0, (rows + _GROUP - 1) // _GROUP, step):
-        block = group * planes * _GROUP
-        sums, too_low = sums_of_four(_NONE), _NO_ROWS
+        places = places_from(group * planes * _GROUP, planes)
+        ahead = places_from((group + 1) * planes * _GROUP, planes)
+        sums, too_low = sums_from(_FROM_NOTHING), _NO_ROWS
         if lowering:
-            sums = _add_planes(packed, block, steps, entries, 0, lowering, sums)
+            sums = add_planes(packed, places, ahead, steps, entries, 0, lowering, sums)
             too_low = bits_below(sums, LOWERED)
             sums = lowered(sums, LOWERED)
-        sums = _add_planes(packed, block, steps, entries, lowering, planes, sums)
-        below = bits_below(sums, _CAP)
-        if not _any(too_low, below):
+        sums = add_planes(packed, places, ahead, steps, entries, lowering, planes, sums)
+        found = either(too_low, bits_below(sums, _CAP))
+        if not any_of(found):
             continue
         for part in range(BLOCKS):
-            candidates = too_low[part] | below[part]
+            candidates = found[part]
             if candidates != 0:
                 number = group * BLOCKS + part
                 _keep_best(candidates, number, rows, packed, costs, entries, bits, worst, ids)
@@ -302,7 +319,7 @@ def _scan_blocks(packed, rows, costs, entries, step, bound, bits, worst, ids):
             fill_steps(costs, entries, bound, steps)
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _least_of_few(packed, rows, costs, entries):
     """Return the least cost of some rows, evenly spread."""
     planes = costs.shape[0] // entries

@@ -1,8 +1,8 @@
 """Sums of the 64 rows of a block in bytes, for numba kernels that scan codes of 4 or 8 bits.
 
-They are LLVM's own vectors, as `Lanes` are in `lanes.py`: those of two blocks, or of four, which
-share what is loaded of the tables, and whose additions need not wait for one another. The sums of a
-block fill one register of 512 bits, or two of 256. LLVM has no portable look-up by vector, so each
+They are LLVM's own vectors, as `Lanes` are in `lanes.py`: those of four blocks, which share what is
+loaded of the tables, and whose additions need not wait for one another. The sums of a block fill
+one register of 512 bits, or two of 256. LLVM has no portable look-up by vector, so each
 kind of processor has its own:
 
 - `avx512-vbmi`: `vpermb` reads six bits of every byte. The table's 16 entries fill its 64 places
@@ -21,12 +21,13 @@ from typing import Any
 
 import numba
 from llvmlite import binding, ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
 from .lanes import LANES, ask_for, spread_value, vector_address
 
 WIDTH = 64
+BLOCKS = 4  # whose sums are made at once
 CAP = 255
 ENTRIES = 16  # of a table
 
@@ -55,20 +56,20 @@ CODE_BITS = {None: (), "avx512-vbmi": (4, 8)}.get(KIND, (4,))  # sizes of codes 
 
 
 class SumsType(types.Type):
-    """The numba type of the sums of some blocks, 64 unsigned bytes each."""
+    """The numba type of the sums of four blocks, 64 unsigned bytes each."""
 
-    def __init__(self, blocks: int) -> None:
-        self.blocks = blocks
-        super().__init__(name=f"Sums({blocks})")
+    def __init__(self) -> None:
+        super().__init__(name="Sums")
 
 
-TWO, FOUR = SumsType(2), SumsType(4)
+SUMS = SumsType()
+PLACES = types.UniTuple(types.intp, BLOCKS)
 
 
 @register_model(SumsType)
 class _SumsModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, ir.ArrayType(_VECTOR, fe_type.blocks))
+        super().__init__(dmm, fe_type, ir.ArrayType(_VECTOR, BLOCKS))
 
 
 def _parts(builder: Any, sums: Any) -> list[Any]:
@@ -118,36 +119,28 @@ def _look_up(builder: Any, table: Any, codes: Any) -> Any:
     return builder.shuffle_vector(*halves, both)
 
 
-def _same(value: int, kind: SumsType) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _joined(builder, [_spread(builder, arguments[0])] * kind.blocks)
-
-    return generate
-
-
 @intrinsic
-def sums_of_two(typing_context, value):
-    """The sums of two blocks, all the same byte."""
-    return TWO(types.uint8), _same(value, TWO)
+def sums_from(typing_context, starts):
+    """The sums of four blocks, each all the same byte."""
 
+    def generate(context, builder, signature, arguments):
+        starts = cgutils.unpack_tuple(builder, arguments[0])
+        return _joined(builder, [_spread(builder, start) for start in starts])
 
-@intrinsic
-def sums_of_four(typing_context, value):
-    """The sums of four blocks, all the same byte."""
-    return FOUR(types.uint8), _same(value, FOUR)
+    return SUMS(starts), generate
 
 
 def _added(look_up_all: Any) -> Any:
     """Return the code of adding to every block's sums what `look_up_all` adds for its codes.
 
-    The 64 bytes of codes of the first block begin at `place` of the flat array `packed`, those of
-    the next ones `stride` further each; tables begin at `table` of `steps`. The processor does not
-    foresee reading with a stride, so the codes of as many blocks further on are asked for.
+    The 64 bytes of codes of each block begin at its place in the flat array `packed`, plus `plane`;
+    tables begin at `table` of `steps`. The processor does not foresee which blocks come next, so
+    the codes at the places of `ahead` are asked for.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        sums, packed, place, stride, steps, table = arguments
-        _, packed_type, _, _, steps_type, _ = signature.args
+        sums, packed, places, ahead, plane, steps, table = arguments
+        _, packed_type, _, _, _, steps_type, _ = signature.args
 
         def entries(offset: int, count: int) -> Any:
             start = builder.add(table, ir.Constant(table.type, offset))
@@ -157,14 +150,19 @@ def _added(look_up_all: Any) -> Any:
             )
 
         add = look_up_all(builder, entries)
-        parts = []
-        for part in _parts(builder, sums):
-            address = vector_address(context, builder, packed_type, packed, place, _VECTOR)
-            parts.append(add(part, builder.load(address, align=1)))
-            place = builder.add(place, stride)
-        for _ in parts:
-            ask_for(builder, vector_address(context, builder, packed_type, packed, place, _BYTE))
-            place = builder.add(place, stride)
+
+        def address(place: Any, kind: Any) -> Any:
+            start = builder.add(place, plane)
+            return vector_address(context, builder, packed_type, packed, start, kind)
+
+        parts = [
+            add(part, builder.load(address(place, _VECTOR), align=1))
+            for part, place in zip(
+                _parts(builder, sums), cgutils.unpack_tuple(builder, places), strict=True
+            )
+        ]
+        for place in cgutils.unpack_tuple(builder, ahead):
+            ask_for(builder, address(place, _BYTE))
         return _joined(builder, parts)
 
     return generate
@@ -206,17 +204,15 @@ def _one_of_a_byte(builder: Any, entries: Any) -> Any:
 
 
 @intrinsic
-def plus_two_entries(typing_context, sums, packed, place, stride, steps, table):
+def plus_two_entries(typing_context, sums, packed, places, ahead, plane, steps, table):
     """Sums plus the entries of two subspaces of 4 bits (see `_added`), or 255 if that is more."""
-    index = types.intp
-    return sums(sums, packed, index, index, steps, index), _added(_two_of_a_byte)
+    return sums(sums, packed, PLACES, PLACES, types.intp, steps, types.intp), _added(_two_of_a_byte)
 
 
 @intrinsic
-def plus_entries(typing_context, sums, packed, place, stride, steps, table):
+def plus_entries(typing_context, sums, packed, places, ahead, plane, steps, table):
     """Sums plus the entries of one subspace of 8 bits (see `_added`), or 255 if that is more."""
-    index = types.intp
-    return sums(sums, packed, index, index, steps, index), _added(_one_of_a_byte)
+    return sums(sums, packed, PLACES, PLACES, types.intp, steps, types.intp), _added(_one_of_a_byte)
 
 
 def _plus_capped(builder: Any, a: Any, b: Any) -> Any:
@@ -248,7 +244,7 @@ def bits_below(typing_context, sums, level):
         bits = [builder.bitcast(part, _MASK) for part in parts]
         return context.make_tuple(builder, signature.return_type, bits)
 
-    return types.UniTuple(types.int64, sums.blocks)(sums, types.uint8), generate
+    return types.UniTuple(types.int64, BLOCKS)(sums, types.uint8), generate
 
 
 @intrinsic

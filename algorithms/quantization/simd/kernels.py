@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from .compiling import LEAF, leaf
 from .lanes import (
     WIDTH,
     first_equal,
@@ -41,7 +42,7 @@ _HUGE = np.float32(3e38)
 _FLUSH_EVERY = 256
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(**LEAF, fastmath=_FAST)
 def _inverse_norm(point):
     square = np.float32(0.0)
     for j in range(point.shape[0]):
@@ -49,7 +50,7 @@ def _inverse_norm(point):
     return np.float32(1.0 / np.sqrt(square)) if square > 0 else np.float32(0.0)
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(**LEAF, fastmath=_FAST)
 def _fill_tables(point, direction, inverse_norm, codebooks, residual, along):
     """For every codeword c of every subspace of a point p: |p_m - c|^2 and <p_m - c, u_m>."""
     subspaces, width, codewords = codebooks.shape
@@ -68,7 +69,7 @@ def _fill_tables(point, direction, inverse_norm, codebooks, residual, along):
             store(along, m * codewords + c, products)
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(**LEAF, fastmath=_FAST)
 def _nearest(residual, code):
     """Euclidean encoding: the codeword of least residual, the first one of several."""
     subspaces, codewords = residual.shape
@@ -84,7 +85,7 @@ def _nearest(residual, code):
                 break
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(**LEAF, fastmath=_FAST)
 def _largest_first(residual, code, order):
     """Order the subspaces by the residual of their present codeword, descending."""
     for m in range(order.shape[0]):
@@ -96,7 +97,7 @@ def _largest_first(residual, code, order):
         order[place] = m
 
 
-@njit(cache=True, fastmath=_FAST)
+@njit(**LEAF, fastmath=_FAST)
 def _parallel_part(along, code):
     total = np.float32(0.0)
     for m in range(code.shape[0]):
@@ -104,7 +105,7 @@ def _parallel_part(along, code):
     return total
 
 
-@njit(cache=True)
+@leaf
 def _better_codeword(residual, along, m, present, gain, others, limit):
     """The codeword of subspace m with the least |r_m|^2 + gain s^2, or `present` if none is below.
 
@@ -134,7 +135,7 @@ def _better_codeword(residual, along, m, present, gain, others, limit):
     return present
 
 
-@njit(cache=True)
+@leaf
 def _descend(residual, along, gain, code, order, rounds, shrink_only):
     """Let each subspace in turn take its best codeword, the others held, until none moves."""
     subspaces = order.shape[0]
@@ -207,7 +208,7 @@ def _members(column, codewords):
     return members, starts
 
 
-@njit(cache=True)
+@leaf
 def _add_point(vectors, directions, i, pull, along, bent, sums):
     """Add pull p_m + along x_m to row 0 of a cell's sums, and bent x_m x_m^T to the rows after it.
 
@@ -227,7 +228,7 @@ def _add_point(vectors, directions, i, pull, along, bent, sums):
                 store(sums, row, times_plus(direction, scaled, load(sums, row)))
 
 
-@njit(cache=True)
+@leaf
 def _flush(sums, matrix, right):
     """Move float32 sums of a few hundred points into the float64 system."""
     width = right.shape[0]
@@ -238,7 +239,7 @@ def _flush(sums, matrix, right):
     sums[:] = 0
 
 
-@njit(cache=True)
+@leaf
 def _solve_cell(matrix, right, total):
     """Solve (A + ridge) delta = b by Cholesky, in place; the ridge keeps the old codeword."""
     width = right.shape[0]

@@ -197,6 +197,28 @@ def first_equal(typing_context, a, value):
 
 
 @intrinsic
+def bits_up_to(typing_context, a, limit):
+    """Bits of the lanes that are at most `limit`."""
+
+    def generate(context, builder, signature, arguments):
+        a, limit = arguments
+        within = builder.fcmp_ordered("<=", a, spread_value(builder, limit))
+        return builder.zext(builder.bitcast(within, ir.IntType(WIDTH)), ir.IntType(64))
+
+    return types.int64(LANES, types.float32), generate
+
+
+@intrinsic
+def count_bits(typing_context, bits):
+    """How many bits are set."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
 def widened(typing_context, value):
     """A number of a copy of the vectors as float32: float32, uint8, or float16 as its bits."""
 

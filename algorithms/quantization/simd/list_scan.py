@@ -4,10 +4,12 @@ Lists are visited nearly best first. The cost of a row is that of its list, -<q,
 sum over m of the entries that its codes choose, so one set of tables serves all lists. For
 Euclidean distances lists and codewords have offsets, and each row a cost of its own: a byte in one
 more plane, whose tables are the same for all queries, so that it is added as codes are. The blocks
-of a list are those of `bounded_scan`, scanned by its kernel. The bound is what the worst of the
-candidates costs, nearly, whichever list they are in. A list that itself costs more leaves less of
-the bound to the codes, so sums begin that much higher, and the tables of bytes are made again only
-where less than `_COARSER` of what they were made for is left.
+of all lists stand in one queue, and the kernel of `bounded_scan` scans four at once while the codes
+of the next four are asked for: which lists follow is known here, not to the processor.
+
+The bound is what the worst of the candidates costs, nearly, whichever list they are in. A list that
+itself costs more leaves less of the bound to the codes, so sums begin that much higher, and the
+tables of bytes are made again only where less than `_COARSER` of what they were made for is left.
 
 Candidates are counted in bins of their costs. As soon as all bins but the top one hold as many as
 are wanted, the top one is given up, and the bound moves down to it; its rows stay where they are
@@ -20,17 +22,8 @@ import numpy as np
 from numba import njit
 
 from . import lanes
-from .bins import (
-    BINS,
-    bin_of,
-    bins_below,
-    bins_for,
-    count_bins,
-    cut_down,
-    extent_of,
-    select,
-    tightened,
-)
+from .bins import BINS, bin_of, bins_below, bins_for, cut_down, extent_of, tightened
+from .block_queue import DEVIATIONS, begun_at, codes_of, first_bound, four, queued
 from .bounded_scan import (
     LOWERED,
     ROWS,
@@ -43,66 +36,29 @@ from .bounded_scan import (
     rows_below,
     subspaces_of,
 )
-from .byte_lanes import first_bit
+from .byte_lanes import BLOCKS, first_bit
 from .candidates import rerank_one, take_best
+from .compiling import inlined, leaf
+from .nearest_lists import choose_lists, fill_list_costs
 from .second_lists import drop_repeated
 
 _COARSER = np.float32(0.85)
-_AT_ONCE = 2  # blocks; lists are short, and what is read past their ends is for nothing
 _MOST_ROUNDED = 128  # subspaces; with more, an entry is hardly a step, and sums tell too little
 _LINE = 64  # bytes of a cache line
 
 
-@njit(cache=True, nogil=True)
-def _fill_list_costs(query, centres, offsets, share, costs):
-    """Write `share` times the offset less <q, centre> of every list, filled up as the arrays are.
-
-    `centres` is `(groups, d, 16)`, and `offsets` `(16 groups,)`.
-    """
-    groups, d, _ = centres.shape
-    flat = centres.reshape(-1)
-    size = d * lanes.WIDTH
-    shares = lanes.spread(share)
-    for group in range(0, groups, 4):  # four sums at once: one addition does not wait for the last
-        place = group * lanes.WIDTH
-        a = lanes.times(shares, lanes.load(offsets, place))
-        b = lanes.times(shares, lanes.load(offsets, place + lanes.WIDTH))
-        c = lanes.times(shares, lanes.load(offsets, place + 2 * lanes.WIDTH))
-        e = lanes.times(shares, lanes.load(offsets, place + 3 * lanes.WIDTH))
-        place = group * size
-        for j in range(d):
-            value = lanes.spread(-query[j])
-            at = place + j * lanes.WIDTH
-            a = lanes.times_plus(value, lanes.load(flat, at), a)
-            b = lanes.times_plus(value, lanes.load(flat, at + size), b)
-            c = lanes.times_plus(value, lanes.load(flat, at + 2 * size), c)
-            e = lanes.times_plus(value, lanes.load(flat, at + 3 * size), e)
-        place = group * lanes.WIDTH
-        lanes.store(costs, place, a)
-        lanes.store(costs, place + lanes.WIDTH, b)
-        lanes.store(costs, place + 2 * lanes.WIDTH, c)
-        lanes.store(costs, place + 3 * lanes.WIDTH, e)
-
-
-@njit(cache=True, nogil=True)
-def _bits_of(rows):
-    """Return bits of the first rows of a block."""
-    return np.int64(-1) if rows >= ROWS else (np.int64(1) << max(rows, 0)) - 1
-
-
-@njit(cache=True, nogil=True)
+@leaf
 def _shift_of(subspaces):
     """What sums are raised by, since rounding down lowers each entry by half a step on average.
 
-    Three deviations less than that, so that a row at the bound is lost in one case of a thousand;
-    nothing where entries are too small for that average.
+    Some deviations less than that, and nothing where entries are too small for that average.
     """
     if subspaces > _MOST_ROUNDED:
         return np.float32(0)
-    return np.float32(max(0.0, subspaces / 2 - 3 * np.sqrt(subspaces / 12)))
+    return np.float32(max(0.0, subspaces / 2 - DEVIATIONS * np.sqrt(subspaces / 12)))
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _most_of(tables, codewords):
     """What codes cost at most."""
     most = np.float32(0)
@@ -111,28 +67,7 @@ def _most_of(tables, codewords):
     return most
 
 
-@njit(cache=True, nogil=True)
-def _choose_lists(costs, scales, count, numbers):
-    """Write the numbers of those of the `count` lists whose costs times scales are the least.
-
-    The best half comes first, within it the best quarter, and so on; otherwise in no order.
-    """
-    keys, ids = costs[:count] * scales[:count], np.arange(count)
-    origin, per_cost = bins_for(*extent_of(keys))
-    counts = np.zeros(BINS, np.int64)
-    count_bins(keys, origin, per_cost, counts)
-    top, inside = 0, counts[0]
-    while inside < numbers.shape[0]:
-        top += 1
-        inside += counts[top]
-    count = cut_down(keys, ids, count, numbers.shape[0], origin, per_cost, top)
-    while count > 1:
-        select(keys, ids, count, count // 2)
-        count //= 2
-    numbers[:] = ids[: numbers.shape[0]]
-
-
-@njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def _add_rows(
     bits,
     exact,
@@ -177,12 +112,11 @@ def _add_rows(
 @njit(cache=True, nogil=True)
 def _collect(
     packed,
-    starts,
-    sizes,
+    queue,
+    block_costs,
+    rows,
     tables,
     codewords,
-    numbers,
-    list_costs,
     wanted,
     exactly,
     row_ids,
@@ -190,79 +124,138 @@ def _collect(
     costs,
     places,
 ):
-    """Write the `wanted` places of least cost in these lists to the front, and return how many.
+    """Write the `wanted` places of least cost in these blocks to the front; return how many.
 
     `costs` and `places` hold `_room_for(wanted)`. Costs are those of the tables, or unless
     `exactly`, within the rounding of the bytes of them, if there are few enough subspaces for that.
     """
     entries = entries_of(codewords)
-    planes = tables.shape[0] // entries
-    subspaces = subspaces_of(planes, entries)
-    lowering = lowering_plane(planes, entries)
-    steps, sums = np.empty(tables.shape[0], np.uint8), np.empty(_AT_ONCE * ROWS, np.uint8)
-    shift, most = _shift_of(subspaces), _most_of(tables, codewords)
-    removed = np.float32(subspaces / 2 + (LOWERED if lowering else 0))  # rounded, and on the way
-    made_for, scale = np.float32(-1), np.float32(0)
+    subspaces = subspaces_of(tables.shape[0] // entries, entries)
+    most = _most_of(tables, codewords)
+    steps = np.empty(tables.shape[0], np.uint8)
     everything = -np.int64(exactly or subspaces > _MOST_ROUNDED)
-    counts = np.zeros(BINS, np.int64)
+    bound, least = first_bound(
+        packed, queue, block_costs, rows, tables, entries, most, wanted, row_ids, wanted_rows, steps
+    )
+    while True:
+        guessed = bound < np.inf
+        count = _collect_within(
+            bound,
+            least,
+            packed,
+            queue,
+            block_costs,
+            rows,
+            tables,
+            entries,
+            most,
+            wanted,
+            everything,
+            row_ids,
+            wanted_rows,
+            steps,
+            costs,
+            places,
+        )
+        if count >= wanted or not guessed:
+            return count
+        bound = np.float32(np.inf)
+
+
+@njit(cache=True, nogil=True)
+def _collect_within(
+    bound,
+    least,
+    packed,
+    queue,
+    block_costs,
+    rows,
+    tables,
+    entries,
+    most,
+    wanted,
+    everything,
+    row_ids,
+    wanted_rows,
+    steps,
+    costs,
+    places,
+):
+    """As `_collect`, of rows that cost less than the bound, of which `least` is likely the least.
+
+    `everything` are the rows that are scored by the tables.
+    """
+    planes = tables.shape[0] // entries
+    subspaces, lowering = subspaces_of(planes, entries), lowering_plane(planes, entries)
+    shift = _shift_of(subspaces)
+    removed = np.float32(subspaces / 2 + (LOWERED if lowering else 0))  # rounded, and on the way
+    sums, counts = np.empty(BLOCKS * ROWS, np.uint8), np.zeros(BINS, np.int64)
+    made_for, scale = np.float32(-1), np.float32(0)
     count, inside, top = 0, 0, 0  # rows held; those in bins up to the top one
-    origin, per_cost, bound = np.float32(0), np.float32(0), np.float32(np.inf)
-    for number in numbers:
-        list_cost, rows = list_costs[number], sizes[number]
-        for block in range(starts[number], starts[number + 1], _AT_ONCE):
-            if bound <= list_cost:
-                break
-            left = min(bound - list_cost, most)
-            if not made_for * _COARSER <= left <= made_for:
-                made_for, scale = left, fill_steps(tables, entries, left, steps)
-            start = np.uint8(scale * (made_for - left) + shift)
-            found, cut = rows_below(packed, block * planes * ROWS, steps, entries, start, sums)
-            base, unit = list_cost - (start - removed) / scale, 1 / scale
-            before = count
-            for part in range(_AT_ONCE):
-                bits = found[part] & _bits_of(rows - part * ROWS)
-                if bits == 0:  # as most are: the call is not free
-                    continue
-                count = _add_rows(
-                    bits,
-                    cut[part] | everything,
-                    (block + part) * ROWS,
-                    sums[part * ROWS :],
-                    base,
-                    unit,
-                    packed,
-                    (block + part) * planes * ROWS,
-                    tables,
-                    entries,
-                    list_cost,
-                    (origin, per_cost, top),
-                    row_ids,
-                    wanted_rows,
-                    costs,
-                    places,
-                    counts,
-                    count,
-                )
-            rows -= _AT_ONCE * ROWS
-            inside += count - before
-            if inside < wanted:
+    origin, per_cost = np.float32(0), np.float32(0)
+    if bound < np.inf:
+        origin, per_cost = bins_for(least - (bound - least), bound)
+        top = BINS - 1
+    for at in range(0, queue.shape[0] - BLOCKS, BLOCKS):
+        a, b, c, d = four(block_costs, at)
+        lowest = min(min(a, b), min(c, d))
+        if bound <= lowest:
+            continue
+        left = min(bound - lowest, most)
+        if not made_for * _COARSER <= left <= made_for:
+            made_for, scale = left, fill_steps(tables, entries, left, steps)
+        begun = (
+            begun_at(min(bound - a, most), made_for, scale, shift),
+            begun_at(min(bound - b, most), made_for, scale, shift),
+            begun_at(min(bound - c, most), made_for, scale, shift),
+            begun_at(min(bound - d, most), made_for, scale, shift),
+        )
+        codes, ahead = codes_of(queue, at, planes), codes_of(queue, at + BLOCKS, planes)
+        found, cut = rows_below(packed, codes, ahead, steps, entries, begun, sums)
+        before = count
+        for part in range(BLOCKS):
+            bits = found[part] & rows[at + part]
+            if bits == 0:  # as most are: the call is not free
                 continue
-            if top == 0 or count > costs.shape[0] - _AT_ONCE * ROWS:  # no bins, or used up
-                count = cut_down(costs, places, count, wanted, origin, per_cost, top)
-                origin, per_cost = bins_below(costs[:count], counts)
-                inside, top = count, BINS - 1
-            inside, top = tightened(counts, inside, top, wanted)
-            bound = origin + np.float32(top + 1) / per_cost
+            count = _add_rows(
+                bits,
+                cut[part] | everything,
+                queue[at + part] * ROWS,
+                sums[part * ROWS :],
+                block_costs[at + part] - (begun[part] - removed) / scale,
+                1 / scale,
+                packed,
+                codes[part],
+                tables,
+                entries,
+                block_costs[at + part],
+                (origin, per_cost, top),
+                row_ids,
+                wanted_rows,
+                costs,
+                places,
+                counts,
+                count,
+            )
+        inside += count - before
+        if count == before or inside < wanted:
+            continue
+        if top == 0 or count > costs.shape[0] - BLOCKS * ROWS:  # no bins, or used up
+            count = cut_down(costs, places, count, wanted, origin, per_cost, top)
+            origin, per_cost = bins_below(costs[:count], counts)
+            inside, top = count, BINS - 1
+        inside, top = tightened(counts, inside, top, wanted)
+        bound = origin + np.float32(top + 1) / per_cost
     return cut_down(costs, places, count, wanted, origin, per_cost, top)
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _room_for(wanted):
     """Return how many rows are held at most: several times as many as wanted, and two blocks."""
-    return 4 * wanted + _AT_ONCE * ROWS
+    return 4 * wanted + BLOCKS * ROWS
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _prefetch_rows(copy, ids):
     flat = copy.reshape(-1)
     line = _LINE // copy.itemsize
@@ -336,22 +329,22 @@ def search(
         tables = offsets * share
         fill_costs(turned[i] * unit, slopes, tables, tables)
         list_costs = np.empty(list_offsets.shape[0], np.float32)
-        _fill_list_costs(query * unit, centres, list_offsets, share, list_costs)
+        fill_list_costs(query * unit, centres, list_offsets, share, list_costs)
         numbers = np.empty(nprobe, np.int64)
-        _choose_lists(list_costs, scales, sizes.shape[0], numbers)
+        choose_lists(list_costs, scales, sizes.shape[0], numbers)
         for number in numbers:
             list_costs[number] += share * least_costs[number]
         wanted = max(min(rerank, row_ids.shape[0]), 2 * k if spilled else k)
         costs = np.empty(_room_for(wanted), np.float32)
         ids = np.empty(costs.shape[0], np.int64)
+        queue, block_costs, rows = queued(starts, sizes, list_costs, numbers)
         count = _collect(
             packed,
-            starts,
-            sizes,
+            queue,
+            block_costs,
+            rows,
             tables,
             codewords,
-            numbers,
-            list_costs,
             wanted,
             rerank == 0,
             row_ids,

@@ -1,0 +1,20 @@
+"""How the functions are compiled that allocate nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+LEAF: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+"""Options without counts of the references to arrays.
+
+Numba counts them around every call of a function with loops or branches: an atomic addition for
+each array, and vectors are moved out of their registers for it. In the innermost loops of a search
+that took nearly as long as the search itself. A function that allocates cannot be compiled so.
+"""
+
+leaf = njit(**LEAF)
+
+inlined = njit(**LEAF, forceinline=True)
+"""Made part of the function that calls it, so that vectors stay in registers."""

@@ -64,7 +64,7 @@ format: $(STAMP) ## let ruff rewrite the tree
 reference: $(STAMP) ## write the generated parts of docs/ from the code
 	$(BIN)/python docs/make_reference.py
 
-docs: reference ## build the documentation site into build/docs; PACKAGES=folder publishes results in it
+docs: reference ## build the documentation site into build/docs; PACKAGES=folder publishes other results in it
 	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,docs]' || \
 	    $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	ANNHARNESS_PACKAGES=$(abspath $(PACKAGES)) $(BIN)/python -m sphinx -W --keep-going -q docs build/docs

@@ -40,27 +40,37 @@ html_show_sphinx = False
 ROOT_FILE = re.compile(r"\]\((?:\.\./)+(?=(?:CONTRIBUTING|CHANGELOG|RELEASING)\.md)")
 
 
-# Results are too large for the repository: each is a package, which a release holds.
-PACKAGES = os.environ.get("ANNHARNESS_PACKAGES")
+# Packages of points alone, which are small enough for the repository, or others.
+PACKAGES = os.environ.get("ANNHARNESS_PACKAGES") or str(Path(__file__).parent / "results/packages")
 PUBLISHED = '<p><a href="../published/index.html">Open the published results</a></p>'
-NOT_PUBLISHED = "*This copy of the documentation was built without packages of results.*"
+exclude_patterns = ["results/packages"]  # its README is for those who look at the folder
 
 
 def fill_in(app: Any, name: str, source: list[str]) -> None:
     """Turn links to files of the root into links to the pages; link what is published."""
     source[0] = ROOT_FILE.sub("](/project/", source[0])
-    source[0] = source[0].replace("<!-- published -->", PUBLISHED if PACKAGES else NOT_PUBLISHED)
+    source[0] = source[0].replace("<!-- published -->", PUBLISHED)
 
 
 def publish_packages(app: Any, error: Exception | None) -> None:
-    """Check packages of results, and publish them as a site beside the pages."""
-    if error is not None or app.builder.format != "html" or not PACKAGES:
+    """Check packages of results, and publish them as a site beside the pages.
+
+    Points whose adapter has changed since are kept: the site names the commit that measured.
+    """
+    if error is not None or app.builder.format != "html":
         return
     with tempfile.TemporaryDirectory() as results:
         stored = ["--results", results]
         for verb in (
             ["results", "merge", PACKAGES, *stored],
-            ["publish", Path(app.outdir) / "published", "--title", "Published results", *stored],
+            [
+                "publish",
+                Path(app.outdir) / "published",
+                "--title",
+                "Published results",
+                "--stale",
+                *stored,
+            ],
         ):
             subprocess.run([sys.executable, "-m", "harness", *verb], check=True)
 

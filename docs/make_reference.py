@@ -19,6 +19,7 @@ import inspect
 import json
 import re
 import tomllib
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -33,6 +34,7 @@ import harness.api
 from harness.checks.catalog import check_function, names_of_checks, rule_of
 from harness.cli.verbs import VERBS, loaded
 from harness.data.formats import FORMATS
+from harness.interop.package import MANIFEST, Manifest
 from harness.registry import load_registry
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.schema.entries import (
@@ -118,6 +120,28 @@ def _parameter(parameter: Any) -> str:
     has_default = isinstance(default, (str, int, float, Path)) and not isinstance(default, bool)
     shown = f" Default: `{default}`." if has_default and "default" not in parameter.help else ""
     return f"- `{names}`: {parameter.help}{shown}"
+
+
+# Packages of results -----------------------------------------------------------------------------
+
+
+def packages() -> str:
+    """Return a table of the packages of results that the repository holds."""
+    found = sorted((DOCS / "results" / "packages").glob("*.zip"))
+    rows = (f"| {' | '.join(_package(path))} |\n" for path in found)
+    head = "| package | points | size | datasets | measured on | at commit |\n"
+    return head + "|---|---:|---:|---|---|---|\n" + "".join(rows)
+
+
+def _package(path: Path) -> Iterator[str]:
+    with zipfile.ZipFile(path) as archive:
+        said = Manifest.model_validate_json(archive.read(MANIFEST))
+    yield f"`{path.stem}`"
+    yield str(len(said.points))
+    yield f"{path.stat().st_size / 1e6:.2f} MB"
+    yield ", ".join(sorted({f"`{point.dataset}`" for point in said.points}))
+    yield ", ".join(said.machines)
+    yield ", ".join(f"`{commit[:10]}`" for commit in said.commits)
 
 
 # Keys of YAML files ------------------------------------------------------------------------------
@@ -418,6 +442,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "table-columns": table_columns,
     "api": api,
     "contracts": contracts,
+    "packages": packages,
 }
 
 if __name__ == "__main__":

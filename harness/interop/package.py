@@ -283,7 +283,7 @@ def _write(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     member = zipfile.ZipInfo(name, _EPOCH)
     packed = name.endswith((".hdf5", ".npz", ".parquet"))
     member.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
-    archive.writestr(member, data)
+    archive.writestr(member, data, compresslevel=zlib.Z_BEST_COMPRESSION)
 
 
 def _require_plain(archive: zipfile.ZipFile) -> None:

@@ -84,7 +84,7 @@ def demo_results(tmp_path_factory, run):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with the files of vectors that the documents use."""
+    """A folder with the files that the documents use."""
     rows = np.random.default_rng(0).standard_normal((1_300, 16)).astype(np.float32)
     np.save(tmp_path / "vectors.npy", rows)
     pq.write_table(pa.table({"embedding": list(rows)}), tmp_path / "embeddings.parquet")
@@ -101,6 +101,8 @@ def folder(tmp_path):
     with h5py.File(tmp_path / "vectors.hdf5", "w") as file:
         file["train"], file["test"] = rows[:-100], rows[-100:]
         file.attrs.update(distance="angular", point_type="float")
+    packages = Path("docs/results/packages")
+    shutil.copytree(ROOT / packages, tmp_path / packages)
     return tmp_path
 
 

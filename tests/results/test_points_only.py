@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import math
 import zipfile
+import zlib
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -24,7 +26,7 @@ from harness.registry.registry import load_registry
 from harness.report.export.exporting import export, query_rows
 from harness.results.point import Failure
 from harness.results.store import ResultStore
-from harness.results.summary_files import read_summary, write_summary
+from harness.results.summary_files import LEVEL_STEP, read_summary, write_summary
 from harness.results.table.rows import load_results
 from harness.results.untrusted.checks import BrokenResult
 from tests.results.conftest import NQ, TRUTH, make_build, make_header
@@ -86,20 +88,55 @@ def alter(package, change, *, manifest=lambda said: None):
             archive.writestr(one, data)
 
 
+def same(theirs, ours):
+    try:
+        np.testing.assert_equal(theirs, ours)
+    except AssertionError:
+        return False
+    return True
+
+
 def test_all_figures_are_those_of_the_whole_but_for_those_of_single_queries(measured, taken):
     whole, points = load_results(measured.root), load_results(taken.root)
     assert whole["has_answers"].tolist() == [False, True]
     assert points["has_answers"].tolist() == [False, False]
-    differ = set()
-    for column in whole.columns:
-        for ours, theirs in zip(whole[column], points[column], strict=True):
-            try:
-                np.testing.assert_equal(theirs, ours)
-            except AssertionError:
-                differ.add(column)
-    assert differ == FROM_ANSWERS | {"has_answers", "path", "diagnostics"}
+    pairs = {name: list(zip(points[name], whole[name], strict=True)) for name in whole.columns}
+    differ = {name for name, both in pairs.items() if not all(same(*one) for one in both)}
+    speeds = ("level", "seconds", "qps", "build_queries")
+    rounded = {name for name in differ - FROM_ANSWERS if any(one in name for one in speeds)}
+    assert differ - rounded == FROM_ANSWERS | {"has_answers", "path", "diagnostics"}
+    for name in rounded:
+        assert same(*pairs[name][0])  # of the failure
+        theirs, ours = pairs[name][1]
+        # Logarithms change by half a step, so figures by half a thousandth.
+        np.testing.assert_allclose(theirs, ours, rtol=LEVEL_STEP, err_msg=name)
     assert len(query_rows(whole))
     assert query_rows(points).empty
+
+
+def test_levels_are_stored_in_steps_and_unknown_ones_as_such(taken, tmp_path):
+    summary = read_summary(taken.files_of(taken.path_of(make_header())).summary)
+    rounds = np.random.default_rng(1).normal(-7, 0.2, (2, NQ))
+    levels = np.insert(rounds, 1, np.nan, axis=0)
+    build = replace(summary.builds[0], levels=levels, reference_levels=levels[[0, 2]])
+    copy = tmp_path / "copy.summary.json"
+    write_summary(copy, replace(summary, builds=[build]))
+    (read,) = read_summary(copy).builds
+    np.testing.assert_allclose(read.levels, levels, rtol=0, atol=LEVEL_STEP / 2 + 1e-12)
+    np.testing.assert_allclose(read.reference_levels, rounds, rtol=0, atol=LEVEL_STEP / 2 + 1e-12)
+    write_summary(tmp_path / "again.json", read_summary(copy))
+    assert (tmp_path / "again.json").read_bytes() == copy.read_bytes()
+
+
+def test_a_round_takes_two_bytes_of_a_package_at_most(taken, tmp_path):
+    summary = read_summary(taken.files_of(taken.path_of(make_header())).summary)
+    sizes = []
+    for windows in (1, NQ):
+        levels = np.random.default_rng(1).normal(-7, 0.2, (500, windows))
+        build = replace(summary.builds[0], passes=500, levels=levels, reference_levels=levels[:0])
+        write_summary(tmp_path / "one.json", replace(summary, builds=[build]))
+        sizes.append(len(zlib.compress((tmp_path / "one.json").read_bytes())))
+    assert sizes[1] - sizes[0] < 2 * 500 * (NQ - 1)
 
 
 def test_a_package_of_points_is_consistent_and_warns_of_what_is_as_stated(packed):
@@ -113,9 +150,17 @@ def test_a_package_of_points_is_consistent_and_warns_of_what_is_as_stated(packed
         assert not any(name.endswith((".hdf5", ".npz")) for name in package.manifest.files)
 
 
+def levels_of(levels):
+    """Levels as a summary holds them."""
+    steps = np.rint((levels - -7.0) / LEVEL_STEP).astype("<u2").reshape(-1, 1).view(np.uint8).T
+    cycles, windows = levels.shape
+    text = base64.b64encode(steps.tobytes()).decode()
+    return {"cycles": cycles, "windows": windows, "lowest": -7000, "steps": text}
+
+
 def be_faster(summary):
     for build in summary["builds"]:
-        build["levels"] = [[level - 1 for level in row] for row in build["levels"]]
+        build["levels"]["lowest"] -= 1000
 
 
 def be_smaller(summary):
@@ -158,15 +203,23 @@ def be_no_number(summary):
 
 def have_no_windows(summary):
     for build in summary["builds"]:
-        build["levels"] = build["reference_levels"] = [[]]
+        build["levels"] = build["reference_levels"] = levels_of(np.empty((2, 0)))
 
 
 def have_more_windows_than_queries(summary):
-    summary["builds"][0]["levels"] = [[-7.0] * (NQ + 1)] * 2
+    summary["builds"][0]["levels"] = levels_of(np.full((2, NQ + 1), -7.0))
 
 
 def have_more_rounds_than_passes(summary):
-    summary["builds"][0]["levels"] *= 2
+    summary["builds"][0]["levels"] = levels_of(np.full((4, 1), -7.0))
+
+
+def have_less_than_it_says(summary):
+    summary["builds"][0]["levels"]["windows"] = 2
+
+
+def be_in_no_base64(summary):
+    summary["builds"][0]["levels"]["steps"] = "[[[["
 
 
 def be_of_filters(summary):
@@ -224,9 +277,11 @@ def classed(**changes):
         (be_a_text, "builds.0.log_seconds"),
         (be_of_a_true_format, "format"),
         (be_no_number, "builds.0.log_seconds"),
-        (have_no_windows, "builds.0.levels.0"),
+        (have_no_windows, "builds.0.levels.windows"),
         (have_more_windows_than_queries, "levels of the shape (2, 21) for 20 queries"),
         (have_more_rounds_than_passes, "levels of 4 passes, expected 2"),
+        (have_less_than_it_says, "levels of the shape (2, 2) in 4 bytes"),
+        (be_in_no_base64, "levels: "),
         (be_of_filters, "its queries have no filters"),
         (split_otherwise, "their mean is not the recall"),
         (be_of_no_held_out_queries, "held_out_recall: not known"),

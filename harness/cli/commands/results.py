@@ -97,8 +97,8 @@ def pack_results(
         bool,
         typer.Option(
             "--points-only",
-            help="Leave out answers and times of queries: a fiftieth of the size. Others can then "
-            "compute neither recall nor latency anew, and `check` warns of that.",
+            help="Leave out answers and times of queries: about a hundredth of the size. Others "
+            "can then compute neither recall nor latency anew, and `check` warns of that.",
         ),
     ] = False,
     dataset: Datasets = None,

@@ -89,7 +89,7 @@ def test_the_site_takes_recalls_highlights_and_a_title(table):
     assert front.title == "Our sample"
     (section,) = front.values["datasets"]
     assert [column["level"] for column in section["tables"][0]["columns"]] == ["0.7"]
-    (name, found), *_ = content.by_dataset.items()
+    (name, found), *_ = content.judged.items()
     (group,) = dataset_payload(name, found, content.styles)["groups"]
     colours = {curve["name"]: curve["colour"] for curve in group["curves"]}
     assert {name for name, colour in colours.items() if colour != GREY} == {"pq"}

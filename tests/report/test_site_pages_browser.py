@@ -13,10 +13,12 @@ from harness.registry import load_registry
 from harness.report.analysis.describing import with_entries
 from harness.report.analysis.points import comparison_groups, prepare, title_of
 from harness.report.analysis.recommendations import recommendations
+from harness.report.analysis.standings import standings
 from harness.report.comparing.history import histories
 from harness.report.site.changes import anchor_of
 from harness.report.site.content import SiteChoices, content_of
 from harness.report.site.pages import write_site
+from harness.report.site.recommending import standing_cell
 
 pytestmark = [
     pytest.mark.browser,
@@ -159,7 +161,7 @@ def test_across_datasets_shows_a_recall_and_a_family_and_keeps_them(
     page.goto(address)
     heads = ".level:visible h2"
     assert page.locator(heads).all_inner_texts() == ["Recall of at least 0.9"]
-    page.locator('.filtered:visible select[name="level"]').select_option("0.8")
+    page.locator('.filtered:visible input[name="level"]').fill("0.8")
     assert page.locator(heads).all_inner_texts() == ["Recall of at least 0.8"]
     every = shown(page, ".level:visible tbody tr")
     page.locator('.filtered:visible select[name="family"]').select_option("graph")
@@ -169,6 +171,57 @@ def test_across_datasets_shows_a_recall_and_a_family_and_keeps_them(
     page.goto("about:blank")
     page.goto(saved)
     assert shown(page, ".level:visible tbody tr") == ["hnswlib"]
+
+
+def test_across_datasets_any_recall_can_be_typed_or_chosen(opened, table, tmp_path):
+    """Each cell is what `standings` tells of that recall."""
+    approximate = table[table["algorithm"] != "exact"]
+    write_site(approximate, tmp_path)
+    page = opened()
+    page.goto(f"file://{tmp_path}/across.html")
+    judged = content_of(approximate).every_judged
+    highest = max(max(one.group.highest_recalls.values()) for one in judged)
+
+    def cells():
+        rows = page.locator(".level:visible tbody tr").all()
+        return {
+            row.get_attribute("data-curve"): [
+                " ".join(cell.inner_text().split()) for cell in row.locator("[data-kind]").all()
+            ]
+            for row in rows
+        }
+
+    def expected(level):
+        found = []
+        for one in judged:
+            best = next(iter(recommendations(one.group, [level])), None)
+            stands = standings(one.group, best, level)
+            texts = {name: standing_cell(each) for name, each in stands.items()}
+            parts = ("figure", "interval", "words")
+            found.append({n: " ".join(c[p] for p in parts if c[p]) for n, c in texts.items()})
+        names = {name for one in found for name in one}
+        return {name: [one.get(name, "not measured") for one in found] for name in names}
+
+    written = cells()
+    assert written == expected(0.9)
+    for level in (0.8, 0.9137, 0.95, highest + 0.0002):
+        page.locator('input[name="level"]').fill(f"{level:.4f}")
+        shown_now = cells()
+        assert shown_now == expected(round(level, 4)), level
+        assert page.locator(".level:visible h2").inner_text().endswith(f"{round(level, 4):g}")
+    assert all(text.startswith(("cannot", "not")) for row in shown_now.values() for text in row)
+    page.reload()
+    assert cells() == shown_now
+    page.locator('input[name="level"]').fill("")  # none yet
+    assert cells() == written
+    slider = page.locator(".recalls input")
+    before = slider.input_value()
+    slider.press("ArrowLeft")
+    chosen = float(page.locator('input[name="level"]').input_value())
+    assert int(slider.input_value()) == int(before) - 1
+    assert chosen < 0.9
+    assert cells() == expected(chosen)
+    assert slider.get_attribute("aria-valuetext") == f"recall {chosen:g}"
 
 
 @pytest.mark.parametrize("single", [False, True])
@@ -336,7 +389,7 @@ def test_what_no_control_can_hold_limits_no_history(browser, site, history, quer
 
 def test_what_no_control_can_hold_is_the_default_of_the_other_pages(opened, site):
     page = opened()
-    for name, query in (("across", "level=abc&family=abc"), ("compare", "group=abc&base=abc")):
+    for name, query in (("across", "level=2&family=abc"), ("compare", "group=abc&base=abc")):
         page.goto(f"{site}/{name}.html")
         usual = page.locator("main table:visible").all_inner_texts()
         page.goto("about:blank")

@@ -119,7 +119,7 @@ def test_the_site_marks_them(claimed):
     rows = [c["found"] for table in section["tables"] for c in table["columns"] if c["found"]]
     sizes = {row["curve"]: row["size"] for row in rows}
     assert sizes["faiss-pq"] == "~10.2?"
-    (name, found), *_ = content.by_dataset.items()
+    (name, found), *_ = content.judged.items()
     (group,) = dataset_payload(name, found, content.styles)["groups"]
     points = group["points"]
     marks = {points["size_marks"][scope] for scope in points["size_scope"]}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import nan
+from math import inf, nan
 from typing import Literal
 
 import numpy as np
@@ -117,10 +117,12 @@ class Rankings:
     `by_level` maps recalls, ascending, to the standings there: those that reach the recall with
     confidence first, the fastest of them foremost, then the others by their highest recall. The
     standings at a multiple of `STEP` are those of the next higher recall: exactly if `is_exact`;
-    otherwise recalls at which something changes are left out.
+    otherwise recalls at which something changes are left out. `beyond` are the standings above the
+    highest, which no curve reaches.
     """
 
     by_level: Mapping[float, Mapping[str, Standing]]
+    beyond: Mapping[str, Standing]
     is_exact: bool
 
 
@@ -136,6 +138,7 @@ def rankings(group: ComparisonGroup, levels: Sequence[float] = ()) -> Rankings:
     found = {one.level: one for one in candidates.fastest(asked)}
     return Rankings(
         {level: _ordered(standings(group, found.get(level), level)) for level in asked},
+        _ordered(standings(group, None, inf)),
         is_exact=len(kept) == len(changes),
     )
 

@@ -21,7 +21,7 @@ from harness.report.analysis.points import (
     slug,
 )
 from harness.report.analysis.recommendations import LEVELS, Recommendation, recommendations
-from harness.report.analysis.standings import Standing, standings
+from harness.report.analysis.standings import Rankings, Standing, rankings, standings
 from harness.report.comparing.history import PointHistory
 from harness.report.curve_styles import CurveStyle
 from harness.text import Json
@@ -91,6 +91,11 @@ class Judged:
     def standings(self) -> Mapping[float, Mapping[str, Standing]]:
         """How each curve stands at each level of recall."""
         return {level: standings(self.group, self.found.get(level), level) for level in self.levels}
+
+    @cached_property
+    def rankings(self) -> Rankings:
+        """How the curves stand at every recall, also at these levels."""
+        return rankings(self.group, self.levels)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from harness.report.site.load_section import load_picture
 from harness.report.site.machines import disturbed
 from harness.report.site.payload import NO_FAMILY
 from harness.report.site.pictures import frontier_picture
-from harness.report.site.recommending import standing_cell, table_of
+from harness.report.site.recommending import ranking_payload, standing_cell, table_of
 from harness.text import Json, counted
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -103,6 +103,7 @@ def across_values(content: Content) -> Json:
     return {
         "families": sorted({content.families.get(a, NO_FAMILY) for a in algorithms.values()}),
         "datasets": list(dict.fromkeys(one.group.dataset for one in judged)),
+        "usual": f"{[*content.choices.levels[:2]][-1]:g}",
         "levels": [
             {
                 "level": f"{level:g}",
@@ -114,6 +115,21 @@ def across_values(content: Content) -> Json:
             for level in (content.choices.levels if judged else ())
         ],
     }
+
+
+def across_payload(content: Content) -> list[Json]:
+    """Return for each track how every curve stands in every group at every recall, for the script.
+
+    Tracks and groups are in the order of `across_values`.
+    """
+    tracks = _tracks([one for one in content.every_judged if len(one.group.points)])
+    return [_track_payload(judged) for _, judged in tracks]
+
+
+def _track_payload(judged: Sequence[Judged]) -> Json:
+    names = sorted({name for one in judged for name in one.rankings.beyond})
+    numbers = {name: number for number, name in enumerate(names)}
+    return {"curves": names, "rankings": [ranking_payload(one.rankings, numbers) for one in judged]}
 
 
 def _tracks(judged: Sequence[Judged]) -> Iterator[tuple[str, Sequence[Judged]]]:

@@ -25,7 +25,7 @@ from harness.report.site.about import algorithm_values, dataset_values
 from harness.report.site.changes import feed_values, history_values
 from harness.report.site.content import USUAL, Content, Page, SiteChoices, content_of
 from harness.report.site.machines import machines_of
-from harness.report.site.overview import across_values, front_values
+from harness.report.site.overview import across_payload, across_values, front_values
 from harness.report.site.payload import (
     MOST_COMPARED,
     chart_library,
@@ -86,6 +86,7 @@ def _write_folder(content: Content, out: Path) -> list[Path]:
     for dataset, name in content.dataset_pages.items():
         payload = script_safe(_payload(content, dataset))
         files[f"data/{name}.js"] = f"window.annharness.data[{script_safe(name)}]={payload};\n"
+    files["data/across.js"] = f"window.annharness.across={script_safe(across_payload(content))};\n"
     files["data/compare.js"] = f"window.annharness.compare={script_safe(_compared(content))};\n"
     files["feed.xml"] = _environment().get_template("feed.xml.j2").render(feed_values(content))
     for page in pages_of(content):
@@ -107,6 +108,7 @@ def _write_single(content: Content, out: Path) -> list[Path]:
         pages=bodies,
         assets={name: Markup(body) for name, body in assets.items()},
         data=Markup(script_safe(data)),
+        across=Markup(script_safe(across_payload(content))),
         compare=Markup(script_safe(_compared(content))),
         files=Markup(script_safe(_packed_downloads(content))),
         **_shared(content, single=True),
@@ -118,10 +120,9 @@ def _write_single(content: Content, out: Path) -> list[Path]:
 def _payload(content: Content, dataset: str) -> Json:
     return dataset_payload(
         dataset,
-        content.by_dataset[dataset],
+        content.judged[dataset],
         content.styles,
         content.families,
-        content.choices.levels,
     )
 
 

@@ -14,10 +14,11 @@ from harness.measures.verdicts import verdict_words
 from harness.report.analysis.by_query import recall_of_queries
 from harness.report.analysis.curves import CurvePoints, curves_of
 from harness.report.analysis.points import ComparisonGroup, known, rows_of
-from harness.report.analysis.recommendations import LEVELS, block_speeds
+from harness.report.analysis.recommendations import block_speeds
 from harness.report.comparing.comparison import Comparison, compare_every_pair
 from harness.report.curve_styles import COLOURS, CurveStyle, mark_points
 from harness.report.quantities import QUANTITIES, human, quantity
+from harness.report.site.content import Judged
 from harness.report.site.recommending import ranking_payload
 from harness.report.texts import (
     UNKNOWN,
@@ -50,20 +51,18 @@ MOST_COMPARED = 60
 
 def dataset_payload(
     dataset: str,
-    groups: Sequence[ComparisonGroup],
+    judged: Sequence[Judged],
     styles: Mapping[str, CurveStyle],
     families: Mapping[str, str] | None = None,
-    levels: Sequence[float] = LEVELS,
 ) -> Json:
     """Return everything that the charts and tables of one dataset show.
 
-    `families` maps algorithms to their families, as far as they are known. `levels` are the recalls
-    of the recommendations.
+    `families` maps algorithms to their families, as far as they are known.
     """
     return {
         "dataset": dataset,
         "quantities": quantities_payload(),
-        "groups": [_group_payload(group, styles, families or {}, levels) for group in groups],
+        "groups": [_group_payload(one, styles, families or {}) for one in judged],
     }
 
 
@@ -145,11 +144,9 @@ def _cell_payload(one: Comparison) -> list[object]:
 
 
 def _group_payload(
-    group: ComparisonGroup,
-    styles: Mapping[str, CurveStyle],
-    families: Mapping[str, str],
-    levels: Sequence[float],
+    judged: Judged, styles: Mapping[str, CurveStyle], families: Mapping[str, str]
 ) -> Json:
+    group = judged.group
     points = known(group.points, "recall", "qps")
     curves = curves_of(points, quantity("recall"), quantity("qps"), styles)
     numbers = {curve.name: number for number, curve in enumerate(curves)}
@@ -174,7 +171,7 @@ def _group_payload(
             for curve in curves
         ],
         "points": _points_payload(points, numbers),
-        "ranking": ranking_payload(group, numbers, levels),
+        "ranking": ranking_payload(judged.rankings, numbers),
     }
 
 

@@ -8,7 +8,7 @@ from math import isnan
 from harness.measures.verdicts import verdict_words
 from harness.report.analysis.points import ComparisonGroup, rows_of
 from harness.report.analysis.recommendations import Recommendation, why_not_reached
-from harness.report.analysis.standings import Standing, rankings
+from harness.report.analysis.standings import Rankings, Standing
 from harness.report.quantities import human
 from harness.report.site.machines import grade_of
 from harness.report.texts import (
@@ -114,24 +114,19 @@ def standing_cell(one: Standing | None) -> Json:
     return _cell(one.kind, figure, interval, words, share, title)
 
 
-def ranking_payload(
-    group: ComparisonGroup, numbers: Mapping[str, int], levels: Sequence[float]
-) -> Json:
-    """Return how the curves stand at every recall, for the page's script.
+def ranking_payload(found: Rankings, numbers: Mapping[str, int]) -> Json:
+    """Return how the curves stand at every recall, for the scripts of pages.
 
-    `orders` has for each of `levels` the number of each curve, in order, with that of its cell.
-    Cells hold the texts as shown: no verdict is computed on the page.
+    `orders` has for each of `levels`, and for recalls beyond them, the number of each curve, in
+    order, with that of its cell. Cells hold the texts as shown: no verdict is computed on a page.
 
     Parameters
     ----------
-    group
-        The group.
+    found
+        The standings.
     numbers
-        Its curves by name; others are left out.
-    levels
-        Recalls that are among those of the ranking in any case.
+        Curves by name; others are left out.
     """
-    found = rankings(group, levels)
     cells: dict[tuple[str, ...], int] = {}
 
     def number(one: Standing) -> int:
@@ -140,7 +135,7 @@ def ranking_payload(
 
     orders = [
         [[numbers[name], number(one)] for name, one in stands.items() if name in numbers]
-        for stands in found.by_level.values()
+        for stands in (*found.by_level.values(), found.beyond)
     ]
     ratios = [one.ratio for stands in found.by_level.values() for one in stands.values()]
     return {

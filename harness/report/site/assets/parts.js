@@ -3,11 +3,13 @@
 "use strict";
 window.annharnessParts = (root, words) => {
   const { historyZoom } = window.annharnessParts;
+  const { digits, at, shown } = window.annharnessStandings;
   const { element, checkboxes, chosenNames, readState, writeState, valueOf, fillControls, fitsMemory } = words;
   const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e])), names = Object.keys(controls);
   const box = root.querySelector(".datasets"), datasets = box ? JSON.parse(box.dataset.names) : [];
   const defaults = { ...Object.fromEntries(names.map((name) => [name, controls[name].value])), ...(box ? { only: "" } : {}) };
-  const zoom = controls.from ? historyZoom(root) : null;
+  const zoom = controls.from ? historyZoom(root) : null, slider = root.querySelector(".recall"), tracks = slider ? window.annharness.across : [];
+  const recalls = [...new Set(tracks.flatMap((track) => track.rankings.flatMap((one) => one.levels)))].sort((a, b) => a - b);
   let state = null;
   function reread() {
     state = readState(defaults);
@@ -18,9 +20,9 @@ window.annharnessParts = (root, words) => {
   // Histories with several states of a day are limited by minutes, others by days; an address may be that of either.
   const asEnd = (text, time) => (controls.from.type === "date" ? text.slice(0, 10) : text.length === 10 ? text + time : text);
   function show() {
-    for (const part of root.querySelectorAll(".level")) part.hidden = part.dataset.level !== state.level;
+    if (slider) showRecall(Number(state.level === "" ? defaults.level : state.level));
     for (const row of root.querySelectorAll("[data-family]")) row.hidden = state.family !== "" && row.dataset.family !== state.family;
-    if (box) showDatasets();
+    if (slider) showDatasets();
     if (zoom) { limitHistories(); zoom(state.from, state.to); countHistories(); }
   }
   // By the controls of the page of a dataset; the memory is that of a point's newest state, the library that of any.
@@ -34,11 +36,33 @@ window.annharnessParts = (root, words) => {
     const articles = [...root.querySelectorAll("article")], isLimited = ["group", "library", "memory", "family", "from", "to"].some((name) => state[name] !== "");
     root.querySelector(".count").textContent = isLimited ? `${articles.filter((one) => !one.hidden).length} of ${articles.length} points.` : "";
   }
+  // The first of the written tables is filled anew for any recall; the others are for readers without scripts.
+  function showRecall(asked) {
+    const [first, ...others] = root.querySelectorAll(".level");
+    for (const part of others) part.hidden = true;
+    if (!first) return;
+    const step = recalls.findIndex((one) => one >= asked), tables = first.querySelectorAll("table");
+    Object.assign(slider, { max: String(recalls.length - 1), value: String(step < 0 ? recalls.length - 1 : step) });
+    slider.setAttribute("aria-valuetext", `recall ${digits(asked)}`);
+    first.dataset.level = first.querySelector("output").textContent = digits(asked);
+    tracks.forEach(({ curves, rankings }, t) => rankings.forEach((ranking, column) => {
+      const { order, level } = at(ranking, asked), cells = new Map(order.map(([n, cell]) => [curves[n], ranking.cells[cell]]));
+      const head = tables[t].tHead.rows[0].cells[column + 2].querySelector(".told");
+      head.hidden = level === Number(digits(asked));
+      head.textContent = `at recall ${digits(level)}`;
+      for (const row of tables[t].tBodies[0].rows) {
+        const cell = row.cells[column + 2], stands = cells.get(row.dataset.curve);
+        if (!stands) continue; // not measured, at any recall
+        cell.dataset.kind = stands[0];
+        cell.replaceChildren(shown(stands, element));
+      }
+    }));
+  }
   // Cells are hidden and counted, as overview.py counts them; none is made up here.
   function showDatasets() {
     const chosen = new Set(state.only === "" ? datasets : chosenNames(state));
-    checkboxes(root, `datasets, ${datasets.filter((name) => chosen.has(name)).length} of ${datasets.length}`, datasets, (n) => chosen.has(datasets[n]), [], (only) => { state.only = only; writeState(state, defaults); show(); });
-    for (const cell of root.querySelectorAll("[data-dataset]")) cell.hidden = !chosen.has(cell.dataset.dataset);
+    if (box) checkboxes(root, `datasets, ${datasets.filter((name) => chosen.has(name)).length} of ${datasets.length}`, datasets, (n) => chosen.has(datasets[n]), [], (only) => { state.only = only; writeState(state, defaults); show(); });
+    for (const cell of root.querySelectorAll("[data-dataset]")) cell.hidden = box !== null && !chosen.has(cell.dataset.dataset);
     for (const body of root.querySelectorAll(".standings tbody")) {
       const rows = [...body.rows].map((row) => {
         const kinds = [...row.querySelectorAll("[data-kind]")].filter((cell) => !cell.hidden).map((cell) => cell.dataset.kind), count = (...wanted) => kinds.filter((kind) => wanted.includes(kind)).length;
@@ -55,6 +79,7 @@ window.annharnessParts = (root, words) => {
   }
   reread();
   for (const name of names) controls[name].addEventListener(controls[name].type === "number" ? "input" : "change", () => { state[name] = valueOf(controls[name]); writeState(state, defaults); show(); });
+  slider?.addEventListener("input", () => { controls.level.value = state.level = digits(recalls[Number(slider.value)]); writeState(state, defaults); show(); });
   root.querySelector(".whole")?.addEventListener("click", () => { controls.from.value = controls.to.value = state.from = state.to = ""; writeState(state, defaults); show(); });
   return { redraw: () => {}, reread };
 };

@@ -1,6 +1,23 @@
+// How curves stand at any recall: shared by the order of the page of a dataset and the page across datasets.
+"use strict";
+window.annharnessStandings = {
+  digits: (level) => String(Number(level.toFixed(4))), // of the steps of harness.report.analysis.standings
+  // Standings between two stored recalls are those of the higher one, those beyond all of them come last; `level` is the recall that is told.
+  at({ levels, orders, is_exact }, asked) {
+    const level = Number(window.annharnessStandings.digits(asked)), step = levels.findIndex((one) => one >= level);
+    return { step, order: orders[step < 0 ? levels.length : step], level: step < 0 || is_exact ? level : levels[step] };
+  },
+  // As the macro `standing` of the templates.
+  shown([kind, figure, interval, verdict, title, size], element) {
+    const made = element("span", { className: `standing ${kind}`, title }, element("b", { textContent: figure }));
+    for (const text of [interval, verdict].filter(Boolean)) made.append(" ", element("small", { textContent: text }));
+    made.style.setProperty("--share", size);
+    return made;
+  },
+};
+
 // All curves in the order of their speed at a recall, which is pointed at in the chart or chosen below it.
 // `words` are the texts and choices of site.js, so that both state the same.
-"use strict";
 window.annharnessRanking = (root, words) => {
   const { element, human, share, bounds, swatch, choose, fitting, qpsBounds, cut, project, unproject } = words;
   const section = root.querySelector(".ranking"), slider = section.querySelector("input"), output = section.querySelector("output");
@@ -8,15 +25,9 @@ window.annharnessRanking = (root, words) => {
   const CLICK = 4; // pixels that a pointer may move in a click
   let group = null, axis = null, kept = 0, shown = null, waiting = false, keep = () => {};
 
-  const digits = (level) => String(Number(level.toFixed(4))); // of the steps of harness.report.analysis.standings
-  // Standings between two stored recalls are those of the higher one.
-  const stepOf = (level) => group.ranking.levels.findIndex((one) => one >= level);
-  const told = (asked) => {
-    const level = Number(digits(asked)), step = stepOf(level), { levels, is_exact } = group.ranking;
-    return { step, level: step < 0 || is_exact ? level : levels[step] };
-  };
+  const { digits, at, shown: standing } = window.annharnessStandings;
   function render(asked) {
-    const { step, level } = told(asked), p = group.points;
+    const { step, order, level } = at(group.ranking, asked), p = group.points;
     if (shown === level) return;
     shown = level;
     output.textContent = digits(level);
@@ -26,19 +37,15 @@ window.annharnessRanking = (root, words) => {
     const byCurve = new Map();
     if (found.sure) for (const i of found.rows) byCurve.set(p.curve[i], [...(byCurve.get(p.curve[i]) || []), i]);
     const best = choose(group, found.rows);
-    const order = step < 0 ? [] : group.ranking.orders[step];
     section.querySelector(".none").textContent = step < 0 ? "No point reaches this recall." : "";
     let place = 0;
     section.querySelector("tbody").replaceChildren(...order.map(([curve, number]) => {
-      const [kind, figure, interval, verdict, title, size] = group.ranking.cells[number], rows = byCurve.get(curve);
+      const stands = group.ranking.cells[number], [kind] = stands, rows = byCurve.get(curve);
       const chosen = !rows ? null : kind === "best" ? best : choose(group, rows), i = chosen ? chosen.best : -1;
-      const standing = element("span", { className: `standing ${kind}`, title }, element("b", { textContent: figure }));
-      for (const text of [interval, verdict].filter(Boolean)) standing.append(" ", element("small", { textContent: text }));
-      standing.style.setProperty("--share", size);
       const cell = (text, className, extra = "") => element("td", { className }, text, ...(extra ? [" ", element("span", { className: "faint interval", textContent: extra })] : []));
       return element("tr", {}, cell(chosen ? String(++place) : "", "number"),
         element("th", { scope: "row" }, swatch(group.curves[curve]), " ", element("span", { className: "name", textContent: cut(group.curves[curve].name, 120) })),
-        element("td", {}, standing),
+        element("td", {}, standing(stands, element)),
         chosen ? cell(human(p.qps[i] / chosen.luck, "/s"), "strong", qpsBounds(p, i, chosen.luck).replace(p.unknown, "unknown")) : cell("", ""),
         chosen ? cell(share(p.held_out_recall[i]), "", bounds(p.held_out_recall_low[i], p.held_out_recall_high[i], share)) : cell("", ""),
         cell(chosen ? p.parameters[i] : "", "words"));

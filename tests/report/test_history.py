@@ -21,6 +21,7 @@ from harness.report.comparing.history import (
     to_markdown,
     with_known_steps,
 )
+from harness.report.comparing.states import compare_states, state_names
 from harness.report.site.content import SiteChoices
 from harness.report.site.pages import write_site
 from harness.results.table.columns import frame_of
@@ -179,6 +180,46 @@ def test_commits_of_the_history_are_links_to_where_they_are_kept(nights, tmp_pat
 def test_what_is_no_address_of_commits_is_refused(url):
     with pytest.raises(UserError, match="no address of commits"):
         SiteChoices(commit_url=url)
+
+
+def test_two_states_are_compared_by_the_newest_of_each_name(nights):
+    """By commits or by library versions, whichever lies between; only what differs is told."""
+    rng = np.random.default_rng(0)
+    better = [rng.choice([0.8, 0.9], 300), np.full(300, 0.95), np.full(300, 0.95)]
+    unknown = [np.nan] * 3
+    tables = nights({"pq": [1000, 1300, 1301], "exact": [500, 500, 500]})
+    for night, table in enumerate(tables):
+        recalls = [better[night] if name == "exact" else unknown[night] for name in table["label"]]
+        table["query_recall"] = recalls
+    found = histories(tables)
+    names = state_names(found, 12)
+    assert [one.words for one in names] == [
+        f"{name}, {day}"
+        for night, day in enumerate(("2026-01-01", "2026-02-01", "2026-03-01"))
+        for name, day in (
+            (f"commit {str(night) * 10}", day),
+            (f"faiss-cpu 1.{night}", f"until {day}"),
+        )
+    ]
+    assert state_names(found, 2) == names[-2:]
+    exact, pq = compare_states(found, names[0], names[-1])
+    assert (exact.point.curve, pq.point.curve) == ("exact", "pq")
+    assert (pq.old.when, pq.new.when) == (TIMES[0], TIMES[2])
+    assert (pq.ratio.verdict, exact.ratio.verdict) == ("faster", "equal")
+    assert pq.recall is None
+    assert exact.recall.real
+    assert exact.recall.value == pytest.approx(0.95 - better[0].mean())
+    assert exact.differs
+    assert pq.differs
+    assert [one.differs for one in compare_states(found, names[2], names[4])] == [False, False]
+    assert compare_states(found, names[0], names[1]) == []  # the same state by two names
+
+
+def test_the_comparison_of_two_states_is_that_of_the_step_between_them(nights):
+    found = histories(nights({"pq": [1000, 1300], "exact": [500, 500]}))
+    compared = compare_states(found, *(state_names(found, 12)[n] for n in (0, -1)))
+    steps = [step for one in found for step in one.steps]
+    assert [one.ratio for one in compared if one.differs] == [step.ratio for step in steps]
 
 
 def test_the_feed_has_an_entry_for_each_step_the_newest_first(nights, tmp_path):

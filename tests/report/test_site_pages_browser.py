@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from harness.data.plane import Plane
+from harness.measures.verdicts import verdict_words
 from harness.registry import load_registry
 from harness.report.analysis.describing import with_entries
 from harness.report.analysis.points import comparison_groups, prepare, title_of
@@ -19,6 +20,7 @@ from harness.report.site.changes import anchor_of
 from harness.report.site.content import SiteChoices, content_of
 from harness.report.site.pages import write_site
 from harness.report.site.recommending import standing_cell
+from harness.report.texts import ratio_text
 
 pytestmark = [
     pytest.mark.browser,
@@ -268,6 +270,47 @@ def test_a_family_limits_the_chart_the_table_and_the_recommendation(opened, site
     assert set(shown(page, "table.points tbody tr")) == {"annoy"}
 
 
+@pytest.mark.parametrize("single", [False, True])
+def test_two_states_of_the_history_can_be_compared(opened, table, older, tmp_path, single):
+    """Whichever is chosen first: the newer over the older, as steps are judged."""
+
+    def night(rows, commit, day):
+        question = rows["key"] + rows["dataset"] + rows["label"]
+        commits = [(commit * 40,)] * len(rows)
+        return rows.assign(question=question, finished_at=f"{day}T00:00:00Z", commits=commits)
+
+    found = histories([night(older, "a", "2026-01-01"), night(table, "b", "2026-02-01")])
+    steps = [step for one in found for step in one.steps]
+    assert steps
+    write_site(table, tmp_path / "site", single_file=single, history=found)
+    page = opened()
+    name = "index.html#/history" if single else "history.html"
+    page.goto(f"file://{tmp_path}/site/{name}")
+    section = page.locator(".states:visible")
+    old, new = (section.locator(f'[name="{name}"]') for name in ("old", "new"))
+    words = ["choose", "commit bbbbbbbbbb, 2026-02-01", "commit aaaaaaaaaa, 2026-01-01"]
+    assert old.locator("option").all_inner_texts() == words
+    old.select_option(label=words[1])
+    new.select_option(label=words[2])
+    told = section.locator(".told-states").inner_text()
+    start = f"{words[1]} over {words[2]}: {len(steps)} of {len(found)} points differ"
+    assert told.startswith(start)
+    rows = section.locator("tbody tr").all()
+    shown_steps = [row.locator("td").nth(1).inner_text() for row in rows]
+    ratios = {f"{ratio_text(step.ratio)} {verdict_words(step.ratio)}" for step in steps}
+    assert set(shown_steps) == ratios
+    saved = page.url
+    page.goto("about:blank")
+    page.goto(saved)
+    assert section.locator(".told-states").inner_text() == told
+    section.locator("tbody a").first.click()
+    assert page.locator("article").first.is_visible()
+    assert page.url == saved
+    new.select_option(label=words[1])
+    assert section.locator(".told-states").inner_text() == "Choose two different states."
+    assert not section.locator("table").is_visible()
+
+
 def test_a_step_of_the_history_can_be_reached_from_the_feed(opened, site, history):
     page = opened()
     page.goto(f"{site}/history.html")
@@ -311,7 +354,7 @@ def test_the_history_has_the_filters_of_the_page_of_a_dataset(opened, table, old
     control("library").select_option("")
     control("group").select_option("k = 10, another machine")
     assert seen() == {"annoy"}
-    assert page.locator("h2:visible").count() == 1
+    assert page.locator("h2.name:visible").count() == 1
     control("group").select_option("")
     small = {one.algorithm for one in found if one.states[-1].bytes_per_vector <= 20}
     control("memory").fill("20")

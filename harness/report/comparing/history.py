@@ -11,8 +11,9 @@ from math import exp, isfinite
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from harness.measures.verdicts import Estimate, Ratio, estimate, judge, verdict_words
+from harness.measures.verdicts import Estimate, Ratio, Speeds, estimate, judge, verdict_words
 from harness.registry.known_steps import KnownStep
 from harness.report.analysis.points import prepare, rows_of
 from harness.report.quantities import human
@@ -34,8 +35,9 @@ class State:
     `when` is ISO 8601, "" if unknown. `qps` and its bounds are at the conditions of the newest
     state of the point, as the reference index links them. `recall` is at the k of the point.
     `changed` says what differs from the state before, `libraries` maps those that it was measured
-    with to their versions. `known` says why a step to this state is
-    accepted, "" if nobody does.
+    with to their versions. `speeds` are those of its builds,
+    `query_recall` is the recall of each query, `(nq,)`, or none where the answers are not known.
+    `known` says why a step to this state is accepted, "" if nobody does.
     """
 
     when: str
@@ -47,6 +49,8 @@ class State:
     bytes_per_vector: float
     changed: tuple[str, ...]
     libraries: Mapping[str, str]
+    speeds: Speeds
+    query_recall: NDArray[np.float64]
     known: str = ""
 
 
@@ -210,7 +214,14 @@ def _state(row: Row, before: Row | None, conditions: float) -> State:
         bytes_per_vector=float(row["bytes_per_vector"]),
         changed=tuple(_changed(before, row)) if before is not None else (),
         libraries=row["libraries"],
+        speeds=speeds_of_row(row),
+        query_recall=_query_recall(row),
     )
+
+
+def _query_recall(row: Row) -> NDArray[np.float64]:
+    stored = row["query_recall"]
+    return stored if isinstance(stored, np.ndarray) else np.empty(0)
 
 
 def _changed(old: Row, new: Row) -> Iterator[str]:

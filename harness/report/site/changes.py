@@ -19,6 +19,7 @@ from harness.report.comparing.history import (
     minute_of,
     step_words,
 )
+from harness.report.comparing.states import state_names
 from harness.report.quantities import human
 from harness.report.site.content import Content
 from harness.report.site.payload import NO_FAMILY
@@ -44,6 +45,7 @@ def history_values(content: Content) -> Json:
     steps = [step for one in content.history for step in one.steps]
     common = _common_libraries(found)
     return {
+        "comparable": len(state_names(content.history, 2)) > 1,
         "groups": [
             {"title": title, "points": [_point(content, one, common) for one in group]}
             for title, group in groupby(ordered, key=lambda one: one.group)

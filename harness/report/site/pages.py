@@ -33,10 +33,11 @@ from harness.report.site.payload import (
     dataset_payload,
     script_safe,
 )
+from harness.report.site.two_states import states_payload
 from harness.text import Json
 
 _HERE = Path(__file__).parent
-_SCRIPTS = ("ranking.js", "comparing.js", "parts.js", "site.js")
+_SCRIPTS = ("ranking.js", "comparing.js", "states.js", "parts.js", "site.js")
 """In the order in which the pages load them."""
 _OWN_ASSETS = (*_SCRIPTS, "site.css")
 _FORMATS = ("csv", "parquet", "json")
@@ -88,6 +89,8 @@ def _write_folder(content: Content, out: Path) -> list[Path]:
         files[f"data/{name}.js"] = f"window.annharness.data[{script_safe(name)}]={payload};\n"
     files["data/across.js"] = f"window.annharness.across={script_safe(across_payload(content))};\n"
     files["data/compare.js"] = f"window.annharness.compare={script_safe(_compared(content))};\n"
+    states = script_safe(states_payload(content.history))
+    files["data/history.js"] = f"window.annharness.history={states};\n"
     files["feed.xml"] = _environment().get_template("feed.xml.j2").render(feed_values(content))
     for page in pages_of(content):
         files[f"{page.name}.html"] = _render(page, content, single=False)
@@ -110,6 +113,7 @@ def _write_single(content: Content, out: Path) -> list[Path]:
         data=Markup(script_safe(data)),
         across=Markup(script_safe(across_payload(content))),
         compare=Markup(script_safe(_compared(content))),
+        history=Markup(script_safe(states_payload(content.history))),
         files=Markup(script_safe(_packed_downloads(content))),
         **_shared(content, single=True),
     )  # fmt: skip

@@ -5,6 +5,7 @@ window.annharnessParts = (root, words) => {
   const { historyZoom } = window.annharnessParts;
   const { digits, at, shown } = window.annharnessStandings;
   const { element, checkboxes, chosenNames, readState, writeState, valueOf, fillControls, fitsMemory } = words;
+  const showStates = window.annharnessStates(root, words); // fills its controls
   const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e])), names = Object.keys(controls);
   const box = root.querySelector(".datasets"), datasets = box ? JSON.parse(box.dataset.names) : [];
   const defaults = { ...Object.fromEntries(names.map((name) => [name, controls[name].value])), ...(box ? { only: "" } : {}) };
@@ -23,6 +24,7 @@ window.annharnessParts = (root, words) => {
     if (slider) showRecall(Number(state.level === "" ? defaults.level : state.level));
     for (const row of root.querySelectorAll("[data-family]")) row.hidden = state.family !== "" && row.dataset.family !== state.family;
     if (slider) showDatasets();
+    showStates(state);
     if (zoom) { limitHistories(); zoom(state.from, state.to); countHistories(); }
   }
   // By the controls of the page of a dataset; the memory is that of a point's newest state, the library that of any.

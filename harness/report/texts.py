@@ -24,6 +24,7 @@ _NOTES = {
     "between builds, not side by side": "§ builds that were not measured side by side",
     "unknown": UNKNOWN,
 }
+_STATED = "\N{PILCROW SIGN}"
 _FACTOR = "\N{MULTIPLICATION SIGN}/÷"
 _WIDE = 0.5  # half-widths from here on are told as a factor
 _MOST_DECIMALS = 17
@@ -40,9 +41,14 @@ def notes(scopes: Iterable[object]) -> list[str]:
     return [note for scope, note in _NOTES.items() if scope in found]
 
 
+def stated_mark(has_answers: object) -> str:
+    """Return the mark of a recall that cannot be computed anew, "" of others."""
+    return "" if has_answers else _STATED
+
+
 def stated_notes(have_answers: Iterable[bool]) -> list[str]:
-    """Return a note if some points came without the answers that their recall is computed from."""
-    note = "Points that came without their answers: recall and latency are as their sender states"
+    """Return the meaning of that mark if some points came without their answers."""
+    note = f"{_STATED} without the answers: recall and latency are as their sender states"
     return [] if all(have_answers) else [note]
 
 

@@ -9,12 +9,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from harness.contracts import UserError
 from harness.interop.bencher import write_bencher
 from harness.report.analysis.points import comparison_groups, prepare
 from harness.report.analysis.recommendations import recommendations
+from harness.report.comparing.comparison import compare_curves, to_markdown
 from harness.report.export.exporting import csv_text, export, export_recommendations
+from harness.report.export.printing import print_recommendations, recommendation_lines
 from harness.report.export.tables import TableStyle, latex
 
 FORMULAS = ['=cmd|"/c calc"!A1', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
@@ -111,6 +114,36 @@ def test_markdown_and_latex_hold_every_row_and_no_commands(table, tmp_path):
     tex = (tmp_path / "t.tex").read_text()
     assert "\\input" not in tex
     assert tex.count("\\\\\n") == answers + 1
+
+
+STATED = "¶ without the answers: recall and latency are as their sender states"
+
+
+@pytest.mark.parametrize("is_stated", [False, True])
+def test_recalls_that_their_sender_states_are_marked_wherever_they_are_told(
+    table, tmp_path, capsys, is_stated
+):
+    """In tables for people, in recommendations and comparisons; not where figures stand alone."""
+    own = table.assign(has_answers=~((table["algorithm"] == "faiss-pq") & is_stated))
+    md, tex, best = (tmp_path / name for name in ("a.md", "a.tex", "best.md"))
+    export(own, md)
+    export(own, tex)
+    export_recommendations(own, best)
+    console = Console(width=200, no_color=True)
+    print_recommendations(console, own, [0.8])
+    (group,) = comparison_groups(prepare(own))
+    console.print(recommendation_lines(list(recommendations(group))))
+    found = compare_curves(own, "pq", "faiss-pq")
+    printed = capsys.readouterr().out
+    compared = to_markdown(found)
+    for text in (md.read_text(), tex.read_text(), best.read_text(), printed, compared):
+        assert (STATED in " ".join(text.split())) == is_stated
+        assert (text.count("¶") > text.count(STATED)) == is_stated
+    lines = md.read_text().splitlines()
+    marked = {line.split(" | ")[2] for line in lines if "¶" in line and line.startswith("|")}
+    assert marked == ({"faiss-pq"} if is_stated else set())
+    assert {one.stated for one in found} == {is_stated}
+    assert not any(one.stated for one in compare_curves(own, "pq", "exact"))
 
 
 def test_tables_for_people_are_without_the_overhead_of_the_harness(table, tmp_path):

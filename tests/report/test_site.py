@@ -364,7 +364,7 @@ def test_nothing_to_publish_and_nowhere_to_write(table, tmp_path):
 
 
 def test_recall_that_its_sender_states_is_said_to_be_so(table, tmp_path):
-    stated = "Points that came without their answers: recall and latency are as their sender states"
+    stated = "¶ without the answers: recall and latency are as their sender states"
     answerless = table["algorithm"] == "pq"
     for number, one in enumerate((table, table.assign(has_answers=~answerless))):
         write_site(one, tmp_path / str(number))
@@ -372,6 +372,13 @@ def test_recall_that_its_sender_states_is_said_to_be_so(table, tmp_path):
         data = (tmp_path / str(number) / "data" / "dataset-glove-50-10k.js").read_text()
         assert (stated in data) == (number == 1)
         assert stated not in page
+        across = " ".join(read(tmp_path / str(number) / "across.html").text)
+        assert (stated in across) == ("glove-50-10k ¶" in across) == (number == 1)
+        compared = (tmp_path / str(number) / "data" / "compare.js").read_text()
+        (one,) = json.loads(compared.partition("=")[2].rstrip(";\n"))
+        marks = dict(zip(one["curves"], one["marks"], strict=True))
+        assert {name for name, mark in marks.items() if mark} == ({"pq"} if number else set())
+        assert (stated in one["notes"]) == (number == 1)
         methods = " ".join(" ".join(read(tmp_path / str(number) / "methods.html").text).split())
         assert ("8 points that came without them" in methods) == (number == 1)
 

@@ -25,7 +25,7 @@ from harness.report.analysis.points import (
 )
 from harness.report.analysis.recommendations import LEVELS
 from harness.report.quantities import human
-from harness.report.texts import corrected_text, notes, ratio_text
+from harness.report.texts import corrected_text, notes, ratio_text, stated_mark, stated_notes
 from harness.results.table.speeds import SPEED_COLUMNS, speeds_of_row
 from harness.text import Json
 
@@ -37,7 +37,8 @@ class Comparison:
     """QPS of the new side over that of the old at one recall of one comparison group.
 
     `ratio`, with its interval and verdict, need not be new_qps / old_qps: it is taken over builds
-    of the same blocks where there are some. See `harness.measures.verdicts`.
+    of the same blocks where there are some. See `harness.measures.verdicts`. `stated` says that a
+    side has points without answers, whose recall is as their sender states.
     """
 
     dataset: str
@@ -51,14 +52,16 @@ class Comparison:
     old_qps: float
     new_qps: float
     ratio: Ratio
+    stated: bool = False
 
 
 @dataclass(frozen=True)
 class _Reached:
-    """A curve at a recall: QPS, and the speeds of its builds."""
+    """A curve at a recall: QPS, the speeds of its builds, and whether it has all answers."""
 
     qps: float
     speeds: Speeds
+    has_answers: bool
 
 
 _Curve = Mapping[float, _Reached]
@@ -73,6 +76,7 @@ class _Unjudged:
     old: tuple[str, float]
     new: tuple[str, float]
     estimate: Estimate
+    stated: bool
 
     @property
     def swapped(self) -> _Unjudged:
@@ -81,7 +85,8 @@ class _Unjudged:
 
     def judged(self, ratio: Ratio) -> Comparison:
         (old, old_qps), (new, new_qps) = self.old, self.new
-        return Comparison(*self.conditions, old, new, self.recall, old_qps, new_qps, ratio)
+        figures = (self.recall, old_qps, new_qps, ratio, self.stated)
+        return Comparison(*self.conditions, old, new, *figures)
 
 
 def speeds_at(points: pd.DataFrame, recall: float) -> Speeds | None:
@@ -229,7 +234,7 @@ def table_rows(found: Sequence[Comparison]) -> list[dict[str, str]]:
                 **{name: str(getattr(one, name)) for name in several},
                 "old": one.old,
                 "new": one.new,
-                "recall": " to ".join(recalls),
+                "recall": " to ".join(recalls) + stated_mark(not one.stated),
                 "old QPS": human(one.old_qps),
                 "new QPS": human(one.new_qps),
                 "ratio": ratio_text(one.ratio),
@@ -243,7 +248,8 @@ def caption(found: Sequence[Comparison]) -> str:
     """Return the text below a table of comparisons, which explains its intervals."""
     levels = {one.ratio.level for one in found if isfinite(one.ratio.low)}
     words = map(corrected_text, sorted(levels))
-    return ". ".join(["ratio: new QPS over old", *words, *notes(one.ratio.scope for one in found)])
+    marks = [*notes(one.ratio.scope for one in found), *stated_notes(not o.stated for o in found)]
+    return ". ".join(["ratio: new QPS over old", *words, *marks])
 
 
 def _is_slower(ratio: Ratio, share: float) -> bool:
@@ -330,10 +336,10 @@ def _nothing_to_compare(pairs: Sequence[_Pair], levels: Sequence[float]) -> User
 
 def _reached(points: pd.DataFrame, levels: Sequence[float]) -> _Curve:
     """The curve at the levels that it reaches."""
-    curve = measured_curve(points)
+    curve, has_answers = measured_curve(points), bool(points["has_answers"].all())
     found = {level: speeds_at(points, level) for level in levels}
     return {
-        level: _Reached(qps_at_recall(curve, level).value, speeds)
+        level: _Reached(qps_at_recall(curve, level).value, speeds, has_answers)
         for level, speeds in found.items()
         if speeds is not None
     }
@@ -347,7 +353,8 @@ def _at_levels(
         if (after := new[1].get(level)) is not None:
             sides = (old[0], before.qps), (new[0], after.qps)
             ratio = estimate(after.speeds, before.speeds)
-            yield _Unjudged(_conditions(group), level, *sides, ratio)
+            stated = not (before.has_answers and after.has_answers)
+            yield _Unjudged(_conditions(group), level, *sides, ratio, stated)
 
 
 def _judged(unjudged: Iterable[_Unjudged]) -> list[Comparison]:

@@ -28,8 +28,8 @@ from harness.report.export.tables import (
     table_of_points,
     words_of,
 )
-from harness.report.texts import size_notes
-from harness.results.table.columns import COLUMNS, RECALL_KS, Column
+from harness.report.texts import size_notes, stated_mark, stated_notes
+from harness.results.table.columns import COLUMNS, RECALL_KS, Column, Row
 from harness.text import Json, counted
 
 # A spreadsheet reads a cell that begins with these as a formula.
@@ -118,8 +118,14 @@ def export_recommendations(
         write_text(path, pd.DataFrame(cells, columns=names).to_csv(index=False))
     else:
         usual = {name: words_of(name) for name in names}
+        usual["recall"] = _recall_words
         below = size_notes(row["size_scope"] for row in rows)
+        below += stated_notes(row["has_answers"] for row in rows)
         _write_for_people(laid_out(rows, usual, (), style, below), path, style)
+
+
+def _recall_words(row: Row) -> str:
+    return words_of("recall")(row) + stated_mark(row["has_answers"])
 
 
 def table_of_recommendations(table: pd.DataFrame, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
@@ -139,7 +145,7 @@ _RECOMMENDATIONS = (
     *("dataset", "k", "mode", "threads", "machine", "level", "algorithm", "label", "parameters"),
     *("recall", "recall_low", "recall_high", "qps", "qps_low", "qps_high", "bytes_per_vector"),
     *("build_seconds", "equal_within_5_percent", "undecided", "reached", "qps_scope", "qps_report"),
-    *("size_scope", COST),
+    *("size_scope", "has_answers", COST),
 )
 
 
@@ -155,7 +161,7 @@ def _recommendation(group: ComparisonGroup, one: Recommendation) -> Json:
         "equal_within_5_percent": ", ".join(one.equal_names), "undecided": one.undecided_text,
         "reached": "with confidence" if one.reached else NOT_REACHED,
         "qps_scope": row["qps_scope"], "qps_report": one.report, "size_scope": row["size_scope"],
-        COST: row[COST],
+        "has_answers": bool(row["has_answers"]), COST: row[COST],
     }  # fmt: skip
 
 

@@ -56,6 +56,7 @@ from harness.report.texts import (
     plus_minus,
     size_notes,
     size_text,
+    stated_mark,
     stated_notes,
 )
 from harness.results.table.columns import Row
@@ -167,6 +168,7 @@ def recommendation_lines(found: Sequence[Recommendation]) -> Group:
     for one in found:
         lines.add_row(f"fastest at recall {one.level:g}:", _sentence(one))
     told = notes(ratio.scope for one in found for _, ratio in one.equal)
+    told += stated_notes(one.row["has_answers"] for one in found)
     if found:
         gap = optimism_text(optimism(found))
         told.insert(0, f"{_HELD_OUT}; on the tuning queries it is {gap} on average.")
@@ -211,6 +213,7 @@ def print_recommendations(
         scopes = [one.row["qps_scope"] for one in found.values()]
         scopes += [ratio.scope for one in found.values() for _, ratio in one.equal]
         marks = notes(scopes) + size_notes(one.row["size_scope"] for one in found.values())
+        marks += stated_notes(one.row["has_answers"] for one in found.values())
         for note in ["", *marks] if marks else []:
             console.print(f"[dim]{note}[/]")
         reached = reached or any(one.reached for one in found.values())
@@ -304,8 +307,8 @@ def _facts(one: Recommendation) -> list[str]:
     undecided = [f"{_listed(names)} ({words})" for words, names in one.undecided_names.items()]
     lead = "" if one.reached else f"{NOT_REACHED}; fastest that may reach it: "
     return [
-        f"{lead}[bold]{name}[/], recall {row['held_out_recall']:.3f} [{low:.3f}, {high:.3f}], "
-        f"{speed.strip()}{mark(row['qps_scope'])}{how}",
+        f"{lead}[bold]{name}[/], recall {row['held_out_recall']:.3f} [{low:.3f}, {high:.3f}]"
+        f"{stated_mark(row['has_answers'])}, {speed.strip()}{mark(row['qps_scope'])}{how}",
         *([f"equal within 5 %: {_listed(one.equal_names)}"] if one.equal else []),
         *([f"undecided: {', '.join(undecided)}"] if undecided else []),
     ]
@@ -323,7 +326,7 @@ def _cells(row: Row, *, wide: bool) -> list[str]:
     return [
         escape(str(row["curve"])),
         escape(str(row["parameters"])),
-        f"{row['held_out_recall']:.3f} ±{half:.3f}",
+        f"{row['held_out_recall']:.3f} ±{half:.3f}{stated_mark(row['has_answers'])}",
         f"{qps} {spread}{mark(row['qps_scope'])}".strip(),
         size_text(row),
         *more,
@@ -344,7 +347,8 @@ def _load_parts(group: ComparisonGroup) -> Iterator[RenderableType]:
     for setting in settings_under_load(group):
         points = pd.concat([setting.at_rates, setting.searched])
         name = f"{setting.curve} {setting.parameters}".strip()
-        recall = f"recall@{group.k} {points['recall'].iloc[0]:.3f}"
+        stated = stated_mark(points["has_answers"].all())
+        recall = f"recall@{group.k} {points['recall'].iloc[0]:.3f}{stated}"
         yield Text.assemble("\n", (name, "bold"), f"   {recall}")
         if len(setting.at_rates):
             yield Padding(_rates_table(setting.at_rates), (0, 0, 0, 2))
@@ -352,6 +356,7 @@ def _load_parts(group: ComparisonGroup) -> Iterator[RenderableType]:
             yield f"  highest rate with p99 {bound_text(row)}: {highest_text(row)}"
     captions = [group.conditions, DUE]
     captions += [LATE] if group.points["late_generator"].any() else []
+    captions += stated_notes(group.points["has_answers"])
     yield Text("\n" + ". ".join(captions), "dim italic")
 
 

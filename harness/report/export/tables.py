@@ -13,7 +13,7 @@ from harness.contracts import UserError
 from harness.errors import did_you_mean
 from harness.report.analysis.points import prepare, rows_of
 from harness.report.quantities import SIZES, human
-from harness.report.texts import mark, notes, size_notes, size_text
+from harness.report.texts import mark, notes, size_notes, size_text, stated_mark, stated_notes
 from harness.results.table.columns import Row
 
 
@@ -56,7 +56,11 @@ def table_of_points(table: pd.DataFrame, style: TableStyle) -> Table:
     """
     answers = table[table["in_answers"]]
     prepared = prepare(table if answers.empty else answers, stale=True)
-    below = [*notes(prepared["qps_scope"]), *size_notes(prepared["size_scope"])]
+    below = [
+        *notes(prepared["qps_scope"]),
+        *size_notes(prepared["size_scope"]),
+        *stated_notes(prepared["has_answers"] | (prepared["status"] != "ok")),
+    ]
     return laid_out(list(rows_of(prepared)), _COLUMNS, prepared.columns, style, below)
 
 
@@ -183,7 +187,10 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "k": lambda row: str(row["k"]),
     "algorithm": lambda row: str(row["curve"]),
     "parameters": lambda row: str(row["parameters"]),
-    "recall@k": lambda row: _with_interval(row, "recall", lambda value: f"{value:.4f}"),
+    "recall@k": lambda row: (
+        _with_interval(row, "recall", lambda value: f"{value:.4f}")
+        + stated_mark(row["has_answers"] or row["status"] != "ok")
+    ),
     "QPS": lambda row: _with_interval(row, "qps", human) + mark(row["qps_scope"]),
     "p99": lambda row: human(row["p99_ms"], "ms"),
     "build": lambda row: human(row["build_seconds"], "s"),

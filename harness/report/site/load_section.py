@@ -32,7 +32,7 @@ from harness.report.site.pictures import (
     with_bounds,
 )
 from harness.report.site.recommending import grade_of_group
-from harness.report.texts import stated_notes
+from harness.report.texts import stated_mark, stated_notes
 from harness.results.table.columns import Row
 from harness.text import Json
 
@@ -78,7 +78,8 @@ def _setting(one: LoadedSetting) -> Json:
 
 def _row(row: Row) -> Json:
     """A point in words: at a given rate, or the highest rate within a bound."""
-    known = {"recall": f"{row['recall']:.3f}", "late": bool(row["late_generator"]), "highest": ""}
+    recall = f"{row['recall']:.3f}{stated_mark(row['has_answers'])}"
+    known = {"recall": recall, "late": bool(row["late_generator"]), "highest": ""}
     if row["offered_qps"] != row["offered_qps"]:
         return known | {"highest": highest_text(row), "bound": f"p99 {bound_text(row)}"}
     return known | {

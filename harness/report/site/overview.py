@@ -17,6 +17,7 @@ from harness.report.site.machines import disturbed
 from harness.report.site.payload import NO_FAMILY
 from harness.report.site.pictures import frontier_picture
 from harness.report.site.recommending import ranking_payload, standing_cell, table_of
+from harness.report.texts import stated_mark, stated_notes
 from harness.text import Json, counted
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -103,6 +104,9 @@ def across_values(content: Content) -> Json:
     return {
         "families": sorted({content.families.get(a, NO_FAMILY) for a in algorithms.values()}),
         "datasets": list(dict.fromkeys(one.group.dataset for one in judged)),
+        "notes": stated_notes(
+            has_answers for one in judged for has_answers in one.group.points["has_answers"]
+        ),
         "usual": f"{[*content.choices.levels[:2]][-1]:g}",
         "levels": [
             {
@@ -156,6 +160,7 @@ def _standings(
                 "conditions": one.group.brief,
                 "likeness": likeness(one.group.points),
                 "page": content.dataset_pages[one.group.dataset],
+                "mark": stated_mark(one.group.points["has_answers"].all()),
             }
             for one in judged
         ],

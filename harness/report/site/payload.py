@@ -28,6 +28,7 @@ from harness.report.texts import (
     ratio_text,
     size_mark,
     size_notes,
+    stated_mark,
     stated_notes,
 )
 from harness.results.table.columns import Row
@@ -107,6 +108,7 @@ def _pairs_payload(group: ComparisonGroup, levels: Sequence[float]) -> Json:
     places = {level: place for place, level in enumerate(levels)}
     cells: dict[str, int] = {}
     pairs: dict[str, list[int | None]] = {}
+    has_answers = group.points.groupby("curve")["has_answers"].all()
     scopes = set()
     for one in compare_every_pair(group, kept, levels):
         pair = pairs.setdefault(f"{numbers[one.old]},{numbers[one.new]}", [None] * len(levels))
@@ -118,13 +120,14 @@ def _pairs_payload(group: ComparisonGroup, levels: Sequence[float]) -> Json:
         "brief": group.brief,
         "conditions": group.conditions,
         "curves": kept,
+        "marks": [stated_mark(has_answers[name]) for name in kept],
         "left_out": len(names) - len(kept),
         "levels": list(levels),
         "styles": [
             {"colour": COLOURS[n % len(COLOURS)], "symbol": symbol, "mark": mark_points(symbol)}
             for n, symbol in enumerate(_LEVEL_SYMBOLS[n % 4] for n in range(len(levels)))
         ],
-        "notes": notes(scopes),
+        "notes": notes(scopes) + stated_notes(has_answers[kept]),
         "cells": [json.loads(cell) for cell in cells],
         "pairs": pairs,
     }
@@ -208,6 +211,7 @@ def _points_payload(points: pd.DataFrame, numbers: Mapping[str, int]) -> Json:
     columns["library_sets"], columns["libraries"] = _once(_libraries(points))
     columns["parameters"] = [str(one) for one in points["parameters"]]
     columns["by_query"] = [_by_query(row) for row in rows_of(points[["query_recall", "k"]])]
+    columns["recall_mark"] = [stated_mark(one) for one in points["has_answers"]]
     columns["near"] = [int(near) for near in points["near_no_op"]]
     for name in ("builds", "repeats"):
         columns[name] = [int(value) for value in points[name]]

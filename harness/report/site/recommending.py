@@ -18,6 +18,7 @@ from harness.report.texts import (
     ratio_text,
     size_notes,
     size_text,
+    stated_mark,
     stated_notes,
 )
 from harness.text import Json
@@ -78,7 +79,7 @@ def recommendation_row(one: Recommendation) -> Json:
         "algorithm": str(row["algorithm"]),
         "curve": str(row["curve"]),
         "parameters": str(row["parameters"]),
-        "recall": f"{row['held_out_recall']:.4f}",
+        "recall": f"{row['held_out_recall']:.4f}{stated_mark(row['has_answers'])}",
         "recall_bounds": f"{low:.4f} to {high:.4f}",
         "qps": human(one.qps),
         "qps_bounds": _qps_bounds(one),

@@ -22,7 +22,7 @@ window.annharnessComparing = (root, words) => {
     const group = current(), base = baseOf(group), shown = shownOf(group).filter((n) => n !== base);
     controls.group.value = String(groups.indexOf(group));
     root.querySelector(".conditions").textContent = group.conditions;
-    controls.base.replaceChildren(...group.curves.map((name) => element("option", { value: name, textContent: cut(name, 80) })));
+    controls.base.replaceChildren(...group.curves.map((name, n) => element("option", { value: name, textContent: cut(name, 80) + group.marks[n] })));
     controls.base.selectedIndex = base;
     checkboxes(root, `algorithms, ${shownOf(group).length} of ${group.curves.length}`, group.curves, (n) => shownOf(group).includes(n), [], (only) => { state.only = only; changed(); });
     const left = group.left_out ? ` ${group.left_out} less competitive ones are left out.` : "";
@@ -33,7 +33,7 @@ window.annharnessComparing = (root, words) => {
     count.textContent = `${cells.length} comparisons with ${cut(group.curves[base], 80)} (${shown.length} algorithms, ${group.levels.length} recalls): ${numbers.join(", ")}${absent ? `, ${absent} not reached by both` : ""}.${left}`;
     const head = (text, className) => element("th", { scope: "col", textContent: text, className: className || "" });
     root.querySelector("thead tr").replaceChildren(head("algorithm"), ...group.levels.map((level) => head(`recall ${level}`)));
-    root.querySelector("tbody").replaceChildren(...shown.map((n, row) => element("tr", {}, element("th", { scope: "row", className: "name", textContent: group.curves[n] }), ...found[row].map(cell))));
+    root.querySelector("tbody").replaceChildren(...shown.map((n, row) => element("tr", {}, element("th", { scope: "row", className: "name", textContent: group.curves[n] + group.marks[n] }), ...found[row].map(cell))));
     root.querySelector(".notes").textContent = group.notes.join(". ");
     draw(group, shown, found);
   }

@@ -47,7 +47,7 @@ window.annharnessRanking = (root, words) => {
         element("th", { scope: "row" }, swatch(group.curves[curve]), " ", element("span", { className: "name", textContent: cut(group.curves[curve].name, 120) })),
         element("td", {}, standing(stands, element)),
         chosen ? cell(human(p.qps[i] / chosen.luck, "/s"), "strong", qpsBounds(p, i, chosen.luck).replace(p.unknown, "unknown")) : cell("", ""),
-        chosen ? cell(share(p.held_out_recall[i]), "", bounds(p.held_out_recall_low[i], p.held_out_recall_high[i], share)) : cell("", ""),
+        chosen ? cell(share(p.held_out_recall[i]) + p.recall_mark[i], "", bounds(p.held_out_recall_low[i], p.held_out_recall_high[i], share)) : cell("", ""),
         cell(chosen ? p.parameters[i] : "", "words"));
     }));
   }

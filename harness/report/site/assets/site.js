@@ -345,7 +345,7 @@
         more.addEventListener("click", () => { pick(group, i); const panel = root.querySelector(".picked"); panel.scrollIntoView({ block: "center" }); panel.focus({ preventScroll: true }); });
         const cell = (text, className) => element("td", { textContent: text, className });
         return element("tr", {}, element("th", { scope: "row", className: i === best ? "name strong" : "name", textContent: group.curves[p.curve[i]].name }), cell(p.parameters[i], "words"),
-          cell(share(p.recall[i]), "number"), cell(bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share), "number"),
+          cell(share(p.recall[i]) + p.recall_mark[i], "number"), cell(bounds((p.recall_low || [])[i], (p.recall_high || [])[i], share), "number"),
           cell(human(p.qps[i], "/s") + (p.near[i] ? " *" : ""), "number strong"), cell(qpsBounds(p, i).replace(p.unknown, "unknown"), "number"),
           cell(human((p.p99_ms || [])[i], "ms"), "number"), cell(human((p.build_seconds || [])[i], "s"), "number"),
           cell(sizeText(p, i), "number"), element("td", {}, button, " ", more));

@@ -18,6 +18,7 @@ from harness.report.analysis.describing import DatasetAbout
 from harness.report.analysis.parameters import Effect, effects
 from harness.report.analysis.points import ComparisonGroup
 from harness.report.analysis.recommendations import recommendations
+from harness.report.analysis.sweeps import Sweep, sweep_of
 from harness.report.quantities import human
 from harness.report.site.content import Content, Judged, about_of
 from harness.report.site.filter_section import filter_values
@@ -26,7 +27,7 @@ from harness.report.site.payload import NO_FAMILY
 from harness.report.site.pictures import difficulty_picture, lid_picture
 from harness.report.site.plane_picture import plane_values
 from harness.report.site.recommending import table_of
-from harness.text import Json
+from harness.text import Json, counted
 
 _MOST_VALUES = 12
 _SAME = "\N{EN DASH}"
@@ -164,7 +165,14 @@ def _tables(content: Content, judged: Judged, algorithm: str) -> Iterator[Json]:
             if (standing := judged.standings[level].get(str(curve)))
         }
         table = table_of(alone, found, levels, stands)
-        yield {**table, "label": f"{curve} on {table['label']}", "curve": str(curve)}
+        sweep = _sweep_words(sweep_of(rows))
+        label = f"{curve} on {table['label']}"
+        yield {**table, "label": label, "curve": str(curve), "sweep": sweep}
+
+
+def _sweep_words(sweep: Sweep) -> str:
+    build, search = (human(seconds, "s") for seconds in (sweep.build_seconds, sweep.search_seconds))
+    return f"{counted(sweep.builds, 'build')} took {build} in all, the timed searches {search}"
 
 
 def _versions(of_points: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Bbox
 from rich.console import Console
@@ -405,3 +406,35 @@ def test_lines_of_text_are_as_long_as_the_width_allows():
     assert 0.8 * width < drawn(lines[0]) < width
     assert wrapped("\N{CJK UNIFIED IDEOGRAPH-7D22} name", width, size)
     assert wrapped("", width, size) == []
+
+
+def test_bars_of_builds_that_do_not_reach_the_recall_are_hollow(table):
+    points = only_group(table).points
+    most = points.groupby(["curve", "build_parameters"])["recall"].max().sort_values()
+    (_, first), *_, last = most.items()
+    level = (first + most[most > first].min()) / 2
+    assert first < level < last[1]
+    (figure,) = draw_figures(table, ["build-costs"], recall=level).values()
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    for axes in figure.axes:
+        faces = [bar.get_facecolor()[3] for bar in axes.patches if isinstance(bar, Rectangle)]
+        hollow = faces.count(0)
+        assert 0 < hollow < len(names) == len(faces)
+        (curve, parameters) = most.index[0]
+        lowest = [name for name in names if name.split("  ")[0] == curve and parameters in name]
+        assert [faces[names.index(name)] for name in lowest] == [0] * len(lowest)
+        assert hollow == len(lowest)
+    told = f"Hollow: no point of the build reaches recall {level:g}"
+    assert told in " ".join(texts(figure).split())
+    (usual,) = draw_figures(table, ["build-costs"]).values()
+    assert all(bar.get_facecolor()[3] for bar in usual.axes[0].patches)
+    assert "Hollow" not in texts(usual)
+
+
+def test_figures_of_queries_that_nothing_has_answers_for_are_told(table):
+    names = ("query_seconds", "query_recall")
+    bare = table.assign(has_answers=False, **{name: [None] * len(table) for name in names})
+    with pytest.warns(UserWarning, match="not drawn: latency, difficulty. No point has the ans"):
+        assert not draw_figures(bare, ["latency", "difficulty"])
+    assert draw_figures(bare, ["qps-recall"])
+    assert draw_figures(table, ["latency"])

@@ -221,6 +221,40 @@ def test_a_recall_that_is_not_reached_with_confidence_is_named_so(page, table, t
     assert rows(page)[0][0] == "pq"
 
 
+def test_builds_that_do_not_reach_the_recall_are_hollow_on_an_axis_of_build_time(
+    page, table, tmp_path
+):
+    write_site(table, tmp_path)
+    page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html#?floor=0.95&x=build_seconds")
+    page.wait_for_selector(".chart .scatterlayer .trace")
+    (group,) = comparison_groups(prepare(table))
+    reaching = (group.points["tuning_recall"] >= 0.95) & (
+        group.points["held_out_recall_low"] >= 0.95
+    )
+    builds = ["curve", "build_parameters"]
+    reached = set(group.points[reaching].groupby(builds).groups)
+    hollow = set(group.points.groupby(builds).groups) - reached
+    assert reached
+    assert hollow
+
+    def drawn():
+        return page.evaluate(
+            "document.querySelector('.chart').data.filter((t) => [].concat(t.marker.symbol)"
+            ".some((s) => s.endsWith('-open'))).map((t) => t.x.length)"
+        )
+
+    assert drawn() == [len(hollow)]
+    told = page.locator(".hollow-told")
+    assert told.inner_text().startswith("Hollow: the point of highest recall of builds none of")
+    assert told.inner_text().endswith(f"reaches 0.95 ({len(hollow)}).")
+    page.locator('[name="floor"]').fill("")
+    assert drawn() == []
+    assert told.inner_text() == ""
+    page.locator('[name="floor"]').fill("0.95")
+    page.locator('[name="x"]').select_option("recall")
+    assert drawn() == []
+
+
 def test_an_empty_chart_shows_no_impossible_recall(page, table, tmp_path):
     write_site(table, tmp_path)
     page.goto(f"file://{tmp_path}/dataset-glove-50-10k.html#?memory=0.1")

@@ -440,6 +440,27 @@ def test_what_no_control_can_hold_is_the_default_of_the_other_pages(opened, site
         assert page.locator("main table:visible").all_inner_texts() == usual
 
 
+@pytest.mark.parametrize("name", ["dataset-glove-50-10k", "compare", "across"])
+def test_names_in_an_address_that_are_not_there_are_told(opened, site, name):
+    page = opened()
+
+    def chosen(query):
+        page.goto("about:blank")
+        page.goto(f"{site}/{name}.html{query}")
+        told = page.locator(".names .unknown")
+        words = told.inner_text() if told.count() else ""
+        return [e.get_attribute("value") for e in page.locator(".names input:checked").all()], words
+
+    usual, words = chosen("")
+    assert len(usual) > 1
+    assert words == ""
+    assert chosen("#?only=abc") == (usual, "Not among them: abc.")
+    assert chosen('#?only=["abc"]') == (usual, "Not among them: abc.")
+    both = json.dumps([usual[1], "abc"])
+    assert chosen(f"#?only={both}") == ([usual[1]], "Not among them: abc.")
+    assert chosen("#?only=[]") == ([], "")
+
+
 @pytest.mark.parametrize("single", [False, True])
 def test_the_history_can_be_looked_at_from_one_day_to_another(
     opened, table, older, tmp_path, single

@@ -70,8 +70,8 @@ def plot(
         float | None,
         typer.Option(
             "--recall",
-            help="Recall of at-recall, latency, difficulty and filtered; draws at-recall if none "
-            "of them is named.",
+            help="Recall of at-recall, latency, difficulty, filtered and build-costs, where bars "
+            "of builds that do not reach it are hollow; draws at-recall if none is named.",
         ),
     ] = None,
     highlight: Highlight = None,

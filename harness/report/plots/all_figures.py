@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -65,11 +66,13 @@ MAKERS: dict[str, Maker] = {
 }
 USUAL = ("qps-recall", "recall-1-at-n", "build-costs", "training-loss", "filtered", "load")
 AT_ONE_RECALL: dict[str, Callable[..., Figure | None]] = {
+    "build-costs": build_costs,
     "at-recall": at_recall,
     "latency": latency_distribution,
     "difficulty": recall_by_difficulty,
     "filtered": by_selectivity,
 }
+_OF_QUERIES = ("latency", "difficulty")
 _OF_THE_BUILD = ("build-costs", "training-loss")
 _LEAST_K_FOR_CURVES = 10
 
@@ -203,7 +206,20 @@ def draw_figures(
         drawn |= figures(
             table, chosen, stale=stale, highlight=highlight, title=title, sources=drawn.sources
         )
+    _warn_of_answers(table, [name for name in _OF_QUERIES if name in chosen], drawn)
     return drawn
+
+
+def _warn_of_answers(table: pd.DataFrame, names: Sequence[str], drawn: Collection[str]) -> None:
+    """Warn of figures of single queries that are not drawn because no point has its answers."""
+    missing = [name for name in names if not any(one.endswith(f"-{name}") for one in drawn)]
+    measured = table[table["status"] == "ok"]
+    if missing and len(measured) and not measured["has_answers"].any():
+        warnings.warn(
+            f"not drawn: {', '.join(missing)}. No point has the answers and times of its queries: "
+            "merge a whole package, or measure the points here",
+            stacklevel=2,
+        )
 
 
 @contextmanager

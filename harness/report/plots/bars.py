@@ -34,9 +34,15 @@ def build_costs(
     group: ComparisonGroup,
     styles: Mapping[str, CurveStyle],
     names: Sequence[str] = ("build_seconds", "bytes_per_vector"),
+    level: float | None = None,
 ) -> Figure:
-    """Return one row per build (label and build parameters) with a panel of bars per quantity."""
+    """Return one row per build (label and build parameters) with a panel of bars per quantity.
+
+    With a recall as `level`, bars of builds none of whose points reaches it are hollow.
+    """
     builds = _builds(group.points)
+    if level is not None and len(builds):
+        builds = builds.assign(_is_hollow=builds["_most_recall"] < level)
     shown = builds.head(_MOST).sort_values(_ORDER, kind="stable") if len(builds) else builds
     figure = new_figure(height=max(0.55, min(1.3, 0.3 + 0.08 * len(shown))))
     draw_panels(figure, shown, names, styles)
@@ -44,6 +50,8 @@ def build_costs(
     notes = [f"{left_out} more builds are not shown: slower or less accurate."] if left_out else []
     if any(quantity(name).is_size for name in names):
         notes += [f"{note}." for note in size_notes(shown["size_scope"])]
+    if "_is_hollow" in shown and shown["_is_hollow"].any():
+        notes.append(f"Hollow: no point of the build reaches recall {level:g}.")
     title = f"{group.dataset}: what an index costs"
     conclude(figure, group, title, notes, empty=shown.empty)
     return figure
@@ -73,7 +81,9 @@ def _builds(points: pd.DataFrame) -> pd.DataFrame:
     rows = ordered.drop_duplicates([*build, "_size"])
     several = rows.groupby(build, dropna=False)["_size"].transform("size") > 1
     words = rows["parameters"].where(several, rows["build_parameters"])
-    return rows.assign(_name=[_name(pair) for pair in zip(rows["curve"], words, strict=True)])
+    most = ordered.groupby(build, dropna=False)["recall"].transform("max").loc[rows.index]
+    names = [_name(pair) for pair in zip(rows["curve"], words, strict=True)]
+    return rows.assign(_name=names, _most_recall=most)
 
 
 def _texts(rows: pd.DataFrame, item: Quantity) -> list[str]:
@@ -92,7 +102,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, name: str, styles: Mapping[str, Curve
     values = pd.to_numeric(rows[item.column]).to_numpy(dtype=np.float64)
     places = np.arange(len(rows))
     colours = [styles[name].colour for name in rows["curve"]]
-    axes.barh(places, np.nan_to_num(values), color=colours, alpha=0.75, height=0.62, zorder=2)
+    drawn = axes.barh(places, np.nan_to_num(values), color=colours, alpha=0.75, height=0.62,
+                     zorder=2)  # fmt: skip
+    for bar, is_hollow in zip(drawn, rows.get("_is_hollow", ()), strict=False):
+        if is_hollow:
+            bar.set(facecolor="none", edgecolor=bar.get_facecolor(), linewidth=1.3)
     ends = values
     if f"{name}_low" in rows:
         low, high = (rows[f"{name}_{end}"].to_numpy(dtype=np.float64) for end in ("low", "high"))

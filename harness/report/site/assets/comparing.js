@@ -2,14 +2,14 @@
 // `words` are the texts, choices and looks of site.js.
 "use strict";
 window.annharnessComparing = (root, words) => {
-  const { element, cut, label, wrapped, swatch, colourOf, frame, axis, arm, checkboxes, chosenNames, readState, writeState, CHART, LONGEST_BAR } = words;
+  const { element, cut, label, wrapped, swatch, colourOf, frame, axis, arm, checkboxes, chosenOf, readState, writeState, CHART, LONGEST_BAR } = words;
   const COMPARED = { group: "0", base: "", only: "" };
   const groups = window.annharness.compare, controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e]));
   const chart = root.querySelector(".chart"), count = root.querySelector(".count"), FIRST = 8;
   let state = readState(COMPARED);
   const current = () => groups[Number(state.group)] || groups[0];
   const baseOf = (group) => Math.max(group.curves.indexOf(state.base), 0);
-  const shownOf = (group) => { const names = new Set(state.only === "" ? group.curves.slice(0, FIRST) : chosenNames(state)); return group.curves.map((_, n) => n).filter((n) => names.has(group.curves[n])); };
+  const shownOf = (group) => { const names = chosenOf(state.only, group.curves).chosen || new Set(group.curves.slice(0, FIRST)); return group.curves.map((_, n) => n).filter((n) => names.has(group.curves[n])); };
   // Ratios, intervals and verdicts come in words: none is made up here.
   const comparison = (group, base, curve, level) => {
     const number = (group.pairs[`${base},${curve}`] || [])[level] ?? null;
@@ -24,7 +24,7 @@ window.annharnessComparing = (root, words) => {
     root.querySelector(".conditions").textContent = group.conditions;
     controls.base.replaceChildren(...group.curves.map((name, n) => element("option", { value: name, textContent: cut(name, 80) + group.marks[n] })));
     controls.base.selectedIndex = base;
-    checkboxes(root, `algorithms, ${shownOf(group).length} of ${group.curves.length}`, group.curves, (n) => shownOf(group).includes(n), [], (only) => { state.only = only; changed(); });
+    checkboxes(root, `algorithms, ${shownOf(group).length} of ${group.curves.length}`, group.curves, (n) => shownOf(group).includes(n), [], chosenOf(state.only, group.curves).unknown, (only) => { state.only = only; changed(); });
     const left = group.left_out ? ` ${group.left_out} less competitive ones are left out.` : "";
     const found = shown.map((n) => group.levels.map((_, level) => comparison(group, base, n, level)));
     // The counts are those of the cells of the table, all of them.

@@ -4,7 +4,7 @@
 window.annharnessParts = (root, words) => {
   const { historyZoom } = window.annharnessParts;
   const { digits, at, shown } = window.annharnessStandings;
-  const { element, checkboxes, chosenNames, readState, writeState, valueOf, fillControls, fitsMemory } = words;
+  const { element, checkboxes, chosenOf, readState, writeState, valueOf, fillControls, fitsMemory } = words;
   const showStates = window.annharnessStates(root, words); // fills its controls
   const controls = Object.fromEntries([...root.querySelectorAll("[name]")].map((e) => [e.name, e])), names = Object.keys(controls);
   const box = root.querySelector(".datasets"), datasets = box ? JSON.parse(box.dataset.names) : [];
@@ -62,8 +62,8 @@ window.annharnessParts = (root, words) => {
   }
   // Cells are hidden and counted, as overview.py counts them; none is made up here.
   function showDatasets() {
-    const chosen = new Set(state.only === "" ? datasets : chosenNames(state));
-    if (box) checkboxes(root, `datasets, ${datasets.filter((name) => chosen.has(name)).length} of ${datasets.length}`, datasets, (n) => chosen.has(datasets[n]), [], (only) => { state.only = only; writeState(state, defaults); show(); });
+    const found = box ? chosenOf(state.only, datasets) : {}, chosen = found.chosen || new Set(datasets);
+    if (box) checkboxes(root, `datasets, ${datasets.filter((name) => chosen.has(name)).length} of ${datasets.length}`, datasets, (n) => chosen.has(datasets[n]), [], found.unknown, (only) => { state.only = only; writeState(state, defaults); show(); });
     for (const cell of root.querySelectorAll("[data-dataset]")) cell.hidden = box !== null && !chosen.has(cell.dataset.dataset);
     for (const body of root.querySelectorAll(".standings tbody")) {
       const rows = [...body.rows].map((row) => {

@@ -148,7 +148,14 @@
     const fair = blocks.map((b) => p.block_speeds[near.reduce((a, c) => (others(c, b) > others(a, b) ? c : a))][b]);
     return { best, luck: Math.exp(mean(best) - sum(fair) / fair.length), crossFitted: true };
   };
-  const chosenNames = (state) => { try { return [].concat(JSON.parse(state.only)); } catch { return []; } };
+  // The names that an address chooses, as a set; null where it chooses none of those that there are, which is no choice. What is not there is told.
+  const chosenOf = (only, names) => {
+    if (only === "") return { chosen: null, unknown: [] };
+    let asked = [only];
+    try { asked = [].concat(JSON.parse(only)).map(String); } catch { /* no list: one name that is not there */ }
+    const unknown = asked.filter((name) => !names.includes(name));
+    return { chosen: asked.length && unknown.length === asked.length ? null : new Set(asked), unknown };
+  };
   // ---- looks -------------------------------------------------------------------------------
   const isDark = () => document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   // Dark colours are lifted on a dark page, as --lift does for pictures.
@@ -171,14 +178,15 @@
     hoverlabel: { align: "left", bgcolor: style.getPropertyValue("--paper"), font: { color: style.getPropertyValue("--ink") } } });
   const CHART = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 
-  const checkboxes = (root, legend, names, isShown, swatches, changed) => {
+  const checkboxes = (root, legend, names, isShown, swatches, unknown, changed) => {
     const box = root.querySelector(".names"), focused = box.contains(document.activeElement) ? document.activeElement.value : null;
     const labels = names.map((name, n) => {
       const input = element("input", { type: "checkbox", checked: isShown(n), value: name });
       input.addEventListener("change", () => changed(JSON.stringify([...box.querySelectorAll("input:checked")].map((e) => e.value))));
       return element("label", {}, input, ...swatches.slice(n, n + 1).map((look) => swatch(look)), element("span", { className: "name", textContent: cut(name, 120) }));
     });
-    box.replaceChildren(element("legend", { textContent: legend }), ...labels);
+    const told = unknown.length ? [element("p", { className: "unknown", textContent: `Not among them: ${cut(unknown.join(", "), 200)}.` })] : [];
+    box.replaceChildren(element("legend", { textContent: legend }), ...told, ...labels);
     if (focused !== null) [...box.querySelectorAll("input")].find((e) => e.value === focused)?.focus();
   };
 
@@ -266,9 +274,8 @@
     const current = () => data.groups[Number(state.group)] || data.groups[0];
     let scaleOfRecall = null;
     const hiddenOf = (group) => {
-      if (state.only !== "") { const shown = new Set(chosenNames(state).map((name) => group.curves.findIndex((c) => c.name === name)));
-        return new Set(group.curves.map((_, n) => n).filter((n) => !shown.has(n))); }
-      return new Set(group.curves.map((_, n) => n).filter((n) => !group.curves[n].shown));
+      const { chosen } = chosenOf(state.only, group.curves.map((curve) => curve.name));
+      return new Set(group.curves.map((_, n) => n).filter((n) => !(chosen ? chosen.has(group.curves[n].name) : group.curves[n].shown)));
     };
     const quantityOf = (name) => data.quantities.find((q) => q.column === name) || data.quantities[0];
     const hover = (group, i) => {
@@ -307,7 +314,8 @@
     }
     function showNames(group, hidden) {
       const legend = `algorithms, ${group.curves.length - hidden.size} of ${group.curves.length}`;
-      checkboxes(root, legend, group.curves.map((c) => c.name), (n) => !hidden.has(n), group.curves, (only) => { state.only = only; changed(); });
+      const names = group.curves.map((curve) => curve.name);
+      checkboxes(root, legend, names, (n) => !hidden.has(n), group.curves, chosenOf(state.only, names).unknown, (only) => { state.only = only; changed(); });
     }
     function showRecommendation(group, chosen, sure, floor) {
       const p = group.points, unit = { vector: "bytes per vector", MB: "MB in all", GB: "GB in all" }[state.per];
@@ -402,6 +410,11 @@
       // All in one trace, below the rest: a trace for each curve takes seconds where there are many.
       if (behind.length) traces.unshift({ type: "scatter", mode: "markers", x: behind.map(xOf), y: behind.map(yOf), customdata: behind,
         text: behind.map((i) => hover(group, i)), hoverinfo: "text", marker: { color: colours, symbol: symbols, size: 5, opacity: 0.3 } });
+      const hollow = [x, y].some((one) => one.column === "build_seconds") && p[x.column] && p[y.column] ? unreachingBuilds(group, rows, hidden) : [];
+      const lookOf = (i) => group.curves[p.curve[i]];
+      if (hollow.length) traces.push({ type: "scatter", mode: "markers", x: hollow.map(xOf), y: hollow.map(yOf), customdata: hollow, hovertext: hollow.map((i) => hover(group, i)), hoverinfo: "text",
+        marker: { symbol: hollow.map((i) => `${lookOf(i).symbol}-open`), color: hollow.map((i) => colourOf(lookOf(i))), size: 9 } });
+      root.querySelector(".hollow-told").textContent = hollow.length ? `Hollow: the point of highest recall of builds none of whose points reaches ${state.floor} (${hollow.length}).` : "";
       const ringed = y.column === "qps" && p[x.column] ? rows.filter((i) => p.near[i]) : [];
       if (ringed.length) traces.push({ type: "scatter", mode: "markers", x: ringed.map(xOf), y: ringed.map(yOf), hoverinfo: "skip", marker: { symbol: "circle-open", size: 15, color: ink, line: { width: 1 } } });
       const shapes = [];
@@ -416,6 +429,16 @@
       for (const event of ["plotly_relayout", "plotly_afterplot"]) chart.on(event, () => ranking.drawn(scaleOfRecall));
       chart.removeAllListeners?.("plotly_click");
       chart.on("plotly_click", (event) => pick(group, event.points[0].customdata ?? 0));
+    }
+    // Within the other limits, the point of highest recall of each build without any in `rows`.
+    function unreachingBuilds(group, rows, hidden) {
+      if (state.floor === "") return [];
+      const p = group.points, buildOf = (i) => `${p.curve[i]} ${p.build[i]}`, reaching = new Set(rows.map(buildOf)), best = new Map();
+      for (const i of within(group, state)) {
+        if (hidden.has(p.curve[i]) || reaching.has(buildOf(i))) continue;
+        if (!best.has(buildOf(i)) || p.recall[i] > p.recall[best.get(buildOf(i))]) best.set(buildOf(i), i);
+      }
+      return [...best.values()];
     }
     // By the number of its curve, the point and the side where a name stands; `chart` is as large as it will be, and its axes hold all rows.
     function placesOfNames(drawn, rows, { xOf, yOf, xs, ys }) {
@@ -444,7 +467,7 @@
   }
 
   // What the other scripts use, so that all state the same.
-  const WORDS = { element, human, share, bounds, cut, label, wrapped, qpsBounds, readState, writeState, valueOf, fillControls, choose, fitting, fitsMemory, chosenNames, swatch, colourOf, frame, checkboxes,
+  const WORDS = { element, human, share, bounds, cut, label, wrapped, qpsBounds, readState, writeState, valueOf, fillControls, choose, fitting, fitsMemory, chosenOf, swatch, colourOf, frame, checkboxes,
     project, unproject, axis, arm, CHART, LONGEST_BAR };
 
   // ---- theme, navigation, pages ------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ MOST_VALUES = 100_000
 _MOST_DEPTH = 16
 _LARGEST_NUMBER = 2**1000  # float64 still holds it
 _CUT = " ..."
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.S)
 _HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line end
     "\u2028\u2029"  # further ends of lines
@@ -70,6 +72,30 @@ def plain(data: Any, most: int = REASON_CHARACTERS, *, values: int = MOST_VALUES
         return value
 
     return walk(data, 0)
+
+
+def plain_json(text: str, most: int = REASON_CHARACTERS, *, values: int = MOST_VALUES) -> Any:
+    """Return what JSON from outside says, as `plain` does.
+
+    Text of more values than may be is refused before it is parsed, which would take seconds and
+    hundreds of MB where a few bytes are an object each.
+
+    Raises
+    ------
+    ValueError
+        As `plain`, or if it is no JSON.
+    """
+    if _separators(text) > values and _separators(_STRING.sub("", text)) > values:
+        raise ValueError(f"more than {_MOST_DEPTH} levels or {values:,} values")
+    try:
+        return plain(json.loads(text), most, values=values)
+    except RecursionError:
+        raise ValueError(f"more than {_MOST_DEPTH} levels") from None
+
+
+def _separators(text: str) -> int:
+    """At most as many as there are values."""
+    return sum(map(text.count, ",[{"))
 
 
 def told(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.text import clean, is_clean, plain, told
+from harness.text import clean, is_clean, plain, plain_json, told
 
 HARMFUL = ["\x00", "\x07", "\x1b", "\x7f", "\x9b", "\ud800", "\udcff", "\u2028", "\u202e", "\u2066",
            "\ufffe", "\uffff"]  # fmt: skip
@@ -46,6 +46,25 @@ def test_plain_data_are_cleaned_at_any_depth():
 def test_data_that_are_not_plain_are_refused(data):
     with pytest.raises(ValueError, match=r"levels|number|type"):
         plain(data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 10_000_000, "[" + "[],[[]]," * 1_000_000 + "[]]", '[{"a":1}' + ',{"a":1}' * 10**6 + "]"],
+    ids=["unbalanced", "many", "objects"],
+)
+def test_json_of_too_many_values_is_refused_before_it_is_parsed(text, monkeypatch):
+    monkeypatch.setattr(json, "loads", None)
+    with pytest.raises(ValueError, match="more than 16 levels or 100,000 values"):
+        plain_json(text)
+
+
+def test_json_is_told_as_plain_data_however_many_commas_its_texts_have():
+    data = {"a": '[,{"\\' * 50_000, "b": [1, None, {}]}
+    assert plain_json(json.dumps(data), 10**6) == data
+    for text in ("[1", "[" * 5_000 + "]" * 5_000):
+        with pytest.raises(ValueError, match=r"delimiter|16 levels"):
+            plain_json(text)
 
 
 def test_what_contains_itself_is_refused():

@@ -7,7 +7,6 @@ every point with the figures that its sender reads from it. The same results mak
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import tempfile
@@ -38,7 +37,7 @@ from harness.results.table.columns import Row
 from harness.results.table.rows import load_results
 from harness.results.table.summaries import summarized
 from harness.results.untrusted.schema import Digits, Label, Name, Text
-from harness.text import clean, is_clean, plain
+from harness.text import clean, is_clean, plain_json
 
 SCHEMA = 1
 """The version of the manifest that is written, and the newest that is read."""
@@ -306,10 +305,8 @@ def _read_manifest(archive: zipfile.ZipFile) -> Manifest:
         raise ValueError(f"no {MANIFEST} in it") from None
     count = len(archive.infolist())
     data = _read(archive, found, _FREE_MANIFEST_BYTES + _MANIFEST_BYTES_OF_A_FILE * count)
-    try:
-        read = plain(json.loads(data), _MOST_CHARACTERS, values=_MANIFEST_VALUES_OF_A_FILE * count)
-    except RecursionError:
-        raise ValueError(f"{MANIFEST} is nested too deeply") from None
+    most = _MANIFEST_VALUES_OF_A_FILE * count
+    read = plain_json(data.decode(), _MOST_CHARACTERS, values=most)
     version = read.get("schema_version") if isinstance(read, dict) else None
     if isinstance(version, int) and version > SCHEMA:
         raise ValueError(

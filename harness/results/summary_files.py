@@ -30,7 +30,7 @@ from harness.results.untrusted.schema import (
     provenance_of,
 )
 from harness.results.untrusted.summary_checks import check_summary
-from harness.text import Json, clean, plain
+from harness.text import Json, clean, plain_json
 
 FORMAT = 2  # 1 had the levels as numbers of 17 digits
 
@@ -122,7 +122,7 @@ def read_summary(path: Path) -> Summary:
         text = file.read(MOST_JSON_CHARACTERS + 1).decode()
         if len(text) > MOST_JSON_CHARACTERS:
             raise ValueError(f"JSON of more than {MOST_JSON_CHARACTERS:,} characters")
-        data = plain(json.loads(text), MOST_JSON_CHARACTERS, values=_MOST_VALUES)
+        data = plain_json(text, MOST_JSON_CHARACTERS, values=_MOST_VALUES)
         try:
             checked = _Summary.model_validate(data)
         except ValidationError as error:

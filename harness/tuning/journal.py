@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from harness.contracts import UserError
 from harness.files.replacing import replacing
 from harness.results.identity import hash_of
-from harness.text import Json, plain
+from harness.text import Json, plain_json
 from harness.tuning.proposing import KnownBuild, build_id
 from harness.tuning.trials import Goal, Trial, best_of, known_build, mean_cost
 
@@ -55,7 +55,7 @@ class Journal:
             text = path.read_text(encoding="utf-8")
             if len(text) > _MOST_CHARACTERS:
                 raise ValueError(f"{len(text):,} characters")
-            stored = _Stored.model_validate(plain(json.loads(text), values=1 << 22))
+            stored = _Stored.model_validate(plain_json(text, values=1 << 22))
         except (OSError, ValueError, ValidationError) as error:
             raise UserError(
                 "the journal of this search cannot be read",

@@ -648,4 +648,4 @@ def test_nasty_names_are_shown_as_text(page, table, tmp_path):
     for point in page.locator(".chart:visible .scatterlayer .trace .points path").all()[:6]:
         point.hover(force=True)
     assert page.locator("img").count() == 0
-    assert page.evaluate("document.scripts.length") == 7  # ours: no name became one
+    assert page.evaluate("document.scripts.length") == 8  # ours: no name became one

@@ -25,7 +25,7 @@ from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Mode
 from harness.results.identity import PROTOCOL
 from harness.results.point import MOST_SEQUENCE, BuildFacts, Failure, PointHeader, Status
-from harness.text import Json, clean, plain
+from harness.text import Json, clean, plain_json
 
 MOST_SECONDS = 1e9
 """No time that is stored is longer."""
@@ -242,7 +242,7 @@ def _checked(model: type[BaseModel], text: str) -> Json:
     if len(text) > MOST_JSON_CHARACTERS:
         raise ValueError(f"JSON of {len(text):,} characters, at most {MOST_JSON_CHARACTERS:,}")
     try:
-        data = model.model_validate(plain(json.loads(text), _TEXT_CHARACTERS))
+        data = model.model_validate(plain_json(text, _TEXT_CHARACTERS))
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"])) or "the whole"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.results.point import BuildFacts, LoadShare
 from harness.running.blocks import BlockOutcome, Measured, Probe, TaskFailure
-from harness.text import Json, plain
+from harness.text import Json, plain_json
 
 _HEAD = "head"
 _OF_LOAD = ("rates", "service", "outcomes")
@@ -75,7 +75,7 @@ def decoded(data: bytes) -> BlockOutcome:
     """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            head = plain(json.loads(arrays[_HEAD].tobytes()), values=_MOST_VALUES)
+            head = plain_json(arrays[_HEAD].tobytes().decode(), values=_MOST_VALUES)
             return BlockOutcome(
                 id=str(head["id"]),
                 number=int(head["number"]),

@@ -330,7 +330,7 @@
       const how = chosen.crossFitted ? "its speed is cross-fitted over builds" : "it is chosen and reported on the same build";
       line.replaceChildren(!sure ? `Not reached with confidence${whose}: ${limits}. Fastest that may reach it: ` : `${fastest}${limits ? ` with ${limits}` : ""}: `,
         element("strong", { className: "name", textContent: `${group.curves[p.curve[best]].name} ${p.parameters[best]}`.trim() }),
-        `, ${human(p.qps[best] / chosen.luck, "/s")} queries per second (${qpsBounds(p, best, chosen.luck)}) at recall ${held("")} (${held("_low")} to ${held("_high")})${size}. `,
+        `, ${human(p.qps[best] / chosen.luck, "/s")} queries per second (${qpsBounds(p, best, chosen.luck)}) at recall ${held("")}${p.recall_mark[best]} (${held("_low")} to ${held("_high")})${size}. `,
         element("small", { textContent: `Of all measured points, chosen by recall on the tuning queries; its recall is that of the held-out queries, ${how}.` }));
     }
     function showLimit(group, rows) {
@@ -387,7 +387,8 @@
     function draw(group, rows, hidden) {
       if (!window.Plotly) return;
       const p = group.points, x = quantityOf(state.x), y = quantityOf(state.y);
-      const valuesOf = (quantity) => rows.map((i) => (p[quantity.column] || [])[i] ?? null);
+      const hollow = [x, y].some((one) => one.column === "build_seconds") && p[x.column] && p[y.column] ? unreachingBuilds(group, rows, hidden) : [], marked = rows.concat(hollow);
+      const valuesOf = (quantity) => marked.map((i) => (p[quantity.column] || [])[i] ?? null);
       const xs = chooseScale(x, valuesOf(x), state.xs), ys = chooseScale(y, valuesOf(y), state.ys);
       const traces = [], style = getComputedStyle(document.documentElement), ink = style.getPropertyValue("--ink");
       const xOf = (i) => project((p[x.column] || [])[i] ?? null, xs), yOf = (i) => project((p[y.column] || [])[i] ?? null, ys);
@@ -398,7 +399,7 @@
         if (hidden.has(n) || !byCurve[n].length || !p[x.column] || !p[y.column]) return [];
         return [{ curve, n, name: cut(curve.name, 30), colour: colourOf(curve), front: frontier(byCurve[n], p[x.column], p[y.column], x.more, y.more) }];
       });
-      const places = placesOfNames(drawn, rows, { xOf, yOf, xs, ys });
+      const places = placesOfNames(drawn, marked, { xOf, yOf, xs, ys });
       for (const { curve, n, name, colour, front } of drawn) {
         const inFront = new Set(front), place = places.get(n);
         if (state.all === "1") for (const i of byCurve[n]) if (!inFront.has(i)) { behind.push(i); colours.push(colour); symbols.push(symbolOf(curve, i)); }
@@ -410,7 +411,6 @@
       // All in one trace, below the rest: a trace for each curve takes seconds where there are many.
       if (behind.length) traces.unshift({ type: "scatter", mode: "markers", x: behind.map(xOf), y: behind.map(yOf), customdata: behind,
         text: behind.map((i) => hover(group, i)), hoverinfo: "text", marker: { color: colours, symbol: symbols, size: 5, opacity: 0.3 } });
-      const hollow = [x, y].some((one) => one.column === "build_seconds") && p[x.column] && p[y.column] ? unreachingBuilds(group, rows, hidden) : [];
       const lookOf = (i) => group.curves[p.curve[i]];
       if (hollow.length) traces.push({ type: "scatter", mode: "markers", x: hollow.map(xOf), y: hollow.map(yOf), customdata: hollow, hovertext: hollow.map((i) => hover(group, i)), hoverinfo: "text",
         marker: { symbol: hollow.map((i) => `${lookOf(i).symbol}-open`), color: hollow.map((i) => colourOf(lookOf(i))), size: 9 } });

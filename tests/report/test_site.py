@@ -372,6 +372,8 @@ def test_recall_that_its_sender_states_is_said_to_be_so(table, tmp_path):
         data = (tmp_path / str(number) / "data" / "dataset-glove-50-10k.js").read_text()
         assert (stated in data) == (number == 1)
         assert stated not in page
+        front = " ".join(read(tmp_path / str(number) / "index.html").text)
+        assert (stated in front) == (front.count("¶") > 1)
         across = " ".join(read(tmp_path / str(number) / "across.html").text)
         assert (stated in across) == ("glove-50-10k ¶" in across) == (number == 1)
         compared = (tmp_path / str(number) / "data" / "compare.js").read_text()

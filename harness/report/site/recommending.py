@@ -80,6 +80,7 @@ def recommendation_row(one: Recommendation) -> Json:
         "curve": str(row["curve"]),
         "parameters": str(row["parameters"]),
         "recall": f"{row['held_out_recall']:.4f}{stated_mark(row['has_answers'])}",
+        "mark": stated_mark(row["has_answers"]),
         "recall_bounds": f"{low:.4f} to {high:.4f}",
         "qps": human(one.qps),
         "qps_bounds": _qps_bounds(one),

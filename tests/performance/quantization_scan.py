@@ -58,7 +58,8 @@ def _add_up(packed, planes, entries, steps):
         sums = add_planes(
             packed, places, ahead, steps, entries, 0, planes, sums_from(_FROM_NOTHING)
         )
-        below |= bits_below(sums, np.uint8(1))[0]
+        a, b, c, d = bits_below(sums, np.uint8(1))
+        below |= a | b | c | d  # of all four, or the compiler leaves three out
     return below
 
 

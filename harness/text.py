@@ -19,7 +19,7 @@ MOST_VALUES = 100_000
 _MOST_DEPTH = 16
 _LARGEST_NUMBER = 2**1000  # float64 still holds it
 _CUT = " ..."
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.S)
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.S)  # to the end if it is never closed
 _HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line end
     "\u2028\u2029"  # further ends of lines

@@ -67,6 +67,12 @@ def test_json_is_told_as_plain_data_however_many_commas_its_texts_have():
             plain_json(text)
 
 
+def test_a_text_that_never_ends_is_refused_at_once():
+    """It is looked at once, not once more from each of its quotes, which would take hours."""
+    with pytest.raises(ValueError, match=r"values|Unterminated"):
+        plain_json('"' + '\\",' * 1_000_000, values=1_000)
+
+
 def test_what_contains_itself_is_refused():
     data: list[object] = []
     data.append(data)

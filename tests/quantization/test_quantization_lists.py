@@ -306,6 +306,43 @@ class TestSearch:
             assert len(set(ids.tolist())) == 10
             assert ids.min() >= 0
 
+    @pytest.mark.parametrize("far", [1e3, 1e4])
+    def test_lists_are_chosen_whatever_a_single_row_is(self, far):
+        base = rows_of(23, 4000, metric="euclidean").copy()
+        base[7] *= far
+        queries = rows_of(24, 50, metric="euclidean")
+        index = built(base, "euclidean", nlist=100)
+        index.set_search(nprobe=20, rerank=200)
+        found, true = index.query_batch(queries, 10), exact(base, queries, 10, "euclidean")
+        shared = [len(set(a) & set(b)) for a, b in zip(found, true, strict=True)]
+        assert np.mean(shared) > 9
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e-41, 3e38])
+    def test_odd_queries_find_each_row_once(self, value):
+        index = built(rows_of(25), nlist=37)
+        index.set_search(nprobe=30, rerank=50)
+        query = np.zeros(D, np.float32)
+        query[[0, 3]] = value, -value
+        found = index.query(query, 10)
+        found = found[found >= 0]
+        assert len(set(found.tolist())) == len(found)
+
+    @pytest.mark.parametrize("k", [1, 1400])
+    def test_constant_dimensions_lose_no_row(self, k):
+        """Their tables are zeros, which rounding does not lower."""
+        base = rows_of(26, d=64, metric="euclidean").copy()
+        base[:, 20:] = 1
+        index = built(base, "euclidean", M=64, nlist=8)
+        index.set_search(nprobe=8, rerank=0)
+        queries = np.ascontiguousarray(base[:40] + np.float32(0.3))
+        found = index.query_batch(queries, k)
+        decoded = index.reconstruct(slice(0, N))
+        scores = scores_of(decoded, queries, "euclidean")
+        best = np.sort(scores, axis=1)[:, -k]
+        assert (found >= 0).all()
+        worst = np.take_along_axis(scores, found, 1).min(axis=1)
+        assert (worst >= best - 0.3).mean() > 0.9
+
     @pytest.mark.filterwarnings("ignore:the rows lie in a cone")
     @pytest.mark.parametrize("metric", ["angular", "euclidean"])
     def test_equal_rows_are_all_found(self, metric):

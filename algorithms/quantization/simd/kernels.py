@@ -1,10 +1,12 @@
 """The compiled loops: encoding by coordinate descent and the update of one block of codebooks.
 
-All kernels stand in this one file, because numba's cache notices only changes of a kernel's own
-file. Letters: n points of d dimensions, M subspaces of width d/M, K codewords each; p a point, r
-what its codes miss, x its direction, u = x/|x|, s = <r, u> the parallel part, gain = eta - 1. The
-direction is the point itself, or, of a residual to a centre, the row that it comes from. `points`
-and `directions` are float32, C-contiguous and read-only (another type would compile again).
+Numba's cache notices only changes of a kernel's own file: after a change of a file that another
+kernel calls, touch that one, too.
+
+Letters: n points of d dimensions, M subspaces of width d/M, K codewords each; p a point, r what its
+codes miss, x its direction, u = x/|x|, s = <r, u> the parallel part, gain = eta - 1. The direction
+is the point itself, or, of a residual to a centre, the row that it comes from. `points` and
+`directions` are float32, C-contiguous and read-only (another type would compile again).
 """
 
 from __future__ import annotations

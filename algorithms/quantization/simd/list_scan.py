@@ -44,7 +44,9 @@ from .second_lists import drop_repeated
 
 _COARSER = np.float32(0.85)
 _MOST_ROUNDED = 128  # subspaces; with more, an entry is hardly a step, and sums tell too little
+_HARDLY_A_STEP = np.float32(1e-3)  # of all that rows can cost
 _LINE = 64  # bytes of a cache line
+_LEAST_VALUE = np.float32(1e-38)  # whose inverse float32 can hold
 
 
 @leaf
@@ -60,11 +62,14 @@ def _shift_of(subspaces):
 
 @leaf
 def _most_of(tables, codewords):
-    """What codes cost at most."""
+    """What codes cost at most, and in how many subspaces by steps that are rounded."""
     most = np.float32(0)
     for m in range(0, tables.shape[0], codewords):
         most += extent_of(tables[m : m + codewords])[1]
-    return most
+    varied = 0
+    for m in range(0, tables.shape[0], codewords):
+        varied += extent_of(tables[m : m + codewords])[1] > most * _HARDLY_A_STEP
+    return most, varied
 
 
 @inlined
@@ -131,7 +136,7 @@ def _collect(
     """
     entries = entries_of(codewords)
     subspaces = subspaces_of(tables.shape[0] // entries, entries)
-    most = _most_of(tables, codewords)
+    most, varied = _most_of(tables, codewords)
     steps = np.empty(tables.shape[0], np.uint8)
     everything = -np.int64(exactly or subspaces > _MOST_ROUNDED)
     bound, least = first_bound(
@@ -149,6 +154,7 @@ def _collect(
             tables,
             entries,
             most,
+            varied,
             wanted,
             everything,
             row_ids,
@@ -173,6 +179,7 @@ def _collect_within(
     tables,
     entries,
     most,
+    varied,
     wanted,
     everything,
     row_ids,
@@ -183,12 +190,14 @@ def _collect_within(
 ):
     """As `_collect`, of rows that cost less than the bound, of which `least` is likely the least.
 
-    `everything` are the rows that are scored by the tables.
+    `everything` are the rows that are scored by the tables; `varied` is in how many subspaces costs
+    are rounded at all. Where dimensions are constant, they hardly differ.
     """
     planes = tables.shape[0] // entries
-    subspaces, lowering = subspaces_of(planes, entries), lowering_plane(planes, entries)
-    shift = _shift_of(subspaces)
-    removed = np.float32(subspaces / 2 + (LOWERED if lowering else 0))  # rounded, and on the way
+    lowering = lowering_plane(planes, entries)
+    # Without a bound, tables are made for the most that rows can cost: all must stay below the end.
+    shift = _shift_of(varied) if bound < np.inf else np.float32(0)
+    removed = np.float32(varied / 2 + (LOWERED if lowering else 0))  # rounded, and on the way
     sums, counts = np.empty(BLOCKS * ROWS, np.uint8), np.zeros(BINS, np.int64)
     made_for, scale = np.float32(-1), np.float32(0)
     count, inside, top = 0, 0, 0  # rows held; those in bins up to the top one
@@ -324,7 +333,8 @@ def search(
         largest = largest_value
         for value in query:
             largest = max(largest, abs(value))
-        unit = np.float32(1) / largest if largest > 0 else np.float32(1)  # scores stay in float32
+        # Scores stay in float32.
+        unit = np.float32(1) / largest if largest > _LEAST_VALUE else np.float32(1)
         share = largest_value * unit
         tables = offsets * share
         fill_costs(turned[i] * unit, slopes, tables, tables)

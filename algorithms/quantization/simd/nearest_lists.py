@@ -10,7 +10,7 @@ from .bins import extent_of
 from .byte_lanes import first_bit
 from .compiling import leaf
 
-_HALVINGS = 24  # as many as float32 has bits
+_HALVINGS = 300  # more than there are between any two float32 numbers; mostly about 12 do
 
 
 @leaf
@@ -54,18 +54,23 @@ def _count_up_to(keys, limit):
 
 
 @leaf
-def _limit_of(keys, least, most, wanted):
-    """Return what as many of the keys are up to as are wanted, or a few more, by halving."""
+def _limits_of(keys, least, most, wanted):
+    """Return two limits: fewer keys than wanted are up to the one, as many or more to the other.
+
+    By halving, until both are one limit with as many keys as wanted, or no number is between them.
+    """
     for _ in range(_HALVINGS):
-        middle = (least + most) / 2
+        middle = np.float32(least / 2 + most / 2)
+        if not least < middle < most:
+            break
         count = _count_up_to(keys, middle)
         if count == wanted:
-            return middle
+            return middle, middle
         if count < wanted:
             least = middle
         else:
             most = middle
-    return most
+    return least, most
 
 
 @leaf
@@ -82,6 +87,18 @@ def _append(keys, above, limit, numbers, count):
 
 
 @njit(cache=True, nogil=True)
+def _fill_up(numbers, chosen, count):
+    """Write numbers below `count` that are not among the first `chosen` after them."""
+    taken = np.zeros(count, np.bool_)
+    for number in numbers[:chosen]:
+        taken[number] = True
+    for number in range(count):
+        if chosen < numbers.shape[0] and not taken[number]:
+            numbers[chosen] = number
+            chosen += 1
+
+
+@njit(cache=True, nogil=True)
 def choose_lists(costs, scales, count, numbers):
     """Write the numbers of those of the `count` lists whose costs times scales are the least.
 
@@ -89,11 +106,15 @@ def choose_lists(costs, scales, count, numbers):
     """
     keys = costs * scales
     least, most = extent_of(keys[:count])
-    keys[count:] = np.inf
+    keys[count:] = np.nan  # never up to a limit
     wanted = numbers.shape[0]
-    numbers[:] = np.arange(wanted)  # of a query that is not finite
     chosen, above = 0, np.float32(-np.inf)
     for share in (16, 4, 1):
-        limit = np.float32(_limit_of(keys, least, most, max(wanted // share, 1)))
+        below, limit = _limits_of(keys, least, most, max(wanted // share, 1))
+        if below < limit:  # equal keys are at the limit: better ones come before them
+            chosen = _append(keys, above, below, numbers, chosen)
+            above = max(above, below)
         chosen = _append(keys, above, limit, numbers, chosen)
-        above = limit
+        above = max(above, limit)
+    if chosen < wanted:  # keys that are no numbers
+        _fill_up(numbers, chosen, count)

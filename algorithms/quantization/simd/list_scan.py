@@ -116,60 +116,6 @@ def _add_rows(
 
 @njit(cache=True, nogil=True)
 def _collect(
-    packed,
-    queue,
-    block_costs,
-    rows,
-    tables,
-    codewords,
-    wanted,
-    exactly,
-    row_ids,
-    wanted_rows,
-    costs,
-    places,
-):
-    """Write the `wanted` places of least cost in these blocks to the front; return how many.
-
-    `costs` and `places` hold `_room_for(wanted)`. Costs are those of the tables, or unless
-    `exactly`, within the rounding of the bytes of them, if there are few enough subspaces for that.
-    """
-    entries = entries_of(codewords)
-    subspaces = subspaces_of(tables.shape[0] // entries, entries)
-    most, varied = _most_of(tables, codewords)
-    steps = np.empty(tables.shape[0], np.uint8)
-    everything = -np.int64(exactly or subspaces > _MOST_ROUNDED)
-    bound, least = first_bound(
-        packed, queue, block_costs, rows, tables, entries, most, wanted, row_ids, wanted_rows, steps
-    )
-    while True:
-        guessed = bound < np.inf
-        count = _collect_within(
-            bound,
-            least,
-            packed,
-            queue,
-            block_costs,
-            rows,
-            tables,
-            entries,
-            most,
-            varied,
-            wanted,
-            everything,
-            row_ids,
-            wanted_rows,
-            steps,
-            costs,
-            places,
-        )
-        if count >= wanted or not guessed:
-            return count
-        bound = np.float32(np.inf)
-
-
-@njit(cache=True, nogil=True)
-def _collect_within(
     bound,
     least,
     packed,
@@ -188,10 +134,12 @@ def _collect_within(
     costs,
     places,
 ):
-    """As `_collect`, of rows that cost less than the bound, of which `least` is likely the least.
+    """Write the `wanted` places of least cost in these blocks to the front; return how many.
 
-    `everything` are the rows that are scored by the tables; `varied` is in how many subspaces costs
-    are rounded at all. Where dimensions are constant, they hardly differ.
+    Of rows that cost less than the bound, of which `least` is likely the least. `costs` and
+    `places` hold `_room_for(wanted)`. Costs are those of the tables for the rows whose bits are set
+    in `everything`, and for the others within the rounding of the bytes of them. `varied` is in how
+    many subspaces costs are rounded at all: where dimensions are constant, they hardly differ.
     """
     planes = tables.shape[0] // entries
     lowering = lowering_plane(planes, entries)
@@ -260,7 +208,7 @@ def _collect_within(
 
 @leaf
 def _room_for(wanted):
-    """Return how many rows are held at most: several times as many as wanted, and two blocks."""
+    """Return how many rows are held at most: several times as many as wanted, and four blocks."""
     return 4 * wanted + BLOCKS * ROWS
 
 
@@ -272,6 +220,14 @@ def _prefetch_rows(copy, ids):
     for row in ids:
         for place in range(row * d, row * d + d, line):
             lanes.prefetch(flat, place)
+
+
+@leaf
+def _unit_of(query, largest):
+    """Return what a query is multiplied by so that its scores stay in float32."""
+    for value in query:
+        largest = max(largest, abs(value))
+    return np.float32(1) / largest if largest > _LEAST_VALUE else np.float32(1)
 
 
 @njit(cache=True, nogil=True)
@@ -328,13 +284,12 @@ def search(
     k = best.shape[1]
     codewords = slopes.shape[2]
     scales, list_offsets, least_costs = of_lists[0], of_lists[1], of_lists[2]
+    entries, byte_tables = entries_of(codewords), np.empty(offsets.shape[0], np.uint8)
+    subspaces = subspaces_of(offsets.shape[0] // entries, entries)
+    everything = -np.int64(rerank == 0 or subspaces > _MOST_ROUNDED)  # scored by float tables
     for i in range(queries.shape[0]):
         query, found = queries[i], best[i]
-        largest = largest_value
-        for value in query:
-            largest = max(largest, abs(value))
-        # Scores stay in float32.
-        unit = np.float32(1) / largest if largest > _LEAST_VALUE else np.float32(1)
+        unit = _unit_of(query, largest_value)
         share = largest_value * unit
         tables = offsets * share
         fill_costs(turned[i] * unit, slopes, tables, tables)
@@ -348,20 +303,43 @@ def search(
         costs = np.empty(_room_for(wanted), np.float32)
         ids = np.empty(costs.shape[0], np.int64)
         queue, block_costs, rows = queued(starts, sizes, list_costs, numbers)
-        count = _collect(
+        most, varied = _most_of(tables, codewords)
+        bound, least = first_bound(
             packed,
             queue,
             block_costs,
             rows,
             tables,
-            codewords,
+            entries,
+            most,
             wanted,
-            rerank == 0,
             row_ids,
             wanted_rows,
-            costs,
-            ids,
+            byte_tables,
         )
+        while True:
+            count = _collect(
+                bound,
+                least,
+                packed,
+                queue,
+                block_costs,
+                rows,
+                tables,
+                entries,
+                most,
+                varied,
+                wanted,
+                everything,
+                row_ids,
+                wanted_rows,
+                byte_tables,
+                costs,
+                ids,
+            )
+            if count >= wanted or bound == np.inf:
+                break
+            bound = np.float32(np.inf)
         for place in range(count):
             ids[place] = row_ids[ids[place]]
         found[:] = -1

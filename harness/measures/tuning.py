@@ -96,7 +96,7 @@ _Column = tuple[int, tuple[int, ...]]
 """The ladder of settings, and their positions along all parameters but the first."""
 
 
-def lowest_reaching(places: Sequence[Place], reaches: Callable[[int], bool]) -> list[int]:
+def lowest_reaching(places: Sequence[Place], reaches: Callable[[int], bool | None]) -> list[int]:
     """Return the settings that reach the target while no lower one of their ladder does.
 
     Columns of settings that differ in the first parameter alone are searched by bisection, those of
@@ -107,22 +107,31 @@ def lowest_reaching(places: Sequence[Place], reaches: Callable[[int], bool]) -> 
     places
         Of each setting; a ladder may have gaps.
     reaches
-        Asked by the number of a setting, as few as possible.
+        Asked by the number of a setting, as few as possible. None says that it is of no use even if
+        it does, being too slow. Those above it in its column are slower still.
     """
     columns: dict[_Column, list[int]] = {}
     for number in sorted(range(len(places)), key=lambda i: places[i].rung[:1]):
         place = places[number]
         columns.setdefault((place.ladder, place.rung[1:]), []).append(number)
     missed: dict[_Column, Place] = {}  # the highest of each column that does not reach the target
+    useless: set[int] = set()
     lowest = []
+
+    def may_do(number: int) -> bool:
+        answer = reaches(number)
+        if answer is None:
+            useless.add(number)
+        return answer is not False
+
     for column in sorted(columns, reverse=True):
         own = columns[column]
         above = [place.rung[:1] for other, place in missed.items() if _covers(other, column)]
         first = sum(any(places[n].rung[:1] <= rung for rung in above) for n in own)
-        first += _first_reaching(own[first:], reaches)
+        first += _first_reaching(own[first:], may_do)
         if first > 0:
             missed[column] = places[own[first - 1]]
-        if first < len(own):
+        if first < len(own) and own[first] not in useless:
             lowest.append(own[first])
     return sorted(n for n in lowest if not any(_is_below(places[m], places[n]) for m in lowest))
 

@@ -40,6 +40,26 @@ def test_the_lowest_settings_are_found_with_few_questions(needs, rungs):
     assert len(asked) == len(set(asked)) <= len(needs) * (rungs.bit_length() + 1)
 
 
+@given(
+    st.lists(st.integers(0, 12), min_size=1, max_size=5),
+    st.integers(1, 12),
+    st.integers(0, 3),
+    st.integers(0, 40),
+)
+def test_settings_that_are_too_slow_are_not_among_the_lowest(needs, rungs, weight, limit):
+    """As above; the time rises with both parameters, and beyond a limit nothing is answered."""
+    needs = sorted(needs, reverse=True)
+    grid = list(itertools.product(range(rungs), range(len(needs))))
+
+    def reaches(number):
+        first, second = grid[number]
+        return None if 3 * first + weight * second > limit else first >= needs[second]
+
+    found = {grid[i] for i in lowest_reaching([Place(0, rung) for rung in grid], reaches)}
+    enough = {grid[i] for i in range(len(grid)) if reaches(i)}
+    assert found == {(a, b) for a, b in enough if not {(a - 1, b), (a, b - 1)} & enough}
+
+
 @given(st.data(), st.lists(st.integers(0, 5), min_size=3, max_size=3), st.integers(0, 40))
 def test_gaps_in_a_ladder_hide_no_setting(data, weights, needed):
     """Recall rises with all three parameters; `where` may drop any of the settings."""

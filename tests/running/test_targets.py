@@ -31,14 +31,13 @@ class Part(Algorithm):
     def fit(self, base):
         self.base = base
 
-    def set_search(self, rows):
+    def set_search(self, rows, pause=0.0):
         if self.crash and rows < 200:
             os._exit(3)
-        self.rows = rows
+        self.rows, self.pause = rows, pause
 
     def query(self, query, k):
-        if self.sleep:
-            time.sleep(self.sleep)
+        time.sleep(self.sleep + self.pause)
         return np.argsort(-(self.base[: self.rows] @ query))[:k]
 
     def index_bytes(self):
@@ -46,6 +45,13 @@ class Part(Algorithm):
 '''
 ROWS = range(10, 310, 10)
 NUMBERS = itertools.count()
+
+
+def _pauses(rung, pauses):
+    """The mark, parameters and rung of a setting under each of several pauses, or without any."""
+    if not pauses:
+        return [("", {}, (rung,))]
+    return [(f"-{pause}", {"pause": pause}, (rung, i)) for i, pause in enumerate(pauses)]
 
 
 @pytest.fixture
@@ -57,15 +63,16 @@ def tuned(tmp_path, small_hdf5, monkeypatch, session_cache):
     (root / "adapter.py").write_text(ADAPTER)
     dataset = open_named(str(small_hdf5), None)
 
-    def run(members, target, settings=ROWS, **more):
+    def run(members, target, settings=ROWS, pauses=(), **more):
         specs = tuple(
             MemberSpec(
                 title,
                 AdapterSpec("harness.algorithms.part.adapter", "Part", (str(tmp_path),)),
                 build,
                 tuple(
-                    SettingSpec(f"{title}-{rows}", {"rows": rows}, 5, 1, 0, (i,))
+                    SettingSpec(f"{title}-{rows}{mark}", {"rows": rows, **slow}, 5, 1, 0, rung)
                     for i, rows in enumerate(settings)
+                    for mark, slow, rung in _pauses(i, pauses)
                 ),
             )
             for title, build in members.items()
@@ -114,6 +121,14 @@ def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tuned):
     assert outcome.finished == {}
     assert list(outcome.probes) == ["one-100"]
     assert 0 < outcome.probes["one-100"].recall < 0.99
+
+
+@pytest.mark.parametrize(("race", "kept"), [("time", "0.001"), (None, "0.02")])
+def test_one_far_slower_than_one_that_reaches_takes_no_turn(tuned, race, kept):
+    settings = {"settings": (200, 250, 300), "pauses": (0.02, 0.001)}
+    target = Target(0.5, race=race)  # the lower rung of the pauses is the slow one
+    [outcome] = tuned({"one": {}}, target, **settings)
+    assert [key.rpartition("-")[2] for key in outcome.finished] == [kept]
 
 
 @pytest.mark.slow

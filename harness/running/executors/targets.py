@@ -14,14 +14,23 @@ from harness.data.cache.cached import CachedDataset
 from harness.data.truth.store import truth_of
 from harness.measures.distances import distances_and_scales
 from harness.measures.recall import recall_matrix
-from harness.measures.tuning import judged, lowest_reaching, part_sizes, slower_ones
-from harness.running.blocks import BlockSpec, Probe, Target
+from harness.measures.tuning import (
+    SAME_SIZE,
+    judged,
+    lowest_reaching,
+    part_sizes,
+    slower_ones,
+)
+from harness.running.blocks import BlockSpec, Probe, RaceFor, Target
 from harness.running.executors.member import Member, Watch
 from harness.running.executors.setting import Setting
 from harness.running.messages import Answered, TakeTurn, WarmUp
 
 _MOST_SECONDS = 5.0
 """A setting so slow that its queries take longer is judged by those that it has answered."""
+
+_TOO_SLOW = 1.5
+"""A setting that takes so many times as long as one that reaches the target is asked no further."""
 
 _PHASE = "warm-up"
 _WARM_UP, _PROBE = -1, 0  # numbers of turns; those of rounds are larger
@@ -48,10 +57,10 @@ class TargetSearch:
 
     def choose(self, member: Member, watch: Watch) -> None:
         """Leave out all settings but the lowest that reach the target."""
-        settings = member.alive_settings
+        settings, pace = member.alive_settings, _Pace(self.target.race)
         fitting = [setting for setting in settings if self._fits(member, setting, watch)]
         places = [setting.spec.place for setting in fitting]
-        chosen = lowest_reaching(places, lambda i: self._reaches(member, fitting[i], watch))
+        chosen = lowest_reaching(places, lambda i: self._reaches(member, fitting[i], pace, watch))
         kept = [fitting[number] for number in chosen]
         for setting in settings:
             setting.left_out = setting not in kept
@@ -65,24 +74,31 @@ class TargetSearch:
             setting.probe = _probe(member, setting, math.nan, 0, math.nan)
         return setting.is_alive and setting.probe is None
 
-    def _reaches(self, member: Member, setting: Setting, watch: Watch) -> bool:
-        """Ask growing parts of the tuning queries until it is clear."""
+    def _reaches(self, member: Member, setting: Setting, pace: _Pace, watch: Watch) -> bool | None:
+        """Ask growing parts of the tuning queries until it is clear; None: it is too slow."""
         if math.isinf(self.target.most_index_bytes):  # else its size is known
             member.take_index_bytes(setting, _PHASE, watch)
-        ids, seconds = np.empty((0, setting.spec.k), dtype=np.int64), 0.0
+        ids, times, seconds = np.empty((0, setting.spec.k), dtype=np.int64), np.empty(0), 0.0
         for size in part_sizes(len(self.order)):
             while len(ids) < size and seconds < _MOST_SECONDS and setting.is_alive:
                 answer = self._asked(member, setting, (len(ids), size), watch)
                 if answer is not None:
                     ids, seconds = np.concatenate([ids, answer.ids]), seconds + answer.wall
+                    times = np.concatenate([times, answer.seconds])
             if not setting.is_alive:
                 return False
             found = judged(self._recalls(ids), len(self.order), self.target.recall)
-            if found.reaches is not None or len(ids) < size:
+            is_useless = pace.makes_useless(setting, times)
+            if found.reaches is not None or is_useless or len(ids) < size:
                 break
         setting.pass_seconds = seconds * len(self.order) / len(ids)
         setting.probe = _probe(member, setting, found.recall, len(ids), seconds / len(ids))
-        return found.recall >= found.needed if found.reaches is None else found.reaches
+        reaches = found.recall >= found.needed if found.reaches is None else found.reaches
+        if is_useless:
+            return False if found.reaches is False else None
+        if reaches:
+            pace.take(setting, times)
+        return reaches
 
     def _asked(
         self, member: Member, setting: Setting, queries: tuple[int, int], watch: Watch
@@ -105,6 +121,30 @@ class TargetSearch:
         distances, scales = distances_and_scales(data.metric, base, asked, ids)
         truth = self.truth.distances[queries]
         return np.asarray(recall_matrix(data.metric, distances, scales, truth)[:, -1])
+
+
+@dataclass
+class _Pace:
+    """The times of the settings of a member that reach the target: far slower ones are useless."""
+
+    race: RaceFor | None
+    _reached: list[tuple[float, float]] = field(default_factory=list)  # bytes, seconds per query
+
+    def take(self, setting: Setting, times: NDArray[np.float64]) -> None:
+        """Take the seconds of each query of a setting that reaches the target."""
+        self._reached.append((_size(setting), float(np.median(times))))
+
+    def makes_useless(self, setting: Setting, times: NDArray[np.float64]) -> bool:
+        """Whether a setting can win no more, by the seconds of its queries."""
+        size = math.inf if self.race == "time" else _size(setting) * SAME_SIZE
+        slow = float(np.median(times)) / _TOO_SLOW  # not the mean: a pause is not the setting's
+        return self.race is not None and any(
+            seconds < slow for other, seconds in self._reached if other <= size
+        )
+
+
+def _size(setting: Setting) -> float:
+    return setting.index_bytes or math.inf  # 0 if it is not known
 
 
 def _probe(member: Member, setting: Setting, recall: float, queries: int, seconds: float) -> Probe:
@@ -140,6 +180,6 @@ class Race:
         every = np.full((len(settings), self._rounds), math.nan)
         for row, setting in zip(every, settings, strict=True):
             row[:] = self._logs[setting.spec.key]
-        sizes = np.array([one.index_bytes or math.inf for one in settings])  # 0 if not known
+        sizes = np.array([_size(setting) for setting in settings])
         for number in slower_ones(every, sizes if self.by_size else None):
             settings[number].left_out = True

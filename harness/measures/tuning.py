@@ -1,4 +1,4 @@
-"""Searching one index for the cheapest setting that reaches a recall, and racing such settings.
+"""Judging whether a search setting reaches a recall, and racing those that do.
 
 Everything is decided on a part of the tuning queries, drawn at random and grown until the decision
 is clear. Held-out queries are never asked.
@@ -6,7 +6,7 @@ is clear. Held-out queries are never asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -79,85 +79,6 @@ def part_sizes(count: int) -> Iterator[int]:
         yield size
         size *= 2
     yield count
-
-
-class Place(NamedTuple):
-    """Where a setting is among those of its index.
-
-    Settings of one `ladder` differ in monotone parameters alone; `rung` is the position along each
-    of these, so that a setting with no smaller position than another has no smaller recall.
-    """
-
-    ladder: int
-    rung: tuple[int, ...]
-
-
-_Column = tuple[int, tuple[int, ...]]
-"""The ladder of settings, and their positions along all parameters but the first."""
-
-
-def lowest_reaching(places: Sequence[Place], reaches: Callable[[int], bool | None]) -> list[int]:
-    """Return the settings that reach the target while no lower one of their ladder does.
-
-    Columns of settings that differ in the first parameter alone are searched by bisection, those of
-    larger other parameters first: what does not reach the target there, does not reach it below.
-
-    Parameters
-    ----------
-    places
-        Of each setting; a ladder may have gaps.
-    reaches
-        Asked by the number of a setting, as few as possible. None says that it is of no use even if
-        it does, being too slow. Those above it in its column are slower still.
-    """
-    columns: dict[_Column, list[int]] = {}
-    for number in sorted(range(len(places)), key=lambda i: places[i].rung[:1]):
-        place = places[number]
-        columns.setdefault((place.ladder, place.rung[1:]), []).append(number)
-    missed: dict[_Column, Place] = {}  # the highest of each column that does not reach the target
-    useless: set[int] = set()
-    lowest = []
-
-    def may_do(number: int) -> bool:
-        answer = reaches(number)
-        if answer is None:
-            useless.add(number)
-        return answer is not False
-
-    for column in sorted(columns, reverse=True):
-        own = columns[column]
-        above = [place.rung[:1] for other, place in missed.items() if _covers(other, column)]
-        first = sum(any(places[n].rung[:1] <= rung for rung in above) for n in own)
-        first += _first_reaching(own[first:], may_do)
-        if first > 0:
-            missed[column] = places[own[first - 1]]
-        if first < len(own) and own[first] not in useless:
-            lowest.append(own[first])
-    return sorted(n for n in lowest if not any(_is_below(places[m], places[n]) for m in lowest))
-
-
-def _covers(one: _Column, other: _Column) -> bool:
-    """Whether a column has the other's ladder, and no parameter smaller."""
-    return one[0] == other[0] and all(a >= b for a, b in zip(one[1], other[1], strict=True))
-
-
-def _is_below(one: Place, other: Place) -> bool:
-    return (
-        one != other
-        and one.ladder == other.ladder
-        and all(a <= b for a, b in zip(one.rung, other.rung, strict=True))
-    )
-
-
-def _first_reaching(numbers: Sequence[int], reaches: Callable[[int], bool]) -> int:
-    """The position of the first of ascending settings that reaches the target, else their count."""
-    if not numbers or not reaches(numbers[-1]):
-        return len(numbers)
-    low, high = 0, len(numbers) - 1
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if reaches(numbers[middle]) else (middle + 1, high)
-    return high
 
 
 def slower_ones(logs: Float64, sizes: Float64 | None = None) -> list[int]:

@@ -14,9 +14,9 @@ from harness.contracts.dataset import Metric
 from harness.contracts.definitions import Load, Mode, Parameters
 from harness.contracts.filters import FilterForm
 from harness.measures.choosing import split_queries
+from harness.measures.ladders import Place
 from harness.measures.load import LEAST_QUERIES, SEARCH_STEPS, WARM_UP_QUERIES
 from harness.measures.speed import query_order
-from harness.measures.tuning import Place
 from harness.results.point import BuildFacts, LoadShare, Status
 from harness.text import Json
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from harness.contracts.definitions import Parameters
-from harness.measures.tuning import Place
+from harness.measures.ladders import Place
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.settings import Facts, can_run
 from harness.registry.spaces import Axis, Space

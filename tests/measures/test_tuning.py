@@ -1,83 +1,17 @@
-"""Searching an index for the cheapest setting that reaches a recall, and the race of settings."""
-
-import itertools
+"""Whether a setting reaches a recall, and the race of settings."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness.measures.recall_intervals import recall_bounds
 from harness.measures.tuning import (
     MARGIN,
-    Place,
     judged,
-    lowest_reaching,
     part_sizes,
     slower_ones,
     spread_over,
     time_size_frontier,
 )
-
-
-@given(st.lists(st.integers(0, 12), min_size=1, max_size=5), st.integers(1, 12))
-def test_the_lowest_settings_are_found_with_few_questions(needs, rungs):
-    """Column s of a monotone staircase needs rung `needs[s]`, or none that there is."""
-    needs = sorted(needs, reverse=True)
-    grid = list(itertools.product(range(rungs), range(len(needs))))
-    places = [Place(0, rung) for rung in grid]
-    asked = []
-
-    def reaches(number):
-        asked.append(number)
-        first, second = grid[number]
-        return first >= needs[second]
-
-    found = {grid[i] for i in lowest_reaching(places, reaches)}
-    enough = [(a, b) for a, b in grid if a >= needs[b]]
-    lowest = {(a, b) for a, b in enough if not {(a - 1, b), (a, b - 1)} & set(enough)}
-    assert found == lowest
-    assert len(asked) == len(set(asked)) <= len(needs) * (rungs.bit_length() + 1)
-
-
-@given(
-    st.lists(st.integers(0, 12), min_size=1, max_size=5),
-    st.integers(1, 12),
-    st.integers(0, 3),
-    st.integers(0, 40),
-)
-def test_settings_that_are_too_slow_are_not_among_the_lowest(needs, rungs, weight, limit):
-    """As above; the time rises with both parameters, and beyond a limit nothing is answered."""
-    needs = sorted(needs, reverse=True)
-    grid = list(itertools.product(range(rungs), range(len(needs))))
-
-    def reaches(number):
-        first, second = grid[number]
-        return None if 3 * first + weight * second > limit else first >= needs[second]
-
-    found = {grid[i] for i in lowest_reaching([Place(0, rung) for rung in grid], reaches)}
-    enough = {grid[i] for i in range(len(grid)) if reaches(i)}
-    assert found == {(a, b) for a, b in enough if not {(a - 1, b), (a, b - 1)} & enough}
-
-
-@given(st.data(), st.lists(st.integers(0, 5), min_size=3, max_size=3), st.integers(0, 40))
-def test_gaps_in_a_ladder_hide_no_setting(data, weights, needed):
-    """Recall rises with all three parameters; `where` may drop any of the settings."""
-    grid = list(itertools.product(range(5), range(3), range(3)))
-    rungs = data.draw(st.lists(st.sampled_from(grid), unique=True))
-    enough = {rung for rung in rungs if np.dot(weights, rung) >= needed}
-
-    def is_below(one, other):
-        return one != other and all(a <= b for a, b in zip(one, other, strict=True))
-
-    places = [Place(0, rung) for rung in rungs]
-    found = {rungs[i] for i in lowest_reaching(places, lambda i: rungs[i] in enough)}
-    assert found == {one for one in enough if not any(is_below(other, one) for other in enough)}
-
-
-def test_ladders_are_searched_apart_and_settings_without_rungs_are_all_asked():
-    places = [Place(0, ()), Place(1, ()), Place(2, (0,)), Place(2, (1,))]
-    assert lowest_reaching(places, lambda i: i != 1) == [0, 2]
 
 
 def test_a_part_decides_only_what_is_clear():

@@ -28,8 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.measures.choosing import split_queries
+from harness.measures.ladders import Asked, lowest_reaching
 from harness.measures.recall_intervals import recall_bounds
-from harness.measures.tuning import judged, lowest_reaching, part_sizes
+from harness.measures.tuning import judged, part_sizes
 from harness.registry import load_registry
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.settings import Facts, space_of
@@ -166,11 +167,11 @@ class SimulatedExecutor:
             return
         assert spec.target is not None
 
-        def reaches(number: int) -> bool:
+        def ask(number: int) -> Asked:
             setting = member.settings[number]
             if spec.target.most_index_bytes < size:
                 outcome.probes[setting.key] = Probe(math.nan, 0, math.nan, size, seconds)
-                return False
+                return Asked(False)
             recalls = land.recalls(build, setting.search["ef"], spec.number)[order]
             for asked in part_sizes(len(order)):
                 found = judged(recalls[:asked], len(order), spec.target.recall)
@@ -179,9 +180,9 @@ class SimulatedExecutor:
             time = math.exp(land.log_seconds(build, setting.search["ef"]))
             outcome.probes[setting.key] = Probe(found.recall, asked, time, size, seconds)
             outcome.seconds += 2 * asked * time
-            return bool(found.reaches)
+            return Asked(found.reaches, time)
 
-        for number in lowest_reaching([s.place for s in member.settings], reaches):
+        for number in lowest_reaching([s.place for s in member.settings], ask):
             setting = member.settings[number]
             rng = np.random.default_rng([land.seed, spec.number, number])
             level = land.log_seconds(build, setting.search["ef"])

@@ -119,7 +119,7 @@ def test_a_setting_whose_index_is_too_large_hides_no_smaller_one(tuned):
 def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tuned):
     [outcome] = tuned({"one": {}}, Target(0.99), settings=range(10, 110, 10))
     assert outcome.finished == {}
-    assert list(outcome.probes) == ["one-100"]
+    assert all(probe.recall < 0.99 for probe in outcome.probes.values())
     assert 0 < outcome.probes["one-100"].recall < 0.99
 
 

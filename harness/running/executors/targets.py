@@ -13,14 +13,9 @@ from harness.contracts.dataset import Truth
 from harness.data.cache.cached import CachedDataset
 from harness.data.truth.store import truth_of
 from harness.measures.distances import distances_and_scales
+from harness.measures.ladders import Asked, lowest_reaching
 from harness.measures.recall import recall_matrix
-from harness.measures.tuning import (
-    SAME_SIZE,
-    judged,
-    lowest_reaching,
-    part_sizes,
-    slower_ones,
-)
+from harness.measures.tuning import SAME_SIZE, judged, part_sizes, slower_ones
 from harness.running.blocks import BlockSpec, Probe, RaceFor, Target
 from harness.running.executors.member import Member, Watch
 from harness.running.executors.setting import Setting
@@ -60,7 +55,7 @@ class TargetSearch:
         settings, pace = member.alive_settings, _Pace(self.target.race)
         fitting = [setting for setting in settings if self._fits(member, setting, watch)]
         places = [setting.spec.place for setting in fitting]
-        chosen = lowest_reaching(places, lambda i: self._reaches(member, fitting[i], pace, watch))
+        chosen = lowest_reaching(places, lambda i: self._ask(member, fitting[i], pace, watch))
         kept = [fitting[number] for number in chosen]
         for setting in settings:
             setting.left_out = setting not in kept
@@ -74,33 +69,33 @@ class TargetSearch:
             setting.probe = _probe(member, setting, math.nan, 0, math.nan)
         return setting.is_alive and setting.probe is None
 
-    def _reaches(self, member: Member, setting: Setting, pace: _Pace, watch: Watch) -> bool | None:
-        """Ask growing parts of the tuning queries until it is clear; None: it is too slow."""
+    def _ask(self, member: Member, setting: Setting, pace: _Pace, watch: Watch) -> Asked:
+        """Ask growing parts of the tuning queries until it is clear, or it is too slow."""
         if math.isinf(self.target.most_index_bytes):  # else its size is known
             member.take_index_bytes(setting, _PHASE, watch)
-        ids, times, seconds = np.empty((0, setting.spec.k), dtype=np.int64), np.empty(0), 0.0
+        ids, times, wall = np.empty((0, setting.spec.k), dtype=np.int64), np.empty(0), 0.0
         for size in part_sizes(len(self.order)):
-            while len(ids) < size and seconds < _MOST_SECONDS and setting.is_alive:
-                answer = self._asked(member, setting, (len(ids), size), watch)
+            while len(ids) < size and wall < _MOST_SECONDS and setting.is_alive:
+                answer = self._answer(member, setting, (len(ids), size), watch)
                 if answer is not None:
-                    ids, seconds = np.concatenate([ids, answer.ids]), seconds + answer.wall
+                    ids, wall = np.concatenate([ids, answer.ids]), wall + answer.wall
                     times = np.concatenate([times, answer.seconds])
             if not setting.is_alive:
-                return False
+                return Asked(False)
             found = judged(self._recalls(ids), len(self.order), self.target.recall)
             is_useless = pace.makes_useless(setting, times)
             if found.reaches is not None or is_useless or len(ids) < size:
                 break
-        setting.pass_seconds = seconds * len(self.order) / len(ids)
-        setting.probe = _probe(member, setting, found.recall, len(ids), seconds / len(ids))
+        setting.pass_seconds = wall * len(self.order) / len(ids)
+        setting.probe = _probe(member, setting, found.recall, len(ids), wall / len(ids))
         reaches = found.recall >= found.needed if found.reaches is None else found.reaches
         if is_useless:
-            return False if found.reaches is False else None
-        if reaches:
+            reaches = False if found.reaches is False else None
+        elif reaches:
             pace.take(setting, times)
-        return reaches
+        return Asked(reaches, wall / len(ids))
 
-    def _asked(
+    def _answer(
         self, member: Member, setting: Setting, queries: tuple[int, int], watch: Watch
     ) -> Answered | None:
         """Ask some queries of the order; None if the setting has failed."""

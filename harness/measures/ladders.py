@@ -1,0 +1,137 @@
+"""Searching one index for the fastest settings that reach a target, with few questions.
+
+Recall and time rise along monotone parameters, which is all that the search uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+_FIRST_STEP = 8
+"""The first step upwards in a column is such a part of it."""
+
+
+class Place(NamedTuple):
+    """Where a setting is among those of its index.
+
+    Settings of one `ladder` differ in monotone parameters alone; `rung` is the position along each
+    of these, so that a setting with no smaller position than another has no smaller recall.
+    """
+
+    ladder: int
+    rung: tuple[int, ...]
+
+
+class Asked(NamedTuple):
+    """What a question about a setting has told: whether it reaches the target, and its seconds.
+
+    `reaches` is None if it is of no use even if it does, being too slow. Those above it in its
+    column are slower still.
+    """
+
+    reaches: bool | None
+    seconds: float = 0.0
+
+
+def lowest_reaching(places: Sequence[Place], ask: Callable[[int], Asked]) -> list[int]:
+    """Return the settings that reach the target while no lower one of their ladder does.
+
+    Settings that differ in the first parameter alone are a column. Each is searched upwards from
+    its lowest setting in growing steps, and then by bisection. The next question is about the
+    column that can still be the fastest: the one whose slowest setting that missed the target is
+    the fastest. So slow columns are asked last, when `ask` knows that they are of no use. What does
+    not reach the target does not reach it with smaller other parameters either.
+
+    Parameters
+    ----------
+    places
+        Of each setting; a ladder may have gaps.
+    ask
+        Called with the number of a setting, as rarely as possible.
+    """
+    by_column: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+    for number in sorted(range(len(places)), key=lambda i: places[i].rung[:1]):
+        place = places[number]
+        by_column.setdefault((place.ladder, place.rung[1:]), []).append(number)
+    columns = [
+        _Column(ladder, others, [places[number].rung[:1] for number in own], own)
+        for (ladder, others), own in sorted(by_column.items(), reverse=True)
+    ]
+    while going := [column for column in columns if not column.is_done]:
+        column = min(going, key=lambda one: one.missed_seconds)
+        position = column.next_position()
+        reaches, seconds = ask(column.numbers[position])
+        if reaches is False:
+            column.missed_seconds = max(column.missed_seconds, seconds)
+            for other in columns:
+                if column.covers(other):
+                    other.miss(column.firsts[position])
+        else:
+            column.high, column.is_useless = position, reaches is None
+    lowest = [column.numbers[column.high] for column in columns if column.reaches]
+    return sorted(n for n in lowest if not any(_is_below(places[m], places[n]) for m in lowest))
+
+
+@dataclass
+class _Column:
+    """Settings of a ladder that differ in the first parameter alone, ascending.
+
+    Those before `low` miss the target; that at `high` reaches it, if there is one, or `is_useless`.
+    `firsts` are the positions along the first parameter, `others` those along the others.
+    """
+
+    ladder: int
+    others: tuple[int, ...]
+    firsts: list[tuple[int, ...]]
+    numbers: list[int]
+    low: int = 0
+    high: int = field(init=False)
+    is_useless: bool = False
+    missed_seconds: float = 0.0
+    _step: int = 0
+    _low_was_tried: bool = False
+
+    def __post_init__(self) -> None:
+        self.high = len(self.numbers)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is known which is the lowest that reaches the target."""
+        return self.low >= self.high
+
+    @property
+    def reaches(self) -> bool:
+        """Whether any reaches the target, and is of use."""
+        return self.high < len(self.numbers) and not self.is_useless
+
+    def next_position(self) -> int:
+        """Return which setting to ask about next."""
+        last = len(self.numbers) - 1
+        if self.is_useless and not self._low_was_tried:
+            self._low_was_tried = True  # mostly of no use either, which ends the column
+            return self.low
+        if self.high <= last:
+            return (self.low + self.high) // 2
+        position = min(self.low + self._step, last)
+        self._step = 2 * self._step or max(1, len(self.numbers) // _FIRST_STEP)
+        return position
+
+    def covers(self, other: _Column) -> bool:
+        """Whether it has the other's ladder, and no other parameter is smaller."""
+        pairs = zip(self.others, other.others, strict=True)
+        return self.ladder == other.ladder and all(a >= b for a, b in pairs)
+
+    def miss(self, first: tuple[int, ...]) -> None:
+        """Take that the target is missed up to this position along the first parameter."""
+        while self.low < self.high and self.firsts[self.low] <= first:
+            self.low += 1
+
+
+def _is_below(one: Place, other: Place) -> bool:
+    return (
+        one != other
+        and one.ladder == other.ladder
+        and all(a <= b for a, b in zip(one.rung, other.rung, strict=True))
+    )

@@ -1,0 +1,86 @@
+"""Searching an index for the lowest settings that reach a target."""
+
+import itertools
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.measures.ladders import Asked, Place, lowest_reaching
+
+NEEDS = st.lists(st.integers(0, 12), min_size=1, max_size=5)
+"""What rung each column needs, or none that there is: fewer with a larger second parameter."""
+
+
+@given(NEEDS, st.integers(1, 12))
+def test_the_lowest_settings_are_found_with_few_questions(needs, rungs):
+    needs = sorted(needs, reverse=True)
+    grid = list(itertools.product(range(rungs), range(len(needs))))
+    asked = []
+
+    def ask(number):
+        asked.append(number)
+        first, second = grid[number]
+        return Asked(first >= needs[second], first + 2 * second)
+
+    found = {grid[i] for i in lowest_reaching([Place(0, rung) for rung in grid], ask)}
+    enough = [(a, b) for a, b in grid if a >= needs[b]]
+    assert found == {(a, b) for a, b in enough if not {(a - 1, b), (a, b - 1)} & set(enough)}
+    assert len(asked) == len(set(asked)) <= len(needs) * (2 * rungs.bit_length() + 1)
+
+
+@given(NEEDS, st.integers(1, 12), st.integers(0, 3), st.integers(0, 40))
+def test_settings_that_are_too_slow_are_not_among_the_lowest(needs, rungs, weight, limit):
+    """As above; the time rises with both parameters, and beyond a limit nothing is answered."""
+    needs = sorted(needs, reverse=True)
+    grid = list(itertools.product(range(rungs), range(len(needs))))
+
+    def ask(number):
+        first, second = grid[number]
+        seconds = 3 * first + weight * second
+        return Asked(None if seconds > limit else first >= needs[second], seconds)
+
+    found = {grid[i] for i in lowest_reaching([Place(0, rung) for rung in grid], ask)}
+    enough = {grid[i] for i in range(len(grid)) if ask(i).reaches}
+    assert found == {(a, b) for a, b in enough if not {(a - 1, b), (a, b - 1)} & enough}
+
+
+def test_a_slow_column_is_asked_little_once_a_fast_one_reaches():
+    """The second parameter costs more than it helps: its largest value is not searched through."""
+    grid = list(itertools.product(range(100), range(8)))
+    asked, reached = [], []
+
+    def ask(number):
+        first, second = grid[number]
+        seconds = (first + 5) * 3.0**second
+        asked.append(second)
+        if reached and seconds > 1.5 * min(reached):
+            return Asked(None, seconds)
+        if first >= 60 - second:
+            reached.append(seconds)
+            return Asked(True, seconds)
+        return Asked(False, seconds)
+
+    [best] = lowest_reaching([Place(0, rung) for rung in grid], ask)
+    assert grid[best] == (60, 0)
+    assert sum(second > 4 for second in asked) <= 9  # three for each
+
+
+@given(st.data(), st.lists(st.integers(0, 5), min_size=3, max_size=3), st.integers(0, 40))
+def test_gaps_in_a_ladder_hide_no_setting(data, weights, needed):
+    """Recall rises with all three parameters; `where` may drop any of the settings."""
+    grid = list(itertools.product(range(5), range(3), range(3)))
+    rungs = data.draw(st.lists(st.sampled_from(grid), unique=True))
+    enough = {rung for rung in rungs if np.dot(weights, rung) >= needed}
+
+    def is_below(one, other):
+        return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+    places = [Place(0, rung) for rung in rungs]
+    found = {rungs[i] for i in lowest_reaching(places, lambda i: Asked(rungs[i] in enough))}
+    assert found == {one for one in enough if not any(is_below(other, one) for other in enough)}
+
+
+def test_ladders_are_searched_apart_and_settings_without_rungs_are_all_asked():
+    places = [Place(0, ()), Place(1, ()), Place(2, (0,)), Place(2, (1,))]
+    assert lowest_reaching(places, lambda i: Asked(i != 1)) == [0, 2]

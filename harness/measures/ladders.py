@@ -68,6 +68,8 @@ def lowest_reaching(places: Sequence[Place], ask: Callable[[int], Asked]) -> lis
             for other in columns:
                 if column.covers(other):
                     other.miss(column.firsts[position])
+        elif reaches is None and column.reaches:
+            column.low = position + 1  # slower than a higher one: the times are noisy
         else:
             column.high, column.is_useless = position, reaches is None
     lowest = [column.numbers[column.high] for column in columns if column.reaches]

@@ -66,6 +66,22 @@ def test_a_slow_column_is_asked_little_once_a_fast_one_reaches():
     assert sum(second > 4 for second in asked) <= 9  # three for each
 
 
+@given(st.integers(1, 100), st.integers(0, 99), st.sets(st.integers(0, 99)))
+def test_noise_in_the_times_does_not_hide_what_reaches_the_target(rungs, needed, paused):
+    """A lower setting that looks too slow beside a higher one was disturbed."""
+    reached = []
+
+    def ask(number):
+        if reached and number in paused:
+            return Asked(None, 1.0)
+        if number >= needed:
+            reached.append(number)
+        return Asked(number >= needed, 1.0)
+
+    found = lowest_reaching([Place(0, (rung,)) for rung in range(rungs)], ask)
+    assert found == ([min(reached)] if rungs > needed else [])
+
+
 @given(st.data(), st.lists(st.integers(0, 5), min_size=3, max_size=3), st.integers(0, 40))
 def test_gaps_in_a_ladder_hide_no_setting(data, weights, needed):
     """Recall rises with all three parameters; `where` may drop any of the settings."""

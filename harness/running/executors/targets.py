@@ -88,7 +88,9 @@ class TargetSearch:
                 break
         setting.pass_seconds = wall * len(self.order) / len(ids)
         setting.probe = _probe(member, setting, found.recall, len(ids), wall / len(ids))
-        reaches = found.recall >= found.needed if found.reaches is None else found.reaches
+        reaches: bool | None = found.reaches
+        if reaches is None:
+            reaches = found.recall >= found.needed
         if is_useless:
             reaches = False if found.reaches is False else None
         elif reaches:

@@ -355,7 +355,7 @@ def tune_result(found: Tuned) -> TuneResult:
         trials,
         found.suite,
         missed,
-        tuple(draw_search(found.journal, found.goal)),
+        tuple(draw_search(found.journal, found.goal, found.contenders)),
     )
 
 

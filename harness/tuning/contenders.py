@@ -17,10 +17,11 @@ from harness.registry.settings import Facts, can_run
 from harness.registry.spaces import Axis, Space
 from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.tuning.listing import Listing
-from harness.tuning.proposing import KnownBuild, Wanted, build_id, promising
+from harness.tuning.model import KnownBuild, build_id
+from harness.tuning.proposing import Wanted, promising
 
 Strategy = Literal["model", "random"]
-"""Proposals by a model of what was tried, or all of them anywhere in the space."""
+"""By a model of what was tried, or with all proposals anywhere in the space."""
 
 _FIRST = 4
 """So many builds are drawn from anywhere first, those of the grid counted."""
@@ -43,7 +44,7 @@ class Contender:
 
     `first` are the builds of its grid, which are tried first. With `listed`, nothing else is tried
     than the settings that a file of another harness lists. `facts` are those of all rows, also if
-    its builds are made of a sample of `sample_rows`.
+    its builds are made of a sample of `sample_rows`. `strategy` is how its space is searched.
     """
 
     label: str
@@ -54,6 +55,12 @@ class Contender:
     first: tuple[Parameters, ...]
     listed: Listing | None = None
     sample_rows: int | None = None
+    strategy: Strategy = "model"
+
+    @property
+    def is_modelled(self) -> bool:
+        """Whether there is a model of its builds."""
+        return self.strategy == "model" and self.listed is None
 
     @property
     def rows(self) -> int:
@@ -82,7 +89,7 @@ class Contender:
 
     def proposals(
         self, known: Sequence[KnownBuild], best: Sequence[Parameters], seed: int,
-        strategy: Strategy = "model", most_seconds: float = math.inf,
+        most_seconds: float = math.inf,
     ) -> Iterator[Parameters]:  # fmt: skip
         """Yield builds that were not tried yet, those of the grid first, until none is found.
 
@@ -106,7 +113,7 @@ class Contender:
             return
         rng = np.random.default_rng([seed, len(seen)])
         tried = {build_id(one.build) for one in known}
-        is_modelled = strategy == "model" and any(one.costs for one in known)
+        is_modelled = self.is_modelled and any(one.costs for one in known)
         if not is_modelled or len(tried) < _FIRST:
             yield from self._fresh(itertools.chain(self.first, self._drawn(rng, ())), seen)
             return

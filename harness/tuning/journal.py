@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +14,9 @@ from harness.contracts import UserError
 from harness.files.replacing import replacing
 from harness.results.identity import hash_of
 from harness.text import Json, plain_json
-from harness.tuning.proposing import KnownBuild, build_id
-from harness.tuning.trials import Goal, Trial, best_of, known_build, mean_cost
+from harness.tuning.costs import known_builds
+from harness.tuning.model import KnownBuild, build_id
+from harness.tuning.trials import Goal, Trial
 
 _NAME = "journal.json"
 _MOST_CHARACTERS = 64 << 20
@@ -115,61 +114,14 @@ class Journal:
         """Return the seconds that a label has spent."""
         return max((trial.spent_seconds for trial in self.of(label)), default=0.0)
 
-    def best(self, label: str, goal: Goal, blocks: Collection[str] | None = None) -> list[Trial]:
-        """Return the best so far of a label: none, one, or those of the frontier by their bytes.
-
-        A build that was made several times counts by its mean, and as missed if the last one was.
-        Of the best one its slowest trial is returned: the search setting that reached the target in
-        all. On a frontier the last build counts.
-
-        Parameters
-        ----------
-        blocks
-            Only what these say; by default all.
-        """
-        own = [trial for trial in self.on(label) if blocks is None or trial.block in blocks]
-        newest = _newest(own)
-        if goal.is_frontier:
-            return best_of(goal, itertools.chain.from_iterable(newest.values()))
-        made = [
-            [trial for trial in own if trial.build == last.build and trial.times_reference]
-            for [last] in newest.values()
-            if last.times_reference
-        ]
-        best = min(made, key=lambda trials: mean_cost(goal, trials), default=[])
-        return sorted(best, key=lambda trial: trial.times_reference or 0.0)[-1:]
-
-    def best_of_each(self, label: str, goal: Goal) -> list[Trial]:
-        """Return the best so far on all rows, and of each sample."""
-        samples = [best_of(goal, self.on(label, rows)) for rows in self.sample_rows(label)]
-        return [*self.best(label, goal), *itertools.chain.from_iterable(samples)]
-
     def known(self, label: str, goal: Goal) -> list[KnownBuild]:
         """Return what is known of each build of a label, in their order, each time it was made."""
-        own = self.of(label)
-        seconds = {
-            t.block: 1 / (t.qps * t.times_reference) for t in own if t.qps and t.times_reference
-        }
-        made = itertools.groupby(
-            (trial for trial in own if not trial.is_lost),
-            key=lambda trial: (trial.block, build_id(trial.build)),
-        )
-        return [
-            known_build(goal, list(trials), seconds.get(block, math.nan))
-            for (block, _), trials in made
-        ]
+        return known_builds(goal, self.of(label))
 
     def blocks(self, label: str) -> list[list[Trial]]:
         """Return the trials of a label, block by block."""
         by_block = itertools.groupby(self.of(label), key=lambda trial: trial.block)
         return [list(trials) for _, trials in by_block]
-
-    def unsure(self, label: str, best: Sequence[Trial]) -> list[Trial]:
-        """Return the earliest of the best so far that was built once; none if all were again."""
-        made = {(trial.block, build_id(trial.build)) for trial in self.on(label)}
-        counts = Counter(build for _, build in made)
-        once = [trial for trial in best if counts[build_id(trial.build)] == 1]
-        return sorted(once, key=lambda trial: trial.spent_seconds)[:1]
 
     def seconds_per_build(self, label: str, sample_rows: int | None = None) -> list[float]:
         """Return the seconds that each build of a block took, of those that were not lost."""
@@ -201,15 +153,3 @@ class Journal:
             return max(missed, key=lambda trial: trial.recall or 0.0)
         sized = [trial for trial in own if trial.bytes_per_vector is not None]
         return min(sized, key=lambda trial: trial.bytes_per_vector or 0.0, default=None)
-
-
-def _newest(trials: Iterable[Trial]) -> dict[tuple[str, int | None], list[Trial]]:
-    """The trials of each build in the last block that had it and was not lost."""
-    found: dict[tuple[str, int | None], list[Trial]] = {}
-    for trial in trials:
-        if not trial.is_lost:
-            own = found.setdefault((build_id(trial.build), trial.sample_rows), [])
-            if own and own[0].block != trial.block:
-                own.clear()
-            own.append(trial)
-    return found

@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from harness.report.plots.figure import apply_scale, new_figure, save
 from harness.report.plots.style import FAINT, head, settings
 from harness.report.quantities import quantity
+from harness.tuning.choosing import best_so_far
+from harness.tuning.contenders import Contender
 from harness.tuning.journal import Journal
 from harness.tuning.trials import Goal, Trial
 
@@ -19,9 +21,11 @@ _FORMATS = ("png", "svg")
 _AXES = {"query": "queries per second", "bytes": "bytes per vector", "build": "build seconds"}
 
 
-def draw_search(journal: Journal, goal: Goal) -> list[Path]:
+def draw_search(journal: Journal, goal: Goal, contenders: Sequence[Contender]) -> list[Path]:
     """Draw both figures into the folder of the search and return their paths."""
-    labels = list(dict.fromkeys(trial.label for trial in journal.trials))
+    tried_ones = {trial.label for trial in journal.trials}
+    contenders = [one for one in contenders if one.label in tried_ones]
+    labels = [one.label for one in contenders]
     with mpl.rc_context(settings("screen")):
         tried = new_figure()
         _draw_tried(tried.subplots(), journal, labels, goal)
@@ -30,10 +34,10 @@ def draw_search(journal: Journal, goal: Goal) -> list[Path]:
         head(tried, "What was tried", _conditions(journal, goal), notes)
         best, name = new_figure(), "frontier" if goal.is_frontier else "progress"
         if goal.is_frontier:
-            _draw_frontier(best.subplots(), journal, labels, goal)
+            _draw_frontier(best.subplots(), journal, contenders, goal)
             head(best, "Frontier of time and bytes", _conditions(journal, goal), [_FRONTIER])
         else:
-            _draw_progress(best.subplots(), journal, labels, goal)
+            _draw_progress(best.subplots(), journal, contenders, goal)
             head(best, "Best so far", _conditions(journal, goal), [_PROGRESS])
         return [
             *save(tried, journal.folder / "tried", _FORMATS),
@@ -47,8 +51,8 @@ _TRIED = (
 )
 _NO_SAMPLES = "Builds of samples of the rows are left out."
 _PROGRESS = (
-    "On the tuning queries, after each block. The best has the shortest times relative to the "
-    "reference beside it, so a line may fall; lines end with the search."
+    "On the tuning queries, after each block. The best is expected to be so by all that was tried, "
+    "relative to the reference beside each, so a line may fall; lines end with the search."
 )
 _FRONTIER = (
     "Settings that reach the target on the tuning queries. Lines join those that no other of the "
@@ -90,23 +94,32 @@ def _dots(
         axes.plot([x for x, _ in known], [y for _, y in known], mark, **style)
 
 
-def _draw_frontier(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal) -> None:
-    for number, label in enumerate(labels):
+def _draw_frontier(
+    axes: Axes, journal: Journal, contenders: Sequence[Contender], goal: Goal
+) -> None:
+    for number, contender in enumerate(contenders):
+        label = contender.label
         reached = [(t.bytes_per_vector, t.qps) for t in journal.on(label) if t.reached]
         _dots(axes, reached, ".", color=f"C{number}", alpha=0.3)
-        best = [(t.bytes_per_vector, t.qps) for t in journal.best(label, goal)]
+        best = [(t.bytes_per_vector, t.qps) for t in best_so_far(journal, contender, goal)]
         _dots(axes, best, "o-", color=f"C{number}", label=label)
     axes.set(xlabel=_AXES["bytes"], ylabel=_AXES["query"])
     if axes.get_legend_handles_labels()[1]:
         axes.legend()
 
 
-def _draw_progress(axes: Axes, journal: Journal, labels: Sequence[str], goal: Goal) -> None:
-    for number, label in enumerate(labels):
+def _draw_progress(
+    axes: Axes, journal: Journal, contenders: Sequence[Contender], goal: Goal
+) -> None:
+    for number, contender in enumerate(contenders):
+        label = contender.label
         ends = {trial.block: trial.spent_seconds for trial in journal.on(label)}
-        blocks = list(ends)
-        so_far = [journal.best(label, goal, blocks[: i + 1]) for i in range(len(blocks))]
-        found = [(ends[block], best[0]) for block, best in zip(blocks, so_far, strict=True) if best]
+        blocks = list(dict.fromkeys(trial.block for trial in journal.of(label)))  # of samples, too
+        so_far = {
+            block: best_so_far(journal, contender, goal, blocks[: blocks.index(block) + 1])
+            for block in ends
+        }
+        found = [(ends[block], best[0]) for block, best in so_far.items() if best]
         if found:
             seconds = [*(end for end, _ in found), journal.spent(label)]
             values = [_value(best, goal) for _, best in found]

@@ -27,7 +27,8 @@ from harness.running.suite_run import RunOptions, SuiteRun
 from harness.text import Json
 from harness.tuning.contenders import Contender
 from harness.tuning.listing import Listing
-from harness.tuning.trials import Goal, least_seconds_of
+from harness.tuning.trial_blocks import least_seconds_of
+from harness.tuning.trials import Goal
 
 _FRONTIER: tuple[Minimize, ...] = ("query", "bytes")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

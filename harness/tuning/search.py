@@ -14,12 +14,15 @@ from harness.data.cache.cached import CachedDataset
 from harness.registry.suites import Suite
 from harness.running.blocks import BlockOutcome, BlockSpec
 from harness.running.executors.local import Executor
-from harness.tuning.contenders import Contender, Strategy
+from harness.tuning.choosing import best_of_each, best_so_far, is_by_model, unsure
+from harness.tuning.contenders import Contender
 from harness.tuning.following import SearchFollower, SearchState, SilentFollower
 from harness.tuning.journal import Journal
-from harness.tuning.proposing import build_id
+from harness.tuning.judging import trials_of
+from harness.tuning.model import build_id
 from harness.tuning.sampling import Stage, stages_of
-from harness.tuning.trials import Goal, Trial, trial_block, trials_of
+from harness.tuning.trial_blocks import trial_block
+from harness.tuning.trials import Goal, Trial
 
 _SHARE_OF_BLOCK = 0.15
 """Of the budget: a block takes about so long, since a search that is stopped loses a block."""
@@ -66,8 +69,8 @@ class Samples:
 class Search:
     """The search for the best build and search setting of each contender.
 
-    Every block holds builds of one contender. A block of many has its best build so far too, if it
-    was made only once, so that a lucky one does not stay the best. The contenders share the budget
+    Every block holds builds of one contender. Where no model tells the best, a block of many has the
+    best build so far too, if it was made only once (see `unsure`). The contenders share the budget
     equally.
 
     Parameters
@@ -91,7 +94,6 @@ class Search:
     executor: Executor
     journal: Journal
     follower: SearchFollower = field(default_factory=SilentFollower)
-    strategy: Strategy = "model"
     samples: Samples = Samples()
     _drawn: dict[int, CachedDataset] = field(default_factory=dict, init=False)
     _untold_seconds: dict[str, float] = field(default_factory=dict, init=False)
@@ -180,16 +182,16 @@ class Search:
         again: list[Trial] = []
         if contender.sample_rows is None:
             are_many = self.journal.count(label) >= _MANY_TRIED
+            are_many = are_many and not is_by_model(contender, self.goal)
             if count >= _LEAST_WITH_BEST or (are_many and count > 0):
-                again = self.journal.unsure(label, self.journal.best(label, self.goal))
+                again = unsure(self.journal, contender, self.goal)
             if are_many:
                 count = int(min(count, room - 1 + len(again)))
         proposals = contender.proposals(
             self.journal.known(label, self.goal),
-            [trial.build for trial in self.journal.best_of_each(label, self.goal)],
+            [trial.build for trial in best_of_each(self.journal, contender, self.goal)],
             self.goal.seed,
-            self.strategy,
-            min(left_on_all, self._most_for_a_build(label)),
+            min(left_on_all, self._most_for_a_build(contender)),
         )
         new = islice(proposals, max(0, count - len(again)))
         return [*(trial.build for trial in again), *new]
@@ -251,16 +253,16 @@ class Search:
         """The seconds of the first build on all rows; None before it."""
         return next(iter(self.journal.seconds_per_build(label)), None)
 
-    def _most_for_a_build(self, label: str) -> float:
+    def _most_for_a_build(self, contender: Contender) -> float:
         """The seconds after which a build on all rows is stopped; infinite before one is known."""
-        first = self._first_seconds(label)
-        if first is None or not self.journal.best(label, self.goal):
+        first = self._first_seconds(contender.label)
+        if first is None or not best_so_far(self.journal, contender, self.goal):
             return math.inf
         least = max(_LEAST_SECONDS_FOR_BUILD, _TIMES_FIRST * first)
         return max(_SHARE_OF_BUILD * self.share_seconds, least)
 
     def _build_timeout(self, contender: Contender, left: float) -> float:
-        most = min(left, self._most_for_a_build(contender.label))
+        most = min(left, self._most_for_a_build(contender))
         if contender.sample_rows is None:
             return most
         share = contender.sample_rows / contender.facts.n
@@ -303,5 +305,5 @@ class Search:
             self.journal.sample_count(label),
             self.journal.spent(label),
             self.share_seconds,
-            self.journal.best(label, self.goal),
+            best_so_far(self.journal, contender, self.goal),
         )

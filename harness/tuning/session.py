@@ -70,7 +70,7 @@ def tuned(request: TuneRequest, told: Outputs, plugins: Sequence[Path] = ()) -> 
         with told.search() as follower:
             _search(request, plan, contenders, executor, journal, follower).run()
         goal = request.goal
-        found = {c.label: winners_of(journal, c.label, goal) for c in contenders}
+        found = {c.label: winners_of(journal, c, goal) for c in contenders}
         winners = [(c, trial) for c in contenders for trial in found[c.label]]
         missed = [(c, journal.nearest_miss(c.label)) for c in contenders if not found[c.label]]
         if not winners:

@@ -13,6 +13,7 @@ from harness.files.replacing import write_text
 from harness.measures.tuning import spread_over
 from harness.registry.suites import Suite
 from harness.text import Json
+from harness.tuning.choosing import best_so_far
 from harness.tuning.contenders import Contender
 from harness.tuning.journal import Journal
 from harness.tuning.trials import Goal, Trial
@@ -25,13 +26,13 @@ MOST_OF_FRONTIER = 5
 """Of the settings on the frontier of an algorithm, so many are measured and written at most."""
 
 
-def winners_of(journal: Journal, label: str, goal: Goal) -> list[Trial]:
-    """Return what is measured of a label: its best trial, or its frontier by ascending bytes.
+def winners_of(journal: Journal, contender: Contender, goal: Goal) -> list[Trial]:
+    """Return what is measured of a contender: its best trial, or its frontier by ascending bytes.
 
     Of a long frontier, `MOST_OF_FRONTIER` are taken: both ends, and others spread evenly along the
     logarithm of bytes.
     """
-    best = journal.best(label, goal)
+    best = best_so_far(journal, contender, goal)
     if not goal.is_frontier:
         return best
     sizes = np.array([trial.bytes_per_vector for trial in best], dtype=np.float64)

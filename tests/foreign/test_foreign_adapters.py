@@ -12,7 +12,7 @@ import yaml
 import harness
 from harness.contracts import UserError
 from harness.running.machine.facts import this_machine
-from harness.tuning.proposing import KnownBuild
+from harness.tuning.model import KnownBuild
 from harness.tuning.request import TuneOptions, TuneRequest
 
 BASE = '''

@@ -23,6 +23,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ from harness.registry.settings import Facts, space_of
 from harness.registry.suites import suite_of
 from harness.results.point import BuildFacts
 from harness.running.blocks import BlockOutcome, BlockSpec, Measured, MemberSpec, Probe, TaskFailure
+from harness.tuning.choosing import best_so_far
 from harness.tuning.contenders import Contender, Strategy
 from harness.tuning.journal import Journal
 from harness.tuning.search import Samples, Search
@@ -46,6 +48,14 @@ N, K, NQ = 10_000, 10, 1000
 SLOW_N = 1_000_000
 DEFAULT = {"M": 16, "effort": 200, "kind": "a", "seed": 0}
 _PASSES = 4
+
+Shape = Literal["bowl", "ridge", "corner", "plateau", "choice"]
+"""How the work of a build grows away from the best (see `Landscape`)."""
+
+SHAPES: tuple[Shape, ...] = ("ridge", "corner", "plateau", "choice")
+_FLAT = 0.4
+"""The height of a plateau: far from the best all builds need so much more work."""
+
 _ENTRY = """\
 simulated:
   adapter: adapter:Simulated
@@ -67,12 +77,16 @@ class Landscape:
     """An index whose best parameters lie at `best`; `crashes` is a kind that cannot be built.
 
     `bytes_of_link` times M is what it adds to the 400 bytes of each vector. `n` are all rows.
+    The logarithm of the work is a quadratic `bowl` in the logarithms of the numbers; or a `ridge`,
+    on which a larger M wants a larger effort; a `corner`, as steep beside the best as far away; a
+    `plateau`, flat far away; or each `choice` has its optimum elsewhere.
     """
 
     seed: int
     crashes: str = ""
     bytes_of_link: int = 0
     n: int = N
+    shape: Shape = "bowl"
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
@@ -84,6 +98,9 @@ class Landscape:
         self.moves = rng.uniform(-0.2, 0.5, 2)  # nlist, as the square root of the rows, has 0.5
         self.shifts = dict(zip("abcd", rng.normal(0, 0.05, 4), strict=True))
         self.slopes = rng.normal(0, 0.1, 2)
+        self.tilt = rng.uniform(-1.8, 1.8)  # of a ridge; 2 would be a line of equal builds
+        self.optima = {kind: rng.normal(0, 0.7, 2) for kind in "abcd"}
+        self.optima[min(self.kinds, key=self.kinds.__getitem__)] = np.zeros(2)
 
     def on(self, rows: int) -> Landscape:
         """The index of a sample of the rows."""
@@ -99,8 +116,18 @@ class Landscape:
 
     def log_work(self, build: dict[str, object]) -> float:
         """How much more work a build needs for one recall than the best."""
-        at = np.log([float(str(build["M"])), float(str(build["effort"]))])
-        return float(self.curvature @ (at - self.best) ** 2) + self.kinds[str(build["kind"])]
+        kind = str(build["kind"])
+        away = np.log([float(str(build["M"])), float(str(build["effort"]))]) - self.best
+        if self.shape == "choice":
+            away = away - self.optima[kind]
+        work = float(self.curvature @ away**2)
+        if self.shape == "ridge":
+            work += float(self.tilt * np.prod(np.sqrt(self.curvature) * away))
+        elif self.shape == "corner":
+            work = float(self.curvature @ np.abs(away))
+        elif self.shape == "plateau":
+            work = _FLAT * -math.expm1(-work / _FLAT)
+        return work + self.kinds[kind]
 
     def log_seconds(self, build: dict[str, object], ef: float) -> float:
         """The time of a query."""
@@ -244,13 +271,13 @@ def search_of(
     definition = definition_in(folder)
     space = space_of(definition)
     facts = Facts(K, landscape.n, 1, "angular")
-    contender = kind("simulated", definition, None, facts, space, (DEFAULT,))
+    contender = kind("simulated", definition, None, facts, space, (DEFAULT,), strategy=strategy)
     journal = Journal.opened(folder, "search", {"land": landscape.seed, "strategy": strategy})
     conditions = suite_of(["simulated"], ["exact"], load_registry().algorithms)
     executor = SimulatedExecutor(landscape)
     return Search(
         [contender], goal, conditions, Rows.of(landscape.n), 1, executor, journal,  # type: ignore[arg-type]
-        strategy=strategy, samples=Samples(Rows.of if samples else None),  # type: ignore[arg-type]
+        samples=Samples(Rows.of if samples else None),  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -287,7 +314,7 @@ def searched(landscape: Landscape, goal: Goal, way: Way) -> Searched:
     with tempfile.TemporaryDirectory() as folder:
         search = search_of(landscape, Path(folder), goal, way.strategy, samples=way.samples)
         search.run()
-        [best] = search.journal.best("simulated", goal)
+        [best] = best_so_far(search.journal, search.contenders[0], goal)
         reached = [trial for trial in search.journal.on("simulated") if trial.reached]
     least = landscape.best_log_seconds(goal.recall)
     times = [landscape.least_log_seconds(t.build, goal.recall) - least for t in [best, *reached]]

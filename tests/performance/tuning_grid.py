@@ -38,10 +38,11 @@ from harness.results.identity import hash_of
 from harness.running.executors.local import Executor
 from harness.running.listener import PlainLines, plain_lines
 from harness.running.plan import Plan
-from harness.tuning.contenders import Contender, Strategy
+from harness.tuning.choosing import best_so_far
+from harness.tuning.contenders import Contender
 from harness.tuning.following import SearchLines, trial_text
 from harness.tuning.journal import Journal
-from harness.tuning.proposing import KnownBuild, build_id
+from harness.tuning.model import KnownBuild, build_id
 from harness.tuning.request import TuneOptions, TuneRequest, build_threads_of, only_dataset
 from harness.tuning.search import Samples, Search
 from harness.tuning.session import samples_of
@@ -56,11 +57,11 @@ class GridContender(Contender):
 
     def proposals(
         self, known: Sequence[KnownBuild], best: Sequence[Parameters], seed: int,
-        strategy: Strategy = "model", most_seconds: float = math.inf,
+        most_seconds: float = math.inf,
     ) -> Iterator[Parameters]:  # fmt: skip
         """Yield the builds of the grid that were not tried yet and can run."""
         own = {build_id(build) for build in self.first}
-        every = super().proposals(known, [], seed, "random")  # those of the grid come first
+        every = super().proposals(known, [], seed)  # those of the grid come first
         yield from itertools.takewhile(lambda build: build_id(build) in own, every)
 
 
@@ -117,9 +118,8 @@ class Arena:
     lines: PlainLines
 
     def searched(
-        self, side: str, contender: Contender, goal: Goal, strategy: Strategy,
-        samples: Samples = _NO_SAMPLES,
-    ) -> Found:  # fmt: skip
+        self, side: str, contender: Contender, goal: Goal, samples: Samples = _NO_SAMPLES
+    ) -> Found:
         """Search, or continue, and return the winner.
 
         Raises
@@ -130,14 +130,19 @@ class Arena:
         suite, store = self.request.asked.suite, self.request.asked.store
         facts = self.request.to_json(self.plan, [contender], self.executor.machine)
         first = [dict(build) for build in contender.first]
-        kept = {**facts, "side": side, "seed": goal.seed, "first": first, "strategy": strategy}
+        kept = {
+            **facts,
+            "side": side,
+            "seed": goal.seed,
+            "first": first,
+            "strategy": contender.strategy,
+        }
         journal = Journal.opened(store.root / "tuning", side, kept)
         Search(
             [contender], goal, suite, only_dataset(self.plan), build_threads_of(self.plan.points),
-            self.executor, journal, SearchLines(self.lines.say, self.lines.progress), strategy,
-            samples,
+            self.executor, journal, SearchLines(self.lines.say, self.lines.progress), samples,
         ).run()  # fmt: skip
-        best = journal.best(contender.label, goal)
+        best = best_so_far(journal, contender, goal)
         if not best:
             raise SystemExit(f"{side}: nothing reaches recall {goal.recall:g}")
         return self._found(side, contender, goal, journal, best[0])
@@ -166,20 +171,20 @@ def sides(args: argparse.Namespace) -> tuple[TuneRequest, Found, Found]:
             raise SystemExit(f"{contender.label} has no space: its settings are listed")
         arena = Arena(request, plan, executor, lines)
         samples = samples_of(request, only_dataset(plan))
-        tuned = arena.searched("tuned", contender, request.goal, "model", samples)
+        tuned = arena.searched("tuned", contender, request.goal, samples)
         if args.all_rows:
-            return request, tuned, arena.searched("all-rows", contender, request.goal, "model")
+            return request, tuned, arena.searched("all-rows", contender, request.goal)
         if args.random is not None:
             goal = replace(request.goal, seed=args.random)
-            other = arena.searched("random", replace(contender, first=()), goal, "random")
+            other = arena.searched("random", replace(contender, first=(), strategy="random"), goal)
             return request, tuned, other
         count = args.grid_builds or 10 * tuned.builds
         first = list(contender.first)
         grid = [b for b in regular_grid(dict(contender.space.build), count) if b not in first]
         given = {one.name: getattr(contender, one.name) for one in fields(contender)}
-        whole = GridContender(**{**given, "first": (*first, *grid)})
+        whole = GridContender(**{**given, "first": (*first, *grid), "strategy": "random"})
         goal = replace(request.goal, budget_seconds=_NO_LIMIT_SECONDS)
-        return request, tuned, arena.searched("grid", whole, goal, "random")
+        return request, tuned, arena.searched("grid", whole, goal)
 
 
 def compared(args: argparse.Namespace, request: TuneRequest, sides: Sequence[Found]) -> None:

@@ -21,10 +21,11 @@ from harness.measures.tuning import SAME_SIZE
 from harness.registry.settings import Facts
 from harness.registry.spaces import Axis, Space
 from harness.running.blocks import BlockOutcome, TaskFailure
+from harness.tuning.choosing import best_so_far
 from harness.tuning.contenders import Contender
 from harness.tuning.following import SearchLines
 from harness.tuning.journal import Journal
-from harness.tuning.proposing import KnownBuild, build_id
+from harness.tuning.model import KnownBuild, build_id
 from harness.tuning.sampling import stages_of
 from harness.tuning.search import Samples
 from harness.tuning.trials import Goal, Trial
@@ -42,6 +43,27 @@ def _loaded():
 
 
 simulated = _loaded()
+
+AXES = {
+    "simulated": {
+        "M": Axis(low=4, high=64, is_whole=True, is_log=True),
+        "effort": Axis(low=40, high=800, is_whole=True, is_log=True),
+        "kind": Axis(("a", "b", "c", "d")),
+        "seed": Axis((0,)),
+    },
+    "one": {"M": Axis(low=1, high=1000, is_log=True)},
+}
+
+
+def contender(label, n=simulated.N, **more):
+    facts = Facts(simulated.K, n, 8, "angular")
+    return Contender(label, None, None, facts, Space(AXES[label]), (), **more)  # type: ignore[arg-type]
+
+
+def best_in(journal, asked=None, blocks=None, **more):
+    """The best so far of the only label of a journal."""
+    one = contender(journal.trials[0].label, **more)
+    return best_so_far(journal, one, asked or goal(), blocks)
 
 
 def goal(**more):
@@ -63,32 +85,42 @@ def test_the_best_of_each_block_meets_the_target_on_held_out_queries(tmp_path):
     kept = []
     for seed in range(4):
         landscape = simulated.Landscape(seed)
-        [best] = searched(tmp_path / str(seed), landscape).best("simulated", goal())
+        [best] = best_in(searched(tmp_path / str(seed), landscape))
         kept.append(simulated.keeps_target(landscape, best, 0.95))
     assert sum(kept) >= 3
 
 
-def test_the_default_comes_first_and_the_best_is_built_a_second_time(tmp_path):
-    """In every block of three builds or more; once six were tried, in smaller ones too."""
+def test_the_default_comes_first_and_no_build_is_made_again(tmp_path):
+    """The model knows of the luck of builds, and learns more from others."""
     journal = searched(tmp_path, simulated.Landscape(1), budget_seconds=300.0)
-    trials = journal.trials
-    assert trials[0].build == {"M": 16, "effort": 200, "kind": "a", "seed": 0}
+    made = [build_id(trial.build) for trial in journal.trials]
+    assert journal.trials[0].build == {"M": 16, "effort": 200, "kind": "a", "seed": 0}
+    assert len(made) == len(set(made)) > 6
+    assert not any(trial.again for trial in journal.trials)
+
+
+def test_without_a_model_the_best_is_built_a_second_time(tmp_path):
+    """In every block of three builds or more; once six were tried, in smaller ones too."""
+    asked = goal(budget_seconds=300.0)
+    search = simulated.search_of(simulated.Landscape(2), tmp_path, asked, "random")
+    search.run()
+    journal, without = search.journal, {"strategy": "random"}
     blocks = [own[0].block for own in journal.blocks("simulated")]
     made: list[str] = []
     for i, own in enumerate(journal.blocks("simulated")):
         again = [trial.build for trial in own if trial.again]
-        best = [trial.build for trial in journal.best("simulated", goal(), blocks[:i])]
+        best = [trial.build for trial in best_in(journal, goal(), blocks[:i], **without)]
         is_due = len(own) >= 3 or len(set(made)) >= 6
         once = [build for build in best if made.count(build_id(build)) == 1]
         assert again == (once if is_due else [])
         made += [build_id(trial.build) for trial in own]
-    fresh = [build_id(trial.build) for trial in trials if not trial.again]
+    fresh = [build_id(trial.build) for trial in journal.trials if not trial.again]
     assert len(fresh) == len(set(fresh)) > 6
-    [best] = journal.best("simulated", goal())
+    [best] = best_in(journal, **without)
     assert made.count(build_id(best.build)) == 2  # the last build of the budget was kept for it
 
 
-def test_a_lucky_build_does_not_stay_the_best(tmp_path):
+def test_a_lucky_build_does_not_stay_the_best_without_a_model(tmp_path):
     journal = Journal(tmp_path, {})
     journal.add(
         Trial(
@@ -97,8 +129,27 @@ def test_a_lucky_build_does_not_stay_the_best(tmp_path):
         )
         for m, time, block in ((1, 3.0, "a"), (2, 2.0, "a"), (3, 1.0, "a"), (3, 3.5, "b"))
     )  # fmt: skip
-    assert [t.build["M"] for t in journal.best("one", goal(), ["a"])] == [3]
-    assert [t.build["M"] for t in journal.best("one", goal())] == [2]
+    without = {"strategy": "random"}
+    assert [t.build["M"] for t in best_in(journal, goal(), ["a"], **without)] == [3]
+    assert [t.build["M"] for t in best_in(journal, **without)] == [2]
+
+
+def test_by_the_model_a_lucky_build_among_slow_ones_is_not_the_best(tmp_path):
+    """Times fall towards M = 100, but for the luck of one build."""
+    journal = Journal(tmp_path, {})
+    tried = (1, 2, 3, 5, 6, 10, 20, 40, 60, 90, 110, 160, 300, 600, 1000)
+    times = {m: math.exp(0.1 * math.log(m / 100) ** 2) for m in tried}
+    times[5] = 0.98 * min(times.values())
+    journal.add(
+        Trial(
+            label="one", block="a", build={"M": m}, status="reached", times_reference=time,
+            qps=1 / time, spent_seconds=1.0,
+        )
+        for m, time in times.items()
+    )  # fmt: skip
+    [best] = best_in(journal)
+    assert 60 <= best.build["M"] <= 160
+    assert [t.build["M"] for t in best_in(journal, strategy="random")] == [5]
 
 
 def test_builds_of_several_blocks_are_known_by_their_times_relative_to_the_reference(tmp_path):
@@ -129,7 +180,8 @@ def test_of_the_builds_of_the_winner_the_slowest_setting_is_taken(tmp_path):
         )
         for m, ef, block in ((1, 90, "a"), (2, 80, "a"), (2, 60, "b"), (2, 50, "c"))
     )  # fmt: skip
-    assert [t.search for t in journal.best("one", goal())] == [{"ef": 80}]
+    assert [t.search for t in best_in(journal)] == [{"ef": 80}]
+    assert [t.search for t in best_in(journal, strategy="random")] == [{"ef": 80}]
 
 
 def test_the_budget_bounds_what_is_begun(tmp_path):
@@ -196,11 +248,11 @@ def test_slow_builds_are_tried_on_two_samples_before_the_few_of_all_rows(tmp_pat
     assert sum(spent) < budget / 2
     assert journal.sample_count("simulated") > 4 * journal.count("simulated")
 
-    [best] = journal.best("simulated", goal())
+    [best] = best_in(journal, n=landscape.n)
     assert best.sample_rows is None
     alone = searched(tmp_path / "alone", landscape, budget_seconds=budget)
     assert stages(alone) == [None]
-    [other] = alone.best("simulated", goal())
+    [other] = best_in(alone, n=landscape.n)
     gain = landscape.least_log_seconds(other.build, 0.95) - landscape.least_log_seconds(
         best.build, 0.95
     )
@@ -348,7 +400,7 @@ def test_of_a_frontier_samples_are_no_member(tmp_path):
     asked = {"minimize": ("query", "bytes")}
     journal = searched_with_samples(tmp_path, landscape, budget, **asked)
     assert journal.sample_count("simulated") > 0
-    frontier = journal.best("simulated", goal(**asked))
+    frontier = best_in(journal, goal(**asked))
     assert frontier
     assert all(trial.sample_rows is None for trial in frontier)
 
@@ -366,7 +418,7 @@ def test_the_suite_of_the_winners_tells_builds_of_samples_from_those_of_all_rows
     (landscape, budget), journal = slow(), sampled
     asked = goal(budget_seconds=budget)
     search = simulated.search_of(landscape, journal.folder.parent, asked, samples=True)
-    winners = [(search.contenders[0], journal.best("simulated", asked)[0])]
+    winners = [(search.contenders[0], best_in(journal, asked, n=landscape.n)[0])]
     path = write_suite(search.conditions, asked, journal, winners)
     told = yaml.safe_load(path.read_text())["tuned"]
     assert told["trials"] == {"simulated": journal.count("simulated")}
@@ -379,7 +431,7 @@ def test_proposals_do_not_depend_on_the_process():
     code = (
         "from harness.registry.spaces import Axis, Space; from itertools import islice;"
         "from harness.tuning.contenders import Contender;"
-        "from harness.tuning.proposing import KnownBuild;"
+        "from harness.tuning.model import KnownBuild;"
         "from harness.registry.settings import Facts;"
         "axes = {name: Axis(low=0.0, high=1.0) for name in 'abcdef'};"
         "at = lambda i: {name: abs(hash(i * j)) % 97 / 97 for j, name in enumerate(axes)};"
@@ -404,7 +456,7 @@ def test_a_crash_costs_its_trial(tmp_path):
     crashed = [trial for trial in journal.trials if trial.status == "crashed"]
     assert crashed
     assert all(t.build["kind"] == "b" and t.reason == "as told" for t in crashed)
-    [best] = journal.best("simulated", goal())
+    [best] = best_in(journal)
     assert best.build["kind"] != "b"
 
 
@@ -437,7 +489,7 @@ def test_a_frontier_holds_what_no_other_setting_beats_in_time_and_bytes(tmp_path
     landscape = simulated.Landscape(4, bytes_of_link=8)
     asked = {"minimize": ("query", "bytes"), "budget_seconds": 600.0}
     journal = searched(tmp_path, landscape, **asked)
-    frontier = journal.best("simulated", goal(**asked))
+    frontier = best_in(journal, goal(**asked))
     sizes = [trial.bytes_per_vector for trial in frontier]
     times = [trial.times_reference for trial in frontier]
     assert len(frontier) >= 3
@@ -456,7 +508,7 @@ def test_a_frontier_holds_what_no_other_setting_beats_in_time_and_bytes(tmp_path
     assert len(set(again)) > 1  # not one of them alone is made again
 
     fastest = searched(tmp_path / "one", landscape, budget_seconds=300.0)
-    [best] = fastest.best("simulated", goal())
+    [best] = best_in(fastest)
     assert times[-1] < 1.2 * best.times_reference
 
 
@@ -471,8 +523,8 @@ def test_at_most_five_of_a_frontier_are_measured_spread_over_the_bytes(tmp_path)
         )
         for size in sizes
     )  # fmt: skip
-    assert [t.build["M"] for t in journal.best("one", asked)] == sizes
-    winners = winners_of(journal, "one", asked)
+    assert [t.build["M"] for t in best_in(journal, asked)] == sizes
+    winners = winners_of(journal, contender("one"), asked)
     assert [trial.bytes_per_vector for trial in winners][:1] == [100]
     assert [trial.bytes_per_vector for trial in winners][2:] == [200, 400, 800]
     labels = [tuned_label("one", trial, asked) for trial in winners]
@@ -490,7 +542,7 @@ def test_builds_of_one_size_are_no_frontier(tmp_path):
         )
         for m, time, block in ((1, 3.0, "a"), (2, 2.0, "a"), (3, 1.0, "a"), (3, 2.5, "b"))
     )  # fmt: skip
-    [best] = journal.best("one", asked)
+    [best] = best_in(journal, asked)
     assert best.build == {"M": 2}  # the third was faster by luck, which its second build shows
 
 
@@ -501,13 +553,13 @@ def test_the_smallest_is_searched_for_among_indexes_of_unknown_size(tmp_path):
 
     journal = searched(tmp_path, OfUnknownSize(1), minimize=("bytes",), budget_seconds=120.0)
     assert journal.count("simulated") > 5
-    [best] = journal.best("simulated", goal(minimize=("bytes",)))
+    [best] = best_in(journal, goal(minimize=("bytes",)))
     assert best.bytes_per_vector is None
 
 
 def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tmp_path):
     journal = searched(tmp_path, simulated.Landscape(0), max_bytes=100.0)
-    assert journal.best("simulated", goal()) == []
+    assert best_in(journal) == []
     assert {trial.status for trial in journal.trials} == {"too_large"}
     assert journal.nearest_miss("simulated").bytes_per_vector == 400
 

@@ -1,0 +1,87 @@
+"""What trials cost, in the quantities that are to be small: for the best, and for the model."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from harness.measures.tuning import time_size_frontier
+from harness.registry.schema.suite import Minimize
+from harness.tuning.model import KnownBuild, build_id
+from harness.tuning.trials import Goal, Trial
+
+
+def best_of(goal: Goal, trials: Iterable[Trial]) -> list[Trial]:
+    """Return the best of trials: none, one, or those of the frontier by their bytes.
+
+    Times are those relative to the reference index, which is in every block, so trials of several
+    blocks can be compared.
+    """
+    measured = [trial for trial in trials if trial.times_reference is not None]
+    if not goal.is_frontier:
+        return sorted(measured, key=lambda trial: _cost(trial, goal))[:1]
+    times = [trial.times_reference or math.nan for trial in measured]
+    sizes = [trial.bytes_per_vector or math.nan for trial in measured]  # NaN if it is not known
+    found = time_size_frontier(np.log(np.array(times, dtype=np.float64)), np.array(sizes))
+    return [measured[i] for i in found]
+
+
+def _cost(trial: Trial, goal: Goal) -> tuple[float, float]:
+    """What is to be small, and the time where that is equal."""
+    small = {"query": 0.0, "bytes": trial.bytes_per_vector, "build": trial.build_seconds}
+    known = small[goal.minimize[0]]
+    return math.inf if known is None else known, trial.times_reference or math.inf
+
+
+def mean_cost(goal: Goal, trials: Iterable[Trial]) -> tuple[float, float]:
+    """Return the means over measured trials: of what is to be small, and of the time."""
+    small, times = np.mean([_cost(trial, goal) for trial in trials], axis=0)
+    return float(small), float(times)
+
+
+def known_builds(goal: Goal, trials: Sequence[Trial]) -> list[KnownBuild]:
+    """Return what is known of each build, in their order, each time it was made and not lost."""
+    seconds = {
+        t.block: 1 / (t.qps * t.times_reference) for t in trials if t.qps and t.times_reference
+    }
+    made = itertools.groupby(
+        (trial for trial in trials if not trial.is_lost),
+        key=lambda trial: (trial.block, build_id(trial.build)),
+    )
+    return [_known_build(goal, list(own), seconds.get(block, math.nan)) for (block, _), own in made]
+
+
+def _known_build(goal: Goal, trials: Sequence[Trial], reference_seconds: float) -> KnownBuild:
+    """Return what is known of a build by its trials in one block, for proposals.
+
+    A setting that left the race counts too, by its rough speed: it says which builds are slow.
+
+    Parameters
+    ----------
+    reference_seconds
+        The time of the reference index in that block; NaN if it is not known.
+    """
+    reached = [trial for trial in trials if trial.reached]
+    costs = (
+        tuple(_log_cost(trial, quantity, reference_seconds) for quantity in goal.minimize)
+        for trial in reached
+    )
+    return KnownBuild(
+        trials[0].build,
+        tuple(one for one in costs if np.isfinite(one).all()),
+        trials[0].sample_rows,
+        trials[0].build_seconds,
+    )
+
+
+def _log_cost(trial: Trial, quantity: Minimize, reference_seconds: float) -> float:
+    rough = 1 / (trial.qps * reference_seconds) if trial.qps else math.nan
+    costs = {
+        "query": trial.times_reference or rough,
+        "bytes": trial.bytes_per_vector,
+        "build": trial.build_seconds,
+    }
+    return math.log(costs[quantity] or math.nan)

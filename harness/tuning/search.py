@@ -69,9 +69,9 @@ class Samples:
 class Search:
     """The search for the best build and search setting of each contender.
 
-    Every block holds builds of one contender. Where no model tells the best, a block of many has the
-    best build so far too, if it was made only once (see `unsure`). The contenders share the budget
-    equally.
+    Every block holds builds of one contender. Where no model tells the best, a block of many has
+    the best build so far too, if it was made only once (see `unsure`). The contenders share the
+    budget equally.
 
     Parameters
     ----------

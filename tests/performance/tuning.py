@@ -1,7 +1,9 @@
 """Tunings of simulated indexes: is the target kept, and do the model and samples of the rows pay?
 
-Usage: python tests/performance/tuning.py [tunings] [budget in seconds, of the simulation]
+Usage: python tests/performance/tuning.py [tunings] [seconds of simulated budget] [--shapes]
        python tests/performance/tuning.py [tunings] --slow BUILDS
+
+Either with `--first SEED`, for other indexes and other searches.
 
 The first compares proposals by the model with proposals from anywhere. The second has a million
 rows, and a budget of so many builds of the default parameters; it compares a search with samples of
@@ -9,8 +11,9 @@ the rows with one without. The optimum of a landscape, how steep it is, and its 
 with the number of rows.
 
 A landscape is an index whose recall and time follow smooth functions of two numbers, a choice and a
-monotone search parameter, with an optimum somewhere in the space. Everything but the executor is
-that of `annharness tune`. Nothing is measured; 100 tunings take some minutes.
+monotone search parameter, with an optimum somewhere in the space. Around it the logarithm of the
+work is a quadratic bowl; with `--shapes`, it has four other shapes in turn. Everything but the
+executor is that of `annharness tune`. Nothing is measured; 100 tunings take some minutes.
 """
 
 from __future__ import annotations
@@ -321,9 +324,8 @@ def searched(landscape: Landscape, goal: Goal, way: Way) -> Searched:
     return Searched(best, times[0], min(times[1:]))
 
 
-def compared(landscapes: Iterator[Landscape], budget_seconds: float, one: Way, other: Way) -> None:
+def compared(landscapes: Iterator[Landscape], goal: Goal, one: Way, other: Way) -> None:
     """Tune each landscape in both ways, and print how they compare."""
-    goal = Goal(0.95, ("query",), None, budget_seconds, 0)
     kept, pairs = [], []
     for landscape in landscapes:
         pair = [searched(landscape, goal, way) for way in (one, other)]
@@ -333,7 +335,7 @@ def compared(landscapes: Iterator[Landscape], budget_seconds: float, one: Way, o
     built = np.array([[found.built for found in pair] for pair in pairs])
     gains = chosen[:, 1] - chosen[:, 0]
     better, equal = np.mean(gains > 0.01), np.mean(np.abs(gains) <= 0.01)
-    print(f"{len(gains)} simulated indexes, {budget_seconds:g} s each")
+    print(f"{len(gains)} simulated indexes, {goal.budget_seconds:g} s each")
     for way, picked, fastest in zip((one, other), chosen.T, built.T, strict=True):
         print(
             f"{way.name}: slower than the best build of the space by {np.expm1(picked.mean()):.1%};"
@@ -351,16 +353,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tunings", type=int, nargs="?", default=100)
     parser.add_argument("budget_seconds", type=float, nargs="?", default=120.0)
-    parser.add_argument("--slow", type=float, metavar="BUILDS", help="samples of a million rows")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first, and of searches")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--slow", type=float, metavar="BUILDS", help="samples of a million rows")
+    kind.add_argument("--shapes", action="store_true", help="landscapes that are no bowls")
     args = parser.parse_args()
-    seeds = range(args.tunings)
+    seeds = range(args.first, args.first + args.tunings)
+
+    def goal(budget_seconds: float) -> Goal:
+        return Goal(0.95, ("query",), None, budget_seconds, args.first)
+
     if args.slow is None:
+        shapes = SHAPES if args.shapes else ("bowl",)
+        landscapes = (Landscape(seed, shape=shapes[seed % len(shapes)]) for seed in seeds)
         anywhere = Way("anywhere", "random")
-        compared(map(Landscape, seeds), args.budget_seconds, Way("by the model"), anywhere)
+        compared(landscapes, goal(args.budget_seconds), Way("by the model"), anywhere)
         return
     budget_seconds = args.slow * Landscape(0, n=SLOW_N).build_seconds(DEFAULT)
-    landscapes = (Landscape(seed, n=SLOW_N) for seed in seeds)
-    compared(landscapes, budget_seconds, Way("with samples", samples=True), Way("without"))
+    slow_ones = (Landscape(seed, n=SLOW_N) for seed in seeds)
+    compared(slow_ones, goal(budget_seconds), Way("with samples", samples=True), Way("without"))
 
 
 if __name__ == "__main__":

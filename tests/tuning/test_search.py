@@ -81,6 +81,24 @@ def searched(tmp_path, landscape, **more):
     return search.journal
 
 
+@pytest.mark.parametrize("shape", ["bowl", *simulated.SHAPES])
+def test_no_build_of_a_simulated_index_is_faster_than_its_best(shape):
+    """So the losses that the simulation prints are those of the search."""
+    shares = [i / 12 for i in range(13)]
+    axes = AXES["simulated"]
+    for seed in range(3):
+        landscape = simulated.Landscape(seed, shape=shape)
+        times = [
+            landscape.least_log_seconds({name: axes[name].at(x) for name, x in at.items()}, 0.95)
+            for at in (
+                {"M": m, "effort": effort, "kind": kind}
+                for m, effort, kind in itertools.product(shares, shares, (0, 0.3, 0.6, 0.9))
+            )
+        ]
+        least = landscape.best_log_seconds(0.95)
+        assert least <= min(times) < least + 0.1 < max(times)
+
+
 def test_the_best_of_each_block_meets_the_target_on_held_out_queries(tmp_path):
     kept = []
     for seed in range(4):

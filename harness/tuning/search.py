@@ -191,7 +191,7 @@ class Search:
             self.journal.known(label, self.goal),
             [trial.build for trial in best_of_each(self.journal, contender, self.goal)],
             self.goal.seed,
-            min(left_on_all, self._most_for_a_build(contender)),
+            min(left_on_all, self._most_for_a_build(contender.label)),
         )
         new = islice(proposals, max(0, count - len(again)))
         return [*(trial.build for trial in again), *new]
@@ -253,16 +253,16 @@ class Search:
         """The seconds of the first build on all rows; None before it."""
         return next(iter(self.journal.seconds_per_build(label)), None)
 
-    def _most_for_a_build(self, contender: Contender) -> float:
+    def _most_for_a_build(self, label: str) -> float:
         """The seconds after which a build on all rows is stopped; infinite before one is known."""
-        first = self._first_seconds(contender.label)
-        if first is None or not best_so_far(self.journal, contender, self.goal):
+        first = self._first_seconds(label)
+        if first is None or not any(trial.reached for trial in self.journal.on(label)):
             return math.inf
         least = max(_LEAST_SECONDS_FOR_BUILD, _TIMES_FIRST * first)
         return max(_SHARE_OF_BUILD * self.share_seconds, least)
 
     def _build_timeout(self, contender: Contender, left: float) -> float:
-        most = min(left, self._most_for_a_build(contender))
+        most = min(left, self._most_for_a_build(contender.label))
         if contender.sample_rows is None:
             return most
         share = contender.sample_rows / contender.facts.n

@@ -14,17 +14,21 @@ from harness.tuning.journal import Journal
 from harness.tuning.model import build_id, expected_costs
 from harness.tuning.trials import Goal, Trial
 
+_LUCK = 0.1
+"""By how much of its time a build may have been unlucky: one that was slower than the fastest by
+more is not the best, whatever the model says."""
+
 
 def best_so_far(
     journal: Journal, contender: Contender, goal: Goal, blocks: Collection[str] | None = None
 ) -> list[Trial]:
     """Return the best so far on all rows: none, one, or those of the frontier by their bytes.
 
-    The best in time is the build that the model expects to be the fastest of those that reached the
-    target. Where there is no model, and of other quantities, a build counts by the mean of the
-    times that it was made. It counts as missed if the last one was. Of the best, the slowest trial
-    is returned: the search setting that reached the target in all. On a frontier the last build
-    counts.
+    The best in time is the build that the model expects to be the fastest, of those that were not
+    far slower than the fastest (see `_LUCK`). Where there is no model, and for other quantities, a
+    build counts by the mean of the times that it was made. It has missed the target if it did so
+    the last time. Of the best, the slowest trial is returned: the search setting that reached the
+    target in all. On a frontier the last build counts.
 
     Parameters
     ----------
@@ -43,13 +47,14 @@ def best_so_far(
     ]
     if not made:
         return []
+    made.sort(key=lambda trials: mean_cost(goal, trials))
+    best = made[0]
     if is_by_model(contender, goal):
-        builds = [trials[0].build for trials in made]
+        most = (1 + _LUCK) * mean_cost(goal, best)[1]
+        near = [trials[0].build for trials in made if mean_cost(goal, trials)[1] <= most]
         known = known_builds(goal, told)
-        expected = expected_costs(contender.space.build, known, builds, contender.facts.n)
-        best = made[int(np.argmin(expected))]
-    else:
-        best = min(made, key=lambda trials: mean_cost(goal, trials))
+        expected = expected_costs(contender.space.build, known, near, contender.facts.n)
+        best = made[int(np.argmin(expected))]  # made is sorted, so these are its first
     return sorted(best, key=lambda trial: trial.times_reference or 0.0)[-1:]
 
 

@@ -170,6 +170,18 @@ def test_by_the_model_a_lucky_build_among_slow_ones_is_not_the_best(tmp_path):
     assert [t.build["M"] for t in best_in(journal, strategy="random")] == [5]
 
 
+def test_a_build_far_faster_than_the_model_expects_is_more_than_lucky(tmp_path):
+    journal = Journal(tmp_path, {})
+    journal.add(
+        Trial(
+            label="one", block="a", build={"M": m}, status="reached", qps=1 / time,
+            times_reference=time, spent_seconds=1.0,
+        )
+        for m, time in ((1, 4.0), (2, 3.0), (5, 0.8), (6, 2.8), (20, 1.8), (90, 1.0), (400, 1.8))
+    )  # fmt: skip
+    assert [t.build["M"] for t in best_in(journal)] == [5]
+
+
 def test_builds_of_several_blocks_are_known_by_their_times_relative_to_the_reference(tmp_path):
     """In the second block the machine was half as fast; one of it left the race."""
     journal = Journal(tmp_path, {})

@@ -15,6 +15,11 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from harness.data.cache.folder import COMPILED
+from harness.results.identity import source_sha256
+from harness.running.blocks import Origin
+from harness.running.executors.compiled_code import compiled_folder
+from harness.running.plan import library_versions
 from tests.forked import Forks
 from tests.s3 import Bucket, S3Server
 
@@ -23,10 +28,18 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
-COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "numba"
-"""What numba compiles, for most of a minute: kept for all processes and the next sessions."""
+KEPT = Path(__file__).parents[1] / ".pytest_cache"
+"""What numba compiles, for most of a minute, is kept here for all processes and later sessions."""
 
-os.environ["NUMBA_CACHE_DIR"] = str(COMPILED)  # read by numba when it is imported
+
+def _of_workers(plugin: Path) -> Path:
+    """The folder in which workers find what numba compiles for entries that require nothing."""
+    origin = Origin("", str(plugin), source_sha256(plugin), library_versions([]))
+    return compiled_folder(KEPT, origin)
+
+
+# Read by numba when it is imported. What tests compile in their own process are our kernels.
+os.environ["NUMBA_CACHE_DIR"] = str(_of_workers(KEPT.parent / "algorithms" / "quantization"))
 
 LONG = {
     *("test_documented_commands.py", "test_wheel.py", "test_peers.py"),
@@ -59,8 +72,7 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder for the whole session, so that the bundled data are prepared once."""
     folder = tmp_path_factory.mktemp("session-cache")
-    COMPILED.mkdir(parents=True, exist_ok=True)
-    (folder / "numba").symlink_to(COMPILED)
+    (folder / COMPILED).symlink_to(KEPT / COMPILED)
     return folder
 
 

@@ -22,9 +22,13 @@ from harness.errors import did_you_mean
 from harness.files.paths import user_path
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.registry import Registry, load_registry
-from harness.running.block_specs import adapter_spec
+from harness.running.block_specs import adapter_spec, origin_of
 from harness.running.blocks import ProgramOutcome, TaskFailure
-from harness.running.environments.isolated import EnvironmentFailed, make_environment
+from harness.running.environments.isolated import (
+    Environment,
+    EnvironmentFailed,
+    make_environment,
+)
 from harness.running.executors.local import LocalExecutor, ProgramSpec
 
 EVERYTHING = "everything"
@@ -65,7 +69,7 @@ class Conductor:
         self._timeout = timeout
         self._verdicts: dict[str, Verdict] = {}
         self._answers: list[list[int]] = []
-        self._python: str | None = None
+        self._environment: Environment | None = None
 
     def run(self, say: Say = lambda text: None) -> list[Verdict]:
         """Return the verdicts of all checks, in their order."""
@@ -86,7 +90,7 @@ class Conductor:
             return Verdict(EVERYTHING, "skip", why=why)
         if definition.isolated:
             try:
-                self._python = str(make_environment(definition.requires, say).python)
+                self._environment = make_environment(definition.requires, say)
             except EnvironmentFailed as failed:
                 return Verdict(EVERYTHING, "fail", "an environment of its own", failed.reason)
         return None
@@ -170,8 +174,11 @@ class Conductor:
             trials=tuple(trials),
             adapters={metric: adapter_spec(definition, metric) for metric in metrics},
         )
+        held = self._environment
+        python = None if held is None else str(held.python)
         titles = tuple(trial.title for trial in trials)
-        return ProgramSpec(_PROGRAM, spec.to_json(), titles, self._timeout, self._python)
+        origin = origin_of(definition, held)
+        return ProgramSpec(_PROGRAM, spec.to_json(), titles, self._timeout, origin, python)
 
 
 def _dead(trial: Trial, failure: TaskFailure) -> Verdict:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +9,6 @@ import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-# Compiled once per machine, not once per empty cache.
-os.environ.setdefault("NUMBA_CACHE_DIR", f"{tempfile.gettempdir()}/annharness-tests-numba")
 
 
 @pytest.fixture(autouse=True)

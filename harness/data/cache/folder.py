@@ -73,7 +73,10 @@ def cache_lock(name: str, waiting: Callable[[], None] | None = None) -> Iterator
         yield
 
 
-Kind = Literal["datasets", "files", "downloads", "truth", "leftovers", "unfinished"]
+COMPILED = "numba"
+"""The folder inside the cache for what numba compiles."""
+
+Kind = Literal["datasets", "files", "downloads", "truth", "compiled", "leftovers", "unfinished"]
 
 _FOLDERS: dict[str, Kind] = {
     "datasets": "datasets",
@@ -81,6 +84,7 @@ _FOLDERS: dict[str, Kind] = {
     "downloads": "downloads",
     "truth": "truth",
     "difficulty": "truth",
+    COMPILED: "compiled",
 }
 _LEFT_OVER_SECONDS = 3600
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts import UserError
-from harness.data.cache.folder import cache_folder
+from harness.data.cache.folder import COMPILED, cache_folder
 from harness.data.formats.archives import member_names, opened_member
 
 _PIECE_BYTES = 4 << 20
@@ -194,7 +194,7 @@ def _read_slowly(line: bytes, row: NDArray[np.float32], span: NDArray[np.int64])
 
 def _kernel() -> Any:
     """The compiled functions; the folder of their cache is set before numba is imported."""
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "numba"))
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / COMPILED))
     from harness.data.formats import line_kernel
 
     return line_kernel

@@ -14,7 +14,7 @@ from harness.data.cache.folder import cache_folder, cache_subfolder
 from harness.files.replacing import written_whole
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.results.identity import hash_of, source_sha256
-from harness.running.block_specs import adapter_spec
+from harness.running.block_specs import adapter_spec, origin_of
 from harness.running.blocks import ProgramOutcome
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
 from harness.running.executors.local import LocalExecutor, ProgramSpec
@@ -99,7 +99,8 @@ def _key(definition: AlgorithmDefinition, environment: Environment | None) -> st
 def _program(definition: AlgorithmDefinition, environment: Environment | None) -> ProgramSpec:
     adapter = adapter_spec(definition, definition.metrics[0])
     python = str(environment.python) if environment else None
-    return ProgramSpec(_PROGRAM, asdict(adapter), (TASK,), _TIMEOUT_SECONDS, python)
+    origin = origin_of(definition, environment)
+    return ProgramSpec(_PROGRAM, asdict(adapter), (TASK,), _TIMEOUT_SECONDS, origin, python)
 
 
 def _finding(outcome: ProgramOutcome) -> Finding:

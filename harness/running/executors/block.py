@@ -29,7 +29,7 @@ class BlockRun:
     Parameters
     ----------
     cache
-        Folder for compiled code (numba's), which outlives the workers.
+        The cache folder, which keeps what numba compiles.
     on_phase
         Follows what happens.
     """

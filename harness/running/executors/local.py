@@ -12,8 +12,9 @@ from typing import Protocol
 
 from harness.files.temporary import remove_abandoned
 from harness.results.identity import Machine
-from harness.running.blocks import BlockOutcome, BlockSpec, ProgramOutcome, TaskFailure
+from harness.running.blocks import BlockOutcome, BlockSpec, Origin, ProgramOutcome, TaskFailure
 from harness.running.executors.block import BlockRun
+from harness.running.executors.compiled_code import compiled_folder
 from harness.running.executors.replies import status_of
 from harness.running.executors.rounds import OnPhase
 from harness.running.machine.facts import (
@@ -64,13 +65,15 @@ class ProgramSpec:
     """A program that does not measure, for one worker.
 
     `module` holds its `main`; `spec` is its input, as plain data; `tasks` are those that it
-    reports on, each within `timeout` seconds. `python` is as in `AdapterSpec`.
+    reports on, each within `timeout` seconds. `origin` is that of the adapter that it loads,
+    `python` is as in `AdapterSpec`.
     """
 
     module: str
     spec: Json
     tasks: tuple[str, ...]
     timeout: float
+    origin: Origin
     python: str | None = None
 
 
@@ -84,7 +87,7 @@ class LocalExecutor:
     Parameters
     ----------
     cache
-        Folder for compiled code (numba's), which outlives the workers.
+        The cache folder, which keeps what numba compiles.
     examine
         Called once, before the first block; what it returns is stored with every result.
     """
@@ -128,7 +131,8 @@ class LocalExecutor:
         """Run a program to its end; this always returns, and no process is left."""
         outcome = ProgramOutcome()
         limit = usable_memory_bytes()
-        child = Child(ChildSpec(spec.module, 1, limit, None, spec.python, self._cache))
+        compiled = compiled_folder(self._cache, spec.origin)
+        child = Child(ChildSpec(spec.module, 1, limit, None, spec.python, compiled))
         try:
             _Following(child, spec, limit, on_task, outcome).follow()
         finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.contracts import FilteredQueries
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
+from harness.running.executors.compiled_code import compiled_folder
 from harness.running.executors.member import Member, NoSpace
 from harness.running.executors.setting import Setting, settings_of
 from harness.running.machine.cpus import allotted_cpus, worker_cpus
@@ -38,7 +39,7 @@ class Workers:
     Parameters
     ----------
     cache
-        Folder for compiled code (numba's), which outlives the workers.
+        The cache folder, which keeps what numba compiles.
     n, nq
         Rows and queries of the dataset.
     filters
@@ -71,7 +72,7 @@ class Workers:
 
     def _started(self, spec: MemberSpec, settings: tuple[Setting, ...]) -> Member:
         block = self._spec
-        is_reference = spec is REFERENCE
+        is_reference, origin = spec is REFERENCE, spec.origin
         threads = 1 if is_reference else max(block.build_threads, block.threads)
         child = Child(
             ChildSpec(
@@ -80,7 +81,7 @@ class Workers:
                 memory_bytes=self._limit,
                 cpus=worker_cpus(1 if is_reference else block.build_threads, int(block.id, 16)),
                 python=spec.adapter.python,
-                cache=self._cache,
+                compiled=None if origin is None else compiled_folder(self._cache, origin),
             )
         )
         timeout = _REFERENCE_TIMEOUT_SECONDS if is_reference else block.timeout

@@ -62,6 +62,7 @@ _LEAVING_SECONDS = 10.0
 _LOG_BYTES = 16_000
 _FLOOD_BYTES = 10 << 20
 _LINK = ".harness"
+_COMPILED = ".numba"
 _ENTRY = "harness.running.worker.entry"
 
 
@@ -71,7 +72,8 @@ class ChildSpec:
 
     `program` is the module whose `main` it runs; `threads` the size of every thread pool;
     `memory_bytes` a hard limit; `cpus` the processors allotted, None for all; `python` the
-    interpreter of an isolated environment; `cache` the folder of compiled code, which outlives it.
+    interpreter of an isolated environment; `compiled` the folder of what numba compiles, which
+    outlives the worker, None for one that does not.
     """
 
     program: str
@@ -79,7 +81,7 @@ class ChildSpec:
     memory_bytes: int
     cpus: tuple[int, ...] | None
     python: str | None
-    cache: Path
+    compiled: Path | None
 
 
 class ChildGone(Exception):
@@ -299,7 +301,7 @@ def _environment(spec: ChildSpec, folder: Path) -> dict[str, str]:
         "PATH": os.pathsep.join(_program_paths(spec)),
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
-        "NUMBA_CACHE_DIR": str(spec.cache / "numba"),
+        "NUMBA_CACHE_DIR": str(spec.compiled or folder / _COMPILED),
         JOB_FOLDER_VARIABLE: str(folder),
     }
 

@@ -88,6 +88,9 @@ def clean(
     environments: Annotated[
         bool, typer.Option("--environments", help="Remove the environments of isolated algorithms.")
     ] = False,
+    compiled: Annotated[
+        bool, typer.Option("--compiled", help="Remove what numba compiled for adapters.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Remove all of these.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be removed, and remove nothing.")
@@ -100,6 +103,7 @@ def clean(
     chosen: set[Kind] = {"leftovers"}
     chosen |= {"downloads"} if downloads or everything else set()
     chosen |= {"truth"} if truth or everything else set()
+    chosen |= {"compiled"} if compiled or everything else set()
     chosen |= {"datasets", "files"} if datasets or everything else set()
     cached = cached_items()
     items = [item for item in cached if item.kind in chosen]
@@ -117,6 +121,7 @@ _OPTIONS: dict[Kind, str] = {
     "files": "--datasets",
     "downloads": "--downloads",
     "truth": "--truth",
+    "compiled": "--compiled",
     "unfinished": "written to within the last hour, maybe by a command that still runs",
 }
 """What removes each kind, or why nothing does."""

@@ -11,6 +11,8 @@ import pytest
 
 from harness.registry.registry import load_registry
 from harness.registry.settings import Facts, settings
+from harness.running.block_specs import origin_of
+from harness.running.executors.compiled_code import compiled_folder
 from harness.running.worker.libraries import pools_limited
 
 pytestmark = [
@@ -42,11 +44,16 @@ CASES = [
 
 
 @pytest.fixture(autouse=True)
-def _few_optimisations(request, monkeypatch):
-    """Compile pynndescent, whose speed is not asked for here, in two thirds of the time."""
+def _few_optimisations(request, monkeypatch, session_cache):
+    """Compile pynndescent, whose speed is not asked for here, in two thirds of the time.
+
+    What its import compiles is kept for the workers of other tests.
+    """
     if "pynndescent" in request.node.name:
         numba.njit(lambda: 0)()  # the level of the first compilation stays that of the process
         monkeypatch.setattr(numba.config, "OPT", type(numba.config.OPT)(1))
+        origin = origin_of(load_registry().algorithm("pynndescent"), None)
+        monkeypatch.setattr(numba.config, "CACHE_DIR", str(compiled_folder(session_cache, origin)))
 
 
 def rows(metric, n=N + QUERIES, zeros=0):

@@ -207,7 +207,7 @@ def check_entry(
     plugins
         Folders with plug-ins beside those that are always searched.
     dataset
-        A registry name or the path of an HDF5 file; 2,000 of its rows and 50 of its queries are
+        A registry name or the path of an HDF5 file; 1,000 of its rows and 50 of its queries are
         taken, as they are, for every metric that the entry declares.
     timeout
         Seconds for each check.

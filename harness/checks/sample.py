@@ -15,7 +15,7 @@ from harness.contracts import Dataset
 from harness.contracts.dataset import Metric
 from harness.files.temporary import temporary_folder
 
-BASE_ROWS = 2_000
+BASE_ROWS = 1_000
 QUERY_ROWS = 50
 _BASE_FILE, _QUERIES_FILE = "base.npy", "queries.npy"
 

@@ -33,7 +33,7 @@ def check(
     ],
     dataset: Annotated[
         str,
-        typer.Option("--dataset", help="Check on 2,000 rows of this dataset (a name or a path)."),
+        typer.Option("--dataset", help="Check on 1,000 rows of this dataset (a name or a path)."),
     ] = DATASET,
     only: Annotated[
         list[str] | None,

@@ -45,6 +45,7 @@ LONG = {
     *("test_documented_commands.py", "test_wheel.py", "test_peers.py"),
     *("test_cluster_runs.py", "test_cluster_kills.py"),
     *("test_cluster_data.py", "test_cluster_s3.py"),
+    *("test_quantization_kernels.py", "test_search.py"),
     *("test_shipped_adapters.py", "test_surroundings.py", "test_kills_and_trials.py"),
     *("test_meddling.py", "test_faults.py", "test_site_browser.py", "test_site_pages_browser.py"),
 }
@@ -106,7 +107,7 @@ def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     return Bucket(f"bucket-{secrets.token_hex(8)}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_small_hdf5():
     """Write 300 rows of 8 dimensions with 20 queries, in ann-benchmarks' schema."""
     return _write_small_hdf5

@@ -15,6 +15,7 @@ import pytest
 
 import harness
 from harness.cli.terminal import spell_what_cannot_be_printed
+from tests.conftest import Command
 from tests.forked import Forks
 
 SUITE = """\
@@ -97,63 +98,53 @@ def test_a_run_on_a_terminal_of_ascii_alone(within):
         assert done.stderr.isascii()
 
 
-@pytest.mark.slow
-def test_every_verb_on_a_terminal_of_ascii_alone(within, command, tmp_path):
-    odd = tmp_path / "vectors-é.npy"
-    verbs = (
-        "run mine.yml",
-        "list",
-        "show exact",
-        "show peers",
-        "data list",
-        "data info small.hdf5",
-        "data verify small.hdf5",
-        "data show glove-50-10k --query pawk",
-        f"data convert small.hdf5 {odd.name}",
-        "recommend --recall 0.5",
-        "plot mine.yml --figure qps-recall",
-        "publish site",
-        "export -o points.tex",
-        "compare results results --recall 0.5",
-        "export --to ann-benchmarks -o theirs",
-        "import theirs --results imported",
-        "new my-index --out plugins",
-        "check exact --only same-seed",
-        "data clean --all --dry-run",
-        "doctor",
-        "run --help",
-        "plot no-such-suite-é",
-    )
-    with Forks(**ASCII, PYTHONIOENCODING="ascii:strict") as forks:
-        for verb in verbs:
-            done = command.forked_from(forks, *verb.split())
-            assert done.stdout.isascii(), verb
-            assert done.stderr.isascii(), verb
-            assert "Traceback" not in done.stderr, (verb, done.stderr)
-            is_wrong = "no-such" in verb
-            assert done.returncode in ((2,) if is_wrong else (0, 1)), (verb, done.stderr)
-        assert odd.is_file()
+VERBS = (
+    *("list", "show exact", "show peers", "data list", "data info small.hdf5"),
+    *("data verify small.hdf5", "data show glove-50-10k --query pawk"),
+    *("data convert small.hdf5 vectors-é.npy", "data convert small.hdf5 converted.hdf5"),
+    *("recommend --recall 0.5", "plot mine.yml --figure qps-recall", "publish site"),
+    *("export -o points.tex", "export -o points.parquet"),
+    "compare results results --recall 0.5",
+    *("export --to ann-benchmarks -o theirs", "import theirs --results imported"),
+    *("new my-index --out plugins", "check exact --only same-seed"),
+    *("data clean --all --dry-run", "doctor", "run --help", "plot no-such-suite-é"),
+)
+
+
+@pytest.fixture(scope="module")
+def verbs_in_ascii(tmp_path_factory, session_cache, write_small_hdf5):
+    """Give every verb on a terminal of ASCII alone and under a strict umask.
+
+    Returns what it was given, the folder, and what each verb did.
+    """
+    folder = tmp_path_factory.mktemp("ascii")
+    (folder / "mine.yml").write_text(SUITE)
+    given = {write_small_hdf5(folder / "small.hdf5", "angular"), folder / "mine.yml"}
+    with Forks(umask=0o077, **ASCII, PYTHONIOENCODING="ascii:strict") as forks:
+        command = Command(folder, session_cache, forks)
+        done = {verb: command(*verb.split()) for verb in ("run mine.yml", *VERBS)}
+    return given, folder, done
 
 
 @pytest.mark.slow
-def test_modes_follow_the_umask(within, command, tmp_path):
-    verbs = (
-        "run mine.yml",
-        "plot mine.yml --figure qps-recall",
-        "publish site",
-        "export -o points.parquet",
-        "data convert small.hdf5 converted.hdf5",
-        "new my-index --out plugins",
-    )
-    with Forks(umask=0o077) as forks:
-        for verb in verbs:
-            done = command.forked_from(forks, *verb.split())
-            assert done.returncode == 0, done.stderr
-    given = {tmp_path / "small.hdf5", tmp_path / "mine.yml"}
-    written = [path for path in tmp_path.rglob("*") if path not in given and path.is_file()]
+def test_every_verb_on_a_terminal_of_ascii_alone(verbs_in_ascii):
+    _, folder, every = verbs_in_ascii
+    for verb, done in every.items():
+        assert done.stdout.isascii(), verb
+        assert done.stderr.isascii(), verb
+        assert "Traceback" not in done.stderr, (verb, done.stderr)
+        codes = {"plot no-such-suite-é": {2}, "doctor": {0, 1}}.get(verb, {0})
+        assert done.returncode in codes, (verb, done.stderr)
+    assert (folder / "vectors-é.npy").is_file()
+
+
+@pytest.mark.slow
+def test_modes_follow_the_umask(verbs_in_ascii):
+    given, folder, _ = verbs_in_ascii
+    written = [path for path in folder.rglob("*") if path not in given and path.is_file()]
     assert len(written) > 20
     assert [path for path in written if path.stat().st_mode & 0o077] == []
-    assert (tmp_path / "plugins/algorithms/my_index").stat().st_mode & 0o777 == 0o700
+    assert (folder / "plugins/algorithms/my_index").stat().st_mode & 0o777 == 0o700
 
 
 CLOSED = "exec <&- >&- 2>&-"
@@ -198,15 +189,10 @@ def test_streams_limits_and_settings_that_are_none(within, line, verb, code, wor
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
-    [
-        "export TMPDIR=/nowhere/at/all",
-        "export OMP_NUM_THREADS=many",
-        "export OMP_NUM_THREADS=0",
+    [  # a run that bears several bears each of them
+        "export TMPDIR=/nowhere/at/all OMP_NUM_THREADS=many; ulimit -v 4000000",
+        "export OMP_NUM_THREADS=0 NUMBA_DISABLE_JIT=1; ulimit -s 256; trap '' INT TERM PIPE",
         "export PYTHONOPTIMIZE=2 PYTHONWARNINGS=error PYTHONDEVMODE=1",
-        "export NUMBA_DISABLE_JIT=1",
-        "ulimit -v 4000000",
-        "ulimit -s 256",
-        "trap '' INT TERM PIPE",
     ],
 )
 def test_a_run_in_odd_settings(within, tmp_path, line):

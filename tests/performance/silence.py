@@ -21,6 +21,7 @@ from harness.data.cache.folder import cache_folder
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.registry import load_registry
 from harness.registry.settings import Facts, settings
+from harness.running.block_specs import origin_of
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, SettingSpec
 from harness.running.datasets import open_named
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments
@@ -77,7 +78,10 @@ def member_of(
         definition.foreign_call(facts.metric), str(held.python) if held else None,
     )  # fmt: skip
     search = SettingSpec(definition.name, setting.search, facts.k, 5)
-    return MemberSpec(definition.name, adapter, setting.build, (search,), definition.pausable)
+    origin = origin_of(definition, held)
+    return MemberSpec(
+        definition.name, adapter, setting.build, (search,), definition.pausable, origin
+    )
 
 
 class Accounts:

@@ -18,9 +18,9 @@ from .reranking import Reranker
 from .row_costs import Levels, Origin
 from .scanner import best_ids
 from .simd import byte_lanes
-from .simd.bounded_scan import ROWS, empty_tables
 from .simd.lanes import WIDTH
 from .simd.list_scan import search
+from .simd.tables import ROWS, empty_tables
 
 _GROUPS = 4  # of lists, whose scores are summed at once
 _ROW_COST_BITS = 8

@@ -23,8 +23,9 @@ from .parameters import ScanKind
 from .quantizer import Quantized
 from .reranking import Reranker
 from .simd import byte_lanes
-from .simd.bounded_scan import ROWS, scan_one
+from .simd.bounded_scan import scan
 from .simd.byte_lanes import BLOCKS
+from .simd.tables import ROWS
 
 _FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
 _MANY_ROWS, _FEW_SUBSPACES = {4: 100_000, 8: 5_000}, 64  # by bits of a code
@@ -136,17 +137,8 @@ class BoundedScan:
         return best_ids(queries, k, partial(self._scan, matching))
 
     def _scan(self, matching: Bits, queries: Float32, ids: Ids) -> None:
-        for query, best in zip(queries, ids, strict=True):
-            scan_one(
-                self._flat,
-                self._rows,
-                self._slopes,
-                self._offsets,
-                self._euclidean,
-                query,
-                matching,
-                best,
-            )
+        codes = self._flat, self._rows, self._slopes, self._offsets
+        scan(*codes, self._euclidean, queries, matching, ids)
 
     def decode(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows `(rows,)` stand for, `(rows, d)`."""
@@ -183,7 +175,7 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
 
 
 def _blocks_of(index: faiss.IndexPQ) -> Codes:
-    """Return FAISS's flat codes by blocks of rows, as `scan_one` reads them."""
+    """Return FAISS's flat codes by blocks of rows, as `scan` reads them."""
     flat = packed_codes_of(index)
     count = -(-len(flat) // (ROWS * BLOCKS)) * BLOCKS
     blocks_of_rows = np.zeros((count, ROWS, flat.shape[1]), np.uint8)

@@ -32,8 +32,9 @@ from harness.algorithms.quantization.loss import EuclideanLoss
 from harness.algorithms.quantization.parameters import Parameters
 from harness.algorithms.quantization.quantizer import ComposedQuantizer
 from harness.algorithms.quantization.scanner import BoundedScan, FaissScan, _blocks_of
-from harness.algorithms.quantization.simd.bounded_scan import OF_TWO, ROWS, add_planes, places_from
+from harness.algorithms.quantization.simd.bounded_scan import add_planes, places_from
 from harness.algorithms.quantization.simd.byte_lanes import BLOCKS, KIND, bits_below, sums_from
+from harness.algorithms.quantization.simd.tables import OF_TWO, ROWS
 from harness.algorithms.quantization.training import KMeans
 
 from harness.data.loading import cached_path

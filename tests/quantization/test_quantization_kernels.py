@@ -25,8 +25,9 @@ import json
 import numba
 import numpy as np
 from harness.algorithms.quantization.simd import bounded_scan, byte_lanes
-from harness.algorithms.quantization.simd.bounded_scan import ROWS, rows_below, scan_one
+from harness.algorithms.quantization.simd.bounded_scan import rows_below, scan
 from harness.algorithms.quantization.simd.byte_lanes import BLOCKS
+from harness.algorithms.quantization.simd.tables import ROWS
 
 
 @numba.njit
@@ -45,14 +46,15 @@ for M in (20, 40):  # sums of 40 subspaces are lowered on the way
     packed = np.zeros((-(-len(codes) // (ROWS * BLOCKS)) * BLOCKS * ROWS, M // 2), np.uint8)
     packed[: len(codes)] = codes[:, ::2] | codes[:, 1::2] << 4
     packed = packed.reshape(-1, ROWS, M // 2).transpose(0, 2, 1).ravel()
+    queries = rng.standard_normal((22, 2 * M)).astype(np.float32)  # some at once, two one by one
+    ids = np.empty((len(queries), 10), np.int64)
+    offsets, every = np.zeros(16 * M, np.float32), np.empty(0, np.uint8)
+    scan(packed, len(codes), slopes, offsets, False, queries, every, ids)
     same = True
-    for query in rng.standard_normal((20, 2 * M)).astype(np.float32):
-        ids = np.empty(10, np.int64)
-        offsets, every = np.zeros(16 * M, np.float32), np.empty(0, np.uint8)
-        scan_one(packed, len(codes), slopes, offsets, False, query, every, ids)
+    for query, best in zip(queries, ids):
         tables = np.einsum("mj,mjc->mc", query.reshape(M, 2).astype(float), slopes)
         costs = tables[np.arange(M), codes].sum(axis=1)
-        same &= bool(np.allclose(costs[ids], np.sort(costs)[:10], atol=1e-4))
+        same &= bool(np.allclose(costs[best], np.sort(costs)[:10], atol=1e-4))
     found[f"best of {M}"] = same
     if M == 20:
         steps, sums = rng.integers(0, 25, 16 * M, np.uint8), np.empty(BLOCKS * ROWS, np.uint8)
@@ -67,20 +69,20 @@ for M in (20, 40):  # sums of 40 subspaces are lowered on the way
             and (np.unpackbits(bits, bitorder="little") == (expected < 255)).all()
             and 0 < (expected < 255).mean() < 1
         )
-found["code"] = "".join(bounded_scan._scan_blocks.inspect_asm().values())
+found["code"] = "".join(bounded_scan._next_found.inspect_asm().values())
 print(json.dumps(found))
 """
 
 COMPILING = """
 import json
 from numba import types
-from harness.algorithms.quantization.simd import bounded_scan
-floats, longs = types.float32[::1], types.int64[::1]
-bounded_scan._scan_blocks.compile((
-    types.uint8[::1], types.int64, floats, types.int64, types.int64, types.float32,
-    types.uint8[::1], floats, longs,
+from harness.algorithms.quantization.simd import bounded_scan, byte_lanes
+longs = types.int64
+bounded_scan._next_found.compile((
+    types.uint8[::1], types.uint8[:, ::1], longs, longs, longs, longs,
+    types.UniTuple(types.uint8, 4 * byte_lanes.QUERIES),
 ))
-print(json.dumps({"code": next(iter(bounded_scan._scan_blocks.inspect_asm().values()))}))
+print(json.dumps({"code": next(iter(bounded_scan._next_found.inspect_asm().values()))}))
 """
 
 

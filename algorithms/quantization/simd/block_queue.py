@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .bounded_scan import ROWS, add_planes, fill_steps, matches, subspaces_of
+from .bounded_scan import add_planes, matches
 from .byte_lanes import BLOCKS, CAP, first_bit, store_sums, sums_from
 from .compiling import inlined, leaf
+from .tables import ROWS, fill_steps, subspaces_of
 
 DEVIATIONS = 3  # of rounding: a row at the bound is lost in one case of a thousand
 _TRIED = 5  # times as many rows as are wanted tell the first bound

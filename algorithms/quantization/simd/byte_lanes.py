@@ -1,7 +1,8 @@
 """Sums of the 64 rows of a block in bytes, for numba kernels that scan codes of 4 or 8 bits.
 
 They are LLVM's own vectors, as `Lanes` are in `lanes.py`: those of four blocks, which share what is
-loaded of the tables, and whose additions need not wait for one another. The sums of a block fill
+loaded of the tables, and whose additions need not wait for one another. Several queries share what
+is loaded of the codes. The sums of a block fill
 one register of 512 bits, or two of 256. LLVM has no portable look-up by vector, so each
 kind of processor has its own:
 
@@ -17,6 +18,7 @@ less than the processor has, choose the look-up too.
 
 from __future__ import annotations
 
+from functools import partial, reduce
 from typing import Any
 
 import numba
@@ -52,24 +54,28 @@ def _best_kind() -> str | None:
 
 
 KIND = _best_kind()  # of look-up; None where there is none
+QUERIES = 1 if KIND == "avx2" else 4  # scanned at once: their sums fill half of the registers
 CODE_BITS = {None: (), "avx512-vbmi": (4, 8)}.get(KIND, (4,))  # sizes of codes that are scanned
 
 
 class SumsType(types.Type):
-    """The numba type of the sums of four blocks, 64 unsigned bytes each."""
+    """The numba type of the sums of four blocks, 64 unsigned bytes each, for one query or more.
 
-    def __init__(self) -> None:
-        super().__init__(name="Sums")
+    `parts` is four times the number of queries; the four of a query are neighbours.
+    """
+
+    def __init__(self, parts: int) -> None:
+        self.parts = parts
+        super().__init__(name=f"Sums({parts})")
 
 
-SUMS = SumsType()
 PLACES = types.UniTuple(types.intp, BLOCKS)
 
 
 @register_model(SumsType)
 class _SumsModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, ir.ArrayType(_VECTOR, BLOCKS))
+        super().__init__(dmm, fe_type, ir.ArrayType(_VECTOR, fe_type.parts))
 
 
 def _parts(builder: Any, sums: Any) -> list[Any]:
@@ -121,46 +127,48 @@ def _look_up(builder: Any, table: Any, codes: Any) -> Any:
 
 @intrinsic
 def sums_from(typing_context, starts):
-    """The sums of four blocks, each all the same byte."""
+    """The sums of four blocks, each all the same byte; four starts for every query."""
 
     def generate(context, builder, signature, arguments):
         starts = cgutils.unpack_tuple(builder, arguments[0])
         return _joined(builder, [_spread(builder, start) for start in starts])
 
-    return SUMS(starts), generate
+    return SumsType(starts.count)(starts), generate
 
 
 def _added(look_up_all: Any) -> Any:
     """Return the code of adding to every block's sums what `look_up_all` adds for its codes.
 
     The 64 bytes of codes of each block begin at its place in the flat array `packed`, plus `plane`;
-    tables begin at `table` of `steps`. The processor does not foresee which blocks come next, so
-    the codes at the places of `ahead` are asked for.
+    tables begin at `table` of `steps`, those of each further query `apart` from the last. The
+    processor does not foresee which blocks come next, so the codes at the places of `ahead` are
+    asked for.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        sums, packed, places, ahead, plane, steps, table = arguments
-        _, packed_type, _, _, _, steps_type, _ = signature.args
+        sums, packed, places, ahead, plane, steps, table, apart = arguments
+        _, packed_type, _, _, _, steps_type, _, _ = signature.args
 
-        def entries(offset: int, count: int) -> Any:
+        def entries(query: int, offset: int, count: int) -> Any:
             start = builder.add(table, ir.Constant(table.type, offset))
+            start = builder.add(start, builder.mul(apart, ir.Constant(table.type, query)))
             kind = ir.VectorType(_BYTE, count)
             return builder.load(
                 vector_address(context, builder, steps_type, steps, start, kind), align=1
             )
 
-        add = look_up_all(builder, entries)
-
         def address(place: Any, kind: Any) -> Any:
             start = builder.add(place, plane)
             return vector_address(context, builder, packed_type, packed, start, kind)
 
-        parts = [
-            add(part, builder.load(address(place, _VECTOR), align=1))
-            for part, place in zip(
-                _parts(builder, sums), cgutils.unpack_tuple(builder, places), strict=True
-            )
-        ]
+        parts, codes = _parts(builder, sums), []
+        for query in range(len(parts) // BLOCKS):
+            add = look_up_all(builder, partial(entries, query))
+            for block, place in enumerate(cgutils.unpack_tuple(builder, places)):
+                if query == 0:  # not all at first, which LLVM makes slower code of
+                    codes.append(builder.load(address(place, _VECTOR), align=1))
+                part = BLOCKS * query + block
+                parts[part] = add(parts[part], codes[block])
         for place in cgutils.unpack_tuple(builder, ahead):
             ask_for(builder, address(place, _BYTE))
         return _joined(builder, parts)
@@ -169,7 +177,11 @@ def _added(look_up_all: Any) -> Any:
 
 
 def _two_of_a_byte(builder: Any, entries: Any) -> Any:
-    """Codes of 4 bits: the even subspace's in the low ones."""
+    """Codes of 4 bits: the even subspace's in the low ones.
+
+    Two entries are at most `CAP`, so they are added without one: two of four units do additions
+    that stop at 255, the same that look up, and all of them do others.
+    """
     even, odd = (
         _lanes(builder, entries(offset, ENTRIES), list(range(ENTRIES)) * 4)
         for offset in (0, ENTRIES)
@@ -177,9 +189,10 @@ def _two_of_a_byte(builder: Any, entries: Any) -> Any:
     four_bits = ir.Constant(_WORDS, [4] * (WIDTH // 2))
 
     def add(part: Any, codes: Any) -> Any:
-        part = _plus_capped(builder, part, _look_up(builder, even, codes))
         words = builder.lshr(builder.bitcast(codes, _WORDS), four_bits)
-        return _plus_capped(builder, part, _look_up(builder, odd, builder.bitcast(words, _VECTOR)))
+        low = _look_up(builder, even, codes)
+        high = _look_up(builder, odd, builder.bitcast(words, _VECTOR))
+        return _plus_capped(builder, part, builder.add(low, high))
 
     return add
 
@@ -203,16 +216,21 @@ def _one_of_a_byte(builder: Any, entries: Any) -> Any:
     return add
 
 
+def _sums_plus(sums: Any, packed: Any, steps: Any) -> Any:
+    whole = types.intp
+    return sums(sums, packed, PLACES, PLACES, whole, steps, whole, whole)
+
+
 @intrinsic
-def plus_two_entries(typing_context, sums, packed, places, ahead, plane, steps, table):
+def plus_two_entries(typing_context, sums, packed, places, ahead, plane, steps, table, apart):
     """Sums plus the entries of two subspaces of 4 bits (see `_added`), or 255 if that is more."""
-    return sums(sums, packed, PLACES, PLACES, types.intp, steps, types.intp), _added(_two_of_a_byte)
+    return _sums_plus(sums, packed, steps), _added(_two_of_a_byte)
 
 
 @intrinsic
-def plus_entries(typing_context, sums, packed, places, ahead, plane, steps, table):
+def plus_entries(typing_context, sums, packed, places, ahead, plane, steps, table, apart):
     """Sums plus the entries of one subspace of 8 bits (see `_added`), or 255 if that is more."""
-    return sums(sums, packed, PLACES, PLACES, types.intp, steps, types.intp), _added(_one_of_a_byte)
+    return _sums_plus(sums, packed, steps), _added(_one_of_a_byte)
 
 
 def _plus_capped(builder: Any, a: Any, b: Any) -> Any:
@@ -235,7 +253,7 @@ def lowered(typing_context, sums, amount):
 
 @intrinsic
 def bits_below(typing_context, sums, level):
-    """For every block, 64 bits: one for each sum that is less than the level."""
+    """For every query and block, 64 bits: one for each sum that is less than the level."""
 
     def generate(context, builder, signature, arguments):
         sums, level = arguments
@@ -244,7 +262,30 @@ def bits_below(typing_context, sums, level):
         bits = [builder.bitcast(part, _MASK) for part in parts]
         return context.make_tuple(builder, signature.return_type, bits)
 
-    return types.UniTuple(types.int64, BLOCKS)(sums, types.uint8), generate
+    return types.UniTuple(types.int64, sums.parts)(sums, types.uint8), generate
+
+
+@intrinsic
+def either(typing_context, first, second):
+    """The bits that are set in one of two tuples of them."""
+
+    def generate(context, builder, signature, arguments):
+        pairs = zip(*(cgutils.unpack_tuple(builder, bits) for bits in arguments), strict=True)
+        bits = [builder.or_(a, b) for a, b in pairs]
+        return context.make_tuple(builder, signature.return_type, bits)
+
+    return first(first, second), generate
+
+
+@intrinsic
+def any_of(typing_context, bits):
+    """Whether any of a tuple of bits is set."""
+
+    def generate(context, builder, signature, arguments):
+        together = reduce(builder.or_, cgutils.unpack_tuple(builder, arguments[0]))
+        return builder.icmp_signed("!=", together, ir.Constant(together.type, 0))
+
+    return types.boolean(bits), generate
 
 
 @intrinsic
@@ -272,20 +313,20 @@ def first_bit(typing_context, bits):
 
 
 @intrinsic
-def store_steps(typing_context, array, offset, lanes, scale):
-    """Write `lanes * scale`, rounded down and at most 255: of a table.
+def store_steps(typing_context, array, offset, lanes, scale, most):
+    """Write `lanes * scale`, rounded down and at most `most`: of a table.
 
     `lanes` are 16 float32 numbers, none negative.
     """
 
     def generate(context, builder, signature, arguments):
-        array, offset, lanes, scale = arguments
+        array, offset, lanes, scale, most = arguments
         scaled = builder.fmul(lanes, spread_value(builder, scale))
-        most = ir.Constant(lanes.type, [float(CAP)] * ENTRIES)
+        most = spread_value(builder, most)
         capped = builder.select(builder.fcmp_ordered("<", scaled, most), scaled, most)
         steps = builder.trunc(builder.fptosi(capped, _ROUNDED), _TABLE)
         place = vector_address(context, builder, signature.args[0], array, offset, _TABLE)
         builder.store(steps, place, align=1)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, LANES, types.float32), generate
+    return types.void(array, types.intp, LANES, types.float32, types.float32), generate

@@ -24,7 +24,13 @@ from numba import njit
 from . import lanes
 from .bins import BINS, bin_of, bins_below, bins_for, cut_down, extent_of, tightened
 from .block_queue import DEVIATIONS, begun_at, codes_of, first_bound, four, queued
-from .bounded_scan import (
+from .bounded_scan import matches, rows_below
+from .byte_lanes import BLOCKS, first_bit
+from .candidates import rerank_one, take_best
+from .compiling import inlined, leaf
+from .nearest_lists import choose_lists, fill_list_costs
+from .second_lists import drop_repeated
+from .tables import (
     LOWERED,
     ROWS,
     cost_of,
@@ -32,15 +38,9 @@ from .bounded_scan import (
     fill_costs,
     fill_steps,
     lowering_plane,
-    matches,
-    rows_below,
+    most_steps,
     subspaces_of,
 )
-from .byte_lanes import BLOCKS, first_bit
-from .candidates import rerank_one, take_best
-from .compiling import inlined, leaf
-from .nearest_lists import choose_lists, fill_list_costs
-from .second_lists import drop_repeated
 
 _COARSER = np.float32(0.85)
 _MOST_ROUNDED = 128  # subspaces; with more, an entry is hardly a step, and sums tell too little
@@ -62,14 +62,15 @@ def _shift_of(subspaces):
 
 @leaf
 def _most_of(tables, codewords):
-    """What codes cost at most, and in how many subspaces by steps that are rounded."""
-    most = np.float32(0)
+    """What codes cost at most, in one subspace, and in how many of them by rounded steps."""
+    most, widest = np.float32(0), np.float32(0)
     for m in range(0, tables.shape[0], codewords):
-        most += extent_of(tables[m : m + codewords])[1]
+        dearest = extent_of(tables[m : m + codewords])[1]
+        most, widest = most + dearest, max(widest, dearest)
     varied = 0
     for m in range(0, tables.shape[0], codewords):
         varied += extent_of(tables[m : m + codewords])[1] > most * _HARDLY_A_STEP
-    return most, varied
+    return most, widest, varied
 
 
 @inlined
@@ -125,6 +126,7 @@ def _collect(
     tables,
     entries,
     most,
+    widest,
     varied,
     wanted,
     everything,
@@ -140,6 +142,7 @@ def _collect(
     `places` hold `_room_for(wanted)`. Costs are those of the tables for the rows whose bits are set
     in `everything`, and for the others within the rounding of the bytes of them. `varied` is in how
     many subspaces costs are rounded at all: where dimensions are constant, they hardly differ.
+    `widest` is the most that one subspace costs.
     """
     planes = tables.shape[0] // entries
     lowering = lowering_plane(planes, entries)
@@ -147,7 +150,7 @@ def _collect(
     shift = _shift_of(varied) if bound < np.inf else np.float32(0)
     removed = np.float32(varied / 2 + (LOWERED if lowering else 0))  # rounded, and on the way
     sums, counts = np.empty(BLOCKS * ROWS, np.uint8), np.zeros(BINS, np.int64)
-    made_for, scale = np.float32(-1), np.float32(0)
+    made_for, scale, exact = np.float32(-1), np.float32(0), everything
     count, inside, top = 0, 0, 0  # rows held; those in bins up to the top one
     origin, per_cost = np.float32(0), np.float32(0)
     if bound < np.inf:
@@ -161,6 +164,8 @@ def _collect(
         left = min(bound - lowest, most)
         if not made_for * _COARSER <= left <= made_for:
             made_for, scale = left, fill_steps(tables, entries, left, steps)
+            # Steps that are cut off tell too little of what a row costs.
+            exact = everything | -np.int64(widest * scale > most_steps(entries)[0])
         begun = (
             begun_at(min(bound - a, most), made_for, scale, shift),
             begun_at(min(bound - b, most), made_for, scale, shift),
@@ -176,7 +181,7 @@ def _collect(
                 continue
             count = _add_rows(
                 bits,
-                cut[part] | everything,
+                cut[part] | exact,
                 queue[at + part] * ROWS,
                 sums[part * ROWS :],
                 block_costs[at + part] - (begun[part] - removed) / scale,
@@ -264,7 +269,7 @@ def search(
     row_ids
         The row of every place of a block.
     packed, slopes, offsets
-        Codes and codebooks as `bounded_scan.scan_one` takes them, but `offsets` fill whole planes.
+        Codes and codebooks as `bounded_scan.scan` takes them, but `offsets` fill whole planes.
         They may go on for a plane of `packed` that `slopes` do not know: the rows' own costs.
     largest_value
         0 where rows are scored by inner products. For Euclidean distances, offsets and the costs in
@@ -303,7 +308,7 @@ def search(
         costs = np.empty(_room_for(wanted), np.float32)
         ids = np.empty(costs.shape[0], np.int64)
         queue, block_costs, rows = queued(starts, sizes, list_costs, numbers)
-        most, varied = _most_of(tables, codewords)
+        most, widest, varied = _most_of(tables, codewords)
         bound, least = first_bound(
             packed,
             queue,
@@ -328,6 +333,7 @@ def search(
                 tables,
                 entries,
                 most,
+                widest,
                 varied,
                 wanted,
                 everything,

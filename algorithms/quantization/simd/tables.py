@@ -1,0 +1,156 @@
+"""The tables of a query: what the codewords of every subspace cost, as float32 and as bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from . import lanes
+from .byte_lanes import CAP, ENTRIES, WIDTH, store_steps
+from .compiling import LEAF, leaf
+
+ROWS = WIDTH  # of a block
+CODEWORDS = ENTRIES  # of 4 bits
+OF_TWO = 2 * CODEWORDS  # entries of a plane of two subspaces
+
+_FINER_FROM = 33  # subspaces; with fewer, sums are not lowered on the way
+LOWERED = np.uint8(96)
+_MOST_OF_ONE = (np.float32(CAP), np.float32(CAP))
+_MOST_OF_TWO = (np.float32(CAP // 2), np.float32(CAP - CAP // 2))  # which the kernel adds up first
+_ROUNDED = 2.0**-23  # twice what one float32 operation is off by, at most
+_HUGE = np.float32(1e30)
+_LEAST_TOTAL, _MOST_TOTAL = np.float32(1e-25), np.float32(1e30)  # costs that float32 can compute
+_FAST = {"reassoc", "contract", "nsz"}
+
+
+@njit(**LEAF, fastmath=_FAST)
+def fill_costs(query, slopes, offsets, costs):
+    """Write the tables of a query, each above the least of its subspace."""
+    subspaces, width, codewords = slopes.shape
+    flat = slopes.reshape(-1)
+    for m in range(subspaces):
+        least = np.float32(np.inf)
+        for c in range(m * codewords, (m + 1) * codewords, lanes.WIDTH):
+            values = lanes.load(offsets, c)
+            for j in range(width):
+                slope = lanes.load(flat, c + (m * (width - 1) + j) * codewords)
+                values = lanes.times_plus(lanes.spread(query[m * width + j]), slope, values)
+            least = min(least, lanes.least(values))
+            lanes.store(costs, c, values)
+        for c in range(m * codewords, (m + 1) * codewords, lanes.WIDTH):
+            lanes.store(costs, c, lanes.minus(lanes.load(costs, c), lanes.spread(least)))
+
+
+@njit(**LEAF, fastmath=_FAST)
+def _are_in_range(costs):
+    """Whether no cost is infinite or NaN, and not all are lost to the least numbers of float32."""
+    total = np.float32(0)
+    for place in range(costs.shape[0]):
+        total += costs[place]
+    return _LEAST_TOTAL < total < _MOST_TOTAL
+
+
+@njit(cache=True, nogil=True)
+def _fill_scaled_costs(query, slopes, euclidean, costs):
+    """As `fill_costs`, in float64, then scaled so that the most that a row can cost is 1."""
+    subspaces, width, codewords = slopes.shape
+    exact = np.zeros((subspaces, codewords))
+    most = 0.0
+    for m in range(subspaces):
+        for c in range(codewords):
+            for j in range(width):
+                slope = np.float64(slopes[m, j, c])
+                exact[m, c] += query[m * width + j] * slope
+                if euclidean:
+                    exact[m, c] += slope * slope / 2
+        exact[m] -= exact[m].min()
+        most += exact[m].max()
+    for m in range(subspaces):
+        for c in range(codewords):
+            costs[m * codewords + c] = exact[m, c] / most if most > 0 else 0
+
+
+@njit(cache=True, nogil=True)
+def fill_costs_in_range(query, slopes, offsets, euclidean, costs):
+    """As `fill_costs`, scaled where float32 cannot hold the costs; see `bounded_scan.scan`."""
+    fill_costs(query, slopes, offsets, costs)
+    if not _are_in_range(costs):
+        _fill_scaled_costs(query, slopes, euclidean, costs)
+
+
+@leaf
+def entries_of(codewords):
+    """Return the entries of a plane: a byte holds two codes of 4 bits, or one of 8."""
+    return OF_TWO if codewords == CODEWORDS else codewords
+
+
+@njit(cache=True, nogil=True)
+def empty_tables(subspaces, codewords):
+    """Return zeros for the costs of a query, whole planes of them."""
+    entries = entries_of(codewords)
+    return np.zeros(-(-subspaces * codewords // entries) * entries, np.float32)
+
+
+@leaf
+def subspaces_of(planes, entries):
+    """Return the number of subspaces; of an odd number of 4 bits, one more."""
+    return 2 * planes if entries == OF_TWO else planes
+
+
+@leaf
+def lowering_plane(planes, entries):
+    """Return the number of planes after which sums are lowered; 0 is never."""
+    return planes * 9 // 20 if subspaces_of(planes, entries) >= _FINER_FROM else 0
+
+
+@leaf
+def most_steps(entries):
+    """Return the most steps that the entries of even and of odd subspaces have."""
+    return _MOST_OF_TWO if entries == OF_TWO else _MOST_OF_ONE
+
+
+@leaf
+def fill_steps(costs, entries, bound, steps):
+    """Turn costs into bytes, rounded down; all are 0 where the bound is infinite.
+
+    A row whose float32 cost is at most `bound` has a sum below 255 (plus what it is lowered by).
+    Two entries of a byte's codes are 255 together at most: see `most_steps`.
+    `_ROUNDED` makes up for the float32 rounding of its M additions, the scale and the products.
+    Returns how many steps a cost of 1 is.
+    """
+    planes = costs.shape[0] // entries
+    end = CAP + (LOWERED if lowering_plane(planes, entries) else 0)
+    reach = np.float32(end * (1 - (subspaces_of(planes, entries) + 8) * _ROUNDED))
+    scale = min(reach / bound, _HUGE) if bound > 0 else _HUGE
+    even, odd = most_steps(entries)
+    for place in range(0, costs.shape[0], OF_TWO):
+        store_steps(steps, place, lanes.load(costs, place), scale, even)
+        after = place + CODEWORDS
+        store_steps(steps, after, lanes.load(costs, after), scale, odd)
+    return scale
+
+
+@leaf
+def cost_of(packed, place, costs, entries):
+    """Score one row exactly; `place` is its byte of the first plane.
+
+    Without `fastmath`: LLVM would gather the entries into vectors one by one, which is slower.
+    """
+    planes = costs.shape[0] // entries
+    even, odd = np.float32(0), np.float32(0)
+    if entries == OF_TWO:
+        other_even, other_odd = even, odd  # an addition need not wait for the last one
+        if planes % 2:
+            both = packed[place]
+            even, odd = costs[both & 15], costs[CODEWORDS + (both >> 4)]
+        for plane in range(planes % 2, planes, 2):
+            both, others = packed[place + plane * ROWS], packed[place + plane * ROWS + ROWS]
+            start = plane * OF_TWO
+            even += costs[start + (both & 15)]
+            odd += costs[start + CODEWORDS + (both >> 4)]
+            other_even += costs[start + OF_TWO + (others & 15)]
+            other_odd += costs[start + OF_TWO + CODEWORDS + (others >> 4)]
+        return (even + odd) + (other_even + other_odd)
+    for plane in range(planes):
+        even += costs[plane * entries + packed[place + plane * ROWS]]
+    return even

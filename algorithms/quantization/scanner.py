@@ -23,8 +23,8 @@ from .parameters import ScanKind
 from .quantizer import Quantized
 from .reranking import Reranker
 from .simd import byte_lanes
-from .simd.bounded_scan import scan
-from .simd.byte_lanes import BLOCKS
+from .simd.bounded_scan import scan_one_by_one, scan_together
+from .simd.byte_lanes import BLOCKS, QUERIES
 from .simd.tables import ROWS
 
 _FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
@@ -138,7 +138,11 @@ class BoundedScan:
 
     def _scan(self, matching: Bits, queries: Float32, ids: Ids) -> None:
         codes = self._flat, self._rows, self._slopes, self._offsets
-        scan(*codes, self._euclidean, queries, matching, ids)
+        whole = len(queries) // QUERIES * QUERIES if QUERIES > 1 else 0
+        if whole > 0:  # each is compiled when it is first needed
+            scan_together(*codes, self._euclidean, queries[:whole], matching, ids[:whole])
+        if whole < len(queries):
+            scan_one_by_one(*codes, self._euclidean, queries[whole:], matching, ids[whole:])
 
     def decode(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows `(rows,)` stand for, `(rows, d)`."""
@@ -175,7 +179,7 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
 
 
 def _blocks_of(index: faiss.IndexPQ) -> Codes:
-    """Return FAISS's flat codes by blocks of rows, as `scan` reads them."""
+    """Return FAISS's flat codes by blocks of rows, as the scan reads them."""
     flat = packed_codes_of(index)
     count = -(-len(flat) // (ROWS * BLOCKS)) * BLOCKS
     blocks_of_rows = np.zeros((count, ROWS, flat.shape[1]), np.uint8)

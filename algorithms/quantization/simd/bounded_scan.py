@@ -310,7 +310,7 @@ def _likely_bounds(packed, rows, costs, entries, k, bits, starts):
 
 @njit(cache=True, nogil=True)
 def _scan_some(packed, rows, slopes, offsets, euclidean, queries, bits, ids, starts):
-    """As `scan`, for as many queries as there are four `starts`."""
+    """As `scan_one_by_one`, for as many queries as there are four `starts`, all at once."""
     subspaces, _, codewords = slopes.shape
     entries, k = entries_of(codewords), ids.shape[1]
     costs = np.zeros((len(queries), len(empty_tables(subspaces, codewords))), np.float32)
@@ -332,7 +332,7 @@ def _scan_some(packed, rows, slopes, offsets, euclidean, queries, bits, ids, sta
 
 
 @njit(cache=True, nogil=True)
-def scan(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
+def scan_one_by_one(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
     """Write the rows of the least costs to `ids` `(nq, k)` int64, least first, padded with -1.
 
     `packed` is flat: blocks, then planes, then 64 bytes; the first `rows` count. The cost of
@@ -341,12 +341,16 @@ def scan(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
     or with `euclidean` half the squares of the slopes. Of equal costs, the lower row comes first.
     Rows that are not set in the bitmap `bits` are left out; an empty one leaves out none.
     """
-    whole = len(queries) // QUERIES * QUERIES if QUERIES > 1 else 0
-    for first in range(0, whole, QUERIES):
-        own = slice(first, first + QUERIES)
-        _scan_some(packed, rows, slopes, offsets, euclidean, queries[own], bits, ids[own], _QUERIES)
-    for one in range(whole, len(queries)):
+    for one in range(len(queries)):
         own = slice(one, one + 1)
         _scan_some(
             packed, rows, slopes, offsets, euclidean, queries[own], bits, ids[own], _ONE_QUERY
         )
+
+
+@njit(cache=True, nogil=True)
+def scan_together(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
+    """As `scan_one_by_one`, for a multiple of `QUERIES`, so many at once."""
+    for first in range(0, len(queries), QUERIES):
+        own = slice(first, first + QUERIES)
+        _scan_some(packed, rows, slopes, offsets, euclidean, queries[own], bits, ids[own], _QUERIES)

@@ -114,6 +114,14 @@ def best_ids(queries: Float32, k: int, search: Callable[[Float32, Ids], None]) -
     return ids
 
 
+def batch_to_compile() -> int:
+    """Return how many queries a batch has for which all that batches need is compiled.
+
+    Shared among the threads, one part of it is more than the queries that are scanned together.
+    """
+    return QUERIES * int(numba.get_num_threads()) + 1
+
+
 class BoundedScan:
     """Our own scan of codes (see `bounded_scan`): float scores, most rows dropped early."""
 
@@ -139,7 +147,7 @@ class BoundedScan:
     def _scan(self, matching: Bits, queries: Float32, ids: Ids) -> None:
         codes = self._flat, self._rows, self._slopes, self._offsets
         whole = len(queries) // QUERIES * QUERIES if QUERIES > 1 else 0
-        if whole > 0:  # each is compiled when it is first needed
+        if whole > 0:
             scan_together(*codes, self._euclidean, queries[:whole], matching, ids[:whole])
         if whole < len(queries):
             scan_one_by_one(*codes, self._euclidean, queries[whole:], matching, ids[whole:])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 _FIRST_STEP = 8
 """The first step upwards in a column is such a part of it."""
@@ -24,14 +24,15 @@ class Place(NamedTuple):
     rung: tuple[int, ...]
 
 
+Verdict = Literal["reaches", "misses", "too slow", "failed"]
+"""Of a question about a setting. One that is `too slow` is of no use even if it reaches the target,
+and those above it in its column are slower still. One that has `failed` says nothing of others."""
+
+
 class Asked(NamedTuple):
-    """What a question about a setting has told: whether it reaches the target, and its seconds.
+    """What a question about a setting has told, and its seconds."""
 
-    `reaches` is None if it is of no use even if it does, being too slow. Those above it in its
-    column are slower still.
-    """
-
-    reaches: bool | None
+    verdict: Verdict
     seconds: float = 0.0
 
 
@@ -62,17 +63,15 @@ def lowest_reaching(places: Sequence[Place], ask: Callable[[int], Asked]) -> lis
     while going := [column for column in columns if not column.is_done]:
         column = min(going, key=lambda one: one.missed_seconds)
         position = column.next_position()
-        reaches, seconds = ask(column.numbers[position])
-        if reaches is False:
+        verdict, seconds = ask(column.numbers[position])
+        if verdict == "misses":
             column.missed_seconds = max(column.missed_seconds, seconds)
             for other in columns:
                 if column.covers(other):
                     other.miss(column.firsts[position])
-        elif reaches is None and column.reaches:
-            column.low = position + 1  # slower than a higher one: the times are noisy
         else:
-            column.high, column.is_useless = position, reaches is None
-    lowest = [column.numbers[column.high] for column in columns if column.reaches]
+            column.end_at(position, verdict)
+    lowest = [column.numbers[column.reached] for column in columns if column.reached is not None]
     return sorted(n for n in lowest if not any(_is_below(places[m], places[n]) for m in lowest))
 
 
@@ -80,8 +79,9 @@ def lowest_reaching(places: Sequence[Place], ask: Callable[[int], Asked]) -> lis
 class _Column:
     """Settings of a ladder that differ in the first parameter alone, ascending.
 
-    Those before `low` miss the target; that at `high` reaches it, if there is one, or `is_useless`.
-    `firsts` are the positions along the first parameter, `others` those along the others.
+    Those before `low` miss the target; that at `high` and those after it need not be asked.
+    `reached` is the lowest known to reach it. `firsts` are the positions along the first parameter,
+    `others` those along the others.
     """
 
     ladder: int
@@ -90,9 +90,10 @@ class _Column:
     numbers: list[int]
     low: int = 0
     high: int = field(init=False)
-    is_useless: bool = False
+    reached: int | None = None
     missed_seconds: float = 0.0
     _step: int = 0
+    _is_doubtful: bool = False
     _low_was_tried: bool = False
 
     def __post_init__(self) -> None:
@@ -103,15 +104,10 @@ class _Column:
         """Whether it is known which is the lowest that reaches the target."""
         return self.low >= self.high
 
-    @property
-    def reaches(self) -> bool:
-        """Whether any reaches the target, and is of use."""
-        return self.high < len(self.numbers) and not self.is_useless
-
     def next_position(self) -> int:
         """Return which setting to ask about next."""
         last = len(self.numbers) - 1
-        if self.is_useless and not self._low_was_tried:
+        if self._is_doubtful and not self._low_was_tried:
             self._low_was_tried = True  # mostly of no use either, which ends the column
             return self.low
         if self.high <= last:
@@ -119,6 +115,15 @@ class _Column:
         position = min(self.low + self._step, last)
         self._step = 2 * self._step or max(1, len(self.numbers) // _FIRST_STEP)
         return position
+
+    def end_at(self, position: int, verdict: Verdict) -> None:
+        """Take that those from this position on need not be asked."""
+        if verdict == "failed" and position == self.low:
+            self.low += 1  # one above may do
+            return
+        self.high, self._is_doubtful = position, verdict != "reaches"
+        if verdict == "reaches":
+            self.reached = position
 
     def covers(self, other: _Column) -> bool:
         """Whether it has the other's ladder, and no other parameter is smaller."""

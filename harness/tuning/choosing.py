@@ -14,7 +14,7 @@ from harness.tuning.journal import Journal
 from harness.tuning.model import build_id, expected_costs
 from harness.tuning.trials import Goal, Trial
 
-_LUCK = 0.1
+_NEAR = 0.1
 """By how much of its time a build may have been unlucky: one that was slower than the fastest by
 more is not the best, whatever the model says."""
 
@@ -25,7 +25,7 @@ def best_so_far(
     """Return the best so far on all rows: none, one, or those of the frontier by their bytes.
 
     The best in time is the build that the model expects to be the fastest, of those that were not
-    far slower than the fastest (see `_LUCK`). Where there is no model, and for other quantities, a
+    far slower than the fastest (see `_NEAR`). Where there is no model, and for other quantities, a
     build counts by the mean of the times that it was made. It has missed the target if it did so
     the last time. Of the best, the slowest trial is returned: the search setting that reached the
     target in all. On a frontier the last build counts.
@@ -50,7 +50,7 @@ def best_so_far(
     made.sort(key=lambda trials: mean_cost(goal, trials))
     best = made[0]
     if is_by_model(contender, goal):
-        most = (1 + _LUCK) * mean_cost(goal, best)[1]
+        most = (1 + _NEAR) * mean_cost(goal, best)[1]
         near = [trials[0].build for trials in made if mean_cost(goal, trials)[1] <= most]
         known = known_builds(goal, told)
         expected = expected_costs(contender.space.build, known, near, contender.facts.n)
@@ -58,11 +58,10 @@ def best_so_far(
     return sorted(best, key=lambda trial: trial.times_reference or 0.0)[-1:]
 
 
-def best_of_each(journal: Journal, contender: Contender, goal: Goal) -> list[Trial]:
-    """Return the best so far on all rows, and of each sample."""
-    label = contender.label
+def best_of_samples(journal: Journal, label: str, goal: Goal) -> list[Trial]:
+    """Return the best of each sample of the rows."""
     samples = [best_of(goal, journal.on(label, rows)) for rows in journal.sample_rows(label)]
-    return [*best_so_far(journal, contender, goal), *itertools.chain.from_iterable(samples)]
+    return list(itertools.chain.from_iterable(samples))
 
 
 def is_by_model(contender: Contender, goal: Goal) -> bool:
@@ -70,7 +69,9 @@ def is_by_model(contender: Contender, goal: Goal) -> bool:
     return contender.is_modelled and goal.minimize == ("query",)
 
 
-def unsure(journal: Journal, contender: Contender, goal: Goal) -> list[Trial]:
+def unsure(
+    journal: Journal, contender: Contender, goal: Goal, best: Iterable[Trial]
+) -> list[Trial]:
     """Return the earliest of the best so far that is to be built again: it was built only once.
 
     There is none if the model tells the best: it knows of the luck of builds, and learns more by
@@ -80,7 +81,6 @@ def unsure(journal: Journal, contender: Contender, goal: Goal) -> list[Trial]:
         return []
     made = {(trial.block, build_id(trial.build)) for trial in journal.on(contender.label)}
     counts = Counter(build for _, build in made)
-    best = best_so_far(journal, contender, goal)
     once = [trial for trial in best if counts[build_id(trial.build)] == 1]
     return sorted(once, key=lambda trial: trial.spent_seconds)[:1]
 

@@ -34,7 +34,7 @@ _ALL = 0.05
 _UNLIKE = 0.7
 """The coordinate of a choice: two choices are about as far apart as the ends of a range."""
 
-_LEAST_DEVIATION = 1e-9
+_LEAST_SPREAD = 1e-9
 
 _DEEP = math.log(100)
 """The coordinate of the rows is 0 for all of them, and 1 for a hundredth."""
@@ -149,7 +149,7 @@ def joined_costs(known: Sequence[KnownBuild], rng: np.random.Generator) -> Float
     `rng` draws the weights of two quantities.
     """
     every = np.array([costs for one in known for costs in one.costs])
-    low, spread = every.min(axis=0), np.maximum(np.ptp(every, axis=0), _LEAST_DEVIATION)
+    low, spread = every.min(axis=0), np.maximum(np.ptp(every, axis=0), _LEAST_SPREAD)
     weights = rng.dirichlet(np.ones(every.shape[1]))
 
     def joined(costs: tuple[float, ...]) -> float:

@@ -51,8 +51,8 @@ _TRIED = (
 )
 _NO_SAMPLES = "Builds of samples of the rows are left out."
 _PROGRESS = (
-    "On the tuning queries, after each block. The best is expected to be so by all that was tried, "
-    "relative to the reference beside each, so a line may fall; lines end with the search."
+    "On the tuning queries, after each block. Another may turn out to be the best as more is "
+    "known, and speeds are those of several blocks, so a line may fall; lines end with the search."
 )
 _FRONTIER = (
     "Settings that reach the target on the tuning queries. Lines join those that no other of the "

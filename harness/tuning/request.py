@@ -12,6 +12,7 @@ from typing import get_args
 
 from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
+from harness.measures.tuning import MARGIN
 from harness.registry.foreign_grids import ForeignAdapter
 from harness.registry.registry import load_registry
 from harness.registry.schema.suite import Minimize
@@ -183,6 +184,7 @@ class TuneRequest:
             "timeout": suite.timeout,
             "least_seconds": least_seconds_of(suite),
             "recall": goal.recall,
+            "margin": MARGIN,
             "max_bytes": goal.max_bytes,
             "minimize": goal.minimize,
             "seed": goal.seed,

@@ -14,7 +14,7 @@ from harness.data.cache.cached import CachedDataset
 from harness.registry.suites import Suite
 from harness.running.blocks import BlockOutcome, BlockSpec
 from harness.running.executors.local import Executor
-from harness.tuning.choosing import best_of_each, best_so_far, is_by_model, unsure
+from harness.tuning.choosing import best_of_samples, best_so_far, is_by_model, unsure
 from harness.tuning.contenders import Contender
 from harness.tuning.following import SearchFollower, SearchState, SilentFollower
 from harness.tuning.journal import Journal
@@ -98,6 +98,8 @@ class Search:
     _drawn: dict[int, CachedDataset] = field(default_factory=dict, init=False)
     _untold_seconds: dict[str, float] = field(default_factory=dict, init=False)
     """What each label has spent on drawing samples since its last block, which the journal adds."""
+    _best: dict[str, tuple[int, list[Trial]]] = field(default_factory=dict, init=False)
+    """The best so far of each label, after so many trials."""
 
     def run(self) -> None:
         """Search until the budget is spent or every build was tried.
@@ -180,16 +182,18 @@ class Search:
         label, room = contender.label, self._room(contender, left)
         count = int(min(room, self._most_of_block(contender)))
         again: list[Trial] = []
+        best = self._best_so_far(contender)
         if contender.sample_rows is None:
             are_many = self.journal.count(label) >= _MANY_TRIED
             are_many = are_many and not is_by_model(contender, self.goal)
             if count >= _LEAST_WITH_BEST or (are_many and count > 0):
-                again = unsure(self.journal, contender, self.goal)
+                again = unsure(self.journal, contender, self.goal, best)
             if are_many:
                 count = int(min(count, room - 1 + len(again)))
+        near = [*best, *best_of_samples(self.journal, label, self.goal)]
         proposals = contender.proposals(
             self.journal.known(label, self.goal),
-            [trial.build for trial in best_of_each(self.journal, contender, self.goal)],
+            [trial.build for trial in near],
             self.goal.seed,
             min(left_on_all, self._most_for_a_build(contender.label)),
         )
@@ -305,5 +309,12 @@ class Search:
             self.journal.sample_count(label),
             self.journal.spent(label),
             self.share_seconds,
-            best_so_far(self.journal, contender, self.goal),
+            self._best_so_far(contender),
         )
+
+    def _best_so_far(self, contender: Contender) -> list[Trial]:
+        """As `best_so_far`, which fits a model: only once after each block."""
+        label, count = contender.label, len(self.journal.trials)
+        if self._best.get(label, (-1, []))[0] != count:
+            self._best[label] = count, best_so_far(self.journal, contender, self.goal)
+        return self._best[label][1]

@@ -8,6 +8,11 @@ from hypothesis import strategies as st
 
 from harness.measures.ladders import Asked, Place, lowest_reaching
 
+
+def asked_once(reaches, seconds=0.0):
+    return Asked("reaches" if reaches else "misses", seconds)
+
+
 NEEDS = st.lists(st.integers(0, 12), min_size=1, max_size=5)
 """What rung each column needs, or none that there is: fewer with a larger second parameter."""
 
@@ -21,7 +26,7 @@ def test_the_lowest_settings_are_found_with_few_questions(needs, rungs):
     def ask(number):
         asked.append(number)
         first, second = grid[number]
-        return Asked(first >= needs[second], first + 2 * second)
+        return asked_once(first >= needs[second], first + 2 * second)
 
     found = {grid[i] for i in lowest_reaching([Place(0, rung) for rung in grid], ask)}
     enough = [(a, b) for a, b in grid if a >= needs[b]]
@@ -38,10 +43,12 @@ def test_settings_that_are_too_slow_are_not_among_the_lowest(needs, rungs, weigh
     def ask(number):
         first, second = grid[number]
         seconds = 3 * first + weight * second
-        return Asked(None if seconds > limit else first >= needs[second], seconds)
+        if seconds > limit:
+            return Asked("too slow", seconds)
+        return asked_once(first >= needs[second], seconds)
 
     found = {grid[i] for i in lowest_reaching([Place(0, rung) for rung in grid], ask)}
-    enough = {grid[i] for i in range(len(grid)) if ask(i).reaches}
+    enough = {grid[i] for i in range(len(grid)) if ask(i).verdict == "reaches"}
     assert found == {(a, b) for a, b in enough if not {(a - 1, b), (a, b - 1)} & enough}
 
 
@@ -55,11 +62,11 @@ def test_a_slow_column_is_asked_little_once_a_fast_one_reaches():
         seconds = (first + 5) * 3.0**second
         asked.append(second)
         if reached and seconds > 1.5 * min(reached):
-            return Asked(None, seconds)
+            return Asked("too slow", seconds)
         if first >= 60 - second:
             reached.append(seconds)
-            return Asked(True, seconds)
-        return Asked(False, seconds)
+            return Asked("reaches", seconds)
+        return Asked("misses", seconds)
 
     [best] = lowest_reaching([Place(0, rung) for rung in grid], ask)
     assert grid[best] == (60, 0)
@@ -73,13 +80,34 @@ def test_noise_in_the_times_does_not_hide_what_reaches_the_target(rungs, needed,
 
     def ask(number):
         if reached and number in paused:
-            return Asked(None, 1.0)
+            return Asked("too slow", 1.0)
         if number >= needed:
             reached.append(number)
-        return Asked(number >= needed, 1.0)
+        return asked_once(number >= needed, 1.0)
 
     found = lowest_reaching([Place(0, (rung,)) for rung in range(rungs)], ask)
     assert found == ([min(reached)] if rungs > needed else [])
+
+
+@given(st.integers(1, 100), st.integers(0, 99), st.integers(0, 99))
+def test_settings_above_one_that_fails_hide_none_below_it(rungs, needed, failing):
+    """Such as one that needs more memory than there is; with other parameters others may do."""
+    grid = [(first, second) for first in range(rungs) for second in range(2)]
+
+    def ask(number):
+        first, second = grid[number]
+        if second == 1 and first >= failing:
+            return Asked("failed")
+        return asked_once(first >= needed)
+
+    found = {grid[i] for i in lowest_reaching([Place(0, rung) for rung in grid], ask)}
+    assert found == ({(needed, 0)} if needed < rungs else set())
+
+
+def test_one_that_fails_below_all_others_does_not_end_the_search():
+    places = [Place(0, (rung,)) for rung in range(20)]
+    found = lowest_reaching(places, lambda i: asked_once(i > 9) if i > 0 else Asked("failed"))
+    assert found == [10]
 
 
 @given(st.data(), st.lists(st.integers(0, 5), min_size=3, max_size=3), st.integers(0, 40))
@@ -93,10 +121,10 @@ def test_gaps_in_a_ladder_hide_no_setting(data, weights, needed):
         return one != other and all(a <= b for a, b in zip(one, other, strict=True))
 
     places = [Place(0, rung) for rung in rungs]
-    found = {rungs[i] for i in lowest_reaching(places, lambda i: Asked(rungs[i] in enough))}
+    found = {rungs[i] for i in lowest_reaching(places, lambda i: asked_once(rungs[i] in enough))}
     assert found == {one for one in enough if not any(is_below(other, one) for other in enough)}
 
 
 def test_ladders_are_searched_apart_and_settings_without_rungs_are_all_asked():
     places = [Place(0, ()), Place(1, ()), Place(2, (0,)), Place(2, (1,))]
-    assert lowest_reaching(places, lambda i: Asked(i != 1)) == [0, 2]
+    assert lowest_reaching(places, lambda i: asked_once(i != 1)) == [0, 2]

@@ -201,7 +201,7 @@ class SimulatedExecutor:
             setting = member.settings[number]
             if spec.target.most_index_bytes < size:
                 outcome.probes[setting.key] = Probe(math.nan, 0, math.nan, size, seconds)
-                return Asked(False)
+                return Asked("misses")
             recalls = land.recalls(build, setting.search["ef"], spec.number)[order]
             for asked in part_sizes(len(order)):
                 found = judged(recalls[:asked], len(order), spec.target.recall)
@@ -210,7 +210,7 @@ class SimulatedExecutor:
             time = math.exp(land.log_seconds(build, setting.search["ef"]))
             outcome.probes[setting.key] = Probe(found.recall, asked, time, size, seconds)
             outcome.seconds += 2 * asked * time
-            return Asked(found.reaches, time)
+            return Asked("reaches" if found.reaches else "misses", time)
 
         for number in lowest_reaching([s.place for s in member.settings], ask):
             setting = member.settings[number]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from harness.algorithms.quantization import scanner
 from harness.algorithms.quantization.adapter import AnisotropicPQ, ProductQuantizer
 from harness.algorithms.quantization.encoding import decode
 from harness.algorithms.quantization.faiss_codes import add_codes, empty_index
@@ -112,6 +113,18 @@ def test_the_scan_finds_what_faiss_rounds_away(small_base):
         for index in (own, theirs)
     ]
     assert means[0] > means[1]
+
+
+def test_a_batch_finds_compiled_all_that_it_needs(small_base, monkeypatch):
+    """Otherwise the first batch that is timed would compile."""
+    called = []
+    for name in ("scan_one_by_one", "scan_together"):
+        monkeypatch.setattr(scanner, name, lambda *told, name=name: called.append(name))
+    index = built(small_base, "angular", M=10)
+    index.warm_up(small_base[:3], 10)
+    assert set(called) == {"scan_one_by_one", "scan_together"} - (
+        {"scan_together"} if byte_lanes.QUERIES == 1 else set()
+    )
 
 
 def test_other_scans_are_refused():

@@ -174,7 +174,7 @@ def test_a_mistake_is_named_before_anything_is_opened(plugins, tmp_path, names, 
 
 
 def test_trials_under_other_conditions_are_not_taken_from_the_journal(
-    plugins, tmp_path, small_hdf5
+    plugins, tmp_path, small_hdf5, monkeypatch
 ):
     def kept_under(suite, budget="1m"):
         path = tmp_path / "small.yml"
@@ -188,6 +188,8 @@ def test_trials_under_other_conditions_are_not_taken_from_the_journal(
     journals = [kept_under({**before, **changed}) for changed in ({}, *others)]
     assert all(one != other for one, other in itertools.combinations(journals, 2))
     assert kept_under(before, "2m") == journals[0]
+    monkeypatch.setattr("harness.tuning.request.MARGIN", 5.0)  # of an earlier version
+    assert kept_under(before) not in journals
 
 
 def test_a_suite_may_be_a_mapping_of_its_keys(plugins, tmp_path, small_hdf5):

@@ -98,7 +98,7 @@ def add_planes(packed, places, ahead, steps, entries, start, stop, sums):
 def rows_below(packed, places, ahead, steps, entries, starts, sums):
     """Add up four blocks; return bits of the rows below the end, and of those that were cut off.
 
-    For scans of lists; `_scan_blocks` has the same steps in line, since it was slower with this
+    For scans of lists; `_next_found` has the same steps in line, since it was slower with this
     call. Sums begin at `starts`, one for each block. They are left in `sums` `(256,)`, lowered as
     they are; of rows that were cut off on the way they do not hold.
     """

@@ -177,11 +177,7 @@ def _added(look_up_all: Any) -> Any:
 
 
 def _two_of_a_byte(builder: Any, entries: Any) -> Any:
-    """Codes of 4 bits: the even subspace's in the low ones.
-
-    Two entries are at most `CAP`, so they are added without one: two of four units do additions
-    that stop at 255, the same that look up, and all of them do others.
-    """
+    """Codes of 4 bits: the even subspace's in the low ones."""
     even, odd = (
         _lanes(builder, entries(offset, ENTRIES), list(range(ENTRIES)) * 4)
         for offset in (0, ENTRIES)
@@ -189,10 +185,9 @@ def _two_of_a_byte(builder: Any, entries: Any) -> Any:
     four_bits = ir.Constant(_WORDS, [4] * (WIDTH // 2))
 
     def add(part: Any, codes: Any) -> Any:
+        part = _plus_capped(builder, part, _look_up(builder, even, codes))
         words = builder.lshr(builder.bitcast(codes, _WORDS), four_bits)
-        low = _look_up(builder, even, codes)
-        high = _look_up(builder, odd, builder.bitcast(words, _VECTOR))
-        return _plus_capped(builder, part, builder.add(low, high))
+        return _plus_capped(builder, part, _look_up(builder, odd, builder.bitcast(words, _VECTOR)))
 
     return add
 
@@ -313,20 +308,20 @@ def first_bit(typing_context, bits):
 
 
 @intrinsic
-def store_steps(typing_context, array, offset, lanes, scale, most):
-    """Write `lanes * scale`, rounded down and at most `most`: of a table.
+def store_steps(typing_context, array, offset, lanes, scale):
+    """Write `lanes * scale`, rounded down and at most 255: of a table.
 
     `lanes` are 16 float32 numbers, none negative.
     """
 
     def generate(context, builder, signature, arguments):
-        array, offset, lanes, scale, most = arguments
+        array, offset, lanes, scale = arguments
         scaled = builder.fmul(lanes, spread_value(builder, scale))
-        most = spread_value(builder, most)
+        most = ir.Constant(lanes.type, [float(CAP)] * ENTRIES)
         capped = builder.select(builder.fcmp_ordered("<", scaled, most), scaled, most)
         steps = builder.trunc(builder.fptosi(capped, _ROUNDED), _TABLE)
         place = vector_address(context, builder, signature.args[0], array, offset, _TABLE)
         builder.store(steps, place, align=1)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, LANES, types.float32, types.float32), generate
+    return types.void(array, types.intp, LANES, types.float32), generate

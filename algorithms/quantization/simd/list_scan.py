@@ -38,7 +38,6 @@ from .tables import (
     fill_costs,
     fill_steps,
     lowering_plane,
-    most_steps,
     subspaces_of,
 )
 
@@ -62,15 +61,14 @@ def _shift_of(subspaces):
 
 @leaf
 def _most_of(tables, codewords):
-    """What codes cost at most, in one subspace, and in how many of them by rounded steps."""
-    most, widest = np.float32(0), np.float32(0)
+    """What codes cost at most, and in how many subspaces by steps that are rounded."""
+    most = np.float32(0)
     for m in range(0, tables.shape[0], codewords):
-        dearest = extent_of(tables[m : m + codewords])[1]
-        most, widest = most + dearest, max(widest, dearest)
+        most += extent_of(tables[m : m + codewords])[1]
     varied = 0
     for m in range(0, tables.shape[0], codewords):
         varied += extent_of(tables[m : m + codewords])[1] > most * _HARDLY_A_STEP
-    return most, widest, varied
+    return most, varied
 
 
 @inlined
@@ -126,7 +124,6 @@ def _collect(
     tables,
     entries,
     most,
-    widest,
     varied,
     wanted,
     everything,
@@ -142,7 +139,6 @@ def _collect(
     `places` hold `_room_for(wanted)`. Costs are those of the tables for the rows whose bits are set
     in `everything`, and for the others within the rounding of the bytes of them. `varied` is in how
     many subspaces costs are rounded at all: where dimensions are constant, they hardly differ.
-    `widest` is the most that one subspace costs.
     """
     planes = tables.shape[0] // entries
     lowering = lowering_plane(planes, entries)
@@ -150,7 +146,7 @@ def _collect(
     shift = _shift_of(varied) if bound < np.inf else np.float32(0)
     removed = np.float32(varied / 2 + (LOWERED if lowering else 0))  # rounded, and on the way
     sums, counts = np.empty(BLOCKS * ROWS, np.uint8), np.zeros(BINS, np.int64)
-    made_for, scale, exact = np.float32(-1), np.float32(0), everything
+    made_for, scale = np.float32(-1), np.float32(0)
     count, inside, top = 0, 0, 0  # rows held; those in bins up to the top one
     origin, per_cost = np.float32(0), np.float32(0)
     if bound < np.inf:
@@ -164,8 +160,6 @@ def _collect(
         left = min(bound - lowest, most)
         if not made_for * _COARSER <= left <= made_for:
             made_for, scale = left, fill_steps(tables, entries, left, steps)
-            # Steps that are cut off tell too little of what a row costs.
-            exact = everything | -np.int64(widest * scale > most_steps(entries)[0])
         begun = (
             begun_at(min(bound - a, most), made_for, scale, shift),
             begun_at(min(bound - b, most), made_for, scale, shift),
@@ -181,7 +175,7 @@ def _collect(
                 continue
             count = _add_rows(
                 bits,
-                cut[part] | exact,
+                cut[part] | everything,
                 queue[at + part] * ROWS,
                 sums[part * ROWS :],
                 block_costs[at + part] - (begun[part] - removed) / scale,
@@ -269,8 +263,8 @@ def search(
     row_ids
         The row of every place of a block.
     packed, slopes, offsets
-        Codes and codebooks as `bounded_scan.scan` takes them, but `offsets` fill whole planes.
-        They may go on for a plane of `packed` that `slopes` do not know: the rows' own costs.
+        Codes and codebooks as `bounded_scan.scan_one_by_one` takes them, but `offsets` fill whole
+        planes. They may go on for a plane of `packed` that `slopes` do not know: rows' own costs.
     largest_value
         0 where rows are scored by inner products. For Euclidean distances, offsets and the costs in
         `of_lists` are divided by this, the largest absolute value of the base.
@@ -308,7 +302,7 @@ def search(
         costs = np.empty(_room_for(wanted), np.float32)
         ids = np.empty(costs.shape[0], np.int64)
         queue, block_costs, rows = queued(starts, sizes, list_costs, numbers)
-        most, widest, varied = _most_of(tables, codewords)
+        most, varied = _most_of(tables, codewords)
         bound, least = first_bound(
             packed,
             queue,
@@ -333,7 +327,6 @@ def search(
                 tables,
                 entries,
                 most,
-                widest,
                 varied,
                 wanted,
                 everything,

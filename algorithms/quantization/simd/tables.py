@@ -15,8 +15,6 @@ OF_TWO = 2 * CODEWORDS  # entries of a plane of two subspaces
 
 _FINER_FROM = 33  # subspaces; with fewer, sums are not lowered on the way
 LOWERED = np.uint8(96)
-_MOST_OF_ONE = (np.float32(CAP), np.float32(CAP))
-_MOST_OF_TWO = (np.float32(CAP // 2), np.float32(CAP - CAP // 2))  # which the kernel adds up first
 _ROUNDED = 2.0**-23  # twice what one float32 operation is off by, at most
 _HUGE = np.float32(1e30)
 _LEAST_TOTAL, _MOST_TOTAL = np.float32(1e-25), np.float32(1e30)  # costs that float32 can compute
@@ -72,7 +70,7 @@ def _fill_scaled_costs(query, slopes, euclidean, costs):
 
 @njit(cache=True, nogil=True)
 def fill_costs_in_range(query, slopes, offsets, euclidean, costs):
-    """As `fill_costs`, scaled where float32 cannot hold the costs; see `bounded_scan.scan`."""
+    """As `fill_costs`, scaled where float32 cannot hold the costs; see `bounded_scan`."""
     fill_costs(query, slopes, offsets, costs)
     if not _are_in_range(costs):
         _fill_scaled_costs(query, slopes, euclidean, costs)
@@ -104,17 +102,10 @@ def lowering_plane(planes, entries):
 
 
 @leaf
-def most_steps(entries):
-    """Return the most steps that the entries of even and of odd subspaces have."""
-    return _MOST_OF_TWO if entries == OF_TWO else _MOST_OF_ONE
-
-
-@leaf
 def fill_steps(costs, entries, bound, steps):
     """Turn costs into bytes, rounded down; all are 0 where the bound is infinite.
 
     A row whose float32 cost is at most `bound` has a sum below 255 (plus what it is lowered by).
-    Two entries of a byte's codes are 255 together at most: see `most_steps`.
     `_ROUNDED` makes up for the float32 rounding of its M additions, the scale and the products.
     Returns how many steps a cost of 1 is.
     """
@@ -122,11 +113,8 @@ def fill_steps(costs, entries, bound, steps):
     end = CAP + (LOWERED if lowering_plane(planes, entries) else 0)
     reach = np.float32(end * (1 - (subspaces_of(planes, entries) + 8) * _ROUNDED))
     scale = min(reach / bound, _HUGE) if bound > 0 else _HUGE
-    even, odd = most_steps(entries)
-    for place in range(0, costs.shape[0], OF_TWO):
-        store_steps(steps, place, lanes.load(costs, place), scale, even)
-        after = place + CODEWORDS
-        store_steps(steps, after, lanes.load(costs, after), scale, odd)
+    for place in range(0, costs.shape[0], CODEWORDS):
+        store_steps(steps, place, lanes.load(costs, place), scale)
     return scale
 
 
@@ -139,18 +127,11 @@ def cost_of(packed, place, costs, entries):
     planes = costs.shape[0] // entries
     even, odd = np.float32(0), np.float32(0)
     if entries == OF_TWO:
-        other_even, other_odd = even, odd  # an addition need not wait for the last one
-        if planes % 2:
-            both = packed[place]
-            even, odd = costs[both & 15], costs[CODEWORDS + (both >> 4)]
-        for plane in range(planes % 2, planes, 2):
-            both, others = packed[place + plane * ROWS], packed[place + plane * ROWS + ROWS]
-            start = plane * OF_TWO
-            even += costs[start + (both & 15)]
-            odd += costs[start + CODEWORDS + (both >> 4)]
-            other_even += costs[start + OF_TWO + (others & 15)]
-            other_odd += costs[start + OF_TWO + CODEWORDS + (others >> 4)]
-        return (even + odd) + (other_even + other_odd)
-    for plane in range(planes):
-        even += costs[plane * entries + packed[place + plane * ROWS]]
-    return even
+        for plane in range(planes):
+            both = packed[place + plane * ROWS]
+            even += costs[plane * OF_TWO + (both & 15)]
+            odd += costs[plane * OF_TWO + CODEWORDS + (both >> 4)]
+    else:
+        for plane in range(planes):
+            even += costs[plane * entries + packed[place + plane * ROWS]]
+    return even + odd

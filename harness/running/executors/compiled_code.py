@@ -18,7 +18,7 @@ from harness.results.identity import hash_of, slug
 from harness.running.blocks import Origin
 
 _UNUSED_SECONDS = 3 * 24 * 3600
-"""A worker that compiles so long after its start would fail if its folder were gone."""
+"""So long a state of the code that is gone back to is not compiled again."""
 
 
 def compiled_folder(cache: Path, origin: Origin) -> Path:

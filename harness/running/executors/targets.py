@@ -33,9 +33,13 @@ _WARM_UP, _PROBE = -1, 0  # numbers of turns; those of rounds are larger
 
 @dataclass(frozen=True)
 class TargetSearch:
-    """Finds the lowest settings of a built member that reach the target of its block."""
+    """Finds the lowest settings of a built member that reach the target of its block.
+
+    In a `race` it asks settings that are far slower than one that reaches the target no further.
+    """
 
     target: Target
+    race: RaceFor | None
     dataset: CachedDataset
     order: NDArray[np.intp]
     truth: Truth
@@ -48,11 +52,14 @@ class TargetSearch:
         if spec.target is None:
             return None
         k = max(setting.k for member in spec.members for setting in member.settings)
-        return cls(spec.target, dataset, order, truth_of(dataset, k))
+        # One pause would hold up all queries of a batch, so its times tell nothing so early.
+        singly = spec.mode == "single" and spec.threads == 1
+        race = spec.target.race if singly else None
+        return cls(spec.target, race, dataset, order, truth_of(dataset, k))
 
     def choose(self, member: Member, watch: Watch) -> None:
         """Leave out all settings but the lowest that reach the target."""
-        settings, pace = member.alive_settings, _Pace(self.target.race)
+        settings, pace = member.alive_settings, _Pace(self.race)
         fitting = [setting for setting in settings if self._fits(member, setting, watch)]
         places = [setting.spec.place for setting in fitting]
         chosen = lowest_reaching(places, lambda i: self._ask(member, fitting[i], pace, watch))
@@ -81,21 +88,19 @@ class TargetSearch:
                     ids, wall = np.concatenate([ids, answer.ids]), wall + answer.wall
                     times = np.concatenate([times, answer.seconds])
             if not setting.is_alive:
-                return Asked(False)
+                return Asked("failed")
             found = judged(self._recalls(ids), len(self.order), self.target.recall)
             is_useless = pace.makes_useless(setting, times)
             if found.reaches is not None or is_useless or len(ids) < size:
                 break
         setting.pass_seconds = wall * len(self.order) / len(ids)
         setting.probe = _probe(member, setting, found.recall, len(ids), wall / len(ids))
-        reaches: bool | None = found.reaches
-        if reaches is None:
-            reaches = found.recall >= found.needed
-        if is_useless:
-            reaches = False if found.reaches is False else None
-        elif reaches:
+        reaches = found.recall >= found.needed if found.reaches is None else found.reaches
+        if is_useless and found.reaches is not False:
+            return Asked("too slow", wall / len(ids))
+        if reaches:
             pace.take(setting, times)
-        return Asked(reaches, wall / len(ids))
+        return Asked("reaches" if reaches else "misses", wall / len(ids))
 
     def _answer(
         self, member: Member, setting: Setting, queries: tuple[int, int], watch: Watch
@@ -122,22 +127,31 @@ class TargetSearch:
 
 @dataclass
 class _Pace:
-    """The times of the settings of a member that reach the target: far slower ones are useless."""
+    """The times of the settings of a member that reach the target: far slower ones are useless.
+
+    Times are compared for the same queries. Without a race none is useless.
+    """
 
     race: RaceFor | None
-    _reached: list[tuple[float, float]] = field(default_factory=list)  # bytes, seconds per query
+    _reached: list[tuple[float, NDArray[np.float64]]] = field(default_factory=list)
 
     def take(self, setting: Setting, times: NDArray[np.float64]) -> None:
         """Take the seconds of each query of a setting that reaches the target."""
-        self._reached.append((_size(setting), float(np.median(times))))
+        self._reached.append((_size(setting), times))
 
     def makes_useless(self, setting: Setting, times: NDArray[np.float64]) -> bool:
         """Whether a setting can win no more, by the seconds of its queries."""
         size = math.inf if self.race == "time" else _size(setting) * SAME_SIZE
-        slow = float(np.median(times)) / _TOO_SLOW  # not the mean: a pause is not the setting's
         return self.race is not None and any(
-            seconds < slow for other, seconds in self._reached if other <= size
+            _typical(times, others) > _TOO_SLOW * _typical(others, times)
+            for other, others in self._reached
+            if other <= size
         )
+
+
+def _typical(times: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """The median of the times of queries that both have: a pause changes few of them."""
+    return float(np.median(times[: len(others)]))
 
 
 def _size(setting: Setting) -> float:

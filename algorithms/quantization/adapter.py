@@ -22,7 +22,7 @@ from .loss import Eta, EuclideanLoss, Formula, ScoreAwareLoss
 from .parameters import Parameters, ScanKind
 from .quantizer import ComposedQuantizer, Quantizer
 from .reranking import Reranker
-from .scanner import Scanner, batch_to_compile
+from .scanner import Scanner
 from .training import JointTraining, KMeans, SubspaceTraining
 
 _QUERIES_KEPT = 200  # for diagnostics
@@ -74,9 +74,7 @@ class CodeIndex(Algorithm):
         """Compile for read-only queries, one and many. Not timed."""
         self._queries = queries[:_QUERIES_KEPT]
         self.query(queries[0], k)
-        many = np.resize(queries, (batch_to_compile(), queries.shape[1]))
-        many.flags.writeable = False
-        self.query_batch(many, k)
+        self.query_batch(queries[:2], k)
 
     def query(self, query: Float32, k: int) -> Ids:
         """Return the ids of the k best, `(k,)`. Timed."""

@@ -23,8 +23,8 @@ from .parameters import ScanKind
 from .quantizer import Quantized
 from .reranking import Reranker
 from .simd import byte_lanes
-from .simd.bounded_scan import scan_one_by_one, scan_together
-from .simd.byte_lanes import BLOCKS, QUERIES
+from .simd.bounded_scan import scan
+from .simd.byte_lanes import BLOCKS
 from .simd.tables import ROWS
 
 _FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
@@ -114,14 +114,6 @@ def best_ids(queries: Float32, k: int, search: Callable[[Float32, Ids], None]) -
     return ids
 
 
-def batch_to_compile() -> int:
-    """Return how many queries a batch has for which all that batches need is compiled.
-
-    Shared among the threads, one part of it is more than the queries that are scanned together.
-    """
-    return QUERIES * int(numba.get_num_threads()) + 1
-
-
 class BoundedScan:
     """Our own scan of codes (see `bounded_scan`): float scores, most rows dropped early."""
 
@@ -146,11 +138,7 @@ class BoundedScan:
 
     def _scan(self, matching: Bits, queries: Float32, ids: Ids) -> None:
         codes = self._flat, self._rows, self._slopes, self._offsets
-        whole = len(queries) // QUERIES * QUERIES if QUERIES > 1 else 0
-        if whole > 0:
-            scan_together(*codes, self._euclidean, queries[:whole], matching, ids[:whole])
-        if whole < len(queries):
-            scan_one_by_one(*codes, self._euclidean, queries[whole:], matching, ids[whole:])
+        scan(*codes, self._euclidean, queries, matching, ids)
 
     def decode(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows `(rows,)` stand for, `(rows, d)`."""
@@ -187,7 +175,7 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
 
 
 def _blocks_of(index: faiss.IndexPQ) -> Codes:
-    """Return FAISS's flat codes by blocks of rows, as the scan reads them."""
+    """Return FAISS's flat codes by blocks of rows, as `scan` reads them."""
     flat = packed_codes_of(index)
     count = -(-len(flat) // (ROWS * BLOCKS)) * BLOCKS
     blocks_of_rows = np.zeros((count, ROWS, flat.shape[1]), np.uint8)

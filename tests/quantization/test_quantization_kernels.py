@@ -25,11 +25,7 @@ import json
 import numba
 import numpy as np
 from harness.algorithms.quantization.simd import bounded_scan, byte_lanes
-from harness.algorithms.quantization.simd.bounded_scan import (
-    rows_below,
-    scan_one_by_one,
-    scan_together,
-)
+from harness.algorithms.quantization.simd.bounded_scan import rows_below, scan
 from harness.algorithms.quantization.simd.byte_lanes import BLOCKS
 from harness.algorithms.quantization.simd.tables import ROWS
 
@@ -50,12 +46,10 @@ for M in (20, 40):  # sums of 40 subspaces are lowered on the way
     packed = np.zeros((-(-len(codes) // (ROWS * BLOCKS)) * BLOCKS * ROWS, M // 2), np.uint8)
     packed[: len(codes)] = codes[:, ::2] | codes[:, 1::2] << 4
     packed = packed.reshape(-1, ROWS, M // 2).transpose(0, 2, 1).ravel()
-    queries = rng.standard_normal((22, 2 * M)).astype(np.float32)
+    queries = rng.standard_normal((22, 2 * M)).astype(np.float32)  # some at once, two one by one
     ids = np.empty((len(queries), 10), np.int64)
     offsets, every = np.zeros(16 * M, np.float32), np.empty(0, np.uint8)
-    index = packed, len(codes), slopes, offsets, False
-    scan_together(*index, queries[:20], every, ids[:20])
-    scan_one_by_one(*index, queries[20:], every, ids[20:])
+    scan(packed, len(codes), slopes, offsets, False, queries, every, ids)
     same = True
     for query, best in zip(queries, ids):
         tables = np.einsum("mj,mjc->mc", query.reshape(M, 2).astype(float), slopes)
@@ -86,7 +80,7 @@ from harness.algorithms.quantization.simd import bounded_scan, byte_lanes
 longs = types.int64
 bounded_scan._next_found.compile((
     types.uint8[::1], types.uint8[:, ::1], longs, longs, longs, longs,
-    types.UniTuple(types.uint8, 4 * byte_lanes.QUERIES),
+    types.UniTuple(types.uint8, 4 * byte_lanes.QUERIES), types.int64[::1],
 ))
 print(json.dumps({"code": next(iter(bounded_scan._next_found.inspect_asm().values()))}))
 """

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from harness.algorithms.quantization import scanner
 from harness.algorithms.quantization.adapter import AnisotropicPQ, ProductQuantizer
 from harness.algorithms.quantization.encoding import decode
 from harness.algorithms.quantization.faiss_codes import add_codes, empty_index
@@ -113,19 +112,6 @@ def test_the_scan_finds_what_faiss_rounds_away(small_base):
         for index in (own, theirs)
     ]
     assert means[0] > means[1]
-
-
-def test_a_batch_finds_compiled_all_that_it_needs(monkeypatch):
-    """Otherwise the first batch that is timed would compile."""
-    called = []
-    for name in ("scan_one_by_one", "scan_together"):
-        monkeypatch.setattr(scanner, name, lambda *told, name=name: called.append(name))
-    rows = np.random.default_rng(0).standard_normal((300, 20), np.float32)
-    index = built(rows, "angular", M=10)
-    index.warm_up(rows[:3], 10)
-    assert set(called) == {"scan_one_by_one", "scan_together"} - (
-        {"scan_together"} if byte_lanes.QUERIES == 1 else set()
-    )
 
 
 def test_other_scans_are_refused():

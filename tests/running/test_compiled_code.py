@@ -162,6 +162,7 @@ def test_a_changed_helper_is_compiled_into_the_kernels_of_other_files(
     assert compiled(cache) == kept
 
 
+@pytest.mark.slow
 def test_each_state_of_the_helpers_of_a_foreign_adapter_has_a_folder(
     cache, measured_recall, tmp_path
 ):
@@ -172,6 +173,7 @@ def test_each_state_of_the_helpers_of_a_foreign_adapter_has_a_folder(
         assert len(list(cache.glob("numba/mine/*"))) == 1 + shift
 
 
+@pytest.mark.slow
 def test_compiled_code_that_was_unused_for_days_makes_way_for_new(cache, measured_recall, tmp_path):
     adapter = own(tmp_path).with_name("adapter.py")
     folders = []

@@ -194,11 +194,11 @@ def _keep_best(costs, entries, wanted, bounds, limits, keys, counts, steps, quer
 
 
 @leaf
-def _next_found(packed, steps, entries, group, stop, step, starts):
-    """Return the first group from this on that has rows below the end, and their bits.
+def _next_found(packed, steps, entries, group, stop, step, starts, bits):
+    """Return the first group from this on that has rows below the end, and write their bits.
 
-    Of every `step`-th group before `stop`; this or a later number if there is none. By itself, the
-    loop keeps its places in registers.
+    Of every `step`-th group before `stop`; this or a later number if there is none. `bits` has one
+    for every query and block. By itself, the loop keeps its places in registers.
     """
     planes = steps.shape[1] // entries
     lowering = lowering_plane(planes, entries)
@@ -215,17 +215,20 @@ def _next_found(packed, steps, entries, group, stop, step, starts):
         sums = add_planes(packed, places, ahead, steps, entries, lowering, planes, sums)
         found = either(too_low, bits_below(sums, _CAP))
         if any_of(found):
+            for part in range(len(found)):
+                bits[part] = found[part]
             break
         group += step
-    return group, found
+    return group
 
 
 @njit(cache=True, nogil=True)
-def _scan_blocks(packed, rows, costs, entries, step, bounds, bits, wanted, starts):
+def _scan_blocks(packed, rows, costs, entries, step, bounds, bits, wanted):
     """Return the keys of the best rows of every `step`-th group, `(queries, wanted)`, best first.
 
     A group is four blocks. Of the rows that meet the bounds none is missing; dearer rows may be
-    among them, too, where too few are found. `costs` are `(queries, entries of all planes)`.
+    among them, too, where too few are found. `costs` are `(queries, entries of all planes)`, of one
+    query or of `QUERIES`.
     """
     queries, stop = costs.shape[0], (rows + _GROUP - 1) // _GROUP
     steps, bounds = np.empty(costs.shape, np.uint8), bounds.copy()
@@ -234,9 +237,12 @@ def _scan_blocks(packed, rows, costs, entries, step, bounds, bits, wanted, start
     counts, limits = np.zeros(queries, np.int64), np.full(queries, _NO_KEY)
     for query in range(queries):
         fill_steps(costs[query], entries, bounds[query], steps[query])
-    group = 0
+    group, found = 0, np.zeros(queries * BLOCKS, np.int64)
     while True:
-        group, found = _next_found(packed, steps, entries, group, stop, step, starts)
+        if queries > 1:
+            group = _next_found(packed, steps, entries, group, stop, step, _QUERIES, found)
+        else:
+            group = _next_found(packed, steps, entries, group, stop, step, _ONE_QUERY, found)
         if group >= stop:
             break
         for part in range(len(found)):
@@ -284,7 +290,7 @@ def _worst_of(keys):
 
 
 @njit(cache=True, nogil=True)
-def _likely_bounds(packed, rows, costs, entries, k, bits, starts):
+def _likely_bounds(packed, rows, costs, entries, k, bits):
     """What the k-th best of all rows very likely does not cost more than, by a sample of groups.
 
     Infinite where there are too few rows to tell. Of a sample of one in S, the s-th best has some
@@ -297,34 +303,34 @@ def _likely_bounds(packed, rows, costs, entries, k, bits, starts):
         return bounds
     for query in range(costs.shape[0]):
         bounds[query] = _least_of_few(packed, rows, costs[query], entries)
-    keys = _scan_blocks(packed, rows, costs, entries, _SAMPLED, bounds, bits, number, starts)
+    keys = _scan_blocks(packed, rows, costs, entries, _SAMPLED, bounds, bits, number)
     for query in range(costs.shape[0]):
         bounds[query] = _worst_of(keys[query])
     if bounds.max() == np.inf:  # too few cost less
         bounds[:] = np.inf
-        keys = _scan_blocks(packed, rows, costs, entries, _SAMPLED, bounds, bits, number, starts)
+        keys = _scan_blocks(packed, rows, costs, entries, _SAMPLED, bounds, bits, number)
         for query in range(costs.shape[0]):
             bounds[query] = _worst_of(keys[query])
     return bounds
 
 
 @njit(cache=True, nogil=True)
-def _scan_some(packed, rows, slopes, offsets, euclidean, queries, bits, ids, starts):
-    """As `scan_one_by_one`, for as many queries as there are four `starts`, all at once."""
+def _scan_some(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
+    """As `scan`, for one query, or for `QUERIES` at once."""
     subspaces, _, codewords = slopes.shape
     entries, k = entries_of(codewords), ids.shape[1]
     costs = np.zeros((len(queries), len(empty_tables(subspaces, codewords))), np.float32)
     for query in range(len(queries)):
         fill_costs_in_range(queries[query], slopes, offsets, euclidean, costs[query])
-    bounds = _likely_bounds(packed, rows, costs, entries, k, bits, starts)
-    keys = _scan_blocks(packed, rows, costs, entries, 1, bounds, bits, k, starts)
+    bounds = _likely_bounds(packed, rows, costs, entries, k, bits)
+    keys = _scan_blocks(packed, rows, costs, entries, 1, bounds, bits, k)
     missed = False
     for query in range(len(queries)):
         worst = _worst_of(keys[query])
         missed |= worst > bounds[query]
         bounds[query] = max(worst, bounds[query])
     if missed:  # rows may have been dropped that belong to the best; those found meet the new one
-        keys = _scan_blocks(packed, rows, costs, entries, 1, bounds, bits, k, starts)
+        keys = _scan_blocks(packed, rows, costs, entries, 1, bounds, bits, k)
     for query in range(len(queries)):
         for place in range(k):
             key = keys[query, place]
@@ -332,7 +338,7 @@ def _scan_some(packed, rows, slopes, offsets, euclidean, queries, bits, ids, sta
 
 
 @njit(cache=True, nogil=True)
-def scan_one_by_one(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
+def scan(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
     """Write the rows of the least costs to `ids` `(nq, k)` int64, least first, padded with -1.
 
     `packed` is flat: blocks, then planes, then 64 bytes; the first `rows` count. The cost of
@@ -341,16 +347,8 @@ def scan_one_by_one(packed, rows, slopes, offsets, euclidean, queries, bits, ids
     or with `euclidean` half the squares of the slopes. Of equal costs, the lower row comes first.
     Rows that are not set in the bitmap `bits` are left out; an empty one leaves out none.
     """
-    for one in range(len(queries)):
-        own = slice(one, one + 1)
-        _scan_some(
-            packed, rows, slopes, offsets, euclidean, queries[own], bits, ids[own], _ONE_QUERY
-        )
-
-
-@njit(cache=True, nogil=True)
-def scan_together(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
-    """As `scan_one_by_one`, for a multiple of `QUERIES`, so many at once."""
-    for first in range(0, len(queries), QUERIES):
-        own = slice(first, first + QUERIES)
-        _scan_some(packed, rows, slopes, offsets, euclidean, queries[own], bits, ids[own], _QUERIES)
+    first = 0
+    while first < len(queries):
+        own = slice(first, first + (QUERIES if first + QUERIES <= len(queries) else 1))
+        _scan_some(packed, rows, slopes, offsets, euclidean, queries[own], bits, ids[own])
+        first = own.stop

@@ -263,7 +263,7 @@ def search(
     row_ids
         The row of every place of a block.
     packed, slopes, offsets
-        Codes and codebooks as `bounded_scan.scan_one_by_one` takes them, but `offsets` fill whole
+        Codes and codebooks as `bounded_scan.scan` takes them, but `offsets` fill whole
         planes. They may go on for a plane of `packed` that `slopes` do not know: rows' own costs.
     largest_value
         0 where rows are scored by inner products. For Euclidean distances, offsets and the costs in

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from threadpoolctl import threadpool_limits
+
 from harness.contracts import UserError
 from harness.contracts.definitions import Parameters
 from harness.data.cache.cached import CachedDataset
@@ -197,7 +199,8 @@ class Search:
             self.goal.seed,
             min(left_on_all, self._most_for_a_build(contender.label)),
         )
-        new = islice(proposals, max(0, count - len(again)))
+        with threadpool_limits(1):  # the matrices of the model are small
+            new = list(islice(proposals, max(0, count - len(again))))
         return [*(trial.build for trial in again), *new]
 
     def _room(self, contender: Contender, left: float) -> float:
@@ -316,5 +319,6 @@ class Search:
         """As `best_so_far`, which fits a model: only once after each block."""
         label, count = contender.label, len(self.journal.trials)
         if self._best.get(label, (-1, []))[0] != count:
-            self._best[label] = count, best_so_far(self.journal, contender, self.goal)
+            with threadpool_limits(1):
+                self._best[label] = count, best_so_far(self.journal, contender, self.goal)
         return self._best[label][1]

@@ -214,8 +214,10 @@ def test_without_file_locks_runs_and_fetches_go_on_with_a_warning(within, tmp_pa
     (tmp_path / "flock.c").write_text(WITHOUT_LOCKS.format(number=number))
     library = tmp_path / "flock.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "flock.c"], check=True)
+    own = tmp_path / "tmp"  # elsewhere, other tests remove job folders that nobody has locked
+    own.mkdir()
     for verb in (["run", "mine.yml"], ["data", "fetch", "glove-50-10k"]):
-        done = within(exporting(LD_PRELOAD=str(library)), *verb)
+        done = within(exporting(LD_PRELOAD=str(library), TMPDIR=str(own)), *verb)
         assert done.returncode == 0, done.stderr
         warned = re.findall("warning: .* two runs into one folder at the same time", done.stderr)
         assert len(warned) == 1

@@ -154,6 +154,7 @@ def test_names_of_files_from_strangers_do_not_reach_the_terminal(home, command):
     assert not set(done.stderr) & {"\x1b", "\x07", "\x9b", "\u202e"}
 
 
+@pytest.mark.slow
 def test_words_of_data_do_not_reach_the_terminal(home, command):
     words = [f"\x1b[31mred\x9b\u202e{i}" for i in range(40)]
     words[5] = "word5"

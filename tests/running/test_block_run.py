@@ -279,6 +279,7 @@ def test_distance_computations_are_kept_for_one_query_and_impossible_ones_fail(m
     assert "is True, a whole number or None" in reasons["5-a"]
 
 
+@pytest.mark.slow
 def test_a_count_that_hangs_is_ended_by_the_time_limit(measure, tmp_path):
     text = ADAPTER.replace("    def index_bytes", COUNTING)
     (tmp_path / "algorithms" / "scan" / "adapter.py").write_text(text)

@@ -147,6 +147,7 @@ def compiled(cache):
     return {path: path.stat().st_mtime_ns for path in cache.glob("numba/mine/*/*/*")}
 
 
+@pytest.mark.slow
 def test_a_changed_helper_is_compiled_into_the_kernels_of_other_files(
     cache, measured_recall, tmp_path
 ):

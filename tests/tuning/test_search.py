@@ -99,6 +99,7 @@ def test_no_build_of_a_simulated_index_is_faster_than_its_best(shape):
         assert least <= min(times) < least + 0.1 < max(times)
 
 
+@pytest.mark.slow
 def test_the_best_of_each_block_meets_the_target_on_held_out_queries(tmp_path):
     kept = []
     for seed in range(4):
@@ -456,6 +457,7 @@ def test_the_suite_of_the_winners_tells_builds_of_samples_from_those_of_all_rows
     assert search.journal.trials == journal.trials  # read from its file
 
 
+@pytest.mark.slow
 def test_proposals_do_not_depend_on_the_process():
     """Python orders a set of texts differently in each."""
     code = (

@@ -11,7 +11,7 @@ from harness.algorithms.quantization.adapter import (
 )
 from harness.algorithms.quantization.encoding import decode
 from harness.algorithms.quantization.faiss_codes import add_codes, empty_index, pack
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
@@ -401,7 +401,7 @@ def test_unknown_kinds_are_told(build, told, data):
 
 
 @examples(max_examples=25, deadline=None)
-@settings(max_examples=50)
+@examples(max_examples=50)
 @given(
     st.integers(2, 40),
     st.integers(1, 45),

@@ -401,7 +401,6 @@ def test_unknown_kinds_are_told(build, told, data):
 
 
 @examples(max_examples=25, deadline=None)
-@examples(max_examples=50)
 @given(
     st.integers(2, 40),
     st.integers(1, 45),

@@ -197,7 +197,7 @@ class Search:
             self.journal.known(label, self.goal),
             [trial.build for trial in near],
             self.goal.seed,
-            min(left_on_all, self._most_for_a_build(contender.label)),
+            min(left_on_all, self._most_for_a_build(label)),
         )
         with threadpool_limits(1):  # the matrices of the model are small
             new = list(islice(proposals, max(0, count - len(again))))

@@ -43,6 +43,8 @@ class Reranker:
                 got=repr(kind),
             )
         self._weights = self._step**2
+        self._bytes = self._copy.view(np.uint8)
+        self._bytes.flags.writeable = False  # compiled for one type, whatever the copy is
 
     def _stepped(self, base: Float32) -> NDArray[np.uint8]:
         self._low = base.min(axis=0)
@@ -53,23 +55,22 @@ class Reranker:
             copy[rows] = np.rint((base[rows] - self._low) / self._step)
         return copy
 
-    def _halved(self, base: Float32) -> NDArray[np.uint16]:
-        """Return the bits of float16, which numba has not got."""
+    def _halved(self, base: Float32) -> NDArray[np.float16]:
         largest = max(base.max(), -base.min())
         self._step[:] = 2.0 ** np.frexp(largest)[1]
         copy = np.empty(base.shape, np.float16)
         for rows in blocks(len(base)):
             copy[rows] = base[rows] / self._step
-        return copy.view(np.uint16)
+        return copy
 
     def best(self, queries: Float32, ids: Ids, k: int) -> Ids:
         """Return the best k of the candidates `(nq, candidates)`: `(nq, k)`, padded with -1."""
         queries = self._in_steps(queries)
         best = np.full((len(queries), k), -1, np.int64)
         if len(queries) == 1:  # one query at a time starts no threads
-            rerank_one(self._copy, queries[0], self._weights, ids[0], self._euclidean, best[0])
+            rerank_one(self._bytes, queries[0], self._weights, ids[0], self._euclidean, best[0])
         else:
-            rerank_batch(self._copy, queries, self._weights, ids, self._euclidean, best)
+            rerank_batch(self._bytes, queries, self._weights, ids, self._euclidean, best)
         return best
 
     def _in_steps(self, queries: Float32) -> Float32:
@@ -78,9 +79,9 @@ class Reranker:
         return queries * self._step
 
     @property
-    def copy(self) -> NDArray[Any]:
-        """The copy `(n, d)`: float32, uint8, or the bits of float16."""
-        return self._copy
+    def copy(self) -> NDArray[np.uint8]:
+        """The bytes of the copy, row by row: of float32, uint8 or float16."""
+        return self._bytes
 
     @property
     def grid(self) -> Float32:

@@ -383,13 +383,13 @@ class TestSearch:
     def test_few_neighbours_are_found_in_many_small_lists(self, k):
         base, queries = rows_of(23, 600), rows_of(24, 300)
         index = built(base, nlist=200)
-        matching = np.packbits(np.arange(600) % 5 == 0, bitorder="little")
+        matching = Bitmap.of(np.arange(600) % 5 == 0)
         for rerank in (0, k):
             index.set_search(nprobe=20, rerank=rerank)
             assert index.query_batch(queries, k).min() >= 0
             index.set_search(nprobe=200, rerank=rerank)
             for query in queries:
-                ids = index._scanner.search(query[None], k, matching)[0]
+                ids = index.query_filtered(query, k, matching)
                 assert (ids >= 0).all()
                 assert (ids % 5 == 0).all()
 

@@ -237,7 +237,7 @@ def _scan_blocks(packed, rows, costs, entries, step, bounds, bits, wanted):
     counts, limits = np.zeros(queries, np.int64), np.full(queries, _NO_KEY)
     for query in range(queries):
         fill_steps(costs[query], entries, bounds[query], steps[query])
-    group, found = 0, np.zeros(queries * BLOCKS, np.int64)
+    group, found = np.int64(0), np.zeros(queries * BLOCKS, np.int64)
     while True:
         if queries > 1:
             group = _next_found(packed, steps, entries, group, stop, step, _QUERIES, found)
@@ -297,18 +297,19 @@ def _likely_bounds(packed, rows, costs, entries, k, bits):
     S s rows before it; s is k / S and three deviations more.
     """
     bounds = np.full(costs.shape[0], np.inf, np.float32)
+    step = np.int64(_SAMPLED)
     share = k / _SAMPLED
     number = int(np.ceil(share + 3 * np.sqrt(share) + 3))
     if rows < _SAMPLED * ROWS * number:
         return bounds
     for query in range(costs.shape[0]):
         bounds[query] = _least_of_few(packed, rows, costs[query], entries)
-    keys = _scan_blocks(packed, rows, costs, entries, _SAMPLED, bounds, bits, number)
+    keys = _scan_blocks(packed, rows, costs, entries, step, bounds, bits, number)
     for query in range(costs.shape[0]):
         bounds[query] = _worst_of(keys[query])
     if bounds.max() == np.inf:  # too few cost less
         bounds[:] = np.inf
-        keys = _scan_blocks(packed, rows, costs, entries, _SAMPLED, bounds, bits, number)
+        keys = _scan_blocks(packed, rows, costs, entries, step, bounds, bits, number)
         for query in range(costs.shape[0]):
             bounds[query] = _worst_of(keys[query])
     return bounds
@@ -318,19 +319,19 @@ def _likely_bounds(packed, rows, costs, entries, k, bits):
 def _scan_some(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
     """As `scan`, for one query, or for `QUERIES` at once."""
     subspaces, _, codewords = slopes.shape
-    entries, k = entries_of(codewords), ids.shape[1]
+    entries, k, every = entries_of(codewords), ids.shape[1], np.int64(1)
     costs = np.zeros((len(queries), len(empty_tables(subspaces, codewords))), np.float32)
     for query in range(len(queries)):
         fill_costs_in_range(queries[query], slopes, offsets, euclidean, costs[query])
     bounds = _likely_bounds(packed, rows, costs, entries, k, bits)
-    keys = _scan_blocks(packed, rows, costs, entries, 1, bounds, bits, k)
+    keys = _scan_blocks(packed, rows, costs, entries, every, bounds, bits, k)
     missed = False
     for query in range(len(queries)):
         worst = _worst_of(keys[query])
         missed |= worst > bounds[query]
         bounds[query] = max(worst, bounds[query])
     if missed:  # rows may have been dropped that belong to the best; those found meet the new one
-        keys = _scan_blocks(packed, rows, costs, entries, 1, bounds, bits, k)
+        keys = _scan_blocks(packed, rows, costs, entries, every, bounds, bits, k)
     for query in range(len(queries)):
         for place in range(k):
             key = keys[query, place]

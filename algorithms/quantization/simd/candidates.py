@@ -9,7 +9,7 @@ from .lanes import widened
 
 
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, nogil=True)
-def scores_of(copy, query, weights, ids, euclidean):
+def _scores_by(copy, query, weights, ids, euclidean):
     """Score the candidates, higher is better; missing ones (-1) come last.
 
     In the precision of the query.
@@ -29,6 +29,20 @@ def scores_of(copy, query, weights, ids, euclidean):
                 score += query[j] * widened(copy[ids[place], j])
         scores[place] = score
     return scores
+
+
+@njit(cache=True, nogil=True)
+def _scores_of(copy, query, weights, ids, euclidean):
+    """As `_scores_by`, where `copy` holds the bytes of rows: of float32, uint8 or float16.
+
+    What calls this is compiled once, not for every type of copy.
+    """
+    itemsize = copy.shape[1] // query.shape[0]
+    if itemsize == 1:
+        return _scores_by(copy, query, weights, ids, euclidean)
+    if itemsize == 2:  # numba has no float16: its bits
+        return _scores_by(copy.view(np.uint16), query, weights, ids, euclidean)
+    return _scores_by(copy.view(np.float32), query, weights, ids, euclidean)
 
 
 @njit(cache=True, nogil=True)
@@ -66,12 +80,15 @@ def take_best(scores, ids, best):
 
 @njit(cache=True, nogil=True)
 def rerank_one(copy, query, weights, ids, euclidean, best):
-    """Write the best of the candidates `ids` to `best` `(k,)`, best first."""
-    scores = scores_of(copy, query, weights, ids, euclidean)
+    """Write the best of the candidates `ids` to `best` `(k,)`, best first.
+
+    `copy` `(n, bytes of a row)` is uint8, read-only: a row is float32, uint8 or float16.
+    """
+    scores = _scores_of(copy, query, weights, ids, euclidean)
     if _are_finite(scores, ids):
         take_best(scores, ids, best)
     else:
-        exact = scores_of(
+        exact = _scores_of(
             copy, query.astype(np.float64), weights.astype(np.float64), ids, euclidean
         )
         take_best(exact, ids, best)

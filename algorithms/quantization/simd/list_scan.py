@@ -147,7 +147,7 @@ def _collect(
     removed = np.float32(varied / 2 + (LOWERED if lowering else 0))  # rounded, and on the way
     sums, counts = np.empty(BLOCKS * ROWS, np.uint8), np.zeros(BINS, np.int64)
     made_for, scale = np.float32(-1), np.float32(0)
-    count, inside, top = 0, 0, 0  # rows held; those in bins up to the top one
+    count, inside, top = np.int64(0), 0, np.int64(0)  # rows held; those in bins up to the top one
     origin, per_cost = np.float32(0), np.float32(0)
     if bound < np.inf:
         origin, per_cost = bins_for(least - (bound - least), bound)
@@ -214,10 +214,9 @@ def _room_for(wanted):
 @leaf
 def _prefetch_rows(copy, ids):
     flat = copy.reshape(-1)
-    line = _LINE // copy.itemsize
-    d = copy.shape[1]
+    size = copy.shape[1]
     for row in ids:
-        for place in range(row * d, row * d + d, line):
+        for place in range(row * size, (row + 1) * size, _LINE):
             lanes.prefetch(flat, place)
 
 
@@ -271,8 +270,8 @@ def search(
     spilled
         Whether a row may be in two lists.
     copy, grid
-        What re-ranking reads, in steps of every dimension; and `(2, d)`: the steps, and the values
-        from which they are counted.
+        What re-ranking reads, as `rerank_one` takes it, in steps of every dimension; and `(2, d)`:
+        the steps, and the values from which they are counted.
     queries, turned
         `(nq, d)`, and as the codes take them.
     nprobe, rerank
@@ -347,13 +346,11 @@ def search(
         if spilled:
             count = drop_repeated(ids, count)
         if rerank == 0:
-            most = min(k, count)
-            found[:most] = ids[:most]
+            for place in range(min(k, count)):
+                found[place] = ids[place]
         else:
             ids = ids[:count]
             _prefetch_rows(copy, ids)
-            steps, low = grid[0], grid[1]
-            if largest_value > 0:
-                rerank_one(copy, (query - low) / steps, steps * steps, ids, True, found)
-            else:
-                rerank_one(copy, query * unit * steps, steps, ids, False, found)
+            steps, low, euclidean = grid[0], grid[1], largest_value > 0
+            stepped = (query - low) / steps if euclidean else query * unit * steps
+            rerank_one(copy, stepped, steps * steps, ids, euclidean, found)

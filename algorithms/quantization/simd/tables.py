@@ -61,7 +61,9 @@ def _fill_scaled_costs(query, slopes, euclidean, costs):
                 exact[m, c] += query[m * width + j] * slope
                 if euclidean:
                     exact[m, c] += slope * slope / 2
-        exact[m] -= exact[m].min()
+        least = exact[m].min()
+        for c in range(codewords):
+            exact[m, c] -= least
         most += exact[m].max()
     for m in range(subspaces):
         for c in range(codewords):

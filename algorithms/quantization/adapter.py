@@ -60,7 +60,7 @@ class CodeIndex(Algorithm):
 
     def fit(self, base: Float32) -> None:
         """Train and encode. Timed."""
-        self._base = base = np.asarray(base)  # a plain array for numba, still mapped
+        self._base = base = np.ascontiguousarray(base, np.float32)  # plain for numba, still mapped
         reranker = Reranker(base, self.metric, self._parameters.rerank_copy)
         quantized = self._quantizer.quantize(base, self.metric, self._parameters)
         self._weights, self._tables = quantized.weights, quantized.tables

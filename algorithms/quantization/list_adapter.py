@@ -64,7 +64,7 @@ class InvertedLists(CodeIndex):
     def fit(self, base: Float32) -> None:
         """Partition, train and encode. Timed."""
         require_scannable(self._parameters.nbits)
-        self._base = base = np.asarray(base)  # a plain array for numba, still mapped
+        self._base = base = np.ascontiguousarray(base, np.float32)  # plain for numba, still mapped
         require_squares(base)
         lists = partition(
             base,

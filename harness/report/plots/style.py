@@ -104,12 +104,13 @@ def wrapped(text: str, width: float, size: float, weight: str = "normal") -> lis
     import textwrap
 
     from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
+    from matplotlib.textpath import text_to_path
 
     if not text:
         return []
+    font = FontProperties(weight=weight, size=size)
     with quiet_fonts():
-        drawn = TextPath((0, 0), text, size, prop=FontProperties(weight=weight)).get_extents().width
+        drawn = text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
     characters = int(len(text) * width / drawn) if drawn > 0 else len(text)
     return textwrap.wrap(text, width=max(characters, 10), max_lines=3, placeholder=" …")
 

@@ -24,8 +24,7 @@ from .quantizer import Quantized
 from .reranking import Reranker
 from .simd import byte_lanes
 from .simd.bounded_scan import scan
-from .simd.byte_lanes import BLOCKS
-from .simd.tables import ROWS
+from .simd.tables import GROUP
 
 _FRAGILE_WIDTH, _LEAST_CODEWORDS = 2, 8
 _MANY_ROWS, _FEW_SUBSPACES = {4: 100_000, 8: 5_000}, 64  # by bits of a code
@@ -121,7 +120,7 @@ class BoundedScan:
 
     def __init__(self, index: faiss.IndexPQ) -> None:
         self._rows = index.ntotal
-        self._packed = _blocks_of(index)
+        self._packed = _groups_of(index)
         self._flat = self._packed.reshape(-1)
         self._decoder = empty_index(codebooks_of(index), "angular")
         self._euclidean = index.metric_type == faiss.METRIC_L2
@@ -142,7 +141,7 @@ class BoundedScan:
 
     def decode(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows `(rows,)` stand for, `(rows, d)`."""
-        codes = self._packed[ids // ROWS, :, ids % ROWS]
+        codes = self._packed[ids // GROUP, :, ids % GROUP]
         return np.asarray(self._decoder.sa_decode(np.ascontiguousarray(codes)))
 
     def nbytes(self) -> int:
@@ -174,13 +173,12 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
     )
 
 
-def _blocks_of(index: faiss.IndexPQ) -> Codes:
-    """Return FAISS's flat codes by blocks of rows, as `scan` reads them."""
+def _groups_of(index: faiss.IndexPQ) -> Codes:
+    """Return FAISS's flat codes by groups of rows, as `scan` reads them."""
     flat = packed_codes_of(index)
-    count = -(-len(flat) // (ROWS * BLOCKS)) * BLOCKS
-    blocks_of_rows = np.zeros((count, ROWS, flat.shape[1]), np.uint8)
-    blocks_of_rows.reshape(-1, flat.shape[1])[: len(flat)] = flat
-    return np.ascontiguousarray(blocks_of_rows.transpose(0, 2, 1))
+    groups = np.zeros((-(-len(flat) // GROUP), GROUP, flat.shape[1]), np.uint8)
+    groups.reshape(-1, flat.shape[1])[: len(flat)] = flat
+    return np.ascontiguousarray(groups.transpose(0, 2, 1))
 
 
 def _costs_of(index: faiss.IndexPQ, euclidean: bool) -> tuple[Float32, Float32]:

@@ -31,10 +31,14 @@ from harness.algorithms.quantization.encoding import Encoder
 from harness.algorithms.quantization.loss import EuclideanLoss
 from harness.algorithms.quantization.parameters import Parameters
 from harness.algorithms.quantization.quantizer import ComposedQuantizer
-from harness.algorithms.quantization.scanner import BoundedScan, FaissScan, _blocks_of
-from harness.algorithms.quantization.simd.bounded_scan import add_planes, places_from
+from harness.algorithms.quantization.scanner import BoundedScan, FaissScan, _groups_of
+from harness.algorithms.quantization.simd.bounded_scan import (
+    add_scanned,
+    entries_scanned,
+    places_from,
+)
 from harness.algorithms.quantization.simd.byte_lanes import BLOCKS, KIND, bits_below, sums_from
-from harness.algorithms.quantization.simd.tables import OF_TWO, ROWS
+from harness.algorithms.quantization.simd.tables import GROUP
 from harness.algorithms.quantization.training import KMeans
 
 from harness.data.loading import cached_path
@@ -53,31 +57,29 @@ Search = Callable[[np.ndarray, int], Ids]
 def _add_up(packed, planes, entries, steps):
     """Add up the entries of all codes, four blocks at once."""
     below = np.int64(0)
-    size = BLOCKS * ROWS * planes
-    for first in range(0, packed.shape[0] - size + 1, size):
-        places, ahead = places_from(first, planes), places_from(first + size, planes)
-        sums = add_planes(
-            packed, places, ahead, steps, entries, 0, planes, sums_from(_FROM_NOTHING)
-        )
+    size = GROUP * planes
+    for first in range(0, packed.shape[0], size):
+        places, sums = places_from(first), sums_from(_FROM_NOTHING)
+        sums = add_scanned(packed, places, None, GROUP, steps, entries, 0, planes, sums)
         a, b, c, d = bits_below(sums, np.uint8(1))
         below |= a | b | c | d  # of all four, or the compiler leaves three out
     return below
 
 
-def look_ups_alone(blocks: Codes, entries: int, rounds: int) -> float:
+def look_ups_alone(groups: Codes, entries: int, rounds: int) -> float:
     """Return the queries per second of a scan that would do nothing but its look-ups."""
-    planes = blocks.shape[1]
+    planes = groups.shape[1]
     steps = np.ones(planes * entries, np.uint8)
     taken = []
     for _ in range(rounds):
         start = time.process_time()
-        _add_up(blocks.reshape(-1), planes, entries, steps)
+        _add_up(groups.reshape(-1), planes, entries, steps)
         taken.append(time.process_time() - start)
     return float(1 / np.median(taken[1:]))
 
 
 def scans(data: Data, bits: int, nbits: int) -> tuple[dict[str, Search], np.ndarray, Codes]:
-    """Encode the base once; return what searches the codes, the queries as asked, the blocks."""
+    """Encode the base once; return what searches the codes, the queries as asked, the groups."""
     quantizer = ComposedQuantizer(EuclideanLoss(), KMeans(10), Encoder())
     quantized = quantizer.quantize(data.base, "angular", Parameters(bits=bits, nbits=nbits))
     index, padding = quantized.index, quantized.transform
@@ -88,7 +90,7 @@ def scans(data: Data, bits: int, nbits: int) -> tuple[dict[str, Search], np.ndar
     if nbits == 4:
         searches[FAST] = FaissScan(index).search
     queries = data.queries if padding is None else padding.apply(data.queries)
-    return searches, queries, _blocks_of(index)
+    return searches, queries, _groups_of(index)
 
 
 def one_by_one(search: Search) -> Search:
@@ -144,10 +146,10 @@ def report(data: Data, options: argparse.Namespace) -> None:
     print(f"windows of {window} queries, {options.rounds} rounds")
     for bits in options.bits:
         set_threads(THREADS)
-        searches, queries, blocks = scans(data, bits, options.nbits)
+        searches, queries, groups = scans(data, bits, options.nbits)
         set_threads(1)
         nbits = options.nbits
-        alone = look_ups_alone(blocks, OF_TWO if nbits == 4 else 1 << nbits, options.rounds)
+        alone = look_ups_alone(groups, entries_scanned(1 << nbits), options.rounds)
         print(f"{bits} bits, M={bits // nbits}, {nbits=}; {KIND} look-ups alone {alone:7,.0f} QPS")
         for k in options.k:
             for mode, form in (("single", one_by_one), ("batch", lambda search: search)):

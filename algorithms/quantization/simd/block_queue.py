@@ -91,7 +91,8 @@ def first_bound(
         )
         places, ahead = codes_of(queue, at, planes), codes_of(queue, at + BLOCKS, planes)
         total = sums_from(begun)
-        store_sums(sums, add_planes(packed, places, ahead, steps, entries, 0, planes, total))
+        total = add_planes(packed, places, ahead, ROWS, steps, entries, 0, planes, total)
+        store_sums(sums, total)
         for part in range(BLOCKS):
             bits, first_row = rows[at + part], queue[at + part] * ROWS
             while bits != 0:

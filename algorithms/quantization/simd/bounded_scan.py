@@ -16,11 +16,13 @@ means 255 + `LOWERED` steps. The few rows whose sum is below `LOWERED` at that p
 be lowered, are scored. Scores and order are those of float tables, where other scans of this kind
 keep the rounded ones.
 
-Rows: blocks of 64; in a block, planes of 64 bytes: one for each two subspaces of 4 bits, the low
-bits the even one's, or for each subspace of 8 bits. A plane has 32 or 256 entries of tables.
-Four blocks are scanned at once. A sample, every 32nd such group since data are often sorted, tells
-a bound that the k-th best very likely meets, so that the scan proper drops rows from its beginning.
-Where it is not met, the scan is repeated with what was found instead.
+Rows: groups of 256, four blocks of 64, which are scanned at once; in a group, planes of 256 bytes:
+one for each two subspaces of 4 bits, the low bits the even one's, or for each subspace of 8 bits.
+So codes are read from the first byte to the last, as memory likes best. A plane has 32 or 256
+entries of tables: the processors that look up 8 bits take two codes of 4 for one of 8, which costs
+no more for the whole byte and is rounded once. A sample, every 32nd group since data are often
+sorted, tells a bound that the k-th best very likely meets, so that the scan proper drops rows from
+its beginning. Where it is not met, the scan is repeated with what was found instead.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from numba import njit
 from .byte_lanes import (
     BLOCKS,
     CAP,
+    CODE_BITS,
     QUERIES,
     any_of,
     bits_below,
@@ -44,18 +47,21 @@ from .byte_lanes import (
 )
 from .compiling import inlined, leaf
 from .tables import (
+    GROUP,
     LOWERED,
+    OF_BYTE,
     OF_TWO,
     ROWS,
     cost_of,
     empty_tables,
     entries_of,
     fill_costs_in_range,
+    fill_pairs,
     fill_steps,
     lowering_plane,
 )
 
-_GROUP = BLOCKS * ROWS
+_PAIRED = 8 in CODE_BITS  # look-ups of 8 bits are as fast as those of 4
 _SAMPLED = 32  # every how many groups of blocks
 _TRIED = 32  # rows whose least cost bounds the sample
 _CAP = np.uint8(CAP)
@@ -69,29 +75,40 @@ _ROW = np.int64(0xFFFFFFFF)  # bits of a key
 
 
 @leaf
-def places_from(place, planes):
-    """Return where four blocks begin that follow each other from this place on."""
-    size = planes * ROWS
-    return place, place + size, place + 2 * size, place + 3 * size
+def places_from(place):
+    """Return where the four blocks of a group begin."""
+    return place, place + ROWS, place + 2 * ROWS, place + 3 * ROWS
 
 
 @inlined
-def add_planes(packed, places, ahead, steps, entries, start, stop, sums):
+def add_bytes(packed, places, ahead, plane_bytes, steps, entries, start, stop, sums):
+    """As `add_planes`, of codes that are looked up by whole bytes."""
+    for plane in range(start, stop):
+        at = plane * plane_bytes
+        sums = plus_entries(
+            sums, packed, places, ahead, at, steps, plane * entries, steps.shape[-1]
+        )
+    return sums
+
+
+@inlined
+def add_planes(packed, places, ahead, plane_bytes, steps, entries, start, stop, sums):
     """Add the entries of some planes to the sums of the four blocks at these places.
 
-    Meanwhile those at the places of `ahead` are asked for. `steps` are one query's, or `(queries,
-    entries of all planes)`.
+    A plane is `plane_bytes` after the last. Meanwhile the codes at the places of `ahead` are asked
+    for, if it is not None. `steps` are one query's, or `(queries, entries of all planes)`.
     """
-    apart = steps.shape[-1]
     if entries == OF_TWO:
         for plane in range(start, stop):
-            at = plane * ROWS
-            sums = plus_two_entries(sums, packed, places, ahead, at, steps, plane * OF_TWO, apart)
-    else:
-        for plane in range(start, stop):
-            at = plane * ROWS
-            sums = plus_entries(sums, packed, places, ahead, at, steps, plane * entries, apart)
-    return sums
+            at = plane * plane_bytes
+            sums = plus_two_entries(
+                sums, packed, places, ahead, at, steps, plane * OF_TWO, steps.shape[-1]
+            )
+        return sums
+    return add_bytes(packed, places, ahead, plane_bytes, steps, entries, start, stop, sums)
+
+
+add_scanned = add_bytes if _PAIRED else add_planes  # in a scan of all rows
 
 
 @inlined
@@ -106,12 +123,12 @@ def rows_below(packed, places, ahead, steps, entries, starts, sums):
     lowering = lowering_plane(planes, entries)
     total, too_low, cut = sums_from(starts), _NO_ROWS, _NO_ROWS
     if lowering:
-        total = add_planes(packed, places, ahead, steps, entries, 0, lowering, total)
+        total = add_planes(packed, places, ahead, ROWS, steps, entries, 0, lowering, total)
         a, b, c, d = bits_below(total, _CAP)
         too_low = bits_below(total, LOWERED)
         cut = either(too_low, (~a, ~b, ~c, ~d))
         total = lowered(total, LOWERED)
-    total = add_planes(packed, places, ahead, steps, entries, lowering, planes, total)
+    total = add_planes(packed, places, ahead, ROWS, steps, entries, lowering, planes, total)
     store_sums(sums, total)
     return either(too_low, bits_below(total, _CAP)), cut
 
@@ -170,13 +187,13 @@ def _bring_forward(keys, count, place):
 def _keep_found(found, number, rows, packed, costs, entries, bits, limits, keys, counts, query):
     """Append the keys of a block's rows whose bits are set, below the limit, if they match."""
     own, count, limit = costs[query], counts[query], limits[query]
-    block = number * (own.shape[0] // entries) * ROWS
+    block = number // BLOCKS * (own.shape[0] // entries) * GROUP + number % BLOCKS * ROWS
     while found != 0:
         lane = first_bit(found)
         found &= found - 1
         row = number * ROWS + lane
         if row < rows and matches(bits, row):
-            key = _key_of(cost_of(packed, block + lane, own, entries), row)
+            key = _key_of(cost_of(packed, block + lane, GROUP, own, entries), row)
             keys[query, count] = key
             count += key < limit
     counts[query] = count
@@ -194,25 +211,26 @@ def _keep_best(costs, entries, wanted, bounds, limits, keys, counts, steps, quer
 
 
 @leaf
-def _next_found(packed, steps, entries, group, stop, step, starts, bits):
+def _next_found(packed, steps, entries, group, stop, step, starts, asks, bits):
     """Return the first group from this on that has rows below the end, and write their bits.
 
     Of every `step`-th group before `stop`; this or a later number if there is none. `bits` has one
-    for every query and block. By itself, the loop keeps its places in registers.
+    for every query and block. By itself, the loop keeps its places in registers. If `asks` is not
+    None, the codes of the next group are asked for: of one query, the processor foresees them.
     """
     planes = steps.shape[1] // entries
     lowering = lowering_plane(planes, entries)
-    size = planes * _GROUP
+    size = planes * GROUP
     found = bits_below(sums_from(starts), np.uint8(0))  # none
     while group < stop:
-        places = places_from(group * size, planes)
-        ahead = places_from((group + step) * size, planes)
+        places = places_from(group * size)
+        ahead = None if asks is None else places_from((group + step) * size)
         sums, too_low = sums_from(starts), found
         if lowering:
-            sums = add_planes(packed, places, ahead, steps, entries, 0, lowering, sums)
+            sums = add_scanned(packed, places, ahead, GROUP, steps, entries, 0, lowering, sums)
             too_low = bits_below(sums, LOWERED)
             sums = lowered(sums, LOWERED)
-        sums = add_planes(packed, places, ahead, steps, entries, lowering, planes, sums)
+        sums = add_scanned(packed, places, ahead, GROUP, steps, entries, lowering, planes, sums)
         found = either(too_low, bits_below(sums, _CAP))
         if any_of(found):
             for part in range(len(found)):
@@ -230,19 +248,19 @@ def _scan_blocks(packed, rows, costs, entries, step, bounds, bits, wanted):
     among them, too, where too few are found. `costs` are `(queries, entries of all planes)`, of one
     query or of `QUERIES`.
     """
-    queries, stop = costs.shape[0], (rows + _GROUP - 1) // _GROUP
+    queries, stop = costs.shape[0], (rows + GROUP - 1) // GROUP
     steps, bounds = np.empty(costs.shape, np.uint8), bounds.copy()
     room = _room_for(wanted)
-    keys = np.full((queries, room + _GROUP), _NO_KEY)
+    keys = np.full((queries, room + GROUP), _NO_KEY)
     counts, limits = np.zeros(queries, np.int64), np.full(queries, _NO_KEY)
     for query in range(queries):
         fill_steps(costs[query], entries, bounds[query], steps[query])
     group, found = np.int64(0), np.zeros(queries * BLOCKS, np.int64)
     while True:
         if queries > 1:
-            group = _next_found(packed, steps, entries, group, stop, step, _QUERIES, found)
+            group = _next_found(packed, steps, entries, group, stop, step, _QUERIES, 1, found)
         else:
-            group = _next_found(packed, steps, entries, group, stop, step, _ONE_QUERY, found)
+            group = _next_found(packed, steps, entries, group, stop, step, _ONE_QUERY, None, found)
         if group >= stop:
             break
         for part in range(len(found)):
@@ -278,8 +296,8 @@ def _least_of_few(packed, rows, costs, entries):
     least = np.float32(np.inf)
     for number in range(_TRIED):
         row = rows * number // _TRIED
-        place = row // ROWS * planes * ROWS + row % ROWS
-        least = min(least, cost_of(packed, place, costs, entries))
+        place = row // GROUP * planes * GROUP + row % GROUP
+        least = min(least, cost_of(packed, place, GROUP, costs, entries))
     return least
 
 
@@ -315,14 +333,26 @@ def _likely_bounds(packed, rows, costs, entries, k, bits):
     return bounds
 
 
+@leaf
+def entries_scanned(codewords):
+    """Return the entries of a plane as they are looked up."""
+    return OF_BYTE if _PAIRED else entries_of(codewords)
+
+
 @njit(cache=True, nogil=True)
 def _scan_some(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
     """As `scan`, for one query, or for `QUERIES` at once."""
     subspaces, _, codewords = slopes.shape
-    entries, k, every = entries_of(codewords), ids.shape[1], np.int64(1)
-    costs = np.zeros((len(queries), len(empty_tables(subspaces, codewords))), np.float32)
+    entries, k, every = entries_scanned(codewords), ids.shape[1], np.int64(1)
+    own = empty_tables(subspaces, codewords)
+    planes = len(own) // entries_of(codewords)
+    costs = np.zeros((len(queries), planes * entries), np.float32)
     for query in range(len(queries)):
-        fill_costs_in_range(queries[query], slopes, offsets, euclidean, costs[query])
+        paired = entries != entries_of(codewords)
+        first = own if paired else costs[query]
+        fill_costs_in_range(queries[query], slopes, offsets, euclidean, first)
+        if paired:
+            fill_pairs(own, costs[query])
     bounds = _likely_bounds(packed, rows, costs, entries, k, bits)
     keys = _scan_blocks(packed, rows, costs, entries, every, bounds, bits, k)
     missed = False
@@ -342,7 +372,7 @@ def _scan_some(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
 def scan(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
     """Write the rows of the least costs to `ids` `(nq, k)` int64, least first, padded with -1.
 
-    `packed` is flat: blocks, then planes, then 64 bytes; the first `rows` count. The cost of
+    `packed` is flat: groups, then planes, then 256 bytes; the first `rows` count. The cost of
     codeword c of subspace m is `offsets[K m + c]` (float32) plus its part of the query times
     `slopes[m, :, c]` `(M, d/M, K)`; K is 16 or, where the look-up has it, 256. The offsets are 0,
     or with `euclidean` half the squares of the slopes. Of equal costs, the lower row comes first.

@@ -140,9 +140,9 @@ def _added(look_up_all: Any) -> Any:
     """Return the code of adding to every block's sums what `look_up_all` adds for its codes.
 
     The 64 bytes of codes of each block begin at its place in the flat array `packed`, plus `plane`;
-    tables begin at `table` of `steps`, those of each further query `apart` from the last. The
-    processor does not foresee which blocks come next, so the codes at the places of `ahead` are
-    asked for.
+    tables begin at `table` of `steps`, those of each further query `apart` from the last. Where the
+    processor does not foresee which blocks come next, the codes at the places of `ahead` are asked
+    for.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -169,8 +169,9 @@ def _added(look_up_all: Any) -> Any:
                     codes.append(builder.load(address(place, _VECTOR), align=1))
                 part = BLOCKS * query + block
                 parts[part] = add(parts[part], codes[block])
-        for place in cgutils.unpack_tuple(builder, ahead):
-            ask_for(builder, address(place, _BYTE))
+        if signature.args[3] != types.none:
+            for place in cgutils.unpack_tuple(builder, ahead):
+                ask_for(builder, address(place, _BYTE))
         return _joined(builder, parts)
 
     return generate
@@ -211,21 +212,22 @@ def _one_of_a_byte(builder: Any, entries: Any) -> Any:
     return add
 
 
-def _sums_plus(sums: Any, packed: Any, steps: Any) -> Any:
+def _sums_plus(sums: Any, packed: Any, ahead: Any, steps: Any) -> Any:
     whole = types.intp
-    return sums(sums, packed, PLACES, PLACES, whole, steps, whole, whole)
+    ahead = types.none if ahead == types.none else PLACES
+    return sums(sums, packed, PLACES, ahead, whole, steps, whole, whole)
 
 
 @intrinsic
 def plus_two_entries(typing_context, sums, packed, places, ahead, plane, steps, table, apart):
     """Sums plus the entries of two subspaces of 4 bits (see `_added`), or 255 if that is more."""
-    return _sums_plus(sums, packed, steps), _added(_two_of_a_byte)
+    return _sums_plus(sums, packed, ahead, steps), _added(_two_of_a_byte)
 
 
 @intrinsic
 def plus_entries(typing_context, sums, packed, places, ahead, plane, steps, table, apart):
     """Sums plus the entries of one subspace of 8 bits (see `_added`), or 255 if that is more."""
-    return _sums_plus(sums, packed, steps), _added(_one_of_a_byte)
+    return _sums_plus(sums, packed, ahead, steps), _added(_one_of_a_byte)
 
 
 def _plus_capped(builder: Any, a: Any, b: Any) -> Any:

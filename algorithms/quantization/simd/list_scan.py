@@ -104,7 +104,7 @@ def _add_rows(
         bits &= bits - 1
         cost = np.float32(base + sums[lane] * unit)
         if exact >> lane & 1:
-            cost = list_cost + cost_of(packed, first_code + lane, tables, entries)
+            cost = list_cost + cost_of(packed, first_code + lane, ROWS, tables, entries)
         chosen = bin_of(cost, origin, per_cost)
         if chosen <= top and matches(wanted_rows, row_ids[first_place + lane]):
             costs[count], places[count] = cost, first_place + lane

@@ -31,7 +31,7 @@ from harness.algorithms.quantization.simd.tables import GROUP, ROWS
 
 
 @numba.njit
-def four_blocks(blocks, order, steps, starts, sums):
+def four_blocks(packed, order, steps, starts, sums):
     size = steps.shape[0] // 32 * ROWS
     places = order[0] * size, order[1] * size, order[2] * size, order[3] * size
     starts = starts[0], starts[1], starts[2], starts[3]

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.contracts import Algorithm, Attributes, Bitmap, Metric, Table
 
-from .arrays import Float32, Ids
+from .arrays import Float32, Ids, plain
 from .distortion import distortion, neighbour_errors
 from .encoding import Encoder
 from .faiss_quantizer import FaissQuantizer
@@ -60,7 +60,7 @@ class CodeIndex(Algorithm):
 
     def fit(self, base: Float32) -> None:
         """Train and encode. Timed."""
-        self._base = base = np.ascontiguousarray(base, np.float32)  # plain for numba, still mapped
+        self._base = base = plain(base)
         reranker = Reranker(base, self.metric, self._parameters.rerank_copy)
         quantized = self._quantizer.quantize(base, self.metric, self._parameters)
         self._weights, self._tables = quantized.weights, quantized.tables
@@ -78,7 +78,7 @@ class CodeIndex(Algorithm):
 
     def query(self, query: Float32, k: int) -> Ids:
         """Return the ids of the k best, `(k,)`. Timed."""
-        ids: Ids = self._scanner.search(query[None, :], k)[0]
+        ids: Ids = self._scanner.search(plain(query[None, :]), k)[0]
         return ids
 
     def fit_filtered(self, base: Float32, attributes: Attributes) -> None:
@@ -91,12 +91,12 @@ class CodeIndex(Algorithm):
         self, query: Float32, k: int, filter: Bitmap
     ) -> Ids:
         """Return the ids of the k best of the matching rows, `(k,)`. Timed."""
-        ids: Ids = self._scanner.search(query[None, :], k, filter.bits)[0]
+        ids: Ids = self._scanner.search(plain(query[None, :]), k, filter.bits)[0]
         return ids
 
     def query_batch(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the k best for every query, `(nq, k)`. Timed."""
-        return self._scanner.search(queries, k)
+        return self._scanner.search(plain(queries), k)
 
     def distance_computations(self, queries: Float32, k: int) -> int:
         """Return the codes that are scanned and the candidates that are re-ranked."""

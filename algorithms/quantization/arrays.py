@@ -29,3 +29,12 @@ def blocks(n: int, rows: int = _BLOCK_ROWS) -> Iterator[slice]:
 def weights_of(weights: NDArray[Any], rows: Ids | slice) -> NDArray[Any]:
     """Return the weights of these rows, where `(1,)` stands for the same weight of every row."""
     return weights[rows] if len(weights) > 1 else weights
+
+
+def plain(rows: NDArray[np.floating]) -> Float32:
+    """Return rows as what numba is compiled for: contiguous float32, the same memory if it can be.
+
+    So they stay mapped. Values beyond float32 become infinite; who takes rows refuses them.
+    """
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(rows, np.float32)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
-import numpy as np
-
 from harness.contracts import Metric
 
 from .adapter import CodeIndex
-from .arrays import Float32
+from .arrays import Float32, plain
 from .encoding import Encoder, require_squares
 from .list_scanner import ListScanner, require_scannable
 from .loss import Eta, EuclideanLoss, Formula, ScoreAwareLoss
@@ -64,7 +62,7 @@ class InvertedLists(CodeIndex):
     def fit(self, base: Float32) -> None:
         """Partition, train and encode. Timed."""
         require_scannable(self._parameters.nbits)
-        self._base = base = np.ascontiguousarray(base, np.float32)  # plain for numba, still mapped
+        self._base = base = plain(base)
         require_squares(base)
         lists = partition(
             base,

@@ -79,7 +79,7 @@ class ListScanner:
             self._offsets,
             np.float32(self._origin.largest_value if self._origin else 0),
             self._spilled,
-            reranker.copy,
+            reranker.row_bytes,
             reranker.grid,
         )
         self.set_search(1, 0)
@@ -177,7 +177,7 @@ class ListScanner:
         return best_ids(queries, k, partial(self._search, matching))
 
     def _search(self, matching: Bits, queries: Float32, ids: Ids) -> None:
-        queries = turned(np.ascontiguousarray(queries, np.float32), None)  # compiled for one type
+        queries = turned(queries, None)  # compiled for one type
         coded = queries if self._transform is None else self._transform.apply(queries)
         search(*self._arrays, queries, coded, self._nprobe, self._rerank, matching, ids)
 

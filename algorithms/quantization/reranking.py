@@ -79,8 +79,8 @@ class Reranker:
         return queries * self._step
 
     @property
-    def copy(self) -> NDArray[np.uint8]:
-        """The bytes of the copy, row by row: of float32, uint8 or float16."""
+    def row_bytes(self) -> NDArray[np.uint8]:
+        """The copy `(n, bytes of a row)`: a row is float32, uint8 or float16."""
         return self._bytes
 
     @property

@@ -132,8 +132,7 @@ class BoundedScan:
 
     def search_matching(self, queries: Float32, k: int, matching: Bits) -> Ids:
         """Return the ids of the best k rows that are set in a bitmap; else as `search`."""
-        queries = np.ascontiguousarray(queries, np.float32)  # compiled for one type
-        queries = queries if queries.flags.writeable else queries.copy()
+        queries = queries if queries.flags.writeable else queries.copy()  # compiled for one type
         return best_ids(queries, k, partial(self._scan, matching))
 
     def _scan(self, matching: Bits, queries: Float32, ids: Ids) -> None:

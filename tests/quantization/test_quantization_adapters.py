@@ -427,7 +427,7 @@ def test_any_number_of_subspaces_holds_any_dimension(d, M, nbits, rotation, adap
     assert (np.stack([index.query(query, 10) for query in queries]) == ids).all()
     codebooks = 4 * subspaces * width * 2**nbits
     turned = 0 if rotation == "none" else 4 * subspaces * width * d
-    if nbits == 3:  # 4-bit codes are laid out in blocks of rows
+    if nbits == 3:  # 4-bit codes are laid out in groups of rows
         codes = 300 * -(-subspaces * nbits // 8)
         assert index.index_bytes() == codes + codebooks + turned
     index.set_search(rerank=300)

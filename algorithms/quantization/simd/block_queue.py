@@ -8,7 +8,7 @@ from numba import njit
 from .bounded_scan import add_planes, matches
 from .byte_lanes import BLOCKS, CAP, first_bit, store_sums, sums_from
 from .compiling import inlined, leaf
-from .tables import ROWS, fill_steps, subspaces_of
+from .tables import ROWS, fill_steps, summands_of
 
 DEVIATIONS = 3  # of rounding: a row at the bound is lost in one case of a thousand
 _TRIED = 5  # times as many rows as are wanted tell the first bound
@@ -74,7 +74,7 @@ def first_bound(
     are too few of them.
     """
     planes = tables.shape[0] // entries
-    subspaces = subspaces_of(planes, entries)
+    subspaces = summands_of(planes, entries)
     tried = -(-_TRIED * wanted // (BLOCKS * ROWS)) * BLOCKS
     if tried > queue.shape[0] - BLOCKS:
         return np.float32(np.inf), np.float32(0)

@@ -9,8 +9,9 @@ at the end, some hundreds in a million, are scored with the float tables. Severa
 scanned for at once, where registers suffice: what is loaded of the codes serves all of them.
 
 Rounding to bytes loses no row, whatever the data: costs are rounded down, and the scale is such
-that a row within `bound` stays below 255. The sum is then up to M steps too low, M/2 on average, so
-rows a little beyond `bound` are scored for nothing. With many subspaces these would be too many.
+that a row within `bound` stays below 255. The sum is then up to a step too low for each entry, half
+of one on average, so rows a little beyond `bound` are scored for nothing. Of many entries these
+would be too many.
 There the scale is finer, and all sums are lowered by `LOWERED` on the way, so that 255 at the end
 means 255 + `LOWERED` steps. The few rows whose sum is below `LOWERED` at that point, which cannot
 be lowered, are scored. Scores and order are those of float tables, where other scans of this kind
@@ -18,11 +19,11 @@ keep the rounded ones.
 
 Rows: groups of 256, four blocks of 64, which are scanned at once; in a group, planes of 256 bytes:
 one for each two subspaces of 4 bits, the low bits the even one's, or for each subspace of 8 bits.
-So codes are read from the first byte to the last, as memory likes best. A plane has 32 or 256
-entries of tables: the processors that look up 8 bits take two codes of 4 for one of 8, which costs
-no more for the whole byte and is rounded once. A sample, every 32nd group since data are often
-sorted, tells a bound that the k-th best very likely meets, so that the scan proper drops rows from
-its beginning. Where it is not met, the scan is repeated with what was found instead.
+So codes are read sequentially. A plane has 32 or 256 entries of tables: where 8 bits can be looked
+up at once, two codes of 4 bits are taken as one byte, with one addition and one rounding instead of
+two. A sample, every 32nd group since data are often sorted, tells a bound that the k-th best very
+likely meets, so that the scan proper drops rows from its beginning. Where it is not met, the scan
+is repeated with what was found instead.
 """
 
 from __future__ import annotations
@@ -95,8 +96,8 @@ def add_bytes(packed, places, ahead, plane_bytes, steps, entries, start, stop, s
 def add_planes(packed, places, ahead, plane_bytes, steps, entries, start, stop, sums):
     """Add the entries of some planes to the sums of the four blocks at these places.
 
-    A plane is `plane_bytes` after the last. Meanwhile the codes at the places of `ahead` are asked
-    for, if it is not None. `steps` are one query's, or `(queries, entries of all planes)`.
+    A plane is `plane_bytes` after the last. The codes at the places of `ahead` are prefetched,
+    unless it is None. `steps` are one query's, or `(queries, entries of all planes)`.
     """
     if entries == OF_TWO:
         for plane in range(start, stop):
@@ -211,12 +212,13 @@ def _keep_best(costs, entries, wanted, bounds, limits, keys, counts, steps, quer
 
 
 @leaf
-def _next_found(packed, steps, entries, group, stop, step, starts, asks, bits):
+def _next_found(packed, steps, entries, group, stop, step, starts, prefetching, bits):
     """Return the first group from this on that has rows below the end, and write their bits.
 
     Of every `step`-th group before `stop`; this or a later number if there is none. `bits` has one
-    for every query and block. By itself, the loop keeps its places in registers. If `asks` is not
-    None, the codes of the next group are asked for: of one query, the processor foresees them.
+    for every query and block. By itself, the loop keeps its places in registers. The codes of the
+    next group are prefetched unless `prefetching` is None: for several queries that pays; for one,
+    the processor's own prefetcher does better.
     """
     planes = steps.shape[1] // entries
     lowering = lowering_plane(planes, entries)
@@ -224,7 +226,7 @@ def _next_found(packed, steps, entries, group, stop, step, starts, asks, bits):
     found = bits_below(sums_from(starts), np.uint8(0))  # none
     while group < stop:
         places = places_from(group * size)
-        ahead = None if asks is None else places_from((group + step) * size)
+        ahead = None if prefetching is None else places_from((group + step) * size)
         sums, too_low = sums_from(starts), found
         if lowering:
             sums = add_scanned(packed, places, ahead, GROUP, steps, entries, 0, lowering, sums)
@@ -257,8 +259,8 @@ def _scan_blocks(packed, rows, costs, entries, step, bounds, bits, wanted):
         fill_steps(costs[query], entries, bounds[query], steps[query])
     group, found = np.int64(0), np.zeros(queries * BLOCKS, np.int64)
     while True:
-        if queries > 1:
-            group = _next_found(packed, steps, entries, group, stop, step, _QUERIES, 1, found)
+        if QUERIES > 1 and queries > 1:
+            group = _next_found(packed, steps, entries, group, stop, step, _QUERIES, True, found)
         else:
             group = _next_found(packed, steps, entries, group, stop, step, _ONE_QUERY, None, found)
         if group >= stop:
@@ -344,11 +346,10 @@ def _scan_some(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
     """As `scan`, for one query, or for `QUERIES` at once."""
     subspaces, _, codewords = slopes.shape
     entries, k, every = entries_scanned(codewords), ids.shape[1], np.int64(1)
-    own = empty_tables(subspaces, codewords)
+    own, paired = empty_tables(subspaces, codewords), entries != entries_of(codewords)
     planes = len(own) // entries_of(codewords)
     costs = np.zeros((len(queries), planes * entries), np.float32)
     for query in range(len(queries)):
-        paired = entries != entries_of(codewords)
         first = own if paired else costs[query]
         fill_costs_in_range(queries[query], slopes, offsets, euclidean, first)
         if paired:

@@ -8,7 +8,8 @@ kind of processor has its own:
 
 - `avx512-vbmi`: `vpermb` reads six bits of every byte. The table's 16 entries fill its 64 places
   four times, so that the two bits above a code, whatever they are, choose among equal entries: no
-  bits need masking. `vpermi2b` reads seven bits; two of them look up codes of 8 bits, no slower.
+  bits need masking. `vpermi2b` reads seven bits; two of them look up codes of 8 bits, or two of 4
+  bits in one byte (`tables.fill_pairs`), no slower.
 - `avx512`: `vpshufb` on 512 bits. It reads four bits, but also the highest, which must be 0.
 - `avx2`: the same on each half.
 
@@ -194,7 +195,7 @@ def _two_of_a_byte(builder: Any, entries: Any) -> Any:
 
 
 def _one_of_a_byte(builder: Any, entries: Any) -> Any:
-    """Codes of 8 bits: the highest chooses between two look-ups of the other seven."""
+    """A whole byte: its highest bit chooses between two look-ups of the other seven."""
     if 8 not in CODE_BITS:  # never asked for then
         return lambda part, codes: part
     quarters = [entries(quarter * WIDTH, WIDTH) for quarter in range(4)]
@@ -226,7 +227,7 @@ def plus_two_entries(typing_context, sums, packed, places, ahead, plane, steps, 
 
 @intrinsic
 def plus_entries(typing_context, sums, packed, places, ahead, plane, steps, table, apart):
-    """Sums plus the entries of one subspace of 8 bits (see `_added`), or 255 if that is more."""
+    """Sums plus the entries of whole bytes (see `_added`), or 255 if that is more."""
     return _sums_plus(sums, packed, ahead, steps), _added(_one_of_a_byte)
 
 

@@ -1,4 +1,4 @@
-"""How the functions are compiled that allocate nothing.
+"""How kernels are compiled.
 
 To numba, a constant as an argument is a type of its own, and so is a variable that begins as one:
 the function is compiled for each. Where that takes long, `np.int64` makes a plain number of it.

@@ -38,7 +38,7 @@ from .tables import (
     fill_costs,
     fill_steps,
     lowering_plane,
-    subspaces_of,
+    summands_of,
 )
 
 _COARSER = np.float32(0.85)
@@ -262,8 +262,9 @@ def search(
     row_ids
         The row of every place of a block.
     packed, slopes, offsets
-        Codes and codebooks as `bounded_scan.scan` takes them, but `offsets` fill whole
-        planes. They may go on for a plane of `packed` that `slopes` do not know: rows' own costs.
+        Codes by blocks of 64 rows, in planes of 64 bytes. Codebooks as `bounded_scan.scan` takes
+        them, but `offsets` fill whole planes, and may go on for a plane of `packed` that `slopes`
+        do not know: rows' own costs.
     largest_value
         0 where rows are scored by inner products. For Euclidean distances, offsets and the costs in
         `of_lists` are divided by this, the largest absolute value of the base.
@@ -283,7 +284,7 @@ def search(
     codewords = slopes.shape[2]
     scales, list_offsets, least_costs = of_lists[0], of_lists[1], of_lists[2]
     entries, byte_tables = entries_of(codewords), np.empty(offsets.shape[0], np.uint8)
-    subspaces = subspaces_of(offsets.shape[0] // entries, entries)
+    subspaces = summands_of(offsets.shape[0] // entries, entries)
     everything = -np.int64(rerank == 0 or subspaces > _MOST_ROUNDED)  # scored by float tables
     for i in range(queries.shape[0]):
         query, found = queries[i], best[i]

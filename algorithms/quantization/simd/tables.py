@@ -15,7 +15,7 @@ CODEWORDS = ENTRIES  # of 4 bits
 OF_TWO = 2 * CODEWORDS  # entries of a plane of two subspaces
 OF_BYTE = CODEWORDS * CODEWORDS  # of a plane of 8 bits
 
-_FINER_FROM = 33  # subspaces; with fewer, sums are not lowered on the way
+_FINER_FROM = 33  # entries in a row's sum; of fewer, it is not lowered on the way
 LOWERED = np.uint8(96)
 _ROUNDED = 2.0**-23  # twice what one float32 operation is off by, at most
 _HUGE = np.float32(1e30)
@@ -84,7 +84,7 @@ def fill_costs_in_range(query, slopes, offsets, euclidean, costs):
 def fill_pairs(costs, pairs):
     """Write what the two codes of 4 bits in a byte cost together: 256 entries for each two tables.
 
-    Looked up as codes of 8 bits, a byte takes one addition, no shift, and half of the rounding.
+    Looked up as a code of 8 bits, they take one addition, no shift, and one rounding.
     """
     for place in range(0, costs.shape[0], OF_TWO):
         even = lanes.load(costs, place)
@@ -107,15 +107,18 @@ def empty_tables(subspaces, codewords):
 
 
 @leaf
-def subspaces_of(planes, entries):
-    """Return the number of subspaces; of an odd number of 4 bits, one more."""
+def summands_of(planes, entries):
+    """Return how many entries a row's sum has: one of each subspace, or of each pair of them.
+
+    Of an odd number of subspaces of 4 bits, one more.
+    """
     return 2 * planes if entries == OF_TWO else planes
 
 
 @leaf
 def lowering_plane(planes, entries):
     """Return the number of planes after which sums are lowered; 0 is never."""
-    return planes * 9 // 20 if subspaces_of(planes, entries) >= _FINER_FROM else 0
+    return planes * 9 // 20 if summands_of(planes, entries) >= _FINER_FROM else 0
 
 
 @leaf
@@ -123,12 +126,12 @@ def fill_steps(costs, entries, bound, steps):
     """Turn costs into bytes, rounded down; all are 0 where the bound is infinite.
 
     A row whose float32 cost is at most `bound` has a sum below 255 (plus what it is lowered by).
-    `_ROUNDED` makes up for the float32 rounding of its M additions, the scale and the products.
+    `_ROUNDED` makes up for the float32 rounding of its additions, the scale and the products.
     Returns how many steps a cost of 1 is.
     """
     planes = costs.shape[0] // entries
     end = CAP + (LOWERED if lowering_plane(planes, entries) else 0)
-    reach = np.float32(end * (1 - (subspaces_of(planes, entries) + 8) * _ROUNDED))
+    reach = np.float32(end * (1 - (summands_of(planes, entries) + 8) * _ROUNDED))
     scale = min(reach / bound, _HUGE) if bound > 0 else _HUGE
     for place in range(0, costs.shape[0], CODEWORDS):
         store_steps(steps, place, lanes.load(costs, place), scale)

@@ -40,8 +40,8 @@ class CodeIndex(Algorithm):
     parameters
         Their size, and what surrounds them.
     scan
-        `bounded`, our own for 4-bit codes (FAISS's for others), `faiss`, or `auto`: ours from
-        100,000 rows on, for up to 64 subspaces.
+        `bounded`, our own for codes that the processor looks up (FAISS's for others), `faiss`, or
+        `auto`, which chooses by size; see `scan_of`.
     """
 
     _queries: Float32 | None = None

@@ -1,4 +1,4 @@
-"""An exhaustive scan of codes that drops almost all of them early, then scores exactly.
+"""An exhaustive scan of codes: almost all rows are dropped early, the rest scored by float tables.
 
 For one query, every subspace m has a table of 16 or 256 costs, each above the least of its
 subspace, and a row costs the sum over m of the entries that its codes choose. While the k best so
@@ -10,20 +10,20 @@ scanned for at once, where registers suffice: what is loaded of the codes serves
 
 Rounding to bytes loses no row, whatever the data: costs are rounded down, and the scale is such
 that a row within `bound` stays below 255. The sum is then up to a step too low for each entry, half
-of one on average, so rows a little beyond `bound` are scored for nothing. Of many entries these
-would be too many.
+of one on average, so rows a little beyond `bound` are scored for nothing. Where a row adds 33
+entries or more, these would be too many.
 There the scale is finer, and all sums are lowered by `LOWERED` on the way, so that 255 at the end
 means 255 + `LOWERED` steps. The few rows whose sum is below `LOWERED` at that point, which cannot
 be lowered, are scored. Scores and order are those of float tables, where other scans of this kind
 keep the rounded ones.
 
-Rows: groups of 256, four blocks of 64, which are scanned at once; in a group, planes of 256 bytes:
-one for each two subspaces of 4 bits, the low bits the even one's, or for each subspace of 8 bits.
-So codes are read sequentially. A plane has 32 or 256 entries of tables: where 8 bits can be looked
-up at once, two codes of 4 bits are taken as one byte, with one addition and one rounding instead of
-two. A sample, every 32nd group since data are often sorted, tells a bound that the k-th best very
-likely meets, so that the scan proper drops rows from its beginning. Where it is not met, the scan
-is repeated with what was found instead.
+Rows lie in groups of 256: four blocks of 64, which are scanned at once. A group has a plane of 256
+bytes for each subspace of 8 bits, or for each two of 4 bits, of which the even one has the low
+bits. So codes are read sequentially. A plane has 32 or 256 entries of tables: where 8 bits can be
+looked up at once, two codes of 4 bits are taken as one byte, with one addition and one rounding
+instead of two. The first bound comes from a sample, every 32nd group since data are often sorted:
+the k-th best row very likely costs no more. Where it does, the scan is repeated with what was
+found.
 """
 
 from __future__ import annotations
@@ -215,10 +215,10 @@ def _keep_best(costs, entries, wanted, bounds, limits, keys, counts, steps, quer
 def _next_found(packed, steps, entries, group, stop, step, starts, prefetching, bits):
     """Return the first group from this on that has rows below the end, and write their bits.
 
-    Of every `step`-th group before `stop`; this or a later number if there is none. `bits` has one
-    for every query and block. By itself, the loop keeps its places in registers. The codes of the
-    next group are prefetched unless `prefetching` is None: for several queries that pays; for one,
-    the processor's own prefetcher does better.
+    Only every `step`-th group is scanned; a number of at least `stop` says that none has. `bits`
+    has one for every query and block. By itself, the loop keeps its places in registers. The codes
+    of the next group are prefetched unless `prefetching` is None: for several queries that pays;
+    for one, the processor's own prefetcher does better.
     """
     planes = steps.shape[1] // entries
     lowering = lowering_plane(planes, entries)
@@ -311,10 +311,10 @@ def _worst_of(keys):
 
 @njit(cache=True, nogil=True)
 def _likely_bounds(packed, rows, costs, entries, k, bits):
-    """What the k-th best of all rows very likely does not cost more than, by a sample of groups.
+    """Return for each query what its k-th best row very likely costs at most, by a sample.
 
-    Infinite where there are too few rows to tell. Of a sample of one in S, the s-th best has some
-    S s rows before it; s is k / S and three deviations more.
+    Infinite where there are too few rows to tell. In a sample of one group in S, k / S of the best
+    k rows are expected; the bound is the cost of the s-th best, s = k / S + 3 sqrt(k / S) + 3.
     """
     bounds = np.full(costs.shape[0], np.inf, np.float32)
     step = np.int64(_SAMPLED)
@@ -374,10 +374,11 @@ def scan(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
     """Write the rows of the least costs to `ids` `(nq, k)` int64, least first, padded with -1.
 
     `packed` is flat: groups, then planes, then 256 bytes; the first `rows` count. The cost of
-    codeword c of subspace m is `offsets[K m + c]` (float32) plus its part of the query times
-    `slopes[m, :, c]` `(M, d/M, K)`; K is 16 or, where the look-up has it, 256. The offsets are 0,
-    or with `euclidean` half the squares of the slopes. Of equal costs, the lower row comes first.
-    Rows that are not set in the bitmap `bits` are left out; an empty one leaves out none.
+    codeword c of subspace m is `offsets[K m + c]` (float32) plus the inner product of its part of
+    the query with `slopes[m, :, c]` `(M, d/M, K)`; K is 16 or, where the look-up has it, 256. The
+    offsets are 0, or with `euclidean` half the squared norms of the codewords. Of equal costs, the
+    lower row comes first. Rows that are not set in the bitmap `bits` are left out; an empty one
+    leaves out none.
     """
     first = 0
     while first < len(queries):

@@ -1,10 +1,10 @@
 """Sums of the 64 rows of a block in bytes, for numba kernels that scan codes of 4 or 8 bits.
 
-They are LLVM's own vectors, as `Lanes` are in `lanes.py`: those of four blocks, which share what is
-loaded of the tables, and whose additions need not wait for one another. Several queries share what
-is loaded of the codes. The sums of a block fill
-one register of 512 bits, or two of 256. LLVM has no portable look-up by vector, so each
-kind of processor has its own:
+They are LLVM's own vectors, as `Lanes` are in `lanes.py`. The sums of four blocks are made
+together: they share what is loaded of the tables, and their additions need not wait for one
+another. Several queries share what is loaded of the codes. The sums of a block fill one register of
+512 bits, or two of 256. LLVM has no portable look-up by vector, so each kind of processor has its
+own:
 
 - `avx512-vbmi`: `vpermb` reads six bits of every byte. The table's 16 entries fill its 64 places
   four times, so that the two bits above a code, whatever they are, choose among equal entries: no
@@ -13,8 +13,8 @@ kind of processor has its own:
 - `avx512`: `vpshufb` on 512 bits. It reads four bits, but also the highest, which must be 0.
 - `avx2`: the same on each half.
 
-`NUMBA_CPU_NAME`, `NUMBA_CPU_FEATURES` and `NUMBA_ENABLE_AVX`, by which numba is told to compile for
-less than the processor has, choose the look-up too.
+`NUMBA_CPU_FEATURES` and `NUMBA_ENABLE_AVX`, by which numba is told to compile for less than the
+processor has, choose the look-up too.
 """
 
 from __future__ import annotations
@@ -312,7 +312,7 @@ def first_bit(typing_context, bits):
 
 @intrinsic
 def store_steps(typing_context, array, offset, lanes, scale):
-    """Write `lanes * scale`, rounded down and at most 255: of a table.
+    """Write 16 bytes of a table: `lanes * scale`, rounded down, at most 255.
 
     `lanes` are 16 float32 numbers, none negative.
     """

@@ -74,7 +74,7 @@ def _fill_scaled_costs(query, slopes, euclidean, costs):
 
 @njit(cache=True, nogil=True)
 def fill_costs_in_range(query, slopes, offsets, euclidean, costs):
-    """As `fill_costs`, scaled where float32 cannot hold the costs; see `bounded_scan`."""
+    """As `fill_costs`, but in float64 and scaled where float32 cannot hold the costs."""
     fill_costs(query, slopes, offsets, costs)
     if not _are_in_range(costs):
         _fill_scaled_costs(query, slopes, euclidean, costs)
@@ -140,7 +140,7 @@ def fill_steps(costs, entries, bound, steps):
 
 @leaf
 def cost_of(packed, place, plane_bytes, costs, entries):
-    """Score one row exactly; its bytes are `plane_bytes` apart, the first at `place`.
+    """Score one row by the float tables; its bytes are `plane_bytes` apart, the first at `place`.
 
     Without `fastmath`: LLVM would gather the entries into vectors one by one, which is slower.
     """

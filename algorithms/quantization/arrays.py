@@ -36,5 +36,7 @@ def plain(rows: NDArray[np.floating]) -> Float32:
 
     So they stay mapped. Values beyond float32 become infinite; who takes rows refuses them.
     """
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(rows, np.float32)
+    if rows.dtype != np.float32:
+        with np.errstate(over="ignore"):  # not around what is done for every query
+            rows = rows.astype(np.float32)
+    return np.ascontiguousarray(rows)

@@ -20,9 +20,10 @@ from .scanner import best_ids
 from .simd import byte_lanes
 from .simd.lanes import WIDTH
 from .simd.list_scan import search
+from .simd.nearest_lists import LISTS_AT_ONCE
+from .simd.short_lanes import MOST
 from .simd.tables import ROWS, empty_tables
 
-_GROUPS = 4  # of lists, whose scores are summed at once
 _ROW_COST_BITS = 8
 
 
@@ -66,7 +67,7 @@ class ListScanner:
         places = self._lay_out(partition)
         row_costs = self._fill(base, partition, trained, places)
         self._of_lists, self._offsets = self._costs(row_costs, places, partition)
-        self._centres = _in_lanes(self._centred())
+        self._centres, self._of_lists[3] = _in_shorts(self._centred())
         self._slopes = np.ascontiguousarray(-self._codebooks.transpose(0, 2, 1))
         self._arrays = (
             self._centres,
@@ -94,8 +95,8 @@ class ListScanner:
     ) -> tuple[Float32, Float32]:
         """Return `of_lists` and `offsets` as `search` takes them, and store rows' own costs."""
         centred, (subspaces, codewords, _) = self._centred(), self._codebooks.shape
-        of_lists = np.zeros((3, _filled(len(centred))), np.float32)
-        scales, offsets, least = of_lists[:, : len(centred)]
+        of_lists = np.zeros((4, _filled(len(centred))), np.float32)
+        scales, offsets, least, _ = of_lists[:, : len(centred)]
         codes = empty_tables(subspaces, codewords)
         if self._origin is None:
             lengths = np.linalg.norm(centred, axis=1)
@@ -202,7 +203,7 @@ class ListScanner:
 
     def distance_computations(self, queries: Float32, k: int) -> int:
         """Count the entries of the lists that are visited, and the candidates re-ranked."""
-        scales, offsets, _ = self._of_lists[:, : len(self._sizes)]
+        scales, offsets, _, _ = self._of_lists[:, : len(self._sizes)]
         largest = np.float32(self._origin.largest_value if self._origin else 0)
         keys = (offsets * largest - queries @ self._centred().T) * scales
         visited = np.argpartition(keys, self._nprobe - 1, axis=1)[:, : self._nprobe]
@@ -251,12 +252,20 @@ def require_scannable(nbits: int) -> None:
 
 def _filled(lists: int) -> int:
     """Return how many lists there are when the last groups are filled up."""
-    return -(-lists // (_GROUPS * WIDTH)) * _GROUPS * WIDTH
+    return -(-lists // (LISTS_AT_ONCE * WIDTH)) * LISTS_AT_ONCE * WIDTH
 
 
-def _in_lanes(centres: Float32) -> Float32:
-    """Return `(groups, d, 16)`, groups a multiple of 4, filled up with zeros."""
+def _in_shorts(centres: Float32) -> tuple[NDArray[np.int16], Float32]:
+    """Return int16 `(groups, pairs of dimensions, 16, 2)`, filled up with zeros, and their steps.
+
+    Each has a step of its own, in which it is `MOST` long.
+    """
     lists, d = centres.shape
-    padded = np.zeros((_filled(lists), d), np.float32)
-    padded[:lists] = centres
-    return np.ascontiguousarray(padded.reshape(-1, WIDTH, d).transpose(0, 2, 1))
+    exact = centres.astype(np.float64)
+    lengths = np.linalg.norm(exact, axis=1)
+    steps = np.zeros(_filled(lists), np.float32)
+    steps[:lists] = lengths / MOST
+    shorts = np.zeros((len(steps), d + d % 2), np.int16)
+    shorts[:lists, :d] = np.rint(exact * (MOST / np.where(lengths > 0, lengths, 1))[:, None])
+    lanes = shorts.reshape(-1, WIDTH, shorts.shape[1] // 2, 2)
+    return np.ascontiguousarray(lanes.transpose(0, 2, 1, 3)), steps

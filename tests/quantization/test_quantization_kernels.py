@@ -27,7 +27,9 @@ import numba
 import numpy as np
 from harness.algorithms.quantization.simd import bounded_scan, byte_lanes
 from harness.algorithms.quantization.simd.bounded_scan import rows_below, scan
+from harness.algorithms.quantization.list_scanner import _in_shorts
 from harness.algorithms.quantization.simd.byte_lanes import BLOCKS
+from harness.algorithms.quantization.simd.nearest_lists import fill_list_costs, in_shorts
 from harness.algorithms.quantization.simd.tables import GROUP, ROWS
 
 
@@ -72,6 +74,27 @@ for M in (20, 72):  # sums of 72 subspaces are lowered on the way
             and (np.unpackbits(bits, bitorder="little") == (expected < 255)).all()
             and 0 < (expected < 255).mean() < 1
         )
+
+
+@numba.njit
+def costs_of_lists(query, centres, steps, offsets, costs):
+    pairs = np.empty(centres.shape[1], np.int32)
+    step = in_shorts(query, pairs)
+    fill_list_costs(pairs, step, centres, steps, offsets, np.float32(2), costs)
+
+
+centres = rng.standard_normal((130, 21)).astype(np.float32)  # an odd dimension
+centres[0], centres[1], centres[2] = 0, 1e12, 1e-12
+shorts, steps = _in_shorts(centres)
+offsets, costs = rng.standard_normal(len(steps)).astype(np.float32), np.empty_like(steps)
+close = True
+for query in (*rng.standard_normal((3, 21)), np.ones(21), np.zeros(21)):  # of equal signs: most
+    query = query.astype(np.float32)
+    costs_of_lists(query, shorts, steps, offsets, costs)
+    expected = 2 * offsets[:130] - centres.astype(float) @ query
+    reach = 1 + np.linalg.norm(centres, axis=1) * np.linalg.norm(query)
+    close &= bool((np.abs(costs[:130] - expected) < 1e-4 * reach).all())
+found["costs of lists"] = close
 kernels = bounded_scan._next_found, four_blocks
 found["code"] = "".join(code for kernel in kernels for code in kernel.inspect_asm().values())
 print(json.dumps(found))
@@ -138,7 +161,8 @@ def test_every_kernel_that_the_processor_can_run_finds_the_best(kind, found):
     if not can_run(kind):
         pytest.skip(f"this processor cannot run {kind}; the test below compiles it")
     answers = {name: value for name, value in found.items() if name != "code"}
-    assert answers == {"kind": kind, "best of 20": True, "four blocks": True, "best of 72": True}
+    names = ("best of 20", "four blocks", "best of 72", "costs of lists")
+    assert answers == {"kind": kind} | dict.fromkeys(names, True)
 
 
 def test_every_kernel_is_compiled_to_its_look_up(kind, found):

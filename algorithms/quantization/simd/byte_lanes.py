@@ -27,7 +27,7 @@ from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
-from .lanes import LANES, ask_for, spread_value, vector_address
+from .lanes import LANES, ask_for, call_intrinsic, chosen_lanes, spread_value, vector_address
 
 WIDTH = 64
 BLOCKS = 4  # whose sums are made at once
@@ -94,34 +94,22 @@ def _all(value: int) -> ir.Constant:
     return ir.Constant(_VECTOR, [value] * WIDTH)
 
 
-def _lanes(builder: Any, value: Any, chosen: list[int]) -> Any:
-    """Return the vector of these lanes of a vector."""
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
-    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
-
-
 def _spread(builder: Any, value: Any) -> Any:
     one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, ir.IntType(32)(0))
-    return _lanes(builder, one, [0] * WIDTH)
-
-
-def _call(builder: Any, name: str, result: Any, arguments: Any) -> Any:
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-    return builder.call(function, arguments)
+    return chosen_lanes(builder, one, [0] * WIDTH)
 
 
 def _look_up(builder: Any, table: Any, codes: Any) -> Any:
     """Return the entries for codes, the low four bits of every lane."""
     if KIND == "avx512-vbmi":
-        return _call(builder, "llvm.x86.avx512.permvar.qi.512", _VECTOR, [table, codes])
+        return call_intrinsic(builder, "llvm.x86.avx512.permvar.qi.512", _VECTOR, [table, codes])
     codes = builder.and_(codes, _all(15))
     if KIND == "avx512":
-        return _call(builder, "llvm.x86.avx512.pshuf.b.512", _VECTOR, [table, codes])
+        return call_intrinsic(builder, "llvm.x86.avx512.pshuf.b.512", _VECTOR, [table, codes])
     halves = []
     for half in (list(range(WIDTH // 2)), list(range(WIDTH // 2, WIDTH))):
-        parts = [_lanes(builder, value, half) for value in (table, codes)]
-        halves.append(_call(builder, "llvm.x86.avx2.pshuf.b", _HALF, parts))
+        parts = [chosen_lanes(builder, value, half) for value in (table, codes)]
+        halves.append(call_intrinsic(builder, "llvm.x86.avx2.pshuf.b", _HALF, parts))
     both = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), list(range(WIDTH)))
     return builder.shuffle_vector(*halves, both)
 
@@ -181,7 +169,7 @@ def _added(look_up_all: Any) -> Any:
 def _two_of_a_byte(builder: Any, entries: Any) -> Any:
     """Codes of 4 bits: the even subspace's in the low ones."""
     even, odd = (
-        _lanes(builder, entries(offset, ENTRIES), list(range(ENTRIES)) * 4)
+        chosen_lanes(builder, entries(offset, ENTRIES), list(range(ENTRIES)) * 4)
         for offset in (0, ENTRIES)
     )
     four_bits = ir.Constant(_WORDS, [4] * (WIDTH // 2))
@@ -202,7 +190,7 @@ def _one_of_a_byte(builder: Any, entries: Any) -> Any:
 
     def look_up(first: Any, codes: Any, second: Any) -> Any:
         name = "llvm.x86.avx512.vpermi2var.qi.512"
-        return _call(builder, name, _VECTOR, [first, codes, second])
+        return call_intrinsic(builder, name, _VECTOR, [first, codes, second])
 
     def add(part: Any, codes: Any) -> Any:
         low = look_up(quarters[0], codes, quarters[1])
@@ -232,7 +220,7 @@ def plus_entries(typing_context, sums, packed, places, ahead, plane, steps, tabl
 
 
 def _plus_capped(builder: Any, a: Any, b: Any) -> Any:
-    return _call(builder, f"llvm.uadd.sat.v{WIDTH}i8", _VECTOR, [a, b])
+    return call_intrinsic(builder, f"llvm.uadd.sat.v{WIDTH}i8", _VECTOR, [a, b])
 
 
 @intrinsic
@@ -244,7 +232,9 @@ def lowered(typing_context, sums, amount):
         amounts = _spread(builder, amount)
         name = f"llvm.usub.sat.v{WIDTH}i8"
         parts = _parts(builder, sums)
-        return _joined(builder, [_call(builder, name, _VECTOR, [part, amounts]) for part in parts])
+        return _joined(
+            builder, [call_intrinsic(builder, name, _VECTOR, [part, amounts]) for part in parts]
+        )
 
     return sums(sums, types.uint8), generate
 

@@ -44,6 +44,19 @@ def vector_address(
     return builder.bitcast(builder.gep(start, [offset]), vector.as_pointer())
 
 
+def chosen_lanes(builder: Any, value: Any, chosen: list[int]) -> Any:
+    """Return the LLVM vector of these lanes of a vector, for other lanes' code."""
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
+
+
+def call_intrinsic(builder: Any, name: str, result: Any, arguments: Any) -> Any:
+    """Return the LLVM value of a call of one of LLVM's intrinsics, for other lanes' code."""
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+    return builder.call(function, arguments)
+
+
 @intrinsic
 def load(typing_context, array, offset):
     """Lanes from 16 neighbours of a C-contiguous float32 array, `offset` elements on."""

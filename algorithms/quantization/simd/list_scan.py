@@ -28,7 +28,7 @@ from .bounded_scan import matches, rows_below
 from .byte_lanes import BLOCKS, first_bit
 from .candidates import rerank_one, take_best
 from .compiling import inlined, leaf
-from .nearest_lists import choose_lists, fill_list_costs
+from .nearest_lists import choose_lists, fill_list_costs, in_shorts
 from .second_lists import drop_repeated
 from .tables import (
     LOWERED,
@@ -254,9 +254,9 @@ def search(
     Parameters
     ----------
     centres, of_lists
-        Of the lists: `(groups, d, 16)` in lanes, groups a multiple of 4; and `(3, 16 groups)`: what
-        a list's cost is multiplied by to tell which are visited first, what is added to
-        -<q, centre>, and the least cost that its rows have of their own.
+        Of the lists: as `fill_list_costs` takes them; and `(4, 16 groups)`: what a list's cost is
+        multiplied by to tell which are visited first, what is added to -<q, centre>, the least cost
+        that its rows have of their own, and the step of its centre.
     starts, sizes
         Where the blocks of a list begin, `(nlist + 1,)` int64; and how many rows it has.
     row_ids
@@ -283,6 +283,8 @@ def search(
     k = best.shape[1]
     codewords = slopes.shape[2]
     scales, list_offsets, least_costs = of_lists[0], of_lists[1], of_lists[2]
+    centre_steps = of_lists[3]
+    pairs = np.empty(centres.shape[1], np.int32)
     entries, byte_tables = entries_of(codewords), np.empty(offsets.shape[0], np.uint8)
     subspaces = summands_of(offsets.shape[0] // entries, entries)
     everything = -np.int64(rerank == 0 or subspaces > _MOST_ROUNDED)  # scored by float tables
@@ -293,7 +295,8 @@ def search(
         tables = offsets * share
         fill_costs(turned[i] * unit, slopes, tables, tables)
         list_costs = np.empty(list_offsets.shape[0], np.float32)
-        fill_list_costs(query * unit, centres, list_offsets, share, list_costs)
+        step = in_shorts(query * unit, pairs)
+        fill_list_costs(pairs, step, centres, centre_steps, list_offsets, share, list_costs)
         numbers = np.empty(nprobe, np.int64)
         choose_lists(list_costs, scales, sizes.shape[0], numbers)
         for number in numbers:

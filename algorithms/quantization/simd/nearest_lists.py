@@ -9,39 +9,62 @@ from . import lanes
 from .bins import extent_of
 from .byte_lanes import first_bit
 from .compiling import leaf
+from .short_lanes import MOST, as_lanes, no_products, plus_products
 
+LISTS_AT_ONCE = 4  # groups of 16, whose sums do not wait for one another
 _HALVINGS = 300  # more than there are between any two float32 numbers; mostly about 12 do
 
 
 @leaf
-def fill_list_costs(query, centres, offsets, share, costs):
+def in_shorts(query, pairs):
+    """Write a query as pairs of int16, `MOST` long, each pair an int32; return what a step is."""
+    square = np.float32(0)
+    for value in query:
+        square += value * value
+    length = np.sqrt(square)
+    known = 0 < length < np.inf
+    scale = np.float32(MOST) / length if known else np.float32(0)
+    for pair in range(pairs.shape[0]):
+        low = np.int32(np.rint(query[2 * pair] * scale)) if known else np.int32(0)
+        high = np.int32(0)
+        if known and 2 * pair + 1 < query.shape[0]:
+            high = np.int32(np.rint(query[2 * pair + 1] * scale))
+        pairs[pair] = (high << 16) | (low & 0xFFFF)
+    return np.float32(1) / scale if known else np.float32(0)
+
+
+@leaf
+def fill_list_costs(pairs, step, centres, steps, offsets, share, costs):
     """Write `share` times the offset less <q, centre> of every list, filled up as the arrays are.
 
-    `centres` is `(groups, d, 16)`, and `offsets` `(16 groups,)`.
+    Parameters
+    ----------
+    pairs, step
+        The query, as `in_shorts` writes it.
+    centres
+        int16 `(groups, pairs of dimensions, 16, 2)`: 16 lists to a group, groups a multiple of
+        `LISTS_AT_ONCE`.
+    steps, offsets
+        What a step of a list's centre is, and its offset, `(16 groups,)`.
     """
-    groups, d, _ = centres.shape
+    groups, dimensions = centres.shape[0], centres.shape[1]
     flat = centres.reshape(-1)
-    size = d * lanes.WIDTH
-    shares = lanes.spread(share)
-    for group in range(0, groups, 4):  # four sums at once: one addition does not wait for the last
-        place = group * lanes.WIDTH
-        a = lanes.times(shares, lanes.load(offsets, place))
-        b = lanes.times(shares, lanes.load(offsets, place + lanes.WIDTH))
-        c = lanes.times(shares, lanes.load(offsets, place + 2 * lanes.WIDTH))
-        e = lanes.times(shares, lanes.load(offsets, place + 3 * lanes.WIDTH))
+    size = dimensions * 2 * lanes.WIDTH
+    shares, minus_step = lanes.spread(share), lanes.spread(-step)
+    for group in range(0, groups, LISTS_AT_ONCE):
+        a, b, c, d = no_products(), no_products(), no_products(), no_products()
         place = group * size
-        for j in range(d):
-            value = lanes.spread(-query[j])
-            at = place + j * lanes.WIDTH
-            a = lanes.times_plus(value, lanes.load(flat, at), a)
-            b = lanes.times_plus(value, lanes.load(flat, at + size), b)
-            c = lanes.times_plus(value, lanes.load(flat, at + 2 * size), c)
-            e = lanes.times_plus(value, lanes.load(flat, at + 3 * size), e)
+        for pair in pairs:
+            a = plus_products(a, flat, place, pair)
+            b = plus_products(b, flat, place + size, pair)
+            c = plus_products(c, flat, place + 2 * size, pair)
+            d = plus_products(d, flat, place + 3 * size, pair)
+            place += 2 * lanes.WIDTH
         place = group * lanes.WIDTH
-        lanes.store(costs, place, a)
-        lanes.store(costs, place + lanes.WIDTH, b)
-        lanes.store(costs, place + 2 * lanes.WIDTH, c)
-        lanes.store(costs, place + 3 * lanes.WIDTH, e)
+        for sums in (a, b, c, d):
+            scaled = lanes.times(lanes.times(minus_step, lanes.load(steps, place)), as_lanes(sums))
+            lanes.store(costs, place, lanes.times_plus(shares, lanes.load(offsets, place), scaled))
+            place += lanes.WIDTH
 
 
 @leaf

@@ -71,6 +71,7 @@ class ListScanner:
         self._slopes = np.ascontiguousarray(-self._codebooks.transpose(0, 2, 1))
         self._arrays = (
             self._centres,
+            self._mean(),
             self._of_lists,
             self._starts,
             self._sizes,
@@ -90,6 +91,11 @@ class ListScanner:
             return self._partition_centres
         return self._partition_centres - self._origin.mean
 
+    def _mean(self) -> Float32:
+        """What is taken off queries where it is taken off centres, too, `(d,)`."""
+        d = self._partition_centres.shape[1]
+        return np.zeros(d, np.float32) if self._origin is None else self._origin.mean
+
     def _costs(
         self, row_costs: Float32, places: NDArray[np.int64], partition: Partition
     ) -> tuple[Float32, Float32]:
@@ -104,7 +110,7 @@ class ListScanner:
             scales[lengths == 0] = 1
             return of_lists, codes
         scales[:] = 1
-        offsets[:] = self._origin.offsets(centred, self._origin.mean)
+        offsets[:] = self._origin.offsets(centred, np.zeros_like(self._origin.mean))
         codes[: subspaces * codewords] = self._codeword_offsets(self._origin).ravel()
         levels = Levels.of(row_costs.ravel(), partition.lists.ravel(), len(centred))
         least[:] = levels.least
@@ -202,10 +208,13 @@ class ListScanner:
         return codes[:, : len(self._codebooks)]
 
     def distance_computations(self, queries: Float32, k: int) -> int:
-        """Count the entries of the lists that are visited, and the candidates re-ranked."""
+        """Count the entries of the lists that are visited, and the candidates re-ranked.
+
+        Nearly: lists are chosen by costs of which nothing is rounded.
+        """
         scales, offsets, _, _ = self._of_lists[:, : len(self._sizes)]
         largest = np.float32(self._origin.largest_value if self._origin else 0)
-        keys = (offsets * largest - queries @ self._centred().T) * scales
+        keys = (offsets * largest - (queries - self._mean()) @ self._centred().T) * scales
         visited = np.argpartition(keys, self._nprobe - 1, axis=1)[:, : self._nprobe]
         entries = self._sizes[visited].sum(axis=1)
         if self._rerank:
@@ -258,7 +267,7 @@ def _filled(lists: int) -> int:
 def _in_shorts(centres: Float32) -> tuple[NDArray[np.int16], Float32]:
     """Return int16 `(groups, pairs of dimensions, 16, 2)`, filled up with zeros, and their steps.
 
-    Each has a step of its own, in which it is `MOST` long.
+    Each centre is scaled to a length of `MOST`, of which its step is what a unit stands for.
     """
     lists, d = centres.shape
     exact = centres.astype(np.float64)

@@ -3,7 +3,7 @@
 With a row's reconstruction x~ = c + r~, and m the mean of the base,
 
     |q - x~|^2 / 2 = (|q|^2 - |m|^2) / 2
-        + (|c-m|^2 / 2 + <m, c-m>) - <q, c-m>                           of the list
+        + |c-m|^2 / 2 - <q-m, c-m>                                      of the list
         + sum over the codewords w of |w|^2 / 2 + <m, w> - <q, w>       of the codes
         + <c-m, r~>                                                     of the row
 

@@ -6,6 +6,7 @@ from harness.algorithms.quantization.encoding import encode
 from harness.algorithms.quantization.list_adapter import AnisotropicIVF, ProductQuantizerIVF
 from harness.algorithms.quantization.partition import partition
 from harness.algorithms.quantization.simd import byte_lanes
+from harness.algorithms.quantization.simd.tables import ROWS
 from harness.algorithms.quantization.training import Sample, random_codebooks, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -316,6 +317,21 @@ class TestSearch:
         found, true = index.query_batch(queries, 10), exact(base, queries, 10, "euclidean")
         shared = [len(set(a) & set(b)) for a, b in zip(found, true, strict=True)]
         assert np.mean(shared) > 9
+
+    def test_the_nearest_list_is_visited_however_far_from_zero_rows_are(self):
+        base = rows_of(25, 4000, metric="euclidean") + np.float32(3000)
+        queries = rows_of(26, 300, metric="euclidean") + np.float32(3000)
+        index = built(base, "euclidean", nlist=100)
+        index.set_search(nprobe=1, rerank=len(base))
+        scanner = index._scanner
+        centres = scanner._partition_centres.astype(np.float64)
+        places = np.empty(len(base), np.int64)
+        taken = scanner._row_ids >= 0
+        places[scanner._row_ids[taken]] = np.flatnonzero(taken)
+        found = places[index.query_batch(queries, 1)[:, 0]] // ROWS
+        visited = np.searchsorted(scanner._starts, found, side="right") - 1
+        distances = ((queries[:, None].astype(np.float64) - centres) ** 2).sum(axis=2)
+        assert (visited == distances.argmin(axis=1)).mean() > 0.99
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e-41, 3e38])
     def test_odd_queries_find_each_row_once(self, value):

@@ -231,6 +231,7 @@ def _unit_of(query, largest):
 @njit(cache=True, nogil=True)
 def search(
     centres,
+    mean,
     of_lists,
     starts,
     sizes,
@@ -255,8 +256,11 @@ def search(
     ----------
     centres, of_lists
         Of the lists: as `fill_list_costs` takes them; and `(4, 16 groups)`: what a list's cost is
-        multiplied by to tell which are visited first, what is added to -<q, centre>, the least cost
-        that its rows have of their own, and the step of its centre.
+        multiplied by to tell which are visited first, what is added to -<q - mean, centre>, the
+        least cost that its rows have of their own, and the step of its centre.
+    mean
+        Zeros, or for Euclidean distances the mean of the rows, which centres are less of, `(d,)`.
+        With it, rows far from zero would leave the rounding of int16 little to tell lists apart.
     starts, sizes
         Where the blocks of a list begin, `(nlist + 1,)` int64; and how many rows it has.
     row_ids
@@ -295,7 +299,7 @@ def search(
         tables = offsets * share
         fill_costs(turned[i] * unit, slopes, tables, tables)
         list_costs = np.empty(list_offsets.shape[0], np.float32)
-        step = in_shorts(query * unit, pairs)
+        step = in_shorts((query - mean) * unit, pairs)
         fill_list_costs(pairs, step, centres, centre_steps, list_offsets, share, list_costs)
         numbers = np.empty(nprobe, np.int64)
         choose_lists(list_costs, scales, sizes.shape[0], numbers)

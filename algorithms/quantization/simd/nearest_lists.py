@@ -17,7 +17,11 @@ _HALVINGS = 300  # more than there are between any two float32 numbers; mostly a
 
 @leaf
 def in_shorts(query, pairs):
-    """Write a query as pairs of int16, `MOST` long, each pair an int32; return what a step is."""
+    """Write a query, scaled to a length of `MOST`, as pairs of int16, each an int32.
+
+    Returns the step: values are whole numbers times it. A query of zeros, or with values that are
+    not finite, becomes zeros.
+    """
     square = np.float32(0)
     for value in query:
         square += value * value
@@ -40,16 +44,20 @@ def fill_list_costs(pairs, step, centres, steps, offsets, share, costs):
     Parameters
     ----------
     pairs, step
-        The query, as `in_shorts` writes it.
+        The query, as `in_shorts` writes it: int32 `(pairs of dimensions,)` and float32.
     centres
         int16 `(groups, pairs of dimensions, 16, 2)`: 16 lists to a group, groups a multiple of
         `LISTS_AT_ONCE`.
     steps, offsets
-        What a step of a list's centre is, and its offset, `(16 groups,)`.
+        Of the lists, float32 `(16 groups,)`.
+    share
+        What offsets are multiplied by.
+    costs
+        What is written, as `offsets`.
     """
-    groups, dimensions = centres.shape[0], centres.shape[1]
+    groups, count, _, _ = centres.shape
     flat = centres.reshape(-1)
-    size = dimensions * 2 * lanes.WIDTH
+    size = count * 2 * lanes.WIDTH
     shares, minus_step = lanes.spread(share), lanes.spread(-step)
     for group in range(0, groups, LISTS_AT_ONCE):
         a, b, c, d = no_products(), no_products(), no_products(), no_products()

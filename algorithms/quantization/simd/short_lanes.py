@@ -18,7 +18,7 @@ from .byte_lanes import KIND
 from .lanes import LANES, WIDTH, call_intrinsic, chosen_lanes, vector_address
 
 MOST = 32767
-"""How long a vector may be (L2): the inner product of two then fits 32 bits."""
+"""How long (L2) a vector is made: its values fit int16, and products of two, summed up, int32."""
 
 _SHORTS = ir.VectorType(ir.IntType(16), 2 * WIDTH)
 _WHOLE = ir.VectorType(ir.IntType(32), WIDTH)
@@ -43,7 +43,7 @@ class _ProductsModel(models.PrimitiveModel):
 
 
 def _products(builder: Any, a: Any, b: Any) -> Any:
-    if KIND != "avx2":
+    if KIND in ("avx512", "avx512-vbmi"):
         return call_intrinsic(builder, "llvm.x86.avx512.pmaddw.d.512", _WHOLE, [a, b])
     halves = []
     for half in (list(range(WIDTH)), list(range(WIDTH, 2 * WIDTH))):

@@ -223,7 +223,10 @@ class ListScanner:
         return int(entries.sum())
 
     def index_bytes(self) -> int:
-        """Count codes and ids as laid out, centres, codebooks, a rotation, and the copy if used."""
+        """Count codes and ids as laid out, centres, codebooks, a rotation, and the copy if used.
+
+        Of centres the int16 ones: the float32 ones serve `reconstruct` alone.
+        """
         parts = (
             self._packed,
             self._row_ids,

@@ -83,17 +83,21 @@ def costs_of_lists(query, centres, steps, offsets, costs):
     fill_list_costs(pairs, step, centres, steps, offsets, np.float32(2), costs)
 
 
-centres = rng.standard_normal((130, 21)).astype(np.float32)  # an odd dimension
-centres[0], centres[1], centres[2] = 0, 1e12, 1e-12
-shorts, steps = _in_shorts(centres)
-offsets, costs = rng.standard_normal(len(steps)).astype(np.float32), np.empty_like(steps)
 close = True
-for query in (*rng.standard_normal((3, 21)), np.ones(21), np.zeros(21)):  # ones: large sums
-    query = query.astype(np.float32)
-    costs_of_lists(query, shorts, steps, offsets, costs)
-    expected = 2 * offsets[:130] - centres.astype(float) @ query
-    reach = np.linalg.norm(centres, axis=1) * np.linalg.norm(query)
-    close &= bool((np.abs(costs[:130] - expected) <= 1e-6 + 1e-4 * reach).all())
+for d in (1, 21, 32):  # an odd dimension, and a single one
+    centres = rng.standard_normal((130, d)).astype(np.float32)
+    centres[0], centres[1], centres[2] = 0, 1e12, 1e-12
+    shorts, steps = _in_shorts(centres)
+    offsets, costs = rng.standard_normal(len(steps)).astype(np.float32), np.empty_like(steps)
+    for query in (*rng.standard_normal((3, d)), np.ones(d), np.zeros(d)):  # ones: large sums
+        query = query.astype(np.float32)
+        costs_of_lists(query, shorts, steps, offsets, costs)
+        expected = 2 * offsets[:130] - centres.astype(float) @ query
+        reach = np.linalg.norm(centres, axis=1) * np.linalg.norm(query)
+        rounding = reach * d**0.5 / 32767  # half a unit in every dimension, of both
+        close &= bool((np.abs(costs[:130] - expected) <= 1e-6 + 1.1 * rounding).all())
+    costs_of_lists(np.full(d, np.nan, np.float32), shorts, steps, offsets, costs)
+    close &= bool((costs == 2 * offsets).all())
 found["costs of lists"] = close
 kernels = bounded_scan._next_found, four_blocks
 found["code"] = "".join(code for kernel in kernels for code in kernel.inspect_asm().values())

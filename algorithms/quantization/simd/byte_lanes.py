@@ -27,7 +27,15 @@ from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
-from .lanes import LANES, ask_for, call_intrinsic, chosen_lanes, spread_value, vector_address
+from .lanes import (
+    LANES,
+    ask_for,
+    call_by_halves,
+    call_intrinsic,
+    chosen_lanes,
+    spread_value,
+    vector_address,
+)
 
 WIDTH = 64
 BLOCKS = 4  # whose sums are made at once
@@ -36,7 +44,6 @@ ENTRIES = 16  # of a table
 
 _BYTE, _WORD = ir.IntType(8), ir.IntType(16)
 _VECTOR = ir.VectorType(_BYTE, WIDTH)
-_HALF = ir.VectorType(_BYTE, WIDTH // 2)
 _WORDS = ir.VectorType(_WORD, WIDTH // 2)
 _MASK = ir.IntType(WIDTH)
 _TABLE = ir.VectorType(_BYTE, ENTRIES)
@@ -94,11 +101,6 @@ def _all(value: int) -> ir.Constant:
     return ir.Constant(_VECTOR, [value] * WIDTH)
 
 
-def _spread(builder: Any, value: Any) -> Any:
-    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, ir.IntType(32)(0))
-    return chosen_lanes(builder, one, [0] * WIDTH)
-
-
 def _look_up(builder: Any, table: Any, codes: Any) -> Any:
     """Return the entries for codes, the low four bits of every lane."""
     if KIND == "avx512-vbmi":
@@ -106,12 +108,7 @@ def _look_up(builder: Any, table: Any, codes: Any) -> Any:
     codes = builder.and_(codes, _all(15))
     if KIND == "avx512":
         return call_intrinsic(builder, "llvm.x86.avx512.pshuf.b.512", _VECTOR, [table, codes])
-    halves = []
-    for half in (list(range(WIDTH // 2)), list(range(WIDTH // 2, WIDTH))):
-        parts = [chosen_lanes(builder, value, half) for value in (table, codes)]
-        halves.append(call_intrinsic(builder, "llvm.x86.avx2.pshuf.b", _HALF, parts))
-    both = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), list(range(WIDTH)))
-    return builder.shuffle_vector(*halves, both)
+    return call_by_halves(builder, "llvm.x86.avx2.pshuf.b", _VECTOR, [table, codes])
 
 
 @intrinsic
@@ -120,7 +117,7 @@ def sums_from(typing_context, starts):
 
     def generate(context, builder, signature, arguments):
         starts = cgutils.unpack_tuple(builder, arguments[0])
-        return _joined(builder, [_spread(builder, start) for start in starts])
+        return _joined(builder, [spread_value(builder, start, WIDTH) for start in starts])
 
     return SumsType(starts.count)(starts), generate
 
@@ -229,7 +226,7 @@ def lowered(typing_context, sums, amount):
 
     def generate(context, builder, signature, arguments):
         sums, amount = arguments
-        amounts = _spread(builder, amount)
+        amounts = spread_value(builder, amount, WIDTH)
         name = f"llvm.usub.sat.v{WIDTH}i8"
         parts = _parts(builder, sums)
         return _joined(
@@ -245,7 +242,7 @@ def bits_below(typing_context, sums, level):
 
     def generate(context, builder, signature, arguments):
         sums, level = arguments
-        levels = _spread(builder, level)
+        levels = spread_value(builder, level, WIDTH)
         parts = [builder.icmp_unsigned("<", part, levels) for part in _parts(builder, sums)]
         bits = [builder.bitcast(part, _MASK) for part in parts]
         return context.make_tuple(builder, signature.return_type, bits)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from .compiling import ANY_ORDER
 from .lanes import widened
 
 
-@njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, nogil=True)
+@njit(cache=True, fastmath=ANY_ORDER, nogil=True)
 def _scores_by(copy, query, weights, ids, euclidean):
     """Score the candidates, higher is better; missing ones (-1) come last.
 

@@ -18,6 +18,12 @@ each array, and vectors are moved out of their registers for it. In the innermos
 that took nearly as long as the search itself. A function that allocates cannot be compiled so.
 """
 
+ANY_ORDER = {"reassoc", "contract", "nsz"}
+"""The `fastmath` of sums that may be added up in any order: in vectors, that is.
+
+Infinity and NaN keep their meaning.
+"""
+
 leaf = njit(**LEAF)
 
 inlined = njit(**LEAF, forceinline=True)

@@ -46,15 +46,36 @@ def vector_address(
 
 def chosen_lanes(builder: Any, value: Any, chosen: list[int]) -> Any:
     """Return the LLVM vector of these lanes of a vector, for other lanes' code."""
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
+    mask = ir.Constant(ir.VectorType(_INDEX, len(chosen)), chosen)
     return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
 
 
-def call_intrinsic(builder: Any, name: str, result: Any, arguments: Any) -> Any:
+def call_intrinsic(
+    builder: Any, name: str, result: Any, arguments: Any, fastmath: tuple[str, ...] = ()
+) -> Any:
     """Return the LLVM value of a call of one of LLVM's intrinsics, for other lanes' code."""
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-    return builder.call(function, arguments)
+    return builder.call(function, arguments, fastmath=fastmath)
+
+
+def _half(builder: Any, value: Any, first: bool) -> Any:
+    lanes = list(range(value.type.count))
+    middle = len(lanes) // 2
+    return chosen_lanes(builder, value, lanes[:middle] if first else lanes[middle:])
+
+
+def call_by_halves(builder: Any, name: str, result: Any, values: Any) -> Any:
+    """Return what an intrinsic for half as many lanes gives, for other lanes' code.
+
+    It is called with the first halves of the values, and with their second halves.
+    """
+    half, halves = ir.VectorType(result.element, result.count // 2), []
+    for first in (True, False):
+        parts = [_half(builder, value, first) for value in values]
+        halves.append(call_intrinsic(builder, name, half, parts))
+    every = ir.Constant(ir.VectorType(_INDEX, result.count), list(range(result.count)))
+    return builder.shuffle_vector(*halves, every)
 
 
 @intrinsic
@@ -80,11 +101,10 @@ def store(typing_context, array, offset, lanes):
     return types.void(array, types.intp, LANES), generate
 
 
-def spread_value(builder: Any, value: Any) -> Any:
-    """Return the LLVM value of `spread`, for other lanes' code."""
-    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, _INDEX(0))
-    zeros = ir.Constant(ir.VectorType(_INDEX, WIDTH), [0] * WIDTH)
-    return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), zeros)
+def spread_value(builder: Any, value: Any, width: int = WIDTH) -> Any:
+    """Return the LLVM vector of so many times the value, for other lanes' code."""
+    none = ir.Constant(ir.VectorType(value.type, width), ir.Undefined)
+    return chosen_lanes(builder, builder.insert_element(none, value, _INDEX(0)), [0] * width)
 
 
 @intrinsic
@@ -178,9 +198,7 @@ def least(typing_context, a):
 
     def generate(context, builder, signature, arguments):
         name = f"llvm.vector.reduce.fmin.v{WIDTH}f32"
-        kind = ir.FunctionType(ir.FloatType(), [_VECTOR])
-        reduce = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        return builder.call(reduce, arguments, fastmath=("nnan", "nsz"))
+        return call_intrinsic(builder, name, ir.FloatType(), arguments, ("nnan", "nsz"))
 
     return types.float32(LANES), generate
 
@@ -246,10 +264,8 @@ def widened(typing_context, value):
 
 def ask_for(builder: Any, place: Any) -> None:
     """Write the code of `prefetch`, for other lanes' code."""
-    kind = ir.FunctionType(ir.VoidType(), [place.type, _INDEX, _INDEX, _INDEX])
-    name = "llvm.prefetch.p0"
-    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-    builder.call(function, [place, _INDEX(0), _INDEX(3), _INDEX(1)])  # for reading, to all levels
+    how = [_INDEX(0), _INDEX(3), _INDEX(1)]  # for reading, to all levels, of data
+    call_intrinsic(builder, "llvm.prefetch.p0", ir.VoidType(), [place, *how])
 
 
 @intrinsic

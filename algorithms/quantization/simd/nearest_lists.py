@@ -8,11 +8,19 @@ from numba import njit
 from . import lanes
 from .bins import extent_of
 from .byte_lanes import first_bit
-from .compiling import leaf
+from .compiling import ANY_ORDER, LEAF, leaf
 from .short_lanes import MOST, as_lanes, no_products, plus_products
 
 LISTS_AT_ONCE = 4  # groups of 16, whose sums do not wait for one another
 _HALVINGS = 300  # more than there are between any two float32 numbers; mostly about 12 do
+
+
+@njit(**LEAF, fastmath=ANY_ORDER)
+def _length_of(query):
+    square = np.float32(0)
+    for value in query:
+        square += value * value
+    return np.sqrt(square)
 
 
 @leaf
@@ -22,19 +30,19 @@ def in_shorts(query, pairs):
     Returns the step: values are whole numbers times it. A query of zeros, or with values that are
     not finite, becomes zeros.
     """
-    square = np.float32(0)
-    for value in query:
-        square += value * value
-    length = np.sqrt(square)
-    known = 0 < length < np.inf
-    scale = np.float32(MOST) / length if known else np.float32(0)
-    for pair in range(pairs.shape[0]):
-        low = np.int32(np.rint(query[2 * pair] * scale)) if known else np.int32(0)
-        high = np.int32(0)
-        if known and 2 * pair + 1 < query.shape[0]:
-            high = np.int32(np.rint(query[2 * pair + 1] * scale))
+    length = _length_of(query)
+    if not 0 < length < np.inf:
+        pairs[:] = 0
+        return np.float32(0)
+    scale = np.float32(MOST) / length
+    whole = query.shape[0] // 2
+    for pair in range(whole):
+        low = np.int32(np.rint(query[2 * pair] * scale))
+        high = np.int32(np.rint(query[2 * pair + 1] * scale))
         pairs[pair] = (high << 16) | (low & 0xFFFF)
-    return np.float32(1) / scale if known else np.float32(0)
+    if whole < pairs.shape[0]:  # an odd dimension
+        pairs[whole] = np.int32(np.rint(query[2 * whole] * scale)) & 0xFFFF
+    return np.float32(1) / scale
 
 
 @leaf

@@ -15,14 +15,13 @@ from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
 from .byte_lanes import KIND
-from .lanes import LANES, WIDTH, call_intrinsic, chosen_lanes, vector_address
+from .lanes import LANES, WIDTH, call_by_halves, call_intrinsic, spread_value, vector_address
 
 MOST = 32767
 """How long (L2) a vector is made: its values fit int16, and products of two, summed up, int32."""
 
 _SHORTS = ir.VectorType(ir.IntType(16), 2 * WIDTH)
 _WHOLE = ir.VectorType(ir.IntType(32), WIDTH)
-_WHOLE_HALF = ir.VectorType(ir.IntType(32), WIDTH // 2)
 _FLOATS = ir.VectorType(ir.FloatType(), WIDTH)
 
 
@@ -45,11 +44,7 @@ class _ProductsModel(models.PrimitiveModel):
 def _products(builder: Any, a: Any, b: Any) -> Any:
     if KIND in ("avx512", "avx512-vbmi"):
         return call_intrinsic(builder, "llvm.x86.avx512.pmaddw.d.512", _WHOLE, [a, b])
-    halves = []
-    for half in (list(range(WIDTH)), list(range(WIDTH, 2 * WIDTH))):
-        parts = [chosen_lanes(builder, value, half) for value in (a, b)]
-        halves.append(call_intrinsic(builder, "llvm.x86.avx2.pmadd.wd", _WHOLE_HALF, parts))
-    return builder.shuffle_vector(*halves, ir.Constant(_WHOLE, list(range(WIDTH))))
+    return call_by_halves(builder, "llvm.x86.avx2.pmadd.wd", _WHOLE, [a, b])
 
 
 @intrinsic
@@ -73,10 +68,8 @@ def plus_products(typing_context, sums, vectors, offset, pair):
     def generate(context, builder, signature, arguments):
         sums, vectors, offset, pair = arguments
         place = vector_address(context, builder, signature.args[1], vectors, offset, _SHORTS)
-        one = builder.insert_element(ir.Constant(_WHOLE, ir.Undefined), pair, ir.IntType(32)(0))
-        every = chosen_lanes(builder, one, [0] * WIDTH)
-        values = builder.load(place, align=2)
-        return builder.add(sums, _products(builder, values, builder.bitcast(every, _SHORTS)))
+        every = builder.bitcast(spread_value(builder, pair), _SHORTS)
+        return builder.add(sums, _products(builder, builder.load(place, align=2), every))
 
     return PRODUCTS(PRODUCTS, vectors, types.intp, types.int32), generate
 

@@ -7,7 +7,7 @@ from numba import njit
 
 from . import lanes
 from .byte_lanes import BLOCKS, CAP, ENTRIES, WIDTH, store_steps
-from .compiling import LEAF, leaf
+from .compiling import ANY_ORDER, LEAF, leaf
 
 ROWS = WIDTH  # of a block
 GROUP = BLOCKS * ROWS  # rows of the blocks that are scanned at once
@@ -20,10 +20,9 @@ LOWERED = np.uint8(96)
 _ROUNDED = 2.0**-23  # twice what one float32 operation is off by, at most
 _HUGE = np.float32(1e30)
 _LEAST_TOTAL, _MOST_TOTAL = np.float32(1e-25), np.float32(1e30)  # costs that float32 can compute
-_FAST = {"reassoc", "contract", "nsz"}
 
 
-@njit(**LEAF, fastmath=_FAST)
+@njit(**LEAF, fastmath=ANY_ORDER)
 def fill_costs(query, slopes, offsets, costs):
     """Write the tables of a query, each above the least of its subspace."""
     subspaces, width, codewords = slopes.shape
@@ -41,7 +40,7 @@ def fill_costs(query, slopes, offsets, costs):
             lanes.store(costs, c, lanes.minus(lanes.load(costs, c), lanes.spread(least)))
 
 
-@njit(**LEAF, fastmath=_FAST)
+@njit(**LEAF, fastmath=ANY_ORDER)
 def _are_in_range(costs):
     """Whether no cost is infinite or NaN, and not all are lost to the least numbers of float32."""
     total = np.float32(0)

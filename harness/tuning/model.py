@@ -84,10 +84,23 @@ def expected_costs(
     known
         What was tried, with costs of one quantity; at least one has reached the target.
     """
-    points = encoded(axes, known, all_rows)
-    model = new_model(points, seed=0)
-    fit(model, points, joined_costs(levelled(known), np.random.default_rng(0)))
+    model, _, _ = fitted(axes, known, all_rows, np.random.default_rng(0))
     return np.asarray(model.predict(encoded(axes, [KnownBuild(b) for b in builds], all_rows)))
+
+
+def fitted(
+    axes: Mapping[str, Axis], known: Sequence[KnownBuild], all_rows: int, rng: np.random.Generator
+) -> tuple[GaussianProcessRegressor, Float64, Float64]:
+    """Return the model of what was tried, with the points and the costs that it was fitted to.
+
+    Costs of samples are levelled and those of two quantities joined. `rng` draws the weights of the
+    two, and where the fit begins.
+    """
+    points = encoded(axes, known, all_rows)
+    costs = _joined_costs(levelled(known), rng)
+    model = new_model(points, seed=int(rng.integers(1 << 31)))
+    fit(model, points, costs)
+    return model, points, costs
 
 
 def predicted(model: GaussianProcessRegressor, points: Float64) -> tuple[Float64, Float64]:
@@ -143,7 +156,7 @@ def _place(axis: Axis, value: object) -> list[float]:
     return [axis.share_of(value)]
 
 
-def joined_costs(known: Sequence[KnownBuild], rng: np.random.Generator) -> Float64:
+def _joined_costs(known: Sequence[KnownBuild], rng: np.random.Generator) -> Float64:
     """Return `(builds,)` one cost each: 0 to about 1, and `_MISSED`.
 
     `rng` draws the weights of two quantities.

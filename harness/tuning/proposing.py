@@ -21,7 +21,7 @@ from harness.tuning.model import (
     depth,
     encoded,
     fit,
-    joined_costs,
+    fitted,
     levelled,
     new_model,
     predicted,
@@ -76,8 +76,7 @@ def promising(
     rng
         Draws the weights of two quantities, and where the fit of the model begins.
     """
-    points = encoded(axes, known, wanted.all_rows)
-    costs = joined_costs(levelled(known), rng)
+    model, points, costs = fitted(axes, known, wanted.all_rows, rng)
     on_all = encoded(axes, [KnownBuild(build) for build in pool], wanted.all_rows)
     on_rows = on_all.copy()
     on_rows[:, -1] = depth(wanted.sample_rows, wanted.all_rows)
@@ -87,10 +86,8 @@ def promising(
         left = np.flatnonzero(seconds < _NOT_ALL * wanted.most_seconds).tolist()
         if all(one.sample_rows is None for one in known):  # with samples there is time for few
             price = seconds + np.median(seconds)
-    model = new_model(points, seed=int(rng.integers(1 << 31)))
     is_whole = points[:, -1] == 0
     tried = points[is_whole] if is_whole.any() else points
-    fit(model, points, costs)
     so_far = model.predict(tried).min()  # as expected, and not by luck
     while left:
         mean, deviation = predicted(model, on_all[left])

@@ -14,25 +14,29 @@ _LOWER = np.float32(2)  # how far below the first rows bins reach, in spans of t
 
 
 @leaf
-def select(costs, ids, count, keep):
-    """Bring the `keep` least of the first `count` costs, and their ids, to the front (Hoare)."""
+def bring_forward(keys, others, count, place):
+    """Move the key that belongs at this place there, lesser ones before it (Hoare).
+
+    Of the first `count` keys; `others`, where not None, are moved along with them.
+    """
     low, high = 0, count - 1
     while low < high:
-        pivot = costs[(low + high) >> 1]
+        pivot = keys[(low + high) >> 1]
         i, j = low, high
         while i <= j:
-            while costs[i] < pivot:
+            while keys[i] < pivot:
                 i += 1
-            while costs[j] > pivot:
+            while keys[j] > pivot:
                 j -= 1
             if i <= j:
-                costs[i], costs[j] = costs[j], costs[i]
-                ids[i], ids[j] = ids[j], ids[i]
+                keys[i], keys[j] = keys[j], keys[i]
+                if others is not None:
+                    others[i], others[j] = others[j], others[i]
                 i += 1
                 j -= 1
-        if keep <= j:
+        if place <= j:
             high = j
-        elif keep > i:
+        elif place >= i:
             low = i
         else:
             return
@@ -94,7 +98,7 @@ def cut_down(costs, places, count, wanted, origin, per_cost, top):
         costs[kept], places[kept] = costs[i], places[i]
         kept += bin_of(costs[i], origin, per_cost) <= top
     if kept > wanted:
-        select(costs, places, kept, wanted)
+        bring_forward(costs, places, kept, wanted - 1)
     return min(kept, wanted)
 
 

@@ -31,6 +31,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .bins import bring_forward
 from .byte_lanes import (
     BLOCKS,
     CAP,
@@ -161,30 +162,6 @@ def _room_for(wanted):
 
 
 @leaf
-def _bring_forward(keys, count, place):
-    """Move the key that belongs at this place there, lesser ones before it (Hoare)."""
-    low, high = 0, count - 1
-    while low < high:
-        pivot = keys[(low + high) >> 1]
-        i, j = low, high
-        while i <= j:
-            while keys[i] < pivot:
-                i += 1
-            while keys[j] > pivot:
-                j -= 1
-            if i <= j:
-                keys[i], keys[j] = keys[j], keys[i]
-                i += 1
-                j -= 1
-        if place <= j:
-            high = j
-        elif place >= i:
-            low = i
-        else:
-            return
-
-
-@leaf
 def _keep_found(found, number, rows, packed, costs, entries, bits, limits, keys, counts, query):
     """Append the keys of a block's rows whose bits are set, below the limit, if they match."""
     own, count, limit = costs[query], counts[query], limits[query]
@@ -203,7 +180,7 @@ def _keep_found(found, number, rows, packed, costs, entries, bits, limits, keys,
 @leaf
 def _keep_best(costs, entries, wanted, bounds, limits, keys, counts, steps, query):
     """Keep the keys wanted of those of a query; the last is its limit now, and tells its bound."""
-    _bring_forward(keys[query], counts[query], wanted - 1)
+    bring_forward(keys[query], None, counts[query], wanted - 1)
     counts[query], limits[query] = wanted, keys[query, wanted - 1]
     bound = _cost_in(limits[query])
     if bound < bounds[query] * _TIGHTER:

@@ -288,18 +288,23 @@ def test_clean_says_what_it_keeps(cache: Path) -> None:
         (cache / folder).mkdir(parents=True)
     recent = cache / "downloads" / "archive.part"
     old = cache / "truth" / ".old.part"
+    good = [cache / "truth" / "good.hdf5", cache / "truth" / "rows.part1.hdf5"]
     recent.write_bytes(bytes(10**6))
     old.write_bytes(bytes(2 * 10**6))
+    for path in good:
+        path.write_bytes(bytes(10**6))
     (cache / "downloads" / "archive").write_bytes(bytes(3 * 10**6))
     an_hour_ago = time.time() - 3700
     os.utime(old, (an_hour_ago, an_hour_ago))
     lines = run("clean").output.splitlines()
     assert not old.exists()
     assert recent.exists()
+    assert all(path.exists() for path in good)
     assert "freed 2.0 MB" in lines
     kept = [" ".join(line.split()) for line in lines if line.startswith("kept")]
     assert kept[0] == "kept downloads 3.0 MB (--downloads)"
-    assert kept[1].startswith("kept unfinished 1.0 MB (written to within the last hour")
+    assert kept[1] == "kept truth 2.0 MB (--truth)"
+    assert kept[2].startswith("kept unfinished 1.0 MB (written to within the last hour")
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may remove everything")

@@ -106,14 +106,17 @@ def cached_items() -> list[Item]:
     """
     now = time.time()
     items = []
-    for folder, kind in _FOLDERS.items():
+    for folder, usual in _FOLDERS.items():
         for path in sorted((cache_folder() / folder).glob("*")):
-            is_passing = path.name.startswith(".") or ".part" in path.name
-            if is_passing:
-                is_old = abs(now - path.lstat().st_mtime) > _LEFT_OVER_SECONDS
-                kind = "leftovers" if is_old else "unfinished"
-            items.append(Item(kind, path, bytes_below(path)))
+            items.append(Item(_kind(path, usual, now), path, bytes_below(path)))
     return items
+
+
+def _kind(path: Path, usual: Kind, now: float) -> Kind:
+    if not (path.name.startswith(".") or path.name.endswith((".part", ".part.json"))):
+        return usual
+    is_old = abs(now - path.lstat().st_mtime) > _LEFT_OVER_SECONDS
+    return "leftovers" if is_old else "unfinished"
 
 
 def remove(items: Iterable[Item]) -> int:

@@ -54,6 +54,10 @@ class UserError(Exception):
         return "\n".join(lines)
 
 
+class BrokenFile(UserError):
+    """A file is damaged, cut short, of another format, or other than its hash says."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint with the nearest known names, or all of them if none is near."""
     names = sorted(known)

@@ -12,6 +12,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -354,9 +355,44 @@ def test_a_hash_is_recorded_at_first_and_checked_from_then_on(
     place_of(definition.sources[0]).unlink()
     (cache / "datasets" / "served.hdf5").unlink()
     monkeypatch.setattr(Server, "do_good", Server.do_wrong)
-    with pytest.raises(UserError, match=HASH):
+    with pytest.raises(UserError, match=HASH) as caught:
         open_definition(definition)
     nothing_wrong_is_kept(cache)
+    assert Path((caught.value.where or "").partition(",")[0]).read_bytes() == WRONG
+    stated = hashlib.sha256(WRONG).hexdigest()
+    assert len(open_definition(define("good.npy", sha256=stated)).base) == 2900
+
+
+def test_a_file_that_its_publisher_changed_can_be_taken(define: Define, cache: Path) -> None:
+    """The new file has another size as well."""
+    definition = define("good.npy", sha256=None)
+    open_definition(definition)
+    (cache / "datasets" / "served.hdf5").unlink()
+    place_of(definition.sources[0]).write_bytes(npy(ROWS[:2500]))
+    with pytest.raises(UserError, match="state the new sha256: in the entry") as caught:
+        open_definition(definition)
+    [record] = cache.glob("records/*.json")
+    assert str(record) in caught.value.describe()
+    record.unlink()
+    assert len(open_definition(replace(definition, base=2400)).base) == 2400
+
+
+def test_a_file_placed_by_hand_is_never_moved(define: Define) -> None:
+    definition = define("good.npy")
+    place = place_of(definition.sources[0])
+    place.write_bytes(WRONG)
+    with pytest.raises(UserError, match="remove it if it is to be fetched again") as caught:
+        open_definition(definition)
+    assert place.read_bytes() == WRONG
+    assert caught.value.where == str(place)
+
+
+def test_a_mistake_in_the_entry_does_not_cost_the_download(define: Define, server: Server) -> None:
+    for _ in range(2):
+        with pytest.raises(UserError, match="no member"):
+            open_definition(define("archive.zip", member="mistyped.npy"))
+    open_definition(define("archive.zip", member="rows.npy"))
+    assert server.count("archive.zip") == 1
 
 
 def test_a_member_is_taken_out_by_name_only(define: Define, cache: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from harness.data.fetching.packages import Package, archive_of, folder_of, insta
 from harness.data.fetching.recorded_hashes import record, verify, with_recorded
 from harness.data.formats import format_of, read_labels, read_vectors
 from harness.data.formats.archives import extract_member
+from harness.errors import BrokenFile
 from harness.files.paths import no_file, user_path
 from harness.files.progress import Progress
 from harness.files.temporary import temporary_folder
@@ -54,19 +55,6 @@ class _Place:
         if self.source.kind == "bundled" or (self.source.kind == "file" and not self.source.member):
             return _placed(self.definition.folder, name, self.source.url)
         return self._member(self._archive(), name)
-
-    def discard(self) -> None:
-        """Move the fetched file or archive aside, so that it is not used again."""
-        if self.source.kind == "url":
-            path = place_of(self.source)
-        elif self.source.kind == "package":
-            path = folder_of(Package.parse(self.source.package or ""))
-        else:
-            return
-        aside = path.with_name(f".{path.name}.refused")
-        if path.exists():
-            shutil.rmtree(aside, ignore_errors=True)
-            path.replace(aside)
 
     def _archive(self) -> Path:
         if self.source.kind in ("bundled", "file"):
@@ -170,25 +158,51 @@ def _use_one(
     parent = cache_subfolder("downloads")
     with temporary_folder(parent, "unpacked") as scratch:
         place = _Place(source, definition, scratch, progress)
-        with _discarding(place):
+        fetched = _fetched_to(source)
+        was_there = fetched is not None and fetched.exists()
+        with _discarding(fetched, was_there=was_there):
             path = place.main()
-            verify(path, source, progress)
+            verify(path, source, progress, is_recorded=source not in definition.sources)
         vouched = source.sha256 is not None
         progress(f"reading {path.name}", 0, 0)
-        with nullcontext() if vouched else _discarding(place):
+        with _discarding(None if vouched else fetched, was_there=was_there):
             vectors = _read(path, place)
         use(vectors, source)
         record(source, path, progress)
 
 
+def _fetched_to(source: Source) -> Path | None:
+    """The file or folder that a source is fetched to, None if it is not fetched."""
+    if source.kind == "url":
+        return place_of(source)
+    if source.kind == "package":
+        return folder_of(Package.parse(source.package or ""))
+    return None
+
+
 @contextmanager
-def _discarding(place: _Place) -> Iterator[None]:
-    """Move a fetched file aside if it turns out wrong, so that the next run fetches it again."""
+def _discarding(fetched: Path | None, *, was_there: bool) -> Iterator[None]:
+    """Move a file aside if it turns out broken, so that the next run fetches it again.
+
+    One that was there already may have been placed by hand, and stays.
+    """
     try:
         yield
-    except UserError:
-        place.discard()
-        raise
+    except BrokenFile as error:
+        if fetched is None or not fetched.exists():
+            raise
+        where, hint = str(fetched), error.hint
+        if was_there:
+            again = "remove it if it is to be fetched again"
+            hint = f"{hint}; {again}" if hint else again
+        else:
+            aside = fetched.with_name(f".{fetched.name}.refused")
+            shutil.rmtree(aside, ignore_errors=True)
+            fetched.replace(aside)
+            where = f"{aside}, moved there so that it is fetched again"
+        raise UserError(
+            error.what, where=where, expected=error.expected, got=error.got, hint=hint
+        ) from error
 
 
 def _read(path: Path, place: _Place) -> Vectors:

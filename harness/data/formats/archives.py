@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.contracts import UserError
+from harness.errors import BrokenFile
 from harness.files.progress import Progress, silent
 from harness.files.space import require_disk
 
@@ -35,18 +36,17 @@ def extract_member(archive: Path, member: str, target: Path, progress: Progress 
     UserError
         If the archive is broken, has no such member, or the member is longer than declared.
     """
+    where = f"{archive}, member {member}"
     try:
         with opened_member(archive, member) as (stream, size):
             require_disk(target.parent, size, f"{member} from {archive.name}")
             _copy(stream, size, target, progress)
     except _BROKEN_ARCHIVE as error:
         target.unlink(missing_ok=True)
-        raise UserError(
-            "the archive is broken",
-            where=f"{archive}, member {member}",
-            got=str(error) or type(error).__name__,
-            hint="remove it, so that it is fetched again",
-        ) from error
+        if isinstance(error, OSError) and error.errno:  # such as a disk that is full
+            raise UserError("cannot unpack the archive", where=where, got=str(error)) from error
+        got = str(error) or type(error).__name__
+        raise BrokenFile("the archive is broken", where=where, got=got) from error
 
 
 @contextmanager

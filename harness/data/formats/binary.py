@@ -14,9 +14,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import UserError, Vectors
+from harness.contracts import Vectors
 from harness.data.formats.vector_columns import exact_blocks
 from harness.data.rows import blocks
+from harness.errors import BrokenFile
 from harness.files.space import require_memory
 
 _BIN = "uint32 n, uint32 d, then n x d values and nothing after them"
@@ -195,7 +196,7 @@ def _fill(stream: IO[bytes], target: memoryview, path: Path) -> None:
         raise _broken(path, _IDX, "more values than its header says")
 
 
-def _broken(path: Path, expected: str, got: str) -> UserError:
-    return UserError(
+def _broken(path: Path, expected: str, got: str) -> BrokenFile:
+    return BrokenFile(
         f"cannot read the {path.suffix} file", where=str(path), expected=expected, got=got
     )

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import UserError, Vectors
+from harness.contracts import Vectors
 from harness.contracts.definitions import Parameters
 from harness.data.formats.growing import collected
 from harness.data.formats.vector_columns import as_table, chosen_column
+from harness.errors import BrokenFile
 from harness.text import first_line
 
 _BLOCK_BYTES = 8 << 20
@@ -226,8 +227,8 @@ def _list(text: str | None, path: Path, row: int) -> object:
         raise _broken(path, f"a cell in row {row:,} that is no list: {error}") from error
 
 
-def _broken(path: Path, got: str) -> UserError:
-    return UserError(
+def _broken(path: Path, got: str) -> BrokenFile:
+    return BrokenFile(
         "cannot read the CSV file",
         where=str(path),
         expected="commas between the cells, a number or a list of numbers in each of the vectors'",

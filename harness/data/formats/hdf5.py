@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from harness.contracts import UserError, Vectors
 from harness.contracts.dataset import METRIC_OF_NAME, METRICS, Metric
 from harness.data.cache import layout
+from harness.errors import BrokenFile
 from harness.files.space import require_memory
 from harness.text import first_line
 
@@ -31,7 +32,7 @@ def opened(path: Path, expected: str = _SCHEMA) -> Iterator[h5py.File]:
         with h5py.File(path, "r", locking=False) as file:
             yield file
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise UserError(
+        raise BrokenFile(
             "cannot read the HDF5 file",
             where=str(path),
             expected=expected,

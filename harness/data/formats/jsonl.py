@@ -10,11 +10,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contracts import UserError, Vectors
+from harness.contracts import Vectors
 from harness.contracts.definitions import Parameters
 from harness.data.formats.growing import collected
 from harness.data.formats.lines import opened_text, whole_lines
 from harness.data.formats.vector_columns import as_table, chosen_column
+from harness.errors import BrokenFile
 from harness.text import Json
 
 
@@ -79,8 +80,8 @@ def _field(item: object, name: str) -> object:
     return item.get(name) if isinstance(item, dict) else None
 
 
-def _broken(where: object, got: str) -> UserError:
-    return UserError(
+def _broken(where: object, got: str) -> BrokenFile:
+    return BrokenFile(
         "cannot read the JSON lines",
         where=str(where),
         expected="a list of numbers, or an object with such a list, on every line",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from harness.contracts import UserError
 from harness.data.cache.folder import COMPILED, cache_folder
 from harness.data.formats.archives import member_names, opened_member
+from harness.errors import BrokenFile
 
 _PIECE_BYTES = 4 << 20
 _LONGEST_LINE_BYTES = 16 << 20
@@ -57,7 +58,7 @@ def opened_text(path: Path, member: str | None = None) -> Iterator[IO[bytes]]:
             else:
                 yield raw
     except _BROKEN as error:
-        raise UserError(
+        raise BrokenFile(
             "cannot read the file of text",
             where=str(path),
             expected="text, plain, gzipped or in a zip, not cut short",
@@ -83,7 +84,7 @@ class _Sane:
 
 def _require_sane(unpacked_bytes: int, packed_bytes: int, path: Path) -> None:
     if unpacked_bytes > _ALWAYS_SANE_BYTES and unpacked_bytes > _MOST_RATIO * packed_bytes:
-        raise UserError(
+        raise BrokenFile(
             "the compressed file is too small for its contents",
             where=str(path),
             expected=f"at most {_MOST_RATIO} times its size when unpacked",

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from harness.contracts import UserError, Vectors
+from harness.contracts import Vectors
 from harness.contracts.definitions import Parameters
 from harness.data.formats.vector_columns import chosen_column
 from harness.data.rows import blocks
+from harness.errors import BrokenFile
 from harness.files.space import require_memory
 from harness.text import first_line
 
@@ -48,7 +49,7 @@ def read_npy(path: Path) -> Vectors:
     try:
         rows = npy_format.open_memmap(path, mode="r")
     except UNREADABLE as error:
-        raise UserError(
+        raise BrokenFile(
             "cannot read the .npy file",
             where=str(path),
             expected="one table of numbers, as numpy.save writes it",
@@ -159,8 +160,8 @@ def _read(archive: zipfile.ZipFile, array: _Array, path: Path) -> NDArray[np.gen
         return np.asarray(npy_format.read_array(stream, allow_pickle=False))
 
 
-def _broken(path: Path, got: str) -> UserError:
-    return UserError(
+def _broken(path: Path, got: str) -> BrokenFile:
+    return BrokenFile(
         "cannot read the .npz file",
         where=str(path),
         expected="arrays of numbers, as numpy.savez writes them",

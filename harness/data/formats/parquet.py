@@ -16,6 +16,7 @@ from harness.data.formats.growing import collected
 from harness.data.formats.vector_columns import chosen_column
 from harness.data.rows import blocks
 from harness.data.words import Words
+from harness.errors import BrokenFile
 from harness.text import first_line
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ def write_parquet(path: Path, vectors: Vectors) -> None:
             writer.write_batch(pyarrow.record_batch(columns, schema=schema))
 
 
-def _broken(path: Path, got: str) -> UserError:
-    return UserError(
+def _broken(path: Path, got: str) -> BrokenFile:
+    return BrokenFile(
         "cannot read the Parquet file",
         where=str(path),
         expected="a whole file with a column of lists of numbers, all of one length",

@@ -21,6 +21,7 @@ from harness.data.formats.lines import Block, opened_text, parse_blocks, whole_l
 from harness.data.formats.vector_columns import exact_blocks
 from harness.data.rows import blocks
 from harness.data.words import Words
+from harness.errors import BrokenFile
 from harness.files.space import require_memory
 
 _LINES_LOOKED_AT = 100
@@ -140,8 +141,8 @@ def _dimension(first: bytes, path: Path) -> int:
     return dimension
 
 
-def _not_text(path: Path, expected: str, got: str) -> UserError:
-    return UserError("cannot read the text vectors", where=str(path), expected=expected, got=got)
+def _not_text(path: Path, expected: str, got: str) -> BrokenFile:
+    return BrokenFile("cannot read the text vectors", where=str(path), expected=expected, got=got)
 
 
 def write_glove_text(path: Path, vectors: Vectors) -> None:
@@ -243,8 +244,8 @@ def _values(data: mmap.mmap, at: int, d: int, path: Path, row: int) -> np.ndarra
     return np.frombuffer(values, "<f4")
 
 
-def _broken(path: Path, got: str) -> UserError:
-    return UserError(
+def _broken(path: Path, got: str) -> BrokenFile:
+    return BrokenFile(
         "cannot read the word2vec file",
         where=str(path),
         expected="a line `n d`, then n times: a word, a space, d float32",

@@ -191,7 +191,7 @@ class SourceSchema(Strict):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Hash of the file as read. By default the first fetch records it."""
     bytes: Bytes | None = None
-    """Size of the file as read. By default the first fetch records it."""
+    """Size of the file as read."""
     options: dict[Name, Parameter] = {}
     """Options of the format, such as `column`."""
 

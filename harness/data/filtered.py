@@ -24,7 +24,7 @@ from harness.data.cache.cached_filters import fingerprint_of, require_sound, wri
 from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.data.fetching.sources import function_of, other_files
 from harness.data.filter_files import Shape, from_files
-from harness.data.loading import is_made_from, open_definition, recipe_of
+from harness.data.loading import code_of, is_made_from, open_definition, recipe_of
 from harness.data.parts import base_rows
 from harness.data.rows import blocks
 from harness.data.truth.brute import pair_distances
@@ -84,9 +84,7 @@ def _path(name: str) -> Path:
 
 def _recipe(definition: DatasetDefinition) -> str:
     """A hash of everything that determines rows and filters."""
-    sources = [path.read_bytes() for path in sorted(definition.folder.rglob("*.py"))]
-    hashes = [hashlib.sha256(source).hexdigest() for source in sources]
-    facts = [recipe_of(definition), *_how(definition), hashes]
+    facts = [recipe_of(definition), *_how(definition), code_of(definition)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

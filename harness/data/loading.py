@@ -22,6 +22,7 @@ from harness.data.fetching.sources import from_first_source, source_state
 from harness.data.formats import format_of, read_vectors
 from harness.data.formats.hdf5 import can_be_used_in_place, metric_of, require_queries, shapes_of
 from harness.data.parts import Parts, split
+from harness.files.hashes import sha256_of
 from harness.files.paths import require_file, user_path
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
@@ -146,7 +147,14 @@ def recipe_of(definition: DatasetDefinition) -> str:
         "sources": [source_state(source, definition.folder) for source in definition.sources],
         "loader": definition.loader,
     }
+    if definition.loader is not None:
+        facts["code"] = code_of(definition)
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def code_of(definition: DatasetDefinition) -> list[str]:
+    """Return hashes of all code in the folder of an entry."""
+    return [sha256_of(path) for path in sorted(definition.folder.rglob("*.py"))]
 
 
 def is_made_from(path: Path, made_from: str) -> bool:

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from harness.contracts import UserError
+from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.data import loading
 from harness.data.cache.cached import open_cached
-from harness.data.loading import open_definition, open_file, shape_of_file
+from harness.data.loading import cached_path, open_definition, open_file, shape_of_file
 from harness.registry.registry import load_registry
 
 
@@ -146,6 +147,35 @@ def test_a_changed_file_is_noticed(make_hdf5, rng: np.random.Generator) -> None:
     with pytest.raises(UserError, match="changed since"):
         open_cached(old.path)
     assert len(open_file(path).base) == 30
+
+
+@pytest.mark.parametrize(
+    "changed", ["rows.npy", "asked.npy", "words.txt", "downloads", "loader.py"]
+)
+def test_an_entry_is_made_again_when_a_file_of_it_changes(
+    tmp_path: Path, cache: Path, changed: str
+) -> None:
+    rows = np.eye(6, dtype=np.float32)
+    for name in ("rows.npy", "asked.npy"):
+        np.save(tmp_path / name, rows)
+    (tmp_path / "words.txt").write_text("\n".join("abcdef"))
+    (tmp_path / "loader.py").write_text("# read by nothing here")
+    options = {"queries": "asked.npy", "labels": "words.txt"}
+    path = tmp_path / changed
+    if changed == "downloads":
+        path = cache / "downloads" / "placed.npy"
+        path.parent.mkdir(parents=True)
+        np.save(path, rows)
+        options["queries"] = path.name
+    source = Source("file", "npy", path="rows.npy", options=options)
+    entry = DatasetDefinition(
+        "mine", "", "", "euclidean", 6, 6, QuerySplit("file"), (source,), tmp_path, "x:1",
+        loader="loader:load",
+    )  # fmt: skip
+    open_definition(entry)
+    assert cached_path(entry) is not None
+    path.write_bytes(path.read_bytes() + b" ")
+    assert cached_path(entry) is None
 
 
 def test_nan_is_named_by_row(make_hdf5, cache: Path) -> None:

@@ -50,6 +50,16 @@ def test_metrics_have_the_names_that_people_use(plugin):
     assert definition.metrics == ("angular", "euclidean", "inner_product")
 
 
+def test_a_file_of_queries_is_named_by_the_source(plugin):
+    text = (
+        "rows:\n  about: x\n  licence: x\n  metric: l2\n  dimension: 2\n  base: 9\n"
+        "  queries: {file: asked.npy}\n  sources: [{kind: file, path: rows.npy, format: npy}]\n"
+    )
+    with pytest.raises(UserError, match=r"options: \{queries: FILE\}") as refused:
+        load_registry([plugin(text, kind="datasets")])
+    assert "config.yml:7" in refused.value.describe()
+
+
 def test_lists_multiply_where_drops_and_require_refuses(plugin):
     found = list(settings(mine(plugin()), FACTS))
     assert [(s.build["M"], s.search["rerank"]) for s in found] == [(5, 0), (5, 20), (7, 0), (7, 20)]

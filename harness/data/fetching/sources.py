@@ -52,7 +52,7 @@ class _Place:
             here = installed_file(Package.parse(self.source.package or ""), name)
             if here is not None:
                 return here
-        if self.source.kind == "bundled" or (self.source.kind == "file" and not self.source.member):
+        if _holds_beside(self.source):
             return _placed(self.definition.folder, name, self.source.url)
         return self._member(self._archive(), name)
 
@@ -73,17 +73,26 @@ class _Place:
         return target
 
 
+def _holds_beside(source: Source) -> bool:
+    """Whether other files of a source lie beside its main one, not in the same archive."""
+    return source.kind == "bundled" or (source.kind == "file" and not source.member)
+
+
 def _placed(folder: Path, name: str, page: str | None) -> Path:
     """A file in the entry's folder, or placed in the cache's downloads by hand.
 
     `page` is the web page that offers it, if the entry states one.
     """
-    beside = folder / user_path(name)
-    for path in (beside, cache_subfolder("downloads") / Path(name).name):
-        if path.is_file():
-            return path
+    found = _if_placed(folder, name)
+    if found is not None:
+        return found
     hint = f"place it there, or in {cache_subfolder('downloads')}{_to_be_had(page)}"
-    raise no_file(beside, hint)
+    raise no_file(folder / user_path(name), hint)
+
+
+def _if_placed(folder: Path, name: str) -> Path | None:
+    paths = (folder / user_path(name), cache_subfolder("downloads") / Path(name).name)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _to_be_had(page: str | None) -> str:
@@ -284,6 +293,13 @@ def source_state(source: Source, folder: Path) -> Json:
     """Return facts that change if rows cached from this source may have changed."""
     facts = dataclasses.asdict(source)
     if source.kind in ("bundled", "file") and source.sha256 is None:
-        path = folder / user_path(source.path or "")
-        facts["state"] = file_state(path) if path.exists() else None
+        facts["state"] = _state(folder, source.path)
+    if _holds_beside(source):
+        for what in source.options.keys() & {"queries", "labels"}:
+            facts[f"{what}_state"] = _state(folder, source.options[what])
     return facts
+
+
+def _state(folder: Path, name: object) -> str | None:
+    found = _if_placed(folder, str(name))
+    return None if found is None else file_state(found)

@@ -153,11 +153,17 @@ class ForeignSchema(EntrySchema):
     """The metrics that it can search; by default those of its configuration."""
 
 
+def _no_path(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError("true; the source names the file: options: {queries: FILE}")
+    return value
+
+
 class QueriesSchema(Strict):
     draw: Literal["random"] | None = None
     """Draw `count` rows without replacement; the others, in order, are the base."""
-    file: Literal[True] | PathText | None = None
-    """`true` if the source brings its own queries, or the file that holds them."""
+    file: Annotated[Literal[True] | None, BeforeValidator(_no_path)] = None
+    """`true` if the source brings its own queries, or has `options: {queries: FILE}`."""
     first: Rows | None = None
     """The base is the first so many rows, and queries come from the others."""
     count: Annotated[int, Field(ge=2, le=MOST_ROWS)] | None = None
@@ -169,7 +175,7 @@ class QueriesSchema(Strict):
     def _one_way(self) -> QueriesSchema:
         ways = [self.draw is not None, self.file is not None, self.first is not None]
         if sum(ways) != 1:
-            raise ValueError("exactly one of draw: random, file: ..., first: N")
+            raise ValueError("exactly one of draw: random, file: true, first: N")
         if self.draw and self.count is None:
             raise ValueError("draw: random needs a count")
         return self

@@ -77,7 +77,8 @@ def _bytes(text: str) -> int:
 
 def clean(
     downloads: Annotated[
-        bool, typer.Option("--downloads", help="Remove fetched archives.")
+        bool,
+        typer.Option("--downloads", help="Remove downloads, also those placed by hand."),
     ] = False,
     truth: Annotated[
         bool, typer.Option("--truth", help="Remove ground truth and difficulty.")

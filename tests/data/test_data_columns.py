@@ -139,6 +139,13 @@ def test_csv_without_a_header(tmp_path: Path) -> None:
     assert np.array_equal(read(tmp_path / "a.csv", "\n".join(lines(ROWS))).rows, ROWS)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_line_that_counts_the_columns_of_a_csv_is_no_vector(tmp_path: Path, first: int) -> None:
+    names = ",".join(map(str, range(first, first + ROWS.shape[1])))
+    content = "\n".join([names, *lines(ROWS)])
+    assert np.array_equal(read(tmp_path / "a.csv", content).rows, ROWS)
+
+
 def test_csv_with_lists_in_cells(tmp_path: Path) -> None:
     rows = [f'"a ""text""\nof two lines","{row}"' for row in ROWS.tolist()]
     content = "\n".join(["text,embedding", *rows])

@@ -41,7 +41,8 @@ class _Layout:
 def read_csv(path: Path, options: Parameters) -> Vectors:
     """Read the vectors, and the first column of texts as labels.
 
-    A first line that is not all numbers names the columns. Vectors are a column of lists (`[1,
+    A first line that is not all numbers names the columns, and so does one that counts them from 0
+    or 1. Vectors are a column of lists (`[1,
     2.5]`), or columns of numbers whose names are numbered, such as x0, x1 and so on.
 
     Parameters
@@ -72,12 +73,18 @@ def _layout(path: Path) -> _Layout:
     if not lines or not lines[0]:
         raise _broken(path, "an empty file")
     first = lines[0]
-    has_header = not all(map(_is_number, first))
+    has_header = not all(map(_is_number, first)) or _counts_up(first)
     names = first if has_header else [f"f{i}" for i in range(len(first))]
     sample = lines[1] if has_header and len(lines) > 1 else first
     if len(sample) != len(names) or len(set(names)) != len(names):
         raise _broken(path, f"{len(names)} names, {len(set(names))} different, {len(sample)} cells")
     return _Layout(names, [_kind(cell) for cell in sample], has_header)
+
+
+def _counts_up(cells: list[str]) -> bool:
+    """Whether cells are the numbers of the columns, which pandas writes as their names."""
+    counts = [list(map(str, range(start, start + len(cells)))) for start in (0, 1)]
+    return len(cells) > 1 and cells in counts
 
 
 def _first_two(path: Path) -> list[list[str]]:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from harness.contracts import Dataset, UserError
 from harness.contracts.dataset import METRICS, Metric
+from harness.contracts.definitions import QuerySplit
 from harness.data.cache.cached import CachedDataset
 from harness.data.cache.cached_filters import fingerprint_of
 from harness.data.cache.folder import cache_subfolder
 from harness.data.formats import read_vectors
-from harness.data.formats.hdf5 import read_truth
+from harness.data.formats.hdf5 import read_truth, require_queries
 from harness.data.loading import open_file
+from harness.data.parts import split
 from harness.data.rows import blocks, fingerprint
 from harness.data.truth.brute import smallest_distances
 from harness.files.replacing import write_text
@@ -85,18 +87,17 @@ def verified_file(path: Path, k: int) -> dict[str, str]:
     UserError
         If the file cannot be used as a dataset.
     """
-    vectors = read_vectors(path, "hdf5")
-    if vectors.queries is None:
-        open_file(path)  # says what is missing
-    assert vectors.queries is not None
-    facts = _row_lines(vectors.rows, vectors.queries)
+    require_queries(path)
+    parts = split(read_vectors(path, "hdf5"), QuerySplit("file"), str(path))
+    base, queries = parts.base.rows, parts.queries.rows
+    facts = _row_lines(base, queries)
     if "fault" in facts:
         return facts
     neighbours, distances = read_truth(path)
     if neighbours is None:
         facts["its own neighbours"] = "none"
     else:
-        own = compare_own_truth(vectors.rows, vectors.queries, neighbours, distances, path)
+        own = compare_own_truth(base, queries, neighbours, distances, path)
         recall = ", ".join(f"{metric} {share:.4f}" for metric, share in own.recall.items())
         facts["its own neighbours"] = f"of {own.sampled} queries, k={own.k}, right: {recall}"
         facts["they agree with"] = own.metric or "no metric"
@@ -203,7 +204,9 @@ def compare_own_truth(
     rows = np.ascontiguousarray(base, dtype=np.float32)
     asked = np.ascontiguousarray(queries[sample], dtype=np.float32)
     recall = {metric: _recall(metric, rows, asked, ids) for metric in METRICS}
-    form = None if distances is None else _form(rows, asked, ids, np.asarray(distances[sample]))
+    form = None
+    if distances is not None and distances.shape == neighbours.shape:
+        form = _form(rows, asked, ids, np.asarray(distances[sample]))
     return OwnTruth(len(sample), k, recall, form)
 
 
@@ -246,8 +249,6 @@ def _form(
     stored: Float64,
 ) -> str | None:
     """The first of the known forms of distances that the stored ones agree with."""
-    if stored.shape != ids.shape:
-        return None
     cosine = answer_distances("angular", base, queries, ids)
     length = answer_distances("euclidean", base, queries, ids)
     product = answer_distances("inner_product", base, queries, ids)

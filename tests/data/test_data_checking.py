@@ -177,6 +177,11 @@ def test_verify_command(make_hdf5) -> None:
     assert done.exit_code == 0
     assert "they agree with" in done.output
     with h5py.File(good, "r+") as file:
+        file["distances"] = truth.distances[:3]
+    done = run("verify", good)
+    assert done.exit_code == 0
+    assert "unknown" in done.output
+    with h5py.File(good, "r+") as file:
         file["neighbors"][...] = np.roll(truth.ids, 3, axis=0)
     assert run("verify", good).exit_code == 1
     rows = np.ones((30, 8), np.float32)
@@ -184,6 +189,23 @@ def test_verify_command(make_hdf5) -> None:
     done = run("verify", make_hdf5("bad.hdf5", train=rows))
     assert done.exit_code == 1
     assert "1 rows of the base" in done.output
+
+
+@pytest.mark.parametrize(
+    ("train", "match"),
+    [
+        (np.empty((0, 8), np.float32), "too few vectors"),
+        (np.ones(9, np.float32), "not a table of vectors"),
+        (np.ones((9, 7), np.float32), "differ in dimension"),
+        (np.array([[b"a"] * 8]), "not real numbers"),
+    ],
+)
+def test_verify_refuses_what_is_no_dataset(make_hdf5, train: np.ndarray, match: str) -> None:
+    path = make_hdf5(train=train, neighbors=np.zeros((20, 1), np.int64))
+    error = run("verify", path).exception
+    assert isinstance(error, UserError)
+    assert match in str(error)
+    assert str(path) in str(error)
 
 
 def test_verify_notices_changed_rows(cache: Path) -> None:

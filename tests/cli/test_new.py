@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import pytest
@@ -50,6 +51,17 @@ def test_the_suite_of_a_new_algorithm_names_it_beside_others(tmp_path):
     new("beside", out=tmp_path / "plugins")
     suite = yaml.safe_load((tmp_path / "plugins/algorithms/beside/suite.yml").read_text())
     assert list(suite["algorithms"]) == ["beside", "exact", "faiss-pq"]
+
+
+def test_the_commands_it_prints_can_be_pasted(tmp_path, capsys):
+    new("mine", plugins=[tmp_path / "my plugins"])
+    printed = capsys.readouterr().out
+    commands = [line for line in printed.splitlines() if line.startswith("  annharness ")]
+    for line in commands:
+        assert shlex.split(line)[-2:] == ["--plugins", str(tmp_path / "my plugins")]
+    new("board", leaderboard=True, out=tmp_path / "my boards")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert shlex.split(last) == ["make", "-C", str(tmp_path / "my boards" / "board"), "site"]
 
 
 def test_without_a_folder_it_goes_to_the_users_own(tmp_path, capsys):

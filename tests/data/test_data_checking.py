@@ -285,6 +285,14 @@ def test_bad_additions_write_nothing(
     assert not list(home.rglob("config.yml"))
 
 
+def test_convert_does_not_take_queries_from_two_places(tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.ones((9, 2), np.float32))
+    queries = ("--queries", tmp_path / "mine.npy", "--holdout", 3, "--metric", "l2")
+    error = run("convert", tmp_path / "mine.npy", tmp_path / "mine.hdf5", *queries).exception
+    assert "exclude each other" in str(error)
+    assert not (tmp_path / "mine.hdf5").exists()
+
+
 def test_show_by_word(cache: Path) -> None:
     done = run("show", "glove-50-10k", "--query", "pawk", "--k", 3)
     assert [line.split()[1] for line in done.output.splitlines()[-3:]] == ["di", "jo", "andrea"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -50,7 +51,7 @@ def new(
     named = list(plugins or ())
     root = out or (named[0] if named else user_plugin_folder())
     folder = write_plugin(name, "datasets" if dataset else "algorithms", root, named)
-    option = "" if root == user_plugin_folder() else f" --plugins {root}"
+    option = "" if root == user_plugin_folder() else f" --plugins {_quoted(root)}"
     _tell(folder, _next_lines(name, folder, dataset, option))
 
 
@@ -59,10 +60,10 @@ def _new_leaderboard(name: str, parent: Path, unheard: Mapping[str, object]) -> 
         if given:
             raise UserError(f"--leaderboard does not go with {option}", where="new")
     folder = write_leaderboard(name, parent)
-    packed = f"annharness results pack {folder / 'suite.yml'} -o {folder / 'packages/ours.zip'}"
-    suite = folder / "suite.yml"
+    suite = _quoted(folder / "suite.yml")
+    packed = f"annharness results pack {suite} -o {_quoted(folder / 'packages/ours.zip')}"
     edit = f"edit {suite}, and write annharness's URL into README.md and the workflow"
-    _tell(folder, [edit, f"annharness run {suite}", packed, f"make -C {folder} site"])
+    _tell(folder, [edit, f"annharness run {suite}", packed, f"make -C {_quoted(folder)} site"])
 
 
 def _tell(folder: Path, lines: Sequence[str]) -> None:
@@ -76,7 +77,7 @@ def _tell(folder: Path, lines: Sequence[str]) -> None:
 
 
 def _next_lines(name: str, folder: Path, dataset: bool, option: str) -> Sequence[str]:
-    test = f"python -m pytest {folder}"
+    test = f"python -m pytest {_quoted(folder)}"
     if dataset:
         rows = f"edit {folder / 'loader.py'} and config.yml; put your rows in place of {MADE_UP}"
         return [
@@ -89,6 +90,10 @@ def _next_lines(name: str, folder: Path, dataset: bool, option: str) -> Sequence
         f"edit {folder / 'adapter.py'} and config.yml",
         f"annharness check {name}{option}",
         test,
-        f"annharness run {folder / 'suite.yml'}{option}",
-        f"annharness plot {folder / 'suite.yml'}{option}",
+        f"annharness run {_quoted(folder / 'suite.yml')}{option}",
+        f"annharness plot {_quoted(folder / 'suite.yml')}{option}",
     ]
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

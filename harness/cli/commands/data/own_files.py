@@ -126,11 +126,15 @@ def _metric(text: str | None, *, required: bool = False) -> Metric | None:
 def _split(
     format_name: str | None, queries: Path | None, holdout: int | None, seed: int
 ) -> QuerySplit:
-    if queries is not None and holdout is not None:
-        raise UserError("--queries and --holdout exclude each other", hint="give one of them")
+    _require_one_way(queries, holdout)
     if queries is not None or (format_name == "hdf5" and holdout is None):
         return QuerySplit("file")
     return QuerySplit("random", count=holdout or 1000, seed=seed)
+
+
+def _require_one_way(queries: Path | None, holdout: int | None) -> None:
+    if queries is not None and holdout is not None:
+        raise UserError("--queries and --holdout exclude each other", hint="give one of them")
 
 
 def convert_file(
@@ -162,6 +166,7 @@ def convert_file(
     """
     if part not in ("base", "queries"):
         raise UserError("unknown part", where="--part", expected="base or queries", got=part)
+    _require_one_way(queries, holdout)
     how = None if holdout is None else QuerySplit("random", count=holdout, seed=seed)
     with shown_progress():
         convert(

@@ -32,7 +32,7 @@ from harness.running.executors.local import Follow
 from harness.text import clean
 
 MOST_ATTEMPTS = 3
-"""A block whose node went away is tried on two others."""
+"""A block, or a piece of ground truth, whose node went away is tried on two others."""
 
 _WAKE_SECONDS = 0.5
 _RESERVE = 1.2

@@ -5,7 +5,12 @@ For filtered queries it first copies the dataset, since it needs the attributes 
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,19 +25,34 @@ from harness.data.truth.store import Piece
 from harness.files.locks import locked
 from harness.files.remote import RemoteFolder
 from harness.registry.registry import load_registry
-from harness.running.cluster.executor import ClusterExecutor
+from harness.running.cluster.executor import MOST_ATTEMPTS, ClusterExecutor
+from harness.running.cluster.pool import Node
 from harness.running.cluster.staging import share_dataset, shared_copy, staged_dataset
 from harness.running.cluster.task import node_lock
 from harness.running.worker.timing import no_garbage_collection
 
-_RETRIES = 2
+_WAKE_SECONDS = 0.5
+
+
+@dataclass
+class _Search:
+    """A piece that waits for a node, or that one searches; `tried` are those that it was given."""
+
+    piece: Piece
+    attempts: int = 0
+    tried: set[str] = field(default_factory=set)
+    node: Node | None = None
+    future: Any = None
 
 
 class ClusterTruth:
-    """Computes pieces of ground truth on the nodes of a cluster."""
+    """Computes pieces of ground truth on the nodes of a cluster, one to each at a time."""
 
     def __init__(self, executor: ClusterExecutor) -> None:
         self._executor = executor
+        self._waiting: deque[_Search]
+        self._running: list[_Search]
+        self._wake = threading.Event()
 
     def __call__(
         self, dataset: CachedDataset, k: int, pieces: Sequence[Piece]
@@ -42,37 +62,87 @@ class ClusterTruth:
         Raises
         ------
         UserError
-            If a piece fails on several nodes.
+            If a piece fails on several nodes, the scheduler is gone, or no node is left.
         """
-        from distributed import as_completed
+        nodes, shared = self._executor.nodes, self._executor.shared
+        if shared is not None:
+            share_dataset(dataset, shared)
+        self._waiting, self._running = deque(map(_Search, pieces)), []
+        try:
+            while self._waiting or self._running:
+                for node in nodes.look():
+                    for one in [one for one in self._running if one.node is node]:
+                        one.future.cancel()
+                        self._try_again(one, f"the node {node.name} went away")
+                if nodes.is_reachable:
+                    self._give_out(dataset, k)
+                self._wake.wait(_WAKE_SECONDS)
+                self._wake.clear()
+                for one in [one for one in self._running if one.future.done()]:
+                    try:
+                        truth = one.future.result()
+                    except Exception as error:  # whatever the task raised on the node
+                        self._try_again(one, str(error), error)
+                        continue
+                    self._running.remove(one)
+                    filtered = dataset.filters is not None
+                    yield one.piece, _checked(truth, one.piece, k, filtered=filtered)
+        finally:
+            with suppress(Exception):  # the scheduler may be gone
+                self._executor.client.cancel([one.future for one in self._running])
 
-        executor = self._executor
-        if executor.shared is not None:
-            share_dataset(dataset, executor.shared)
-        url = executor.shared.url if executor.shared is not None else None
-        futures = {
-            executor.client.submit(
+    def _give_out(self, dataset: CachedDataset, k: int) -> None:
+        """Give a piece to each idle node."""
+        settings = self._executor.settings
+        for node in self._executor.nodes:
+            one = self._waiting_for(node)
+            if one is None:
+                continue
+            one.attempts += 1
+            one.tried.add(node.address)
+            one.node = node
+            one.future = self._executor.client.submit(
                 nearest_of_piece,
                 dataset.name,
                 dataset.fingerprint,
-                piece,
+                one.piece,
                 k,
-                url,
-                executor.settings.scratch_bytes,
-                workers=executor.nodes.addresses,
+                settings.shared,
+                settings.scratch_bytes,
+                workers=[node.address],
                 allow_other_workers=False,
                 pure=False,
-                retries=_RETRIES,
-            ): piece
-            for piece in pieces
-        }
-        try:
-            for future in as_completed(futures, loop=executor.client.loop):  # type: ignore[no-untyped-call]
-                piece = futures[future]
-                yield piece, _checked(future, piece, k, filtered=dataset.filters is not None)
-                future.release()
-        finally:
-            executor.client.cancel(list(futures))
+            )
+            one.future.add_done_callback(lambda _: self._wake.set())
+            self._running.append(one)
+
+    def _waiting_for(self, node: Node) -> _Search | None:
+        """Take a piece that waits, if the node is idle and has not failed it before others."""
+        if any(one.node is node for one in self._running):
+            return None
+        for one in self._waiting:
+            others = any(other.address not in one.tried for other in self._executor.nodes)
+            if node.address not in one.tried or not others:
+                self._waiting.remove(one)
+                return one
+        return None
+
+    def _try_again(self, one: _Search, reason: str, cause: Exception | None = None) -> None:
+        """Let a piece wait for another node.
+
+        Raises
+        ------
+        UserError
+            If it was tried on enough of them.
+        """
+        self._running.remove(one)
+        if one.attempts >= MOST_ATTEMPTS:
+            raise UserError(
+                f"a node could not compute a piece of the ground truth: {reason}",
+                where=f"queries {one.piece.queries}, rows {one.piece.rows}",
+                hint="the pieces that are done are kept; the same command continues from there",
+            ) from cause
+        self._waiting.append(one)
 
 
 def nearest_of_piece(
@@ -127,16 +197,8 @@ def _space(name: str, fingerprint: str, piece: Piece, shared: str | None) -> tup
     return Space.of_arrays(metric, base, queries, unit_base, unit_queries), whole
 
 
-def _checked(future: object, piece: Piece, k: int, *, filtered: bool) -> Truth:
+def _checked(truth: object, piece: Piece, k: int, *, filtered: bool) -> Truth:
     """Return what a node has sent, if it can be the nearest rows of a piece."""
-    try:
-        truth = future.result()  # type: ignore[attr-defined]
-    except Exception as error:  # whatever the task raised on the node
-        raise UserError(
-            f"a node could not compute a piece of the ground truth: {error}",
-            where=f"queries {piece.queries}, rows {piece.rows}",
-            hint="the pieces that are done are kept; the same command continues from there",
-        ) from error
     if not isinstance(truth, Truth):
         raise UserError("a node sent no ground truth", where=piece.file_name)
     if not _is_possible(truth, piece, k, filtered=filtered):

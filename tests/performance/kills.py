@@ -82,8 +82,8 @@ build_threads: 1
 precision: off
 """
 MOST_RUNS_KILLED_IN_A_ROW = 6
-LASTING = (f"annharness-node-{os.getuid()}.lock", "dask-scratch-space")
-"""The lock of a node, which is no leftover, and the folder in which Dask keeps its own."""
+LASTING = "dask-scratch-space"
+"""The folder in which Dask keeps its own files, which is no leftover."""
 PROGRAMS = (
     "harness.running.worker.entry",
     "harness.running.cluster.programs",
@@ -198,7 +198,7 @@ def leftovers(folder: Path, results: Path) -> list[str]:
     while (left := workers(folder)) and time.monotonic() < deadline:
         time.sleep(0.05)
     halves = [path for path in results.rglob("*.part*") if path.is_file()]
-    jobs = [path for path in (folder / "temporary").iterdir() if path.name not in LASTING]
+    jobs = [path for path in (folder / "temporary").iterdir() if path.name != LASTING]
     return [f"left running: {pid}" for pid in left] + [f"left: {path}" for path in halves + jobs]
 
 

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from harness.files.remote import RemoteFolder
 from harness.files.temporary import temporary_folder
 from harness.running.cluster.shipment import this_release
@@ -32,8 +34,6 @@ _LOOK_SECONDS = 1.0
 _LOG_CHARACTERS = 4000
 _ENDING_SECONDS = 10.0
 _NODE = "harness.running.cluster.node"
-
-_began = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,11 @@ class Reply:
 
 
 def node_lock() -> Path:
-    """Return the lock by which one thing at a time is done on a node, of all runs of this user."""
-    return Path(tempfile.gettempdir()) / f"annharness-node-{os.getuid()}.lock"
+    """Return the lock by which one thing at a time is done on a node, of all runs of this user.
+
+    It ignores `TMPDIR`: runs with different scratch folders must not measure at the same time.
+    """
+    return Path(f"/tmp/annharness-node-{os.getuid()}.lock")
 
 
 def described(strict: bool) -> Json:
@@ -69,7 +72,7 @@ def described(strict: bool) -> Json:
         "machine": asdict(this_machine()),
         "node": _node(),
         "unfit": unfit,
-        "seconds": time.monotonic() - _began,
+        "seconds": time.time() - psutil.Process().create_time(),
         "disturbing": [
             name
             for name in ("profile.enabled", "memory.pause", "memory.spill", "memory.terminate")

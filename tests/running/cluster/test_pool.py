@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import asdict, replace
 
 import pytest
@@ -10,6 +12,7 @@ from harness.contracts import UserError
 from harness.running.cluster.cluster_file import ClusterSettings, MachineClass
 from harness.running.cluster.pool import NodePool
 from harness.running.cluster.shipment import this_release
+from harness.running.cluster.task import node_lock
 from harness.running.machine.facts import this_machine
 
 OWN = this_machine()
@@ -107,3 +110,27 @@ def test_a_reason_of_several_lines_is_told_in_one(pool):
         "node one is not used: not enough disk space; where: /scratch; got: 1 MB; try: free some"
     )
     assert [node.name for node in nodes] == ["other"]
+
+
+LATE = """
+import time
+time.sleep(2)
+woke = time.monotonic()
+from harness.running.cluster.task import described
+print(described(False)["seconds"] - (time.monotonic() - woke))
+"""
+
+
+def test_the_time_that_a_worker_took_to_start_counts_in_its_walltime():
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 0.5
+
+
+def test_runs_with_different_scratch_folders_share_the_lock_of_a_node(tmp_path, monkeypatch):
+    locks = set()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv("TMPDIR", str(tmp_path / name))
+        monkeypatch.setattr("tempfile.tempdir", None)
+        locks.add(node_lock())
+    assert len(locks) == 1

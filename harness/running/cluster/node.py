@@ -46,7 +46,13 @@ def main(folder: Path) -> None:
     end_with_parent(signal.SIGKILL)
     shipment = Shipment.from_json(json.load(sys.stdin))
     try:
-        with temporary_folder(cache_subfolder("staged"), "plugins") as unpacked:
+        _require_same(shipment)
+        # Copies and environments are made in turn, too: that would disturb another run, and the
+        # dataset that it measures on must not make room for this one.
+        with (
+            locked(node_lock(), lambda: _phase("", "waiting for another run on this node", None)),
+            temporary_folder(cache_subfolder("staged"), "plugins") as unpacked,
+        ):
             _measure(shipment, folder, unpacked)
     except UserError as error:
         _tell(refused=error.describe())
@@ -65,7 +71,6 @@ def _full(error: OSError) -> UserError:
 
 
 def _measure(shipment: Shipment, folder: Path, unpacked: Path) -> None:
-    _require_same(shipment)
     registry = _registry(shipment.bundles, unpacked)
     shared = RemoteFolder(shipment.shared) if shipment.shared else None
     block = shipment.block
@@ -76,11 +81,10 @@ def _measure(shipment: Shipment, folder: Path, unpacked: Path) -> None:
     members = tuple(_here(one, shipment, registry, environments) for one in block.members)
     block = replace(block, dataset=str(dataset.path), members=members)
     executor = LocalExecutor(cache_folder(), examine=lambda: diagnose().to_json())
-    with locked(node_lock(), lambda: _phase("", "waiting for another run on this node", None)):
-        for number, outcome in enumerate(executor.run_block(block, _phase)):
-            path = folder / f"part-{number}.npz"
-            path.write_bytes(encoded(outcome if shipment.signed else _nameless(outcome)))
-            _tell(part=path.name)
+    for number, outcome in enumerate(executor.run_block(block, _phase)):
+        path = folder / f"part-{number}.npz"
+        path.write_bytes(encoded(outcome if shipment.signed else _nameless(outcome)))
+        _tell(part=path.name)
 
 
 def _require_same(shipment: Shipment) -> None:

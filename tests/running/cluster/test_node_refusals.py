@@ -1,4 +1,4 @@
-"""What the process that measures on a node refuses, and how it says so."""
+"""What the process that measures on a node refuses or waits for, and how it says so."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import sys
 import pytest
 
 from harness.data.loading import open_file
+from harness.files.locks import locked
 from harness.files.remote import RemoteFolder
 from harness.registry.registry import load_registry
 from harness.running.block_specs import adapter_spec, origin_of
 from harness.running.blocks import BlockSpec, MemberSpec, SettingSpec
 from harness.running.cluster.shipment import Bundle, Shipment, this_release
 from harness.running.cluster.staging import share_dataset
+from harness.running.cluster.task import node_lock
 from harness.running.machine.facts import this_machine
 from harness.running.processes.descendants import PARENT_VARIABLE
 
@@ -65,6 +67,27 @@ def told(tmp_path):
         return [message for message in messages if "phase" not in message]
 
     return run
+
+
+def test_a_node_copies_no_dataset_while_another_run_measures(shipment, tmp_path):
+    with locked(node_lock()):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness.running.cluster.node", str(tmp_path)],
+            env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        process.stdin.write(json.dumps(shipment.to_json()))
+        process.stdin.close()
+        first = process.stdout.readline()
+        copies = list((tmp_path / "node").rglob("*.hdf5"))
+    last = process.stdout.read().splitlines()[-1]
+    assert process.wait() == 0
+    assert json.loads(first)["phase"][1] == "waiting for another run on this node"
+    assert copies == []
+    assert json.loads(last) == {"part": "part-0.npz"}
+    process.stdout.close()
 
 
 def of_origin(shipment, **changes):

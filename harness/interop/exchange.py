@@ -7,6 +7,7 @@ Taken are builds that the results folder lacks.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Iterator
@@ -59,11 +60,13 @@ def push(store: ResultStore, remote: RemoteFolder, progress: Progress = silent) 
     files = list(_files(store, exchange))
     for number, path in enumerate(files):
         progress("sending results", number, len(files))
-        name = f"{FOLDER}/{path.relative_to(store.root).as_posix()}/{sha256_of(path)}"
+        content = path.read_bytes()  # read once: a run may write a new version meanwhile
+        sha256 = hashlib.sha256(content).hexdigest()
+        name = f"{FOLDER}/{path.relative_to(store.root).as_posix()}/{sha256}"
         if name in there:
             exchange.kept += 1
         else:
-            remote.put(name, path)
+            remote.put(name, content)
             exchange.done += 1
     return exchange
 

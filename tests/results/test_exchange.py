@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from hashlib import sha256
 
 import pytest
 
@@ -67,6 +68,19 @@ def test_what_a_run_stores_meanwhile_stays(
     point = run.find(header()).point
     assert [one.number for one in point.builds] == [0, 1]
     assert point.builds[1].times.min() >= 5
+
+
+def test_what_a_run_stores_while_it_is_sent_has_its_own_hash(small_store, tmp_path):
+    class BesideARun(RemoteFolder):
+        def put(self, name, source):
+            for path in small_store.root.rglob("*.hdf5"):
+                path.write_bytes(path.read_bytes() + b"more")
+            return super().put(name, source)
+
+    remote = BesideARun(str(tmp_path / "everyone's"))
+    push(small_store, remote)
+    assert all(sha256(remote.read(name)).hexdigest() in name for name in remote.names())
+    assert remote.names()
 
 
 def test_a_failure_is_not_taken_where_the_point_was_measured(small_store, header, remote, tmp_path):

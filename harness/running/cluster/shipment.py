@@ -13,6 +13,9 @@ from pathlib import Path, PurePosixPath
 import harness
 from harness.contracts import UserError
 from harness.data.cache.cached import open_cached
+from harness.registry.algorithms import read_algorithms
+from harness.registry.plugins import PluginFolder
+from harness.registry.yaml_source import read_yaml
 from harness.results.identity import Machine
 from harness.running.blocks import BlockSpec
 from harness.running.machine.facts import source_provenance
@@ -37,7 +40,10 @@ class Release:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A small plug-in: its files by their names in the plug-in folder `algorithms/NAME`."""
+    """A small plug-in: its files by their names in a root of plug-ins, `algorithms/NAME/...`.
+
+    Adapters of another harness that its entries name travel with it, as `elsewhere/NAME/...`.
+    """
 
     name: str
     sha256: str
@@ -52,8 +58,9 @@ class Bundle:
         UserError
             If it is too large to travel.
         """
-        paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and not _left_out(p, folder)]
-        size = sum(path.stat().st_size for path in paths)
+        foreign, config = _elsewhere(PluginFolder("algorithms", folder))
+        paths = _files_of(folder, folder.parent.parent) | foreign
+        size = sum(path.stat().st_size for path in paths.values())
         if size > MOST_BUNDLE_BYTES:
             raise UserError(
                 "the plug-in is too large to be sent to the nodes of a cluster",
@@ -62,16 +69,16 @@ class Bundle:
                 got=f"{size >> 20} MiB",
                 hint="keep large files elsewhere, or install it on every node as a package",
             )
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+        files = {name: path.read_bytes() for name, path in paths.items()} | config
         return cls(folder.name, _digest(files), files)
 
     def unpack(self, root: Path) -> None:
-        """Write the files below `root/algorithms/NAME`.
+        """Write the files below a root of plug-ins.
 
         Raises
         ------
         ValueError
-            If a name leads out of that folder, or the contents are not those of the hash.
+            If a name leads out of that root, or the contents are not those of the hash.
         """
         if not self.name.isidentifier() or self.sha256 != _digest(self.files):
             raise ValueError(f"the plug-in {self.name!r} did not arrive as it was sent")
@@ -79,7 +86,7 @@ class Bundle:
             relative = PurePosixPath(name)
             if relative.is_absolute() or ".." in relative.parts:
                 raise ValueError(f"a plug-in cannot hold a file {name!r}")
-            path = root / "algorithms" / self.name / relative
+            path = root / relative
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
@@ -182,8 +189,35 @@ def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _left_out(path: Path, folder: Path) -> bool:
-    return any(part in _LEFT_OUT for part in path.relative_to(folder).parts)
+def _elsewhere(plugin: PluginFolder) -> tuple[dict[str, Path], dict[str, bytes]]:
+    """Return what a plug-in needs of adapters of another harness that lie outside its folder.
+
+    These are their files by their names in the bundle, and the plug-in's registry file, if there
+    are any, with the paths that they have there.
+    """
+    data, roots = read_yaml(plugin.config).data, dict[Path, str]()
+    files: dict[str, Path] = {}
+    for definition in read_algorithms(plugin):
+        adapter = definition.foreign
+        if adapter is None or adapter.folder.is_relative_to(plugin.path.resolve()):
+            continue
+        parent = adapter.folder.parent  # siblings import from each other
+        root = roots.setdefault(parent, f"elsewhere/{plugin.path.name}/{len(roots)}")
+        for source in (*adapter.source_folders(), adapter.module_file.parent):
+            files |= {f"{root}/{name}": path for name, path in _files_of(source, parent).items()}
+        data[definition.name]["path"] = f"../../{root}/{adapter.folder.name}"
+    config = plugin.config.relative_to(plugin.root).as_posix()
+    return files, {config: json.dumps(data).encode()} if roots else {}  # JSON is YAML
+
+
+def _files_of(folder: Path, root: Path) -> dict[str, Path]:
+    """Return the files below a folder by their names in `root`."""
+    found = {path.relative_to(root): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        name.as_posix(): path
+        for name, path in found.items()
+        if not any(part in _LEFT_OUT for part in name.parts)
+    }
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

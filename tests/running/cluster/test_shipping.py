@@ -18,7 +18,7 @@ from harness.data.filtered import open_filtered
 from harness.data.loading import open_file
 from harness.files.remote import RemoteFolder
 from harness.registry.registry import load_registry
-from harness.results.identity import Machine
+from harness.results.identity import Machine, source_sha256
 from harness.results.point import BuildFacts
 from harness.running.blocks import (
     AdapterSpec,
@@ -42,11 +42,15 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
 
 
+OWN_ENTRY = "mine: {adapter: adapter:Mine, about: Mine., metrics: [angular]}\n"
+
+
 @pytest.fixture
 def plugin(tmp_path):
     folder = tmp_path / "plugins" / "algorithms" / "mine"
     (folder / "parts" / "__pycache__").mkdir(parents=True)
-    (folder / "config.yml").write_text("mine: {}\n")
+    (folder / "config.yml").write_text(OWN_ENTRY)
+    (folder / "adapter.py").write_text("class Mine: ...\n")
     (folder / "parts" / "kernel.py").write_text("x = 1\n")
     (folder / "parts" / "__pycache__" / "kernel.pyc").write_bytes(b"\0")
     return folder
@@ -94,7 +98,38 @@ def test_a_plug_in_is_unpacked_without_what_python_left_there(plugin, tmp_path):
     Bundle.of(plugin).unpack(tmp_path / "node")
     files = [p for p in (tmp_path / "node").rglob("*") if p.is_file()]
     names = {p.relative_to(tmp_path / "node").as_posix() for p in files}
-    assert names == {"algorithms/mine/config.yml", "algorithms/mine/parts/kernel.py"}
+    assert names == {
+        f"algorithms/mine/{name}" for name in ("adapter.py", "config.yml", "parts/kernel.py")
+    }
+
+
+FOREIGN_CONFIG = """
+float:
+  any:
+  - {name: brute, module: ann_benchmarks.algorithms.brute, constructor: Brute, run_groups: {one: {args: [[1]]}}}
+"""  # noqa: E501 - a list on one line, as they have it
+
+
+def test_adapters_of_another_harness_travel_with_the_entries_that_name_them(plugin, tmp_path):
+    checkout = tmp_path / "checkout" / "algorithms"
+    for name, source in (("brute", "from ..shared.module import Shared\n"), ("shared", "x = 1\n")):
+        (checkout / name).mkdir(parents=True)
+        (checkout / name / "module.py").write_text(source)
+    (checkout / "brute" / "config.yml").write_text(FOREIGN_CONFIG)
+    (plugin / "config.yml").write_text(
+        f"{OWN_ENTRY}"
+        f"_theirs: {{from: ann-benchmarks, path: {checkout}/brute}}\n"
+        "near: {like: _theirs, path: ../../../checkout/algorithms/brute}\n"
+        "far: {like: _theirs, floor: 1.0e-3}\n"
+    )
+    names = ("mine", "near", "far")
+    here = load_registry([plugin.parent.parent])
+    code = [source_sha256(*here.algorithm(name).source_folders) for name in names]
+    Bundle.of(plugin).unpack(tmp_path / "node")
+    shutil.rmtree(checkout)
+    there = load_registry([tmp_path / "node"])
+    assert [source_sha256(*there.algorithm(name).source_folders) for name in names] == code
+    assert there.algorithm("far").floor == 1e-3
 
 
 @pytest.mark.parametrize(

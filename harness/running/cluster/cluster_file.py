@@ -80,13 +80,25 @@ def _different(hosts: list[str]) -> list[str]:
     return hosts
 
 
+def _without_variables(path: str) -> str:
+    if path.startswith("~") or "$" in path:
+        raise ValueError("a path without `~` and `$`, which no shell replaces there")
+    return path
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith(("/", "~", "$")):
+        raise ValueError("an absolute path; it may begin with `~` or `$VARIABLE` of the node")
+    return path
+
+
 class Ssh(_Strict):
     hosts: Annotated[
         list[Text], Field(min_length=1, max_length=_MOST_NODES), AfterValidator(_different)
     ]
     """Hosts that `ssh HOST` reaches without a password; the first runs the scheduler too."""
-    python: Text | None = None
-    """Path of the interpreter on the hosts, without `~`; by default that of this one."""
+    python: Annotated[Text, AfterValidator(_without_variables)] | None = None
+    """Path of the interpreter on the hosts, without `~` and `$`; by default that of this one."""
     interface: Text | None = None
     """Network interface by which they talk to each other and to this machine, such as `eth1`."""
 
@@ -108,8 +120,9 @@ class ClusterSettings(_Strict):
     """Hosts of one's own."""
     shared: Text | None = None
     """Folder that all nodes can read and write: a path, or a URL that fsspec knows."""
-    scratch: Text | None = None
-    """Folder on each node for the cache and for temporary files; by default those of the user."""
+    scratch: Annotated[Text, AfterValidator(_absolute)] | None = None
+    """Absolute path of a folder on each node for the cache and for temporary files, made if it is
+    missing; `~` and `$VARIABLE` are those of the node. By default those of the user."""
     scratch_gib: Annotated[float, Field(gt=0, le=1e6)] | None = None
     """The most that copies of datasets may take there; those used longest ago make room."""
     walltime: Walltime | None = None

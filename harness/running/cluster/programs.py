@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 END_WITH_INPUT = "--end-with-input"
 _SECONDS_TO_LEAVE = 10.0
@@ -41,6 +42,7 @@ SETTINGS = {
 
 def main(arguments: Sequence[str]) -> None:
     """Run `scheduler` or `worker` with the options of Dask's own programs."""
+    _make_scratch()
     import dask
 
     program, *options = arguments
@@ -57,6 +59,21 @@ def main(arguments: Sequence[str]) -> None:
         from distributed.cli.dask_worker import main as run_worker
 
         run_worker(["--no-nanny", "--nthreads", "1", "--no-dashboard", *_without_own(options)])
+
+
+def _make_scratch() -> None:
+    """Make the folder for temporary files: Python silently takes another if it is not there.
+
+    No shell has replaced `~` and `$VARIABLE` in these paths by those of this machine.
+    """
+    for name in ("ANNHARNESS_DATA", "TMPDIR"):
+        if name in os.environ:
+            os.environ[name] = str(Path(os.path.expandvars(os.environ[name])).expanduser())
+    try:
+        if scratch := os.environ.get("TMPDIR"):
+            Path(scratch).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"cannot make the scratch folder {scratch}: {error.strerror}")
 
 
 def _end_with_input() -> None:

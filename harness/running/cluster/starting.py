@@ -226,8 +226,7 @@ def scratch_environment(settings: ClusterSettings) -> dict[str, str]:
     """Return the variables by which a node keeps its cache and temporary files on its scratch."""
     if settings.scratch is None:
         return {}
-    scratch = settings.scratch if settings.local is None else str(user_path(settings.scratch))
-    return {"ANNHARNESS_DATA": f"{scratch}/annharness", "TMPDIR": scratch}
+    return {"ANNHARNESS_DATA": f"{settings.scratch}/annharness", "TMPDIR": settings.scratch}
 
 
 # ---- batch systems ------------------------------------------------------------------------------
@@ -252,7 +251,8 @@ def _batch(settings: ClusterSettings) -> Any:
     import dask_jobqueue
 
     asked: Batch = getattr(settings, settings.kind)
-    exports = [f"export {name}={value}" for name, value in scratch_environment(settings).items()]
+    scratch = scratch_environment(settings).items()
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in scratch]
     options: dict[str, Any] = {
         "cores": asked.cores,
         "processes": 1,

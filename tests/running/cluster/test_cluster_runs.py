@@ -98,9 +98,8 @@ def test_a_batch_system_gives_nodes_and_takes_them_back(suite, tmp_path, command
     (tmp_path / "c.yml").write_text(
         "slurm: {nodes: 1, queue: bench, account: us, interface: lo, before: [export MARK=1],"
         " directives: [--constraint=milan]}\n"
-        f"walltime: 01:00:00\nscratch: {tmp_path}/scratch\nshared: {tmp_path}/shared\n"
+        f"walltime: 01:00:00\nscratch: {tmp_path}/my disk\nshared: {tmp_path}/shared\n"
     )
-    (tmp_path / "scratch").mkdir()
     done = command.raw(["sh", "-c", f"PATH={jobs}:$PATH JOBS={jobs} exec {run} --cluster c.yml"])
     assert done.returncode == 0, done.stdout + done.stderr + (jobs / "log").read_text()
     script = (jobs / "job.sh").read_text()
@@ -111,12 +110,12 @@ def test_a_batch_system_gives_nodes_and_takes_them_back(suite, tmp_path, command
         "#SBATCH --exclusive",
         "#SBATCH --constraint=milan",
         "export MARK=1",
-        f"export ANNHARNESS_DATA={tmp_path}/scratch/annharness",
+        f"export ANNHARNESS_DATA='{tmp_path}/my disk/annharness'",
         f"{PROGRAMS} worker tcp://127.0.0.1:",
     ):
         assert expected in script
     assert [row[1:3] for row in table(tmp_path / "results")] == [("ok", 1)] * 2
-    assert list((tmp_path / "scratch" / "annharness" / "staged").glob("*.hdf5"))
+    assert list((tmp_path / "my disk" / "annharness" / "staged").glob("*.hdf5"))
     wait_until((jobs / "cancelled").exists)
     wait_until(lambda: of_this_run(tmp_path) == [])
 
@@ -138,7 +137,6 @@ def by_ssh(suite, tmp_path, tmp_path_factory, command):
     (folder / "ssh").write_text(SSH)
     (folder / "ssh").chmod(0o755)
     command.find_first_in(folder)
-    (tmp_path / "scratch").mkdir()
 
     def arguments(*hosts):
         (tmp_path / "c.yml").write_text(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -404,6 +406,8 @@ def test_a_cluster_file_is_read(tmp_path):
         ("scheduler: http://a:1\n", "scheduler"),
         ("ssh: {hosts: []}\n", "hosts"),
         ("ssh: {hosts: [a, b, a]}\n", "each host once"),
+        ("ssh: {hosts: [a], python: ~/venv/bin/python}\n", "a path without `~`"),
+        ("local: 2\nscratch: scratch\n", "an absolute path"),
         ("ssh: {hosts: [a]}\ntls: {ca: a, cert: b, key: c}\n", "tls is for a scheduler"),
     ],
 )
@@ -414,6 +418,22 @@ def test_a_mistake_in_a_cluster_file_is_told_with_its_place(tmp_path, text, mess
         read_cluster(str(path))
     assert message in caught.value.describe()
     assert "c.yml" in caught.value.describe()
+
+
+def test_a_node_makes_its_scratch_folder_and_replaces_what_no_shell_has(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("JOB", "7")
+    monkeypatch.setenv("TMPDIR", "~/my disk/$JOB")
+    worker = [sys.executable, "-m", "harness.running.cluster.programs", "worker", "--version"]
+    subprocess.run(worker, check=True, capture_output=True)
+    assert (tmp_path / "my disk" / "7").is_dir()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TMPDIR", "~/file/scratch")
+    done = subprocess.run(worker, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert (
+        done.stderr == f"cannot make the scratch folder {tmp_path}/file/scratch: Not a directory\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["local:0", "local:99999", "nowhere.yml", "tcp://host", ""])

@@ -80,6 +80,7 @@ Kind = Literal["datasets", "files", "downloads", "truth", "compiled", "leftovers
 
 _FOLDERS: dict[str, Kind] = {
     "datasets": "datasets",
+    "staged": "datasets",
     "files": "files",
     "downloads": "downloads",
     "truth": "truth",

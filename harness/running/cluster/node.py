@@ -16,12 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.contracts import UserError
-from harness.data.cache.folder import cache_folder, cache_subfolder
+from harness.data.cache.folder import cache_folder
 from harness.files.locks import locked
 from harness.files.progress import Unit
 from harness.files.remote import RemoteFolder
 from harness.files.replacing import NO_SPACE
-from harness.files.temporary import temporary_folder
 from harness.registry.plugins import find_folders, plugin_roots
 from harness.registry.registry import Registry, load_registry
 from harness.results.identity import source_sha256
@@ -49,11 +48,8 @@ def main(folder: Path) -> None:
         _require_same(shipment)
         # Copies and environments are made in turn, too: that would disturb another run, and the
         # dataset that it measures on must not make room for this one.
-        with (
-            locked(node_lock(), lambda: _phase("", "waiting for another run on this node", None)),
-            temporary_folder(cache_subfolder("staged"), "plugins") as unpacked,
-        ):
-            _measure(shipment, folder, unpacked)
+        with locked(node_lock(), lambda: _phase("", "waiting for another run on this node", None)):
+            _measure(shipment, folder)
     except UserError as error:
         _tell(refused=error.describe())
     except OSError as error:
@@ -70,8 +66,8 @@ def _full(error: OSError) -> UserError:
     )
 
 
-def _measure(shipment: Shipment, folder: Path, unpacked: Path) -> None:
-    registry = _registry(shipment.bundles, unpacked)
+def _measure(shipment: Shipment, folder: Path) -> None:
+    registry = _registry(shipment.bundles, folder / "plugins")
     shared = RemoteFolder(shipment.shared) if shipment.shared else None
     block = shipment.block
     dataset = staged_dataset(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -31,6 +30,7 @@ from harness.files.hashes import sha256_of
 from harness.files.progress import Progress, silent
 from harness.files.remote import RemoteFolder
 from harness.files.space import require_disk
+from harness.files.temporary import temporary_folder
 from harness.registry.registry import Registry
 from harness.running.datasets import open_in
 
@@ -53,8 +53,8 @@ def share_dataset(dataset: CachedDataset, shared: RemoteFolder) -> None:
     if holds_all:
         _put(dataset.path, dataset.fingerprint, shared)
         return
-    with tempfile.TemporaryDirectory(dir=cache_subfolder("staged")) as folder:
-        path = Path(folder) / "dataset.hdf5"
+    with temporary_folder(cache_subfolder("staged"), "dataset") as folder:
+        path = folder / "dataset.hdf5"
         if dataset.whole is None:
             _write_whole(dataset, path)
         else:

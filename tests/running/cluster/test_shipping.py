@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from harness.contracts import UserError
 from harness.data.cache.cached import open_cached
+from harness.data.cache.folder import cached_items
 from harness.data.filtered import open_filtered
 from harness.data.loading import open_file
 from harness.files.remote import RemoteFolder
@@ -242,6 +243,7 @@ def test_a_dataset_is_shared_staged_and_checked(small_hdf5, tmp_path, monkeypatc
     staged = staged_dataset(dataset.name, wanted, registry, shared, None)
     assert staged.fingerprint == wanted
     assert staged.base.shape == (300, 8)
+    assert ("datasets", staged.path) in [(item.kind, item.path) for item in cached_items()]
     (copy,) = (tmp_path / "node" / "staged").glob("*.hdf5")
     content = bytearray(copy.read_bytes())
     content[-100] ^= 1
@@ -251,6 +253,26 @@ def test_a_dataset_is_shared_staged_and_checked(small_hdf5, tmp_path, monkeypatc
     with pytest.raises(UserError, match="in the shared folder is damaged"):
         staged_dataset(dataset.name, wanted, registry, shared, None)
     assert list((tmp_path / "node" / "staged").glob("*.hdf5")) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from harness.data.loading import open_file
+from harness.files.remote import RemoteFolder
+from harness.running.cluster.staging import share_dataset
+
+RemoteFolder.put = lambda *what: os.kill(os.getpid(), signal.SIGKILL)
+share_dataset(open_file(Path(sys.argv[1])), RemoteFolder(sys.argv[2]))
+"""
+
+
+def test_what_a_killed_run_was_to_share_goes_away(small_hdf5, tmp_path):
+    shared = str(tmp_path / "shared")
+    subprocess.run([sys.executable, "-c", KILLED, str(small_hdf5), shared], capture_output=True)
+    assert list((tmp_path / "cache" / "staged").rglob("*.hdf5"))
+    share_dataset(open_file(small_hdf5), RemoteFolder(shared))
+    assert list((tmp_path / "cache" / "staged").iterdir()) == []
 
 
 def test_copies_used_longest_ago_make_room(write_small_hdf5, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """FAISS's indexes, each made from a factory string; the entries differ in how they write it."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import faiss
@@ -43,6 +44,7 @@ class FaissIndex(Algorithm):
         self._index.train(self._sample(base))
         self._index.add(base)
         self._searched = self._index
+        self._settable = list(_settable(self._index))
         self._bytes: dict[bool, int] = {}
         self._filtered: dict[tuple[Bitmap, int], faiss.SearchParameters] = {}
 
@@ -69,7 +71,7 @@ class FaissIndex(Algorithm):
         search_L: int | None = None,
         k_factor: float | None = None,
     ) -> None:
-        """Take FAISS's own search parameters; null leaves its default.
+        """Take FAISS's own search parameters; null is its default, whatever was set before.
 
         Parameters
         ----------
@@ -83,17 +85,19 @@ class FaissIndex(Algorithm):
         refining = isinstance(self._index, faiss.IndexRefine)
         if k_factor and not refining:
             raise ValueError("k_factor re-ranks by a refining copy, which this index has not got")
-        if refining and k_factor:
-            self._index.k_factor = k_factor
         skip = refining and k_factor == 0
         self._searched = faiss.downcast_index(self._index.base_index) if skip else self._index
-        for layer in layers(self._index):
-            if nprobe and hasattr(layer, "nprobe"):
-                layer.nprobe = min(nprobe, layer.nlist)  # beyond, 4-bit scans lose neighbours
-            if efSearch and hasattr(layer, "hnsw"):
-                layer.hnsw.efSearch = efSearch
-            if search_L and hasattr(layer, "nsg"):
-                layer.nsg.search_L = search_L
+        given = {
+            "nprobe": nprobe,
+            "efSearch": efSearch,
+            "search_L": search_L,
+            "k_factor": k_factor,
+        }
+        for part, name, default in self._settable:
+            value = given[name] or default
+            if name == "nprobe":
+                value = min(value, part.nlist)  # beyond, 4-bit scans lose neighbours
+            setattr(part, name, value)
 
     def query(self, query: Rows, k: int) -> Ids:
         """Return the `(k,)` best ids of one query."""
@@ -141,6 +145,9 @@ class FaissIndex(Algorithm):
 class Selecting(FaissIndex):
     """An index that FAISS searches among the rows of a selector."""
 
+    _swept: str
+    """The search parameter that a search with a selector is told again."""
+
     def query_filtered(self, query: Rows, k: int, filter: Bitmap) -> Ids:  # type: ignore[override]
         """Return the `(k,)` best ids of the matching rows."""
         effort = self._effort()
@@ -151,9 +158,11 @@ class Selecting(FaissIndex):
         ids: Ids = self._searched.search(query[np.newaxis], k, params=parameters)[1][0]
         return ids
 
-    @abstractmethod
     def _effort(self) -> int:
-        """Return the search parameter in use."""
+        """Return the search parameter in use; where rows are padded, an inner layer has it."""
+        return int(
+            next(getattr(part, name) for part, name, _ in self._settable if name == self._swept)
+        )
 
     @abstractmethod
     def _parameters(self, effort: int, selector: faiss.IDSelector) -> faiss.SearchParameters:
@@ -163,8 +172,7 @@ class Selecting(FaissIndex):
 class IVF(Selecting):
     """Inverted lists of whole rows: nlist (null: see `factory.lists`), storage."""
 
-    def _effort(self) -> int:
-        return int(self._index.nprobe)
+    _swept = "nprobe"
 
     def _parameters(self, effort: int, selector: faiss.IDSelector) -> faiss.SearchParameters:
         return faiss.SearchParametersIVF(nprobe=effort, sel=selector)
@@ -232,8 +240,7 @@ class HNSW(Selecting):
     With a filter the search walks over rows that do not match, and keeps those that do.
     """
 
-    def _effort(self) -> int:
-        return int(self._index.hnsw.efSearch)
+    _swept = "efSearch"
 
     def _parameters(self, effort: int, selector: faiss.IDSelector) -> faiss.SearchParameters:
         return faiss.SearchParametersHNSW(efSearch=effort, sel=selector)
@@ -280,3 +287,12 @@ class NSG(FaissIndex):
 
 def _chosen(build: dict[str, Any], names: str) -> dict[str, Any]:
     return {name: build[name] for name in names.split()}
+
+
+def _settable(index: faiss.Index) -> Iterator[tuple[Any, str, float]]:
+    """Yield the parts of an index that have a search parameter, its name, and its value now."""
+    for layer in layers(index):
+        for part in (layer, getattr(layer, "hnsw", None), getattr(layer, "nsg", None)):
+            for name in ("nprobe", "efSearch", "search_L", "k_factor"):
+                if hasattr(part, name):
+                    yield part, name, getattr(part, name)

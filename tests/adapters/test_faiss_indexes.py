@@ -5,6 +5,7 @@ import pytest
 from harness.algorithms.faiss_indexes import adapter as indexes
 from harness.algorithms.faiss_indexes import factory
 
+from harness.contracts import Bitmap
 from harness.running.worker.libraries import pools_limited
 
 N, D, K = 700, 13, 10
@@ -71,6 +72,54 @@ def test_the_copy_counts_only_where_it_is_used(base, queries):
     algorithm.set_search(k_factor=10)
     assert algorithm.index_bytes() - without == pytest.approx(base.nbytes, rel=0.01)
     assert recall(algorithm, base, queries) > plain + 0.1
+
+
+NULLED = [
+    ("IVF8,Flat", {"nprobe": 8}, {"nprobe": 1}),
+    ("HNSW4,Flat", {"efSearch": 200}, {"efSearch": 16}),
+    ("NSG8,Flat", {"search_L": 200}, {"search_L": 16}),
+    ("PQ13x4fs,RFlat", {"k_factor": 30}, {"k_factor": 1}),
+]
+
+
+@pytest.mark.parametrize(("string", "set_before", "default"), NULLED)
+def test_null_is_the_default_of_faiss_whatever_was_set_before(
+    string, set_before, default, base, queries
+):
+    algorithm = indexes.FaissIndex("euclidean", factory=string, seed=0)
+    algorithm.fit(base)
+
+    def answers(search):
+        algorithm.set_search(**search)
+        return algorithm.query_batch(queries, K)
+
+    expected = answers(default)
+    assert (answers(set_before) != expected).any()
+    assert np.array_equal(answers({}), expected)
+
+
+PADDED = [
+    ("IVF", {"nlist": 8, "storage": "SQ8"}, "nprobe", 8),
+    ("HNSW", {"M": 8, "efConstruction": 40, "storage": "SQfp16"}, "efSearch", 200),
+]
+
+
+@pytest.mark.parametrize(("name", "build", "parameter", "most"), PADDED)
+def test_rows_that_are_padded_can_be_filtered(name, build, parameter, most, base, queries):
+    algorithm = getattr(indexes, name)("euclidean", seed=0, **build)
+    algorithm.fit(base)
+    matching = np.arange(N) % 3 == 0
+    bitmap = Bitmap.of(matching)
+
+    def hits(value):
+        algorithm.set_search(**{parameter: value})
+        return sum(
+            int(algorithm.query_filtered(query, 1, bitmap)[0]) == best
+            for query, best in zip(queries, nearest, strict=True)
+        )
+
+    nearest = np.where(matching, queries @ base.T, -np.inf).argmax(axis=1)
+    assert hits(1) < hits(most) >= len(queries) - 2
 
 
 def test_reranking_without_a_copy_is_refused(base):

@@ -51,7 +51,7 @@ class _Scann(Algorithm):
         return np.where(np.isnan(distances), -1, ids.astype(np.int64))
 
     def _candidates(self, k: int) -> int:
-        """Return how many are re-ordered, k at least; -1 where nothing is."""
+        """Return how many are re-ordered, k at least; -1, scann's default, where nothing can be."""
         return max(k, self._rerank) if self._rerank else -1
 
     def _hashed(self, builder: Any, block_dimensions: int, n: int) -> Any:
@@ -106,7 +106,10 @@ class ScannTree(_Scann):
         return self._hashed(builder, self.build["block"], n).reorder(100)
 
     def set_search(self, leaves_to_search: int = 1, rerank: int = 100) -> None:
-        """Take the leaves visited and how many candidates, k at least, are re-ordered."""
+        """Take the leaves visited and how many candidates, k at least, are re-ordered.
+
+        `rerank` is at least 1: scann cannot skip the re-ordering of a searcher that has one.
+        """
         self._leaves = leaves_to_search
         self._rerank = rerank
 

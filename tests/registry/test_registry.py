@@ -82,6 +82,14 @@ def test_every_shipped_entry_has_a_family():
     assert without == {"faiss", "no-op"}
 
 
+@pytest.mark.parametrize("name", ["scann-tree", "scann-soar", "scann-core-tree"])
+def test_trees_of_scann_refuse_to_go_without_the_reordering_that_they_cannot_skip(name):
+    definition = load_registry().algorithm(name)
+    without, with_it = settings(definition, FACTS, "smoke", search={"rerank": [0, 50]})
+    assert without.refusal_by_hand and "always re-orders" in without.refusal
+    assert with_it.refusal is None
+
+
 def test_groups_and_hand_written_grids_override_key_by_key(plugin):
     definition = mine(plugin())
     [only] = settings(definition, FACTS, group="smoke")

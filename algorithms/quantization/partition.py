@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness.contracts import Metric, UserError
 
 from .arrays import Float32, Ids, blocks
+from .row_costs import Origin
 from .simd.second_lists import second_lists
 
 _ITERATIONS = 10
@@ -38,7 +39,9 @@ def partition(
     """Cut the base `(n, d)` into lists by k-means.
 
     For `angular` k-means is spherical: a row belongs to the centre of the largest cosine, and a
-    centre is as long as the mean over its rows along it. Otherwise it is the Euclidean one.
+    centre is as long as the mean over its rows along it. Otherwise it is the Euclidean one, around
+    the mean of the base: products of rows far from zero would hide in their rounding how far apart
+    the rows are.
 
     Parameters
     ----------
@@ -51,14 +54,15 @@ def partition(
     """
     _check(len(base), nlist, spill)
     spherical = metric == "angular"
-    centres = _kmeans(base, nlist, seed, spherical=spherical)
+    origin = np.zeros(base.shape[1], np.float32) if spherical else Origin.of(base).mean
+    centres = _kmeans(base, origin, nlist, seed, spherical=spherical)
     lists = np.empty((len(base), 1 if spill is None else 2), np.int32)
-    _assign(base, centres, lists[:, 0], spherical=spherical)
+    _assign(base, origin, centres, lists[:, 0], spherical=spherical)
     if spherical:
         centres *= _lengths(base, centres, lists[:, 0])[:, None]
     if spill is not None:
-        _assign_second(base, centres, lists, spill)
-    return Partition(centres, lists)
+        _assign_second(base, origin, centres, lists, spill)
+    return Partition(centres + origin, lists)
 
 
 def lists_for(n: int) -> int:
@@ -83,10 +87,12 @@ def _check(n: int, nlist: int, spill: float | None) -> None:
         )
 
 
-def _kmeans(base: Float32, nlist: int, seed: int, *, spherical: bool) -> Float32:
+def _kmeans(base: Float32, origin: Float32, nlist: int, seed: int, *, spherical: bool) -> Float32:
+    """Return centres `(nlist, d)`, less the origin."""
     rng = np.random.default_rng([seed, 3])
     count = min(len(base), _ROWS_PER_LIST * nlist)
     sample = base[np.sort(rng.choice(len(base), count, replace=False))]
+    sample -= origin
     kmeans = faiss.Kmeans(
         base.shape[1],
         nlist,
@@ -100,18 +106,27 @@ def _kmeans(base: Float32, nlist: int, seed: int, *, spherical: bool) -> Float32
     return np.array(kmeans.centroids, np.float32)
 
 
-def _assign(base: Float32, centres: Float32, lists: NDArray[np.int32], *, spherical: bool) -> None:
+def _assign(
+    base: Float32,
+    origin: Float32,
+    centres: Float32,
+    lists: NDArray[np.int32],
+    *,
+    spherical: bool,
+) -> None:
     halves = 0 if spherical else np.einsum("ld,ld->l", centres, centres) / 2
     for rows in blocks(len(base), _rows_at_once(centres)):
-        scores = base[rows] @ centres.T
+        scores = (base[rows] - origin) @ centres.T
         scores -= halves
         lists[rows] = scores.argmax(axis=1)
 
 
-def _assign_second(base: Float32, centres: Float32, lists: NDArray[np.int32], spill: float) -> None:
+def _assign_second(
+    base: Float32, origin: Float32, centres: Float32, lists: NDArray[np.int32], spill: float
+) -> None:
     gram = centres @ centres.T
     for rows in blocks(len(base), _rows_at_once(centres)):
-        points = base[rows]
+        points = base[rows] - origin
         squares = np.einsum("nd,nd->n", points, points)
         scores = points @ centres.T
         second_lists(scores, squares, gram, lists[rows, 0], np.float32(spill), lists[rows, 1])

@@ -109,9 +109,18 @@ class TestResidualCodes:
 
 
 class TestPartition:
-    @pytest.mark.parametrize("metric", ["angular", "inner_product", "euclidean"])
-    def test_rows_belong_to_the_nearest_centre(self, metric):
-        base = rows_of(4, metric=metric)
+    @pytest.mark.parametrize(
+        ("metric", "away"),
+        [
+            ("angular", 0),
+            ("inner_product", 0),
+            ("euclidean", 0),
+            ("inner_product", 3000),
+            ("euclidean", 3000),
+        ],
+    )
+    def test_rows_belong_to_the_nearest_centre(self, metric, away):
+        base = rows_of(4, metric=metric) + np.float32(away)
         cut = partition(base, metric, nlist=9, spill=None, seed=0)
         centres = cut.centres.astype(np.float64)
         if metric == "angular":
@@ -119,21 +128,22 @@ class TestPartition:
         else:
             scores = base @ centres.T - (centres**2).sum(axis=1) / 2
         chosen = np.take_along_axis(scores, cut.lists, axis=1)[:, 0]
-        assert (chosen >= scores.max(axis=1) - 1e-4).all()
+        assert (chosen >= scores.max(axis=1) - (1e-2 if away else 1e-4)).all()
         np.testing.assert_allclose(
             cut.residuals(base, slice(0, N)), base - cut.centres[cut.lists[:, 0]]
         )
 
-    def test_second_lists_are_those_of_least_loss(self):
-        base = rows_of(5, n=300)
-        cut = partition(base, "angular", nlist=12, spill=1.5, seed=0)
+    @pytest.mark.parametrize(("metric", "away"), [("angular", 0), ("euclidean", 3000)])
+    def test_second_lists_are_those_of_least_loss(self, metric, away):
+        base = rows_of(5, n=300, metric=metric) + np.float32(away)
+        cut = partition(base, metric, nlist=12, spill=1.5, seed=0)
         first = base.astype(np.float64) - cut.centres[cut.lists[:, 0]]
         others = base[:, None].astype(np.float64) - cut.centres[None]
         along = (others * first[:, None]).sum(axis=2) ** 2 / (first**2).sum(axis=1)[:, None]
         losses = (others**2).sum(axis=2) + 1.5 * along
         losses[np.arange(300), cut.lists[:, 0]] = np.inf
         chosen = np.take_along_axis(losses, cut.lists[:, 1:], axis=1)[:, 0]
-        assert (chosen <= losses.min(axis=1) + 1e-4).all()
+        assert (chosen <= losses.min(axis=1) + (1e-1 if away else 1e-4)).all()
         assert (cut.lists[:, 0] != cut.lists[:, 1]).all()
 
     def test_lists_beyond_the_rows_are_refused(self):
@@ -332,6 +342,18 @@ class TestSearch:
         visited = np.searchsorted(scanner._starts, found, side="right") - 1
         distances = ((queries[:, None].astype(np.float64) - centres) ** 2).sum(axis=2)
         assert (visited == distances.argmin(axis=1)).mean() > 0.99
+
+    @pytest.mark.parametrize("spill", [None, 1.0])
+    def test_recall_is_the_same_far_from_zero(self, spill):
+        recalls = []
+        for away in (0, 3000):
+            base = rows_of(25, 4000, metric="euclidean") + np.float32(away)
+            queries = rows_of(26, 100, metric="euclidean") + np.float32(away)
+            index = built(base, "euclidean", nlist=100, spill=spill)
+            index.set_search(nprobe=5, rerank=100)
+            found, true = index.query_batch(queries, 10), exact(base, queries, 10, "euclidean")
+            recalls.append(np.mean([np.isin(a, b) for a, b in zip(found, true, strict=True)]))
+        assert recalls[1] == pytest.approx(recalls[0], abs=0.05)
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e-41, 3e38])
     def test_odd_queries_find_each_row_once(self, value):

@@ -79,17 +79,17 @@ def unsure(
     """
     if is_by_model(contender, goal):
         return []
-    made = {(trial.block, build_id(trial.build)) for trial in journal.on(contender.label)}
-    counts = Counter(build for _, build in made)
+    own = (trial for trial in journal.on(contender.label) if trial.is_known)
+    counts = Counter(build for _, build in {(t.block, build_id(t.build)) for t in own})
     once = [trial for trial in best if counts[build_id(trial.build)] == 1]
     return sorted(once, key=lambda trial: trial.spent_seconds)[:1]
 
 
 def _newest(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
-    """The trials of each build in the last block that had it and was not lost."""
+    """The trials of each build in the last block in which something came of it."""
     found: dict[str, list[Trial]] = {}
     for trial in trials:
-        if not trial.is_lost:
+        if trial.is_known:
             own = found.setdefault(build_id(trial.build), [])
             if own and own[0].block != trial.block:
                 own.clear()

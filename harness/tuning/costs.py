@@ -43,12 +43,12 @@ def mean_cost(goal: Goal, trials: Iterable[Trial]) -> tuple[float, float]:
 
 
 def known_builds(goal: Goal, trials: Sequence[Trial]) -> list[KnownBuild]:
-    """Return what is known of each build, in their order, each time it was made and not lost."""
+    """Return what is known of each build, in their order, each time something came of it."""
     seconds = {
         t.block: 1 / (t.qps * t.times_reference) for t in trials if t.qps and t.times_reference
     }
     made = itertools.groupby(
-        (trial for trial in trials if not trial.is_lost),
+        (trial for trial in trials if trial.is_known),
         key=lambda trial: (trial.block, build_id(trial.build)),
     )
     return [_known_build(goal, list(own), seconds.get(block, math.nan)) for (block, _), own in made]

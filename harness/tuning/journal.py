@@ -94,8 +94,8 @@ class Journal:
         return [trial for trial in self.of(label) if trial.sample_rows == sample_rows]
 
     def builds(self, label: str, sample_rows: int | None = None) -> set[str]:
-        """Return the `build_id` of each build of a label that was tried, and not lost."""
-        return {build_id(one.build) for one in self.on(label, sample_rows) if not one.is_lost}
+        """Return the `build_id` of each build of a label of which something is known."""
+        return {build_id(one.build) for one in self.on(label, sample_rows) if one.is_known}
 
     def count(self, label: str) -> int:
         """Return how many builds of a label were tried, the best ones only once."""
@@ -124,11 +124,11 @@ class Journal:
         return [list(trials) for _, trials in by_block]
 
     def seconds_per_build(self, label: str, sample_rows: int | None = None) -> list[float]:
-        """Return the seconds that each build of a block took, of those that were not lost."""
+        """Return the seconds that each build of a block took, if something is known of one."""
         return [
             seconds / len({build_id(trial.build) for trial in trials})
             for trials, seconds in self._timed_blocks(label, sample_rows)
-            if not all(trial.is_lost for trial in trials)
+            if any(trial.is_known for trial in trials)
         ]
 
     def spent_on(self, label: str, sample_rows: int) -> float:

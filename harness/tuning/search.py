@@ -223,7 +223,8 @@ class Search:
         label, rows = contender.label, contender.sample_rows
         self.follower.block_started(contender, len(builds))
         dataset = self.dataset if rows is None else self._drawn[rows]
-        spent, left = self._spent(label), max(0.0, self._left(contender))
+        spent, allowed = self._spent(label), self._allowed(contender)
+        timeout = min(self.conditions.timeout, self._build_timeout(contender, allowed))
         spec = trial_block(
             contender,
             builds,
@@ -232,14 +233,16 @@ class Search:
             self.conditions,
             dataset,
             self.build_threads,
-            min(self.conditions.timeout, self._build_timeout(contender, left)),
+            timeout,
         )
         parts = self._measured(spec)
         dataset.require_unchanged()
         nq = len(dataset.queries)
         again = builds[0] if build_id(builds[0]) in self.journal.builds(label, rows) else None
         found = trials_of(contender, spec, parts, self.goal, nq, spent, again)
-        if not self.journal.of(label) and left < self.conditions.timeout:
+        if timeout == allowed:
+            found = [trial.if_out_of_budget for trial in found]
+        if not self.journal.of(label):
             self._require_built(contender, found)
         self.journal.add(found)
         self._untold_seconds.pop(label, None)
@@ -268,12 +271,17 @@ class Search:
         least = max(_LEAST_SECONDS_FOR_BUILD, _TIMES_FIRST * first)
         return max(_SHARE_OF_BUILD * self.share_seconds, least)
 
-    def _build_timeout(self, contender: Contender, left: float) -> float:
-        most = min(left, self._most_for_a_build(contender.label))
+    def _allowed(self, contender: Contender) -> float:
+        """The seconds that are left for a block, with those by which it may exceed the budget."""
+        known = self.journal.seconds_per_build(contender.label, contender.sample_rows)
+        return max(0.0, self._left(contender)) + _MAY_EXCEED * (known[-1] if known else 0.0)
+
+    def _build_timeout(self, contender: Contender, allowed: float) -> float:
+        most = min(allowed, self._most_for_a_build(contender.label))
         if contender.sample_rows is None:
             return most
         share = contender.sample_rows / contender.facts.n
-        return min(left, _LEAST_SECONDS_FOR_BUILD + _TIMES_SAMPLE * share * most)
+        return min(allowed, _LEAST_SECONDS_FOR_BUILD + _TIMES_SAMPLE * share * most)
 
     def _measured(self, spec: BlockSpec) -> list[BlockOutcome]:
         def follow(block: BlockSpec, title: str, phase: str, key: str | None) -> None:
@@ -286,7 +294,7 @@ class Search:
 
     def _require_built(self, contender: Contender, found: Sequence[Trial]) -> None:
         """Refuse a budget in which not even the first build has ended."""
-        if all(trial.status == "timeout" and trial.build_seconds is None for trial in found):
+        if all(trial.is_out_of_budget and trial.build_seconds is None for trial in found):
             raise UserError(
                 f"the budget is too small for one build of {contender.label}",
                 where="--budget",

@@ -53,7 +53,8 @@ class Trial(BaseModel):
     """A build that was tried, with its best search setting; for a frontier, one of these.
 
     `status` is `reached`, `slower` (it reached the target, and left the race or, of unknown size,
-    has no place on a frontier), `missed`, `too_large` or how it failed. `search`, `recall` (on the
+    has no place on a frontier), `missed`, `too_large`, `out_of_budget` (the end of the budget stopped
+    it) or how it failed. `search`, `recall` (on the
     tuning queries), `qps` and `bytes_per_vector` (None if it is not known) are of the best setting
     that reached the target, else of the nearest miss.
     `times_reference` is the time of a query relative to the reference index in the same rounds, of
@@ -89,6 +90,22 @@ class Trial(BaseModel):
     def is_lost(self) -> bool:
         """Whether nothing is known of it, because its node went away."""
         return self.status == "lost"
+
+    @property
+    def is_out_of_budget(self) -> bool:
+        """Whether the end of the budget stopped it."""
+        return self.status == "out_of_budget"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it says something of its build; if not, the build may be tried again."""
+        return not (self.is_lost or self.is_out_of_budget)
+
+    @property
+    def if_out_of_budget(self) -> Trial:
+        """The same, where the time-out of its block was what was left of the budget."""
+        is_late = self.status == "timeout"
+        return self.model_copy(update={"status": "out_of_budget"}) if is_late else self
 
     def name(self, contender: Contender) -> str:
         """Return the parameters in short, `M=16 | efSearch=80`."""

@@ -222,6 +222,41 @@ def test_the_budget_bounds_what_is_begun(tmp_path):
     assert before < 60.0
 
 
+def test_the_last_build_has_the_time_that_builds_take(tmp_path):
+    """When it begins, less is left of the budget."""
+
+    class OfEqualBuilds(simulated.Landscape):
+        def build_seconds(self, build):
+            return 10.0
+
+    journal = searched(tmp_path, OfEqualBuilds(1), budget_seconds=54.0)
+    assert not any(trial.reason for trial in journal.trials)
+    assert 54.0 - 10.0 < journal.blocks("simulated")[-2][0].spent_seconds
+
+
+def test_a_build_that_the_budget_stopped_is_tried_again_with_a_larger_one(tmp_path):
+    asked = {"minimize": ("bytes",)}
+    journal = searched(tmp_path, simulated.Landscape(1), budget_seconds=46.0, **asked)
+    *others, stopped = journal.trials
+    assert stopped.status == "out_of_budget"
+    assert len(journal.known("simulated", goal(**asked))) == len(others)
+    more = searched(tmp_path, simulated.Landscape(1), budget_seconds=120.0, **asked)
+    later = more.trials[len(journal.trials) :]
+    assert any(t.build == stopped.build and t.status != "out_of_budget" for t in later)
+
+
+@pytest.mark.parametrize("minimize", [("bytes",), ("query", "bytes")])
+def test_the_best_stays_when_the_budget_stops_its_second_build(tmp_path, minimize):
+    journal = Journal(tmp_path, {})
+    first = Trial(
+        label="one", block="a", build={"M": 1}, status="reached", times_reference=1.0,
+        bytes_per_vector=4.0, spent_seconds=1.0,
+    )  # fmt: skip
+    again = {"label": "one", "block": "b", "build": {"M": 1}, "again": True, "spent_seconds": 2.0}
+    journal.add([first, Trial(status="out_of_budget", **again)])
+    assert best_in(journal, goal(minimize=minimize)) == [first]
+
+
 def run_until_stopped(search, blocks):
     """Run a search that is stopped by Ctrl-C when it has measured so many blocks."""
     run_block, done = search._run_block, []

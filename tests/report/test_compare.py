@@ -85,6 +85,15 @@ def test_curves_of_one_table_are_paired_by_their_blocks(table, in_blocks):
     assert one.ratio.verdict == "faster"
 
 
+def test_a_label_is_compared_with_its_algorithm_and_no_curve_with_itself(table, in_blocks):
+    both = pd.concat([table, table[table["algorithm"] == "pq"].assign(label="pq-tuned")])
+    for points in (both, both.assign(label=both["label"].replace("pq", "pq-by-hand"))):
+        found = compare_curves(in_blocks(points), "pq", "pq-tuned", [0.8])
+        assert [one.new for one in found] == ["pq-tuned"]
+        assert found[0].old in ("pq", "pq-by-hand")
+    assert {one.old for one in compare_curves(in_blocks(both), "pq", "pq", [0.8])} == {"pq"}
+
+
 def test_one_build_gives_a_marked_interval_and_without_a_block_none(
     table_maker, respeeded, speeds_maker
 ):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations, groupby
 from math import isfinite
+from operator import eq
 
 import numpy as np
 import pandas as pd
@@ -113,6 +114,9 @@ def compare_curves(
 ) -> list[Comparison]:
     """Compare two algorithms or labels of one table.
 
+    A label comes before an algorithm of the same name. No curve is compared with itself, unless
+    both names are the same.
+
     Raises
     ------
     UserError
@@ -120,7 +124,7 @@ def compare_curves(
     """
     prepared = prepare(table)
     sides = [_named(prepared, name) for name in (old, new)]
-    return _compared(_pairs(*sides, same_curves=False), levels)
+    return _compared(_pairs(*sides, lambda a, b: a != b or old == new), levels)
 
 
 def compare_tables(
@@ -133,7 +137,7 @@ def compare_tables(
     UserError
         If the tables have no curve in common that reaches a level, on the same kind of machine.
     """
-    return _compared(_pairs(prepare(old), prepare(new), same_curves=True), levels)
+    return _compared(_pairs(prepare(old), prepare(new), eq), levels)
 
 
 def compare_machines(
@@ -262,7 +266,9 @@ def _figures(one: Comparison) -> Json:
 
 
 def _named(prepared: pd.DataFrame, name: str) -> pd.DataFrame:
-    rows = prepared[(prepared["curve"] == name) | (prepared["algorithm"] == name)]
+    rows = prepared[prepared["curve"] == name]
+    if rows.empty:
+        rows = prepared[prepared["algorithm"] == name]
     if rows.empty:
         names = sorted({*prepared["curve"], *prepared["algorithm"]})
         raise UserError(
@@ -275,8 +281,13 @@ def _named(prepared: pd.DataFrame, name: str) -> pd.DataFrame:
 _Pair = tuple[ComparisonGroup, tuple[str, pd.DataFrame], tuple[str, pd.DataFrame]]
 
 
-def _pairs(old: pd.DataFrame, new: pd.DataFrame, *, same_curves: bool) -> Iterator[_Pair]:
-    """Pairs of curves of the same rows, k, mode, number of threads and machine."""
+def _pairs(
+    old: pd.DataFrame, new: pd.DataFrame, are_compared: Callable[[str, str], bool]
+) -> Iterator[_Pair]:
+    """Pairs of curves of the same rows, k, mode, number of threads and machine.
+
+    `are_compared` is asked with the names of two curves.
+    """
     others = {_conditions(group): group for group in comparison_groups(new)}
     for group in comparison_groups(old):
         other = others.get(_conditions(group))
@@ -287,9 +298,7 @@ def _pairs(old: pd.DataFrame, new: pd.DataFrame, *, same_curves: bool) -> Iterat
         for fingerprint, points in group.points.groupby("fingerprint"):
             theirs = _curves(others_points.get(fingerprint, other.points[:0])).items()
             for curve in _curves(points).items():
-                yield from (
-                    (group, curve, o) for o in theirs if not same_curves or o[0] == curve[0]
-                )
+                yield from ((group, curve, o) for o in theirs if are_compared(curve[0], o[0]))
 
 
 def _conditions(group: ComparisonGroup) -> tuple[str, int, str, int, str]:

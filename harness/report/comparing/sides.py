@@ -109,7 +109,9 @@ def _commit(text: str, table: pd.DataFrame, where: str) -> str:
     """The full hash of the stored commit for a prefix or a revision of git."""
     known: list[str] = sorted({commit for row in table["commits"] for commit in row})
     found = [commit for commit in known if _HEX.fullmatch(text) and commit.startswith(text)]
-    found = found or [commit for commit in known if commit == _resolved(text)]
+    if not found:
+        resolved = _resolved(text)
+        found = [commit for commit in known if commit == resolved]
     if len(found) != 1:
         names = sorted({*table["algorithm"], *table["label"]})
         raise UserError(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,15 +12,14 @@ from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
 from harness.data.filtered import with_filter_facts
 from harness.data.truth.store import truth_of
-from harness.files.locks import try_lock
-from harness.results.identity import hash_of
 from harness.results.point import (
     FAILURES,
     PointHeader,
 )
-from harness.results.store import ResultStore, cannot_lock
+from harness.results.store import ResultStore
 from harness.running.block_specs import block_spec
 from harness.running.blocks import BlockOutcome, BlockSpec, TaskFailure
+from harness.running.dataset_locks import DatasetLocks
 from harness.running.environments.isolated import EnvironmentFailed
 from harness.running.executors.local import Executor
 from harness.running.listener import Imprecise, Listener, RunningBlock, RunSummary, Silence
@@ -43,44 +41,6 @@ class _Begun:
     points: Mapping[str, PlannedPoint]
     dataset: CachedDataset
     began: float
-
-
-class _Locks:
-    """Locks on datasets: of two runs into one folder, one measures on a dataset at a time."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._held: dict[str, ExitStack] = {}
-        self._blocks: Counter[str] = Counter()
-
-    def __enter__(self) -> _Locks:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for held in self._held.values():
-            held.close()
-
-    def hold(self, dataset: CachedDataset) -> bool:
-        """Lock a dataset for one more block of this run; False if another run holds it."""
-        if dataset.name not in self._held:
-            path = self._folder / f"block-{hash_of({'dataset': dataset.fingerprint})}.lock"
-            lock = ExitStack()
-            try:
-                held = lock.enter_context(try_lock(path))
-            except OSError as error:
-                raise cannot_lock(path, error) from error
-            if not held:
-                lock.close()
-                return False
-            self._held[dataset.name] = lock
-        self._blocks[dataset.name] += 1
-        return True
-
-    def release(self, dataset: CachedDataset) -> None:
-        """Unlock a dataset when the last block on it has ended."""
-        self._blocks[dataset.name] -= 1
-        if not self._blocks[dataset.name]:
-            self._held.pop(dataset.name).close()
 
 
 @dataclass
@@ -206,7 +166,7 @@ class Runner:
 
     def _run_blocks(self, numbers: Sequence[int]) -> None:
         """Measure the missing builds of these numbers."""
-        with _Locks(self.store.locks) as locks:
+        with DatasetLocks(self.store.locks) as locks:
             blocks = self._blocks_to_run(numbers, locks)
             for spec, outcome in self.executor.run_blocks(blocks, self._follow):
                 block = self._running[spec.id]
@@ -217,7 +177,7 @@ class Runner:
                     locks.release(block.dataset)
                     self.listener.block_ended(block.shown, time.monotonic() - block.began)
 
-    def _blocks_to_run(self, numbers: Sequence[int], locks: _Locks) -> Iterator[BlockSpec | None]:
+    def _blocks_to_run(self, numbers: Sequence[int], locks: DatasetLocks) -> Iterator[BlockSpec | None]:
         """Yield the blocks that lack something, one when the executor can begin it.
 
         None stands for "not yet": another run measures on every dataset that is left.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -15,6 +15,7 @@ from harness.contracts.definitions import Parameters
 from harness.data.cache.cached import CachedDataset
 from harness.registry.suites import Suite
 from harness.running.blocks import BlockOutcome, BlockSpec
+from harness.running.dataset_locks import DatasetLocks
 from harness.running.executors.local import Executor
 from harness.tuning.choosing import best_of_samples, best_so_far, is_by_model, unsure
 from harness.tuning.contenders import Contender
@@ -84,6 +85,8 @@ class Search:
         (see `stages_of`).
     build_threads
         Threads of a build, as the plan has them.
+    locks
+        Those of the results folder: no other process measures on the dataset beside a block.
     follower
         Told what is done now, and what each block has found.
     """
@@ -95,6 +98,7 @@ class Search:
     build_threads: int
     executor: Executor
     journal: Journal
+    locks: DatasetLocks
     follower: SearchFollower = field(default_factory=SilentFollower)
     samples: Samples = Samples()
     _drawn: dict[int, CachedDataset] = field(default_factory=dict, init=False)
@@ -289,8 +293,17 @@ class Search:
                 what = " ".join(filter(None, (title, phase)))
                 self.follower.phase(what, in_turns=not title)
 
-        blocks = self.executor.run_blocks(iter([spec]), follow)
-        return [outcome for _, outcome in blocks if outcome is not None]
+        blocks = self.executor.run_blocks(self._in_turn(spec), follow)
+        parts = [outcome for _, outcome in blocks if outcome is not None]
+        self.locks.release(self.dataset)
+        return parts
+
+    def _in_turn(self, spec: BlockSpec) -> Iterator[BlockSpec | None]:
+        """Yield a block once no other process measures on the dataset, and None until then."""
+        while not self.locks.hold(self.dataset):
+            self.follower.phase("waiting for another run on the dataset", in_turns=False)
+            yield None
+        yield spec
 
     def _require_built(self, contender: Contender, found: Sequence[Trial]) -> None:
         """Refuse a budget in which not even the first build has ended."""

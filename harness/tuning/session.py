@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
 from harness.data.row_samples import open_sample
-from harness.results.identity import slug
+from harness.results.identity import hash_of, slug
+from harness.running.dataset_locks import DatasetLocks, is_locked_by
 from harness.running.executors.local import Executor
 from harness.running.listener import RunSummary
 from harness.running.plan import Plan
@@ -64,11 +66,11 @@ def tuned(request: TuneRequest, told: Outputs, plugins: Sequence[Path] = ()) -> 
         with told.progress() as progress:
             plan = asked.plan(executor.machine, progress, told.say)
         contenders = request.contenders(plan)
-        journal = _journal(request, plan, contenders, executor)
-        if not journal.trials:
-            request.require_budget(plan, contenders, executor.machine)
-        with told.search() as follower:
-            _search(request, plan, contenders, executor, journal, follower).run()
+        with _journal(request, plan, contenders, executor) as journal:
+            if not journal.trials:
+                request.require_budget(plan, contenders, executor.machine)
+            with told.search() as follower, DatasetLocks(asked.store.locks) as locks:
+                _search(request, plan, contenders, executor, journal, locks, follower).run()
         goal = request.goal
         found = {c.label: winners_of(journal, c, goal) for c in contenders}
         winners = [(c, trial) for c in contenders for trial in found[c.label]]
@@ -86,13 +88,23 @@ def tuned(request: TuneRequest, told: Outputs, plugins: Sequence[Path] = ()) -> 
     return Tuned(goal, contenders, journal, winners, missed, suite, again, winning, summary)
 
 
+@contextmanager
 def _journal(
     request: TuneRequest, plan: Plan, contenders: Sequence[Contender], executor: Executor
-) -> Journal:
+) -> Iterator[Journal]:
+    """Give the journal of a request, which no other process reads or writes meanwhile."""
     labels = "-".join(contender.label for contender in contenders)
     name = slug(f"{only_dataset(plan).name}-{labels}")
     data = request.to_json(plan, contenders, executor.machine)
-    return Journal.opened(request.asked.store.root / FOLDER, name, data)
+    store = request.asked.store
+    with ExitStack() as stack:
+        if not is_locked_by(stack, store.locks / f"tune-{hash_of(data)}.lock"):
+            raise UserError(
+                "the same search is going on in another process",
+                where=str(store.root / FOLDER),
+                hint="wait until it ends, or stop it; the same command then continues",
+            )
+        yield Journal.opened(store.root / FOLDER, name, data)
 
 
 def _search(
@@ -101,6 +113,7 @@ def _search(
     contenders: Sequence[Contender],
     executor: Executor,
     journal: Journal,
+    locks: DatasetLocks,
     follower: SearchFollower,
 ) -> Search:
     return Search(
@@ -111,6 +124,7 @@ def _search(
         build_threads_of(plan.points),
         executor,
         journal,
+        locks,
         follower,
         samples=samples_of(request, only_dataset(plan)),
     )

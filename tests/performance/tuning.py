@@ -41,6 +41,7 @@ from harness.registry.settings import Facts, space_of
 from harness.registry.suites import suite_of
 from harness.results.point import BuildFacts
 from harness.running.blocks import BlockOutcome, BlockSpec, Measured, MemberSpec, Probe, TaskFailure
+from harness.running.dataset_locks import DatasetLocks
 from harness.tuning.choosing import best_so_far
 from harness.tuning.contenders import Contender, Strategy
 from harness.tuning.journal import Journal
@@ -280,7 +281,7 @@ def search_of(
     executor = SimulatedExecutor(landscape)
     return Search(
         [contender], goal, conditions, Rows.of(landscape.n), 1, executor, journal,  # type: ignore[arg-type]
-        samples=Samples(Rows.of if samples else None),  # type: ignore[arg-type]
+        DatasetLocks(folder / ".locks"), samples=Samples(Rows.of if samples else None),  # type: ignore[arg-type]
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from harness.measures.tuning import SAME_SIZE
 from harness.registry.settings import Facts
 from harness.registry.spaces import Axis, Space
 from harness.running.blocks import BlockOutcome, TaskFailure
+from harness.running.dataset_locks import DatasetLocks
 from harness.tuning.choosing import best_so_far
 from harness.tuning.contenders import Contender
 from harness.tuning.following import SearchLines
@@ -550,6 +551,27 @@ def test_a_block_that_was_lost_ends_the_search_and_is_tried_again_by_the_next(tm
     whole = searched(tmp_path / "whole", simulated.Landscape(2))
     assert [t.build for t in again.trials[1:]] == [t.build for t in whole.trials]
     assert again.count("simulated") == whole.count("simulated")
+
+
+def test_no_block_begins_beside_one_of_another_run_on_the_dataset(tmp_path):
+    search = simulated.search_of(simulated.Landscape(2), tmp_path, goal(budget_seconds=20.0))
+    simulate, waited = search.executor.run_blocks, []
+
+    class Here:
+        def run_blocks(self, blocks, follow):
+            if (first := next(blocks)) is None:
+                waited.append(search.journal.trials[:])
+                other.release(search.dataset)
+                first = next(blocks)
+            return simulate(iter([first]), follow)
+
+    search.executor = Here()
+    with DatasetLocks(tmp_path / ".locks") as other:
+        assert other.hold(search.dataset)
+        search.run()
+        assert waited == [[]]
+        assert search.journal.trials
+        assert other.hold(search.dataset)
 
 
 def test_a_frontier_holds_what_no_other_setting_beats_in_time_and_bytes(tmp_path):

@@ -12,7 +12,9 @@ import harness
 from harness.contracts import UserError
 from harness.running.machine.facts import this_machine
 from harness.tuning import sampling
+from harness.tuning.following import Outputs
 from harness.tuning.request import TuneOptions, TuneRequest, seconds_of
+from harness.tuning.session import tuned
 
 ADAPTER = '''\
 import numpy as np
@@ -190,6 +192,14 @@ def test_trials_under_other_conditions_are_not_taken_from_the_journal(
     assert kept_under(before, "2m") == journals[0]
     monkeypatch.setattr("harness.tuning.request.MARGIN", 5.0)  # of an earlier version
     assert kept_under(before) not in journals
+
+
+def test_the_same_search_in_another_process_is_refused(plugins, tmp_path, small_hdf5):
+    options, results = TuneOptions(0.9, 60), tmp_path / "results"
+    request = TuneRequest.of(suite(small_hdf5), options, results, [plugins])
+    other = Outputs(search=lambda: tuned(request, Outputs(), [plugins]))
+    with pytest.raises(UserError, match="the same search is going on in another process"):
+        tuned(request, other, [plugins])
 
 
 def test_a_suite_may_be_a_mapping_of_its_keys(plugins, tmp_path, small_hdf5):

@@ -114,3 +114,31 @@ def test_points_of_other_sizes_are_not_compared(two):
     assert sentence([]).startswith(
         "nothing to compare with the baseline: no point has as many bytes"
     )
+
+
+def test_what_is_not_real_needs_more_queries_than_were_asked(two):
+    """Intervals are corrected for all comparisons, and so is what it takes."""
+    gains = [two(gain / 1000)[1:].assign(label=f"other {gain}") for gain in range(1, 31)]
+    found = recall_differences(pd.concat([two(0.0)[:1], *gains]), "pq")
+    assert {one.difference.real for one in found} == {True, False}
+    assert all(one.queries_needed > one.queries for one in found if not one.difference.real)
+
+
+def test_the_sentence_names_datasets_and_points_where_there_are_several(two):
+    few, many = two(0.2, queries=20).assign(dataset="few"), two(0.2).assign(dataset="many")
+    both = pd.concat([few, many, many[1:].assign(search=[{}], name="M=2")])
+    told = sentence(recall_differences(both, "pq"))
+    assert told.startswith("real with 20 or 1,000 queries: few other")
+    assert "many other M=2 recall@5 +" in told
+    small = two(0.0, queries=3000).assign(dataset="more")
+    chance = pd.concat([two(0.0, queries=20).assign(dataset="few"), small])
+    clearest = min(recall_differences(chance, "pq"), key=lambda one: one.queries_needed)
+    assert f"with {clearest.queries:,} queries" in sentence(recall_differences(chance, "pq"))
+
+
+def test_of_equal_points_of_the_baseline_that_of_the_same_build_is_taken(two):
+    points = two(0.2).assign(build=[{"M": 1}, {"M": 1}])
+    better = two(0.2)[1:].assign(label="pq", build=[{"M": 2}])  # of the same size
+    same, other = (recall_differences(pd.concat(p), "pq") for p in ([points], [points, better]))
+    assert [one.difference.value for one in other] == [one.difference.value for one in same]
+    assert recall_differences(pd.concat([points[1:], better, better]), "pq") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from harness.results.table.conditions import CONDITIONS
 RANKS = (1, 5, 10, 20, 50, 100)
 """The k' at which recalls are compared, as far as k goes."""
 
-_FACTOR = (1.959964 + 0.841621) ** 2  # power of 80 % for a two-sided test at 5 %
+_POWER = 0.8
 _MEASURES = {"recall_of_queries": "recall@{}", "first_recall_of_queries": "recall 1@{}"}
 _GROUP = [*CONDITIONS, "fingerprint"]
 
@@ -28,9 +29,9 @@ class RecallDifference:
     """The difference in one measure of recall between a label and the baseline.
 
     `measure` is, for example, `recall 1@10`. The interval of `difference` covers queries and builds
-    and is corrected for all comparisons made together. `queries_needed` queries would show a
-    difference of this size in 80 of 100 trials at the 5 % level, uncorrected; infinite if the
-    builds differ too much for that (`builds_differ`), so that more builds are needed.
+    and is corrected for all comparisons made together. So many as `queries_needed` would show a
+    difference of this size to be real in 80 of 100 trials, among as many comparisons; infinite if
+    the builds differ too much for that (`builds_differ`), so that more builds are needed.
     """
 
     dataset: str
@@ -91,11 +92,22 @@ def sentence(found: Sequence[RecallDifference]) -> str:
             "of it, and the same search parameters"
         )
     if not real:
-        needed = min(one.queries_needed for one in found)
-        text = f"no difference is real with {found[0].queries:,} queries"
-        return f"{text}; the clearest would need about {needed:,.0f}" if needed < 1e9 else text
-    told = ", ".join(f"{o.label} {o.measure} {o.difference.value:+.3f}" for o in real)
-    return f"real with {found[0].queries:,} queries: {told}; the rest may be chance"
+        clearest = min(found, key=lambda one: one.queries_needed)
+        text = f"no difference is real with {clearest.queries:,} queries"
+        if clearest.queries_needed >= 1e9:
+            return text
+        return f"{text}; the clearest would need about {clearest.queries_needed:,.0f}"
+    told = ", ".join(f"{_where(one, found)} {one.difference.value:+.3f}" for one in real)
+    counts = " or ".join(f"{queries:,}" for queries in sorted({one.queries for one in real}))
+    return f"real with {counts} queries: {told}; the rest may be chance"
+
+
+def _where(one: RecallDifference, found: Sequence[RecallDifference]) -> str:
+    """The label and measure, with the dataset and the point where there are several."""
+    datasets = {other.dataset for other in found}
+    points = {other.name for other in found if other.label == one.label}
+    parts = [one.dataset] * (len(datasets) > 1) + [one.label] + [one.name] * (len(points) > 1)
+    return " ".join([*parts, one.measure])
 
 
 _Pair = tuple[pd.Series, pd.Series, str, int]
@@ -104,29 +116,20 @@ _Pair = tuple[pd.Series, pd.Series, str, int]
 def _pairs(group: pd.DataFrame, baseline: str) -> Iterator[tuple[pd.Series, pd.Series]]:
     """Pairs of a point and the baseline's point with equal bytes and search setting.
 
-    Where either has no search parameters, the baseline's only point of those bytes is taken.
+    Where either has no search parameters, points of those bytes are taken. Of several points of
+    the baseline, that with the same build parameters is; none if there is no such one.
     """
-    theirs = {_size(row): row for _, row in group[group["label"] == baseline].iterrows()}
+    theirs = [row for _, row in group[group["label"] == baseline].iterrows()]
     others = group[(group["label"] != baseline) & group["in_answers"]]
     for _, row in others.iterrows():
-        size, searched = _size(row)
-        if (size, searched) in theirs:
-            yield row, theirs[size, searched]
-            continue
-        found = [
-            one
-            for (other, setting), one in theirs.items()
-            if other == size and _NO_SEARCH in (setting, searched)
+        same_size = [one for one in theirs if one["bytes_per_vector"] == row["bytes_per_vector"]]
+        found = [one for one in same_size if one["search"] == row["search"]] or [
+            one for one in same_size if not (one["search"] and row["search"])
         ]
+        if len(found) > 1:
+            found = [one for one in found if one["build"] == row["build"]]
         if len(found) == 1:
             yield row, found[0]
-
-
-_NO_SEARCH = "[]"
-
-
-def _size(row: pd.Series) -> tuple[float, str]:
-    return float(row["bytes_per_vector"]), str(sorted(row["search"].items()))
 
 
 def _measures(ours: pd.Series, theirs: pd.Series) -> Iterator[_Pair]:
@@ -154,16 +157,18 @@ def _difference(pair: _Pair, estimate: RecallEstimate, difference: Difference) -
         theirs=float(theirs[column][..., rank - 1].mean()),
         ours=float(ours[column][..., rank - 1].mean()),
         queries=queries,
-        queries_needed=_queries_needed(estimate, queries, difference.real),
+        queries_needed=_queries_needed(estimate, queries, difference),
         builds_differ=estimate.variances[1] > 0,
         difference=difference,
     )
 
 
-def _queries_needed(estimate: RecallEstimate, queries: int, real: bool) -> float:
+def _queries_needed(estimate: RecallEstimate, queries: int, difference: Difference) -> float:
     """The variance from queries shrinks with their number, that from builds stays."""
+    normal, level = NormalDist(), difference.level
+    factor = (normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(_POWER)) ** 2
     from_queries, from_builds = estimate.variances
-    left = estimate.value**2 / _FACTOR - from_builds
+    left = estimate.value**2 / factor - from_builds
     needed = from_queries * queries / left if left > 0 else float("inf")
     # If that many queries were asked without success, too few builds are the reason.
-    return float("inf") if from_builds > 0 and needed <= queries and not real else needed
+    return float("inf") if from_builds > 0 and needed <= queries and not difference.real else needed

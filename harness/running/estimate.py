@@ -94,6 +94,10 @@ class History:
                 of_algorithms[identity.algorithm, asking].append(cost)
         self._of_algorithms = {key: _median(costs) for key, costs in of_algorithms.items()}
 
+    def of_point(self, point: PlannedPoint) -> Cost | None:
+        """Return the cost of a point if it is stored."""
+        return self._of_points.get(point.header.identity.key)
+
     def of(self, point: PlannedPoint) -> Cost | None:
         """Return the cost of a point, or the median of those of its algorithm.
 
@@ -102,7 +106,7 @@ class History:
         identity = point.header.identity
         nearest = ((identity.algorithm, one) for one in _NEAREST[_asking(identity.load)])
         known = [self._of_algorithms[key] for key in nearest if key in self._of_algorithms]
-        return self._of_points.get(identity.key) or next(iter(known), None)
+        return self.of_point(point) or next(iter(known), None)
 
 
 def _asking(load: Load | None) -> Asking:

@@ -124,15 +124,18 @@ class Journal:
         return [list(trials) for _, trials in by_block]
 
     def seconds_per_build(self, label: str, sample_rows: int | None = None) -> list[float]:
-        """Return the seconds that each build of a block took, if something is known of one."""
+        """Return the seconds that each build of a block took, if something is known of one.
+
+        The time to draw its sample is not a part of them.
+        """
         return [
-            seconds / len({build_id(trial.build) for trial in trials})
+            (seconds - trials[0].drawing_seconds) / len({build_id(trial.build) for trial in trials})
             for trials, seconds in self._timed_blocks(label, sample_rows)
             if any(trial.is_known for trial in trials)
         ]
 
     def spent_on(self, label: str, sample_rows: int) -> float:
-        """Return the seconds that the blocks on a sample took."""
+        """Return the seconds that the blocks on a sample took, and drawing it before them."""
         return sum(seconds for _, seconds in self._timed_blocks(label, sample_rows))
 
     def _timed_blocks(

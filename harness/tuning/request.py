@@ -155,18 +155,18 @@ class TuneRequest:
         )
 
     def require_budget(self, plan: Plan, contenders: Sequence[Contender], machine: Machine) -> None:
-        """Refuse a budget that is known to be too small for one build of each contender."""
+        """Refuse a budget that is known to be too small for the first build of each contender."""
         dataset = only_dataset(plan)
         history = History(self.asked.store, dataset.name, machine.short())
         share = self.goal.budget_seconds / len(contenders)
         for contender in contenders:
             point = next(p for p in plan.points if p.header.label == contender.label and p.runs)
-            cost = history.of(point)
+            cost = history.of_point(point)
             if cost is not None and cost.build_seconds > share:
                 raise UserError(
                     f"the budget is too small for one build of {contender.label}",
                     where="--budget",
-                    expected=f"more than {cost.build_seconds:,.0f} s, which a build took before",
+                    expected=f"more than {cost.build_seconds:,.0f} s, which this build took before",
                     got=f"{share:g} s for each algorithm",
                 )
 

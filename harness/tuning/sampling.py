@@ -59,11 +59,13 @@ def stages_of(
         return []
     large = _rows_of_large(n, n * seconds / _BUILDS / build_seconds)
     small = max(_LEAST_ROWS, large // _RATIO_OF_SAMPLES)
-    if made:
-        small = made[0]
-        large = min(max(large, 2 * small), _RATIO_OF_SAMPLES * small)
     if len(made) > 1:
-        large = made[-1]
+        small, large = made[0], made[-1]
+    elif made and made[0] >= large:  # the time for the small one went into drawing it
+        large = made[0]
+    elif made:
+        small = made[0]
+        large = min(max(large, 2 * small), _RATIO_OF_SAMPLES * small, n // _LEAST_RATIO)
     return [Stage(small, _SHARE_OF_SMALL * seconds), Stage(large, seconds)]
 
 

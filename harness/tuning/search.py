@@ -248,8 +248,8 @@ class Search:
             found = [trial.if_out_of_budget for trial in found]
         if not self.journal.of(label):
             self._require_built(contender, found)
-        self.journal.add(found)
-        self._untold_seconds.pop(label, None)
+        drawing = {"drawing_seconds": self._untold_seconds.pop(label, 0.0)}
+        self.journal.add(trial.model_copy(update=drawing) for trial in found)
         self._tell(contender, found)
 
     def _draw(self, contender: Contender) -> None:

@@ -60,7 +60,8 @@ class Trial(BaseModel):
     `times_reference` is the time of a query relative to the reference index in the same rounds, of
     those that stayed in the race. `again`: a best build so far, built again beside others.
     `sample_rows` are those of the sample of which it was built, None if of all rows.
-    `spent_seconds` is what its label had spent when its block had ended.
+    `spent_seconds` is what its label had spent when its block had ended; before the block,
+    `drawing_seconds` of these were spent on drawing samples.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,6 +80,7 @@ class Trial(BaseModel):
     again: bool = False
     sample_rows: int | None = None
     spent_seconds: float
+    drawing_seconds: float = 0.0
     tried: tuple[Tried, ...] = ()
 
     @property

@@ -369,6 +369,23 @@ def test_a_sample_that_takes_all_the_time_to_draw_is_not_built_from(tmp_path, mo
     assert second[0].spent_seconds - first[0].spent_seconds > 0.5 * budget
 
 
+def test_the_time_to_draw_a_sample_is_spent_but_not_that_of_its_builds(tmp_path, monkeypatch):
+    landscape, budget = slow()
+    search = simulated.search_of(landscape, tmp_path, goal(budget_seconds=budget), samples=True)
+    draw, clock, long = search.samples.of, [0.0], 0.05 * budget
+
+    def slowly(rows):
+        clock[0] += long
+        return draw(rows)
+
+    search.samples = Samples(slowly)
+    monkeypatch.setattr("harness.tuning.search.time.perf_counter", lambda: clock[0])
+    search.run()
+    rows = search.journal.sample_rows("simulated")[0]
+    assert max(search.journal.seconds_per_build("simulated", rows)) < long / 4
+    assert search.journal.spent_on("simulated", rows) > long
+
+
 @pytest.mark.slow
 def test_a_search_with_samples_that_was_stopped_continues_as_if_it_had_not_been(tmp_path, sampled):
     landscape, budget = slow()
@@ -409,6 +426,8 @@ def test_samples_have_few_sizes_and_those_of_a_journal_stay():
     assert sizes(1.0, [12_500, 50_000], share=8.0) == [12_500, 50_000]
     assert sizes(1.0, [12_500], share=8.0) == [12_500, 50_000]
     assert sizes(1.0, [12_500], share=2.1) == [12_500, 25_000]
+    assert sizes(1.0, [50_000]) == [12_500, 50_000]  # there was no time for the small one
+    assert sizes(1.0, [60_000], share=8.0) == [60_000, 100_000]
 
 
 def test_a_build_that_missed_the_target_on_a_sample_is_proposed_on_all_rows(monkeypatch):

@@ -213,6 +213,21 @@ def test_a_suite_may_be_a_mapping_of_its_keys(plugins, tmp_path, small_hdf5):
         TuneRequest.of({**suite(small_hdf5), "algorithms": ["trap"]}, options, tmp_path, [plugins])
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_budget_is_refused_by_what_that_very_build_took(plugins, tmp_path, small_hdf5):
+    def required(every):
+        variant = {"build": {"every": [every], "kind": ["plain"]}}
+        asked = {**suite(small_hdf5), "algorithms": {"part": [variant]}}
+        request = TuneRequest.of(asked, TuneOptions(0.9, "0.0000001s"), tmp_path, [plugins])
+        plan = request.asked.plan(this_machine())
+        request.require_budget(plan, request.contenders(plan), this_machine())
+
+    harness.run(suite(small_hdf5), results=tmp_path, plugins=plugins, progress=False)
+    with pytest.raises(UserError, match="the budget is too small for one build of part"):
+        required(every=1)
+    required(every=2)
+
+
 def test_a_budget_is_seconds_or_has_a_unit():
     assert [seconds_of(text) for text in (90, "90s", "1.5m", "2h")] == [90, 90, 90, 7200]
 

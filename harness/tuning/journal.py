@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,10 +150,10 @@ class Journal:
             before = trials[0].spent_seconds
 
     def nearest_miss(self, label: str) -> Trial | None:
-        """Return the trial of the highest recall, the smallest if all were too large."""
+        """Return the trial of the highest recall, the smallest if none was known to be small."""
         own = self.on(label)
         missed = [trial for trial in own if trial.recall is not None]
         if missed:
             return max(missed, key=lambda trial: trial.recall or 0.0)
-        sized = [trial for trial in own if trial.bytes_per_vector is not None]
-        return min(sized, key=lambda trial: trial.bytes_per_vector or 0.0, default=None)
+        large = [trial for trial in own if trial.status == "too_large"]
+        return min(large, key=lambda trial: trial.bytes_per_vector or math.inf, default=None)

@@ -123,7 +123,7 @@ def _found(
     if failures:
         return {"status": failures[0].status, "reason": failures[0].reason}
     if own:
-        key = min(own, key=lambda key: probes[key].index_bytes)
+        key = min(own, key=lambda key: probes[key].index_bytes or math.inf)
         return {"status": "too_large", **_of_probe(own[key], probes[key], n)}
     return {"status": "lost", "reason": "nothing came back"}
 

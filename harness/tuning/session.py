@@ -163,6 +163,7 @@ def _nothing_reached(
 
 
 def _miss_text(contender: Contender, trial: Trial) -> str:
-    unknown = trial.reached and trial.bytes_per_vector is None
+    is_sized = trial.reached or trial.status == "too_large"
+    unknown = is_sized and trial.bytes_per_vector is None
     status = "of unknown size" if unknown else trial.status.replace("_", " ")
     return f"{trial_text(contender, trial)} ({status})"

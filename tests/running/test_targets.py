@@ -116,6 +116,12 @@ def test_a_setting_whose_index_is_too_large_hides_no_smaller_one(tuned):
     assert all(np.isnan(probe.recall) for probe in outcome.probes.values())
 
 
+def test_an_index_of_unknown_size_meets_no_limit(tuned):
+    [outcome] = tuned({"one": {"bytes": -300}}, Target(0.1, most_index_bytes=295), settings=[300])
+    assert outcome.finished == {}
+    assert np.isnan(outcome.probes["one-300"].recall)
+
+
 def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tuned):
     [outcome] = tuned({"one": {}}, Target(0.99), settings=range(10, 110, 10))
     assert outcome.finished == {}

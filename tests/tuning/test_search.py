@@ -672,6 +672,12 @@ def test_a_target_that_nothing_reaches_leaves_the_nearest_miss(tmp_path):
     assert journal.nearest_miss("simulated").bytes_per_vector == 400
 
 
+def test_an_index_of_unknown_size_is_a_miss_that_can_be_told(tmp_path):
+    journal = Journal(tmp_path, {})
+    journal.add([Trial(label="one", block="a", build={}, status="too_large", spent_seconds=1.0)])
+    assert journal.nearest_miss("one") == journal.trials[0]
+
+
 def test_a_budget_too_small_for_one_build_is_refused(tmp_path):
     with pytest.raises(UserError, match="the budget is too small for one build of simulated"):
         searched(tmp_path, simulated.Landscape(0), budget_seconds=1.0)

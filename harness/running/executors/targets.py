@@ -68,11 +68,11 @@ class TargetSearch:
             setting.left_out = setting not in kept
 
     def _fits(self, member: Member, setting: Setting, watch: Watch) -> bool:
-        """Whether the index is small enough; its size may depend on the setting."""
+        """Whether the index is known to be small enough; its size may depend on the setting."""
         if math.isinf(self.target.most_index_bytes):
             return True
         member.take_index_bytes(setting, _PHASE, watch)
-        if setting.index_bytes > self.target.most_index_bytes:
+        if _size(setting) > self.target.most_index_bytes:
             setting.probe = _probe(member, setting, math.nan, 0, math.nan)
         return setting.is_alive and setting.probe is None
 

@@ -25,6 +25,7 @@ RatioScope = Literal[
     "between builds, by the reference",
     "between builds, not side by side",
     "within one build",
+    "the same builds",
     "unknown",
 ]
 
@@ -185,7 +186,8 @@ def estimate(ours: Speeds, theirs: Speeds) -> Estimate:
     counts = len(ours.blocks) - len(common), len(theirs.blocks) - len(common)
     if common and counts != (0, 0):
         if min(counts) == 0:
-            return _without_interval(-ours.log_seconds, -theirs.log_seconds)
+            found = _without_interval(-ours.log_seconds, -theirs.log_seconds)
+            return replace(found, scope="the same builds")
         ours = ours.without([i for i, _ in common])
         theirs = theirs.without([j for _, j in common])
     pairs = _shared(ours, theirs)
@@ -237,6 +239,8 @@ def verdict_words(ratio: Ratio) -> str:
     if ratio.verdict != "undecided":
         small = _within_margin(ratio.low, ratio.high)
         return f"{ratio.verdict} by less than {margin}" if small else ratio.verdict
+    if ratio.scope == "the same builds":
+        return "undecided: all builds of one side are in the other"
     if ratio.more_builds is None:
         return f"undecided: needs at least {LEAST_BUILDS} builds"
     if ratio.more_builds >= MOST_BUILDS:
@@ -288,7 +292,7 @@ def _more_builds(one: Estimate, level: float) -> int | None:
     The standard error shrinks with the square root of the builds. The degrees of freedom grow in
     proportion, which is exact for paired builds.
     """
-    if one.scope in ("unknown", "within one build"):
+    if one.scope in ("unknown", "the same builds", "within one build"):
         return None
     from scipy.special import stdtrit
 

@@ -13,6 +13,11 @@ Mode = Literal["single", "batch", "load"]
 """Queries are asked one after another, all in one call, or when they are due by a schedule."""
 
 
+def timed_one_by_one(mode: Mode, threads: int) -> bool:
+    """Return whether every query has a time of its own that nothing ran beside."""
+    return mode == "single" and threads == 1
+
+
 @dataclass(frozen=True)
 class Load:
     """How queries arrive in the mode `load`: at a rate, or at the highest that keeps a bound.

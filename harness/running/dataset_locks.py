@@ -1,4 +1,4 @@
-"""Locks of the results folder on what one process does at a time, such as measuring on a dataset."""
+"""Locks of the results folder: of several processes, one at a time measures on a dataset."""
 
 from __future__ import annotations
 

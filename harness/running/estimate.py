@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness.contracts.definitions import Load
+from harness.contracts.definitions import Load, timed_one_by_one
 from harness.registry.suites import Suite
 from harness.results.point import BuildCost
 from harness.results.store import ResultStore
@@ -202,7 +202,7 @@ def _plain(every: Sequence[tuple[PlannedPoint, Cost]], suite: Suite, nq: int) ->
     window, passes = windows_and_passes(
         nq,
         [(suite.repeats, cost.pass_seconds) for _, cost in every],
-        one_by_one=suite.mode == "single" and suite.threads == 1,
+        one_by_one=timed_one_by_one(suite.mode, suite.threads),
         least_seconds=suite.least_seconds,
         search_seconds=suite.search_seconds,
         timeout=suite.timeout,

@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from harness.contracts import UserError
 from harness.data.cache.cached import CachedDataset
@@ -177,7 +176,9 @@ class Runner:
                     locks.release(block.dataset)
                     self.listener.block_ended(block.shown, time.monotonic() - block.began)
 
-    def _blocks_to_run(self, numbers: Sequence[int], locks: DatasetLocks) -> Iterator[BlockSpec | None]:
+    def _blocks_to_run(
+        self, numbers: Sequence[int], locks: DatasetLocks
+    ) -> Iterator[BlockSpec | None]:
         """Yield the blocks that lack something, one when the executor can begin it.
 
         None stands for "not yet": another run measures on every dataset that is left.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.contracts.definitions import Parameters
+from harness.contracts.definitions import Parameters, timed_one_by_one
 from harness.measures.speed import (
     reference_levels,
     round_levels,
@@ -81,7 +81,7 @@ def trials_of(
 
 def _candidates(spec: BlockSpec, part: BlockOutcome, nq: int) -> Iterator[_Candidate]:
     order = spec.order(nq)
-    singly = spec.mode == "single" and spec.threads == 1
+    singly = timed_one_by_one(spec.mode, spec.threads)
     window = part.window if singly else len(order)
     windows = [order[start : start + window] for start in range(0, len(order), window)]
     for key, measured in part.finished.items():

@@ -232,7 +232,7 @@ def test_the_last_build_has_the_time_that_builds_take(tmp_path):
 
     journal = searched(tmp_path, OfEqualBuilds(1), budget_seconds=54.0)
     assert not any(trial.reason for trial in journal.trials)
-    assert 54.0 - 10.0 < journal.blocks("simulated")[-2][0].spent_seconds
+    assert journal.blocks("simulated")[-2][0].spent_seconds > 54.0 - 10.0
 
 
 def test_a_build_that_the_budget_stopped_is_tried_again_with_a_larger_one(tmp_path):

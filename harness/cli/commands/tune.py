@@ -79,12 +79,12 @@ def tune(
 ) -> None:
     """Find the parameters for a recall, and prove them on held-out queries.
 
-    Builds are tried side by side with the best so far, until the budget is spent. On each built
-    index the cheapest search setting that reaches the recall is found, with tuning queries only.
-    The winner of each algorithm is then built again and measured like any other point; with two
-    --minimize, at most five winners, which no other setting beats in both. The exit
-    status is 1 if one misses the recall there. The same command continues after Ctrl-C, and with a
-    larger budget.
+    Builds are tried, proposed from what those before were like, until the budget is spent. On each
+    built index the cheapest search setting that reaches the recall is found, with tuning queries
+    only. The winner of each algorithm is then built again and measured like any other point; with
+    two --minimize, at most five winners, which no other setting beats in both. The exit status is 1
+    if one misses the recall there. The same command continues after Ctrl-C, and with a larger
+    budget.
 
     Examples:
 

@@ -123,8 +123,8 @@ def compare_curves(
         If the table has no such algorithm or label, or no group in which both reach a level.
     """
     prepared = prepare(table)
-    sides = [_named(prepared, name) for name in (old, new)]
-    return _compared(_pairs(*sides, lambda a, b: a != b or old == new), levels)
+    before, after = (_named(prepared, name) for name in (old, new))
+    return _compared(_pairs(before, after, lambda a, b: a != b or old == new), levels)
 
 
 def compare_tables(

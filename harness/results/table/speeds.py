@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.contracts.definitions import timed_one_by_one
 from harness.measures import qps
 from harness.measures.qps import QpsInterval
 from harness.measures.speed import (
@@ -20,21 +21,15 @@ from harness.measures.speed import (
     wall_levels,
 )
 from harness.measures.verdicts import Speeds
-from harness.results.identity import PointIdentity
 from harness.results.point import BlockShare, Build, StoredPoint
 from harness.results.table.columns import Row
 
 Float64 = NDArray[np.float64]
 
 
-def one_by_one(identity: PointIdentity) -> bool:
-    """Whether every query has a time of its own that nothing ran beside."""
-    return identity.mode == "single" and identity.threads == 1
-
-
 def speeds_of(point: StoredPoint) -> Speeds:
     """Return the speeds of a point's builds."""
-    singly = one_by_one(point.header.identity)
+    singly = timed_one_by_one(point.header.identity.mode, point.header.identity.threads)
     rounds = [_Rounds.of(build, singly) for build in point.builds]
     blocks = tuple(build.block.id if build.block else "" for build in point.builds)
     return Speeds(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.contracts.definitions import timed_one_by_one
 from harness.running.blocks import (
     TURN_SECONDS,
     BlockSpec,
@@ -55,7 +56,7 @@ class Rounds:
         self._watch = watch
         self._lose = lose
         self._on_phase = on_phase
-        self._one_by_one = spec.mode == "single" and spec.threads == 1
+        self._one_by_one = timed_one_by_one(spec.mode, spec.threads)
         self._turns = 0
         self._reference_times: list[float] = []
         self.window = 1

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.contracts.dataset import Truth
+from harness.contracts.definitions import timed_one_by_one
 from harness.data.cache.cached import CachedDataset
 from harness.data.truth.store import truth_of
 from harness.measures.distances import distances_and_scales
@@ -53,8 +54,7 @@ class TargetSearch:
             return None
         k = max(setting.k for member in spec.members for setting in member.settings)
         # One pause would hold up all queries of a batch, so its times tell nothing so early.
-        singly = spec.mode == "single" and spec.threads == 1
-        race = spec.target.race if singly else None
+        race = spec.target.race if timed_one_by_one(spec.mode, spec.threads) else None
         return cls(spec.target, race, dataset, order, truth_of(dataset, k))
 
     def choose(self, member: Member, watch: Watch) -> None:

@@ -37,7 +37,8 @@ def distortion(
     -------
     table
         `mean_squared_error` |x - x~|^2 = `parallel` + `orthogonal`; `anisotropic_loss`
-        eta parallel + orthogonal; `mean_square` |x|^2, to divide by; `eta`, its mean.
+        h_perp (eta parallel + orthogonal), with h_perp (1 on average, 1 for unit rows) and eta of
+        each row; `mean_square` |x|^2, to divide by; `eta`, its mean.
     """
     sums = np.zeros(4)
     for rows in blocks(len(base), _BLOCK_ROWS):

@@ -381,6 +381,23 @@ class TestSearch:
         worst = np.take_along_axis(scores, found, 1).min(axis=1)
         assert (worst >= best - 0.3).mean() > 0.9
 
+    @pytest.mark.parametrize("M", [64, 100])
+    def test_without_reranking_no_row_of_sparse_data_is_lost(self, M):
+        """The best 10 are those of all rows, which are scored without a bound."""
+        rng = np.random.default_rng(27)
+        rows = rng.exponential(size=(N + 200, 2 * M)) * (rng.random((N + 200, 2 * M)) < 0.1)
+        base, queries = np.split(rows.astype(np.float32), [N])
+        index = built(base, "euclidean", M=M, nlist=8)
+        index.set_search(nprobe=8, rerank=0)
+        every_row = index.query_batch(queries, N)
+        assert (np.sort(every_row, axis=1) == np.arange(N)).all()
+        assert (index.query_batch(queries, 10) == every_row[:, :10]).mean() > 0.999
+
+    def test_all_rows_are_found_where_as_many_are_asked_for(self):
+        index = built(rows_of(28))
+        index.set_search(nprobe=16, rerank=0)
+        assert index.query_batch(rows_of(29, 600), N).min() >= 0
+
     @pytest.mark.filterwarnings("ignore:the rows lie in a cone")
     @pytest.mark.parametrize("metric", ["angular", "euclidean"])
     def test_equal_rows_are_all_found(self, metric):

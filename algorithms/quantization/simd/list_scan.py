@@ -52,10 +52,8 @@ _LEAST_VALUE = np.float32(1e-38)  # whose inverse float32 can hold
 def _shift_of(subspaces):
     """What sums are raised by, since rounding down lowers each entry by half a step on average.
 
-    Some deviations less than that, and nothing where entries are too small for that average.
+    Some deviations less than that. On sparse data it can be too much: entries of 0 lose nothing.
     """
-    if subspaces > _MOST_ROUNDED:
-        return np.float32(0)
     return np.float32(max(0.0, subspaces / 2 - DEVIATIONS * np.sqrt(subspaces / 12)))
 
 
@@ -143,7 +141,8 @@ def _collect(
     planes = tables.shape[0] // entries
     lowering = lowering_plane(planes, entries)
     # Without a bound, tables are made for the most that rows can cost: all must stay below the end.
-    shift = _shift_of(varied) if bound < np.inf else np.float32(0)
+    # Where all are scored by float tables, rows that cost more than sums tell do no harm.
+    shift = np.float32(0) if everything or bound == np.inf else _shift_of(varied)
     removed = np.float32(varied / 2 + (LOWERED if lowering else 0))  # rounded, and on the way
     sums, counts = np.empty(BLOCKS * ROWS, np.uint8), np.zeros(BINS, np.int64)
     made_for, scale = np.float32(-1), np.float32(0)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError
 
-from .arrays import ALL_ROWS, Bits, Codes, Float32, Ids, blocks
+from .arrays import ALL_ROWS, Bits, Codes, Float32, Float64, Ids, blocks
 from .encoding import decode
 from .faiss_codes import pack
 from .partition import Partition
@@ -66,7 +66,7 @@ class ListScanner:
         self.bits = row_bits * partition.lists.shape[1]
         places = self._lay_out(partition)
         row_costs = self._fill(base, partition, trained, places)
-        self._of_lists, self._offsets = self._costs(row_costs, places, partition)
+        self._of_lists, self._offsets = self._costs(base, row_costs, places, partition)
         self._centres, self._of_lists[3] = _in_shorts(self._centred())
         self._slopes = np.ascontiguousarray(-self._codebooks.transpose(0, 2, 1))
         self._arrays = (
@@ -97,7 +97,11 @@ class ListScanner:
         return np.zeros(d, np.float32) if self._origin is None else self._origin.mean
 
     def _costs(
-        self, row_costs: Float32, places: NDArray[np.int64], partition: Partition
+        self,
+        base: Float32,
+        row_costs: Float32,
+        places: NDArray[np.int64],
+        partition: Partition,
     ) -> tuple[Float32, Float32]:
         """Return `of_lists` and `offsets` as `search` takes them, and store rows' own costs."""
         centred, (subspaces, codewords, _) = self._centred(), self._codebooks.shape
@@ -106,7 +110,7 @@ class ListScanner:
         codes = empty_tables(subspaces, codewords)
         if self._origin is None:
             lengths = np.linalg.norm(centred, axis=1)
-            np.divide(1, lengths, out=scales, where=lengths > 0)
+            np.divide(self._mean_norms(base, partition), lengths, out=scales, where=lengths > 0)
             scales[lengths == 0] = 1
             return of_lists, codes
         scales[:] = 1
@@ -117,6 +121,15 @@ class ListScanner:
         at = places.ravel()
         self._packed[at // ROWS, -1, at % ROWS] = levels.levels
         return of_lists, np.concatenate([codes, levels.table(self._nbits)])
+
+    def _mean_norms(self, base: Float32, partition: Partition) -> Float64:
+        """Return the mean length of the rows in every list, `(nlist,)`; 0 without rows."""
+        sums = np.zeros(len(self._sizes))
+        for rows in blocks(len(base)):
+            norms = np.linalg.norm(base[rows].astype(np.float64), axis=1)
+            for lists in partition.lists[rows].T:
+                sums += np.bincount(lists, norms, len(sums))
+        return np.asarray(sums / np.maximum(self._sizes, 1))
 
     def _codeword_offsets(self, origin: Origin) -> Float32:
         """Return |w|^2 / 2 + <m, w> of every codeword, `(M, K)`, divided by the largest value."""

@@ -245,6 +245,17 @@ class TestSearch:
             assert (ids == expected).mean() > 0.8
             assert set(ids) == set(expected)
 
+    @pytest.mark.filterwarnings("ignore:the rows lie in a cone")
+    def test_inner_products_are_looked_for_where_rows_are_long(self):
+        """The list of short rows has the larger cosine, that of long ones the larger products."""
+        along, aside = np.eye(D)[:2]
+        noise = np.random.default_rng(28).standard_normal((2, 300, D)) * 0.03
+        base = np.concatenate([along + noise[0], 3 * along + aside + noise[1]]).astype(np.float32)
+        index = built(base, "inner_product", nlist=2)
+        index.set_search(nprobe=1, rerank=100)
+        query = along.astype(np.float32)
+        assert set(index.query(query, 10)) == set(exact(base, query[None], 10)[0])
+
     def test_distances_are_no_matter_of_the_score_aware_loss(self):
         with pytest.raises(UserError, match="angular or inner_product"):
             AnisotropicIVF("euclidean", M=10, nlist=4).fit(rows_of(0, 100))

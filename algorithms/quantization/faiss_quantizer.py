@@ -32,6 +32,7 @@ class FaissQuantizer:
     def quantize(self, base: Float32, metric: Metric, parameters: Parameters) -> Quantized:
         """Return the base `(n, d)` in codes."""
         parameters.require_nbits(_MOST_BITS)
+        parameters.refuse_coarse("FAISS's product quantization has no coarse codes")
         _require_rows(len(base), parameters)
         sample = _sample(base, parameters)
         turn = transform(sample, parameters)

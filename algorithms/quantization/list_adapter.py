@@ -62,6 +62,7 @@ class InvertedLists(CodeIndex):
     def fit(self, base: Float32) -> None:
         """Partition, train and encode. Timed."""
         require_scannable(self._parameters.nbits)
+        self._parameters.refuse_coarse("the centres of lists are coarse codes already")
         self._base = base = plain(base)
         require_squares(base)
         lists = partition(

@@ -12,6 +12,9 @@ CopyKind = Literal["float32", "float16", "uint8"]
 ScanKind = Literal["auto", "bounded", "faiss"]
 
 
+COARSE_BITS = 8
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
     """The size of the codes, the rotation before them, and the copy that re-ranking reads.
@@ -30,6 +33,9 @@ class Parameters:
         Turn the space first: `none`, `random` or `opq` (FAISS's `OPQMatrix`).
     rerank_copy
         What re-ranking reads: `float32`, `float16` or `uint8`.
+    coarse
+        Whether one more byte of a row names the nearest of 256 centres, and the other codes are
+        those of its residual. `bits` and `bytes` count that byte, M does not.
     """
 
     M: int | None = None
@@ -39,6 +45,7 @@ class Parameters:
     seed: int = 0
     rotation: RotationKind = "none"
     rerank_copy: CopyKind = "float32"
+    coarse: bool = False
 
     @property
     def codewords(self) -> int:
@@ -49,14 +56,16 @@ class Parameters:
         """Return how many subspaces there are: M, but no more than dimensions."""
         name, size = self._size()
         unit = {"M": self.nbits, "bits": 1, "bytes": 8}[name]
-        if size % 1 or size * unit < self.nbits:
+        taken = COARSE_BITS if self.coarse and name != "M" else 0
+        least = self.nbits + taken
+        if size % 1 or size * unit < least:
             raise UserError(
                 f"{name} is out of range",
                 where=f"build parameter {name}",
-                expected=f"a whole number of at least {-(-self.nbits // unit)}",
+                expected=f"a whole number of at least {-(-least // unit)}",
                 got=str(size),
             )
-        return min(int(size) * unit // self.nbits, dimension)
+        return min((int(size) * unit - taken) // self.nbits, dimension)
 
     def _size(self) -> tuple[str, int]:
         sizes = {"M": self.M, "bits": self.bits, "bytes": self.bytes}
@@ -70,6 +79,11 @@ class Parameters:
             )
         [(name, size)] = given.items()
         return name, size
+
+    def refuse_coarse(self, why: str) -> None:
+        """Refuse coarse codes where there are none."""
+        if self.coarse:
+            raise UserError(why, where="build parameter coarse", expected="false", got="true")
 
     def require_nbits(self, most: int) -> None:
         """Refuse code sizes that cannot be stored."""

@@ -9,13 +9,14 @@ from typing import Protocol
 import faiss
 import numpy as np
 
-from harness.contracts import Metric, Table
+from harness.contracts import Metric, Table, UserError
 
 from .arrays import Codes, Float32, Float64, Ids, blocks, weights_of
 from .encoding import Encoder, require_squares
 from .faiss_codes import add_codes, empty_index
 from .loss import Loss, PointWeights
-from .parameters import Parameters
+from .parameters import COARSE_BITS, Parameters
+from .partition import Partition, partition
 from .rotation import Transform, transform
 from .training import Sample, Trainer, random_codebooks
 
@@ -38,6 +39,18 @@ class Quantized:
     transform: Transform | None
     weights: PointWeights
     tables: Mapping[str, Table]
+    coarse: CoarseCodes | None = None
+
+
+@dataclass(frozen=True)
+class CoarseCodes:
+    """Centres `(256, d)` as the codes take them, and which of them each row has, `(n,)` uint8.
+
+    The codes of the rows are then those of their residuals.
+    """
+
+    centres: Float32
+    codes: Codes
 
 
 @dataclass(frozen=True)
@@ -116,11 +129,19 @@ class ComposedQuantizer:
 
     def quantize(self, base: Float32, metric: Metric, parameters: Parameters) -> Quantized:
         """Return the base `(n, d)` in codes."""
-        trained = self.trained(base, metric, parameters)
+        coarse = _coarse_partition(base, metric, parameters) if parameters.coarse else None
+        trained = self.trained(base, metric, parameters, coarse.residuals if coarse else None)
         index = empty_index(trained.codebooks, metric)
         for rows in blocks(len(base), _ENCODED_ROWS):
-            add_codes(index, trained.codes(base[rows], rows))
-        return Quantized(index, trained.transform, trained.weights, trained.tables)
+            points = base[rows]
+            codes = (
+                trained.codes(coarse.residuals(points, rows), rows, points)
+                if coarse
+                else trained.codes(points, rows)
+            )
+            add_codes(index, codes)
+        told = trained.transform, trained.weights, trained.tables
+        return Quantized(index, *told, _coarse_codes(coarse, trained) if coarse else None)
 
     def trained(
         self,
@@ -167,6 +188,28 @@ class ComposedQuantizer:
         rows = np.random.default_rng(parameters.seed).choice(n, min(n, int(wanted)), replace=False)
         rows.sort()
         return rows
+
+
+def _coarse_partition(base: Float32, metric: Metric, parameters: Parameters) -> Partition:
+    if metric == "euclidean":
+        parameters.refuse_coarse("rows with coarse codes are scored by inner products alone")
+    if parameters.nbits != COARSE_BITS:
+        raise UserError(
+            "coarse codes go with codes of 8 bits",
+            where="build parameter nbits",
+            expected=str(COARSE_BITS),
+            got=str(parameters.nbits),
+        )
+    require_squares(base)
+    lists = min(1 << COARSE_BITS, len(base))
+    # Euclidean for every metric: what is to be short is the residual.
+    return partition(base, "euclidean", nlist=lists, spill=None, seed=parameters.seed)
+
+
+def _coarse_codes(coarse: Partition, trained: TrainedCodes) -> CoarseCodes:
+    missing = (1 << COARSE_BITS) - len(coarse.centres)  # of few rows: no code names these
+    centres = np.pad(coarse.centres, ((0, missing), (0, 0)), mode="edge")
+    return CoarseCodes(turned(centres, trained.transform), coarse.lists[:, 0].astype(np.uint8))
 
 
 def gains_of(eta: Float64) -> Float32:

@@ -19,8 +19,8 @@ from harness.contracts import UserError
 
 from .arrays import ALL_ROWS, Bits, Codes, Float32, Ids
 from .faiss_codes import codebooks_of, empty_index, packed_codes_of, widened
-from .parameters import ScanKind
-from .quantizer import Quantized
+from .parameters import COARSE_BITS, ScanKind
+from .quantizer import CoarseCodes, Quantized
 from .reranking import Reranker
 from .simd import byte_lanes
 from .simd.bounded_scan import scan
@@ -118,13 +118,22 @@ class BoundedScan:
 
     kernel = f"bounded {byte_lanes.KIND}"
 
-    def __init__(self, index: faiss.IndexPQ) -> None:
+    def __init__(self, index: faiss.IndexPQ, coarse: CoarseCodes | None = None) -> None:
+        if index.pq.nbits not in byte_lanes.CODE_BITS:
+            self.kernel = "float tables"
         self._rows = index.ntotal
-        self._packed = _groups_of(index)
+        self._packed = _groups_of(index, coarse)
         self._flat = self._packed.reshape(-1)
         self._decoder = empty_index(codebooks_of(index), "angular")
+        self._centres = None if coarse is None else coarse.centres
         self._euclidean = index.metric_type == faiss.METRIC_L2
-        self._slopes, self._offsets = _costs_of(index, self._euclidean)
+        codebooks = codebooks_of(index)
+        # Far from zero, offsets and inner products would cancel but for their rounding.
+        means = codebooks.mean(axis=1, keepdims=True) * np.float32(self._euclidean)
+        self._shift = means.ravel()
+        self._slopes, self._offsets = _costs_of(codebooks - means, self._euclidean)
+        self._wide_slopes = _wide_slopes_of(self._slopes, self._centres)
+        self._offsets = np.pad(self._offsets, (0, self._wide_slopes[:, 0].size))
 
     def search(self, queries: Float32, k: int) -> Ids:
         """Return the ids of the best k, `(nq, k)` int64, padded with -1."""
@@ -132,30 +141,37 @@ class BoundedScan:
 
     def search_matching(self, queries: Float32, k: int, matching: Bits) -> Ids:
         """Return the ids of the best k rows that are set in a bitmap; else as `search`."""
-        queries = queries if queries.flags.writeable else queries.copy()  # compiled for one type
+        if self._euclidean:
+            queries = queries - self._shift
+        elif not queries.flags.writeable:  # compiled for one type
+            queries = queries.copy()
         return best_ids(queries, k, partial(self._scan, matching))
 
     def _scan(self, matching: Bits, queries: Float32, ids: Ids) -> None:
-        codes = self._flat, self._rows, self._slopes, self._offsets
+        codes = self._flat, self._rows, self._slopes, self._wide_slopes, self._offsets
         scan(*codes, self._euclidean, queries, matching, ids)
 
     def decode(self, ids: Ids) -> Float32:
         """Return the vectors that the codes of these rows `(rows,)` stand for, `(rows, d)`."""
         codes = self._packed[ids // GROUP, :, ids % GROUP]
-        return np.asarray(self._decoder.sa_decode(np.ascontiguousarray(codes)))
+        size = self._decoder.sa_code_size()
+        vectors = np.asarray(self._decoder.sa_decode(np.ascontiguousarray(codes[:, :size])))
+        return vectors if self._centres is None else vectors + self._centres[codes[:, size]]
 
     def nbytes(self) -> int:
         """Return the bytes of codes (as laid out) and codebooks."""
-        return self._packed.nbytes + self._slopes.nbytes  # the offsets follow from these
+        # The offsets follow from these.
+        return self._packed.nbytes + self._slopes.nbytes + self._wide_slopes.nbytes
 
 
-def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
+def scan_of(index: faiss.IndexPQ, kind: ScanKind, coarse: CoarseCodes | None = None) -> Scan:
     """Choose the scan: ours is for the codes that the processor looks up, FAISS's for the rest.
 
     These are 4-bit codes on processors with AVX2, and 8-bit codes with AVX-512 VBMI. `auto` takes
     ours from 100,000 rows on, or 5,000 of 8-bit codes, which FAISS scans by float tables; and for
     up to 64 subspaces. Of few rows, the best k are too large a part for a bound to drop the others
-    early; with many subspaces, rounding makes the bound too loose for that.
+    early; with many subspaces, rounding makes the bound too loose for that. Coarse codes have ours
+    alone; without AVX-512 VBMI it scores every row by float tables.
     """
     if kind not in ("auto", "bounded", "faiss"):
         raise UserError(
@@ -164,6 +180,8 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
             expected="auto, bounded or faiss",
             got=repr(kind),
         )
+    if coarse is not None:
+        return _scan_with_coarse(index, kind, coarse)
     nbits, M = index.pq.nbits, index.pq.M
     if nbits not in byte_lanes.CODE_BITS:
         return FaissScan(index)
@@ -173,17 +191,37 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind) -> Scan:
     )
 
 
-def _groups_of(index: faiss.IndexPQ) -> Codes:
-    """Return FAISS's flat codes by groups of rows, as `scan` reads them."""
+def _scan_with_coarse(index: faiss.IndexPQ, kind: ScanKind, coarse: CoarseCodes) -> BoundedScan:
+    if kind == "faiss":
+        raise UserError(
+            "FAISS's scan knows no coarse codes",
+            where="build parameter scan",
+            expected="auto or bounded",
+            got="faiss",
+        )
+    if byte_lanes.KIND is None:
+        raise UserError(
+            "this processor cannot scan coarse codes",
+            where="build parameter coarse",
+            expected="a processor with AVX2",
+            got="one without",
+            hint="use coarse: false",
+        )
+    return BoundedScan(index, coarse)
+
+
+def _groups_of(index: faiss.IndexPQ, coarse: CoarseCodes | None) -> Codes:
+    """Return codes by groups of rows, as `scan` reads them: FAISS's flat ones, then coarse ones."""
     flat = packed_codes_of(index)
+    if coarse is not None:
+        flat = np.column_stack([flat, coarse.codes])
     groups = np.zeros((-(-len(flat) // GROUP), GROUP, flat.shape[1]), np.uint8)
     groups.reshape(-1, flat.shape[1])[: len(flat)] = flat
     return np.ascontiguousarray(groups.transpose(0, 2, 1))
 
 
-def _costs_of(index: faiss.IndexPQ, euclidean: bool) -> tuple[Float32, Float32]:
+def _costs_of(codebooks: Float32, euclidean: bool) -> tuple[Float32, Float32]:
     """Return slopes `(M, d/M, K)` and offsets `(M K,)`: less is better, as a line in the query."""
-    codebooks = codebooks_of(index)
     offsets = np.zeros(codebooks.shape[:2], np.float32)
     if euclidean:  # (|q - c|^2 - |q|^2) / 2
         with np.errstate(over="ignore", under="ignore"):  # the scan notices, and computes them anew
@@ -191,14 +229,21 @@ def _costs_of(index: faiss.IndexPQ, euclidean: bool) -> tuple[Float32, Float32]:
     return np.ascontiguousarray(-codebooks.transpose(0, 2, 1)), offsets.ravel()
 
 
+def _wide_slopes_of(slopes: Float32, centres: Float32 | None) -> Float32:
+    """Return slopes `(1, d, 256)` of the coarse codes; `(0, 1, K)` if there are none."""
+    if centres is None:
+        return np.empty((0, 1, slopes.shape[2]), np.float32)
+    return np.ascontiguousarray(-centres.T[None])
+
+
 class Scanner:
     """Scans all codes, then re-ranks the best by their vectors if asked."""
 
     def __init__(self, quantized: Quantized, reranker: Reranker, scan: ScanKind) -> None:
         index = quantized.index
-        self.bits = int(index.pq.M * index.pq.nbits)
+        self.bits = int(index.pq.M * index.pq.nbits) + (COARSE_BITS if quantized.coarse else 0)
         self._rows = index.ntotal
-        self._scan = scan_of(index, scan)
+        self._scan = scan_of(index, scan, quantized.coarse)
         self.kernel = self._scan.kernel
         self._reranker = reranker
         self._transform = quantized.transform

@@ -54,7 +54,7 @@ for M in (20, 72):  # sums of 72 subspaces are lowered on the way
     queries = rng.standard_normal((22, 2 * M)).astype(np.float32)  # some at once, two one by one
     ids = np.empty((len(queries), 10), np.int64)
     offsets, every = np.zeros(16 * M, np.float32), np.empty(0, np.uint8)
-    scan(packed, len(codes), slopes, offsets, False, queries, every, ids)
+    scan(packed, len(codes), slopes, slopes[:0], offsets, False, queries, every, ids)
     same = True
     for query, best in zip(queries, ids):
         tables = np.einsum("mj,mjc->mc", query.reshape(M, 2).astype(float), slopes)
@@ -74,6 +74,25 @@ for M in (20, 72):  # sums of 72 subspaces are lowered on the way
             and (np.unpackbits(bits, bitorder="little") == (expected < 255)).all()
             and 0 < (expected < 255).mean() < 1
         )
+
+
+codes = rng.integers(0, 256, (9000, 5), np.uint8)  # of 8 bits, the last a coarse one
+slopes = rng.standard_normal((4, 2, 256)).astype(np.float32)
+wide = rng.standard_normal((1, 8, 256)).astype(np.float32)
+packed = np.zeros((-(-len(codes) // GROUP) * GROUP, 5), np.uint8)
+packed[: len(codes)] = codes
+packed = packed.reshape(-1, GROUP, 5).transpose(0, 2, 1).ravel()
+queries = rng.standard_normal((6, 8)).astype(np.float32)
+ids = np.empty((len(queries), 10), np.int64)
+offsets = np.zeros(5 * 256, np.float32)
+scan(packed, len(codes), slopes, wide, offsets, False, queries, every, ids)
+same = True
+for query, best in zip(queries, ids):
+    tables = np.einsum("mj,mjc->mc", query.reshape(4, 2).astype(float), slopes)
+    tables = np.concatenate([tables, query.astype(float) @ wide])
+    costs = tables[np.arange(5), codes].sum(axis=1)
+    same &= bool(np.allclose(costs[best], np.sort(costs)[:10], atol=1e-4))
+found["coarse codes"] = same
 
 
 @numba.njit
@@ -165,7 +184,7 @@ def test_every_kernel_that_the_processor_can_run_finds_the_best(kind, found):
     if not can_run(kind):
         pytest.skip(f"this processor cannot run {kind}; the test below compiles it")
     answers = {name: value for name, value in found.items() if name != "code"}
-    names = ("best of 20", "four blocks", "best of 72", "costs of lists")
+    names = ("best of 20", "four blocks", "best of 72", "coarse codes", "costs of lists")
     assert answers == {"kind": kind} | dict.fromkeys(names, True)
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from harness.algorithms.quantization.adapter import AnisotropicPQ, ProductQuantizer
+from harness.algorithms.quantization.adapter import AnisotropicPQ, FaissPQ, ProductQuantizer
 from harness.algorithms.quantization.encoding import decode
 from harness.algorithms.quantization.faiss_codes import add_codes, empty_index
+from harness.algorithms.quantization.list_adapter import AnisotropicIVF
 from harness.algorithms.quantization.scanner import BoundedScan, FaissScan, scan_of
 from harness.algorithms.quantization.simd import byte_lanes
 from hypothesis import given, settings
@@ -77,6 +78,80 @@ def test_answers_are_those_of_float_tables(n, shape, metric, k, seed, nbits):
     ids = index.query_batch(queries, k)
     expect_best(ids, scores_of(index, base, queries))
     assert (np.stack([index.query(query, k) for query in queries]) == ids).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(1, 3000),
+    st.sampled_from([(2, 1), (7, 3), (26, 2), (60, 60)]),
+    st.sampled_from(["angular", "inner_product"]),
+    st.integers(1, 150),
+    st.integers(0, 99),
+)
+def test_coarse_codes_answer_as_float_tables(n, shape, metric, k, seed):
+    """Also of fewer rows than centres."""
+    d, M = shape
+    rng = np.random.default_rng(seed)
+    base = (rng.standard_normal((n, d)) + 3 * rng.standard_normal(d)).astype(np.float32)
+    queries = rng.standard_normal((5, d)).astype(np.float32)
+    base.flags.writeable = False
+    index = AnisotropicPQ(metric, M=M, nbits=8, coarse=True, iterations=2, threshold=0)
+    index.fit(base)
+    ids = index.query_batch(queries, k)
+    expect_best(ids, scores_of(index, base, queries))
+    assert (np.stack([index.query(query, k) for query in queries]) == ids).all()
+
+
+def test_coarse_codes_bring_rows_nearer_at_the_same_size(small_base):
+    base, _ = small_base
+    base.flags.writeable = False
+    errors, sizes = [], []
+    for coarse in (False, True):
+        index = AnisotropicPQ("angular", bytes=10, nbits=8, coarse=coarse)
+        index.fit(base)
+        told = index.diagnostics()["distortion"]
+        errors.append(told["mean_squared_error"][0])
+        sizes.append(told["bits_per_vector"][0])
+    assert sizes == [80, 80]
+    assert errors[1] < 0.9 * errors[0]
+
+
+@pytest.mark.parametrize(
+    ("told", "match"),
+    [
+        ({"nbits": 4}, "go with codes of 8 bits"),
+        ({"scan": "faiss"}, "FAISS's scan knows no coarse codes"),
+        ({"M": None, "bytes": 1}, "bytes is out of range"),
+    ],
+)
+def test_coarse_codes_that_cannot_be_are_refused(told, match):
+    base = np.random.default_rng(0).standard_normal((300, 8)).astype(np.float32)
+    index = AnisotropicPQ("angular", **{"M": 4, "nbits": 8, "coarse": True, **told})
+    with pytest.raises(UserError, match=match):
+        index.fit(base)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "metric"),
+    [(FaissPQ, "angular"), (AnisotropicIVF, "angular"), (ProductQuantizer, "euclidean")],
+)
+def test_other_indexes_have_no_coarse_codes(adapter, metric):
+    base = np.random.default_rng(0).standard_normal((300, 8)).astype(np.float32)
+    with pytest.raises(UserError, match="coarse"):
+        adapter(metric, M=4, nbits=8, coarse=True).fit(base)
+
+
+@pytest.mark.parametrize("nbits", BITS)
+def test_rows_far_from_zero_are_told_apart(nbits):
+    """Half of |c|^2 and <q, c> were both so large there that their difference was rounded away."""
+    rng = np.random.default_rng(0)
+    base = (rng.standard_normal((6000, 16)) + 10_000).astype(np.float32)
+    queries = (rng.standard_normal((50, 16)) + 10_000).astype(np.float32)
+    index = built(base, "euclidean", 4, nbits=nbits)
+    exact = scores_of(index, base, queries)
+    found = index.query_batch(queries, 10)
+    best = np.argsort(-exact, axis=1, kind="stable")[:, :10]
+    assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, best, strict=True)]) > 0.95
 
 
 @pytest.mark.parametrize("order", ["rising", "falling"])

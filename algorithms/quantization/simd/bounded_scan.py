@@ -219,6 +219,17 @@ def _next_found(packed, steps, entries, group, stop, step, starts, prefetching, 
     return group
 
 
+@leaf
+def _next_group(packed, steps, entries, group, stop, step, queries, found):
+    """As `_next_found`; without a look-up of 8 bits, every group has rows to score, all of them."""
+    if entries == OF_BYTE and not _PAIRED:
+        found[:] = -1
+        return group
+    if QUERIES > 1 and queries > 1:
+        return _next_found(packed, steps, entries, group, stop, step, _QUERIES, True, found)
+    return _next_found(packed, steps, entries, group, stop, step, _ONE_QUERY, None, found)
+
+
 @njit(cache=True, nogil=True)
 def _scan_blocks(packed, rows, costs, entries, step, bounds, bits, wanted):
     """Return the keys of the best rows of every `step`-th group, `(queries, wanted)`, best first.
@@ -236,10 +247,7 @@ def _scan_blocks(packed, rows, costs, entries, step, bounds, bits, wanted):
         fill_steps(costs[query], entries, bounds[query], steps[query])
     group, found = np.int64(0), np.zeros(queries * BLOCKS, np.int64)
     while True:
-        if QUERIES > 1 and queries > 1:
-            group = _next_found(packed, steps, entries, group, stop, step, _QUERIES, True, found)
-        else:
-            group = _next_found(packed, steps, entries, group, stop, step, _ONE_QUERY, None, found)
+        group = _next_group(packed, steps, entries, group, stop, step, queries, found)
         if group >= stop:
             break
         for part in range(len(found)):
@@ -319,16 +327,17 @@ def entries_scanned(codewords):
 
 
 @njit(cache=True, nogil=True)
-def _scan_some(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
+def _scan_some(packed, rows, slopes, wide_slopes, offsets, euclidean, queries, bits, ids):
     """As `scan`, for one query, or for `QUERIES` at once."""
-    subspaces, _, codewords = slopes.shape
+    codewords = slopes.shape[2]
     entries, k, every = entries_scanned(codewords), ids.shape[1], np.int64(1)
-    own, paired = empty_tables(subspaces, codewords), entries != entries_of(codewords)
+    own = empty_tables(slopes.shape[0] + wide_slopes.shape[0], codewords)
+    paired = entries != entries_of(codewords)
     planes = len(own) // entries_of(codewords)
     costs = np.zeros((len(queries), planes * entries), np.float32)
     for query in range(len(queries)):
         first = own if paired else costs[query]
-        fill_costs_in_range(queries[query], slopes, offsets, euclidean, first)
+        fill_costs_in_range(queries[query], slopes, wide_slopes, offsets, euclidean, first)
         if paired:
             fill_pairs(own, costs[query])
     bounds = _likely_bounds(packed, rows, costs, entries, k, bits)
@@ -347,18 +356,21 @@ def _scan_some(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
 
 
 @njit(cache=True, nogil=True)
-def scan(packed, rows, slopes, offsets, euclidean, queries, bits, ids):
+def scan(packed, rows, slopes, wide_slopes, offsets, euclidean, queries, bits, ids):
     """Write the rows of the least costs to `ids` `(nq, k)` int64, least first, padded with -1.
 
     `packed` is flat: groups, then planes, then 256 bytes; the first `rows` count. The cost of
     codeword c of subspace m is `offsets[K m + c]` (float32) plus the inner product of its part of
-    the query with `slopes[m, :, c]` `(M, d/M, K)`; K is 16 or, where the look-up has it, 256. The
-    offsets are 0, or with `euclidean` half the squared norms of the codewords. Of equal costs, the
-    lower row comes first. Rows that are not set in the bitmap `bits` are left out; an empty one
-    leaves out none.
+    the query with `slopes[m, :, c]` `(M, d/M, K)`; K is 16 or 256. Where the look-up does not have
+    256, all rows are scored. Planes after the M are coarse codes, whose cost is the inner product
+    of the whole query with `wide_slopes[0, :, c]` `(0 or 1, d, K)`. The offsets are 0, or with
+    `euclidean` half the squared norms of the codewords. Of equal costs, the lower row comes first.
+    Rows that are not set in the bitmap `bits` are left out; an empty one leaves out none.
     """
     first = 0
     while first < len(queries):
         own = slice(first, first + (QUERIES if first + QUERIES <= len(queries) else 1))
-        _scan_some(packed, rows, slopes, offsets, euclidean, queries[own], bits, ids[own])
+        _scan_some(
+            packed, rows, slopes, wide_slopes, offsets, euclidean, queries[own], bits, ids[own]
+        )
         first = own.stop

@@ -50,33 +50,40 @@ def _are_in_range(costs):
 
 
 @njit(cache=True, nogil=True)
-def _fill_scaled_costs(query, slopes, euclidean, costs):
-    """As `fill_costs`, in float64, then scaled so that the most that a row can cost is 1."""
+def _fill_exact_costs(query, slopes, euclidean, exact):
+    """As `fill_costs`, in float64; return the most that a row can cost."""
     subspaces, width, codewords = slopes.shape
-    exact = np.zeros((subspaces, codewords))
     most = 0.0
     for m in range(subspaces):
+        own = exact[m * codewords : (m + 1) * codewords]
         for c in range(codewords):
             for j in range(width):
                 slope = np.float64(slopes[m, j, c])
-                exact[m, c] += query[m * width + j] * slope
+                own[c] += query[m * width + j] * slope
                 if euclidean:
-                    exact[m, c] += slope * slope / 2
-        least = exact[m].min()
-        for c in range(codewords):
-            exact[m, c] -= least
-        most += exact[m].max()
-    for m in range(subspaces):
-        for c in range(codewords):
-            costs[m * codewords + c] = exact[m, c] / most if most > 0 else 0
+                    own[c] += slope * slope / 2
+        own -= own.min()
+        most += own.max()
+    return most
 
 
 @njit(cache=True, nogil=True)
-def fill_costs_in_range(query, slopes, offsets, euclidean, costs):
-    """As `fill_costs`, but in float64 and scaled where float32 cannot hold the costs."""
+def fill_costs_in_range(query, slopes, wide_slopes, offsets, euclidean, costs):
+    """As `fill_costs`, of the subspaces and then of those as wide as the query.
+
+    In float64, and scaled so that the most that a row can cost is 1, where float32 cannot hold the
+    costs.
+    """
+    narrow = slopes.shape[0] * slopes.shape[2]
     fill_costs(query, slopes, offsets, costs)
-    if not _are_in_range(costs):
-        _fill_scaled_costs(query, slopes, euclidean, costs)
+    fill_costs(query, wide_slopes, offsets[narrow:], costs[narrow:])
+    if _are_in_range(costs):
+        return
+    exact = np.zeros(costs.shape[0])
+    most = _fill_exact_costs(query, slopes, euclidean, exact)
+    most += _fill_exact_costs(query, wide_slopes, euclidean, exact[narrow:])
+    for place in range(costs.shape[0]):
+        costs[place] = exact[place] / most if most > 0 else 0
 
 
 @leaf

@@ -210,7 +210,7 @@ def _scan_with_coarse(index: faiss.IndexPQ, kind: ScanKind, coarse: CoarseCodes)
     return BoundedScan(index, coarse)
 
 
-def _groups_of(index: faiss.IndexPQ, coarse: CoarseCodes | None) -> Codes:
+def _groups_of(index: faiss.IndexPQ, coarse: CoarseCodes | None = None) -> Codes:
     """Return codes by groups of rows, as `scan` reads them: FAISS's flat ones, then coarse ones."""
     flat = packed_codes_of(index)
     if coarse is not None:

@@ -18,7 +18,7 @@ from .simd.second_lists import second_lists
 
 _ITERATIONS, _ROWS_PER_LIST = 10, 40  # of FAISS's k-means, at most
 _MORE_ITERATIONS, _MORE_ROWS_PER_LIST = 4, 256
-"""Of ours, which goes on from there and holds no copy of the rows.
+"""Of our k-means, which continues from FAISS's and copies no rows.
 
 The more rows k-means looks at, the fewer rows are in the lists that hold the same neighbours.
 """
@@ -44,9 +44,8 @@ def partition(
     """Cut the base `(n, d)` into lists by k-means.
 
     For `angular` k-means is spherical: a row belongs to the centre of the largest cosine, and a
-    centre is as long as the mean over its rows along it. Otherwise it is the Euclidean one, around
-    the mean of the base: products of rows far from zero would hide in their rounding how far apart
-    the rows are.
+    centre is as long as the mean over its rows along it. Otherwise it is Euclidean, around the
+    mean of the base: far from zero, rounded products would hide how far apart the rows are.
 
     Parameters
     ----------

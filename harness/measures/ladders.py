@@ -26,8 +26,8 @@ class Place(NamedTuple):
 
 Verdict = Literal["reaches", "misses", "too slow", "failed"]
 """Of a question about a setting. One that is `too slow` is of no use even if it reaches the target,
-and those above it in its column are slower still. One that has `failed` says nothing of other
-columns; in its own those above it are not asked either, unless it is the lowest."""
+and those above it in its column are slower still. One that `failed` says nothing of other
+columns; in its own, those above it are skipped unless the failed one is the lowest."""
 
 
 class Asked(NamedTuple):

@@ -86,7 +86,7 @@ def unsure(
 
 
 def _newest(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
-    """The trials of each build in the last block in which something came of it."""
+    """The known trials of each build in the last block that has any."""
     found: dict[str, list[Trial]] = {}
     for trial in trials:
         if trial.is_known:

@@ -43,7 +43,7 @@ def mean_cost(goal: Goal, trials: Iterable[Trial]) -> tuple[float, float]:
 
 
 def known_builds(goal: Goal, trials: Sequence[Trial]) -> list[KnownBuild]:
-    """Return what is known of each build, in their order, each time something came of it."""
+    """Return what is known of each build, in order, once per block with a known trial."""
     seconds = {
         t.block: 1 / (t.qps * t.times_reference) for t in trials if t.qps and t.times_reference
     }

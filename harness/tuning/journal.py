@@ -150,7 +150,7 @@ class Journal:
             before = trials[0].spent_seconds
 
     def nearest_miss(self, label: str) -> Trial | None:
-        """Return the trial of the highest recall, the smallest if none was known to be small."""
+        """Return the trial of the highest recall, or else the smallest of those `too_large`."""
         own = self.on(label)
         missed = [trial for trial in own if trial.recall is not None]
         if missed:

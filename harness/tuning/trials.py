@@ -105,7 +105,7 @@ class Trial(BaseModel):
 
     @property
     def if_out_of_budget(self) -> Trial:
-        """The same, where the time-out of its block was what was left of the budget."""
+        """This trial; `out_of_budget` if it timed out after the rest of the budget."""
         is_late = self.status == "timeout"
         return self.model_copy(update={"status": "out_of_budget"}) if is_late else self
 

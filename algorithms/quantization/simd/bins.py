@@ -15,9 +15,9 @@ _LOWER = np.float32(2)  # how far below the first rows bins reach, in spans of t
 
 @leaf
 def bring_forward(keys, others, count, place):
-    """Move the key that belongs at this place there, lesser ones before it (Hoare).
+    """Partition the first `count` keys around the one that sorting puts at `place` (Hoare).
 
-    Of the first `count` keys; `others`, where not None, are moved along with them.
+    No key before it is greater. `others`, unless None, move along.
     """
     low, high = 0, count - 1
     while low < high:

@@ -109,5 +109,5 @@ def first_bound(
     if top == CAP:
         return np.float32(np.inf), np.float32(0)
     rounded = np.float32(subspaces / 2 + DEVIATIONS * np.sqrt(subspaces / 12) + 1)
-    # Whole numbers make these float64, by which rows would come into other bins than by float32.
+    # Integers make these float64, which would put rows into other bins than float32 does.
     return np.float32(lowest + (top + rounded) / scale), np.float32(lowest + least / scale)

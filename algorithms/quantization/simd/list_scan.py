@@ -141,7 +141,7 @@ def _collect(
     planes = tables.shape[0] // entries
     lowering = lowering_plane(planes, entries)
     # Without a bound, tables are made for the most that rows can cost: all must stay below the end.
-    # Where all are scored by float tables, rows that cost more than sums tell do no harm.
+    # If float tables score all rows found, it does no harm to find too many.
     shift = np.float32(0) if everything or bound == np.inf else _shift_of(varied)
     removed = np.float32(varied / 2 + (LOWERED if lowering else 0))  # rounded, and on the way
     sums, counts = np.empty(BLOCKS * ROWS, np.uint8), np.zeros(BINS, np.int64)

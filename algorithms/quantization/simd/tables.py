@@ -69,10 +69,9 @@ def _fill_exact_costs(query, slopes, euclidean, exact):
 
 @njit(cache=True, nogil=True)
 def fill_costs_in_range(query, slopes, wide_slopes, offsets, euclidean, costs):
-    """As `fill_costs`, of the subspaces and then of those as wide as the query.
+    """As `fill_costs`, of the subspaces, then of those as wide as the query.
 
-    In float64, and scaled so that the most that a row can cost is 1, where float32 cannot hold the
-    costs.
+    Where float32 cannot hold the costs, in float64 and scaled so that no row costs more than 1.
     """
     narrow = slopes.shape[0] * slopes.shape[2]
     fill_costs(query, slopes, offsets, costs)

@@ -79,7 +79,7 @@ def tune(
 ) -> None:
     """Find the parameters for a recall, and prove them on held-out queries.
 
-    Builds are tried, proposed from what those before were like, until the budget is spent. On each
+    Builds are tried until the budget is spent, each proposed from earlier results. On each
     built index the cheapest search setting that reaches the recall is found, with tuning queries
     only. The winner of each algorithm is then built again and measured like any other point; with
     two --minimize, at most five winners, which no other setting beats in both. The exit status is 1

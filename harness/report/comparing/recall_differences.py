@@ -29,8 +29,8 @@ class RecallDifference:
     """The difference in one measure of recall between a label and the baseline.
 
     `measure` is, for example, `recall 1@10`. The interval of `difference` covers queries and builds
-    and is corrected for all comparisons made together. So many as `queries_needed` would show a
-    difference of this size to be real in 80 of 100 trials, among as many comparisons; infinite if
+    and is corrected for all comparisons made together. `queries_needed` queries would show a
+    difference of this size to be real in 80 of 100 trials with as many comparisons; infinite if
     the builds differ too much for that (`builds_differ`), so that more builds are needed.
     """
 
@@ -116,8 +116,8 @@ _Pair = tuple[pd.Series, pd.Series, str, int]
 def _pairs(group: pd.DataFrame, baseline: str) -> Iterator[tuple[pd.Series, pd.Series]]:
     """Pairs of a point and the baseline's point with equal bytes and search setting.
 
-    Where either has no search parameters, points of those bytes are taken. Of several points of
-    the baseline, that with the same build parameters is; none if there is no such one.
+    Where either has no search parameters, equal bytes are enough. Of several such points of the
+    baseline, the one with the same build parameters is taken, or none.
     """
     theirs = [row for _, row in group[group["label"] == baseline].iterrows()]
     others = group[(group["label"] != baseline) & group["in_answers"]]

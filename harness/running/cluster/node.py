@@ -46,8 +46,8 @@ def main(folder: Path) -> None:
     shipment = Shipment.from_json(json.load(sys.stdin))
     try:
         _require_same(shipment)
-        # Copies and environments are made in turn, too: that would disturb another run, and the
-        # dataset that it measures on must not make room for this one.
+        # Datasets are copied and environments made under the lock, too: both would disturb another
+        # run, and its dataset must not be removed to make room.
         with locked(node_lock(), lambda: _phase("", "waiting for another run on this node", None)):
             _measure(shipment, folder)
     except UserError as error:

@@ -190,10 +190,10 @@ def _text(data: bytes) -> str:
 
 
 def _elsewhere(plugin: PluginFolder) -> tuple[dict[str, Path], dict[str, bytes]]:
-    """Return what a plug-in needs of adapters of another harness that lie outside its folder.
+    """Return the adapters of another harness that a plug-in names outside its folder.
 
-    These are their files by their names in the bundle, and the plug-in's registry file, if there
-    are any, with the paths that they have there.
+    First their files by their names in the bundle, then the plug-in's registry file with the
+    adapters' paths in the bundle, if there are any.
     """
     data, roots = read_yaml(plugin.config).data, dict[Path, str]()
     files: dict[str, Path] = {}

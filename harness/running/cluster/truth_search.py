@@ -117,7 +117,7 @@ class ClusterTruth:
             self._running.append(one)
 
     def _waiting_for(self, node: Node) -> _Search | None:
-        """Take a piece that waits, if the node is idle and has not failed it before others."""
+        """Take a waiting piece for an idle node, one that it had only if all nodes had it."""
         if any(one.node is node for one in self._running):
             return None
         for one in self._waiting:

@@ -148,7 +148,7 @@ def test_a_dataset_and_a_suite_are_shown(tmp_path):
     assert "query distribution same as the base" in shown
     words = told("show", "peers")
     assert "glove-100: 331,479 x 100, angular" in words
-    assert "hnswlib: M=16 efSearch=20, 80, 320" in words
+    assert "hnswlib: M=16 efSearch=20, 40, 80, 160, 320" in words
     (tmp_path / "mine.yml").write_text("k: 5\ndatasets: x.hdf5\nalgorithms: [exact]\n")
     assert "x.hdf5: not known here" in told("show", tmp_path / "mine.yml")
 

@@ -22,7 +22,7 @@ from .loss import Eta, EuclideanLoss, Formula, ScoreAwareLoss
 from .parameters import Parameters, ScanKind
 from .quantizer import ComposedQuantizer, Quantizer
 from .reranking import Reranker
-from .scanner import Scanner
+from .scanner import Scanner, require_coarse_scan
 from .training import JointTraining, KMeans, SubspaceTraining
 
 _QUERIES_KEPT = 200  # for diagnostics
@@ -60,6 +60,8 @@ class CodeIndex(Algorithm):
 
     def fit(self, base: Float32) -> None:
         """Train and encode. Timed."""
+        if self._parameters.coarse:
+            require_coarse_scan(self._scan)
         self._base = base = plain(base)
         reranker = Reranker(base, self.metric, self._parameters.rerank_copy)
         quantized = self._quantizer.quantize(base, self.metric, self._parameters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import faiss
@@ -22,7 +23,7 @@ _MORE_ITERATIONS, _MORE_ROWS_PER_LIST = 4, 256
 
 The more rows k-means looks at, the fewer rows are in the lists that hold the same neighbours.
 """
-_SCORES = 1 << 21  # of rows with lists, held at a time
+_SCORES = 1 << 21  # of rows with lists, or numbers of rows, held at a time
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,19 @@ def partition(
     """
     _check(len(base), nlist, spill)
     spherical = metric == "angular"
-    origin = np.zeros(base.shape[1], np.float32) if spherical else Origin.of(base).mean
-    centres = _kmeans(base, origin, nlist, seed, spherical=spherical)
+    points = _Points(base, None if spherical else Origin.of(base).mean)
+    rng = np.random.default_rng([seed, 3])
+    centres = _kmeans(points, nlist, seed, rng, spherical=spherical)
     for _ in range(_MORE_ITERATIONS):
-        centres = _moved(base, origin, centres, spherical=spherical)
+        centres = _moved(points, centres, rng, spherical=spherical)
     lists = np.empty((len(base), 1 if spill is None else 2), np.int32)
-    _assign(base, origin, centres, lists[:, 0], spherical=spherical)
+    for rows, block in points.blocks(centres):
+        lists[rows, 0] = _nearest(block, centres, spherical=spherical)
     if spherical:
         centres *= _lengths(base, centres, lists[:, 0])[:, None]
     if spill is not None:
-        _assign_second(base, origin, centres, lists, spill)
-    return Partition(centres + origin, lists)
+        _assign_second(points, centres, lists, spill)
+    return Partition(centres if points.origin is None else centres + points.origin, lists)
 
 
 def lists_for(n: int) -> int:
@@ -93,14 +96,31 @@ def _check(n: int, nlist: int, spill: float | None) -> None:
         )
 
 
-def _kmeans(base: Float32, origin: Float32, nlist: int, seed: int, *, spherical: bool) -> Float32:
-    """Return centres `(nlist, d)`, less the origin."""
-    rng = np.random.default_rng([seed, 3])
-    count = min(len(base), _ROWS_PER_LIST * nlist)
-    sample = base[np.sort(rng.choice(len(base), count, replace=False))]
-    sample -= origin
+@dataclass(frozen=True)
+class _Points:
+    """The rows of a base, less an origin if there is one."""
+
+    base: Float32
+    origin: Float32 | None
+
+    def of(self, rows: Ids | slice) -> Float32:
+        points = self.base[rows]
+        return points if self.origin is None else points - self.origin
+
+    def blocks(self, centres: Float32) -> Iterator[tuple[slice, Float32]]:
+        """Yield rows and their points, so many that their scores with all centres fit."""
+        for rows in blocks(len(self.base), max(1, _SCORES // max(centres.shape))):
+            yield rows, self.of(rows)
+
+
+def _kmeans(
+    points: _Points, nlist: int, seed: int, rng: np.random.Generator, *, spherical: bool
+) -> Float32:
+    """Return centres `(nlist, d)` of a few points."""
+    n, d = points.base.shape
+    sample = points.of(np.sort(rng.choice(n, min(n, _ROWS_PER_LIST * nlist), replace=False)))
     kmeans = faiss.Kmeans(
-        base.shape[1],
+        d,
         nlist,
         niter=_ITERATIONS,
         seed=seed,
@@ -112,46 +132,42 @@ def _kmeans(base: Float32, origin: Float32, nlist: int, seed: int, *, spherical:
     return np.array(kmeans.centroids, np.float32)
 
 
-def _moved(base: Float32, origin: Float32, centres: Float32, *, spherical: bool) -> Float32:
-    """Return the means of the rows of every centre, less the origin; a centre of none stays."""
+def _moved(
+    points: _Points, centres: Float32, rng: np.random.Generator, *, spherical: bool
+) -> Float32:
+    """Return the mean of the points of every centre; one without points stays.
+
+    Of more points than `_MORE_ROWS_PER_LIST` for each, so many drawn at random.
+    """
     nlist, d = centres.shape
-    base = base[:: max(1, len(base) // (_MORE_ROWS_PER_LIST * nlist))]
+    share = _MORE_ROWS_PER_LIST * nlist / len(points.base)
     sums, counts = np.zeros((nlist, d)), np.zeros(nlist)
-    for rows in blocks(len(base), _rows_at_once(centres)):
-        points = base[rows] - origin
-        lists = np.empty(len(points), np.int32)
-        _assign(points, np.zeros_like(origin), centres, lists, spherical=spherical)
-        ones = np.ones(len(points), np.float32), lists, np.arange(len(points) + 1)
-        sums += csr_matrix(ones, (len(points), nlist)).T @ points
+    for _, block in points.blocks(centres):
+        drawn = block if share >= 1 else block[rng.random(len(block)) < share]
+        lists = _nearest(drawn, centres, spherical=spherical)
+        ones = np.ones(len(drawn), np.float32), lists, np.arange(len(drawn) + 1)
+        sums += csr_matrix(ones, (len(drawn), nlist)).T @ drawn
         counts += np.bincount(lists, minlength=nlist)
     lengths = np.linalg.norm(sums, axis=1) if spherical else counts
     moved = np.divide(sums, lengths[:, None], out=centres.astype(float), where=lengths[:, None] > 0)
-    return moved.astype(np.float32)
+    return np.asarray(moved, np.float32)
 
 
-def _assign(
-    base: Float32,
-    origin: Float32,
-    centres: Float32,
-    lists: NDArray[np.int32],
-    *,
-    spherical: bool,
-) -> None:
-    halves = 0 if spherical else np.einsum("ld,ld->l", centres, centres) / 2
-    for rows in blocks(len(base), _rows_at_once(centres)):
-        scores = (base[rows] - origin) @ centres.T
-        scores -= halves
-        lists[rows] = scores.argmax(axis=1)
+def _nearest(points: Float32, centres: Float32, *, spherical: bool) -> Ids:
+    """Return the number of the nearest centre of every point, or of the largest cosine."""
+    scores = points @ centres.T
+    if not spherical:
+        scores -= np.einsum("ld,ld->l", centres, centres) / 2
+    return np.asarray(scores.argmax(axis=1))
 
 
 def _assign_second(
-    base: Float32, origin: Float32, centres: Float32, lists: NDArray[np.int32], spill: float
+    points: _Points, centres: Float32, lists: NDArray[np.int32], spill: float
 ) -> None:
     gram = centres @ centres.T
-    for rows in blocks(len(base), _rows_at_once(centres)):
-        points = base[rows] - origin
-        squares = np.einsum("nd,nd->n", points, points)
-        scores = points @ centres.T
+    for rows, block in points.blocks(centres):
+        squares = np.einsum("nd,nd->n", block, block)
+        scores = block @ centres.T
         second_lists(scores, squares, gram, lists[rows, 0], np.float32(spill), lists[rows, 1])
 
 
@@ -163,7 +179,3 @@ def _lengths(base: Float32, centres: Float32, lists: NDArray[np.int32]) -> Float
         sums += np.bincount(lists[rows], along, len(centres))
     sizes = np.bincount(lists, minlength=len(centres))
     return np.where(sizes > 0, sums / np.maximum(sizes, 1), 1).astype(np.float32)
-
-
-def _rows_at_once(centres: Float32) -> int:
-    return max(1, _SCORES // len(centres))

@@ -181,7 +181,7 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind, coarse: CoarseCodes | None = N
             got=repr(kind),
         )
     if coarse is not None:
-        return _scan_with_coarse(index, kind, coarse)
+        return BoundedScan(index, coarse)
     nbits, M = index.pq.nbits, index.pq.M
     if nbits not in byte_lanes.CODE_BITS:
         return FaissScan(index)
@@ -191,7 +191,8 @@ def scan_of(index: faiss.IndexPQ, kind: ScanKind, coarse: CoarseCodes | None = N
     )
 
 
-def _scan_with_coarse(index: faiss.IndexPQ, kind: ScanKind, coarse: CoarseCodes) -> BoundedScan:
+def require_coarse_scan(kind: ScanKind) -> None:
+    """Refuse coarse codes where nothing can scan them."""
     if kind == "faiss":
         raise UserError(
             "FAISS's scan knows no coarse codes",
@@ -207,7 +208,6 @@ def _scan_with_coarse(index: faiss.IndexPQ, kind: ScanKind, coarse: CoarseCodes)
             got="one without",
             hint="use coarse: false",
         )
-    return BoundedScan(index, coarse)
 
 
 def _groups_of(index: faiss.IndexPQ, coarse: CoarseCodes | None = None) -> Codes:

@@ -122,7 +122,8 @@ class ClusterSettings(_Strict):
     """Folder that all nodes can read and write: a path, or a URL that fsspec knows."""
     scratch: Annotated[Text, AfterValidator(_absolute)] | None = None
     """Absolute path of a folder on each node for the cache and for temporary files, made if it is
-    missing; `~` and `$VARIABLE` are those of the node. Default: the user's folders."""
+    missing; `~` and `$VARIABLE`, such as `$TMPDIR`, are those of the node. Default: the user's
+    folders."""
     scratch_gib: Annotated[float, Field(gt=0, le=1e6)] | None = None
     """The most that copies of datasets may take there; those used longest ago make room."""
     walltime: Walltime | None = None

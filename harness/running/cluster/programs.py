@@ -19,6 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 
 END_WITH_INPUT = "--end-with-input"
+SCRATCH = "ANNHARNESS_SCRATCH"
+"""The environment variable with the folder `scratch:` as the cluster file has it."""
+
 _SECONDS_TO_LEAVE = 10.0
 
 SETTINGS = {
@@ -62,18 +65,27 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _make_scratch() -> None:
-    """Make the folder for temporary files: Python silently takes another if it is not there.
+    """Make the folder of the cluster file for the cache and temporary files, if it names one.
 
-    No shell has replaced `~` and `$VARIABLE` in these paths by those of this machine.
+    No shell has replaced `~` and `$VARIABLE` in it by those of this machine, of which `TMPDIR` may
+    be one. It is made here since Python silently takes another folder if it is not there.
     """
-    for name in ("ANNHARNESS_DATA", "TMPDIR"):
-        if name in os.environ:
-            os.environ[name] = str(Path(os.path.expandvars(os.environ[name])).expanduser())
+    given = os.environ.pop(SCRATCH, None)
+    if given is None:
+        return
+    scratch = Path(os.path.expandvars(given))
+    with suppress(RuntimeError):  # there is no such user
+        scratch = scratch.expanduser()
+    if not scratch.is_absolute() or "$" in str(scratch):
+        sys.exit(
+            f"the scratch folder {given} is {scratch} here, which is no absolute path or has a "
+            "variable that is not set: set it on the node, or change scratch: in the cluster file"
+        )
     try:
-        if scratch := os.environ.get("TMPDIR"):
-            Path(scratch).mkdir(parents=True, exist_ok=True)
+        scratch.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         sys.exit(f"cannot make the scratch folder {scratch}: {error.strerror}")
+    os.environ |= {"TMPDIR": str(scratch), "ANNHARNESS_DATA": str(scratch / "annharness")}
 
 
 def _end_with_input() -> None:

@@ -18,7 +18,7 @@ from harness.files.paths import user_path
 from harness.files.remote import INSTALL_CLUSTER
 from harness.files.temporary import temporary_folder
 from harness.running.cluster.cluster_file import Batch, ClusterSettings
-from harness.running.cluster.programs import END_WITH_INPUT, SETTINGS
+from harness.running.cluster.programs import END_WITH_INPUT, SCRATCH, SETTINGS
 from harness.text import one_line
 
 _PROGRAMS = "harness.running.cluster.programs"
@@ -223,10 +223,8 @@ def _end_all(programs: Sequence[_Program]) -> None:
 
 
 def scratch_environment(settings: ClusterSettings) -> dict[str, str]:
-    """Return the variables by which a node keeps its cache and temporary files on its scratch."""
-    if settings.scratch is None:
-        return {}
-    return {"ANNHARNESS_DATA": f"{settings.scratch}/annharness", "TMPDIR": settings.scratch}
+    """Return what tells the programs of a node the scratch folder of the cluster file."""
+    return {} if settings.scratch is None else {SCRATCH: settings.scratch}
 
 
 # ---- batch systems ------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def test_a_batch_system_gives_nodes_and_takes_them_back(suite, tmp_path, command
         "#SBATCH --exclusive",
         "#SBATCH --constraint=milan",
         "export MARK=1",
-        f"export ANNHARNESS_DATA='{tmp_path}/my disk/annharness'",
+        f"export ANNHARNESS_SCRATCH='{tmp_path}/my disk'",
         f"{PROGRAMS} worker tcp://127.0.0.1:",
     ):
         assert expected in script

@@ -442,20 +442,55 @@ def test_a_mistake_in_a_cluster_file_is_told_with_its_place(tmp_path, text, mess
     assert "c.yml" in caught.value.describe()
 
 
-def test_a_node_makes_its_scratch_folder_and_replaces_what_no_shell_has(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("JOB", "7")
-    monkeypatch.setenv("TMPDIR", "~/my disk/$JOB")
-    worker = [sys.executable, "-m", "harness.running.cluster.programs", "worker", "--version"]
-    subprocess.run(worker, check=True, capture_output=True)
-    assert (tmp_path / "my disk" / "7").is_dir()
+WORKER = (sys.executable, "-m", "harness.running.cluster.programs", "worker", "--version")
+
+
+@pytest.mark.parametrize(
+    ("scratch", "made"),
+    [("~/my disk/$JOB", "my disk/7"), ("$TMPDIR/ann", "node/ann"), ("${TMPDIR}", "node")],
+)
+def test_a_node_makes_its_scratch_folder_and_replaces_what_no_shell_has(
+    tmp_path, monkeypatch, scratch, made
+):
+    names = {"HOME": tmp_path, "JOB": 7, "TMPDIR": tmp_path / "node", "ANNHARNESS_SCRATCH": scratch}
+    for name, value in names.items():
+        monkeypatch.setenv(name, str(value))
+    program = "import os, sys; from harness.running.cluster.programs import main\n"
+    program += "try: main(['worker', '--version'])\n"
+    program += "finally: print(os.environ['TMPDIR'], os.environ['ANNHARNESS_DATA'], sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-2:] == [f"{tmp_path}/{made}", f"{tmp_path}/{made}/annharness"]
+    assert (tmp_path / made).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("scratch", "message"),
+    [
+        ("~/file/scratch", "cannot make the scratch folder {}/file/scratch: Not a directory"),
+        (
+            "$NOWHERE/ann",
+            "the scratch folder $NOWHERE/ann is $NOWHERE/ann here",
+        ),
+        ("/s/$NOWHERE", "has a variable that is not set: set it on the node"),
+        ("~no-such-user/ann", "the scratch folder ~no-such-user/ann is ~no-such-user/ann here"),
+    ],
+)
+def test_a_worker_without_the_scratch_folder_that_is_asked_for_says_why_and_ends(
+    tmp_path, monkeypatch, scratch, message
+):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("TMPDIR", "~/file/scratch")
-    done = subprocess.run(worker, capture_output=True, text=True)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ANNHARNESS_SCRATCH", scratch)
+    done = subprocess.run(WORKER, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert (
-        done.stderr == f"cannot make the scratch folder {tmp_path}/file/scratch: Not a directory\n"
-    )
+    assert message.format(tmp_path) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_worker_starts_where_an_inherited_folder_for_temporary_files_is_none(monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/dev/null/scratch")
+    subprocess.run(WORKER, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("name", ["local:0", "local:99999", "nowhere.yml", "tcp://host", ""])

@@ -80,6 +80,7 @@ precision: off
 SHARDED = ("--k", "7", "--shards", "5")
 PROGRAMS = "harness.running.cluster.programs"
 MEASURING = "harness.running.worker.entry"
+OWN_MOUNTS = ("unshare", *(("--map-root-user",) if os.getuid() else ()), "--mount")
 OURS = (PROGRAMS, "harness.running.cluster.node", MEASURING)
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from harness.contracts import UserError
 from harness.data.cache.folder import cache_folder
-from harness.files.locks import locked
 from harness.files.progress import Unit
 from harness.files.remote import RemoteFolder
 from harness.files.replacing import NO_SPACE
@@ -29,7 +28,7 @@ from harness.running.blocks import BlockOutcome, MemberSpec, TaskFailure
 from harness.running.cluster.outcomes import encoded
 from harness.running.cluster.shipment import Bundle, Shipment, this_release
 from harness.running.cluster.staging import MORE_SPACE, staged_dataset
-from harness.running.cluster.task import node_lock
+from harness.running.cluster.task import node_held
 from harness.running.environments.isolated import Environment, Environments
 from harness.running.executors.local import LocalExecutor
 from harness.running.machine.doctor import diagnose
@@ -48,7 +47,7 @@ def main(folder: Path) -> None:
         _require_same(shipment)
         # Datasets are copied and environments made under the lock, too: both would disturb another
         # run, and its dataset must not be removed to make room.
-        with locked(node_lock(), lambda: _phase("", "waiting for another run on this node", None)):
+        with node_held(lambda: _phase("", "waiting for another run on this node", None)):
             _measure(shipment, folder)
     except UserError as error:
         _tell(refused=error.describe())

@@ -11,14 +11,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from harness.contracts import UserError
+from harness.files.locks import locked
 from harness.files.remote import RemoteFolder
 from harness.files.temporary import temporary_folder
 from harness.running.cluster.shipment import this_release
@@ -56,6 +58,29 @@ def node_lock() -> Path:
     It ignores `TMPDIR`: runs with different scratch folders must not measure at the same time.
     """
     return Path(f"/tmp/annharness-node-{os.getuid()}.lock")
+
+
+@contextmanager
+def node_held(waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock of this node; `waiting` is called once if another process holds it.
+
+    Raises
+    ------
+    UserError
+        If it cannot be locked.
+    """
+    path = node_lock()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, waiting))
+        except OSError as error:
+            raise UserError(
+                f"cannot lock this node: {error.strerror}",
+                where=str(path),
+                expected="a file that this user may make and write",
+                hint="make that path writable there, or leave the node out of the cluster",
+            ) from error
+        yield
 
 
 def described(strict: bool) -> Json:

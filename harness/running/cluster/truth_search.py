@@ -22,13 +22,12 @@ from harness.data.cache import layout
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
 from harness.data.truth.nearest import Space, nearest_matching, nearest_of_block
 from harness.data.truth.store import Piece
-from harness.files.locks import locked
 from harness.files.remote import RemoteFolder
 from harness.registry.registry import load_registry
 from harness.running.cluster.executor import MOST_ATTEMPTS, ClusterExecutor
 from harness.running.cluster.pool import Node
 from harness.running.cluster.staging import share_dataset, shared_copy, staged_dataset
-from harness.running.cluster.task import node_lock
+from harness.running.cluster.task import node_held
 from harness.running.worker.timing import no_garbage_collection
 
 _WAKE_SECONDS = 0.5
@@ -157,7 +156,7 @@ def nearest_of_piece(
     scratch_bytes
         The most that copies of datasets may take on the node; None: no limit.
     """
-    with locked(node_lock()):
+    with node_held():
         if name.endswith(FILTERED_SUFFIX):
             folder = RemoteFolder(shared) if shared is not None else None
             dataset = staged_dataset(name, fingerprint, load_registry(), folder, scratch_bytes)

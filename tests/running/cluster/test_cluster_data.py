@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from functools import partial
 
@@ -12,7 +11,7 @@ import harness
 from harness.data.filtered import open_filtered
 from harness.data.loading import open_file
 from harness.registry.registry import load_registry
-from tests.clusters import SHARDED, require_right_truth, table
+from tests.clusters import OWN_MOUNTS, SHARDED, require_right_truth, table
 
 pytestmark = pytest.mark.cluster
 
@@ -88,7 +87,6 @@ mount -t tmpfs -o size=4m tmpfs "$0" || exit
 head -c 5M /dev/zero > "$0/large" 2> /dev/null
 exec "$@"
 """
-OWN_MOUNTS = ("unshare", *(("--map-root-user",) if os.getuid() else ()), "--mount")
 
 
 def test_a_node_whose_scratch_is_full_is_left_out(

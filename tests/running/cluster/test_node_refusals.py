@@ -11,16 +11,16 @@ import sys
 import pytest
 
 from harness.data.loading import open_file
-from harness.files.locks import locked
 from harness.files.remote import RemoteFolder
 from harness.registry.registry import load_registry
 from harness.running.block_specs import adapter_spec, origin_of
 from harness.running.blocks import BlockSpec, MemberSpec, SettingSpec
 from harness.running.cluster.shipment import Bundle, Shipment, this_release
 from harness.running.cluster.staging import share_dataset
-from harness.running.cluster.task import node_lock
+from harness.running.cluster.task import node_held
 from harness.running.machine.facts import this_machine
 from harness.running.processes.descendants import PARENT_VARIABLE
+from tests.clusters import OWN_MOUNTS
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +70,7 @@ def told(tmp_path):
 
 
 def test_a_node_copies_no_dataset_while_another_run_measures(shipment, tmp_path):
-    with locked(node_lock()):
+    with node_held():
         process = subprocess.Popen(
             [sys.executable, "-m", "harness.running.cluster.node", str(tmp_path)],
             env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
@@ -140,6 +140,23 @@ def test_what_is_the_same_is_measured(shipment, told):
 def test_what_would_be_something_else_is_refused(shipment, told, changed, reason):
     (message,) = told(changed(shipment))
     assert reason in message["refused"]
+
+
+LOCKED_OUT = """\
+lock=/tmp/annharness-node-$(id -u).lock
+touch $lock && mount --bind $lock $lock && mount -o remount,bind,ro $lock || exit
+exec "$@"
+"""
+
+
+def test_a_node_that_cannot_be_locked_is_refused_with_the_file(shipment, told):
+    """Its lock is on a file system that cannot be written to."""
+    read_only = (*OWN_MOUNTS, "sh", "-c", LOCKED_OUT, "sh")
+    if subprocess.run([*read_only, "true"], capture_output=True).returncode:
+        pytest.skip("this user may not mount a file")
+    (message,) = told(shipment, *read_only)
+    assert "cannot lock this node: Read-only file system" in message["refused"]
+    assert "/tmp/annharness-node-" in message["refused"]
 
 
 def test_a_copy_that_the_disk_cannot_take_is_not_blamed_on_the_shared_folder(

@@ -140,6 +140,11 @@ class BlockSpec:
     members: tuple[MemberSpec, ...]
     target: Target | None = None
 
+    @property
+    def most_k(self) -> int:
+        """The most neighbours that one of its settings is asked for."""
+        return max(setting.k for member in self.members for setting in member.settings)
+
     def order(self, nq: int) -> NDArray[np.intp]:
         """Return the queries in the order in which they are asked; of a target, tuning ones."""
         order = query_order(nq, self.order_seed)

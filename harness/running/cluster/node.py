@@ -12,11 +12,16 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 from harness.contracts import UserError
+from harness.contracts.dataset import Truth
+from harness.data.cache.cached import CachedDataset
 from harness.data.cache.folder import cache_folder
+from harness.data.truth.store import Piece, compute_here, stored_truth, truth_of
 from harness.files.progress import Unit
 from harness.files.remote import RemoteFolder
 from harness.files.replacing import NO_SPACE
@@ -45,10 +50,12 @@ def main(folder: Path) -> None:
     shipment = Shipment.from_json(json.load(sys.stdin))
     try:
         _require_same(shipment)
+        registry = _registry(shipment.bundles, folder / "plugins")
+        _write_truth(shipment, registry)
         # Datasets are copied and environments made under the lock, too: both would disturb another
         # run, and its dataset must not be removed to make room.
-        with node_held(lambda: _phase("", "waiting for another run on this node", None)):
-            _measure(shipment, folder)
+        with _to_itself():
+            _measure(shipment, registry, folder)
     except UserError as error:
         _tell(refused=error.describe())
     except OSError as error:
@@ -65,13 +72,42 @@ def _full(error: OSError) -> UserError:
     )
 
 
-def _measure(shipment: Shipment, folder: Path) -> None:
-    registry = _registry(shipment.bundles, folder / "plugins")
-    shared = RemoteFolder(shipment.shared) if shipment.shared else None
+def _to_itself() -> AbstractContextManager[None]:
+    return node_held(lambda: _phase("", "waiting for another run on this node", None))
+
+
+def _write_truth(shipment: Shipment, registry: Registry) -> None:
+    """Compute the ground truth that a target needs, unless it is in this node's cache.
+
+    Its lock is taken before that of the node, as where a cluster computes ground truth. In the
+    other order each of the two could hold what the other waits for.
+    """
     block = shipment.block
-    dataset = staged_dataset(
-        shipment.dataset, block.fingerprint, registry, shared, shipment.scratch_bytes, _progress
+    if block.target is None or stored_truth(block.fingerprint, block.most_k) is not None:
+        return
+    with _to_itself():
+        dataset = _dataset(shipment, registry)
+
+    def compute(
+        dataset: CachedDataset, k: int, pieces: Sequence[Piece]
+    ) -> Iterator[tuple[Piece, Truth]]:
+        with _to_itself():
+            yield from compute_here(dataset, k, pieces)
+
+    truth_of(dataset, block.most_k, _progress, compute=compute)
+
+
+def _dataset(shipment: Shipment, registry: Registry) -> CachedDataset:
+    shared = RemoteFolder(shipment.shared) if shipment.shared else None
+    wanted = shipment.block.fingerprint
+    return staged_dataset(
+        shipment.dataset, wanted, registry, shared, shipment.scratch_bytes, _progress
     )
+
+
+def _measure(shipment: Shipment, registry: Registry, folder: Path) -> None:
+    block = shipment.block
+    dataset = _dataset(shipment, registry)
     environments = Environments()
     members = tuple(_here(one, shipment, registry, environments) for one in block.members)
     block = replace(block, dataset=str(dataset.path), members=members)

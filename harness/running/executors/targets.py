@@ -52,10 +52,9 @@ class TargetSearch:
         """Return the search of a block; None if it has no target."""
         if spec.target is None:
             return None
-        k = max(setting.k for member in spec.members for setting in member.settings)
         # One pause would hold up all queries of a batch, so its times tell nothing so early.
         race = spec.target.race if timed_one_by_one(spec.mode, spec.threads) else None
-        return cls(spec.target, race, dataset, order, truth_of(dataset, k))
+        return cls(spec.target, race, dataset, order, truth_of(dataset, spec.most_k))
 
     def choose(self, member: Member, watch: Watch) -> None:
         """Leave out all settings but the lowest that reach the target."""

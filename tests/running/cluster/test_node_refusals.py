@@ -10,17 +10,19 @@ import sys
 
 import pytest
 
+from harness.data.cache.folder import cache_lock
 from harness.data.loading import open_file
+from harness.files.locks import try_lock
 from harness.files.remote import RemoteFolder
 from harness.registry.registry import load_registry
 from harness.running.block_specs import adapter_spec, origin_of
-from harness.running.blocks import BlockSpec, MemberSpec, SettingSpec
+from harness.running.blocks import BlockSpec, MemberSpec, SettingSpec, Target
 from harness.running.cluster.shipment import Bundle, Shipment, this_release
 from harness.running.cluster.staging import share_dataset
-from harness.running.cluster.task import node_held
+from harness.running.cluster.task import node_held, node_lock
 from harness.running.machine.facts import this_machine
 from harness.running.processes.descendants import PARENT_VARIABLE
-from tests.clusters import OWN_MOUNTS
+from tests.clusters import OWN_MOUNTS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -69,17 +71,23 @@ def told(tmp_path):
     return run
 
 
+def started(shipment, folder):
+    """Start the process of a node on a shipment."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.running.cluster.node", str(folder)],
+        env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    process.stdin.write(json.dumps(shipment.to_json()))
+    process.stdin.close()
+    return process
+
+
 def test_a_node_copies_no_dataset_while_another_run_measures(shipment, tmp_path):
     with node_held():
-        process = subprocess.Popen(
-            [sys.executable, "-m", "harness.running.cluster.node", str(tmp_path)],
-            env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        process.stdin.write(json.dumps(shipment.to_json()))
-        process.stdin.close()
+        process = started(shipment, tmp_path)
         first = process.stdout.readline()
         copies = list((tmp_path / "node").rglob("*.hdf5"))
     last = process.stdout.read().splitlines()[-1]
@@ -88,6 +96,29 @@ def test_a_node_copies_no_dataset_while_another_run_measures(shipment, tmp_path)
     assert copies == []
     assert json.loads(last) == {"part": "part-0.npz"}
     process.stdout.close()
+
+
+def test_a_node_that_waits_for_ground_truth_leaves_the_node_to_who_computes_it(shipment, tmp_path):
+    """As `data fetch --cluster`, which holds the lock of the truth until its nodes are done."""
+    block = dataclasses.replace(shipment.block, target=Target(0.9))
+    shipment = dataclasses.replace(shipment, block=block)
+    with cache_lock(f"truth-{block.fingerprint[:16]}"):
+        process = started(shipment, tmp_path)
+        wait_until(lambda: any((tmp_path / "node" / "staged").glob("*.hdf5")))
+        try:
+            wait_until(is_free, seconds=20)
+        except AssertionError:
+            process.kill()
+            raise
+    last = process.stdout.read().splitlines()[-1]
+    assert process.wait() == 0
+    assert json.loads(last) == {"part": "part-0.npz"}
+    process.stdout.close()
+
+
+def is_free():
+    with try_lock(node_lock()) as held:
+        return held
 
 
 def of_origin(shipment, **changes):

@@ -124,8 +124,10 @@ def test_adapters_of_another_harness_travel_with_the_entries_that_name_them(plug
         f"_theirs: {{from: ann-benchmarks, path: {checkout}/brute}}\n"
         "near: {like: _theirs, path: ../../../checkout/algorithms/brute}\n"
         "far: {like: _theirs, floor: 1.0e-3}\n"
+        "other: {adapter: adapter:Mine, about: 🚀, metrics: [angular],"
+        " build: {most: .inf, kind: '1e-3', least: 1e-30}}\n"
     )
-    names = ("mine", "near", "far")
+    names = ("mine", "near", "far", "other")
     here = load_registry([plugin.parent.parent])
     code = [source_sha256(*here.algorithm(name).source_folders) for name in names]
     Bundle.of(plugin).unpack(tmp_path / "node")
@@ -133,6 +135,8 @@ def test_adapters_of_another_harness_travel_with_the_entries_that_name_them(plug
     there = load_registry([tmp_path / "node"])
     assert [source_sha256(*there.algorithm(name).source_folders) for name in names] == code
     assert there.algorithm("far").floor == 1e-3
+    assert there.algorithm("other").about == "🚀"
+    assert there.algorithm("other").build == {"most": np.inf, "kind": "1e-3", "least": 1e-30}
 
 
 @pytest.mark.parametrize(

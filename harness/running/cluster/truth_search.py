@@ -25,7 +25,7 @@ from harness.data.truth.store import Piece
 from harness.files.remote import RemoteFolder
 from harness.registry.registry import load_registry
 from harness.running.cluster.executor import MOST_ATTEMPTS, ClusterExecutor
-from harness.running.cluster.pool import Node
+from harness.running.cluster.pool import SILENT_SECONDS, Node
 from harness.running.cluster.staging import share_dataset, shared_copy, staged_dataset
 from harness.running.cluster.task import node_held
 from harness.running.worker.timing import no_garbage_collection
@@ -79,7 +79,7 @@ class ClusterTruth:
                 self._wake.clear()
                 for one in [one for one in self._running if one.future.done()]:
                     try:
-                        truth = one.future.result()
+                        truth = one.future.result(timeout=SILENT_SECONDS)
                     except Exception as error:  # whatever the task raised on the node
                         self._try_again(one, str(error), error)
                         continue

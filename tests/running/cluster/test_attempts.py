@@ -124,6 +124,33 @@ def test_nodes_that_come_later_search_for_those_that_go(searched, tmp_path, monk
     np.testing.assert_array_equal(found.ids, truth_of(dataset, 5).ids)
 
 
+class Unreachable(Future[object]):
+    """What is done, but cannot be had, as from a node that went away just then."""
+
+    def done(self):
+        return True
+
+
+class Losing(ComingAndGoing):
+    """The client of a cluster whose first node ends each piece, but is not reached any more."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = ["first", "second"]
+
+    def submit(self, function, *arguments, workers, **more):
+        if workers == ["tcp://first:1"]:
+            return Unreachable()
+        return super().submit(function, *arguments, workers=workers)
+
+
+def test_a_piece_that_cannot_be_had_is_tried_on_another_node(searched, tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.running.cluster.truth_search.SILENT_SECONDS", 0.1)
+    dataset, found = searched(Losing())
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "fresh-cache"))
+    np.testing.assert_array_equal(found.ids, truth_of(dataset, 5).ids)
+
+
 def test_a_search_that_no_node_is_left_for_ends(searched):
     with pytest.raises(UserError, match="no node of the cluster can measure"):
         searched(ComingAndGoing())

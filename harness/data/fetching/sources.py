@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib
-import shutil
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from harness.contracts.definitions import DatasetDefinition, Parameters, Source
 from harness.data.cache.cached import file_state
 from harness.data.cache.folder import cache_subfolder
 from harness.data.fetching.download import downloaded, place_of
+from harness.data.fetching.marks import is_marked, moved_aside, unmark
 from harness.data.fetching.packages import Package, archive_of, folder_of, installed_file
 from harness.data.fetching.recorded_hashes import record, verify, with_recorded
 from harness.data.formats import format_of, read_labels, read_vectors
@@ -168,16 +169,17 @@ def _use_one(
     with temporary_folder(parent, "unpacked") as scratch:
         place = _Place(source, definition, scratch, progress)
         fetched = _fetched_to(source)
-        was_there = fetched is not None and fetched.exists()
-        with _discarding(fetched, was_there=was_there):
+        with _discarding(fetched, scratch):
             path = place.main()
             verify(path, source, progress, is_recorded=source not in definition.sources)
         vouched = source.sha256 is not None
         progress(f"reading {path.name}", 0, 0)
-        with _discarding(None if vouched else fetched, was_there=was_there):
+        with _discarding(None if vouched else fetched, scratch):
             vectors = _read(path, place)
         use(vectors, source)
         record(source, path, progress)
+        if fetched is not None:
+            unmark(fetched)
 
 
 def _fetched_to(source: Source) -> Path | None:
@@ -190,25 +192,25 @@ def _fetched_to(source: Source) -> Path | None:
 
 
 @contextmanager
-def _discarding(fetched: Path | None, *, was_there: bool) -> Iterator[None]:
-    """Move a file aside if it turns out broken, so that the next run fetches it again.
+def _discarding(fetched: Path | None, scratch: Path) -> Iterator[None]:
+    """Move what was fetched aside if it turns out broken, so that the next run fetches it again.
 
-    One that was there already may have been placed by hand, and stays.
+    What has no mark stays: it was placed by hand, or an earlier run read it.
     """
     try:
         yield
     except BrokenFile as error:
-        if fetched is None or not fetched.exists():
+        # A member's file in `scratch` is gone when the user reads this.
+        member = rf"{re.escape(str(scratch))}/\w+/"
+        where, hint = re.sub(member, lambda _: f"{fetched}, ", error.where or ""), error.hint
+        if fetched is None or str(fetched) not in where:  # the file of an installed package
             raise
-        where, hint = str(fetched), error.hint
-        if was_there:
-            again = "remove it if it is to be fetched again"
-            hint = f"{hint}; {again}" if hint else again
+        if is_marked(fetched):
+            where = where.replace(str(fetched), str(moved_aside(fetched)))
+            where += ", moved there so that it is fetched again"
         else:
-            aside = fetched.with_name(f".{fetched.name}.refused")
-            shutil.rmtree(aside, ignore_errors=True)
-            fetched.replace(aside)
-            where = f"{aside}, moved there so that it is fetched again"
+            again = f"remove {fetched} if it is to be fetched again"
+            hint = f"{hint}; {again}" if hint else again
         raise UserError(
             error.what, where=where, expected=error.expected, got=error.got, hint=hint
         ) from error

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 
 from harness.data.cache.folder import COMPILED
-from harness.results.identity import source_sha256
+from harness.files.source_code import source_sha256
 from harness.running.blocks import Origin
 from harness.running.executors.compiled_code import compiled_folder
 from harness.running.plan import library_versions

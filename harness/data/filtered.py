@@ -24,13 +24,14 @@ from harness.data.cache.cached_filters import fingerprint_of, require_sound, wri
 from harness.data.cache.folder import cache_lock, cache_subfolder
 from harness.data.fetching.sources import function_of, other_files
 from harness.data.filter_files import Shape, from_files
-from harness.data.loading import code_of, is_made_from, open_definition, recipe_of
+from harness.data.loading import is_made_from, open_definition, recipe_of
 from harness.data.parts import base_rows
 from harness.data.rows import blocks
 from harness.data.truth.brute import pair_distances
 from harness.files.paths import user_path
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_hdf5
+from harness.files.source_code import source_sha256
 from harness.measures.filtering import nearness_of
 
 _QUERIES_AT_ONCE = 128
@@ -84,7 +85,7 @@ def _path(name: str) -> Path:
 
 def _recipe(definition: DatasetDefinition) -> str:
     """A hash of everything that determines rows and filters."""
-    facts = [recipe_of(definition), *_how(definition), code_of(definition)]
+    facts = [recipe_of(definition), *_how(definition), source_sha256(definition.folder)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -22,10 +22,10 @@ from harness.data.fetching.sources import from_first_source, source_state
 from harness.data.formats import format_of, read_vectors
 from harness.data.formats.hdf5 import can_be_used_in_place, metric_of, require_queries, shapes_of
 from harness.data.parts import Parts, split
-from harness.files.hashes import sha256_of
 from harness.files.paths import require_file, user_path
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
+from harness.files.source_code import source_sha256
 from harness.text import Json
 
 
@@ -52,6 +52,8 @@ def open_definition(
     made_from = recipe_of(definition)
     if not is_made_from(path, made_from):
         with cache_lock(f"dataset-{definition.name}"):
+            if is_made_from(path, recipe_of(definition, with_code=False)):
+                _accept(path, made_from)
             if not is_made_from(path, made_from):
                 _make(definition, path, made_from, progress or silent)
     return open_cached(path)
@@ -138,8 +140,11 @@ def cached_file(path: Path) -> CachedDataset | None:
     return _already_known(user_path(path).absolute(), None)
 
 
-def recipe_of(definition: DatasetDefinition) -> str:
-    """Return a hash of everything that determines the rows of an entry."""
+def recipe_of(definition: DatasetDefinition, *, with_code: bool = True) -> str:
+    """Return a hash of everything that determines the rows of an entry.
+
+    Version 0.1 left out the code of its loader, as if `with_code` were false.
+    """
     facts: Json = {
         "metric": definition.metric,
         "shape": [definition.base, definition.dimension],
@@ -147,14 +152,9 @@ def recipe_of(definition: DatasetDefinition) -> str:
         "sources": [source_state(source, definition.folder) for source in definition.sources],
         "loader": definition.loader,
     }
-    if definition.loader is not None:
-        facts["code"] = code_of(definition)
+    if definition.loader is not None and with_code:
+        facts["code"] = source_sha256(definition.folder)
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def code_of(definition: DatasetDefinition) -> list[str]:
-    """Return hashes of all code in the folder of an entry."""
-    return [sha256_of(path) for path in sorted(definition.folder.rglob("*.py"))]
 
 
 def is_made_from(path: Path, made_from: str) -> bool:
@@ -164,6 +164,12 @@ def is_made_from(path: Path, made_from: str) -> bool:
             return bool(file["annharness"].attrs["made_from"] == made_from)
     except (OSError, KeyError, RuntimeError, ValueError):
         return False
+
+
+def _accept(path: Path, made_from: str) -> None:
+    """Take a file of version 0.1 for made by a recipe: its source may be out of reach."""
+    with h5py.File(path, "r+", locking=False) as file:
+        file["annharness"].attrs["made_from"] = made_from
 
 
 def _make(definition: DatasetDefinition, path: Path, made_from: str, progress: Progress) -> None:

@@ -21,6 +21,7 @@ from harness.contracts.dataset import Truth
 from harness.data.cache.cached import CachedDataset, cached_by_name, open_cached
 from harness.data.truth.store import stored_truth
 from harness.files.progress import Progress, silent
+from harness.files.source_code import source_sha256
 from harness.interop.manifest_checks import manifest_findings
 from harness.interop.package import (
     QUERIES,
@@ -31,7 +32,7 @@ from harness.interop.taking import ambiguous
 from harness.measures.distances import distances_and_scales
 from harness.registry.registry import Registry
 from harness.results.files import require_same_foreign_part
-from harness.results.identity import PointIdentity, source_sha256
+from harness.results.identity import PointIdentity
 from harness.results.point import Build, PointHeader, StoredPoint
 from harness.results.store import Stored
 from harness.results.table.rows import load_results, table_of

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from harness.contracts.dataset import Metric
 from harness.data.cache.cached import CachedDataset
+from harness.files.source_code import source_sha256
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.suites import Suite
-from harness.results.identity import source_sha256
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, Origin, SettingSpec
 from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.plan import PlannedPoint, library_versions

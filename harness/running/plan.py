@@ -13,6 +13,7 @@ from harness.contracts.definitions import Parameters
 from harness.contracts.filters import FILTERED_SUFFIX, POST_FILTER
 from harness.data.cache.cached import CachedDataset
 from harness.errors import did_you_mean
+from harness.files.source_code import source_sha256
 from harness.registry.algorithms import AlgorithmDefinition
 from harness.registry.expressions import NotComputable
 from harness.registry.registry import Registry
@@ -23,7 +24,6 @@ from harness.results.identity import (
     NOT_INSTALLED,
     Machine,
     PointIdentity,
-    source_sha256,
 )
 from harness.results.point import PointHeader
 from harness.results.store import ResultStore

@@ -174,8 +174,39 @@ def test_an_entry_is_made_again_when_a_file_of_it_changes(
     )  # fmt: skip
     open_definition(entry)
     assert cached_path(entry) is not None
-    path.write_bytes(path.read_bytes() + b" ")
+    path.write_bytes(path.read_bytes() + b"\nlimit = 3\n")
     assert cached_path(entry) is None
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> DatasetDefinition:
+    """An entry with a loader of its own."""
+    np.save(tmp_path / "rows.npy", np.eye(6, dtype=np.float32))
+    (tmp_path / "loader.py").write_text("limit = 2\n")
+    source = Source("file", "npy", path="rows.npy")
+    return DatasetDefinition(
+        "mine", "", "", "euclidean", 6, 4, QuerySplit("first", first=4), (source,), tmp_path,
+        "x:1", loader="loader:load",
+    )  # fmt: skip
+
+
+def test_comments_and_tests_of_a_loader_make_no_other_dataset(loaded: DatasetDefinition) -> None:
+    open_definition(loaded)
+    (loaded.folder / "loader.py").write_text("# Two are enough.\nlimit = 2\n")
+    (loaded.folder / "test_loader.py").write_text("def test_limit(): pass\n")
+    assert cached_path(loaded) is not None
+
+
+def test_a_dataset_that_version_0_1_cached_stays_until_its_loader_changes(
+    loaded: DatasetDefinition,
+) -> None:
+    path = open_definition(loaded).path
+    with h5py.File(path, "r+") as file:
+        file["annharness"].attrs["made_from"] = loading.recipe_of(loaded, with_code=False)
+    made = path.stat().st_ino
+    assert open_definition(loaded).path.stat().st_ino == made
+    (loaded.folder / "loader.py").write_text("limit = 3\n")
+    assert open_definition(loaded).path.stat().st_ino != made
 
 
 def test_nan_is_named_by_row(make_hdf5, cache: Path) -> None:

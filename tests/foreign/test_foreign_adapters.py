@@ -274,8 +274,8 @@ def test_batches_and_several_clients(tmp_path, small_hdf5, command, checkout):
 
 
 def test_a_changed_sibling_makes_other_points(tmp_path, checkout):
+    from harness.files.source_code import source_sha256
     from harness.registry import load_registry
-    from harness.results.identity import source_sha256
 
     folders = load_registry([checkout]).algorithm("theirs-prepared").source_folders
     assert [folder.name for folder in folders] == ["prepared", "brute"]

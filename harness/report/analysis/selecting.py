@@ -14,6 +14,7 @@ from harness.contracts.dataset import Truth
 from harness.data.cache.cached import open_cached
 from harness.data.loading import cached_path
 from harness.data.truth.store import stored_truth
+from harness.files.source_code import source_sha256
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import read_suite
 from harness.report.analysis.describing import with_entries
@@ -21,7 +22,7 @@ from harness.report.analysis.limits import Limits, of_suite, within
 from harness.report.analysis.points import curve_name, rows_of
 from harness.report.analysis.pricing import Prices, priced
 from harness.report.analysis.recommendations import LEVELS
-from harness.results.identity import PointIdentity, source_sha256
+from harness.results.identity import PointIdentity
 from harness.results.table.rows import load_results, mark_outdated
 from harness.text import Json, counted, first_of
 

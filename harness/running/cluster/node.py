@@ -25,9 +25,9 @@ from harness.data.truth.store import Piece, compute_here, stored_truth, truth_of
 from harness.files.progress import Unit
 from harness.files.remote import RemoteFolder
 from harness.files.replacing import NO_SPACE
+from harness.files.source_code import source_sha256
 from harness.registry.plugins import find_folders, plugin_roots
 from harness.registry.registry import Registry, load_registry
-from harness.results.identity import source_sha256
 from harness.running.block_specs import adapter_spec
 from harness.running.blocks import BlockOutcome, MemberSpec, TaskFailure
 from harness.running.cluster.outcomes import encoded

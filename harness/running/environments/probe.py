@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 
 from harness.data.cache.folder import cache_folder, cache_subfolder
 from harness.files.replacing import written_whole
+from harness.files.source_code import source_sha256
 from harness.registry.algorithms import AlgorithmDefinition
-from harness.results.identity import hash_of, source_sha256
+from harness.results.identity import hash_of
 from harness.running.block_specs import adapter_spec, origin_of
 from harness.running.blocks import ProgramOutcome
 from harness.running.environments.isolated import Environment, EnvironmentFailed, Environments

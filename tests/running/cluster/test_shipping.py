@@ -20,8 +20,9 @@ from harness.data.cache.folder import cached_items
 from harness.data.filtered import open_filtered
 from harness.data.loading import open_file
 from harness.files.remote import RemoteFolder
+from harness.files.source_code import source_sha256
 from harness.registry.registry import load_registry
-from harness.results.identity import Machine, source_sha256
+from harness.results.identity import Machine
 from harness.results.point import BuildFacts
 from harness.running.blocks import (
     AdapterSpec,

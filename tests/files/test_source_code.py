@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.results.identity import source_sha256
+from harness.files.source_code import source_sha256
 
 SOURCE = '''\
 """An adapter."""

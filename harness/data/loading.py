@@ -49,13 +49,10 @@ def open_definition(
         If no source can be had, or what it holds does not fit the entry.
     """
     path = cache_subfolder("datasets") / f"{definition.name}.hdf5"
-    made_from = recipe_of(definition)
-    if not is_made_from(path, made_from):
+    if cached_path(definition) is None:
         with cache_lock(f"dataset-{definition.name}"):
-            if is_made_from(path, recipe_of(definition, with_code=False)):
-                _accept(path, made_from)
-            if not is_made_from(path, made_from):
-                _make(definition, path, made_from, progress or silent)
+            if cached_path(definition) is None:
+                _make(definition, path, recipe_of(definition), progress or silent)
     return open_cached(path)
 
 
@@ -132,7 +129,9 @@ def _parts_of_file(
 def cached_path(definition: DatasetDefinition) -> Path | None:
     """Return the file of an entry that is cached already and up to date, else None."""
     path = cache_subfolder("datasets") / f"{definition.name}.hdf5"
-    return path if is_made_from(path, recipe_of(definition)) else None
+    # What 0.1 cached stays, since its source may be out of reach.
+    recipes = (recipe_of(definition, with_code=with_code) for with_code in (True, False))
+    return path if any(is_made_from(path, recipe) for recipe in recipes) else None
 
 
 def cached_file(path: Path) -> CachedDataset | None:
@@ -164,12 +163,6 @@ def is_made_from(path: Path, made_from: str) -> bool:
             return bool(file["annharness"].attrs["made_from"] == made_from)
     except (OSError, KeyError, RuntimeError, ValueError):
         return False
-
-
-def _accept(path: Path, made_from: str) -> None:
-    """Take a file of version 0.1 for made by a recipe: its source may be out of reach."""
-    with h5py.File(path, "r+", locking=False) as file:
-        file["annharness"].attrs["made_from"] = made_from
 
 
 def _make(definition: DatasetDefinition, path: Path, made_from: str, progress: Progress) -> None:

@@ -390,6 +390,10 @@ def test_points_under_load_have_tables_in_the_terminal_and_no_pareto_points(tabl
     assert len(highest) == len(settings)
 
 
+def test_a_text_of_several_lines_is_wrapped_without_a_warning():
+    assert wrapped("odd\nname", 300, 12) == ["odd name"]
+
+
 def test_lines_of_text_are_as_long_as_the_width_allows():
     title = "fashion-mnist-784-angular+filtered: filtered search at recall 0.9"
     width, size = 7.6 * 72 * 0.96, 12.0

@@ -119,5 +119,5 @@ def wrapped(text: str, width: float, size: float, weight: str = "normal") -> lis
 def quiet_fonts() -> Iterator[None]:
     """Suppress warnings about characters that the font lacks, which are drawn as boxes."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        warnings.filterwarnings("ignore", message="(?s)Glyph .* missing from")
         yield

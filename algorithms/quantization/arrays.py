@@ -40,3 +40,9 @@ def plain(rows: NDArray[np.floating]) -> Float32:
         with np.errstate(over="ignore"):  # not around what is done for every query
             rows = rows.astype(np.float32)
     return np.ascontiguousarray(rows)
+
+
+def norms_of(base: Float32) -> Float64:
+    """Return the lengths (L2) of the rows `(n, d)`, computed in float64, block by block: `(n,)`."""
+    parts = [np.linalg.norm(base[rows].astype(np.float64), axis=1) for rows in blocks(len(base))]
+    return np.concatenate(parts)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.contracts import UserError
 
-from .arrays import ALL_ROWS, Bits, Codes, Float32, Float64, Ids, blocks
+from .arrays import ALL_ROWS, Bits, Codes, Float32, Float64, Ids, blocks, norms_of
 from .encoding import decode
 from .faiss_codes import pack
 from .partition import Partition
@@ -124,11 +124,8 @@ class ListScanner:
 
     def _mean_norms(self, base: Float32, partition: Partition) -> Float64:
         """Return the mean length of the rows in every list, `(nlist,)`; 0 without rows."""
-        sums = np.zeros(len(self._sizes))
-        for rows in blocks(len(base)):
-            norms = np.linalg.norm(base[rows].astype(np.float64), axis=1)
-            for lists in partition.lists[rows].T:
-                sums += np.bincount(lists, norms, len(sums))
+        norms = norms_of(base)
+        sums = sum(np.bincount(lists, norms, len(self._sizes)) for lists in partition.lists.T)
         return np.asarray(sums / np.maximum(self._sizes, 1))
 
     def _codeword_offsets(self, origin: Origin) -> Float32:

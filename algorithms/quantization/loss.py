@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from harness.contracts import Metric, Table, UserError
 
-from .arrays import Float32, Float64, blocks
+from .arrays import Float32, Float64, norms_of
 from .parameters import Parameters
 from .tuning import tuned_eta
 
@@ -106,7 +106,7 @@ class ScoreAwareLoss:
         if self.threshold and self.eta is None:
             _warn_of_a_cone(base)
         return point_weights(
-            np.ones(1) if unit else _norms(base),
+            np.ones(1) if unit else norms_of(base),
             base.shape[1],
             threshold=self.threshold,
             formula=self.formula,
@@ -245,11 +245,6 @@ def _weights_by_norm(
     eta = np.where(norms > 0, np.exp(log_eta), 1.0)
     weight = np.exp(log_weight - log_weight.max())
     return PointWeights(eta, weight / weight.mean())
-
-
-def _norms(base: Float32) -> Float64:
-    parts = [np.linalg.norm(base[rows].astype(np.float64), axis=1) for rows in blocks(len(base))]
-    return np.concatenate(parts)
 
 
 def _log_sine_integral(power: int, ratio: Float64) -> Float64:

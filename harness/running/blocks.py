@@ -79,12 +79,15 @@ class Target:
     Only they take turns, and only tuning queries are asked. A setting whose index is larger than
     `most_index_bytes` does not count. In a `race` for time, one that is clearly slower than the
     fastest of the block is left out of further turns; in one for time and bytes, one that is
-    clearly slower than another that is no larger.
+    clearly slower than another that is no larger. The race has `begun` with settings of earlier
+    blocks that reach the target: the bytes of the index, and the time of a query relative to the
+    reference index.
     """
 
     recall: float
     most_index_bytes: float = math.inf
     race: RaceFor | None = "time"
+    begun: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ class BlockSpec:
     def from_json(cls, data: Json) -> BlockSpec:
         """Return the block that `to_json` wrote."""
         members = tuple(_member_from_json(member) for member in data["members"])
-        target = None if data["target"] is None else Target(**data["target"])
+        target = None if data["target"] is None else _target_from_json(data["target"])
         return cls(**{**data, "members": members, "target": target})
 
     def only(self, members: Sequence[MemberSpec]) -> BlockSpec:
@@ -183,6 +186,10 @@ def _member_from_json(data: Json) -> MemberSpec:
     adapter = adapter_from_json(data["adapter"])
     origin = None if data["origin"] is None else Origin(**data["origin"])
     return MemberSpec(**{**data, "adapter": adapter, "settings": settings, "origin": origin})
+
+
+def _target_from_json(data: Json) -> Target:
+    return Target(**{**data, "begun": tuple(map(tuple, data["begun"]))})
 
 
 def _setting_from_json(data: Json) -> SettingSpec:
@@ -346,7 +353,8 @@ class Probe:
     """What some of the tuning queries said about a setting of a block with a target.
 
     `recall` is their mean and `queries` their number; `index_bytes` and `build_seconds` are of the
-    index under the setting. One whose index is too large was not asked: its recall is NaN.
+    index under the setting. One whose index is too large was not asked: its recall is NaN. One that
+    is `too_slow` to win was asked no further.
     """
 
     recall: float
@@ -354,6 +362,7 @@ class Probe:
     seconds_per_query: float
     index_bytes: int
     build_seconds: float
+    too_slow: bool = False
 
 
 @dataclass

@@ -57,17 +57,18 @@ def known_builds(goal: Goal, trials: Sequence[Trial]) -> list[KnownBuild]:
 def _known_build(goal: Goal, trials: Sequence[Trial], reference_seconds: float) -> KnownBuild:
     """Return what is known of a build by its trials in one block, for proposals.
 
-    A setting that left the race counts too, by its rough speed: it says which builds are slow.
+    A setting that left the race, or was too slow for it, counts too, by its rough speed: it says
+    which builds are slow.
 
     Parameters
     ----------
     reference_seconds
         The time of the reference index in that block; NaN if it is not known.
     """
-    reached = [trial for trial in trials if trial.reached]
     costs = (
         tuple(_log_cost(trial, quantity, reference_seconds) for quantity in goal.minimize)
-        for trial in reached
+        for trial in trials
+        if trial.reached or trial.status == "too_slow"
     )
     return KnownBuild(
         trials[0].build,

@@ -114,6 +114,10 @@ def _found(
     if left_race:
         key = max(left_race, key=lambda key: 1 / probes[key].seconds_per_query)
         return {"status": "slower", **_of_probe(own[key], probes[key], n)}
+    slow = [key for key in own if probes[key].too_slow]
+    if slow and not failures:
+        key = min(slow, key=lambda key: probes[key].seconds_per_query)
+        return {"status": "too_slow", **_of_probe(own[key], probes[key], n)}
     asked = [key for key in own if math.isfinite(probes[key].recall)]
     if asked:
         nearest = max(asked, key=lambda key: probes[key].recall)

@@ -19,6 +19,7 @@ from harness.running.dataset_locks import DatasetLocks
 from harness.running.executors.local import Executor
 from harness.tuning.choosing import best_of_samples, best_so_far, is_by_model, unsure
 from harness.tuning.contenders import Contender
+from harness.tuning.costs import best_of
 from harness.tuning.following import SearchFollower, SearchState, SilentFollower
 from harness.tuning.journal import Journal
 from harness.tuning.judging import trials_of
@@ -238,6 +239,7 @@ class Search:
             dataset,
             self.build_threads,
             timeout,
+            best_of(self.goal, self.journal.on(label, rows)),
         )
         parts = self._measured(spec)
         dataset.require_unchanged()

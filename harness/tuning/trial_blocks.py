@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.contracts.definitions import Parameters
 from harness.data.cache.cached import CachedDataset
@@ -13,7 +13,7 @@ from harness.registry.suites import Suite
 from harness.running.block_specs import adapter_spec, origin_of
 from harness.running.blocks import BlockSpec, MemberSpec, SettingSpec, Target
 from harness.tuning.contenders import Contender
-from harness.tuning.trials import Goal
+from harness.tuning.trials import Goal, Trial
 
 FIRST_NUMBER = 1000
 """Of the builds of trials, so that winners are built again with other seeds, from 0 on."""
@@ -37,8 +37,12 @@ def trial_block(
     dataset: CachedDataset,
     build_threads: int,
     timeout: float,
+    best: Sequence[Trial],
 ) -> BlockSpec:
-    """Return the block that searches these builds for the target, side by side."""
+    """Return the block that searches these builds for the target, side by side.
+
+    Settings that are far slower than the `best` so far on these rows are not searched for long.
+    """
     n = len(dataset.base)
     most = math.inf if goal.max_bytes is None else goal.max_bytes * n
     return BlockSpec(
@@ -55,8 +59,14 @@ def trial_block(
         timeout=timeout,
         memory_bytes=suite.memory_bytes,
         members=tuple(_member(contender, i, build) for i, build in enumerate(builds)),
-        target=Target(goal.recall, most, goal.race),
+        target=Target(goal.recall, most, goal.race, tuple(_sizes_and_times(best, n))),
     )
+
+
+def _sizes_and_times(best: Sequence[Trial], n: int) -> Iterator[tuple[float, float]]:
+    for trial in best:
+        if trial.times_reference is not None:
+            yield (trial.bytes_per_vector or math.inf) * n, trial.times_reference
 
 
 def _member(contender: Contender, number: int, build: Parameters) -> MemberSpec:

@@ -53,10 +53,11 @@ class Trial(BaseModel):
     """A build that was tried, with its best search setting; for a frontier, one of these.
 
     `status` is `reached`, `slower` (it reached the target, and left the race or, of unknown size,
-    has no place on a frontier), `missed`, `too_large` (or of unknown size), `out_of_budget` (the
-    end of the budget stopped it) or how it failed. `search`, `recall` (on the tuning queries),
-    `qps` and `bytes_per_vector` (None if it is not known) are of the best setting that reached the
-    target, else of the nearest miss.
+    has no place on a frontier), `too_slow` (it takes far longer than another build that reaches the
+    target, and has not reached it by then), `missed`, `too_large` (or of unknown size),
+    `out_of_budget` (the end of the budget stopped it) or how it failed. `search`, `recall` (on the
+    tuning queries), `qps` and `bytes_per_vector` (None if it is not known) are of the best setting
+    that reached the target, else of the fastest that was too slow, else of the nearest miss.
     `times_reference` is the time of a query relative to the reference index in the same rounds, of
     those that stayed in the race. `again`: a best build so far, built again beside others.
     `sample_rows` are those of the sample of which it was built, None if of all rows.

@@ -73,6 +73,34 @@ def test_a_slow_column_is_asked_little_once_a_fast_one_reaches():
     assert sum(second > 4 for second in asked) <= 9  # three for each
 
 
+@given(st.floats(0.2, 3), st.floats(0.2, 3), st.integers(1, 60), st.integers(20, 100))
+def test_of_many_columns_the_fastest_is_found_with_few_questions(first, second, need, columns):
+    """Recall and time grow with the products of two parameters, whose values are 5 % apart."""
+    grid = list(itertools.product(range(100), range(columns)))
+    asked, reached = [], []
+
+    def seconds_of(place):
+        return first * 1.05 ** place[0] + second * 1.05 ** place[1]
+
+    def reaches(place):
+        return sum(place) >= 2 * need
+
+    def ask(number):
+        asked.append(number)
+        place, seconds = grid[number], seconds_of(grid[number])
+        if reached and seconds > 1.3 * min(reached):
+            return Asked("too slow", seconds)
+        if reaches(place):
+            reached.append(seconds)
+        return asked_once(reaches(place), seconds)
+
+    found = lowest_reaching([Place(0, rung) for rung in grid], ask)
+    best = min((seconds_of(place) for place in grid if reaches(place)), default=None)
+    assert (best is None) == (not found)
+    assert not found or min(seconds_of(grid[number]) for number in found) <= 1.0001 * best
+    assert len(asked) <= 120  # of up to 10,000
+
+
 @given(st.integers(1, 100), st.integers(0, 99), st.sets(st.integers(0, 99)))
 def test_noise_in_the_times_does_not_hide_what_reaches_the_target(rungs, needed, paused):
     """A lower setting that looks too slow beside a higher one was disturbed."""
@@ -123,6 +151,18 @@ def test_gaps_in_a_ladder_hide_no_setting(data, weights, needed):
     places = [Place(0, rung) for rung in rungs]
     found = {rungs[i] for i in lowest_reaching(places, lambda i: asked_once(rungs[i] in enough))}
     assert found == {one for one in enough if not any(is_below(other, one) for other in enough)}
+
+
+@given(st.integers(1, 100), st.integers(0, 99))
+def test_nothing_is_asked_above_one_that_misses_and_is_too_slow(rungs, limit):
+    asked = []
+
+    def ask(number):
+        asked.append(number)
+        return Asked("misses", float(number), is_useless=number >= limit)
+
+    assert lowest_reaching([Place(0, (rung,)) for rung in range(rungs)], ask) == []
+    assert sum(number >= limit for number in asked) == (rungs > limit)
 
 
 def test_ladders_are_searched_apart_and_settings_without_rungs_are_all_asked():

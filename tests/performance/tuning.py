@@ -24,7 +24,7 @@ import math
 import tempfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +42,7 @@ from harness.registry.suites import suite_of
 from harness.results.point import BuildFacts
 from harness.running.blocks import BlockOutcome, BlockSpec, Measured, MemberSpec, Probe, TaskFailure
 from harness.running.dataset_locks import DatasetLocks
+from harness.running.executors.targets import FAR_TOO_SLOW, TOO_SLOW
 from harness.tuning.choosing import best_so_far
 from harness.tuning.contenders import Contender, Strategy
 from harness.tuning.journal import Journal
@@ -51,7 +52,7 @@ from harness.tuning.trials import Goal, Trial
 N, K, NQ = 10_000, 10, 1000
 SLOW_N = 1_000_000
 DEFAULT = {"M": 16, "effort": 200, "kind": "a", "seed": 0}
-_PASSES = 4
+_PASSES, _REFERENCE_SECONDS = 4, 1e-5
 
 Shape = Literal["bowl", "ridge", "corner", "plateau", "choice"]
 """How the work of a build grows away from the best (see `Landscape`)."""
@@ -172,17 +173,20 @@ class SimulatedExecutor:
     """Answers blocks with a target by a landscape."""
 
     landscape: Landscape
+    reached: list[float] = field(default_factory=list)
 
     def run_blocks(
         self, blocks: Iterator[BlockSpec | None], follow: object
     ) -> Iterator[tuple[BlockSpec, BlockOutcome | None]]:
         for spec in blocks:
             assert spec is not None
+            assert spec.target is not None
+            self.reached = [times * _REFERENCE_SECONDS for _, times in spec.target.begun]
             outcome = BlockOutcome(spec.id, spec.number, spec.order_seed, NQ)
             for member in spec.members:
                 self._measure(spec, member, outcome)
             noise = np.random.default_rng([self.landscape.seed, spec.number]).normal(0, 0.01)
-            outcome.reference_times = np.full(_PASSES, 1e-5 * math.exp(noise))
+            outcome.reference_times = np.full(_PASSES, _REFERENCE_SECONDS * math.exp(noise))
             yield spec, outcome
             yield spec, None
 
@@ -197,6 +201,7 @@ class SimulatedExecutor:
             outcome.failed.update({s.key: failure for s in member.settings})
             return
         assert spec.target is not None
+        own: list[float] = []
 
         def ask(number: int) -> Asked:
             setting = member.settings[number]
@@ -204,16 +209,28 @@ class SimulatedExecutor:
                 outcome.probes[setting.key] = Probe(math.nan, 0, math.nan, size, seconds)
                 return Asked("misses")
             recalls = land.recalls(build, setting.search["ef"], spec.number)[order]
+            time = math.exp(land.log_seconds(build, setting.search["ef"]))
+            is_useless = spec.target.race == "time" and (
+                time > TOO_SLOW * min(own, default=math.inf)
+                or time > FAR_TOO_SLOW * min(self.reached, default=math.inf)
+            )
             for asked in part_sizes(len(order)):
                 found = judged(recalls[:asked], len(order), spec.target.recall)
-                if found.reaches is not None:
+                if found.reaches is not None or is_useless:
                     break
-            time = math.exp(land.log_seconds(build, setting.search["ef"]))
-            outcome.probes[setting.key] = Probe(found.recall, asked, time, size, seconds)
+            outcome.probes[setting.key] = Probe(
+                found.recall, asked, time, size, seconds, is_useless
+            )
             outcome.seconds += 2 * asked * time
-            return Asked("reaches" if found.reaches else "misses", time)
+            if is_useless and found.reaches is not False:
+                return Asked("too slow", time)
+            if found.reaches:
+                own.append(time)
+            return Asked("reaches" if found.reaches else "misses", time, is_useless)
 
-        for number in lowest_reaching([s.place for s in member.settings], ask):
+        chosen = lowest_reaching([s.place for s in member.settings], ask)
+        self.reached += own
+        for number in chosen:
             setting = member.settings[number]
             rng = np.random.default_rng([land.seed, spec.number, number])
             level = land.log_seconds(build, setting.search["ef"])

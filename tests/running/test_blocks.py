@@ -16,6 +16,7 @@ from harness.running.blocks import (
     BlockSpec,
     MemberSpec,
     SettingSpec,
+    Target,
     passes_for,
     shuffled,
     takes_part,
@@ -28,9 +29,11 @@ def test_a_block_is_plain_data():
     setting = SettingSpec("ab12", {"ef": 10}, 10, 5)
     adapter = AdapterSpec("m", "C", ("/a",), {"kind": "vibe"}, "/python")
     member = MemberSpec("one", adapter, {"M": 8}, (setting,), pausable=False)
+    target = Target(0.9, begun=((400.0, 0.5),))
     block = BlockSpec(
-        "ff00", 2, "/d.hdf5", "abc", "angular", "single", 1, 2, 10.0, 0.5, 60.0, None, (member,)
-    )
+        "ff00", 2, "/d.hdf5", "abc", "angular", "single", 1, 2, 10.0, 0.5, 60.0, None, (member,),
+        target,
+    )  # fmt: skip
     assert BlockSpec.from_json(json.loads(json.dumps(block.to_json()))) == block
 
 

@@ -141,6 +141,34 @@ def test_one_far_slower_than_one_that_reaches_takes_no_turn(tuned, race, mode, k
     assert [key.rpartition("-")[2] for key in outcome.finished] == [kept]
 
 
+@pytest.mark.parametrize("race", ["time", None])
+def test_a_build_far_slower_than_one_of_an_earlier_block_is_not_searched_through(tuned, race):
+    """Its settings would take many thousand times as long as the best that is known."""
+    target = Target(0.5, race=race, begun=((300.0, 1e-3),))
+    [outcome] = tuned({"slow": {"sleep": 0.01}}, target, settings=range(200, 310, 10))
+    assert (len(outcome.probes) == 1) == (race is not None)
+    assert (len(outcome.finished) == 0) == (race is not None)
+    assert all(probe.too_slow == (race is not None) for probe in outcome.probes.values())
+    assert decoded(encoded(outcome)).probes == outcome.probes
+
+
+def test_a_build_far_slower_than_another_of_its_block_takes_no_turn(tuned):
+    """If it comes first, both do."""
+    members = {"fast": {}, "slow": {"sleep": 0.02}, "slower": {"sleep": 0.1}}
+    [outcome] = tuned(members, Target(0.5), settings=range(200, 310, 10))
+    kept = {key.partition("-")[0] for key in outcome.finished}
+    dropped = {key.partition("-")[0] for key, probe in outcome.probes.items() if probe.too_slow}
+    assert "fast" in kept
+    assert kept | dropped == set(members)
+    assert not kept & dropped
+
+
+def test_a_build_far_slower_than_a_larger_one_stays_in_a_race_for_time_and_bytes(tuned):
+    target = Target(0.5, race="time and bytes", begun=((400.0, 1e-3),))
+    [outcome] = tuned({"slow": {"sleep": 0.01}}, target, settings=range(200, 310, 10))
+    assert len(outcome.finished) == 1
+
+
 @pytest.mark.slow
 def test_one_that_is_clearly_slower_leaves_the_race(tuned):
     [outcome] = tuned({"fast": {}, "slow": {"sleep": 0.005}}, Target(0.99), least_seconds=2.0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from harness.running.blocks import MemberSpec
 from harness.running.executors.member import Member, NoSpace
 from harness.running.executors.replies import require_sound
-from harness.running.executors.rounds import OnPhase
+from harness.running.executors.rounds import OnPhase, reference_seconds
 from harness.running.executors.setting import Setting
 from harness.running.executors.targets import TargetSearch
 from harness.running.executors.workers import REFERENCE, Workers
@@ -63,7 +63,7 @@ class Building:
 
     def built_reference(self) -> Member:
         """Return the reference index, built and paused."""
-        member = self._workers.start(REFERENCE)
+        member = self._reference = self._workers.start(REFERENCE)
         if self._loaded(member):
             self._build(member)
         failure = member.settings[0].failure
@@ -194,7 +194,11 @@ class Building:
         member.built = built
         if self._search is not None and member.spec is not REFERENCE:
             self._on_phase(member.spec.title, "search", None)
-            self._search.choose(member, self._workers.watch)
+            member.pause()
+            seconds = reference_seconds(
+                self._reference, 0, len(self._order), self._workers.watch, self._workers.lose
+            )
+            self._search.choose(member, seconds, self._workers.watch)
         else:
             for setting in member.alive_settings:
                 self._on_phase(member.spec.title, "warm-up", setting.spec.key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -161,17 +162,26 @@ class Rounds:
 
     def _reference_turn(self, reference: Member) -> None:
         """A turn of the reference index; if it has failed, the block continues without it."""
-        if reference.gone:
-            return
         self._turns += 1
-        stop = min(_REFERENCE_QUERIES, len(self._order))
-        request = TakeTurn(self._turns, 0, 0, stop, UNLIMITED_SECONDS)
-        try:
-            seconds = reference.time_turn(request, reference.settings[0], self._watch)
-        except ChildGone as gone:
-            self._lose(reference, gone)
-        else:
-            self._reference_times.append(float(np.median(seconds)))
+        seconds = reference_seconds(
+            reference, self._turns, len(self._order), self._watch, self._lose
+        )
+        if math.isfinite(seconds):
+            self._reference_times.append(seconds)
+
+
+def reference_seconds(
+    reference: Member, turn: int, queries: int, watch: Watch, lose: Lose
+) -> float:
+    """Return the typical time of a query in a turn of the reference index; NaN if it has failed."""
+    if reference.gone:
+        return math.nan
+    request = TakeTurn(turn, 0, 0, min(_REFERENCE_QUERIES, queries), UNLIMITED_SECONDS)
+    try:
+        return float(np.median(reference.time_turn(request, reference.settings[0], watch)))
+    except ChildGone as gone:
+        lose(reference, gone)
+        return math.nan
 
 
 def _settings_at_work(taking: Sequence[tuple[Member, Setting]]) -> list[Setting]:

@@ -25,8 +25,12 @@ from harness.running.messages import Answered, TakeTurn, WarmUp
 _MOST_SECONDS = 5.0
 """A setting so slow that its queries take longer is judged by those that it has answered."""
 
-_TOO_SLOW = 1.5
-"""A setting that takes so many times as long as one that reaches the target is asked no further."""
+TOO_SLOW = 1.3
+"""A setting that takes so many times as long as one of its index that reaches the target is asked
+no further."""
+
+FAR_TOO_SLOW = 2.0
+"""As `TOO_SLOW`, beside one of another index, which was asked at another time."""
 
 _PHASE = "warm-up"
 _WARM_UP, _PROBE = -1, 0  # numbers of turns; those of rounds are larger
@@ -37,6 +41,7 @@ class TargetSearch:
     """Finds the lowest settings of a built member that reach the target of its block.
 
     In a `race` it asks settings that are far slower than one that reaches the target no further.
+    `reached` are those of other members and of earlier blocks, as `Target.begun`.
     """
 
     target: Target
@@ -44,6 +49,7 @@ class TargetSearch:
     dataset: CachedDataset
     order: NDArray[np.intp]
     truth: Truth
+    reached: list[tuple[float, float]]
 
     @classmethod
     def of(
@@ -54,17 +60,23 @@ class TargetSearch:
             return None
         # One pause would hold up all queries of a batch, so its times tell nothing so early.
         race = spec.target.race if timed_one_by_one(spec.mode, spec.threads) else None
-        return cls(spec.target, race, dataset, order, truth_of(dataset, spec.most_k))
+        reached = list(spec.target.begun)
+        return cls(spec.target, race, dataset, order, truth_of(dataset, spec.most_k), reached)
 
-    def choose(self, member: Member, watch: Watch) -> None:
-        """Leave out all settings but the lowest that reach the target."""
-        settings, pace = member.alive_settings, _Pace(self.race)
+    def choose(self, member: Member, reference_seconds: float, watch: Watch) -> None:
+        """Leave out all settings but the lowest that reach the target.
+
+        The seconds are those of a query of the reference index now, NaN if it has failed.
+        """
+        others = [(size, times * reference_seconds) for size, times in self.reached]
+        settings, pace = member.alive_settings, _Pace(self.race, others)
         fitting = [setting for setting in settings if self._fits(member, setting, watch)]
         places = [setting.spec.place for setting in fitting]
         chosen = lowest_reaching(places, lambda i: self._ask(member, fitting[i], pace, watch))
         kept = [fitting[number] for number in chosen]
         for setting in settings:
             setting.left_out = setting not in kept
+        self.reached.extend((size, seconds / reference_seconds) for size, seconds in pace.reached)
 
     def _fits(self, member: Member, setting: Setting, watch: Watch) -> bool:
         """Whether the index is known to be small enough; its size may depend on the setting."""
@@ -93,13 +105,14 @@ class TargetSearch:
             if found.reaches is not None or is_useless or len(ids) < size:
                 break
         setting.pass_seconds = wall * len(self.order) / len(ids)
-        setting.probe = _probe(member, setting, found.recall, len(ids), wall / len(ids))
+        seconds = wall / len(ids)
+        setting.probe = _probe(member, setting, found.recall, len(ids), seconds, is_useless)
         reaches = found.recall >= found.needed if found.reaches is None else found.reaches
         if is_useless and found.reaches is not False:
-            return Asked("too slow", wall / len(ids))
+            return Asked("too slow", seconds)
         if reaches:
             pace.take(setting, times)
-        return Asked("reaches" if reaches else "misses", wall / len(ids))
+        return Asked("reaches" if reaches else "misses", seconds, is_useless)
 
     def _answer(
         self, member: Member, setting: Setting, queries: tuple[int, int], watch: Watch
@@ -126,26 +139,36 @@ class TargetSearch:
 
 @dataclass
 class _Pace:
-    """The times of the settings of a member that reach the target: far slower ones are useless.
+    """The times of settings that reach the target: those that are far slower are useless.
 
-    Times are compared for the same queries. Without a race none is useless.
+    Times of settings of one member are compared for the same queries; `others` are the bytes and
+    the typical seconds of a query of those of other indexes. Without a race none is useless.
     """
 
     race: RaceFor | None
-    _reached: list[tuple[float, NDArray[np.float64]]] = field(default_factory=list)
+    others: Sequence[tuple[float, float]]
+    _own: list[tuple[float, NDArray[np.float64]]] = field(default_factory=list)
+
+    @property
+    def reached(self) -> list[tuple[float, float]]:
+        """Of the member's settings that reach the target, as `others`."""
+        return [(size, float(np.median(times))) for size, times in self._own]
 
     def take(self, setting: Setting, times: NDArray[np.float64]) -> None:
         """Take the seconds of each query of a setting that reaches the target."""
-        self._reached.append((_size(setting), times))
+        self._own.append((_size(setting), times))
 
     def makes_useless(self, setting: Setting, times: NDArray[np.float64]) -> bool:
         """Whether a setting can win no more, by the seconds of its queries."""
-        size = math.inf if self.race == "time" else _size(setting) * SAME_SIZE
-        return self.race is not None and any(
-            _typical(times, others) > _TOO_SLOW * _typical(others, times)
-            for other, others in self._reached
-            if other <= size
-        )
+        if self.race is None:
+            return False
+        most = math.inf if self.race == "time" else _size(setting) * SAME_SIZE
+        typical = float(np.median(times))
+        return any(
+            _typical(times, others) > TOO_SLOW * _typical(others, times)
+            for size, others in self._own
+            if size <= most
+        ) or any(typical > FAR_TOO_SLOW * other for size, other in self.others if size <= most)
 
 
 def _typical(times: NDArray[np.float64], others: NDArray[np.float64]) -> float:
@@ -157,9 +180,16 @@ def _size(setting: Setting) -> float:
     return setting.index_bytes or math.inf  # 0 if it is not known
 
 
-def _probe(member: Member, setting: Setting, recall: float, queries: int, seconds: float) -> Probe:
+def _probe(
+    member: Member,
+    setting: Setting,
+    recall: float,
+    queries: int,
+    seconds: float,
+    too_slow: bool = False,
+) -> Probe:
     build_seconds = member.built.build_seconds if member.built is not None else math.nan
-    return Probe(recall, queries, seconds, setting.index_bytes, build_seconds)
+    return Probe(recall, queries, seconds, setting.index_bytes, build_seconds, too_slow)
 
 
 def race_for(target: Target | None) -> Race | None:

@@ -310,6 +310,20 @@ def test_the_table_fits_80_columns(stored, monkeypatch):
     assert "[" in stored("c").output
 
 
+def test_names_are_whole_in_80_columns(table_maker, in_blocks, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = ["glove-100-4k-queries+filtered", "glove-100"]
+    one, other = (in_blocks(table_maker(dataset=name)) for name in names)
+    tables = pd.concat([one, other.assign(mode="batch", threads=2)], ignore_index=True)
+    monkeypatch.setattr("harness.report.comparing.sides.load_results", lambda *_, **__: tables)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    done = CliRunner().invoke(app, [str(tmp_path / "a"), str(tmp_path / "b")])
+    assert max(map(len, done.output.splitlines())) <= 80
+    for text in (*names, "anisotropic-pq  ", "faiss-pq  ", "mode: batch", "equal within 5 %"):
+        assert text in done.output
+
+
 def test_speeds_of_a_point_are_those_of_its_row(table):
     points = prepare(table).query("curve == 'exact'")
     speeds = speeds_at(points, 0.99)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _COLOURS = {"faster": "green", "slower": "red"}
 _FAILED = 1
 _WIDE = 100
+_CURVES = ("old", "new")
 _FIGURES = ("recall", "old QPS", "new QPS", "ratio", "verdict")
 
 
@@ -133,10 +136,10 @@ def _gate(found: Sequence[Comparison], share: float, fail_if_undecided: bool) ->
 
 
 def _table(found: Sequence[Comparison], title: str, width: int) -> Group:
-    """The comparisons as a table; values that are equal in every row are in its title.
+    """The comparisons, a table for each dataset and conditions; what all rows share is on top.
 
     If the title names the sides, both curves have the same name, which is shown once. Below 100
-    columns the QPS of both sides are left out.
+    columns the QPS of both sides are left out. No name is cut: it may be all that tells two apart.
     """
     from harness.report.comparing.comparison import caption, table_rows
 
@@ -144,20 +147,29 @@ def _table(found: Sequence[Comparison], title: str, width: int) -> Group:
     left_out = {"new"} if title else set()
     left_out |= set() if width >= _WIDE else {"old QPS", "new QPS"}
     headings = [name for name in rows[0] if name not in left_out]
-    common = [n for n in headings if n not in _FIGURES and len({row[n] for row in rows}) == 1]
     words = {"old": "curve"} if title else {}
-    facts = [title, *(f"{words.get(name, name)}: {rows[0][name]}" for name in common)]
-    table = Table(box=None, pad_edge=False)
-    shown = [name for name in headings if name not in common]
-    for name in shown:
-        right = name in ("k", "recall", "old QPS", "new QPS")
-        table.add_column(
-            words.get(name, name), justify="right" if right else "left", no_wrap=name == "ratio"
-        )
-    for row in rows:
-        style = _COLOURS.get(row["verdict"].split()[0], "")
-        table.add_row(*(escape(row[name]) for name in shown), style=style)
-    above, below = (
-        Text(text, "italic") for text in (", ".join(filter(None, facts)), caption(found))
-    )
-    return Group(above, table, below)
+
+    def told(names: Sequence[str], row: Mapping[str, str]) -> str:
+        return ", ".join(f"{words.get(name, name)}: {row[name]}" for name in names)
+
+    common = [n for n in headings if n not in _FIGURES and len({row[n] for row in rows}) == 1]
+    conditions = [n for n in headings if n not in (*_FIGURES, *_CURVES, *common)]
+    shown = [name for name in headings if name not in (*common, *conditions)]
+    parts: list[RenderableType] = [
+        Text(", ".join(filter(None, [title, told(common, rows[0])])), "italic")
+    ]
+    for heading, group in groupby(rows, key=partial(told, conditions)):
+        table = Table(box=None, pad_edge=False)
+        for name in shown:
+            right = name in ("recall", "old QPS", "new QPS")
+            table.add_column(
+                words.get(name, name),
+                justify="right" if right else "left",
+                no_wrap=name == "ratio",
+                overflow="fold",
+            )
+        for row in group:
+            style = _COLOURS.get(row["verdict"].split()[0], "")
+            table.add_row(*(escape(row[name]) for name in shown), style=style)
+        parts += [Text(f"\n{heading}", "bold"), table] if heading else [table]
+    return Group(*parts, Text(caption(found), "italic"))

@@ -61,7 +61,8 @@ def qps_at_recall(curve: Curve, recall: float) -> Interval:
     Between two neighbours of the frontier, log QPS is linear in recall. Below the lowest recall of
     the frontier it is that of its fastest point (nothing is extrapolated); above the highest it
     is NaN. The interval joins the neighbours' intervals of QPS, taken as moving together, with
-    the uncertainty of recall times the slope, taken as independent.
+    the uncertainty of recall times the slope, taken as independent. Where one of these is unknown,
+    so is the interval.
     """
     frontier = pareto_frontier(curve.recall, curve.qps)
     points = Curve(*(np.asarray(column, dtype=np.float64)[frontier] for column in curve))
@@ -69,13 +70,9 @@ def qps_at_recall(curve: Curve, recall: float) -> Interval:
         return NO_INTERVAL
     upper = int(np.searchsorted(points.recall, recall, side="left"))
     if upper == 0 or points.recall[upper] == recall:
-        return _measured(points, upper)
+        of_point = (points.qps[upper], points.qps_low[upper], points.qps_high[upper])
+        return Interval(*map(float, of_point))
     return _between(points, upper, recall)
-
-
-def _measured(points: Curve, at: int) -> Interval:
-    value = float(points.qps[at])
-    return Interval(value, *_or_value(value, points.qps_low[at], points.qps_high[at]))
 
 
 def _between(points: Curve, upper: int, recall: float) -> Interval:
@@ -87,19 +84,11 @@ def _between(points: Curve, upper: int, recall: float) -> Interval:
     value = float(weights @ log_qps)
     slope = abs(float(np.diff(log_qps)[0])) / (high_recall - low_recall)
     down = np.hypot(
-        weights @ _known(log_qps - np.log(points.qps_low[pair])),
-        slope * (weights @ _known(points.recall[pair] - points.recall_low[pair])),
+        weights @ (log_qps - np.log(points.qps_low[pair])),
+        slope * (weights @ (points.recall[pair] - points.recall_low[pair])),
     )
     up = np.hypot(
-        weights @ _known(np.log(points.qps_high[pair]) - log_qps),
-        slope * (weights @ _known(points.recall_high[pair] - points.recall[pair])),
+        weights @ (np.log(points.qps_high[pair]) - log_qps),
+        slope * (weights @ (points.recall_high[pair] - points.recall[pair])),
     )
     return Interval(*(float(np.exp(bound)) for bound in (value, value - down, value + up)))
-
-
-def _known(half_widths: Float64) -> Float64:
-    return np.nan_to_num(half_widths, nan=0.0)
-
-
-def _or_value(value: float, low: float, high: float) -> tuple[float, float]:
-    return (value if np.isnan(low) else float(low)), (value if np.isnan(high) else float(high))

@@ -57,9 +57,10 @@ def test_qps_at_recall_outside_the_points():
     assert np.isnan(qps_at_recall(curve([], []), 0.5)).all()
 
 
-def test_qps_at_recall_survives_unknown_bounds():
+def test_an_unknown_interval_of_qps_is_not_made_up_of_that_of_recall():
     points = curve([0.8, 0.9], [1000, 100])
     unknown = points._replace(qps_low=np.full(2, np.nan), qps_high=np.full(2, np.nan))
-    interval = qps_at_recall(unknown, 0.85)
-    assert interval.low < interval.value < interval.high
-    assert qps_at_recall(unknown, 0.9) == (100, 100, 100)
+    for recall, value in ((0.85, 100_000**0.5), (0.9, 100)):
+        interval = qps_at_recall(unknown, recall)
+        assert interval.value == pytest.approx(value)
+        assert np.isnan(interval[1:]).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from harness.contracts import UserError
@@ -11,6 +12,8 @@ from harness.results.table.columns import RECALL_KS
 Scale = Literal["linear", "log", "error"]
 SIZES = ("index_bytes", "bytes_per_vector")
 Unit = Literal["", "s", "ms", "B", "/s"]
+
+_SMALLEST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,6 @@ def _joined(value: float, prefix: str, unit: str, digits: int) -> str:
 
 
 def _short(value: float, digits: int) -> str:
-    """At most `digits` significant digits, never scientific, no trailing zeros."""
-    text = f"{value:.{digits}g}"
-    return f"{float(text):.0f}" if "e" in text else text
+    """At most `digits` significant digits, never scientific; 0 below a millionth."""
+    text = f"{value:.{digits}g}" if abs(value) >= _SMALLEST else "0"
+    return f"{Decimal(text):f}" if "e" in text else text

@@ -146,6 +146,22 @@ def test_recalls_that_their_sender_states_are_marked_wherever_they_are_told(
     assert not any(one.stated for one in compare_curves(own, "pq", "exact"))
 
 
+def test_tables_for_people_round_no_recall_to_1_and_hold_no_python(table, tmp_path):
+    near = table[table["algorithm"] == "pq"].head(1).assign(
+        tuning_recall=0.9997, held_out_recall=0.9997, held_out_recall_low=0.9996,
+        **{"recall@10": 0.9996},
+    )  # fmt: skip
+    style = TableStyle(columns=["recall@10", "versions", "commits"])
+    export(near, tmp_path / "t.md", style=style)
+    row = (tmp_path / "t.md").read_text("utf-8").splitlines()[2]
+    assert row.startswith('| 0.9996 | {"numpy": "2.4.6"')
+    assert "'" not in row
+    assert "(" not in row
+    export_recommendations(near, tmp_path / "r.tex", [0.9995])
+    assert "0.9995 & pq" in (tmp_path / "r.tex").read_text("utf-8")
+    assert "0.9997 & 0.9996 &" in (tmp_path / "r.tex").read_text("utf-8")
+
+
 def test_tables_for_people_are_without_the_overhead_of_the_harness(table, tmp_path):
     overhead = table[~table["in_answers"]]
     for ending in (".md", ".tex"):

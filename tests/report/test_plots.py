@@ -354,6 +354,8 @@ def test_every_quantity_can_stand_on_an_axis(table, name):
         (0.00095, "s", "950 µs"),
         (0.25, "ms", "250 µs"),
         (61, "s", "61 s"),
+        (0.0000834, "", "0.0000834"),
+        (-1e-17, "", "0"),
         (float("nan"), "s", "n/a"),
     ],
 )

@@ -6,7 +6,6 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from harness.measures.choosing import NOT_REACHED
 from harness.report.analysis.points import ComparisonGroup, comparison_groups, prepare, rows_of
 from harness.report.analysis.pricing import COST
 from harness.report.analysis.recommendations import LEVELS, Recommendation, recommendations
+from harness.report.export.cells import flat, plain_value
 from harness.report.export.tables import (
     PLAIN,
     Table,
@@ -34,7 +34,6 @@ from harness.text import Json, counted
 
 # A spreadsheet reads a cell that begins with these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@")
-_PLAIN_TYPES = frozenset({str, int, bool})
 
 
 def export(
@@ -111,7 +110,7 @@ def export_recommendations(
     if ending == ".parquet":
         _write_frame(pd.DataFrame(rows, columns=names), path)
     elif ending == ".json":
-        plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+        plain = [{name: plain_value(value) for name, value in row.items()} for row in rows]
         write_text(path, json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     elif ending == ".csv":
         cells = [[_cell(row[name]) for name in names] for row in rows]
@@ -119,6 +118,7 @@ def export_recommendations(
     else:
         usual = {name: words_of(name) for name in names}
         usual["recall"] = _recall_words
+        usual["level"] = lambda row: f"{row['level']:g}"
         below = size_notes(row["size_scope"] for row in rows)
         below += stated_notes(row["has_answers"] for row in rows)
         _write_for_people(laid_out(rows, usual, (), style, below), path, style)
@@ -176,7 +176,7 @@ def csv_text(table: pd.DataFrame) -> str:
 def json_text(table: pd.DataFrame) -> str:
     """Return the points as a JSON list, a line for each, unknown figures as null."""
     names = [column.name for column in _exported(table)]
-    columns = [list(map(_plain, table[name].tolist())) for name in names]
+    columns = [list(map(plain_value, table[name].tolist())) for name in names]
     # Point by point: with an indent, or for a whole list of many, json is several times as slow.
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     lines = [encode(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
@@ -185,7 +185,7 @@ def json_text(table: pd.DataFrame) -> str:
 
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     columns = {
-        column.name: [_parquet_cell(value) for value in table[column.name].tolist()]
+        column.name: [flat(value) for value in table[column.name].tolist()]
         for column in _exported(table)
     }
     _write_frame(pd.DataFrame(columns), path)
@@ -214,7 +214,7 @@ def query_rows(table: pd.DataFrame) -> pd.DataFrame:
             hard = difficulty if isinstance(difficulty, np.ndarray) else np.nan
             figures = {"recall": recall, "seconds": seconds, "difficulty": hard}
             part = pd.DataFrame({"query": queries, **figures})
-            fixed = {name: [_parquet_cell(row[name])] * len(part) for name in names}
+            fixed = {name: [flat(row[name])] * len(part) for name in names}
             parts.append(pd.concat([part, pd.DataFrame(fixed)], axis=1))
     columns = [*names, "query", "recall", "seconds", "difficulty"]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
@@ -230,42 +230,11 @@ def _cell(value: object) -> object:
     if type(value) is float:
         return value
     if isinstance(value, (Mapping, tuple)):
-        value = _parquet_cell(value)
+        value = flat(value)
     if isinstance(value, str):
         clean = value.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
         return f"'{clean}" if clean.lstrip().startswith(_FORMULA_STARTS) else clean
     return value
-
-
-def _parquet_cell(value: object) -> object:
-    if type(value) is float or type(value) in _PLAIN_TYPES:
-        return value
-    if isinstance(value, np.ndarray):
-        return _plain(value)
-    if isinstance(value, Mapping):
-        return json.dumps(_plain(value), ensure_ascii=False)
-    return " ".join(map(str, value)) if isinstance(value, tuple) else value
-
-
-def _plain(value: object) -> object:
-    """A value as JSON knows it; NaN and infinities become None."""
-    if type(value) is float:
-        return value if isfinite(value) else None
-    if value is None or type(value) in _PLAIN_TYPES:  # most are: a table has millions of values
-        return value
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind == "f" and np.isfinite(value).all():
-            return value.tolist()
-        return [_plain(item) for item in value.tolist()]
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return None if value is pd.NA else value
 
 
 def _write_as(text: Callable[[pd.DataFrame], str], table: pd.DataFrame, path: Path) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from harness.contracts import UserError
 from harness.errors import did_you_mean
 from harness.report.analysis.points import prepare, rows_of
+from harness.report.export.cells import flat
 from harness.report.quantities import SIZES, human
 from harness.report.texts import mark, notes, size_notes, size_text, stated_mark, stated_notes
 from harness.results.table.columns import Row
@@ -163,11 +164,19 @@ def words_of(column: str) -> Callable[[Row], str]:
     """Return the function that formats a column's values; measured sizes are marked."""
     if column in SIZES:
         return lambda row: size_text(row, column)
-    return lambda row: _shown(row[column])
+    number = _share if "recall" in column else human
+    return lambda row: _shown(row[column], number)
 
 
-def _shown(value: object) -> str:
-    return human(float(value)) if isinstance(value, (float, np.floating)) else str(value)
+def _share(value: float) -> str:
+    """A recall with enough digits not to round what misses little up to 1."""
+    return f"{value:.4f}" if np.isfinite(value) else "n/a"
+
+
+def _shown(value: object, number: Callable[[float], str]) -> str:
+    if isinstance(value, (float, np.floating)):
+        return number(float(value))
+    return "" if value is None else str(flat(value))
 
 
 def _with_interval(row: Row, name: str, words: Callable[[float], str]) -> str:
@@ -188,7 +197,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "algorithm": lambda row: str(row["curve"]),
     "parameters": lambda row: str(row["parameters"]),
     "recall@k": lambda row: (
-        _with_interval(row, "recall", lambda value: f"{value:.4f}")
+        _with_interval(row, "recall", _share)
         + stated_mark(row["has_answers"] or row["status"] != "ok")
     ),
     "QPS": lambda row: _with_interval(row, "qps", human) + mark(row["qps_scope"]),

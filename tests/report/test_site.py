@@ -89,6 +89,22 @@ def test_equal_tables_give_equal_files(table, tmp_path):
         assert one.read_bytes() == other.read_bytes(), one
 
 
+def test_what_is_no_longer_published_is_removed_and_nothing_else(table_maker, tmp_path):
+    out, outside = tmp_path / "site", tmp_path / "dataset-outside.html"
+    (mine := out / "dataset-of-mine.html").parent.mkdir()
+    for path in (mine, outside):
+        path.write_text("mine")
+    write_site(pd.concat([table_maker(), table_maker(dataset="secret", extra=["hidden"])]), out)
+    assert len(list(out.glob("**/*-secret.*"))) == 5
+    with (out / "data" / "files.txt").open("a") as listing:
+        listing.write("../dataset-outside.html\nCNAME\n")
+    write_site(table_maker(), out)
+    assert not [*out.glob("**/*secret*"), *out.glob("**/*hidden*")]
+    assert mine.exists()
+    assert outside.exists()
+    assert read(out / "dataset-glove-50-10k.html").tags
+
+
 def test_recommendations_are_those_of_the_table(table, tmp_path):
     write_site(table, tmp_path)
     front, page = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +42,7 @@ _SCRIPTS = ("ranking.js", "comparing.js", "states.js", "parts.js", "site.js")
 """In the order in which the pages load them."""
 _OWN_ASSETS = (*_SCRIPTS, "site.css")
 _FORMATS = ("csv", "parquet", "json")
+_OWN_FILE = re.compile(r"(?:(?:dataset|algorithm)-|data/dataset-)[A-Za-z0-9.-]+")
 _MOST_FAILURES = 2000
 
 
@@ -96,7 +98,23 @@ def _write_folder(content: Content, out: Path) -> list[Path]:
         files[f"{page.name}.html"] = _render(page, content, single=False)
     for file, text in files.items():
         write_text(out / file, text)
-    return [*(out / name for name in files), *_downloads(content, out / "data")]
+    written = [*(out / name for name in files), *_downloads(content, out / "data")]
+    return [*written, _remove_former(out, written)]
+
+
+def _remove_former(out: Path, written: Sequence[Path]) -> Path:
+    """Remove what an earlier site had here and this one lacks; return the list for the next one.
+
+    Else what is no longer published would stay open to readers who know its address.
+    """
+    names = [path.relative_to(out).as_posix() for path in written]
+    listing = out / "data" / "files.txt"
+    former = listing.read_text("utf-8", "replace").splitlines() if listing.is_file() else []
+    for name in set(former).difference(names):
+        if _OWN_FILE.fullmatch(name):
+            (out / name).unlink(missing_ok=True)
+    write_text(listing, "".join(f"{name}\n" for name in names))
+    return listing
 
 
 def _write_single(content: Content, out: Path) -> list[Path]:

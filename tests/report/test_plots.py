@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.font_manager import FontProperties
@@ -233,6 +234,22 @@ def test_machines_are_not_drawn_together(table):
     both = dict(figures(pd.concat([table, other]), makers(["qps-recall"])))
     assert len(both) == 2
     assert len(set(both)) == 2
+
+
+def test_machines_of_any_name_have_figures_of_their_own(table, tmp_path):
+    long = "a long name of a machine " * 3
+    names = ["机器一, 2 cores", "机器二, 2 cores", f"{long}a", f"{long}b"]
+    tables = pd.concat([table.assign(machine=name) for name in names], ignore_index=True)
+    assert len(draw_figures(tables, ["qps-recall"])) == len(names)
+
+
+def test_a_curve_that_finds_nothing_is_drawn_on_an_axis_of_recall(table):
+    rows = table[table["label"] == "pq"].copy()
+    nothing = rows[rows["status"] == "ok"].head(1).assign(
+        qps=1e6, qps_low=0.99e6, qps_high=1.01e6, recall_curve=[np.zeros(10)],
+        recall_low_curve=[np.zeros(10)], recall_high_curve=[np.zeros(10)],
+    )  # fmt: skip
+    draw(pd.concat([rows, nothing], ignore_index=True), "qps", "recall")
 
 
 def test_stale_points_are_left_out_unless_asked_for(table):

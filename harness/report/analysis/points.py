@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -123,9 +124,18 @@ class ComparisonGroup:
         return f"{size}, {nq:,} queries" if nq else size
 
 
-def slug(text: object, longest: int = 60) -> str:
-    """Return a part of a file name that is harmless everywhere: letters, digits, dot, minus."""
-    clean = re.sub(r"[^A-Za-z0-9.]+", "-", str(text)).strip("-.")[:longest].strip("-.")
+def slug(text: object, longest: int = 60, *, distinct: bool = False) -> str:
+    """Return a part of a file name that is harmless everywhere: letters, digits, dot, minus.
+
+    A hash follows where letters are lost, or, if it has to be `distinct`, where anything is.
+    """
+    name = str(text)
+    whole = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")
+    clean = whole[:longest].strip("-.")
+    is_lossy = clean != whole or any(char.isalnum() and not char.isascii() for char in name)
+    if is_lossy or (distinct and clean != name):
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"{clean or 'unnamed'}-{digest[:8]}"
     return clean or "unnamed"
 
 

@@ -218,7 +218,7 @@ def _draw(axes: Axes, curve: CurvePoints, x: Quantity, y: Quantity, *, greyed: b
     y_bars, y_cut = _bars(axes.yaxis, curve.frontier, y)
     axes.errorbar(front_x, front_y, xerr=x_bars, yerr=y_bars, fmt="none", ecolor=colour,
                   elinewidth=1.0, alpha=0.6, zorder=3)  # fmt: skip
-    narrow = y_bars is not None and np.max(y_bars / front_y) < _WIDEST_BAND
+    narrow = y_bars is not None and bool((y_bars < _WIDEST_BAND * front_y).all())
     if y_bars is not None and narrow and len(front_x) > 1 and not y_cut.any():
         axes.fill_between(front_x, front_y - y_bars[0], front_y + y_bars[1], color=colour,
                           alpha=0.12, linewidth=0, zorder=1)  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -177,7 +176,4 @@ def about_of(rows: pd.DataFrame) -> DatasetAbout:
 
 def page_name(kind: str, name: str) -> str:
     """Return a file name for a page about anything, distinct for distinct names."""
-    clean = slug(name, longest=50)
-    if clean != name:
-        clean += "-" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{kind}-{clean}"
+    return f"{kind}-{slug(name, longest=50, distinct=True)}"

@@ -84,6 +84,27 @@ def test_what_is_said_never_disagrees_with_the_bars(factor, correlation):
             assert best[found.winner].qps.low > exact.high
 
 
+def others_at(points, selectivity, qps):
+    """The points with all others than the exact scan of this speed at a selectivity."""
+    return [
+        replace(one, recall=Interval(1.0, 1.0, 1.0), qps=Interval(*qps))
+        if one.filters.selectivity == selectivity and one.algorithm != "exact"
+        else one
+        for one in points
+    ]
+
+
+def test_what_does_not_hold_at_all_selectivities_is_not_said_of_them(points):
+    fast = others_at(points, 0.1, (1e6, 0.9e6, 1.1e6))
+    assert sentence_of(crossing(fast, "none", 0.9)).endswith(" is faster from 0.1 on")
+    open_above = others_at(fast, 0.5, (1e6, 1.0, 1e9))
+    told = sentence_of(crossing(open_above, "none", 0.9))
+    assert told.endswith(" is faster at 0.1, not at all above")
+    won_above = others_at(fast, 0.5, (2.0, 1.0, 3.0))
+    told = sentence_of(crossing(won_above, "none", 0.9))
+    assert told.endswith(": the exact scan is the fastest at 0.5 of the rows")
+
+
 def test_nothing_else_reaches_a_recall_that_only_the_exact_scan_has(points):
     found = crossing(points, "negative", 0.95)
     assert (found.last_won, found.first_lost) == (0.5, None)

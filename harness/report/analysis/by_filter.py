@@ -54,7 +54,8 @@ class Crossing:
     of all points of enough recall, None if there is none; `first_lost` the smallest above it at
     which the interval of another lies above that of the exact scan, and `winner` the fastest of
     these. `undecided` tells whether there are selectivities above `last_won`, and below
-    `first_lost`, at which neither holds.
+    `first_lost`, at which neither holds. `won_below` says that the exact scan also won at all below
+    `last_won`, `lost_above` that the winner is faster than it at all above `first_lost`, too.
     """
 
     correlation: Correlation
@@ -63,6 +64,8 @@ class Crossing:
     first_lost: float | None
     winner: str
     undecided: bool
+    won_below: bool
+    lost_above: bool
 
 
 @dataclass(frozen=True)
@@ -190,25 +193,30 @@ def crossing(
     points: list[FilteredPoint], correlation: Correlation, recall: float
 ) -> Crossing | None:
     """Return where the exact scan stops being the fastest; None if it was not measured there."""
-    last_won, first_lost, winner = None, None, ""
-    measured = undecided = False
-    for filters in classes_of(points, correlation):
-        at = _at_filter(points, filters, recall)
-        exact, best = at.exact, list(at.best.values())
-        if exact is None:
-            continue
-        measured = True
-        faster = [point for point in best if point.qps.low > exact.qps.high]
-        if not undecided_with(exact, best):
-            last_won, first_lost, winner, undecided = filters.selectivity, None, "", False
-        elif first_lost is None and faster:
-            first_lost = filters.selectivity
-            winner = max(faster, key=lambda point: point.qps.value).curve
-        elif first_lost is None:
-            undecided = True
+    found = [_at_filter(points, filters, recall) for filters in classes_of(points, correlation)]
+    measured = [(at, at.exact) for at in found if at.exact is not None]
     if not measured:
         return None
-    return Crossing(correlation, recall, last_won, first_lost, winner, undecided)
+    shares = [at.filters.selectivity for at, _ in measured]
+    wins = [not undecided_with(exact, at.best.values()) for at, exact in measured]
+    faster = [
+        {p.curve: p for p in at.best.values() if p.qps.low > exact.qps.high}
+        for at, exact in measured
+    ]
+    above = len(wins) - wins[::-1].index(True) if any(wins) else 0
+    lost = next((i for i in range(above, len(shares)) if faster[i]), len(shares))
+    is_lost = lost < len(shares)
+    winner = max(faster[lost].values(), key=lambda p: p.qps.value).curve if is_lost else ""
+    return Crossing(
+        correlation,
+        recall,
+        last_won=shares[above - 1] if above else None,
+        first_lost=shares[lost] if is_lost else None,
+        winner=winner,
+        undecided=lost > above,
+        won_below=all(wins[:above]),
+        lost_above=all(winner in curves for curves in faster[lost:]),
+    )
 
 
 def crossings_in_words(points: list[FilteredPoint], recall: float) -> list[str]:
@@ -225,13 +233,14 @@ def share_text(share: float) -> str:
 def sentence_of(found: Crossing) -> str:
     """Return a crossing in words."""
     won, lost = found.last_won, found.first_lost
-    parts = (
-        []
-        if won is None
-        else [f"the exact scan is the fastest up to {share_text(won)} of the rows"]
-    )
+    parts = []
+    if won is not None:
+        where = "up to" if found.won_below else "at"
+        parts.append(f"the exact scan is the fastest {where} {share_text(won)} of the rows")
     if lost is not None:
-        parts.append(f"{found.winner} is faster from {share_text(lost)} on")
+        share = share_text(lost)
+        where = f"from {share} on" if found.lost_above else f"at {share}, not at all above"
+        parts.append(f"{found.winner} is faster {where}")
     if found.undecided:
         words = ("undecided", "undecided elsewhere", "undecided between")
         parts.append(words[len(parts)])

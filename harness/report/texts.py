@@ -78,16 +78,23 @@ def difference_text(value: float, low: float, high: float) -> str:
 
 
 def level_text(level: float) -> str:
-    """Return a level of confidence such as "98.75 %", with two digits of what it lacks to 100."""
+    """Return a level of confidence such as "98.8 %", with two digits of what it lacks to 100."""
     decimals = max(1 - floor(log10(100 * (1 - level))), 0)
     return f"{100 * level:.{decimals}f}".rstrip("0").rstrip(".") + " %"
 
 
 def corrected_text(level: float) -> str:
-    """Return such as "98.75 % intervals, corrected for 4 comparisons"."""
+    """Return such as "98.8 % intervals, corrected for 4 comparisons"."""
     together = round((1 - LEVEL) / (1 - level))
     correction = f", corrected for {together} comparisons" if together > 1 else ""
     return f"{level_text(level)} intervals{correction}"
+
+
+def interval_notes(ratios: Iterable[Ratio]) -> list[str]:
+    """Return the levels of the intervals of ratios, and the meaning of their marks, each once."""
+    found = list(ratios)
+    levels = {one.level for one in found if isfinite(one.low)}
+    return [*map(corrected_text, sorted(levels)), *notes(one.scope for one in found)]
 
 
 def plus_minus(value: float, low: float, high: float) -> str:

@@ -28,6 +28,7 @@ from harness.results.table.columns import frame_of
 from harness.results.table.conditions import adjust_qps
 
 ATOM = "{http://www.w3.org/2005/Atom}"
+LINKED = "‡ measured in different blocks, linked by the reference"
 TIMES = [f"2026-0{month}-01T03:00:00Z" for month in range(1, 10)]
 
 
@@ -141,8 +142,8 @@ def test_files_of_the_history_hold_every_state(nights):
     assert [row["verdict"] for row in rows] == [None, "equal", None, "faster"]
     assert rows[3]["changed"][0] == "faiss 1.0 → 1.1"
     lines = to_markdown(found).splitlines()
-    assert len(lines) == 4
     assert "2026-02-01: 1.30" in lines[3]
+    assert lines[4:] == ["", f"97.5 % intervals, corrected for 2 comparisons. {LINKED}"]
     assert to_markdown([]) == "no history\n"
 
 
@@ -268,6 +269,7 @@ def test_the_command_prints_each_point_and_its_steps(folders, tmp_path):
     assert "glove-50-10k: k = 10, AMD EPYC, 2 cores" in shown
     assert "step of pq M=0, 2026-02-01: 1.30" in shown
     assert "equal within 5 %" in shown
+    assert f"97.5 % intervals, corrected for 2 comparisons. {LINKED}\n" in shown
     assert len(json.loads((tmp_path / "history.json").read_text())) == 4
     only = invoked("history", *folders, "--steps")
     assert "pq" in only

@@ -100,7 +100,7 @@ def history(
 
 
 def _print(found: Sequence[PointHistory]) -> None:
-    from harness.report.texts import notes
+    from harness.report.comparing.history import caption
 
     console = Terminal()
     for title, group in groupby(found, key=lambda one: one.group):
@@ -109,9 +109,7 @@ def _print(found: Sequence[PointHistory]) -> None:
         console.print(_table(points, console.width))
         for line, colour in _step_lines(points):
             console.print(escape(line), style=colour, highlight=False)
-        for note in notes(ratio.scope for one in points for ratio in (*one.changes, one.overall)):
-            console.print(f"[dim]{note}[/]")
-        console.print()
+        console.print(f"[dim]{caption(points)}[/]\n", highlight=False)
 
 
 def _table(found: Sequence[PointHistory], width: int) -> Table:

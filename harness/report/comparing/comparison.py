@@ -26,7 +26,7 @@ from harness.report.analysis.points import (
 )
 from harness.report.analysis.recommendations import LEVELS
 from harness.report.quantities import human
-from harness.report.texts import corrected_text, notes, ratio_text, stated_mark, stated_notes
+from harness.report.texts import interval_notes, ratio_text, stated_mark, stated_notes
 from harness.results.table.speeds import SPEED_COLUMNS, speeds_of_row
 from harness.text import Json
 
@@ -250,10 +250,8 @@ def table_rows(found: Sequence[Comparison]) -> list[dict[str, str]]:
 
 def caption(found: Sequence[Comparison]) -> str:
     """Return the text below a table of comparisons, which explains its intervals."""
-    levels = {one.ratio.level for one in found if isfinite(one.ratio.low)}
-    words = map(corrected_text, sorted(levels))
-    marks = [*notes(one.ratio.scope for one in found), *stated_notes(not o.stated for o in found)]
-    return ". ".join(["ratio: new QPS over old", *words, *marks])
+    told = interval_notes(one.ratio for one in found)
+    return ". ".join(["ratio: new QPS over old", *told, *stated_notes(not o.stated for o in found)])
 
 
 def _is_slower(ratio: Ratio, share: float) -> bool:

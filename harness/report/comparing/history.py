@@ -17,7 +17,7 @@ from harness.measures.verdicts import Estimate, Ratio, Speeds, estimate, judge, 
 from harness.registry.known_steps import KnownStep
 from harness.report.analysis.points import prepare, rows_of
 from harness.report.quantities import human
-from harness.report.texts import ratio_text
+from harness.report.texts import interval_notes, ratio_text
 from harness.results.table.columns import Row
 from harness.results.table.conditions import CONDITIONS
 from harness.results.table.speeds import speeds_of_row
@@ -305,11 +305,18 @@ def to_json(found: Sequence[PointHistory]) -> str:
 
 
 def to_markdown(found: Sequence[PointHistory]) -> str:
-    """Return a Markdown table with a row for each point."""
+    """Return a Markdown table with a row for each point, and what its intervals are below it."""
     from harness.report.export.tables import markdown_table
 
+    if not found:
+        return "no history\n"
     rows = [list(summary_row(one).values()) for one in found]
-    return markdown_table(list(summary_row(found[0])), rows) if found else "no history\n"
+    return markdown_table(list(summary_row(found[0])), rows) + f"\n{caption(found)}\n"
+
+
+def caption(found: Sequence[PointHistory]) -> str:
+    """Return the text below a table of histories, which explains its intervals."""
+    return ". ".join(interval_notes(r for one in found for r in (*one.changes, one.overall)))
 
 
 def summary_row(one: PointHistory) -> dict[str, str]:

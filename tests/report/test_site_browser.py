@@ -143,6 +143,13 @@ def test_what_no_control_can_hold_is_no_limit(browser, address, table, query, re
     page.close()
 
 
+def test_an_address_that_was_cut_within_a_character_opens(page, table, tmp_path):
+    write_site(table, tmp_path / "one.html", single_file=True)
+    page.goto(f"file://{tmp_path}/one.html#/dataset-glove-50-10k?floor=0.9&only=%5B%2")
+    page.wait_for_selector("table.points:visible tbody tr")
+    assert "of the chosen algorithms" in page.locator(".count:visible").first.inner_text()
+
+
 @pytest.mark.parametrize("floor", [0.5, 0.7, 0.85])
 def test_the_headline_is_in_the_table_beneath(
     page, table_maker, respeeded, speeds_maker, tmp_path, floor

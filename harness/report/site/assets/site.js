@@ -47,7 +47,8 @@
 
   // ---- state in the URL --------------------------------------------------------------------
   const hashParts = () => {
-    const text = decodeURI(location.hash.slice(1));
+    let text = location.hash.slice(1);
+    try { text = decodeURI(text); } catch { /* an address that was cut within a character */ }
     const cutAt = text.indexOf("?");
     return cutAt < 0 ? [text, ""] : [text.slice(0, cutAt), text.slice(cutAt + 1)];
   };
@@ -133,7 +134,7 @@
     const sure = rows.filter((i) => known("tuning_recall", i) && known("held_out_recall_low", i));
     return sure.length ? { rows: sure, sure: true } : { rows: rows.filter((i) => p.recall[i] >= floor), sure: false };
   };
-  // As harness.measures.selection.choose: the fastest by its mean over blocks, and its QPS as cross-fitted over the blocks that
+  // As harness.measures.choosing.choose: the fastest by its mean over blocks, and its QPS as cross-fitted over the blocks that
   // all points within 20 % of it share.
   const choose = (group, rows) => {
     const p = group.points, sum = (values) => values.reduce((a, b) => a + b, 0), known = (v) => v !== null;
@@ -197,7 +198,7 @@
     if (asked !== "auto") return asked;
     const known = values.filter((v) => v !== null).sort((a, b) => a - b);
     if (quantity.scale === "log") return known.length && known[0] > 0 && known[known.length - 1] >= 2 * known[0] ? "log" : "linear";
-    return quantity.column === "recall" && known.length && known[known.length >> 1] >= 0.9 ? "error" : "linear";
+    return quantity.column === "recall" && known.length && known[known.length >> 1] >= 0.9 && known[known.length - 1] > 0.95 ? "error" : "linear";
   };
   const logTicks = (quantity, values) => {
     const known = values.filter((v) => v !== null && v > 0), low = Math.min(...known) / 4, high = Math.max(...known) * 4, ticks = [];

@@ -461,3 +461,11 @@ def test_figures_of_queries_that_nothing_has_answers_for_are_told(table):
         assert not draw_figures(bare, ["latency", "difficulty"])
     assert draw_figures(bare, ["qps-recall"])
     assert draw_figures(table, ["latency"])
+
+
+def test_figures_that_are_asked_for_and_not_drawn_are_told(table, tmp_path):
+    with pytest.warns(UserWarning, match="not drawn: load, at-recall. No point has what they show"):
+        assert draw_figures(table, ["load", "at-recall", "qps-recall"], recall=1.1)
+    assert draw_figures(table)
+    with pytest.warns(UserWarning, match="only figures of two quantities"):
+        assert draw_figures(table, ["build-costs"]).save(tmp_path, ["tex"]) == []

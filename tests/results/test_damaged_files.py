@@ -350,4 +350,6 @@ def test_diagnostics_that_cannot_be_drawn_are_left_out(
     small_store.add_build(header(build={"M": 8}), replace(build(0), diagnostics=tables))
     found, told = skipped(small_store)
     assert (len(found), told) == (2, [])
-    assert draw_figures(found, ["training-loss", "recall-distortion"]).save(tmp_path, ["svg"])
+    with pytest.warns(UserWarning, match="not drawn: .*recall-distortion"):
+        drawn = draw_figures(found, ["training-loss", "recall-distortion"])
+    assert drawn.save(tmp_path, ["svg"])

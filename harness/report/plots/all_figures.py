@@ -153,6 +153,12 @@ class Figures(dict[str, Figure]):
         for name, source in self.sources.items() if PGF in formats else ():
             written.append(out / f"{name}.{PGF}")
             write_text(written[-1], source())
+        if self and not written:
+            warnings.warn(
+                "nothing is written: as tex there are only figures of two quantities, such as "
+                "qps-recall",
+                stacklevel=2,
+            )
         self.paths += written
         return written
 
@@ -199,6 +205,11 @@ def draw_figures(
     ------
     UserError
         If there is no such figure or quantity.
+
+    Warns
+    -----
+    UserWarning
+        Of figures that are named and that the table has no points for.
     """
     chosen = makers(names, x_scale, y_scale, recall)
     drawn = Figures(style)
@@ -206,20 +217,27 @@ def draw_figures(
         drawn |= figures(
             table, chosen, stale=stale, highlight=highlight, title=title, sources=drawn.sources
         )
-    _warn_of_answers(table, [name for name in _OF_QUERIES if name in chosen], drawn)
+    missing = [name for name in chosen if not any(one.endswith(f"-{name}") for one in drawn)]
+    _warn_of_missing(table, missing, are_named="all" not in (names or ("all",)))
     return drawn
 
 
-def _warn_of_answers(table: pd.DataFrame, names: Sequence[str], drawn: Collection[str]) -> None:
-    """Warn of figures of single queries that are not drawn because no point has its answers."""
-    missing = [name for name in names if not any(one.endswith(f"-{name}") for one in drawn)]
+def _warn_of_missing(table: pd.DataFrame, missing: Sequence[str], *, are_named: bool) -> None:
+    """Warn of figures that are not drawn, with the reason; of most only if they were named."""
     measured = table[table["status"] == "ok"]
-    if missing and len(measured) and not measured["has_answers"].any():
-        warnings.warn(
-            f"not drawn: {', '.join(missing)}. No point has the answers and times of its queries: "
-            "merge a whole package, or measure the points here",
-            stacklevel=2,
+    if len(measured) and not measured["has_answers"].any():
+        reason = (
+            "No point has the answers and times of its queries: "
+            "merge a whole package, or measure the points here"
         )
+        _warn_of([name for name in missing if name in _OF_QUERIES], reason)
+        missing = [name for name in missing if name not in _OF_QUERIES]
+    _warn_of(missing if are_named else (), "No point has what they show, or reaches the recall")
+
+
+def _warn_of(names: Sequence[str], reason: str) -> None:
+    if names:
+        warnings.warn(f"not drawn: {', '.join(names)}. {reason}", stacklevel=4)
 
 
 @contextmanager

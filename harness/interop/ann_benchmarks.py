@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -58,13 +57,21 @@ def lay_out(
     Raises
     ------
     UserError
-        If no point is left, or the folder cannot be written.
+        If no point is left, or the folder cannot be written, or is that of the results: the layouts
+        have the same names, so that ours would be replaced.
     """
+    if ResultStore(results).owns(out / "results"):
+        raise UserError(
+            "its results/ is the results folder itself",
+            where=str(out),
+            expected="a folder for ann-benchmarks' tools alone",
+            hint="name another folder (--out)",
+        )
     theirs = table["mode"] != "load"  # they know no latency from when a query was due
     points = table[table["has_answers"] & table["in_answers"] & theirs]
     if points.empty:
         raise UserError("no finished point has its answers to lay out", hint="annharness run demo")
-    written = [_link_result(Path(row["path"]), _place(row, out)) for row in rows_of(points)]
+    written = [_copy_result(Path(row["path"]), _place(row, out)) for row in rows_of(points)]
     for dataset, rows in points.groupby("dataset", sort=True):
         widest = rows.sort_values("k", kind="stable").iloc[-1]
         path = out / "data" / f"{_site_name(str(dataset))}.hdf5"
@@ -84,23 +91,12 @@ def _place(row: Mapping[str, object], out: Path) -> Path:
     return folder / f"{row['algorithm']}{batch}" / Path(str(row["path"])).name
 
 
-def _link_result(source: Path, target: Path) -> Path:
-    """Make a hard link, or a copy if that fails; the tools open it to add their metrics."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-    except OSError as error:
-        what = "cannot write into the folder"
-        raise UserError(what, where=str(target), got=error.strerror) from error
-    try:
-        if "_" in source.parent.parent.parent.name:
-            raise OSError("the name inside must change, and ours must not")
-        os.link(source, target)
-    except OSError:
-        with written_whole(target) as temporary:
-            shutil.copyfile(source, temporary)
-            with h5py.File(temporary, "r+", locking=False) as file:
-                file.attrs["dataset"] = _site_name(source.parent.parent.parent.name)
+def _copy_result(source: Path, target: Path) -> Path:
+    """Copy a result file: the tools open it to add their metrics, and ours must stay as it is."""
+    with written_whole(target) as temporary:
+        shutil.copyfile(source, temporary)
+        with h5py.File(temporary, "r+", locking=False) as file:
+            file.attrs["dataset"] = _site_name(source.parent.parent.parent.name)
     return target
 
 

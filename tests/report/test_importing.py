@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import harness
 from harness.cli.main import app
+from harness.contracts import UserError
 from harness.contracts.dataset import Truth
 from harness.interop.ann_benchmarks import import_results, lay_out
 from harness.results.store import ResultStore
@@ -142,6 +143,26 @@ def test_distance_computations_that_cannot_be_are_unknown(tmp_path, imported, fa
     [result, _] = lay_out(table, store.root, tmp_path / "back")
     with h5py.File(result) as file:
         assert "dist_comps" not in file.attrs
+
+
+def test_results_stay_as_they_are_whatever_is_done_with_what_is_laid_out(tmp_path, imported):
+    _, store, _ = imported()
+    table = harness.load_results(store.root)
+    before = {path: path.read_bytes() for path in store.root.rglob("*.hdf5")}
+    [result, _] = lay_out(table, store.root, tmp_path / "back")
+    with h5py.File(result, "r+") as file:  # as their tools do
+        file.create_group("metrics")
+    with pytest.raises(UserError, match="the results folder itself"):
+        lay_out(table, store.root, store.root.parent)
+    assert {path: path.read_bytes() for path in store.root.rglob("*.hdf5")} == before
+
+
+def test_what_is_for_other_tools_has_names_of_their_kind(tmp_path, imported, monkeypatch):
+    imported()
+    monkeypatch.chdir(tmp_path)
+    for tool, written in (("ann-benchmarks", "for-ann-benchmarks/data"), ("bencher", "*.json")):
+        CliRunner().invoke(app, ["export", "--to", tool], catch_exceptions=False)
+        assert list(tmp_path.glob(written))
 
 
 def test_their_dataset_may_be_damaged(tmp_path, monkeypatch, imported):

@@ -28,7 +28,9 @@ from harness.contracts import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-_OTHERS = ("ann-benchmarks", "bencher")
+_OUT = {None: "results.csv", "ann-benchmarks": "for-ann-benchmarks", "bencher": "bencher.json"}
+"""What is written by default, by the tool that it is for."""
+
 _EXCLUDED = {
     "--recommendations": ("--to", "--per-query"),
     "--to": ("--per-query", "--columns", "--caption", "--align", "--highlight", "--price"),
@@ -39,19 +41,20 @@ _EXCLUDED = {
 def export(
     suite: Suite = None,
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--out",
             "-o",
             **AS_PATH,
-            help="File to write; its ending is the format: csv, parquet, json, md, tex.",
+            help="File to write; its ending is the format: csv, parquet, json, md, tex. "
+            "Default: results.csv; with --to, the folder for-ann-benchmarks, or bencher.json.",
         ),
-    ] = Path("results.csv"),
+    ] = None,
     to: Annotated[
         str | None,
         typer.Option(
             "--to",
-            help="ann-benchmarks: write its results/ and data/ below --out; bencher: its JSON.",
+            help="ann-benchmarks: write its results/ and data/ into a folder; bencher: its JSON.",
         ),
     ] = None,
     per_query: Annotated[
@@ -123,8 +126,10 @@ def export(
     from harness.report.export.exporting import export_recommendations
     from harness.report.export.tables import TableStyle
 
-    if to not in (None, *_OTHERS):
-        raise UserError("no other tool by this name", where="--to", expected=" or ".join(_OTHERS))
+    if to not in _OUT:
+        expected = " or ".join(filter(None, _OUT))
+        raise UserError("no other tool by this name", where="--to", expected=expected)
+    out = out or Path(_OUT[to])
     levels = recalls_of(recall or ())
     given = {
         "--recommendations": recommendations, "--to": to, "--per-query": per_query,

@@ -14,9 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.contracts import Dataset, UserError
+from harness.contracts.dataset import Truth
 from harness.data.cache.cached import CachedDataset
 from harness.data.formats.hdf5 import opened
 from harness.files.replacing import written_hdf5, written_whole
+from harness.interop.point_checks import names_twice
 from harness.measures.distances import distances_and_scales
 from harness.registry.registry import Registry
 from harness.report.analysis.points import rows_of, slug
@@ -145,7 +147,8 @@ def import_folder(
     Raises
     ------
     UserError
-        If there is no such folder, no result in it, or the machine cannot be called so.
+        If there is no such folder, no result in it, it is the store's, or the machine cannot be
+        called so.
     """
     if not is_clean(machine, LABEL_CHARACTERS):
         raise UserError(
@@ -156,11 +159,12 @@ def import_folder(
         )
     if not folder.is_dir():
         raise UserError("no such folder", where=str(folder), expected="ann-benchmarks' folder")
-    if store.owns(folder):
+    if store.owns(_results_of(folder)):
         raise UserError(
             "this is the results folder itself",
             where=str(folder),
             expected="ann-benchmarks' folder",
+            hint="name another folder for what is imported (results)",
         )
 
     @lru_cache(maxsize=4)
@@ -205,16 +209,23 @@ def import_results(
     machine
         What their machine is called in titles; points of different machines are kept apart.
     """
-    root = folder / "results" if (folder / "results").is_dir() else folder
-    for source in sorted(root.rglob("*.hdf5")):
+    taken: dict[Path, Path] = {}
+    for source in sorted(_results_of(folder).rglob("*.hdf5")):
         try:
-            theirs = _read(source)
-            yield Imported(source, _take(theirs, store, open_dataset, machine))
+            header, build, truth = _converted(_read(source), open_dataset, machine)
+            if (first := taken.setdefault(store.path_of(header), source)) is not source:
+                raise ValueError(f"its algo, name, count and batch_mode are those of {first}")
+            store.write_truth(header.identity, truth)
+            yield Imported(source, store.add_build(header, build))
         except BrokenResult as broken:
             yield Imported(source, None, broken.reason)
         except (OSError, ValueError, UserError) as error:
             what = error.what if isinstance(error, UserError) else str(error)
             yield Imported(source, None, clean(" ".join(what.split())))
+
+
+def _results_of(folder: Path) -> Path:
+    return folder / "results" if (folder / "results").is_dir() else folder
 
 
 @dataclass(frozen=True)
@@ -256,9 +267,9 @@ def _read(source: Path) -> _Theirs:
         )
 
 
-def _take(
-    theirs: _Theirs, store: ResultStore, open_dataset: Callable[[str], Dataset], machine: str
-) -> Path:
+def _converted(
+    theirs: _Theirs, open_dataset: Callable[[str], Dataset], machine: str
+) -> tuple[PointHeader, Build, Truth]:
     if not is_name(theirs.dataset):
         raise ValueError(f"no dataset can be called {theirs.dataset!r}")
     dataset, ids, times = open_dataset(theirs.dataset), theirs.ids, theirs.times
@@ -277,8 +288,7 @@ def _take(
     )
     require_sound(header)
     check_build(header, build)
-    store.write_truth(header.identity, dataset.truth(header.identity.k))
-    return store.add_build(header, build)
+    return header, build, dataset.truth(header.identity.k)
 
 
 def _header(theirs: _Theirs, dataset: Dataset, machine: str) -> PointHeader:
@@ -337,6 +347,5 @@ def _check_answers(
         raise ValueError(f"{ids.shape} answers and {times.shape} times, ({nq}, {k}) are expected")
     if ids.max() >= n or ids.min() < -1:
         raise ValueError(f"an id lies outside 0 to {n - 1}")
-    ordered = np.sort(ids, axis=1)
-    if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
+    if names_twice(ids):
         raise ValueError("a query is answered with the same id twice")

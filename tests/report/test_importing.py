@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -33,8 +35,9 @@ class Known:
 def test_a_results_folder_is_not_imported_into_itself(imported, monkeypatch):
     _, store, _ = imported()
     monkeypatch.chdir(store.root.parent)
-    done = CliRunner().invoke(app, ["import", "results"])
-    assert "the results folder itself" in done.exception.describe()
+    for folder in ("results", "."):
+        done = CliRunner().invoke(app, ["import", folder])
+        assert "the results folder itself" in done.exception.describe()
 
 
 FACTS = {
@@ -115,6 +118,19 @@ def test_what_cannot_be_is_left_out_with_the_reason(imported, change):
     if one.path is None:
         assert one.reason
     assert len(harness.load_results(store.root)) == (one.path is not None)
+
+
+def test_two_results_of_one_name_are_not_taken_for_one(tmp_path, imported):
+    """Adapters whose text leaves out a parameter give several settings the same name."""
+    _, store, _ = imported()
+    results = tmp_path / "theirs" / "results" / "small"
+    shutil.copy(results / "a.hdf5", results / "b.hdf5")
+    with h5py.File(results / "b.hdf5", "r+") as file:
+        file["times"][...] = 1.0
+    one, other = import_results(tmp_path / "theirs", store, lambda name: Known(), "theirs")
+    assert (one.reason, other.path) == ("", None)
+    assert "are those of" in other.reason
+    assert harness.load_results(store.root)["qps"].tolist() == [pytest.approx(1000)]
 
 
 def test_sizes_that_cannot_be_are_unknown(imported):

@@ -27,7 +27,7 @@ from harness.files.hashes import sha256_of
 from harness.files.paths import require_file
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
-from harness.interop.taking import MOST_BYTES, RESULT_NAME
+from harness.interop.taking import MOST_BYTES, RESULT_NAME, TRUTH
 from harness.report.analysis.points import rows_of
 from harness.report.analysis.selecting import truth_of
 from harness.report.export.exporting import export
@@ -57,6 +57,8 @@ _MOST_FILES = 250_000
 _MOST_CHARACTERS = 1 << 16  # of one text
 _MOST_UNPACKED = 20  # times the size of the package, whose largest parts are packed already
 _FREE_BYTES = 64 << 20
+# The last one is what zipfile raises for a version or a method that it does not know.
+_DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of every member: the same results, the same package
 _WORK = "packing results"
 
@@ -160,7 +162,7 @@ def pack(
             expected="one of them",
         )
     store = ResultStore(results)
-    names = list(_names(table, store, with_truths=not points_only))
+    names = list(_names(table, store))
     with tempfile.TemporaryDirectory(prefix="annharness-") as folder:
         root = Path(folder)
         for number, name in enumerate(names):
@@ -168,10 +170,11 @@ def pack(
             target = root / FOLDER / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(results / name, target)
+        # From the copies: a run may have stored more since the table was read.
+        read = load_results(root / FOLDER, overhead=True, truth_at_hand=truth_of)
         if points_only:
-            _summarize(table, store, ResultStore(root / FOLDER))
-        at_hand = None if points_only else truth_of
-        read = load_results(root / FOLDER, overhead=True, truth_at_hand=at_hand)
+            _summarize(read, ResultStore(root / FOLDER))
+            read = load_results(root / FOLDER, overhead=True)
         if lost := set(table["key"]) - set(read["key"]):
             raise UserError("points that cannot be packed", where=str(results), got=", ".join(lost))
         members = sorted(_members(root))  # truths that were at hand alone are there now
@@ -204,7 +207,7 @@ def opened(path: Path) -> Iterator[Package]:
                 _require_plain(archive)
                 manifest = _read_manifest(archive)
                 damaged = _unpack(archive, path, root, manifest)
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        except _DAMAGED as error:
             raise _no_package(path, str(error)) from error
         yield Package(path, manifest, root, damaged)
 
@@ -227,24 +230,25 @@ def origins_of(rows: Sequence[Row]) -> dict[str, list[str]]:
     }
 
 
-def _summarize(table: pd.DataFrame, own: ResultStore, copy: ResultStore) -> None:
-    """Replace the builds of the points in the copy of a results folder by their summaries."""
+def _summarize(table: pd.DataFrame, copy: ResultStore) -> None:
+    """Replace the builds of the points in a copy of results by summaries; remove the truths."""
     for row in rows_of(table):
-        stem = copy.root / Path(row["path"]).relative_to(own.root).with_suffix("")
+        stem = Path(row["path"]).with_suffix("")
         files, point = copy.files_of(stem), copy.stored(stem).point
         if point is not None:
             write_summary(files.summary, summarized(point, row))
             files.builds.unlink()
+    for path in copy.root.glob(f"*/*/*{TRUTH}"):
+        path.unlink()
 
 
-def _names(table: pd.DataFrame, store: ResultStore, *, with_truths: bool) -> Iterable[str]:
+def _names(table: pd.DataFrame, store: ResultStore) -> Iterable[str]:
     """Yield the names of all files that the points of a table are read from, each once."""
     found: dict[str, None] = {}
     for row in rows_of(table):
-        stem = Path(row["path"]).with_suffix("")
         # Truths of other k too: the difficulty of queries comes from the widest.
-        truths = store.truths(row["dataset"], row["fingerprint"]) if with_truths else {}
-        paths = [*store.files_there(stem), *truths.values()]
+        truths = store.truths(row["dataset"], row["fingerprint"]).values()
+        paths = [*store.files_there(Path(row["path"]).with_suffix("")), *truths]
         found |= {path.relative_to(store.root).as_posix(): None for path in paths}
     return sorted(found)
 
@@ -350,7 +354,7 @@ def _unpacked(
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.write_bytes(_read(archive, member, listed.bytes))
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
         return f"cannot be unpacked: {error}"
     if sha256_of(target) != listed.sha256:
         target.unlink()

@@ -515,6 +515,12 @@ def encrypted(path):
     path.write_bytes(data[:at] + bytes([data[at] | 1]) + data[at + 1 :])
 
 
+def of_a_newer_zip(path):
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\x01\x02") + 6] = 99  # the version that it takes to unpack a file
+    path.write_bytes(data)
+
+
 def damaged_within(path):
     with zipfile.ZipFile(path) as archive:
         found = archive.getinfo(MANIFEST)
@@ -541,6 +547,7 @@ def twice(path):
         twice,
         packed_by_bzip2,
         encrypted,
+        of_a_newer_zip,
         damaged_within,
     ],
 )

@@ -114,6 +114,13 @@ def test_all_figures_are_those_of_the_whole_but_for_those_of_single_queries(meas
     assert query_rows(points).empty
 
 
+def test_what_a_run_has_stored_since_the_table_was_read_is_packed(small_store, tmp_path):
+    table = load_results(small_store.root)
+    small_store.add_build(make_header(), make_build(2))
+    made = pack(table, small_store.root, tmp_path / "points.zip", points_only=True)
+    assert [point.builds for point in made.points] == [3]
+
+
 def test_levels_are_stored_in_steps_and_unknown_ones_as_such(taken, tmp_path):
     summary = read_summary(taken.files_of(taken.path_of(make_header())).summary)
     rounds = np.random.default_rng(1).normal(-7, 0.2, (2, NQ))

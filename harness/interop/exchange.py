@@ -74,8 +74,9 @@ def push(store: ResultStore, remote: RemoteFolder, progress: Progress = silent) 
 def pull(store: ResultStore, remote: RemoteFolder, progress: Progress = silent) -> Exchange:
     """Take every result of the remote folder that the results folder lacks.
 
-    A build that is stored here already stays; a failure is taken where nothing is stored. What is
-    damaged, or is not what its name says, is refused.
+    A build that is stored here already stays; a failure is taken unless the build that failed, or
+    another failure of the point, is stored. What is damaged, or is not what its name says, is
+    refused.
 
     Raises
     ------

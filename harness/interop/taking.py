@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from harness.contracts.filters import FILTERED_SUFFIX
 from harness.files.hashes import sha256_of
 from harness.files.replacing import written_whole
-from harness.results.files import read_point
-from harness.results.point import Build, PointHeader, StoredPoint
+from harness.results.files import add_build, read_point
+from harness.results.point import Build, Failure, PointHeader, StoredPoint
 from harness.results.store import FAILURE, POINT, SUMMARY, ResultStore
 from harness.results.summary import Summary
 from harness.results.summary_files import read_summary
-from harness.results.untrusted.bounded import read_npz
+from harness.results.untrusted.bounded import read_truth
 from harness.results.untrusted.checks import BrokenResult, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
 
@@ -71,7 +73,7 @@ def take(store: ResultStore, name: str, path: Path) -> Taken:
         raise ValueError(f"no name of a result: {name!r}")
     with store.changing():
         if match["truth"]:
-            return _take_truth(store.root / name, path)
+            return _take_truth(name, store.root / name, path)
         if match["ending"] == SUMMARY:
             return _take_summary(store, store.root / name, path)
         return {POINT: _take_point, FAILURE: _take_failure}[match["ending"]](store, path)
@@ -79,39 +81,51 @@ def take(store: ResultStore, name: str, path: Path) -> Taken:
 
 def _take_point(store: ResultStore, path: Path) -> Taken:
     point = read_point(path)
-    target, failed, _ = store.files_of(store.path_of(point.header))
-    if others := _under_other_names(store, point.header, POINT):
-        return Taken(False, f"the same point is stored as {others[0]}")
-    if not target.exists():
-        gave_way = failed.exists()  # what was measured counts more than that it once failed
-        store.forget_failure(point.header)
-        taken = _keep(path, target)
-        store.forget_summary(point.header)
-        return replace(taken, conflict="failed here, measured there") if gave_way else taken
-    if sha256_of(path) == sha256_of(target):
+    header, target = point.header, store.files_of(store.path_of(point.header)).builds
+    if other := _under_another_name(store, header, POINT, FAILURE):
+        return other
+    if target.exists() and sha256_of(path) == sha256_of(target):
         return _THERE
-    here = store.find(point.header).point
-    stored = {build.number: build for build in here.builds} if here is not None else {}
-    missing = [build for build in point.builds if build.number not in stored]
-    for build in missing:
-        store.add_build(point.header, build)
+    here = store.find(header)
+    stored = {build.number: build for build in here.point.builds} if here.point else {}
+    missing = {build.number: build for build in point.builds if build.number not in stored}
+    if not target.exists():
+        _keep(path, target)
+    else:
+        for build in missing.values():
+            add_build(target, header, build)  # with its number: it was measured when it was
+    store.forget_summary(header)
+    conflicts = []
+    if here.failure and _is_measured(here.failure, missing):  # which counts more
+        store.forget_failure(header)
+        conflicts.append("failed here, measured there")
     differing = [b for b in point.builds if b.number in stored and not _same(b, stored[b.number])]
-    return Taken(bool(missing), "; ".join(_told(b, stored[b.number]) for b in differing))
+    conflicts += [_told(build, stored[build.number]) for build in differing]
+    return Taken(bool(missing), "; ".join(conflicts))
 
 
 def _take_failure(store: ResultStore, path: Path) -> Taken:
     with reading(path):
         failure = failure_of(path.read_bytes()[: MOST_JSON_CHARACTERS + 1].decode())
-    stored = store.failure(failure.header)
+    header = failure.header
+    if other := _under_another_name(store, header, POINT, FAILURE, SUMMARY):
+        return other
+    stored = store.failure(header)
     if stored is not None:
         same = (stored.status, stored.reason) == (failure.status, failure.reason)
         return _THERE if same else Taken(False, f"{failure.status} there, {stored.status} here")
-    files = store.files_of(store.path_of(failure.header))
-    if store.settled(failure.header):
+    files = store.files_of(store.path_of(header))
+    if _is_measured(failure, store.settled(header)):
         return Taken(False, f"{failure.status} there, measured here")
     if files.summary.exists():
         return Taken(False, f"{failure.status} there, a summary of builds here")
     return _keep(path, files.failure)
+
+
+def _is_measured(failure: Failure, builds: Collection[int]) -> bool:
+    """Whether the build that failed is one of these; a failure of no certain build is of any."""
+    number = failure.build_number
+    return bool(builds) if number is None else number in builds
 
 
 def _take_summary(store: ResultStore, name: Path, path: Path) -> Taken:
@@ -119,9 +133,8 @@ def _take_summary(store: ResultStore, name: Path, path: Path) -> Taken:
     builds, failed, target = store.files_of(store.path_of(summary.header))
     if target != name:
         raise BrokenResult(path, f"its name does not match its content ({target.name})")
-    for ending in (POINT, FAILURE, SUMMARY):
-        if others := _under_other_names(store, summary.header, ending):
-            return Taken(False, f"the same point is stored as {others[0]}")
+    if other := _under_another_name(store, summary.header, POINT, FAILURE, SUMMARY):
+        return other
     if builds.exists():
         return Taken(False, _unlike_builds(summary, read_point(builds)))
     if target.exists():
@@ -132,11 +145,12 @@ def _take_summary(store: ResultStore, name: Path, path: Path) -> Taken:
     return _keep(path, target)
 
 
-def _under_other_names(store: ResultStore, header: PointHeader, ending: str) -> list[str]:
-    """The names of files of the same key that end so, but for that at the point's own path."""
+def _under_another_name(store: ResultStore, header: PointHeader, *endings: str) -> Taken | None:
+    """What becomes of a point that is stored under another name here; None if it is not."""
     stem = store.path_of(header)
-    found = stem.parent.glob(f"*-{header.identity.key}{ending}")
-    return sorted(path.name for path in found if path.name != stem.name + ending)
+    found = [p for end in endings for p in stem.parent.glob(f"*-{header.identity.key}{end}")]
+    others = sorted(path.name for path in found if path not in store.files_of(stem))
+    return Taken(False, f"the same point is stored as {others[0]}") if others else None
 
 
 def _unlike_builds(summary: Summary, stored: StoredPoint) -> str:
@@ -146,14 +160,16 @@ def _unlike_builds(summary: Summary, stored: StoredPoint) -> str:
     return "" if there <= here else "a summary of other builds than are stored here"
 
 
-def _take_truth(target: Path, path: Path) -> Taken:
-    with reading(path):
-        _, distances = read_npz(path, {"ids": "int64", "distances": "float64"})
-    if not target.exists():
+def _take_truth(name: str, target: Path, path: Path) -> Taken:
+    dataset, k, _ = name.split("/")
+    filtered = dataset.endswith(FILTERED_SUFFIX)
+    there = read_truth(path, int(k), filtered=filtered)
+    try:
+        here = read_truth(target, int(k), filtered=filtered)
+    except BrokenResult:  # there is none, or it is damaged
         return _keep(path, target)
-    with reading(target):
-        _, stored = read_npz(target, {"ids": "int64", "distances": "float64"})
-    if stored.shape != distances.shape or not np.allclose(stored, distances, rtol=1e-6, atol=1e-9):
+    same = here.distances.shape == there.distances.shape
+    if not same or not np.allclose(here.distances, there.distances, rtol=1e-6, atol=1e-9):
         raise BrokenResult(path, "other true neighbours than are stored here for the same dataset")
     return _THERE
 

@@ -38,8 +38,8 @@ from harness.results.point import (
 )
 from harness.results.summary import Summary
 from harness.results.summary_files import read_summary
-from harness.results.untrusted.bounded import read_npz
-from harness.results.untrusted.checks import BrokenResult, check_truth, reading
+from harness.results.untrusted.bounded import read_truth
+from harness.results.untrusted.checks import BrokenResult, reading
 from harness.results.untrusted.schema import MOST_JSON_CHARACTERS, failure_of
 from harness.text import Json, told
 
@@ -346,18 +346,7 @@ class ResultStore:
             If it is missing or cannot be read.
         """
         path = self.truth_path(identity)
-        with reading(path):
-            wanted = {"ids": "int64", "distances": "float64"}
-            if not identity.is_filtered:
-                truth = Truth(*read_npz(path, wanted))
-            else:
-                facts = {"matches": "int64", "nearness": "float64"}
-                ids, distances, matches, nearness = read_npz(path, wanted | facts)
-                truth = Truth(ids, distances, matches[:, 0], nearness[:, 0])
-            check_truth(truth)
-            if truth.ids.shape[1] != identity.k:
-                raise ValueError(f"{truth.ids.shape[1]} neighbours, expected {identity.k}")
-            return truth
+        return read_truth(path, identity.k, filtered=identity.is_filtered)
 
 
 def cannot_lock(path: Path, error: OSError) -> UserError:

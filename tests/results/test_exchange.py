@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
+import harness
 from harness.contracts import UserError
+from harness.contracts.dataset import Truth
 from harness.files.remote import RemoteFolder
 from harness.interop.exchange import pull, push
 from harness.results.point import Failure
 from harness.results.store import ResultStore
-from tests.results.conftest import names_of_files
+from tests.results.conftest import TRUTH, names_of_files
 
 
 @pytest.fixture
@@ -44,9 +47,9 @@ def test_builds_of_several_machines_come_together(small_store, header, build, re
     assert point.builds[2].times.min() >= 5
 
 
-@pytest.mark.parametrize(("stored", "step"), [([], "forget_failure"), ([0], "find")])
+@pytest.mark.parametrize("stored", [[], [0]])
 def test_what_a_run_stores_meanwhile_stays(
-    small_store, header, build, remote, tmp_path, monkeypatch, stored, step
+    small_store, header, build, remote, tmp_path, monkeypatch, stored
 ):
     """It begins to store in the middle, where `take` has read what there is."""
     push(small_store, remote)
@@ -54,15 +57,15 @@ def test_what_a_run_stores_meanwhile_stays(
     for number in stored:
         store.add_build(header(), build(number))
     storing = threading.Thread(target=run.add_build, args=(header(), build(1, seconds=5.0)))
-    whole_step = getattr(store, step)
+    find = store.find
 
     def interrupted(what):
-        found = whole_step(what)
+        found = find(what)
         storing.start()
         storing.join(timeout=0.2)
         return found
 
-    monkeypatch.setattr(store, step, interrupted)
+    monkeypatch.setattr(store, "find", interrupted)
     pull(store, remote)
     storing.join()
     point = run.find(header()).point
@@ -89,6 +92,55 @@ def test_a_failure_is_not_taken_where_the_point_was_measured(small_store, header
     push(other, remote)
     assert pull(small_store, remote).kept == 1
     assert small_store.failure(header()) is None
+
+
+def test_a_point_that_failed_after_some_builds_stays_failed(
+    small_store, header, build, remote, tmp_path
+):
+    """Until the build that failed is there."""
+    other = ResultStore(tmp_path / "other")
+    small_store.write_failure(Failure(header(), "crashed", "signal 11", build_number=2))
+    push(small_store, remote)
+    assert pull(other, remote).conflicts == []
+    assert (other.find(header()).builds, other.failure(header()).status) == (2, "crashed")
+    small_store.forget_failure(header())
+    small_store.add_build(header(), build(2))
+    push(small_store, remote)
+    pull(other, remote)
+    assert (other.find(header()).builds, other.failure(header())) == (3, None)
+
+
+def test_a_failure_is_not_taken_beside_the_same_point_of_another_name(
+    small_store, header, remote, tmp_path
+):
+    other = ResultStore(tmp_path / "other")
+    other.write_failure(Failure(replace(header(), name="m=4"), "crashed", "x", build_number=2))
+    push(other, remote)
+    ((_, text),) = pull(small_store, remote).conflicts
+    assert "the same point is stored as M=4-" in text
+
+
+def test_builds_of_an_older_version_that_are_taken_later_do_not_hide_the_newer_one(
+    small_store, header, build, remote, tmp_path
+):
+    here = ResultStore(tmp_path / "here")
+    here.write_truth(header().identity, TRUTH)
+    here.add_build(header(), build(0))
+    push(small_store, remote)
+    here.add_build(header(adapter_sha256="newer"), build(0))
+    assert pull(here, remote).done == 1
+    table = harness.load_results(here.root, stale=False)
+    assert table["adapter_sha256"].tolist() == ["newer"]
+
+
+def test_a_damaged_truth_is_neither_taken_nor_kept(small_store, header, remote, tmp_path):
+    other = ResultStore(tmp_path / "other")
+    other.write_truth(header().identity, Truth(TRUTH.ids, -TRUTH.distances.cumsum(axis=1)))
+    push(other, remote)
+    assert "do not ascend" in pull(small_store, remote).refused[0][1]
+    push(small_store, remote)
+    pull(other, remote)
+    assert other.holds_truth(header().identity)
 
 
 def cut(path):

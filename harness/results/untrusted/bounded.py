@@ -19,7 +19,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.results.untrusted.checks import MOST_BYTES
+from harness.contracts.dataset import Truth
+from harness.results.untrusted.checks import MOST_BYTES, check_truth, reading
 
 _FREE_BYTES = 4 << 20
 _BYTES_PER_STORED_BYTE = 32  # ours hold less than ten
@@ -227,6 +228,28 @@ def _unpacked(
         planes = np.frombuffer(data, np.uint8).reshape(dtype.itemsize, -1)
         data = np.ascontiguousarray(planes.T).tobytes()
     return np.frombuffer(data, dtype).reshape(shape)
+
+
+def read_truth(path: Path, k: int, *, filtered: bool) -> Truth:
+    """Return stored true neighbours, `k` of each query.
+
+    Raises
+    ------
+    BrokenResult
+        If they are missing or cannot be read.
+    """
+    with reading(path):
+        wanted = {"ids": "int64", "distances": "float64"}
+        if not filtered:
+            truth = Truth(*read_npz(path, wanted))
+        else:
+            facts = {"matches": "int64", "nearness": "float64"}
+            ids, distances, matches, nearness = read_npz(path, wanted | facts)
+            truth = Truth(ids, distances, matches[:, 0], nearness[:, 0])
+        check_truth(truth)
+        if truth.ids.shape[1] != k:
+            raise ValueError(f"{truth.ids.shape[1]} neighbours, expected {k}")
+        return truth
 
 
 def read_npz(path: Path, wanted: Mapping[str, str]) -> list[NDArray[Any]]:

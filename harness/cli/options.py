@@ -13,7 +13,15 @@ from harness.files.paths import user_path
 from harness.registry.registry import Registry, load_registry
 from harness.registry.suites import suite_names
 
-AS_PATH: Any = {"parser": user_path, "metavar": "PATH"}
+
+def given_path(text: str | Path) -> Path:
+    """Return a path that was given, as `user_path`; Python takes "" for the current folder."""
+    if not str(text):
+        raise UserError("a path without a character", hint="is the variable in it set?")
+    return user_path(text)
+
+
+AS_PATH: Any = {"parser": given_path, "metavar": "PATH"}
 """How an option or an argument takes a path, so that odd ones are refused with the reason."""
 
 Results = Annotated[

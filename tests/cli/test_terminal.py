@@ -108,6 +108,13 @@ def test_paths_that_no_file_can_have_are_refused_by_every_verb(verb, path, words
     assert len(told) < 1000
 
 
+@pytest.mark.parametrize("verb", [["recommend", "--results"], ["export", "-o"], ["import"]])
+def test_an_empty_path_is_not_the_current_folder(verb):
+    done = CliRunner().invoke(app, [*verb, ""])
+    assert isinstance(done.exception, UserError), done.output
+    assert "without a character" in done.exception.describe()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

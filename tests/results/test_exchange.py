@@ -218,9 +218,9 @@ def test_a_damaged_result_is_not_sent(small_store, remote):
 
 def test_the_verbs(small_store, tmp_path, command):
     done = command("results", "push", "shared", "--results", small_store.root)
-    assert done.stdout == "2 files sent, 0 were there, 0 refused\n", done.stderr
+    assert done.stdout == "2 files sent, 0 there already, 0 refused\n", done.stderr
     done = command("results", "pull", "shared", "--results", "mine")
-    assert done.stdout == "2 files taken, 0 were there, 0 refused\n"
+    assert done.stdout == "2 files taken, 0 there already, 0 refused\n"
     assert names_of_files(tmp_path / "mine") == names_of_files(small_store.root)
     for path in (tmp_path / "shared").rglob("scan/*/*"):
         cut(path)

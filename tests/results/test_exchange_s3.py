@@ -17,16 +17,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bucket")]
 
 def test_results_go_to_a_bucket_once_and_come_back(bucket, small_store, tmp_path, command):
     push = ("results", "push", bucket.url, "--results", small_store.root)
-    assert command(*push).stdout == "2 files sent, 0 were there, 0 refused\n"
+    assert command(*push).stdout == "2 files sent, 0 there already, 0 refused\n"
     sent = bucket.objects()
     assert {name.rpartition("/")[0] for name in sent} == {
         f"results/{name}" for name in names_of_files(small_store.root)
     }
     assert all(re.search(r"/[0-9a-f]{64}$", name) for name in sent)
-    assert command(*push).stdout == "0 files sent, 2 were there, 0 refused\n"
+    assert command(*push).stdout == "0 files sent, 2 there already, 0 refused\n"
     assert bucket.objects() == sent
     done = command("results", "pull", bucket.url, "--results", "mine")
-    assert (done.stdout, done.returncode) == ("2 files taken, 0 were there, 0 refused\n", 0)
+    assert (done.stdout, done.returncode) == ("2 files taken, 0 there already, 0 refused\n", 0)
     for name in names_of_files(small_store.root):
         assert (tmp_path / "mine" / name).read_bytes() == (small_store.root / name).read_bytes()
 
@@ -39,7 +39,7 @@ def test_an_object_that_was_changed_is_refused(bucket, small_store, tmp_path, co
     bucket.write(name, bytes(content))
     done = command("results", "pull", bucket.url, "--results", "mine")
     assert done.returncode == 1
-    assert "1 files taken, 0 were there, 1 refused" in done.stdout
+    assert "1 file taken, 0 there already, 1 refused" in done.stdout
     assert f"refused {name}: its content is not that of its hash" in done.stderr
     assert not list((tmp_path / "mine").rglob("*.hdf5"))
 

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_RESULTS, Plugins, Results
+from harness.cli.options import DEFAULT_RESULTS, Plugins, Results, given_path
 from harness.cli.progress import shown_work
 from harness.cli.terminal import say
-from harness.files.paths import user_path
 from harness.registry.registry import load_registry
 
 _LEFT_OUT = 1
@@ -20,7 +19,9 @@ def import_(
     folder: Annotated[
         Path,
         typer.Argument(
-            parser=user_path, metavar="FOLDER", help="Their folder, which holds results/ and data/."
+            parser=given_path,
+            metavar="FOLDER",
+            help="Their folder, which holds results/ and data/.",
         ),
     ],
     machine: Annotated[

@@ -20,17 +20,17 @@ from harness.cli.options import (
     Results,
     Stale,
     Suite,
+    given_path,
 )
 from harness.cli.progress import shown_work
 from harness.cli.terminal import say
-from harness.files.paths import user_path
 
 
 def publish(
     out: Annotated[
         Path,
         typer.Argument(
-            parser=user_path, metavar="OUT", help="Folder of the site, or file with --single-file."
+            parser=given_path, metavar="OUT", help="Folder of the site, or file with --single-file."
         ),
     ],
     suite: Suite = None,

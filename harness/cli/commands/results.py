@@ -242,7 +242,8 @@ def _tell_exchange(found: Exchange, word: str) -> bool:
     _tell_lines(lines)
     refused = f"{len(found.refused)} refused"
     conflicts = f", {len(found.conflicts)} in conflict" if found.conflicts else ""
-    say(f"{found.done} files {word}, {found.kept} were there, {refused}{conflicts}")
+    done = counted(found.done, "file")
+    say(f"{done} {word}, {found.kept} there already, {refused}{conflicts}")
     return bool(found.refused)
 
 

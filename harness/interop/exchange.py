@@ -84,7 +84,6 @@ def pull(store: ResultStore, remote: RemoteFolder, progress: Progress = silent) 
         If the remote folder cannot be read or holds no results (a typing mistake would look like
         an empty folder), or the results folder cannot be written to.
     """
-    store.require_writable()
     exchange = Exchange()
     names = remote.names(FOLDER)
     if not names:
@@ -94,6 +93,7 @@ def pull(store: ResultStore, remote: RemoteFolder, progress: Progress = silent) 
             expected="a folder that `annharness results push` has filled",
             hint="look for a typing mistake, or send results there first",
         )
+    store.require_writable()
     with tempfile.TemporaryDirectory(prefix="annharness-") as folder:
         for number, (name, size) in enumerate(names.items()):
             progress("taking results", number, len(names))

@@ -235,6 +235,7 @@ def test_a_folder_without_results_is_told(tmp_path):
     """A typing mistake must not look like success."""
     with pytest.raises(UserError, match="no results are there"):
         pull(ResultStore(tmp_path / "new"), RemoteFolder(str(tmp_path / "nowhere")))
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_results_folder_that_is_not_there_sends_nothing(remote, tmp_path, command):

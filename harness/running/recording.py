@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.contracts.dataset import Truth
 from harness.data.cache.cached import CachedDataset
@@ -58,6 +59,7 @@ class Recorder:
         self._store = store
         self._suite = suite
         self._signed = signed
+        self._told: Callable[[str], str] = str if signed else impersonal
         self.added = 0
         self.outdated: set[str] = set()
 
@@ -89,8 +91,11 @@ class Recorder:
             neighbors=measured.neighbors.astype(np.int64),
             distances=np.stack([distances for distances, _ in pairs]),
             scales=np.stack([scales for _, scales in pairs]).astype(np.float32),
-            facts=_with_warnings(measured.facts, point.definition.untested()),
-            diagnostics=measured.diagnostics,
+            facts=self._with_warnings(measured.facts, point.definition.untested()),
+            diagnostics={
+                table: {name: self._column(values) for name, values in columns.items()}
+                for table, columns in measured.diagnostics.items()
+            },
             provenance=self._provenance(outcome, point.environment),
             block=BlockShare(
                 id=outcome.id,
@@ -110,12 +115,11 @@ class Recorder:
         self, header: PointHeader, failed: TaskFailure, outcome: BlockOutcome | None = None
     ) -> Failure:
         """Store a failure and return it; without an outcome, nothing of the point was begun."""
-        told = str if self._signed else impersonal
         failure = Failure(
             header=header,
             status=failed.status,
-            reason=told(failed.reason),
-            log_tail=told(failed.log_tail),
+            reason=self._told(failed.reason),
+            log_tail=self._told(failed.log_tail),
             peak_bytes=failed.peak_bytes,
             seconds=failed.seconds,
             build_number=outcome.number if outcome else None,
@@ -155,6 +159,11 @@ class Recorder:
         }
         return {**facts, "signature": signature()} if self._signed else impersonal_data(facts)
 
+    def _with_warnings(self, facts: BuildFacts, warnings: Iterable[str]) -> BuildFacts:
+        return replace(facts, warnings=(*map(self._told, facts.warnings), *warnings))
 
-def _with_warnings(facts: BuildFacts, warnings: Iterable[str]) -> BuildFacts:
-    return replace(facts, warnings=(*facts.warnings, *warnings))
+    def _column(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
+        """A column of diagnostics, which may hold texts."""
+        if values.dtype.kind != "U":
+            return values
+        return np.array([self._told(text) for text in values.tolist()], dtype=np.str_)

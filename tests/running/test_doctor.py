@@ -71,3 +71,16 @@ def test_what_holds_us_back_now_is_a_warning(system, monkeypatch):
     found = findings()["heat"]
     assert found.level == "warning"
     assert "2 times while we looked" in found.found
+
+
+def test_free_memory_is_that_of_the_container(system):
+    """Members were built beside each other until the kernel killed one, though others had fitted."""
+    whole = machine.free_memory_bytes()
+    system("cgroup/memory.max", str(300 << 20))
+    system("cgroup/memory.current", str(200 << 20))
+    system("cgroup/memory.stat", f"anon 5\nactive_file {30 << 20}\ninactive_file {20 << 20}\nsock 0")
+    assert machine.free_memory_bytes() == 150 << 20 < whole
+    assert machine.usable_memory_bytes() == int(0.8 * (150 << 20))
+    assert findings()["memory"].level == "warning"
+    system("cgroup/memory.max", "max")
+    assert machine.free_memory_bytes() > 150 << 20

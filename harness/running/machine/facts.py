@@ -53,8 +53,18 @@ def memory_limit_bytes() -> int:
 
 
 def free_memory_bytes() -> int:
-    """Return the memory that a child can use now without swapping."""
-    return int(psutil.virtual_memory().available)
+    """Return the memory that a child can use now without swapping, and within a container."""
+    free = int(psutil.virtual_memory().available)
+    limit, used = (_first_line(_CGROUP / f"memory.{name}") for name in ("max", "current"))
+    if not (limit.isdigit() and used.isdigit()):
+        return free
+    return max(0, min(free, int(limit) - int(used) + _cached_file_bytes()))
+
+
+def _cached_file_bytes() -> int:
+    """Pages of files that count as a container's use, and that the kernel drops when asked to."""
+    lines = (line.split() for line in _lines(_CGROUP / "memory.stat"))
+    return sum(int(value) for name, value in lines if name in ("active_file", "inactive_file"))
 
 
 def usable_memory_bytes() -> int:

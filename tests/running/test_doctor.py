@@ -84,3 +84,10 @@ def test_free_memory_is_that_of_the_container(system):
     assert findings()["memory"].level == "warning"
     system("cgroup/memory.max", "max")
     assert machine.free_memory_bytes() > 150 << 20
+
+
+def test_a_busy_machine_is_seen_where_processors_have_other_numbers(monkeypatch):
+    """`/proc/stat` of a container counts from 0: a machine at full load was graded as idle."""
+    monkeypatch.setattr(doctor, "allotted_cpus", lambda: (12, 13))
+    monkeypatch.setattr(doctor.psutil, "cpu_percent", lambda **how: [100.0, 90.0])
+    assert findings()["load"].level == "unfit"

@@ -109,8 +109,11 @@ def _load() -> Iterator[Finding]:
     own = time.process_time()
     busy = psutil.cpu_percent(interval=_BUSY_SECONDS, percpu=True)
     after = psutil.cpu_times(percpu=False)
-    cpus = [cpu for cpu in allotted_cpus() if cpu < len(busy)]
-    share = float(np.mean([busy[cpu] for cpu in cpus])) / 100 - (time.process_time() - own)
+    cpus = allotted_cpus()
+    # A container may see its own processors alone, numbered from 0, or some may be switched off.
+    shown = [busy[cpu] for cpu in cpus] if max(cpus) < len(busy) else busy
+    our_share = (time.process_time() - own) / (_BUSY_SECONDS * len(shown))
+    share = float(np.mean(shown)) / 100 - our_share
     level = _graded(share, _BUSY_WARNING, _BUSY_UNFIT)
     fix = "" if level == "good" else "stop what else runs here, or wait"
     yield Finding("load", level, f"processors {max(0, share):.0%} busy with other work", fix)

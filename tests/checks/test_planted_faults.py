@@ -71,6 +71,10 @@ def test_an_adapter_without_a_fault_passes_all():
     assert {verdict.title.partition("[")[0] for verdict in verdicts} == set(CHECKS)
 
 
+def test_lists_of_ints_pass_where_processes_are_compared():
+    assert failed("planted-lists", ("fresh-process", "answers-stay", "single-equals-batch")) == {}
+
+
 def test_an_adapter_that_does_not_build_is_not_checked_further():
     verdicts = check_entry("planted-builds", [PLUGINS])
     assert [v.title for v in verdicts if v.status == "fail"] == ["builds"]

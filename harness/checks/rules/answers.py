@@ -72,7 +72,8 @@ def builds(bench: Bench, trial: Trial) -> dict[str, object]:
 
 def _plain(answer: object) -> object:
     """The answer as JSON can hold it; other checks judge whether it is valid."""
-    return getattr(answer, "tolist", lambda: None)()
+    is_answer = isinstance(answer, np.ndarray | list | tuple)
+    return np.asarray(answer).tolist() if is_answer else None
 
 
 @rule

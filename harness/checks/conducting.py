@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 from harness.checks.catalog import check_function, names_of_checks, rule_of
@@ -17,13 +16,12 @@ from harness.checks.sample import Sample, sample_of, written
 from harness.checks.trials import CheckSpec, Trial, Verdict
 from harness.contracts import UserError
 from harness.data.cache.folder import cache_folder
-from harness.data.loading import open_definition, open_file
 from harness.errors import did_you_mean
-from harness.files.paths import user_path
 from harness.registry.algorithms import AlgorithmDefinition
-from harness.registry.registry import Registry, load_registry
+from harness.registry.registry import load_registry
 from harness.running.block_specs import adapter_spec, origin_of
 from harness.running.blocks import ProgramOutcome, TaskFailure
+from harness.running.datasets import named, open_found
 from harness.running.environments.isolated import (
     Environment,
     EnvironmentFailed,
@@ -207,8 +205,8 @@ def check_entry(
     plugins
         Folders with plug-ins beside those that are always searched.
     dataset
-        A registry name or the path of an HDF5 file; 1,000 of its rows and 50 of its queries are
-        taken, as they are, for every metric that the entry declares.
+        As `annharness run` takes it, a name or the path of a file; 1,000 of its rows and 50 of its
+        queries are taken, as they are, for every metric that the entry declares.
     timeout
         Seconds for each check.
     only
@@ -221,17 +219,5 @@ def check_entry(
     """
     registry = load_registry(plugins)
     definition = registry.algorithm(name)
-    sample = _sample(registry, dataset)
+    sample = sample_of(open_found(named(dataset, registry, "--dataset")))
     return Conductor(definition, sample, LocalExecutor(cache_folder()), timeout, only).run(say)
-
-
-def _sample(registry: Registry, dataset: str) -> Sample:
-    path = user_path(dataset)
-    if dataset not in registry.datasets and path.is_file():
-        return sample_of(open_file(path))
-    return _sample_of_entry(dataset, registry.roots)
-
-
-@lru_cache(maxsize=4)
-def _sample_of_entry(dataset: str, roots: tuple[Path, ...]) -> Sample:
-    return sample_of(open_definition(load_registry(roots[1:]).dataset(dataset)))

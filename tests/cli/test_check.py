@@ -53,6 +53,16 @@ def test_rows_may_come_from_a_file(own_cache, small_hdf5):
     assert [verdict.status for verdict in verdicts] == ["pass", "pass"]
 
 
+@pytest.mark.parametrize(
+    ("dataset", "told"),
+    [("", "this is no regular file"), ("smal.hdf5", "did you mean .*small.hdf5")],
+)
+def test_datasets_are_found_as_in_a_run(own_cache, small_hdf5, dataset, told):
+    """A folder and a mistyped path were called unknown names of the registry."""
+    with pytest.raises(UserError, match=told):
+        check_entry("exact", dataset=str(small_hdf5.parent / dataset), only=["k-all"])
+
+
 def write_entry(root: Path, name: str, entry: str) -> None:
     folder = root / "algorithms" / name
     folder.mkdir(parents=True)

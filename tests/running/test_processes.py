@@ -225,3 +225,26 @@ def test_the_time_of_a_thread_that_has_ended_counts(tmp_path):
     assert 0.2 <= tree.processor_seconds() < 5
     assert tree.end() == 0
     tree.process.stdout.close()
+
+
+WORKER = """\
+import os, resource, socket
+from harness.running.worker.entry import main
+os.environ["ANNHARNESS_PARENT"] = str(os.getppid())
+resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))
+end = socket.socket().detach()
+main({"program": "telling", "channel": end, "memory_bytes": 8 << 30, "cpus": None})
+"""
+
+
+def test_a_worker_keeps_a_lower_limit_of_its_user(tmp_path):
+    """Only root may raise one: with `ulimit -d`, every run ended in a traceback."""
+    telling = "import resource\ndef main(channel): print(resource.getrlimit(resource.RLIMIT_DATA))\n"
+    (tmp_path / "telling.py").write_text(telling)
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == str((3 << 30, 3 << 30)), done.stderr

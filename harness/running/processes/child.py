@@ -226,7 +226,7 @@ class Child:
         return used
 
     def gone(self) -> ChildGone:
-        """Return how it ended; if it still runs after closing its channel, kill it first."""
+        """Return how it ended; that it closed its channel if it still runs after some seconds."""
         deadline = time.monotonic() + _DYING_SECONDS
         while self.tree.exit_code is None and time.monotonic() < deadline:
             self._read_log()

@@ -39,7 +39,9 @@ def main(options: Json) -> None:
 def _limit(memory_bytes: int, cpus: list[int] | None) -> None:
     """Set the hard limit of memory and the allotted processors."""
     if memory_bytes:
-        limit = memory_bytes + _RESERVE_BYTES
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)  # only root may raise it
+        wanted = memory_bytes + _RESERVE_BYTES
+        limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if cpus and hasattr(os, "sched_setaffinity"):

@@ -118,7 +118,8 @@ class LiveTable(Redrawn):
         if phase == "build":
             self._built += 1
             self._builds = max(self._builds, self._built)  # a crash costs another build
-        name = header.name.partition(" | ")[2] if header is not None else ""
+        whole = f"{header.label} {header.name}" if header is not None else ""
+        name = whole.removeprefix(title).strip(" |")
         shown = self._blocks[block.id]
         shown.in_turns = not title
         before, shown.activity = shown.activity, " ".join(filter(None, (title, phase, name)))

@@ -9,10 +9,12 @@ from harness.contracts.dataset import Metric
 from harness.data.cache.cached import CachedDataset
 from harness.files.source_code import source_sha256
 from harness.registry.algorithms import AlgorithmDefinition
+from harness.registry.grid import short_name
 from harness.registry.suites import Suite
 from harness.running.blocks import AdapterSpec, BlockSpec, MemberSpec, Origin, SettingSpec
 from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.plan import PlannedPoint, library_versions
+from harness.text import clean
 
 
 def block_spec(
@@ -55,7 +57,8 @@ def _member(points: Sequence[tuple[PlannedPoint, int]]) -> MemberSpec:
     """Return the member of a block that serves these points, which share one index."""
     first = points[0][0]
     definition, identity = first.definition, first.header.identity
-    title = f"{first.header.label} {first.header.name.partition(' | ')[0]}".strip()
+    build_name = clean(short_name(identity.build, definition.build))
+    title = f"{first.header.label} {build_name}".strip()
     identities = [(point.header.identity, repeats) for point, repeats in points]
     settings = [
         SettingSpec(one.key, one.search, one.k, repeats, load=one.load)

@@ -113,7 +113,7 @@ class PlainLines:
 
     def __init__(self, lines: ProgressLines) -> None:
         self._lines = lines
-        self._built: dict[str, int] = {}
+        self._built: dict[str, set[str]] = {}
 
     def say(self, line: str) -> None:
         """Write a line at once."""
@@ -132,7 +132,7 @@ class PlainLines:
 
     def block_started(self, block: RunningBlock) -> None:
         """Name the block."""
-        self._built[block.id] = 0
+        self._built[block.id] = set()
         self.say(f"{block}, {counted(len(block.titles), 'index', 'indexes')} side by side")
 
     def phase(
@@ -142,9 +142,11 @@ class PlainLines:
         before = f"{block}: " if len(self._built) > 1 else "  "
         self._lines(before + f"{title} {phase}".strip(), 0, 0)
         if phase == "build" and title != "reference":
-            self._built[block.id] += 1
-            count = f"({self._built[block.id]} of {len(block.titles)})"
-            self.say(f"{before}building {title} {count}")
+            built = self._built[block.id]
+            again = title in built  # a crash costs another build
+            built.add(title)
+            which = "again" if again else f"({len(built)} of {len(block.titles)})"
+            self.say(f"{before}building {title} {which}")
 
     def point_added(self, header: PointHeader, builds_done: int) -> None:
         """Write nothing: the line of the block covers it."""

@@ -2,6 +2,7 @@
 
 import io
 import time
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -55,6 +56,26 @@ def test_blocks_that_run_at_the_same_time_are_told_apart():
             listener.block_ended(BLOCK, 1.0)
     assert "words: block 2 of 2: building pq M=5 (1 of 1)" in log.getvalue()
     assert "words: block 1 of 2: 1.0 s" in log.getvalue()
+
+
+def test_an_index_that_is_built_again_is_not_counted_twice():
+    """A crash costs another build; the count went on, to (3 of 2)."""
+    log = io.StringIO()
+    with plain_lines(log) as lines:
+        lines.block_started(BLOCK)
+        for title in (*BLOCK.titles, BLOCK.titles[0]):
+            lines.phase(BLOCK, title, "build", None)
+    assert "building pq M=25 (2 of 2)\n  building pq M=5 again\n" in log.getvalue()
+
+
+def test_a_setting_is_named_where_the_build_has_no_name():
+    one = replace(header(""), name="ef=1")
+    out = io.StringIO()
+    with live_table(Console(file=out, force_terminal=True, width=120)) as table:
+        table.planned([one], kept=0, builds=1)
+        table.block_started(BLOCK)
+        table.phase(BLOCK, "pq", "warm-up", one)
+        assert "words: block 1 of 2, pq warm-up ef=1" in out.getvalue()
 
 
 def test_it_shows_points_blocks_time_left_and_failures():

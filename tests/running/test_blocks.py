@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.measures.speed import query_order, query_windows
+from harness.registry import load_registry
+from harness.registry.suites import suite_of
+from harness.results.identity import Machine
+from harness.running.block_specs import block_spec
 from harness.running.blocks import (
     COST_OF_TURN_SECONDS,
     AdapterSpec,
@@ -23,6 +28,8 @@ from harness.running.blocks import (
     window_for,
     windows_and_passes,
 )
+from harness.running.datasets import open_in
+from harness.running.plan import plan_suite
 
 
 def test_a_block_is_plain_data():
@@ -115,3 +122,14 @@ def test_orders_of_turns_differ_and_leave_nobody_out():
     orders = [tuple(shuffled(6, rng)) for _ in range(20)]
     assert all(sorted(order) == list(range(6)) for order in orders)
     assert len(set(orders)) > 10
+
+
+def test_a_member_is_not_named_after_one_of_its_searches(small_hdf5, session_cache, monkeypatch):
+    """An index without varied build parameters was shown as `planted-flat wide=1`."""
+    monkeypatch.setenv("ANNHARNESS_DATA", str(session_cache))
+    registry = load_registry([Path(__file__).parents[1] / "checks" / "plugins"])
+    dataset = open_in(registry, str(small_hdf5))
+    suite = suite_of([str(small_hdf5)], ["planted-flat"], registry.algorithms)
+    plan = plan_suite(suite, registry, {dataset.name: dataset}, Machine("cpu", 2, 2**30))
+    spec = block_spec(suite, dataset, 0, [(point, 1) for point in plan.points])
+    assert [member.title for member in spec.members] == ["planted-flat", "no-op"]

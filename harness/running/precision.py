@@ -9,6 +9,7 @@ from harness.measures.verdicts import LEAST_BUILDS
 from harness.results.point import PointHeader, StoredPoint
 from harness.results.table.speeds import qps_interval_of, repeats_would_help
 from harness.running.listener import Imprecise
+from harness.text import counted
 
 MOST_BUILDS_FOR_PRECISION = 20
 _MOST_TIMES_THE_PASSES = 8
@@ -51,13 +52,12 @@ class Precision:
         """Return why a point stayed imprecise; `limit` is the reason why no block was added."""
         width = half_width(point)
         if math.isnan(width):
-            return Imprecise(
-                header, width, f"{len(point.builds)} builds, {LEAST_BUILDS} are needed"
-            )
+            made = counted(len(point.builds), "build")
+            return Imprecise(header, width, f"{made}, {LEAST_BUILDS} are needed")
         passes = min(len(build.times) for build in point.builds)
         asked = min(build.facts.repeats_asked for build in point.builds)
         if passes < asked:
-            return Imprecise(header, width, f"{passes} of {asked} repeats within search_seconds")
+            limit = f"{passes} of {asked} repeats within search_seconds and half of timeout"
         return Imprecise(header, width, limit)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.contracts import Bitmap
 from harness.running.worker.answers import WrongAnswer, ids_of
+from harness.running.worker.filtered_search import post_filtering
 
 LARGEST = 2**64 - 1
 
@@ -34,3 +36,20 @@ def test_answers_of_several_types_keep_their_padding(order):
     assert ids_of(answers, 2, 2).tolist() == [[3, -1], [1, 2]][order]
     with pytest.raises(WrongAnswer, match="missing neighbours are -1"):
         ids_of([padded, np.array([1, LARGEST], dtype=np.uint64)][order], 2, 2)
+
+
+EVEN = Bitmap.of(np.arange(10) % 2 == 0)
+
+
+@pytest.mark.parametrize("answer", [[99, 2], [0.5, 2.0], np.array([LARGEST, 2], dtype=np.uint64)])
+def test_what_is_no_row_is_a_wrong_answer_when_the_harness_filters(answer):
+    """It was an error by an IndexError that said nothing of the answer."""
+    ask = post_filtering(lambda query, k: np.asarray(answer), 1.0)
+    with pytest.raises(WrongAnswer, match=f"no rows of the base: .{answer[0]}"):
+        ask((np.zeros(3), EVEN), 2)
+
+
+@pytest.mark.parametrize("factor", [1e308, np.inf])
+def test_the_harness_filters_all_rows_if_the_factor_is_beyond_any(factor):
+    ask = post_filtering(lambda query, k: np.arange(10)[:k], factor)
+    assert ask((np.zeros(3), EVEN), 7).tolist() == [0, 2, 4, 6, 8, -1, -1]

@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.contracts import Bitmap, Filter, FilteredQueries, Ids, Rows, Table
 from harness.contracts.filters import matching
+from harness.running.worker.answers import WrongAnswer
 
 FilteredQuery = tuple[Rows, Filter | Bitmap]
 """A query `(d,)` and its filter."""
@@ -66,10 +67,15 @@ def post_filtering(query: Callable[[Rows, int], Ids], factor: float) -> Ask:
         assert isinstance(bitmap, Bitmap)
         answer = np.full(k, -1, dtype=np.int64)
         if bitmap.count:
-            wanted = min(bitmap.n, max(k, math.ceil(factor * k * bitmap.n / bitmap.count)))
+            share = factor * k * bitmap.n / bitmap.count  # may be infinite
+            wanted = min(bitmap.n, max(k, math.ceil(min(bitmap.n, share))))
             ids = np.asarray(query(row, wanted))
-            ids = ids[ids >= 0]
-            found = ids[bitmap.contains(ids)][:k]
+            try:
+                ids = ids[ids >= 0]
+                found = ids[bitmap.contains(ids)][:k]
+            except (IndexError, TypeError):
+                some = ", ".join(map(str, ids.ravel()[:12]))
+                raise WrongAnswer(f"ids that are no rows of the base: [{some}]") from None
             answer[: len(found)] = found
         return answer
 

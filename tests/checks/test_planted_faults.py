@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from harness.checks.catalog import names_of_checks
@@ -73,6 +75,15 @@ def test_an_adapter_without_a_fault_passes_all():
 
 def test_lists_of_ints_pass_where_processes_are_compared():
     assert failed("planted-lists", ("fresh-process", "answers-stay", "single-equals-batch")) == {}
+
+
+def test_an_adapter_without_a_fault_passes_on_few_rows(tmp_path):
+    """Half of them are fewer than k."""
+    rows = np.random.default_rng(0).standard_normal((18, 4)).astype(np.float32)
+    with h5py.File(tmp_path / "few.hdf5", "w") as file:
+        file["train"], file["test"], file.attrs["distance"] = rows[:15], rows[15:], "angular"
+    verdicts = check_entry("planted-flat", [PLUGINS], str(tmp_path / "few.hdf5"), timeout=60)
+    assert {verdict.title: verdict.got for verdict in verdicts if verdict.status != "pass"} == {}
 
 
 def test_an_adapter_that_does_not_build_is_not_checked_further():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,8 @@ from harness.registry.suites import Suite
 from harness.results.identity import PointIdentity
 from harness.results.point import BlockShare, Build, BuildFacts, Failure, PointHeader
 from harness.results.store import ResultStore
+from harness.results.untrusted.checks import check_build
+from harness.results.untrusted.schema import facts_of
 from harness.running.blocks import BlockOutcome, Measured, TaskFailure
 from harness.running.environments.isolated import Environment, EnvironmentFailed
 from harness.running.machine.facts import impersonal, impersonal_data, signature
@@ -35,6 +38,10 @@ class StoreFull(Exception):
         self.path = path
         self.reason = reason
         self.added = added
+
+
+class Unreadable(Exception):
+    """A build that the checks of stored files would refuse; the message says why."""
 
 
 class Recorder:
@@ -79,7 +86,13 @@ class Recorder:
     def build(
         self, outcome: BlockOutcome, measured: Measured, point: PlannedPoint, dataset: CachedDataset
     ) -> None:
-        """Store a build; distances are computed here, where no adapter is loaded."""
+        """Store a build; distances are computed here, where no adapter is loaded.
+
+        Raises
+        ------
+        Unreadable
+            If it could not be read back: its worker shares a process with an adapter.
+        """
         base, queries = dataset.search_base, dataset.search_queries
         pairs = [
             distances_and_scales(dataset.metric, base, queries, ids) for ids in measured.neighbors
@@ -106,6 +119,10 @@ class Recorder:
             ),
             load=measured.load,
         )
+        try:
+            _require_readable(point.header, build)
+        except ValueError as error:
+            raise Unreadable(str(error)) from error
         keeps = self._keeps(point.header.identity.key)
         with self._writing():
             self._store.add_build(point.header, build, keeps)
@@ -167,3 +184,14 @@ class Recorder:
         if values.dtype.kind != "U":
             return values
         return np.array([self._told(text) for text in values.tolist()], dtype=np.str_)
+
+
+def _require_readable(header: PointHeader, build: Build) -> None:
+    """Raise ValueError if the checks of stored files would refuse a build."""
+    check_build(header, build)
+    facts_of(json.dumps(build.facts.to_json()))
+    for table, columns in build.diagnostics.items():
+        if len({len(values) for values in columns.values()}) > 1:
+            raise ValueError(f"the columns of {table} differ in length")
+        if any(values.dtype.itemsize > 8 for values in columns.values() if values.dtype.kind != "U"):
+            raise ValueError(f"numbers of {table} that are no float64")

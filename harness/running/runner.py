@@ -25,8 +25,8 @@ from harness.running.listener import Imprecise, Listener, RunningBlock, RunSumma
 from harness.running.plan import Plan, PlannedPoint, missing_builds, retried
 from harness.running.precision import MOST_BUILDS_FOR_PRECISION, Precision
 from harness.running.processes.child import NoRoom
-from harness.running.recording import Recorder, StoreFull
-from harness.text import counted
+from harness.running.recording import Recorder, StoreFull, Unreadable
+from harness.text import clean, counted
 
 EXTRA_SHARE = 0.5
 """Of the time of the builds asked for may be added for precision."""
@@ -240,9 +240,14 @@ class Runner:
         dataset.require_unchanged()
         for key, measured in outcome.finished.items():
             point = points[key]
-            self._recorder.build(outcome, measured, point, dataset)
             self._measured.add(key)
-            self.listener.point_added(point.header, len(self.store.settled(point.header)))
+            try:
+                self._recorder.build(outcome, measured, point, dataset)
+            except Unreadable as error:
+                reason = f"its worker told what cannot be stored: {error}"
+                self._fail(point.header, TaskFailure("error", clean(reason), "finish"), outcome)
+            else:
+                self.listener.point_added(point.header, len(self.store.settled(point.header)))
         for key, failure in outcome.failed.items():
             self._fail(points[key].header, failure, outcome)
             self._measured.add(key)

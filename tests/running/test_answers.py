@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.contracts import Bitmap
-from harness.running.worker.answers import WrongAnswer, ids_of
+from harness.running.worker.answers import WrongAnswer, checked_tables, ids_of
 from harness.running.worker.filtered_search import post_filtering
 
 LARGEST = 2**64 - 1
@@ -53,3 +53,9 @@ def test_what_is_no_row_is_a_wrong_answer_when_the_harness_filters(answer):
 def test_the_harness_filters_all_rows_if_the_factor_is_beyond_any(factor):
     ask = post_filtering(lambda query, k: np.arange(10)[:k], factor)
     assert ask((np.zeros(3), EVEN), 7).tolist() == [0, 2, 4, 6, 8, -1, -1]
+
+
+def test_diagnostics_of_long_doubles_are_kept_as_float64():
+    """A result file with them could not be read again."""
+    flat = checked_tables({"sums": {"error": np.array([0.5], dtype=np.longdouble)}})
+    assert flat["sums/error"].dtype == np.float64

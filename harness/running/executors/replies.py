@@ -45,7 +45,8 @@ def nested(tables: Mapping[str, NDArray[np.generic]]) -> dict[str, dict[str, NDA
     Raises
     ------
     ChildGone
-        If a name or a column is none that can be stored, or there are too many.
+        If a name or a column is none that can be stored, columns differ in length, or there are too
+        many.
     """
     found: dict[str, dict[str, NDArray[np.generic]]] = {}
     for name, values in tables.items():

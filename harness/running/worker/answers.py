@@ -132,6 +132,7 @@ def _require(holds: NDArray[np.bool_], ids: NDArray[np.int64], what: str) -> Non
 
 _NAME_CHARACTERS = 200
 _MOST_BYTES = 64 << 20
+_MOST_FLOAT_BYTES = 8  # a long double is another number on another machine
 
 
 def is_name(name: object) -> bool:
@@ -162,6 +163,8 @@ def checked_tables(tables: Mapping[str, Table]) -> dict[str, NDArray[np.generic]
                     f"diagnostics table {table!r}, column {column!r}: one-dimensional numbers or "
                     f"text are expected, got {array.dtype} {array.shape}"
                 )
+            if array.dtype.kind == "f" and array.dtype.itemsize > _MOST_FLOAT_BYTES:
+                array = array.astype(np.float64)
             lengths.add(len(array))
             flat[f"{_checked_name(table)}/{_checked_name(column)}"] = array
         if len(lengths) > 1:

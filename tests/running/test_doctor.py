@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.running.machine import doctor
+from harness.running.machine import cpus, doctor
 from harness.running.machine import facts as machine
 
 
@@ -12,6 +12,7 @@ from harness.running.machine import facts as machine
 def system(tmp_path, monkeypatch):
     """A machine of two processors; `system(file=text)` writes its files."""
     monkeypatch.setattr(machine, "_CPU", tmp_path / "cpu")
+    monkeypatch.setattr(cpus, "_CPU", tmp_path / "cpu")
     monkeypatch.setattr(machine, "_CGROUP", tmp_path / "cgroup")
     monkeypatch.setattr(machine, "allotted_cpus", lambda: (0, 1))
     machine.machine_provenance.cache_clear()
@@ -91,3 +92,20 @@ def test_a_busy_machine_is_seen_where_processors_have_other_numbers(monkeypatch)
     monkeypatch.setattr(doctor, "allotted_cpus", lambda: (12, 13))
     monkeypatch.setattr(doctor.psutil, "cpu_percent", lambda **how: [100.0, 90.0])
     assert findings()["load"].level == "unfit"
+
+
+@pytest.mark.parametrize(
+    ("siblings", "level", "told"),
+    [
+        (None, "note", "cannot be read"),  # was called one hardware thread
+        ("0", "good", "one hardware thread"),
+        ("0-3", "note", "4 hardware threads"),  # were called two
+        ("0,16", "note", "2 hardware threads"),
+    ],
+)
+def test_hardware_threads_are_counted_or_unknown(system, siblings, level, told):
+    if siblings is not None:
+        system("cpu/cpu0/topology/thread_siblings_list", siblings)
+    found = findings()["SMT"]
+    assert found.level == level
+    assert told in found.found

@@ -38,6 +38,19 @@ def worker_cpus(threads: int, block: int) -> tuple[int, ...] | None:
     return tuple(sorted(cpus[(block + i) % len(cpus)] for i in range(threads)))
 
 
+def siblings(cpu: int) -> list[int]:
+    """Return the hardware threads of a core, the processor among them; none if it is unknown."""
+    try:
+        text = (_CPU / f"cpu{cpu}/topology/thread_siblings_list").read_text()
+    except OSError:
+        return []
+    found: list[int] = []
+    for part in filter(None, text.strip().split(",")):
+        first, _, last = part.partition("-")
+        found.extend(range(int(first), int(last or first) + 1))
+    return found if cpu in found else []
+
+
 def pin_all_threads(cpus: Sequence[int] | None) -> None:
     """Bind this process to processors, with all threads that its libraries have started."""
     if cpus is None or not hasattr(os, "sched_setaffinity"):
@@ -51,26 +64,13 @@ def pin_all_threads(cpus: Sequence[int] | None) -> None:
 
 def _best_first(cpus: Sequence[int]) -> list[int]:
     """All processors except the harness's own, its siblings last."""
-    siblings = {cpu: _siblings(cpu) for cpu in cpus}
-    harness_core = siblings[cpus[0]]
+    cores = {cpu: siblings(cpu) or [cpu] for cpu in cpus}
+    harness_core = cores[cpus[0]]
     return sorted(
-        cpus[1:], key=lambda cpu: (cpu in harness_core, _rank(cpu, siblings[cpu], cpus), cpu)
+        cpus[1:], key=lambda cpu: (cpu in harness_core, _rank(cpu, cores[cpu], cpus), cpu)
     )
 
 
-def _rank(cpu: int, siblings: Sequence[int], allotted: Sequence[int]) -> int:
+def _rank(cpu: int, core: Sequence[int], allotted: Sequence[int]) -> int:
     """0 for the first of our hardware threads on a core, 1 for the next."""
-    return [one for one in siblings if one in allotted].index(cpu)
-
-
-def _siblings(cpu: int) -> list[int]:
-    """The hardware threads of a core, including the processor itself."""
-    try:
-        text = (_CPU / f"cpu{cpu}/topology/thread_siblings_list").read_text()
-    except OSError:
-        return [cpu]
-    found: list[int] = []
-    for part in filter(None, text.strip().split(",")):
-        first, _, last = part.partition("-")
-        found.extend(range(int(first), int(last or first) + 1))
-    return found if cpu in found else [cpu]
+    return [one for one in core if one in allotted].index(cpu)

@@ -156,8 +156,11 @@ def _frequency(facts: Json) -> Iterator[Finding]:
 
 
 def _smt(facts: Json) -> Finding:
-    if facts["threads_per_core"] > 1:
-        text = f"{facts['threads_per_core']} hardware threads share a core"
+    threads = facts["threads_per_core"]
+    if threads == "unknown":
+        return Finding("SMT", "note", "the hardware threads of a core cannot be read")
+    if threads > 1:
+        text = f"{threads} hardware threads share a core"
         return Finding("SMT", "note", text, "echo off > /sys/devices/system/cpu/smt/control")
     return Finding("SMT", "good", "one hardware thread per core")
 

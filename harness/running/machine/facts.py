@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from harness.results.identity import Machine
-from harness.running.machine.cpus import allotted_cpus
+from harness.running.machine.cpus import allotted_cpus, siblings
 from harness.text import Json
 
 _CGROUP = Path("/sys/fs/cgroup")
@@ -84,7 +84,7 @@ def machine_provenance() -> Json:
         "cpu": cpu_model(),
         "cores": allotted_cores(),
         "cpus": list(allotted_cpus()),
-        "threads_per_core": _threads_per_core(),
+        "threads_per_core": len(siblings(allotted_cpus()[0])) or "unknown",
         "flags": _cpu_flags(),
         "caches": _caches(),
         "ram_bytes": psutil.virtual_memory().total,
@@ -159,11 +159,6 @@ def _boost() -> str:
 def _cpu_quota() -> float | None:
     quota, _, period = _first_line(_CGROUP / "cpu.max").partition(" ")
     return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None
-
-
-def _threads_per_core() -> int:
-    siblings = _first_line(_CPU / "cpu0/topology/thread_siblings_list")
-    return max(1, len(siblings.replace("-", ",").split(","))) if siblings else 1
 
 
 def _cpu_flags() -> list[str]:

@@ -14,6 +14,7 @@ def system(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "_CPU", tmp_path / "cpu")
     monkeypatch.setattr(cpus, "_CPU", tmp_path / "cpu")
     monkeypatch.setattr(machine, "_CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(machine, "_OWN_CGROUP", tmp_path / "own")
     monkeypatch.setattr(machine, "allotted_cpus", lambda: (0, 1))
     machine.machine_provenance.cache_clear()
 
@@ -74,16 +75,19 @@ def test_what_holds_us_back_now_is_a_warning(system, monkeypatch):
     assert "2 times while we looked" in found.found
 
 
-def test_free_memory_is_that_of_the_container(system):
+@pytest.mark.parametrize("group", ["/", "/jobs/job_1"])
+def test_free_memory_is_that_of_the_container_or_job(system, group):
     """Members were built beside each other until the kernel killed one, though others had fitted."""
     whole = machine.free_memory_bytes()
-    system("cgroup/memory.max", str(300 << 20))
-    system("cgroup/memory.current", str(200 << 20))
-    system("cgroup/memory.stat", f"anon 5\nactive_file {30 << 20}\ninactive_file {20 << 20}\nsock 0")
+    system("own", f"4:memory:/x\n0::{group if group == '/' else group + '/step_0'}")
+    system(f"cgroup{group}/memory.max", str(300 << 20))
+    system(f"cgroup{group}/memory.current", str(200 << 20))
+    files = f"active_file {30 << 20}\ninactive_file {20 << 20}"
+    system(f"cgroup{group}/memory.stat", f"anon 5\n{files}\nsock 0")
     assert machine.free_memory_bytes() == 150 << 20 < whole
     assert machine.usable_memory_bytes() == int(0.8 * (150 << 20))
     assert findings()["memory"].level == "warning"
-    system("cgroup/memory.max", "max")
+    system(f"cgroup{group}/memory.max", "max")
     assert machine.free_memory_bytes() > 150 << 20
 
 

@@ -152,4 +152,5 @@ class SuiteSchema(Strict):
     timeout: Seconds = 3600.0
     """Seconds for each build, and for each search setting in a block."""
     memory: Memory | None = None
-    """Memory of all members of a block, as `8GiB`; by default 80 % of what is free."""
+    """Memory of all members of a block, as `8GiB`; by default 80 % of what the machine, container
+    or job has free."""

@@ -7,6 +7,7 @@ import json
 import platform
 import re
 import subprocess
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from harness.running.machine.cpus import allotted_cpus, siblings
 from harness.text import Json
 
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN_CGROUP = Path("/proc/self/cgroup")
 _CPU = Path("/sys/devices/system/cpu")
 _GIB = 2**30
 _USABLE_SHARE = 0.8
@@ -53,18 +55,21 @@ def memory_limit_bytes() -> int:
 
 
 def free_memory_bytes() -> int:
-    """Return the memory that a child can use now without swapping, and within a container."""
-    free = int(psutil.virtual_memory().available)
-    limit, used = (_first_line(_CGROUP / f"memory.{name}") for name in ("max", "current"))
-    if not (limit.isdigit() and used.isdigit()):
-        return free
-    return max(0, min(free, int(limit) - int(used) + _cached_file_bytes()))
+    """Return the memory that a child can use now: without swapping, within a container or job."""
+    return max(0, min([int(psutil.virtual_memory().available), *_left_by_groups()]))
 
 
-def _cached_file_bytes() -> int:
-    """Pages of files that count as a container's use, and that the kernel drops when asked to."""
-    lines = (line.split() for line in _lines(_CGROUP / "memory.stat"))
-    return sum(int(value) for name, value in lines if name in ("active_file", "inactive_file"))
+def _left_by_groups() -> Iterator[int]:
+    """The memory that each control group with a limit leaves: a container's, a scheduled job's."""
+    own = [line.partition("::")[2] for line in _lines(_OWN_CGROUP) if line.startswith("0::")]
+    folder = _CGROUP / "".join(own).lstrip("/")
+    for group in (folder, *folder.parents):
+        limit, used = (_first_line(group / f"memory.{name}") for name in ("max", "current"))
+        if limit.isdigit() and used.isdigit():
+            # Pages of files count as used, but the kernel drops them when memory is asked for.
+            lines = (line.split() for line in _lines(group / "memory.stat"))
+            files = (int(n) for name, n in lines if name in ("active_file", "inactive_file"))
+            yield int(limit) - int(used) + sum(files)
 
 
 def usable_memory_bytes() -> int:

@@ -9,6 +9,7 @@ from harness.cli.main import app
 from harness.contracts import UserError
 from harness.registry import load_registry
 from harness.registry.suites import suite_names
+from harness.running.environments import probe
 
 ENTRY = """\
 mine:
@@ -113,6 +114,21 @@ def test_only_what_is_listed_is_imported_for_a_check(tmp_path, monkeypatch):
     told("list", "plain-two", "algorithms", "--check", "--plugins", tmp_path)
     assert (tmp_path / "two").exists()
     assert not (tmp_path / "one").exists()
+
+
+def test_an_import_that_took_too_long_is_not_remembered_as_broken(tmp_path, monkeypatch):
+    """A busy machine made an entry `no import` until its code changed."""
+    monkeypatch.setenv("ANNHARNESS_DATA", str(tmp_path / "cache"))
+    monkeypatch.setattr(probe, "_TIMEOUT_SECONDS", 0.01)
+    folder = tmp_path / "algorithms" / "slow"
+    folder.mkdir(parents=True)
+    (folder / "adapter.py").write_text("class Slow: ...\n")
+    (folder / "config.yml").write_text(
+        "slow: {adapter: adapter:Slow, about: A test., metrics: [angular]}\n"
+    )
+    arguments = ("list", "slow", "algorithms", "--plugins", tmp_path)
+    assert "timeout at import" in told(*arguments, "--check", width=200)
+    assert "ready" in told(*arguments, width=200)
 
 
 def test_an_algorithm_is_shown_with_its_grid_and_what_falls_out_of_it(tmp_path):

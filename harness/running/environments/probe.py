@@ -1,7 +1,7 @@
 """Test imports of adapters, each in a child process, so that a crash affects nothing else.
 
-The child imports the adapter's module and with it the library. The outcome is kept until the
-adapter's source, the library or Python changes.
+The child imports the adapter's module and with it the library. An outcome that lasts is kept until
+the adapter's source, the library or Python changes.
 """
 
 from __future__ import annotations
@@ -31,10 +31,14 @@ _REASON_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of an import: whether it succeeded, and a remark, which may be empty."""
+    """The outcome of an import: whether it succeeded, and a remark, which may be empty.
+
+    One that does not last, for lack of time or memory, may be another at the next try.
+    """
 
     imports: bool
     note: str
+    lasts: bool = True
 
 
 class Probes:
@@ -66,7 +70,7 @@ def _remember(
     definition: AlgorithmDefinition, environments: Environments, finding: Finding
 ) -> None:
     held = environments.of(definition)
-    if isinstance(held, EnvironmentFailed):
+    if isinstance(held, EnvironmentFailed) or not finding.lasts:
         return
     record = cache_subfolder("probes") / f"{_key(definition, held)}.json"
     with written_whole(record) as temporary:
@@ -110,7 +114,7 @@ def _finding(outcome: ProgramOutcome) -> Finding:
         words = {"error": "does not import", "crashed": "crashes at import"}
         what = words.get(failure.status, f"{failure.status} at import")
         reason = one_line(failure.reason, _REASON_CHARACTERS)
-        return Finding(False, f"{what}: {reason}")
+        return Finding(False, f"{what}: {reason}", lasts=failure.status in words)
     printed = str(outcome.reports.get(TASK, {}).get("printed", ""))
     if printed.strip():
         shown = " ".join(printed.split())[:_SHOWN_CHARACTERS]

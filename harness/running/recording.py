@@ -193,5 +193,6 @@ def _require_readable(header: PointHeader, build: Build) -> None:
     for table, columns in build.diagnostics.items():
         if len({len(values) for values in columns.values()}) > 1:
             raise ValueError(f"the columns of {table} differ in length")
-        if any(values.dtype.itemsize > 8 for values in columns.values() if values.dtype.kind != "U"):
+        types = [values.dtype for values in columns.values()]
+        if any(one.kind != "U" and one.itemsize > 8 for one in types):
             raise ValueError(f"numbers of {table} that are no float64")

@@ -77,7 +77,7 @@ def test_what_holds_us_back_now_is_a_warning(system, monkeypatch):
 
 @pytest.mark.parametrize("group", ["/", "/jobs/job_1"])
 def test_free_memory_is_that_of_the_container_or_job(system, group):
-    """Members were built beside each other until the kernel killed one, though others had fitted."""
+    """Members were built beside each other until the kernel killed one of them."""
     whole = machine.free_memory_bytes()
     system("own", f"4:memory:/x\n0::{group if group == '/' else group + '/step_0'}")
     system(f"cgroup{group}/memory.max", str(300 << 20))

@@ -227,6 +227,11 @@ def test_the_time_of_a_thread_that_has_ended_counts(tmp_path):
     tree.process.stdout.close()
 
 
+TELLING = """\
+import resource
+def main(channel):
+    print(resource.getrlimit(resource.RLIMIT_DATA))
+"""
 WORKER = """\
 import os, resource, socket
 from harness.running.worker.entry import main
@@ -239,8 +244,7 @@ main({"program": "telling", "channel": end, "memory_bytes": 8 << 30, "cpus": Non
 
 def test_a_worker_keeps_a_lower_limit_of_its_user(tmp_path):
     """Only root may raise one: with `ulimit -d`, every run ended in a traceback."""
-    telling = "import resource\ndef main(channel): print(resource.getrlimit(resource.RLIMIT_DATA))\n"
-    (tmp_path / "telling.py").write_text(telling)
+    (tmp_path / "telling.py").write_text(TELLING)
     done = subprocess.run(
         [sys.executable, "-c", WORKER],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
-
-import yaml
 
 from harness.contracts import UserError, Vectors
 from harness.contracts.dataset import Metric
@@ -16,9 +13,10 @@ from harness.data.fetching.sources import from_first_source
 from harness.data.filter_files import FoundFilters, Shape, from_files
 from harness.data.formats import FORMATS, format_named, required_format
 from harness.data.parts import split
-from harness.files.paths import user_path
+from harness.files.paths import identifier_of, user_path
 from harness.files.progress import Progress, silent
 from harness.files.replacing import written_whole
+from harness.files.yaml_text import yaml_text
 from harness.text import REASON_CHARACTERS, Json, clean, is_clean
 
 _SHOWN_CHARACTERS = 200
@@ -71,7 +69,7 @@ def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) 
     UserError
         If the file cannot be read, holds unusable rows, or the name is taken there.
     """
-    config = datasets_folder / _identifier(own.name) / "config.yml"
+    config = datasets_folder / identifier_of(own.name) / "config.yml"
     if config.exists():
         raise UserError(
             f"there is an entry for {own.name!r} already",
@@ -93,8 +91,7 @@ def add_entry(own: OwnData, datasets_folder: Path, progress: Progress = silent) 
             f"cannot make the folder: {error.strerror}", where=str(config.parent)
         ) from error
     with written_whole(config) as temporary:
-        text = yaml.safe_dump({own.name: _entry(definition)}, sort_keys=False, allow_unicode=True)
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(yaml_text({own.name: _entry(definition)}), encoding="utf-8")
     return Added(config, found)
 
 
@@ -112,11 +109,6 @@ def _require_storable(draft: DatasetDefinition) -> None:
                 expected=f"at most {REASON_CHARACTERS:,} characters, no control characters",
                 got=clean(text, _SHOWN_CHARACTERS),
             )
-
-
-def _identifier(name: str) -> str:
-    folder = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    return folder if folder[:1].isalpha() else f"own_{folder}"
 
 
 def _draft(own: OwnData, config: Path) -> DatasetDefinition:

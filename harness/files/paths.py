@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keyword
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -45,6 +47,17 @@ def user_path(text: str | Path) -> Path:
             expected=f"names of at most {_LONGEST_NAME} bytes, {_LONGEST_PATH} in all",
         )
     return path
+
+
+def identifier_of(name: str) -> str:
+    """Return the folder for a name: a Python identifier, since it becomes a package."""
+    folder = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return folder if is_importable(folder) else f"plugin_{folder}"
+
+
+def is_importable(folder: str) -> bool:
+    """Whether Python can import a folder of this name."""
+    return folder.isidentifier() and not keyword.iskeyword(folder)
 
 
 def kind_of(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import keyword
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import platformdirs
 
 import harness
 from harness.contracts import UserError
-from harness.files.paths import kind_of, user_path
+from harness.files.paths import identifier_of, is_importable, kind_of, user_path
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -155,12 +154,12 @@ def candidates(kind: Kind, roots: Iterable[Path]) -> Iterator[Path]:
 
 def check_folder_name(path: Path) -> None:
     """Raise a `UserError` unless Python can import a folder of this name."""
-    if not path.name.isidentifier() or keyword.iskeyword(path.name):
+    if not is_importable(path.name):
         raise UserError(
             f"a plug-in folder cannot be called {path.name!r}",
             where=str(path),
-            expected="a Python identifier (letters, digits, underscores, no digit first)",
-            hint=f"rename it, for example to {path.name.replace('-', '_')!r}",
+            expected="a Python identifier (letters, digits, underscores, no digit first, no keyword)",
+            hint=f"rename it, for example to {identifier_of(path.name)!r}",
         )
 
 

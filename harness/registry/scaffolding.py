@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keyword
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
@@ -11,7 +10,9 @@ from string import Template
 import numpy as np
 
 from harness.contracts import UserError
+from harness.files.paths import identifier_of
 from harness.files.temporary import temporary_folder
+from harness.files.yaml_text import yaml_text
 from harness.registry.plugins import Kind, find_folders
 from harness.registry.registry import Registry, load_registry
 from harness.registry.schema.values import check_entry_name
@@ -51,7 +52,7 @@ def write_plugin(name: str, kind: Kind, root: Path, plugins: Sequence[Path] = ()
     check_entry_name(name, "NAME")
     known = [path for path in {*plugins, root} if _has_plugins(path)]
     folder = root / kind / identifier_of(name)
-    _require_free(name, kind, folder, load_registry(known))
+    require_free(name, kind, folder, load_registry(known))
     made = _files_of_dataset(name) if kind == "datasets" else _files_of_algorithm(name)
     _write_folder(folder, made)
     return folder
@@ -77,17 +78,11 @@ def write_leaderboard(name: str, parent: Path) -> Path:
     return folder
 
 
-def identifier_of(name: str) -> str:
-    """Return the folder for a name: a Python identifier, since it becomes a package."""
-    folder = re.sub(r"[^a-z0-9]+", "_", name).strip("_")
-    is_good = folder.isidentifier() and not keyword.iskeyword(folder)
-    return folder if is_good else f"plugin_{folder}"
-
-
 def class_name_of(name: str) -> str:
     """Return the name of a class, as `MyIndex` for `my-index`."""
     words = identifier_of(name).split("_")
-    return "".join(word[:1].upper() + word[1:] for word in words)
+    joined = "".join(word[:1].upper() + word[1:] for word in words)
+    return f"{joined}Index" if keyword.iskeyword(joined) else joined
 
 
 def _write_folder(folder: Path, files: Mapping[str, str]) -> None:
@@ -109,7 +104,8 @@ def _has_plugins(root: Path) -> bool:
     return any((root / kind).is_dir() for kind in ("algorithms", "datasets"))
 
 
-def _require_free(name: str, kind: Kind, folder: Path, registry: Registry) -> None:
+def require_free(name: str, kind: Kind, folder: Path, registry: Registry) -> None:
+    """Raise a `UserError` if an entry has this name, or a plug-in folder anywhere that of `folder`."""
     entries = registry.datasets if kind == "datasets" else registry.algorithms
     if name in entries:
         raise UserError(
@@ -129,10 +125,15 @@ def _filled(template: str, **values: str) -> str:
     return Template((_TEMPLATES / template).read_text(encoding="utf-8")).substitute(values)
 
 
+def _names(name: str) -> dict[str, str]:
+    """The name as the templates need it: `123` and `null` are keys in quotes only."""
+    key = yaml_text({name: None}).partition(":")[0]
+    return {"name": name, "key": key, "identifier": identifier_of(name)}
+
+
 def _files_of_algorithm(name: str) -> dict[str, str]:
     values = {
-        "name": name,
-        "identifier": identifier_of(name),
+        **_names(name),
         "class_name": class_name_of(name),
     }
     return {
@@ -146,7 +147,7 @@ def _files_of_algorithm(name: str) -> dict[str, str]:
 def _files_of_dataset(name: str) -> dict[str, str]:
     rows = np.random.default_rng(_SEED).standard_normal((_ROWS, _DIMENSION)).round(4)
     golden = f"[{rows[0, 0]:.4f}, {rows[0, 1]:.4f}]"
-    values = {"name": name, "identifier": identifier_of(name), "golden": golden}
+    values = {**_names(name), "golden": golden}
     lines = [f"row-{i}," + ",".join(f"{value:.4f}" for value in row) for i, row in enumerate(rows)]
     return {
         "config.yml": _filled("dataset/config.yml.txt", **values),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from harness.contracts.definitions import Parameters
 from harness.files.replacing import write_text
+from harness.files.yaml_text import yaml_text
 from harness.measures.tuning import spread_over
 from harness.registry.suites import Suite
 from harness.text import Json
@@ -56,7 +56,7 @@ def write_suite(
     """Write the suite of the winners into the folder of the search, and return its path."""
     path = journal.folder / _SUITE
     keys = _keys(suite, goal, journal, winners)
-    write_text(path, _HEAD + yaml.safe_dump(keys, sort_keys=False, allow_unicode=True))
+    write_text(path, _HEAD + yaml_text(keys))
     return path
 
 

@@ -10,7 +10,10 @@ import yaml
 
 from harness.cli.commands.new import new
 from harness.contracts import UserError
-from harness.registry.scaffolding import class_name_of, identifier_of
+from harness.files.paths import identifier_of
+from harness.registry.registry import load_registry
+from harness.registry.scaffolding import class_name_of
+from harness.registry.suites import read_suite
 
 
 @pytest.fixture(autouse=True)
@@ -103,5 +106,17 @@ def test_folders_are_packages_and_classes_have_names():
     assert identifier_of("my-index.v2") == "my_index_v2"
     assert identifier_of("class") == "plugin_class"
     assert identifier_of("3d") == "plugin_3d"
+    assert class_name_of("none") == "NoneIndex"
     assert class_name_of("my-index") == "MyIndex"
     assert class_name_of("3d") == "Plugin3d"
+
+
+@pytest.mark.parametrize("name", ["123", "1e5", "null", "0x1f", "class"])
+def test_names_that_yaml_takes_for_something_else_stay_names(tmp_path, name):
+    root = tmp_path / "plugins"
+    new(name, out=root)
+    new(name, dataset=True, out=root)
+    registry = load_registry([root])
+    assert name in registry.datasets
+    suite = root / "algorithms" / identifier_of(name) / "suite.yml"
+    assert read_suite(suite, registry.algorithms).variants[0].label == name

@@ -260,6 +260,25 @@ def test_add_takes_the_column_on_the_command_line(tmp_path: Path, command) -> No
     assert added.returncode == 0, added.stderr
 
 
+@pytest.mark.parametrize("name", ["class", "1e5", "null"])
+def test_any_name_can_be_added_without_harm(tmp_path: Path, command, name: str) -> None:
+    np.save(tmp_path / "a.npy", ROWS)
+    options = ["--holdout", "2", "--metric", "angular", "--licence", "1e5"]
+    added = command("data", "add", name, "a.npy", *options)
+    assert added.returncode == 0, added.stderr
+    listed = command("list", "datasets", name)
+    assert listed.returncode == 0, listed.stderr
+    assert "Own data from a.npy" in listed.stdout
+
+
+def test_a_name_whose_folder_another_dataset_has_is_refused(tmp_path: Path, command) -> None:
+    np.save(tmp_path / "a.npy", ROWS)
+    added = command("data", "add", "synthetic", "a.npy", "--holdout", "2", "--metric", "angular")
+    assert added.returncode == 2
+    assert "there is a folder 'synthetic' already" in added.stderr
+    assert command("list", "datasets").returncode == 0
+
+
 def test_add_asks_the_queries_of_an_hdf5_file_whatever_its_name(
     tmp_path: Path, small_hdf5: Path, command
 ) -> None:

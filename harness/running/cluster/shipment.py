@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-import yaml
-
 import harness
 from harness.contracts import UserError
 from harness.data.cache.cached import open_cached
+from harness.files.yaml_text import yaml_text
 from harness.registry.algorithms import read_algorithms
 from harness.registry.plugins import PluginFolder
 from harness.registry.yaml_source import read_yaml
@@ -209,16 +208,7 @@ def _elsewhere(plugin: PluginFolder) -> tuple[dict[str, Path], dict[str, bytes]]
             files |= {f"{root}/{name}": path for name, path in _files_of(source, parent).items()}
         data[definition.name]["path"] = f"../../{root}/{adapter.folder.name}"
     config = plugin.config.relative_to(plugin.root).as_posix()
-    return files, {config: yaml.dump(data, Dumper=_Quoting).encode()} if roots else {}
-
-
-class _Quoting(yaml.SafeDumper):
-    """Quotes all text: `1e-3` is a number in YAML 1.2, but none in the YAML 1.1 of the dumper."""
-
-
-_Quoting.add_representer(
-    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
-)
+    return files, {config: yaml_text(data).encode()} if roots else {}
 
 
 def _files_of(folder: Path, root: Path) -> dict[str, Path]:

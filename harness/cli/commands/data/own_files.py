@@ -18,10 +18,11 @@ from harness.data.converting import convert
 from harness.data.formats import format_of
 from harness.data.formats.attributes import columns_in_words
 from harness.errors import did_you_mean
-from harness.files.paths import user_path
+from harness.files.paths import identifier_of, user_path
 from harness.files.space import megabytes
 from harness.registry.plugins import user_plugin_folder
 from harness.registry.registry import load_registry
+from harness.registry.scaffolding import require_free
 from harness.registry.schema.values import MOST_SEED, check_entry_name
 from harness.text import first_of
 
@@ -75,9 +76,8 @@ def add(
     Example: annharness data add mine rows.parquet --metric angular --attributes rows.parquet
     """
     check_entry_name(name, "NAME")
-    known = load_registry(plugins or ()).datasets
-    if name in known:
-        raise UserError(f"{name!r} is a dataset already", where=known[name].origin)
+    folder = user_plugin_folder() / "datasets"
+    require_free(name, "datasets", folder / identifier_of(name), load_registry(plugins or ()))
     own = OwnData(
         name,
         file,
@@ -90,7 +90,7 @@ def add(
         _filter_files(attributes, filters),
     )
     with shown_progress() as progress:
-        made = add_entry(own, user_plugin_folder() / "datasets", progress)
+        made = add_entry(own, folder, progress)
     lines = [f"{name} is a dataset now: {made.config}", f"look at it: annharness data info {name}"]
     if made.filters is not None:
         lines.append(f"attributes: {first_of(made.filters.attributes, _SHOWN_NAMES)}")

@@ -334,11 +334,6 @@ def _check_parameters(definition: AlgorithmDefinition, document: Document) -> No
         if expression is not None:
             expression.require_names(known)
     _check_space(definition, document)
-    for part in ("build", "search"):
-        for name, values in getattr(definition, part).items():
-            if values == []:
-                place = document.place((definition.name, part, name))
-                raise UserError(f"no values for {name!r}", where=place, expected="at least one")
     for group in (None, *definition.groups):
         place = document.place((definition.name, *(("groups", group) if group else ())))
         require_size(definition.settings_count(definition.variant(group)), definition.name, place)

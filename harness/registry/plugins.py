@@ -158,7 +158,7 @@ def check_folder_name(path: Path) -> None:
         raise UserError(
             f"a plug-in folder cannot be called {path.name!r}",
             where=str(path),
-            expected="a Python identifier (letters, digits, underscores, no digit first, no keyword)",
+            expected="letters, digits and underscores, no digit first, and no keyword of Python",
             hint=f"rename it, for example to {identifier_of(path.name)!r}",
         )
 

@@ -105,7 +105,7 @@ def _has_plugins(root: Path) -> bool:
 
 
 def require_free(name: str, kind: Kind, folder: Path, registry: Registry) -> None:
-    """Raise a `UserError` if an entry has this name, or a plug-in folder anywhere that of `folder`."""
+    """Raise a `UserError` if an entry has this name, or a plug-in folder that of `folder`."""
     entries = registry.datasets if kind == "datasets" else registry.algorithms
     if name in entries:
         raise UserError(

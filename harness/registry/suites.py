@@ -286,7 +286,7 @@ def _check_grid(
     known = definition.parameter_names(part)
     if part == "search":
         known = known | {POST_FILTER}
-    for name, values in grid.items():
+    for name in grid:
         place = document.place((*at, part, name))
         if name not in known:
             raise UserError(
@@ -295,8 +295,6 @@ def _check_grid(
                 expected="one of " + ", ".join(sorted(known)) if known else "no parameters",
                 hint=did_you_mean(name, known),
             )
-        if values == []:
-            raise UserError(f"no values for {name!r}", where=place, expected="at least one")
 
 
 def _baseline(name: str | None, variants: Sequence[Variant], document: Document) -> str | None:

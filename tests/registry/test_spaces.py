@@ -78,6 +78,8 @@ def test_where_and_require_bound_the_space(mine):
     ("old", "new", "told"),
     [
         ("{int: [4, 64], log", "{int: [64, 4], log", "the least number, then a larger one"),
+        ("{int: [4, 64], log", f"{{int: [4, 1{'0' * 350}], log", "then a larger one"),
+        ("{int: [4, 64]", f"{{int: [{10**18}, {10**18 + 1}]", "as float64 tells them apart"),
         ("{int: [4, 64], log", "{int: [0, 64], log", "log: true for a range above 0"),
         ("M: {int", "N: {int", "tune.build.N"),
         ("log: true}}", "log: true, monotone: recall}}", "`monotone` of search parameters only"),

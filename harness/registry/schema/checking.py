@@ -66,7 +66,8 @@ def _together(faults: list[UserError], document: Document) -> UserError:
 def _fault(
     model: type[BaseModel], fault: ErrorDetails, document: Document, at: KeyPath
 ) -> UserError:
-    key_path: KeyPath = (*at, *fault["loc"])
+    # Where a key itself is wrong, pydantic adds a part to its path.
+    key_path: KeyPath = tuple(part for part in (*at, *fault["loc"]) if part != "[key]")
     key = document.key_text(key_path)[len(document.key_text(at)) :].strip(".") or "the whole entry"
     where = document.place(key_path)
     if fault["type"] == "extra_forbidden":

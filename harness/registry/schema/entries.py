@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from harness.contracts.dataset import METRIC_OF_NAME, Metric
 from harness.contracts.definitions import Family, QueryDistribution
@@ -23,7 +24,10 @@ from harness.registry.schema.values import (
     Seed,
     Strict,
     Text,
+    like,
 )
+
+_PACKAGE = "pypi:NAME==VERSION, npm:NAME==VERSION or debian:NAME"
 
 
 class GroupSchema(Strict):
@@ -41,6 +45,14 @@ Number = TypeVar("Number", int, float)
 
 
 _Range = Annotated[list[Number], Field(min_length=2, max_length=2)] | None
+
+
+def _is_range(ends: Sequence[float], is_log: bool) -> bool:
+    try:
+        low, high = (math.log(float(end)) if is_log else float(end) for end in ends)
+    except OverflowError:
+        return False
+    return low < high and math.isfinite(high - low)
 
 
 class AxisSchema(Strict):
@@ -61,10 +73,10 @@ class AxisSchema(Strict):
         if len(kinds) != 1:
             raise ValueError("exactly one of int: [..], float: [..], values: [..]")
         ends = self.int_ or self.float_
-        if ends is not None and not (math.isfinite(sum(ends)) and ends[0] < ends[1]):
-            raise ValueError("the least number, then a larger one")
         if self.log and (ends is None or ends[0] <= 0):
             raise ValueError("log: true for a range above 0")
+        if ends is not None and not _is_range(ends, self.log):
+            raise ValueError("the least number, then a larger one, as float64 tells them apart")
         return self
 
 
@@ -188,13 +200,13 @@ class SourceSchema(Strict):
     """One of the [formats](datasets.md#formats), or `loader`."""
     path: PathText | None = None
     """For `bundled` a file of the entry's folder, for `file` one of this machine."""
-    package: Annotated[Text, StringConstraints(pattern=r"^(pypi|npm|debian):\S+$")] | None = None
+    package: Annotated[Text, like(r"(pypi|npm|debian):\S+", _PACKAGE)] | None = None
     """`pypi:NAME==VERSION`, `npm:NAME==VERSION` or `debian:NAME`."""
-    url: Annotated[Text, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    url: Annotated[Text, like(r"https?://\S+", "https://... or http://...")] | None = None
     """Address of the file."""
     member: PathText | None = None
     """The file inside an archive or a package."""
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, like(r"[0-9a-f]{64}", "64 hexadecimal digits")] | None = None
     """Hash of the file as read. By default the first fetch records it."""
     bytes: Bytes | None = None
     """Size of the file as read."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import StringConstraints, model_validator
+from pydantic import model_validator
 
-from harness.registry.schema.values import Name, Strict, Text
+from harness.registry.schema.values import Name, Strict, Text, like
+
+_DAY = "a day such as 2026-01-31, or with a time, 2026-01-31 09:30"
 
 
 class KnownStepSchema(Strict):
     why: Text
     """What happened, and why it is accepted."""
-    commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")] | None = None
+    commit: Annotated[str, like(r"[0-9a-f]{7,64}", "at least 7 digits of a hash")] | None = None
     """The new commit of the harness, after the arrow; at least 7 digits, in quotes."""
-    day: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d( \d\d:\d\d)?$")] | None = None
+    day: Annotated[str, like(r"\d{4}-\d\d-\d\d( \d\d:\d\d)?", _DAY)] | None = None
     """The day as `history` prints it, for all steps of that day; with the time, for one."""
     algorithm: Name | None = None
     """Only steps of this algorithm or curve."""

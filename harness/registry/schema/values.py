@@ -45,6 +45,23 @@ def _refuse_odd_values(value: object) -> object:
     return value
 
 
+def _refuse_no_values(value: object) -> object:
+    if value == []:
+        raise ValueError("at least one value")
+    return value
+
+
+def like(pattern: str, words: str) -> AfterValidator:
+    """Return a check that all of a text is of a pattern, which `words` describe to the user."""
+
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text) is None:
+            raise ValueError(words)
+        return text
+
+    return AfterValidator(check)
+
+
 _Clean = AfterValidator(_refuse_odd_text)
 _Stripped = StringConstraints(min_length=1, strip_whitespace=True, max_length=REASON_CHARACTERS)
 
@@ -52,14 +69,24 @@ Text = Annotated[str, _Stripped, _Clean]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=_NAME_CHARACTERS), _Clean]
 PathText = Annotated[str, StringConstraints(min_length=1, max_length=_PATH_CHARACTERS), _Clean]
 ParameterName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=_NAME_CHARACTERS)
+    str,
+    StringConstraints(max_length=_NAME_CHARACTERS),
+    like(r"[A-Za-z_][A-Za-z0-9_]*", "a name of letters, digits and underscores, no digit first"),
 ]
 Parameter = Annotated[Any, AfterValidator(_refuse_odd_values)]
 Locator = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$", max_length=REASON_CHARACTERS)
+    str,
+    StringConstraints(max_length=REASON_CHARACTERS),
+    like(r"[A-Za-z_]\w*:[A-Za-z_]\w*", "FILE:NAME, the file without .py"),
 ]
-Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .=_+-]{0,60}$")]
-Grid = dict[ParameterName, Parameter]
+Label = Annotated[
+    str,
+    like(
+        r"[A-Za-z0-9][A-Za-z0-9 .=_+-]{0,60}",
+        "at most 61 letters, digits, spaces and any of .=_+-, a letter or digit first",
+    ),
+]
+Grid = dict[ParameterName, Annotated[Parameter, AfterValidator(_refuse_no_values)]]
 Rows = Annotated[int, Field(ge=1, le=MOST_ROWS)]
 Bytes = Annotated[int, Field(ge=1, le=MOST_BYTES)]
 Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]

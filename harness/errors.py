@@ -62,6 +62,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint with the nearest known names, or all of them if none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = [one for one in names if one.lower() == name.lower()] or near
     if near:
         return "did you mean " + " or ".join(repr(candidate) for candidate in near) + "?"
     if not names:

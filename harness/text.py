@@ -117,6 +117,11 @@ def counted(count: int, one: str, more: str = "") -> str:
     return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
+def percent(share: float) -> str:
+    """Return a share such as "5%", "12.5%" or "0.04%"."""
+    return f"{100 * share:.3g}%" if share < 9.995 else f"{share:.0%}"
+
+
 def first_of(names: Sequence[str], most: int) -> str:
     """Return names in one line, such as "a, b and 3 more" of which `most` are 2."""
     more = len(names) - most

@@ -274,6 +274,24 @@ def test_a_wrong_format_is_refused_before_anything_is_drawn(measured, folder):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"style": "huge"}, "expected: 'screen', 'paper', 'slide'"),
+        ({"y_scale": "square"}, "wrong y_scale"),
+        ({"prices": -1}, "not a price per hour"),
+    ],
+)
+def test_a_wrong_choice_is_refused_with_the_right_ones(measured, folder, options, words):
+    with pytest.raises(harness.UserError, match=words):
+        harness.plot(results=folder / "results", **options)
+
+
+def test_a_recall_may_be_a_number_of_numpy(measured, folder):
+    found = harness.recommend(recalls=np.float32(0.5), results=folder / "results")
+    assert found.recalls == (0.5,)
+
+
 def test_a_site_is_published(measured):
     page = harness.publish("site", recalls=0.5, title="Ours")
     assert page == Path("site/index.html")

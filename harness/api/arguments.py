@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,13 +47,14 @@ def as_folders(given: Folder | Sequence[Folder]) -> tuple[Path, ...]:
 
 
 def as_numbers(given: float | Sequence[float]) -> tuple[float, ...]:
-    return (given,) if isinstance(given, (int, float)) else tuple(given)
+    return tuple(given) if isinstance(given, Iterable) else (float(given),)
 
 
 def as_prices(given: Prices | float | None) -> Prices:
-    if given is None:
-        return {}
-    return {"": float(given)} if isinstance(given, (int, float)) else given
+    from harness.report.analysis.pricing import prices_of
+
+    named = given if isinstance(given, Mapping) else {"": given}
+    return prices_of([f"{name}={price}" for name, price in named.items() if price is not None])
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from harness.api.arguments import (
     RESULTS,
@@ -17,6 +17,7 @@ from harness.api.arguments import (
     as_prices,
     chosen_points,
 )
+from harness.contracts import UserError
 from harness.files.paths import user_path
 
 if TYPE_CHECKING:  # each function loads what it needs when it is called
@@ -76,13 +77,18 @@ def plot(
     Raises
     ------
     UserError
-        As `recommend`, and for an unknown figure or format.
+        As `recommend`, and for an unknown figure, format, style or scale.
     """
     from harness.report.analysis.limits import curves_named
     from harness.report.analysis.selecting import Selection, recalls_of
     from harness.report.plots.all_figures import draw_figures
     from harness.report.plots.figure import check_formats
+    from harness.report.plots.style import StyleName
+    from harness.report.quantities import Scale
 
+    _require_choice("style", style, get_args(StyleName))
+    for axis, scale in (("x_scale", x_scale), ("y_scale", y_scale)):
+        _require_choice(axis, scale, (None, *get_args(Scale)))
     level = None if recall is None else recalls_of([recall])[0]
     check_formats(as_names(formats))
     names = (as_names(datasets), as_names(algorithms))
@@ -102,6 +108,12 @@ def plot(
     if out is not None:
         drawn.save(user_path(out), as_names(formats))
     return drawn
+
+
+def _require_choice(name: str, given: object, known: Sequence[object]) -> None:
+    if given not in known:
+        words = [repr(one) for one in known]
+        raise UserError(f"wrong {name}", where=name, expected=", ".join(words), got=repr(given))
 
 
 def publish(

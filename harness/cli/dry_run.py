@@ -14,7 +14,7 @@ from harness.running.estimate import Estimate
 from harness.running.machine.facts import usable_memory_bytes
 from harness.running.precision import MOST_BUILDS_FOR_PRECISION
 from harness.running.runner import EXTRA_SHARE
-from harness.text import counted
+from harness.text import counted, percent
 
 _MIB, _GIB = 1 << 20, 1 << 30
 
@@ -44,7 +44,7 @@ def _lines(found: Estimate, suite: Suite) -> Iterator[str]:
     yield f"builds: {found.builds}, of {indexes}, in {blocks}" if found.builds else "builds: none"
     yield from _time_lines(found, suite)
     if suite.precision is not None and suite.mode != "load":
-        yield f"precision of {suite.precision:.0%}: {_extra(suite.extra_seconds)}"
+        yield f"precision of {percent(suite.precision)}: {_extra(suite.extra_seconds)}"
     if found.builds:
         yield from _memory_lines(found, suite)
 

@@ -17,7 +17,7 @@ from harness.report.comparing.recall_differences import RecallDifference, senten
 from harness.report.export.printing import print_frontiers
 from harness.report.texts import corrected_text, difference_text
 from harness.running.listener import Imprecise, failure_line
-from harness.text import counted
+from harness.text import counted, percent
 
 _SHOWN = 20
 _ENDLESS = 10_000_000  # more queries than anyone will collect
@@ -110,6 +110,6 @@ def _warning_lines(table: pd.DataFrame) -> list[str]:
 
 def _imprecise_line(one: Imprecise) -> str:
     header, half = one.header, one.half_width
-    width = "unknown" if isnan(half) else f"±{half:.0%}"
+    width = "unknown" if isnan(half) else f"±{percent(half)}"
     point = f"{header.identity.dataset} k={header.identity.k} {header.label} {header.name}"
     return f"{width}: {point.strip()}: {one.reason}"

@@ -8,7 +8,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -22,7 +22,13 @@ _WIDTH_OF_FILES = 160  # where no terminal says how wide it is
 
 
 class Terminal(Console):
-    """A console that shows control characters of texts, of whatever origin, as a mark."""
+    """A console that shows control characters of texts, of whatever origin, as a mark.
+
+    It leaves `:cat:` in names of files as it is.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(emoji=False, **settings)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

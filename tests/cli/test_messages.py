@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
@@ -9,13 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.main import app
+from harness.cli.terminal import Terminal
 from harness.contracts import UserError
 from harness.data.loading import open_definition, open_file
 from harness.registry import load_registry
 from harness.report.analysis.recommendations import optimism_text
 from harness.report.comparing.sides import sides_of
 from harness.results.identity import Machine
-from harness.text import counted
+from harness.text import counted, percent
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +49,37 @@ def test_metrics_have_the_names_that_people_use(home, word, metric):
 
 def test_an_unknown_metric_gets_the_nearest(home):
     assert "did you mean 'cosine'" in refused("data", "add", "x", "y.npy", "--metric", "cosin")
+
+
+def test_a_name_in_other_letters_is_found():
+    assert "did you mean 'faiss-pq'?" in refused("show", "FAISS-PQ")
+
+
+def test_shares_are_never_rounded_to_another_number():
+    shares = (0.05, 0.07, 0.025, 0.125, 0.0004, 34.56)
+    assert list(map(percent, shares)) == ["5%", "7%", "2.5%", "12.5%", "0.04%", "3456%"]
+
+
+def test_the_precision_of_a_suite_is_told_as_it_is(home):
+    (home / "s.yml").write_text(
+        "{k: 10, datasets: glove-50-10k, algorithms: exact, precision: 0.4%, repeats: 1}"
+    )
+    shown = CliRunner().invoke(app, ["show", "s.yml"]).output
+    assert "0.4%" in shown
+    assert "at least 1 time " in shown
+    assert "precision of 0.4%" in CliRunner().invoke(app, ["run", "s.yml", "--dry-run"]).output
+
+
+def test_the_path_of_a_file_written_is_told_as_it_is(home):
+    np.save(home / "rows.npy", np.ones((3, 4), dtype=np.float32))
+    target = home / ":cat:" / ("long" * 20) / "out.npy"
+    target.parent.mkdir(parents=True)
+    done = CliRunner().invoke(
+        app, ["data", "convert", "rows.npy", str(target)], env={"COLUMNS": "80"}
+    )
+    assert f"wrote {target} (" in done.output
+    Terminal(file=(out := io.StringIO())).print(":cat:")
+    assert out.getvalue() == ":cat:\n"
 
 
 def test_mistyped_datasets_get_the_nearest_names_or_files(small_hdf5):

@@ -131,6 +131,12 @@ def test_export_takes_them(run, tmp_path):
     assert r"\textbf{pq}" in tex
 
 
+def test_each_export_has_a_place_of_its_own_by_default(run, tmp_path):
+    run("export", "--to", "bencher")
+    run("export")
+    assert {path.name for path in tmp_path.iterdir()} >= {"bencher.json", "results.csv"}
+
+
 EXPORT_THEIRS = ["export", "--to", "ann-benchmarks", "-o", "theirs"]
 
 

@@ -26,7 +26,7 @@ def check(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME...",
+            metavar="NAME",
             help="Algorithms of the registry.",
             autocompletion=complete_algorithms,
         ),

@@ -27,7 +27,7 @@ from harness.registry.suites import Suite, Variant, read_suite, suite_names
 from harness.running.environments.isolated import Environments
 from harness.running.plan import library_versions
 from harness.running.states import algorithm_state, dataset_state
-from harness.text import counted
+from harness.text import counted, percent
 
 _MOST_LINES = 10  # of settings left out or refused, which may be thousands
 _MOST_VALUES = 20  # of a parameter
@@ -220,8 +220,8 @@ def _suite_facts(suite: Suite, registry: Registry) -> FactLines:
         *_headed("datasets", (_dataset_line(name, registry) for name in suite.datasets)),
         *_headed("algorithms", (_variant_line(v, registry) for v in suite.variants)),
         *([("baseline", suite.baseline)] if suite.baseline else []),
-        ("builds", f"{suite.builds}, each searched at least {suite.repeats} times"),
-        ("precision", "off" if suite.precision is None else f"{suite.precision:.0%}"),
+        ("builds", f"{suite.builds}, each searched at least {counted(suite.repeats, 'time')}"),
+        ("precision", "off" if suite.precision is None else percent(suite.precision)),
         ("mode", f"{suite.mode}, threads: {threads}"),
         *([("load", "; ".join(one.text() for one in suite.loads))] if suite.loads else []),
         ("limits", f"{suite.timeout:g} s for each build and setting"),

@@ -8,7 +8,7 @@ import typer
 
 from harness.cli.options import DatasetName, Plugins
 from harness.cli.progress import shown_progress
-from harness.cli.terminal import say, terminal
+from harness.cli.terminal import say
 from harness.contracts import UserError, bytes_below
 from harness.data.cache.folder import Item, Kind, cached_items, remove
 from harness.data.truth.store import truth_of
@@ -58,7 +58,7 @@ def fetch(
         elif k:
             truth_of(opened, k, progress, _bytes(memory), parts)
     shape = f"{len(opened.base):,} x {opened.base.shape[1]}, {opened.metric}"
-    terminal().print(
+    say(
         f"{opened.name} is here: {shape}, {counted(len(opened.queries), 'query', 'queries')}, in "
         f"{opened.path}"
     )

@@ -9,7 +9,7 @@ import typer
 
 from harness.cli.options import AS_PATH, Plugins
 from harness.cli.progress import shown_progress
-from harness.cli.terminal import terminal
+from harness.cli.terminal import say
 from harness.contracts import METRICS, UserError
 from harness.contracts.dataset import METRIC_OF_NAME, Metric
 from harness.contracts.definitions import FilterFiles, QuerySplit
@@ -97,7 +97,7 @@ def add(
         if made.filters.left_out:
             lines.append(f"left out: {columns_in_words(made.filters.left_out)}")
         lines.append(f"filtered search: annharness run filtered-demo -d {name}")
-    terminal().print("\n".join(lines))
+    say("\n".join(lines))
 
 
 def _filter_files(attributes: Path | None, filters: Path | None) -> FilterFiles | None:
@@ -179,4 +179,4 @@ def convert_file(
             queries=queries,
             metric=_metric(metric),
         )
-    terminal().print(f"wrote {target} ({megabytes(target.stat().st_size)})")
+    say(f"wrote {target} ({megabytes(target.stat().st_size)})")

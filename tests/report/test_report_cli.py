@@ -57,8 +57,8 @@ def test_reading_verbs(results, tmp_path, command):
     assert "annharness run demo" in nothing
     assert "Traceback" not in nothing
 
-    assert checked(command("export", "--to", "ann-benchmarks")).stdout == "ann-benchmarks\n"
-    (tmp_path / "ann-benchmarks").rename(tmp_path / "theirs")
+    assert checked(command("export", "--to", "ann-benchmarks")).stdout == "for-ann-benchmarks\n"
+    (tmp_path / "for-ann-benchmarks").rename(tmp_path / "theirs")
     judge_as_ann_benchmarks_does(harness.load_results(results), tmp_path / "theirs")
     checked(command("import", "theirs", "--results", "imported", "--machine", "theirs"))
     imported = harness.load_results(tmp_path / "imported").set_index(["k", "label", "name"])

@@ -49,6 +49,8 @@ class Building:
         Chooses the settings of a built member, in a block with a target.
     """
 
+    _reference: Member
+
     def __init__(
         self,
         workers: Workers,

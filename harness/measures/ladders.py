@@ -7,6 +7,7 @@ also takes that the time at the target has one valley.
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -119,14 +120,21 @@ def _begin(columns: Sequence[_Column]) -> None:
 
 
 def _search_beside_fastest(columns: Sequence[_Column]) -> None:
-    """Search the middle of the gaps beside the fastest columns, if there are any."""
-    reached = [column for column in columns if column.reached is not None]
-    most = _NEAR * min((column.reached_seconds for column in reached), default=0.0)
+    """Search the middle of the gaps beside the fastest columns of each ladder, if there are any.
+
+    If none reaches the target, of all gaps, unless one was of no use.
+    """
     for own in _by_ladder(columns):
         places = [place for place, column in enumerate(own) if column.is_searched]
+        reached = [column.reached_seconds for column in own if column.reached is not None]
+        if not reached and any(column.is_slow for column in own):
+            continue
+        most = _NEAR * min(reached, default=math.inf)
         for one, other in itertools.pairwise(places):
-            ends = [own[one], own[other]]
-            if any(end.reached is not None and end.reached_seconds <= most for end in ends):
+            ends = (own[one], own[other])
+            if not reached or any(
+                end.reached is not None and end.reached_seconds <= most for end in ends
+            ):
                 own[(one + other) // 2].is_searched = True
 
 
@@ -146,6 +154,7 @@ class _Column:
     low: int = 0
     high: int = field(init=False)
     is_searched: bool = False
+    is_slow: bool = False
     reached: int | None = None
     reached_seconds: float = 0.0
     missed_seconds: float = 0.0
@@ -179,6 +188,7 @@ class _Column:
             self.low += 1  # one above may do
             return
         self.high, self._is_doubtful = position, verdict != "reaches"
+        self.is_slow |= verdict == "too slow"
         if verdict == "reaches":
             self.reached, self.reached_seconds = position, seconds
 
@@ -193,7 +203,7 @@ class _Column:
         Not if one above it reaches the target: then the one that missed it was disturbed.
         """
         if self.reached is None:
-            self.high = self.low
+            self.high, self.is_slow = self.low, True
 
     def leave_out(self, first: tuple[int, ...]) -> None:
         """Take that those from this position along the first parameter on need not be asked."""

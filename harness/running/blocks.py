@@ -354,7 +354,8 @@ class Probe:
 
     `recall` is their mean and `queries` their number; `index_bytes` and `build_seconds` are of the
     index under the setting. One whose index is too large was not asked: its recall is NaN. One that
-    is `too_slow` to win was asked no further.
+    is `too_slow` to win was asked no further. `reference_seconds` is the time of a query of the
+    reference index at that time, NaN if it has failed.
     """
 
     recall: float
@@ -363,6 +364,7 @@ class Probe:
     index_bytes: int
     build_seconds: float
     too_slow: bool = False
+    reference_seconds: float = math.nan
 
 
 @dataclass

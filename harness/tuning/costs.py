@@ -44,29 +44,21 @@ def mean_cost(goal: Goal, trials: Iterable[Trial]) -> tuple[float, float]:
 
 def known_builds(goal: Goal, trials: Sequence[Trial]) -> list[KnownBuild]:
     """Return what is known of each build, in order, once per block with a known trial."""
-    seconds = {
-        t.block: 1 / (t.qps * t.times_reference) for t in trials if t.qps and t.times_reference
-    }
     made = itertools.groupby(
         (trial for trial in trials if trial.is_known),
         key=lambda trial: (trial.block, build_id(trial.build)),
     )
-    return [_known_build(goal, list(own), seconds.get(block, math.nan)) for (block, _), own in made]
+    return [_known_build(goal, list(own)) for _, own in made]
 
 
-def _known_build(goal: Goal, trials: Sequence[Trial], reference_seconds: float) -> KnownBuild:
+def _known_build(goal: Goal, trials: Sequence[Trial]) -> KnownBuild:
     """Return what is known of a build by its trials in one block, for proposals.
 
     A setting that left the race, or was too slow for it, counts too, by its rough speed: it says
     which builds are slow.
-
-    Parameters
-    ----------
-    reference_seconds
-        The time of the reference index in that block; NaN if it is not known.
     """
     costs = (
-        tuple(_log_cost(trial, quantity, reference_seconds) for quantity in goal.minimize)
+        tuple(_log_cost(trial, quantity) for quantity in goal.minimize)
         for trial in trials
         if trial.reached or trial.status == "too_slow"
     )
@@ -78,10 +70,9 @@ def _known_build(goal: Goal, trials: Sequence[Trial], reference_seconds: float) 
     )
 
 
-def _log_cost(trial: Trial, quantity: Minimize, reference_seconds: float) -> float:
-    rough = 1 / (trial.qps * reference_seconds) if trial.qps else math.nan
+def _log_cost(trial: Trial, quantity: Minimize) -> float:
     costs = {
-        "query": trial.times_reference or rough,
+        "query": trial.times_reference or trial.rough_times_reference,
         "bytes": trial.bytes_per_vector,
         "build": trial.build_seconds,
     }

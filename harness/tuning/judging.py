@@ -115,7 +115,7 @@ def _found(
         key = max(left_race, key=lambda key: 1 / probes[key].seconds_per_query)
         return {"status": "slower", **_of_probe(own[key], probes[key], n)}
     slow = [key for key in own if probes[key].too_slow]
-    if slow and not failures:
+    if slow:
         key = min(slow, key=lambda key: probes[key].seconds_per_query)
         return {"status": "too_slow", **_of_probe(own[key], probes[key], n)}
     asked = [key for key in own if math.isfinite(probes[key].recall)]
@@ -137,6 +137,7 @@ def _of_probe(setting: SettingSpec, probe: Probe, n: int) -> Json:
         "search": dict(setting.search),
         "recall": _known(probe.recall),
         "qps": _known(1 / probe.seconds_per_query),
+        "rough_times_reference": _known(probe.seconds_per_query / probe.reference_seconds),
         "bytes_per_vector": probe.index_bytes / n or None,  # 0 is unknown
         "build_seconds": _known(probe.build_seconds),
     }

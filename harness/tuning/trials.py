@@ -59,7 +59,8 @@ class Trial(BaseModel):
     tuning queries), `qps` and `bytes_per_vector` (None if it is not known) are of the best setting
     that reached the target, else of the fastest that was too slow, else of the nearest miss.
     `times_reference` is the time of a query relative to the reference index in the same rounds, of
-    those that stayed in the race. `again`: a best build so far, built again beside others.
+    those that stayed in the race; `rough_times_reference` is that when it was asked. `again`: a
+    best build so far, built again beside others.
     `sample_rows` are those of the sample of which it was built, None if of all rows.
     `spent_seconds` is what its label had spent when its block had ended; before the block,
     `drawing_seconds` of these were spent on drawing samples.
@@ -76,6 +77,7 @@ class Trial(BaseModel):
     recall: Known = None
     qps: Known = None
     times_reference: Known = None
+    rough_times_reference: Known = None
     bytes_per_vector: Known = None
     build_seconds: Known = None
     again: bool = False

@@ -153,6 +153,25 @@ def test_gaps_in_a_ladder_hide_no_setting(data, weights, needed):
     assert found == {one for one in enough if not any(is_below(other, one) for other in enough)}
 
 
+@given(st.data())
+def test_of_many_columns_those_that_fail_or_have_gaps_hide_none_that_reaches(data):
+    """What reaches the target stays, whichever columns are searched first."""
+    needed = data.draw(st.integers(0, 30))
+    failing = data.draw(st.integers(0, 24))
+    highest = data.draw(st.integers(5, 20))
+    grid = [(a, b) for a in range(20) for b in range(24) if b < failing or a < highest]
+    reaching = {place for place in grid if sum(place) >= needed and place[1] < failing}
+
+    def ask(number):
+        if grid[number][1] >= failing:
+            return Asked("failed")
+        return asked_once(grid[number] in reaching, 1.0)
+
+    found = lowest_reaching([Place(0, rung) for rung in grid], ask)
+    assert {grid[number] for number in found} <= reaching
+    assert bool(found) == bool(reaching)
+
+
 @given(st.integers(1, 100), st.integers(0, 99))
 def test_nothing_is_asked_above_one_that_misses_and_is_too_slow(rungs, limit):
     asked = []

@@ -219,7 +219,7 @@ class SimulatedExecutor:
                 if found.reaches is not None or is_useless:
                     break
             outcome.probes[setting.key] = Probe(
-                found.recall, asked, time, size, seconds, is_useless
+                found.recall, asked, time, size, seconds, is_useless, _REFERENCE_SECONDS
             )
             outcome.seconds += 2 * asked * time
             if is_useless and found.reaches is not False:

@@ -185,25 +185,24 @@ def test_a_build_far_faster_than_the_model_expects_is_more_than_lucky(tmp_path):
 
 
 def test_builds_of_several_blocks_are_known_by_their_times_relative_to_the_reference(tmp_path):
-    """In the second block the machine was half as fast; one of it left the race, one was too slow
-    for it."""
+    """One of the second block left the race; that of the third was too slow for it."""
     journal = Journal(tmp_path, {})
     journal.add(
         Trial(
-            label="one", block=block, build={"M": m}, status=status, times_reference=time, qps=qps,
-            spent_seconds=1.0,
+            label="one", block=block, build={"M": m}, status=status, times_reference=time,
+            rough_times_reference=rough, spent_seconds=1.0,
         )
-        for m, block, status, time, qps in (
-            (1, "a", "reached", 2.0, 500.0), (2, "b", "reached", 3.0, 166.0),
-            (3, "b", "slower", None, 83.0), (4, "b", "missed", None, 10.0),
-            (5, "b", "too_slow", None, 50.0),
+        for m, block, status, time, rough in (
+            (1, "a", "reached", 2.0, 2.2), (2, "b", "reached", 3.0, 2.8),
+            (3, "b", "slower", None, 6.0), (4, "b", "missed", None, 4.0),
+            (5, "c", "too_slow", None, 10.0),
         )
     )  # fmt: skip
     costs = [one.costs for one in journal.known("one", goal())]
     assert costs[:2] == [((math.log(2),),), ((math.log(3),),)]
     assert costs[2][0][0] == pytest.approx(math.log(6))
     assert costs[3] == ()
-    assert costs[4][0][0] == pytest.approx(math.log(3 * 166 / 50))
+    assert costs[4][0][0] == pytest.approx(math.log(10))
 
 
 def test_of_the_builds_of_the_winner_the_slowest_setting_is_taken(tmp_path):

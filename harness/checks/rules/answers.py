@@ -72,8 +72,13 @@ def builds(bench: Bench, trial: Trial) -> dict[str, object]:
 
 def _plain(answer: object) -> object:
     """The answer as JSON can hold it; other checks judge whether it is valid."""
-    is_answer = isinstance(answer, np.ndarray | list | tuple)
-    return np.asarray(answer).tolist() if is_answer else None
+    if not isinstance(answer, np.ndarray | list | tuple):
+        return None
+    try:
+        ids = np.asarray(answer)
+    except ValueError:  # lists of several lengths
+        return None
+    return None if ids.dtype.hasobject else ids.tolist()
 
 
 @rule

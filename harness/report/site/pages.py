@@ -111,8 +111,8 @@ def _remove_former(out: Path, written: Sequence[Path]) -> Path:
     listing = out / "data" / "files.txt"
     former = listing.read_text("utf-8", "replace").splitlines() if listing.is_file() else []
     for name in set(former).difference(names):
-        if _OWN_FILE.fullmatch(name):
-            (out / name).unlink(missing_ok=True)
+        if _OWN_FILE.fullmatch(name) and (out / name).is_file():
+            (out / name).unlink()
     write_text(listing, "".join(f"{name}\n" for name in names))
     return listing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,8 @@ class TargetSearch:
         The seconds are those of a query of the reference index now, NaN if it has failed.
         """
         others = [(size, times * reference_seconds) for size, times in self.reached]
-        settings, pace = member.alive_settings, _Pace(self.race, others)
+        settings = member.alive_settings
+        pace = _Pace(self.race, reference_seconds, others)
         fitting = [setting for setting in settings if self._fits(member, setting, watch)]
         places = [setting.spec.place for setting in fitting]
         chosen = lowest_reaching(places, lambda i: self._ask(member, fitting[i], pace, watch))
@@ -106,7 +107,10 @@ class TargetSearch:
                 break
         setting.pass_seconds = wall * len(self.order) / len(ids)
         seconds = wall / len(ids)
-        setting.probe = _probe(member, setting, found.recall, len(ids), seconds, is_useless)
+        probe = _probe(member, setting, found.recall, len(ids), seconds)
+        setting.probe = replace(
+            probe, too_slow=is_useless, reference_seconds=pace.reference_seconds
+        )
         reaches = found.recall >= found.needed if found.reaches is None else found.reaches
         if is_useless and found.reaches is not False:
             return Asked("too slow", seconds)
@@ -146,6 +150,7 @@ class _Pace:
     """
 
     race: RaceFor | None
+    reference_seconds: float
     others: Sequence[tuple[float, float]]
     _own: list[tuple[float, NDArray[np.float64]]] = field(default_factory=list)
 
@@ -180,16 +185,9 @@ def _size(setting: Setting) -> float:
     return setting.index_bytes or math.inf  # 0 if it is not known
 
 
-def _probe(
-    member: Member,
-    setting: Setting,
-    recall: float,
-    queries: int,
-    seconds: float,
-    too_slow: bool = False,
-) -> Probe:
+def _probe(member: Member, setting: Setting, recall: float, queries: int, seconds: float) -> Probe:
     build_seconds = member.built.build_seconds if member.built is not None else math.nan
-    return Probe(recall, queries, seconds, setting.index_bytes, build_seconds, too_slow)
+    return Probe(recall, queries, seconds, setting.index_bytes, build_seconds)
 
 
 def race_for(target: Target | None) -> Race | None:

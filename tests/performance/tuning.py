@@ -132,7 +132,7 @@ class Landscape:
             work = float(self.curvature @ np.abs(away))
         elif self.shape == "plateau":
             work = _FLAT * -math.expm1(-work / _FLAT)
-        return work + self.kinds[kind]
+        return float(work + self.kinds[kind])
 
     def log_seconds(self, build: dict[str, object], ef: float) -> float:
         """The time of a query."""
@@ -200,22 +200,23 @@ class SimulatedExecutor:
             failure = TaskFailure("timeout" if late else "crashed", "as told", "build")
             outcome.failed.update({s.key: failure for s in member.settings})
             return
-        assert spec.target is not None
+        target = spec.target
+        assert target is not None
         own: list[float] = []
 
         def ask(number: int) -> Asked:
             setting = member.settings[number]
-            if spec.target.most_index_bytes < size:
+            if target.most_index_bytes < size:
                 outcome.probes[setting.key] = Probe(math.nan, 0, math.nan, size, seconds)
                 return Asked("misses")
             recalls = land.recalls(build, setting.search["ef"], spec.number)[order]
             time = math.exp(land.log_seconds(build, setting.search["ef"]))
-            is_useless = spec.target.race == "time" and (
+            is_useless = target.race == "time" and (
                 time > TOO_SLOW * min(own, default=math.inf)
                 or time > FAR_TOO_SLOW * min(self.reached, default=math.inf)
             )
             for asked in part_sizes(len(order)):
-                found = judged(recalls[:asked], len(order), spec.target.recall)
+                found = judged(recalls[:asked], len(order), target.recall)
                 if found.reaches is not None or is_useless:
                     break
             outcome.probes[setting.key] = Probe(

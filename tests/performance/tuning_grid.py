@@ -35,6 +35,7 @@ from harness.contracts.definitions import Parameters
 from harness.registry.spaces import Axis
 from harness.report.comparing.comparison import to_markdown
 from harness.results.identity import hash_of
+from harness.running.dataset_locks import DatasetLocks
 from harness.running.executors.local import Executor
 from harness.running.listener import PlainLines, plain_lines
 from harness.running.plan import Plan
@@ -141,10 +142,12 @@ class Arena:
             "strategy": contender.strategy,
         }
         journal = Journal.opened(store.root / "tuning", side, kept)
-        Search(
-            [contender], goal, suite, only_dataset(self.plan), build_threads_of(self.plan.points),
-            self.executor, journal, SearchLines(self.lines.say, self.lines.progress), samples,
-        ).run()  # fmt: skip
+        with DatasetLocks(store.locks) as locks:
+            Search(
+                [contender], goal, suite, only_dataset(self.plan),
+                build_threads_of(self.plan.points), self.executor, journal, locks,
+                SearchLines(self.lines.say, self.lines.progress), samples,
+            ).run()  # fmt: skip
         best = best_so_far(journal, contender, goal)
         if not best:
             raise SystemExit(f"{side}: nothing reaches recall {goal.recall:g}")

@@ -254,7 +254,7 @@ def test_add_hdf5_without_test(home: Path, make_hdf5) -> None:
     ("arguments", "match"),
     [
         (["Bad_Name", "mine.npy", "--metric", "angular"], "cannot be called"),
-        (["glove-50-10k", "mine.npy", "--metric", "angular"], "already"),
+        (["glove-50-10k", "mine.npy", "--metric", "angular"], "is taken"),
         (["new", "mine.npy"], "metric is needed"),
         (["new", "mine.npy", "--metric", "cosin"], "unknown metric"),
         (["new", "none.npy", "--metric", "angular"], "no such file"),

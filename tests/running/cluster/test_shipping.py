@@ -85,8 +85,8 @@ def outcome():
     failed = {"other": TaskFailure("crashed", "signal 6", "build", "log", 5, 1.0)}
     return BlockOutcome(
         "ab-1", 1, 2, 25, rng.random(7), {"key": measured}, failed,
-        probes={"key": Probe(0.9, 50, 1e-4, 12, 0.2, too_slow=True, reference_seconds=1e-5)}, seconds=3.5,
-        provenance={"machine": {"cpu": "x"}},
+        probes={"key": Probe(0.9, 50, 1e-4, 12, 0.2, too_slow=True, reference_seconds=1e-5)},
+        seconds=3.5, provenance={"machine": {"cpu": "x"}},
     )  # fmt: skip
 
 

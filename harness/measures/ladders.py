@@ -1,7 +1,7 @@
 """Searching one index for the fastest settings that reach a target, with few questions.
 
 Recall and time rise along monotone parameters. Of two such parameters with many values, the search
-also takes that the time at the target has one valley.
+also assumes that the time at the target has one valley.
 """
 
 from __future__ import annotations

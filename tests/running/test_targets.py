@@ -171,10 +171,11 @@ def test_a_build_far_slower_than_a_larger_one_stays_in_a_race_for_time_and_bytes
 
 @pytest.mark.slow
 def test_one_that_is_clearly_slower_leaves_the_race(tuned):
-    [outcome] = tuned({"fast": {}, "slow": {"sleep": 0.005}}, Target(0.99), least_seconds=2.0)
+    members = {"fast": {"sleep": 0.004}, "slow": {"sleep": 0.006}}
+    [outcome] = tuned(members, Target(0.99), least_seconds=2.0)
     passes = {key.partition("-")[0]: len(one.times) for key, one in outcome.finished.items()}
     assert passes["slow"] < passes["fast"]
-    [outcome] = tuned({"fast": {}, "slow": {"sleep": 0.005}}, Target(0.99, race=None))
+    [outcome] = tuned(members, Target(0.99, race=None))
     assert all(np.isfinite(one.times).any() for one in outcome.finished.values())
     assert len(outcome.finished) == 2
 
@@ -183,9 +184,9 @@ def test_one_that_is_clearly_slower_leaves_the_race(tuned):
 def test_a_slow_one_that_is_smaller_stays_in_a_race_for_time_and_bytes(tuned):
     target = Target(0.99, race="time and bytes")
     members = {
-        "large": {"bytes": 5000},
-        "slow": {"sleep": 0.005},
-        "worse": {"sleep": 0.005, "bytes": 9000},
+        "large": {"sleep": 0.004, "bytes": 5000},
+        "slow": {"sleep": 0.006},
+        "worse": {"sleep": 0.006, "bytes": 9000},
     }
     [outcome] = tuned(members, target, least_seconds=2.0)
     passes = {key.partition("-")[0]: len(one.times) for key, one in outcome.finished.items()}
